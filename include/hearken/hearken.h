@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: MIT
+/*
+ * hearken: offline speech recognition with a listen-attend-spell network.
+ *
+ * A model is opened once, on a backend (a compute plugin). Any number of streams share it; each
+ * takes samples of any rate and channel count and gives events: partial text, final text, end.
+ *
+ *     struct hearken_error error;
+ *     struct hearken_model *model;
+ *     if (hearken_model_open("hearken-en.gguf", NULL, &model, &error) < 0)
+ *         fprintf(stderr, "%s\n", error.message);
+ *
+ *     struct hearken_stream_options options;
+ *     hearken_stream_options_init(&options);
+ *     hearken_stream_create(model, &options, on_event, context, &stream, &error);
+ *     hearken_stream_write(stream, samples, frames, &error);
+ *     hearken_stream_finish(stream, &error);
+ *
+ * Conventions. Functions that can fail return 0 (or a count) or a negative errno; where they take a
+ * struct hearken_error it may be NULL and is written only on failure. A destroy function accepts
+ * NULL. Strings are UTF-8 unless they are paths. Times are seconds from the first sample of the
+ * stream.
+ */
+#ifndef HEARKEN_H
+#define HEARKEN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define HEARKEN_VERSION_MAJOR 0
+#define HEARKEN_VERSION_MINOR 1
+#define HEARKEN_VERSION_PATCH 0
+
+#if defined(__GNUC__)
+#define HEARKEN_API __attribute__((visibility("default")))
+#else
+#define HEARKEN_API
+#endif
+
+/* The version of the library that runs, "0.1.0". */
+HEARKEN_API const char *hearken_version(void);
+
+/* What went wrong, in one line that names the thing and what was expected of it. */
+struct hearken_error {
+    char message[512];
+};
+
+/* ---- Log
+ * -------------------------------------------------------------------------------------------------------
+ */
+
+enum hearken_log_level {
+    HEARKEN_LOG_ERROR,
+    HEARKEN_LOG_WARNING,
+    HEARKEN_LOG_INFO,
+    HEARKEN_LOG_DEBUG,
+};
+
+/* Takes one line without a newline; may be called from any thread that is inside a call of this
+ * library. */
+typedef void hearken_log_callback(void *context, enum hearken_log_level level, const char *message);
+
+/* ---- Audio
+ * -----------------------------------------------------------------------------------------------------
+ */
+
+enum hearken_sample_type {
+    HEARKEN_SAMPLE_U8,  /* unsigned, 128 is silence */
+    HEARKEN_SAMPLE_S16, /* little endian, like all that follow */
+    HEARKEN_SAMPLE_S24, /* three bytes each */
+    HEARKEN_SAMPLE_S32,
+    HEARKEN_SAMPLE_F32, /* -1..1 */
+};
+
+/* Interleaved PCM. */
+struct hearken_audio_format {
+    uint32_t rate;     /* frames a second: HEARKEN_RATE_MIN..HEARKEN_RATE_MAX */
+    uint32_t channels; /* 1..HEARKEN_CHANNELS_MAX */
+    enum hearken_sample_type type;
+};
+
+#define HEARKEN_RATE_MIN     1000u
+#define HEARKEN_RATE_MAX     768000u
+#define HEARKEN_CHANNELS_MAX 64u
+
+/* The rate at which the network listens. */
+#define HEARKEN_RATE 16000u
+
+/* Bytes of one frame (a sample for each channel); 0 if the format is not valid. */
+HEARKEN_API size_t hearken_audio_frame_size(const struct hearken_audio_format *format);
+
+/*
+ * A recording, read as mono float at HEARKEN_RATE whatever it holds: WAV, FLAC, Ogg Vorbis and
+ * Opus, MP3, AIFF, AU, CAF and what else libsndfile reads; channels are mixed, the rate converted.
+ * Not for use by two threads at once.
+ */
+struct hearken_source;
+
+/*
+ * Opens `path` ("-": standard input). `raw` NULL: the file says what it holds; otherwise headerless
+ * PCM of that format. Errors: -ENOENT and its like from the system, -EINVAL for what is not audio
+ * or a `raw` format out of range.
+ */
+HEARKEN_API int hearken_source_open(const char *path, const struct hearken_audio_format *raw,
+                                    struct hearken_source **source, struct hearken_error *error);
+
+/* Reads up to `count` samples; returns how many (0: the end), or a negative errno (a damaged file:
+ * -EIO). */
+HEARKEN_API long hearken_source_read(struct hearken_source *source, float *samples, size_t count,
+                                     struct hearken_error *error);
+
+/* Seconds as the file states them, or a negative number where it does not (a pipe). A hint, for
+ * progress. */
+HEARKEN_API double hearken_source_duration(const struct hearken_source *source);
+
+HEARKEN_API void hearken_source_destroy(struct hearken_source *source);
+
+/* ---- Plugins
+ * ---------------------------------------------------------------------------------------------------
+ */
+
+struct hearken_backend_options {
+    const char *backend; /* a plugin's name, or "auto" (NULL: the same): the highest score */
+    const char *plugin_directory; /* NULL: the one compiled in, or $HEARKEN_PLUGIN_DIR if it is set
+                                     and not empty */
+    const char *cpu_mask;         /* instruction sets to withhold, comma separated, or NULL */
+    unsigned threads;             /* for the kernels of one call; 0: the plugin's choice */
+    hearken_log_callback *log;    /* NULL: silent */
+    void *log_context;
+};
+
+/* What is known of one plugin file. Strings live as long as the callback runs. */
+struct hearken_plugin_report {
+    const char *path;
+    const char *name;        /* NULL if it could not be loaded */
+    const char *description; /* NULL likewise */
+    int score;               /* 0: cannot run here; negative: could not be loaded */
+    const char *reason;      /* why, in words */
+};
+
+typedef void hearken_plugin_callback(void *context, const struct hearken_plugin_report *report);
+
+/* Loads and probes each plugin of the directory and reports it, best score first. */
+HEARKEN_API int hearken_plugins_list(const struct hearken_backend_options *options,
+                                     hearken_plugin_callback *callback, void *context,
+                                     struct hearken_error *error);
+
+/* ---- Model
+ * -----------------------------------------------------------------------------------------------------
+ */
+
+/* A model's weights on a backend. Shared by its streams; may be used by any number of threads. */
+struct hearken_model;
+
+/*
+ * Opens a GGUF file of architecture "hearken-las" on a backend (`options` NULL: automatic). The
+ * file is memory-mapped and checked before use. Errors: the system's for the file, -EINVAL for what
+ * is in it, -ENODEV where the backend named cannot run, -ENOMEM.
+ */
+HEARKEN_API int hearken_model_open(const char *path, const struct hearken_backend_options *options,
+                                   struct hearken_model **model, struct hearken_error *error);
+
+/* All its streams must be destroyed before. */
+HEARKEN_API void hearken_model_destroy(struct hearken_model *model);
+
+/* These strings live as long as the model. */
+HEARKEN_API const char *hearken_model_name(const struct hearken_model *model);
+HEARKEN_API const char *hearken_model_description(const struct hearken_model *model);
+HEARKEN_API const char *hearken_model_backend(const struct hearken_model *model);
+
+/* One fact about a model file: an entry of its metadata (`type` "u32", "string" …) or a tensor
+ * (`shape` not NULL). */
+struct hearken_model_item {
+    const char *name;
+    const char *type;  /* of the value, or of the tensor's elements: "F32", "F16", "Q8_0" */
+    const char *value; /* as text, long arrays shortened; NULL for a tensor */
+    const char *shape; /* "512 x 80 x 3", outermost first; NULL for metadata */
+    uint64_t bytes;    /* of a tensor */
+};
+
+typedef void hearken_model_item_callback(void *context, const struct hearken_model_item *item);
+
+/* Tells what is in a GGUF file, metadata first, in the file's order; needs no backend. Errors as
+ * hearken_model_open. */
+HEARKEN_API int hearken_model_inspect(const char *path, hearken_model_item_callback *callback,
+                                      void *context, struct hearken_error *error);
+
+/* ---- Stream
+ * ----------------------------------------------------------------------------------------------------
+ */
+
+enum hearken_event_type {
+    HEARKEN_EVENT_PARTIAL, /* text of the segment so far; may change */
+    HEARKEN_EVENT_FINAL,   /* text of a whole segment; sent for segments that hold text */
+    HEARKEN_EVENT_END,     /* after the last final: nothing follows */
+};
+
+struct hearken_word {
+    const char *text;  /* with its punctuation, no spaces */
+    double start, end; /* seconds from the start of the stream */
+    float confidence;  /* 0..1: the geometric mean of its tokens' probabilities */
+};
+
+/* Where the speller listened: for each token a row of attention weights over the memory, averaged
+ * over its heads. */
+struct hearken_alignment {
+    uint32_t tokens, steps;
+    double start;             /* time of the first step */
+    double step_seconds;      /* length of one */
+    const char *const *texts; /* [tokens] */
+    const float *weights;     /* [tokens, steps], rows sum to about 1 */
+};
+
+/* Everything in it lives until the callback returns. */
+struct hearken_event {
+    enum hearken_event_type type;
+    double start, end; /* of the segment */
+    const char *text;  /* "" for an end event */
+    float confidence;  /* 0..1: the geometric mean of the tokens' probabilities */
+    size_t word_count;
+    const struct hearken_word *words;
+    const struct hearken_alignment *alignment; /* NULL unless asked for */
+};
+
+/* Called in the thread that writes to or finishes the stream; must not call functions of the same
+ * stream but cancel. */
+typedef void hearken_event_callback(void *context, const struct hearken_event *event);
+
+struct hearken_stream_options {
+    struct hearken_audio_format audio; /* default: 16 kHz mono float */
+    unsigned beam_width;               /* hypotheses kept, 1..16; default 4 */
+    float length_penalty; /* a hypothesis scores log-probability / length^this; 0..2; default 1 */
+    float ctc_weight; /* share of the CTC prefix score, 0..1, for models with a CTC head; default
+                         0.3 */
+    float padding; /* seconds of silence behind the speech, 0..30, for models that need it; default
+                      5 */
+    float segment_seconds;           /* longest segment, 2..28; default 28 */
+    float no_speech_threshold;       /* 0..1; see docs/network.md; default 0.6; 1: off */
+    float log_probability_threshold; /* mean of a token below which text is dropped; default -1 */
+    float compression_threshold; /* text that deflates better than this is a loop; default 2.4 */
+    float partial_seconds;       /* a partial event after this much new sound; 0 (default): none */
+    bool alignment;              /* events carry the alignment; default false */
+};
+
+/* Fills in the defaults. */
+HEARKEN_API void hearken_stream_options_init(struct hearken_stream_options *options);
+
+/* One recording or one speaker. May be used by one thread at a time; only cancel may come from
+ * another. */
+struct hearken_stream;
+
+/* Errors: -EINVAL for an option out of range (named), -ENOMEM, or the backend's. */
+HEARKEN_API int hearken_stream_create(struct hearken_model *model,
+                                      const struct hearken_stream_options *options,
+                                      hearken_event_callback *callback, void *context,
+                                      struct hearken_stream **stream, struct hearken_error *error);
+
+/*
+ * Takes `frames` frames of PCM in the stream's format and recognises the segments that are
+ * complete; so it may take a while. Samples that are not finite count as silence. Errors:
+ * -ECANCELED after cancel, -EINVAL after finish, -ENOMEM, or the backend's; the stream is then good
+ * for destroy only.
+ */
+HEARKEN_API int hearken_stream_write(struct hearken_stream *stream, const void *samples,
+                                     size_t frames, struct hearken_error *error);
+
+/* No more samples: recognises the rest and sends the end event. Errors as for write. */
+HEARKEN_API int hearken_stream_finish(struct hearken_stream *stream, struct hearken_error *error);
+
+/* From any thread: a running write or finish returns -ECANCELED soon, later ones at once. No end
+ * event is sent. */
+HEARKEN_API void hearken_stream_cancel(struct hearken_stream *stream);
+
+HEARKEN_API void hearken_stream_destroy(struct hearken_stream *stream);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
