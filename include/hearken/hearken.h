@@ -50,9 +50,7 @@ struct hearken_error {
     char message[512];
 };
 
-/* ---- Log
- * -------------------------------------------------------------------------------------------------------
- */
+/* ---- Log ---- */
 
 enum hearken_log_level {
     HEARKEN_LOG_ERROR,
@@ -65,9 +63,7 @@ enum hearken_log_level {
  * library. */
 typedef void hearken_log_callback(void *context, enum hearken_log_level level, const char *message);
 
-/* ---- Audio
- * -----------------------------------------------------------------------------------------------------
- */
+/* ---- Audio ---- */
 
 enum hearken_sample_type {
     HEARKEN_SAMPLE_U8,  /* unsigned, 128 is silence */
@@ -120,9 +116,7 @@ HEARKEN_API double hearken_source_duration(const struct hearken_source *source);
 
 HEARKEN_API void hearken_source_destroy(struct hearken_source *source);
 
-/* ---- Plugins
- * ---------------------------------------------------------------------------------------------------
- */
+/* ---- Plugins ---- */
 
 struct hearken_backend_options {
     const char *backend; /* a plugin's name, or "auto" (NULL: the same): the highest score */
@@ -150,9 +144,7 @@ HEARKEN_API int hearken_plugins_list(const struct hearken_backend_options *optio
                                      hearken_plugin_callback *callback, void *context,
                                      struct hearken_error *error);
 
-/* ---- Model
- * -----------------------------------------------------------------------------------------------------
- */
+/* ---- Model ---- */
 
 /* A model's weights on a backend. Shared by its streams; may be used by any number of threads. */
 struct hearken_model;
@@ -190,9 +182,7 @@ typedef void hearken_model_item_callback(void *context, const struct hearken_mod
 HEARKEN_API int hearken_model_inspect(const char *path, hearken_model_item_callback *callback,
                                       void *context, struct hearken_error *error);
 
-/* ---- Stream
- * ----------------------------------------------------------------------------------------------------
- */
+/* ---- Stream ---- */
 
 enum hearken_event_type {
     HEARKEN_EVENT_PARTIAL, /* text of the segment so far; may change */
