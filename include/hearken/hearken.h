@@ -50,6 +50,16 @@ struct hearken_error {
     char message[512];
 };
 
+#if defined(__GNUC__)
+#define HEARKEN_PRINTF(format_at, first) __attribute__((format(printf, format_at, first)))
+#else
+#define HEARKEN_PRINTF(format_at, first)
+#endif
+
+/* Writes the message if `error` is not NULL; returns `code`, so that it can stand behind return. */
+HEARKEN_API int hearken_fail(struct hearken_error *error, int code, const char *format, ...)
+    HEARKEN_PRINTF(3, 4);
+
 /* ---- Log ---- */
 
 enum hearken_log_level {
@@ -159,6 +169,12 @@ HEARKEN_API int hearken_model_open(const char *path, const struct hearken_backen
 
 /* All its streams must be destroyed before. */
 HEARKEN_API void hearken_model_destroy(struct hearken_model *model);
+
+/*
+ * The model that is installed with the library: ../share/hearken/hearken-en.gguf from its folder.
+ * Returns `path`, or NULL if that does not fit into `size` bytes.
+ */
+HEARKEN_API char *hearken_default_model(char *path, size_t size);
 
 /* These strings live as long as the model. */
 HEARKEN_API const char *hearken_model_name(const struct hearken_model *model);

@@ -126,8 +126,8 @@ struct hearken_linear {
 };
 
 /*
- * out[t] = activation(bias + Σ_k weight[:, :, k] · in[t · stride + k - padding]) + residual[t],
- * rows of `in` outside of it being zero.
+ * out[t] = activation(bias + Σ_k weight[:, :, k] · in[t · stride + k - padding])
+ *          + positions[position + t], rows of `in` outside of it being zero.
  */
 struct hearken_convolve {
     struct hearken_matrix out;           /* [steps, outputs], written */
@@ -154,7 +154,7 @@ struct hearken_layer_norm {
  * positions each, the rows of a sequence together. Position of a sequence's row r: i = past + r.
  *
  * With a cache, the new keys and values are first written to it behind the `past` that are there;
- * then position i attends to all positions j ≤ end that
+ * then position i attends to those positions j < past + rows / sequences that
  *     chunk = 0: exist (every position attends to every one), or
  *     chunk > 0: are in its own chunk or an earlier one: j / chunk ≤ i / chunk (integer division);
  *                chunk = 1 is the causal mask.

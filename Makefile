@@ -1,0 +1,229 @@
+# hearken: `make help` lists the targets.
+
+VERSION   := 0.1.0
+SOVERSION := 0
+
+PREFIX      ?= /usr/local
+BINDIR      ?= $(PREFIX)/bin
+LIBDIR      ?= $(PREFIX)/lib
+LIBEXECDIR  ?= $(PREFIX)/libexec
+INCLUDEDIR  ?= $(PREFIX)/include
+DATADIR     ?= $(PREFIX)/share
+MANDIR      ?= $(DATADIR)/man
+SYSCONFDIR  ?= /etc
+UNITDIR     ?= $(PREFIX)/lib/systemd/system
+USERUNITDIR ?= $(PREFIX)/lib/systemd/user
+DESTDIR     ?=
+
+SANITIZER ?=
+DEBUG     ?=
+BUILD     ?= build$(if $(SANITIZER),/$(SANITIZER))$(if $(DEBUG),/debug)
+
+SANITIZERS := address undefined thread
+ifneq ($(filter-out $(SANITIZERS),$(SANITIZER)),)
+$(error SANITIZER=$(SANITIZER): expected one of: $(SANITIZERS))
+endif
+
+# ---- Flags -------------------------------------------------------------------------------------
+
+WARNINGS := -Wall -Wextra -Wpedantic -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+            -Wvla -Wpointer-arith -Wwrite-strings
+CFLAGS   ?= $(if $(DEBUG),-Og -g3,-O2 -g)
+LDFLAGS  ?=
+SANITIZE := $(if $(SANITIZER),-fsanitize=$(SANITIZER) -fno-omit-frame-pointer) \
+            $(if $(filter undefined,$(SANITIZER)),-fno-sanitize-recover=all)
+COMPILE  := -std=c11 -D_GNU_SOURCE -fPIC -fvisibility=hidden -pthread $(WARNINGS) $(SANITIZE)
+LINK     := -pthread $(SANITIZE) -Wl,--as-needed $(if $(SANITIZER),,-Wl,-z,defs)
+
+packages := sndfile soxr fftw3f zlib libuv jansson libsystemd
+$(foreach p,$(packages),\
+	$(eval $(p)_cflags = $(shell pkg-config --cflags $(p) 2>/dev/null))\
+	$(eval $(p)_libs = $(shell pkg-config --libs $(p) 2>/dev/null)))
+
+# ---- What is built from what -------------------------------------------------------------------
+
+library_sources := $(wildcard frontend/*.c models/*.c plugins/*.c)
+daemon_sources  := $(wildcard daemon/*.c)
+client_sources  := $(wildcard daemon/ctl/*.c)
+convert_sources := $(wildcard models/convert/*.c)
+plugins         := $(notdir $(patsubst %/,%,$(dir $(wildcard plugins/*/plugin.c))))
+plugin_sources  := $(wildcard plugins/*/*.c)
+unit_sources    := $(wildcard tests/unit/*.c)
+kernel_sources  := $(wildcard tests/kernels/*.c)
+parity_sources  := $(wildcard tests/parity/*.c)
+fuzz_targets    := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+all_sources     := $(library_sources) $(daemon_sources) $(client_sources) $(convert_sources) \
+                   $(plugin_sources) $(unit_sources) $(kernel_sources) $(parity_sources)
+
+objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
+
+libhearken := $(BUILD)/lib/libhearken.so
+plugin_files := $(plugins:%=$(BUILD)/lib/hearken/%.so)
+programs := $(BUILD)/bin/hearkend $(BUILD)/bin/hearken $(BUILD)/bin/hearken-convert
+
+# Who may include whom (docs/architecture.md): a breach does not compile.
+include_frontend := -Iinclude $(sndfile_cflags) $(soxr_cflags) $(fftw3f_cflags)
+include_plugins  := -Iinclude
+include_models   := -Iinclude -Iplugins
+include_daemon   := -Iinclude -DHEARKEN_SYSCONFDIR='"$(SYSCONFDIR)"' \
+                    $(libuv_cflags) $(jansson_cflags) $(libsystemd_cflags)
+include_ctl      := -Iinclude -Idaemon $(jansson_cflags)
+include_convert  := $(jansson_cflags)
+include_unit     := -Iinclude -Ifrontend -Iplugins -Imodels -Idaemon \
+                    $(libuv_cflags) $(jansson_cflags) $(libsystemd_cflags) \
+                    $(sndfile_cflags) -DHEARKEN_SOURCE_ROOT='"$(CURDIR)"'
+include_kernels  := -Iinclude
+include_parity   := -Iinclude -Ifrontend -Iplugins -Imodels -DHEARKEN_SOURCE_ROOT='"$(CURDIR)"'
+
+include_for = $(strip $(or \
+	$(if $(filter models/recognizer.c models/stream.c,$(1)),$(include_models) -Ifrontend),\
+	$(if $(filter frontend/%,$(1)),$(include_frontend)),\
+	$(if $(filter daemon/ctl/%,$(1)),$(include_ctl)),\
+	$(if $(filter daemon/%,$(1)),$(include_daemon)),\
+	$(if $(filter models/convert/%,$(1)),$(include_convert)),\
+	$(if $(filter models/%,$(1)),$(include_models)),\
+	$(if $(filter plugins/%,$(1)),$(include_plugins)),\
+	$(if $(filter tests/unit/%,$(1)),$(include_unit)),\
+	$(if $(filter tests/kernels/%,$(1)),$(include_kernels)),\
+	$(if $(filter tests/parity/%,$(1)),$(include_parity))))
+
+# The reference's inner loops are written for the vectoriser: plain C, no instruction set flags.
+flags_for = $(if $(filter plugins/reference/%,$(1)),-O3 -fopenmp-simd)
+
+library_libs := $(sndfile_libs) $(soxr_libs) $(fftw3f_libs) $(zlib_libs) -ldl -lm
+daemon_libs  := $(libuv_libs) $(jansson_libs) $(libsystemd_libs) -linih -lm
+
+# ---- Targets -----------------------------------------------------------------------------------
+
+.PHONY: help all deps demo run check lint bench fuzz install uninstall clean
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+help:
+	@echo 'make deps       install the Debian packages that building and testing need'
+	@echo 'make [all]      build the library, the plugins, hearkend, hearken and hearken-convert'
+	@echo 'make demo       build, start a daemon on a socket of its own, transcribe a recording'
+	@echo 'make run        run hearkend from the build tree (ARGS="--verbose")'
+	@echo 'make check      build and run all tests; ends with "N passed, N failed"'
+	@echo 'make lint       formatting of C and Python'
+	@echo 'make bench      time the kernels'
+	@echo 'make fuzz       run each fuzz target for SECONDS (60)'
+	@echo 'make install    into DESTDIR and PREFIX (/usr/local); make uninstall takes it back'
+	@echo 'make clean      remove build/'
+	@echo
+	@echo 'SANITIZER=address|undefined|thread and DEBUG=1 build beside the normal tree.'
+
+all: $(libhearken) $(plugin_files) $(programs) $(BUILD)/share/hearken/hearken-en.gguf
+
+# libhearken
+soname := libhearken.so.$(SOVERSION)
+
+$(libhearken): $(BUILD)/lib/$(soname)
+	ln -sf $(soname) $@
+
+$(BUILD)/lib/$(soname): $(BUILD)/lib/libhearken.so.$(VERSION)
+	ln -sf libhearken.so.$(VERSION) $@
+
+$(BUILD)/lib/libhearken.so.$(VERSION): $(call objects,$(library_sources))
+	@mkdir -p $(@D)
+	$(CC) -shared -Wl,-soname,$(soname) $(LINK) $(LDFLAGS) -o $@ $^ $(library_libs)
+
+# Plugins: one shared object for each folder that has a plugin.c
+define plugin_rule
+$(BUILD)/lib/hearken/$(1).so: $$(call objects,$$(filter plugins/$(1)/%,$$(plugin_sources)))
+	@mkdir -p $$(@D)
+	$$(CC) -shared $$(LINK) $$(LDFLAGS) -o $$@ $$^ $$(libs_$(1)) -lm
+endef
+$(foreach p,$(plugins),$(eval $(call plugin_rule,$(p))))
+
+# Programs find the library beside them, in the build tree as when installed.
+link_program = $(CC) $(LINK) $(LDFLAGS) -Wl,-rpath,'$$ORIGIN/../lib' -o $@ \
+               $(filter %.o,$^) -L$(BUILD)/lib -lhearken $(1)
+
+$(BUILD)/bin/hearkend: $(call objects,$(daemon_sources)) $(libhearken)
+	@mkdir -p $(@D)
+	$(call link_program,$(daemon_libs))
+
+$(BUILD)/bin/hearken: $(call objects,$(client_sources) daemon/wyoming.c) $(libhearken)
+	@mkdir -p $(@D)
+	$(call link_program,$(jansson_libs) -lm)
+
+$(BUILD)/bin/hearken-convert: $(call objects,$(convert_sources))
+	@mkdir -p $(@D)
+	$(CC) $(LINK) $(LDFLAGS) -o $@ $^ $(jansson_libs) -lm
+
+# The build tree looks like an installed one, so that programs find the model in both.
+$(BUILD)/share/hearken/hearken-en.gguf:
+	@mkdir -p $(@D)
+	ln -sf $(CURDIR)/models/hearken-en.gguf $@
+
+$(BUILD)/obj/%.o: %.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(CC) $(COMPILE) $(CFLAGS) $(call flags_for,$<) $(call include_for,$<) -MMD -MP -c -o $@ $<
+
+# Remembers the compiler and its flags: a change of either rebuilds everything.
+flags_now := $(CC) $(COMPILE) $(CFLAGS) $(LDFLAGS) $(PREFIX) $(SYSCONFDIR)
+$(BUILD)/flags: $(if $(filter-out $(flags_now),$(file <$(BUILD)/flags))$(filter-out \
+                $(file <$(BUILD)/flags),$(flags_now)),always)
+	@mkdir -p $(@D)
+	$(file >$@,$(flags_now))
+.PHONY: always
+
+-include $(patsubst %.c,$(BUILD)/obj/%.d,$(all_sources))
+
+include tests/tests.mk
+
+# ---- Setting up, trying out --------------------------------------------------------------------
+
+deps:
+	./tests/install-packages
+
+demo: all
+	./tests/demo $(BUILD)
+
+run: all
+	$(BUILD)/bin/hearkend $(ARGS)
+
+clean:
+	rm -rf build
+
+# ---- Installing --------------------------------------------------------------------------------
+
+substitute = sed -e 's|@VERSION@|$(VERSION)|g' -e 's|@PREFIX@|$(PREFIX)|g' \
+                 -e 's|@BINDIR@|$(BINDIR)|g' -e 's|@LIBDIR@|$(LIBDIR)|g' \
+                 -e 's|@LIBEXECDIR@|$(LIBEXECDIR)|g' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|g' \
+                 -e 's|@SYSCONFDIR@|$(SYSCONFDIR)|g'
+manuals1 := $(wildcard daemon/man/*.1)
+manuals5 := $(wildcard daemon/man/*.5)
+manuals8 := $(wildcard daemon/man/*.8)
+
+install: all
+	install -d $(addprefix $(DESTDIR),$(BINDIR) $(LIBDIR)/hearken $(LIBDIR)/pkgconfig \
+		$(INCLUDEDIR)/hearken $(DATADIR)/hearken $(MANDIR)/man1 $(MANDIR)/man5 $(MANDIR)/man8 \
+		$(UNITDIR) $(USERUNITDIR))
+	install -m 755 $(programs) $(DESTDIR)$(BINDIR)
+	install -m 755 $(BUILD)/lib/libhearken.so.$(VERSION) $(DESTDIR)$(LIBDIR)
+	ln -sf libhearken.so.$(VERSION) $(DESTDIR)$(LIBDIR)/$(soname)
+	ln -sf $(soname) $(DESTDIR)$(LIBDIR)/libhearken.so
+	install -m 755 $(plugin_files) $(DESTDIR)$(LIBDIR)/hearken
+	install -m 644 include/hearken/*.h $(DESTDIR)$(INCLUDEDIR)/hearken
+	install -m 644 models/hearken-en.gguf $(DESTDIR)$(DATADIR)/hearken
+	install -m 644 $(manuals1) $(DESTDIR)$(MANDIR)/man1
+	install -m 644 $(manuals5) $(DESTDIR)$(MANDIR)/man5
+	install -m 644 $(manuals8) $(DESTDIR)$(MANDIR)/man8
+	$(substitute) include/hearken.pc.in >$(DESTDIR)$(LIBDIR)/pkgconfig/hearken.pc
+	for unit in hearkend.socket hearkend.service; do \
+		$(substitute) systemd/$$unit.in >$(DESTDIR)$(UNITDIR)/$$unit && \
+		$(substitute) systemd/user/$$unit.in >$(DESTDIR)$(USERUNITDIR)/$$unit || exit 1; \
+	done
+
+uninstall:
+	rm -f $(addprefix $(DESTDIR)$(BINDIR)/,$(notdir $(programs)))
+	rm -f $(DESTDIR)$(LIBDIR)/libhearken.so* $(DESTDIR)$(LIBDIR)/pkgconfig/hearken.pc
+	rm -rf $(DESTDIR)$(LIBDIR)/hearken $(DESTDIR)$(INCLUDEDIR)/hearken $(DESTDIR)$(DATADIR)/hearken
+	rm -f $(addprefix $(DESTDIR)$(MANDIR)/man1/,$(notdir $(manuals1))) \
+	      $(addprefix $(DESTDIR)$(MANDIR)/man5/,$(notdir $(manuals5))) \
+	      $(addprefix $(DESTDIR)$(MANDIR)/man8/,$(notdir $(manuals8)))
+	rm -f $(foreach d,$(UNITDIR) $(USERUNITDIR),$(addprefix $(DESTDIR)$(d)/,hearkend.socket \
+		hearkend.service))

@@ -1,0 +1,533 @@
+// SPDX-License-Identifier: MIT
+#include "gguf.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define MAGIC            "GGUF"
+#define VERSION          3u
+#define MAX_ENTRIES      65536u
+#define MAX_TENSORS      65536u
+#define MAX_NAME         1024u
+#define ALIGNMENT        32u
+#define MAX_ALIGNMENT    65536u
+#define SMALLEST_ENTRY   13u /* an empty name (8), a type (4), a byte */
+#define SMALLEST_TENSOR  24u /* an empty name (8), rank and type (4 each), offset (8) */
+#define Q8_0_BLOCK       32u
+#define Q8_0_BLOCK_BYTES 34u
+
+static const struct {
+    const char *name;
+    size_t size; /* 0: not fixed */
+} type_table[GGUF_TYPE_COUNT] = {
+    [GGUF_U8] = {"u8", 1},       [GGUF_I8] = {"i8", 1},     [GGUF_U16] = {"u16", 2},
+    [GGUF_I16] = {"i16", 2},     [GGUF_U32] = {"u32", 4},   [GGUF_I32] = {"i32", 4},
+    [GGUF_F32] = {"f32", 4},     [GGUF_BOOL] = {"bool", 1}, [GGUF_STRING] = {"string", 0},
+    [GGUF_ARRAY] = {"array", 0}, [GGUF_U64] = {"u64", 8},   [GGUF_I64] = {"i64", 8},
+    [GGUF_F64] = {"f64", 8},
+};
+
+/* What is left of the file while open walks it. The first failure sticks. */
+struct reader {
+    const uint8_t *start, *at, *end;
+    struct hearken_error *error;
+};
+
+static size_t left(const struct reader *r)
+{
+    return (size_t)(r->end - r->at);
+}
+
+static int ends_early(struct reader *r, const char *what)
+{
+    return hearken_fail(r->error, -EINVAL, "GGUF: the file ends in %s, at byte %zu", what,
+                        (size_t)(r->end - r->start));
+}
+
+static int read_bytes(struct reader *r, void *to, size_t size, const char *what)
+{
+    if (left(r) < size)
+        return ends_early(r, what);
+    memcpy(to, r->at, size);
+    r->at += size;
+    return 0;
+}
+
+static int read_u32(struct reader *r, uint32_t *value, const char *what)
+{
+    return read_bytes(r, value, sizeof(*value), what);
+}
+
+static int read_u64(struct reader *r, uint64_t *value, const char *what)
+{
+    return read_bytes(r, value, sizeof(*value), what);
+}
+
+static int skip_string(struct reader *r, const char *what)
+{
+    uint64_t length = 0;
+    int result = read_u64(r, &length, what);
+    if (result < 0)
+        return result;
+    if (length > left(r))
+        return ends_early(r, what);
+    r->at += length;
+    return 0;
+}
+
+/* A terminated copy: names are compared and printed. */
+static int read_name(struct reader *r, char **name, const char *what)
+{
+    uint64_t length = 0;
+    int result = read_u64(r, &length, what);
+    if (result < 0)
+        return result;
+    if (length == 0 || length > MAX_NAME)
+        return hearken_fail(r->error, -EINVAL, "GGUF: %s has %" PRIu64 " bytes, expected 1 to %u",
+                            what, length, MAX_NAME);
+    if (length > left(r))
+        return ends_early(r, what);
+    if (memchr(r->at, 0, length))
+        return hearken_fail(r->error, -EINVAL, "GGUF: %s holds a zero byte", what);
+    *name = strndup((const char *)r->at, length);
+    if (!*name)
+        return hearken_fail(r->error, -ENOMEM, "out of memory");
+    r->at += length;
+    return 0;
+}
+
+static int read_type(struct reader *r, uint32_t *type, const char *name)
+{
+    int result = read_u32(r, type, "a value's type");
+    if (result == 0 && *type >= GGUF_TYPE_COUNT)
+        result =
+            hearken_fail(r->error, -EINVAL, "GGUF: '%s' has type %" PRIu32 ", expected 0 to %d",
+                         name, *type, GGUF_TYPE_COUNT - 1);
+    return result;
+}
+
+static int skip_values(struct reader *r, const struct gguf_entry *entry)
+{
+    if (entry->type == GGUF_STRING) {
+        for (uint64_t i = 0; i < entry->count; i++) {
+            int result = skip_string(r, entry->name);
+            if (result < 0)
+                return result;
+        }
+        return 0;
+    }
+    size_t size = type_table[entry->type].size;
+    if (size == 0)
+        return hearken_fail(r->error, -EINVAL, "GGUF: '%s' is an array of arrays", entry->name);
+    if (entry->count > left(r) / size)
+        return ends_early(r, entry->name);
+    r->at += entry->count * size;
+    return 0;
+}
+
+static int read_entry(struct reader *r, struct gguf_entry *entry)
+{
+    uint32_t type = 0;
+    int result = read_name(r, &entry->name, "the name of an entry");
+    if (result < 0 || (result = read_type(r, &type, entry->name)) < 0)
+        return result;
+    entry->count = 1;
+    entry->is_array = type == GGUF_ARRAY;
+    if (entry->is_array && ((result = read_type(r, &type, entry->name)) < 0 ||
+                            (result = read_u64(r, &entry->count, entry->name)) < 0))
+        return result;
+    entry->type = type;
+    entry->data = r->at;
+    return skip_values(r, entry);
+}
+
+static int tensor_bytes(struct reader *r, struct gguf_tensor *tensor)
+{
+    uint64_t elements = 1;
+    for (uint32_t i = 0; i < tensor->rank; i++) {
+        if (tensor->shape[i] == 0 || elements > (UINT64_MAX >> 8) / tensor->shape[i])
+            return hearken_fail(r->error, -EINVAL,
+                                "GGUF: dimension %" PRIu32 " of '%s' is %" PRIu64, i, tensor->name,
+                                tensor->shape[i]);
+        elements *= tensor->shape[i];
+    }
+    switch (tensor->type) {
+    case GGUF_TENSOR_F32:
+    case GGUF_TENSOR_I32:
+        tensor->bytes = elements * 4;
+        return 0;
+    case GGUF_TENSOR_F16:
+        tensor->bytes = elements * 2;
+        return 0;
+    case GGUF_TENSOR_Q8_0:
+        if (tensor->shape[0] % Q8_0_BLOCK)
+            return hearken_fail(r->error, -EINVAL,
+                                "GGUF: '%s' is Q8_0 with rows of %" PRIu64
+                                ", expected a multiple of %u",
+                                tensor->name, tensor->shape[0], Q8_0_BLOCK);
+        tensor->bytes = elements / Q8_0_BLOCK * Q8_0_BLOCK_BYTES;
+        return 0;
+    }
+    return hearken_fail(
+        r->error, -EINVAL,
+        "GGUF: '%s' has element type %d, expected F32 (0), F16 (1), Q8_0 (8) or I32 (26)",
+        tensor->name, (int)tensor->type);
+}
+
+/* Leaves the offset in `data` as a pointer-sized number until the start of the data is known. */
+static int read_tensor(struct reader *r, struct gguf_tensor *tensor, uint64_t *offset)
+{
+    uint32_t type = 0;
+    int result = read_name(r, &tensor->name, "the name of a tensor");
+    if (result < 0 || (result = read_u32(r, &tensor->rank, tensor->name)) < 0)
+        return result;
+    if (tensor->rank == 0 || tensor->rank > GGUF_MAX_RANK)
+        return hearken_fail(r->error, -EINVAL,
+                            "GGUF: '%s' has %" PRIu32 " dimensions, expected 1 to %d", tensor->name,
+                            tensor->rank, GGUF_MAX_RANK);
+    for (uint32_t i = 0; i < GGUF_MAX_RANK; i++)
+        tensor->shape[i] = 1;
+    for (uint32_t i = 0; i < tensor->rank; i++)
+        if ((result = read_u64(r, &tensor->shape[i], tensor->name)) < 0)
+            return result;
+    if ((result = read_u32(r, &type, tensor->name)) < 0 ||
+        (result = read_u64(r, offset, tensor->name)) < 0)
+        return result;
+    if (type > INT32_MAX)
+        type = INT32_MAX;
+    tensor->type = (enum gguf_tensor_type)type;
+    return tensor_bytes(r, tensor);
+}
+
+/* Where tensor data starts and how offsets are aligned; data is used in place, so at least 32. */
+static int find_alignment(struct reader *r, const struct gguf *gguf, uint64_t *alignment)
+{
+    const struct gguf_entry *entry = gguf_find_entry(gguf, "general.alignment");
+    if (!entry)
+        return 0;
+    double value = entry->type == GGUF_U32 && entry->count == 1 ? gguf_number(entry, 0) : 0;
+    *alignment = (uint64_t)value;
+    if (*alignment < ALIGNMENT || *alignment > MAX_ALIGNMENT || (*alignment & (*alignment - 1)))
+        return hearken_fail(r->error, -EINVAL,
+                            "GGUF: general.alignment is %g, expected a power of two from %u to %u",
+                            value, ALIGNMENT, MAX_ALIGNMENT);
+    return 0;
+}
+
+static int place_tensors(struct reader *r, struct gguf *gguf, const uint64_t *offsets)
+{
+    uint64_t alignment = ALIGNMENT;
+    int result = find_alignment(r, gguf, &alignment);
+    if (result < 0)
+        return result;
+    uint64_t header = (uint64_t)(r->at - r->start);
+    uint64_t start = (header + alignment - 1) / alignment * alignment;
+    uint64_t size = (uint64_t)(r->end - r->start);
+    for (uint64_t i = 0; i < gguf->tensor_count; i++) {
+        struct gguf_tensor *tensor = &gguf->tensors[i];
+        if (offsets[i] % alignment)
+            return hearken_fail(r->error, -EINVAL,
+                                "GGUF: '%s' is at offset %" PRIu64
+                                ", expected a multiple of %" PRIu64,
+                                tensor->name, offsets[i], alignment);
+        if (start > size || offsets[i] > size - start || tensor->bytes > size - start - offsets[i])
+            return hearken_fail(r->error, -EINVAL,
+                                "GGUF: '%s' needs %" PRIu64 " bytes at %" PRIu64
+                                ", but the file has %" PRIu64 " (truncated?)",
+                                tensor->name, tensor->bytes, start + offsets[i], size);
+        tensor->data = r->start + start + offsets[i];
+    }
+    return 0;
+}
+
+static int compare_entries(const void *a, const void *b, void *entries)
+{
+    const struct gguf_entry *e = entries;
+    return strcmp(e[*(const uint32_t *)a].name, e[*(const uint32_t *)b].name);
+}
+
+static int compare_tensors(const void *a, const void *b, void *tensors)
+{
+    const struct gguf_tensor *t = tensors;
+    return strcmp(t[*(const uint32_t *)a].name, t[*(const uint32_t *)b].name);
+}
+
+/* Sorts indices by name; a name that is there twice is an error. */
+static int sort_names(struct reader *r, uint32_t *order, uint64_t count, void *items,
+                      int (*compare)(const void *, const void *, void *), const char *what)
+{
+    for (uint32_t i = 0; i < count; i++)
+        order[i] = i;
+    qsort_r(order, count, sizeof(*order), compare, items);
+    for (uint64_t i = 1; i < count; i++)
+        if (compare(&order[i - 1], &order[i], items) == 0)
+            return hearken_fail(r->error, -EINVAL,
+                                "GGUF: two %s have the same name (number %" PRIu32 " and %" PRIu32
+                                ")",
+                                what, order[i - 1], order[i]);
+    return 0;
+}
+
+static int read_header(struct reader *r, struct gguf *gguf)
+{
+    char magic[4];
+    uint32_t version = 0;
+    if (left(r) < sizeof(magic) || memcmp(r->at, MAGIC, sizeof(magic)) != 0)
+        return hearken_fail(r->error, -EINVAL,
+                            "not a GGUF file: it does not start with '" MAGIC "'");
+    int result = read_bytes(r, magic, sizeof(magic), "the header");
+    if (result < 0 || (result = read_u32(r, &version, "the header")) < 0)
+        return result;
+    if (version != VERSION)
+        return hearken_fail(r->error, -EINVAL, "GGUF version %" PRIu32 ", expected %u", version,
+                            VERSION);
+    if ((result = read_u64(r, &gguf->tensor_count, "the header")) < 0 ||
+        (result = read_u64(r, &gguf->entry_count, "the header")) < 0)
+        return result;
+    if (gguf->tensor_count > MAX_TENSORS || gguf->tensor_count > left(r) / SMALLEST_TENSOR)
+        return hearken_fail(r->error, -EINVAL, "GGUF: %" PRIu64 " tensors do not fit in the file",
+                            gguf->tensor_count);
+    if (gguf->entry_count > MAX_ENTRIES || gguf->entry_count > left(r) / SMALLEST_ENTRY)
+        return hearken_fail(r->error, -EINVAL, "GGUF: %" PRIu64 " entries do not fit in the file",
+                            gguf->entry_count);
+    return 0;
+}
+
+static int allocate_tables(struct reader *r, struct gguf *gguf)
+{
+    gguf->entries = calloc(gguf->entry_count + 1, sizeof(*gguf->entries));
+    gguf->tensors = calloc(gguf->tensor_count + 1, sizeof(*gguf->tensors));
+    gguf->entries_by_name = calloc(gguf->entry_count + 1, sizeof(*gguf->entries_by_name));
+    gguf->tensors_by_name = calloc(gguf->tensor_count + 1, sizeof(*gguf->tensors_by_name));
+    if (!gguf->entries || !gguf->tensors || !gguf->entries_by_name || !gguf->tensors_by_name)
+        return hearken_fail(r->error, -ENOMEM, "out of memory");
+    return 0;
+}
+
+static int read_tables(struct reader *r, struct gguf *gguf, uint64_t *offsets)
+{
+    int result;
+    for (uint64_t i = 0; i < gguf->entry_count; i++)
+        if ((result = read_entry(r, &gguf->entries[i])) < 0)
+            return result;
+    for (uint64_t i = 0; i < gguf->tensor_count; i++)
+        if ((result = read_tensor(r, &gguf->tensors[i], &offsets[i])) < 0)
+            return result;
+    if ((result = sort_names(r, gguf->entries_by_name, gguf->entry_count, gguf->entries,
+                             compare_entries, "entries")) < 0 ||
+        (result = sort_names(r, gguf->tensors_by_name, gguf->tensor_count, gguf->tensors,
+                             compare_tensors, "tensors")) < 0)
+        return result;
+    return place_tensors(r, gguf, offsets);
+}
+
+static int parse(struct gguf *gguf, const void *data, size_t size, struct hearken_error *error)
+{
+    struct reader reader = {data, data, (const uint8_t *)data + size, error};
+    int result = read_header(&reader, gguf);
+    if (result < 0) {
+        gguf->entry_count = gguf->tensor_count = 0;
+        return result;
+    }
+    if ((result = allocate_tables(&reader, gguf)) < 0)
+        return result;
+    uint64_t *offsets = calloc(gguf->tensor_count + 1, sizeof(*offsets));
+    if (!offsets)
+        return hearken_fail(error, -ENOMEM, "out of memory");
+    result = read_tables(&reader, gguf, offsets);
+    free(offsets);
+    return result;
+}
+
+int gguf_open_memory(const void *data, size_t size, struct gguf **gguf, struct hearken_error *error)
+{
+    struct gguf *g = calloc(1, sizeof(*g));
+    if (!g)
+        return hearken_fail(error, -ENOMEM, "out of memory");
+    int result = parse(g, data, size, error);
+    if (result < 0) {
+        gguf_destroy(g);
+        return result;
+    }
+    *gguf = g;
+    return 0;
+}
+
+static int map_file(const char *path, void **mapping, size_t *size, struct hearken_error *error)
+{
+    struct stat status;
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    if (file < 0)
+        return hearken_fail(error, -errno, "%s: %s", path, strerror(errno));
+    int result = 0;
+    if (fstat(file, &status) < 0)
+        result = hearken_fail(error, -errno, "%s: %s", path, strerror(errno));
+    else if (!S_ISREG(status.st_mode))
+        result = hearken_fail(error, -EINVAL, "%s: not a regular file", path);
+    else if (status.st_size == 0)
+        result = hearken_fail(error, -EINVAL, "%s: empty, expected a GGUF file", path);
+    if (result == 0) {
+        *size = (size_t)status.st_size;
+        *mapping = mmap(NULL, *size, PROT_READ, MAP_SHARED, file, 0);
+        if (*mapping == MAP_FAILED)
+            result = hearken_fail(error, -errno, "%s: cannot be mapped: %s", path, strerror(errno));
+    }
+    close(file);
+    return result;
+}
+
+int gguf_open(const char *path, struct gguf **gguf, struct hearken_error *error)
+{
+    void *mapping;
+    size_t size = 0;
+    struct hearken_error inside = {""};
+    int result = map_file(path, &mapping, &size, error);
+    if (result < 0)
+        return result;
+    result = gguf_open_memory(mapping, size, gguf, &inside);
+    if (result < 0) {
+        munmap(mapping, size);
+        return hearken_fail(error, result, "%s: %.400s", path, inside.message);
+    }
+    (*gguf)->mapping = mapping;
+    (*gguf)->mapping_size = size;
+    return 0;
+}
+
+void gguf_destroy(struct gguf *gguf)
+{
+    if (!gguf)
+        return;
+    for (uint64_t i = 0; gguf->entries && i < gguf->entry_count; i++)
+        free(gguf->entries[i].name);
+    for (uint64_t i = 0; gguf->tensors && i < gguf->tensor_count; i++)
+        free(gguf->tensors[i].name);
+    free(gguf->entries);
+    free(gguf->tensors);
+    free(gguf->entries_by_name);
+    free(gguf->tensors_by_name);
+    if (gguf->mapping)
+        munmap(gguf->mapping, gguf->mapping_size);
+    free(gguf);
+}
+
+const struct gguf_entry *gguf_find_entry(const struct gguf *gguf, const char *name)
+{
+    uint64_t low = 0, high = gguf->entry_count;
+    while (low < high) {
+        uint64_t middle = (low + high) / 2;
+        const struct gguf_entry *entry = &gguf->entries[gguf->entries_by_name[middle]];
+        int order = strcmp(name, entry->name);
+        if (order == 0)
+            return entry;
+        if (order < 0)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return NULL;
+}
+
+const struct gguf_tensor *gguf_find_tensor(const struct gguf *gguf, const char *name)
+{
+    uint64_t low = 0, high = gguf->tensor_count;
+    while (low < high) {
+        uint64_t middle = (low + high) / 2;
+        const struct gguf_tensor *tensor = &gguf->tensors[gguf->tensors_by_name[middle]];
+        int order = strcmp(name, tensor->name);
+        if (order == 0)
+            return tensor;
+        if (order < 0)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return NULL;
+}
+
+double gguf_number(const struct gguf_entry *entry, uint64_t index)
+{
+    const uint8_t *at = entry->data + index * type_table[entry->type].size;
+    union {
+        uint8_t u8;
+        int8_t i8;
+        uint16_t u16;
+        int16_t i16;
+        uint32_t u32;
+        int32_t i32;
+        float f32;
+        uint64_t u64;
+        int64_t i64;
+        double f64;
+    } value;
+    memcpy(&value, at, type_table[entry->type].size);
+    switch (entry->type) {
+    case GGUF_U8:
+    case GGUF_BOOL:
+        return value.u8;
+    case GGUF_I8:
+        return value.i8;
+    case GGUF_U16:
+        return value.u16;
+    case GGUF_I16:
+        return value.i16;
+    case GGUF_U32:
+        return value.u32;
+    case GGUF_I32:
+        return value.i32;
+    case GGUF_F32:
+        return (double)value.f32;
+    case GGUF_U64:
+        return (double)value.u64;
+    case GGUF_I64:
+        return (double)value.i64;
+    case GGUF_F64:
+        return value.f64;
+    case GGUF_STRING:
+    case GGUF_ARRAY:
+    case GGUF_TYPE_COUNT:
+        break;
+    }
+    return 0;
+}
+
+struct gguf_string gguf_string(const struct gguf_entry *entry)
+{
+    const uint8_t *cursor = entry->data;
+    return gguf_next_string(&cursor);
+}
+
+struct gguf_string gguf_next_string(const uint8_t **cursor)
+{
+    uint64_t length = 0;
+    memcpy(&length, *cursor, sizeof(length));
+    struct gguf_string string = {(const char *)*cursor + sizeof(length), length};
+    *cursor += sizeof(length) + length;
+    return string;
+}
+
+const char *gguf_type_name(enum gguf_type type)
+{
+    return type < GGUF_TYPE_COUNT ? type_table[type].name : NULL;
+}
+
+const char *gguf_tensor_type_name(enum gguf_tensor_type type)
+{
+    switch (type) {
+    case GGUF_TENSOR_F32:
+        return "F32";
+    case GGUF_TENSOR_F16:
+        return "F16";
+    case GGUF_TENSOR_Q8_0:
+        return "Q8_0";
+    case GGUF_TENSOR_I32:
+        return "I32";
+    }
+    return NULL;
+}
