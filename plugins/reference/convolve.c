@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A convolution along time as a matrix product: the input rows that a step sees lie side by side in
+ * a window, [taps · inputs], and a weight row is brought into the same order.
+ */
+#include "check.h"
+#include "reference.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* Input row t · stride + k - padding for every tap k, zeros where there is none. */
+static void fill_window(const struct hearken_convolve *arguments, uint32_t step, float *window)
+{
+    const size_t inputs = arguments->in.columns;
+
+    for (uint32_t tap = 0; tap < arguments->weight->weights.taps; tap++) {
+        const uint64_t padded = (uint64_t)step * arguments->stride + tap; /* row + padding */
+        float *to = window + tap * inputs;
+        if (padded < arguments->padding || padded - arguments->padding >= arguments->in.rows)
+            memset(to, 0, inputs * sizeof(float));
+        else
+            memcpy(to, matrix_row(&arguments->in, (size_t)(padded - arguments->padding)),
+                   inputs * sizeof(float));
+    }
+}
+
+static int add_positions(struct hearken_queue *queue, const struct hearken_convolve *arguments)
+{
+    const size_t outputs = arguments->out.columns;
+    float *expanded = scratch(queue, SCRATCH_WEIGHT, outputs);
+
+    if (!expanded)
+        return -ENOMEM;
+    for (size_t step = 0; step < arguments->out.rows; step++) {
+        const float *position =
+            tensor_row(arguments->positions, arguments->position + step, expanded);
+        float *out = matrix_row(&arguments->out, step);
+        for (size_t output = 0; output < outputs; output++)
+            out[output] += position[output];
+    }
+    return 0;
+}
+
+int convolve(struct hearken_queue *queue, const struct hearken_convolve *arguments)
+{
+    int error = check_convolve(queue, arguments);
+
+    if (error)
+        return error;
+    const size_t width = tensor_width(arguments->weight), steps = arguments->out.rows;
+    const size_t block = multiply_block(arguments->weight);
+    float *windows = scratch(queue, SCRATCH_WINDOW, (steps < block ? steps : block) * width);
+    if (!windows)
+        return -ENOMEM;
+
+    for (size_t first = 0; first < steps; first += block) {
+        const size_t count = steps - first < block ? steps - first : block;
+        for (size_t step = 0; step < count; step++)
+            fill_window(arguments, (uint32_t)(first + step), windows + step * width);
+        error = multiply(queue, &(struct product){
+                                    .in = windows,
+                                    .in_step = width,
+                                    .rows = count,
+                                    .weight = arguments->weight,
+                                    .bias = arguments->bias->weights.data,
+                                    .activation = arguments->activation,
+                                    .out = matrix_row(&arguments->out, first),
+                                    .out_step = arguments->out.stride,
+                                });
+        if (error)
+            return error;
+    }
+    return arguments->positions ? add_positions(queue, arguments) : 0;
+}

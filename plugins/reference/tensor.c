@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Weights stay where the model file is mapped, so that processes share its pages; a row is expanded
+ * to single precision each time it is used. The file is little endian, and so must the processor be
+ * that uses it in place.
+ */
+#include "check.h"
+#include "reference.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "model files are little endian: this plugin uses them in place"
+#endif
+
+enum { BLOCK_COLUMNS = 32 };
+
+struct q8_0_block {
+    uint16_t scale; /* half precision */
+    int8_t quants[BLOCK_COLUMNS];
+};
+
+_Static_assert(sizeof(struct q8_0_block) == 34, "blocks follow each other without a gap");
+
+static size_t row_size(const struct hearken_weights *weights)
+{
+    size_t elements = (size_t)weights->columns * weights->taps;
+
+    switch (weights->type) {
+    case HEARKEN_TENSOR_F32:
+        return elements * sizeof(float);
+    case HEARKEN_TENSOR_F16:
+        return elements * sizeof(uint16_t);
+    case HEARKEN_TENSOR_Q8_0:
+        return elements / BLOCK_COLUMNS * sizeof(struct q8_0_block);
+    }
+    return 0;
+}
+
+int tensor_create(struct hearken_backend *backend, const struct hearken_weights *weights,
+                  struct hearken_tensor **tensor)
+{
+    int error = check_weights(backend, weights);
+
+    if (error)
+        return error;
+    struct hearken_tensor *made = malloc(sizeof(*made));
+    if (!made)
+        return -ENOMEM;
+    made->weights = *weights;
+    if (!(weights->use & HEARKEN_USE_CONVOLVE))
+        made->weights.taps = 1;
+    made->row_size = row_size(&made->weights);
+    *tensor = made;
+    return 0;
+}
+
+void tensor_destroy(struct hearken_backend *backend, struct hearken_tensor *tensor)
+{
+    (void)backend;
+    free(tensor);
+}
+
+static inline float float_of_bits(uint32_t bits)
+{
+    float value;
+
+    memcpy(&value, &bits, sizeof(value));
+    return value;
+}
+
+/*
+ * IEEE 754 half to single precision without branches, so that it vectorises. A normal number, an
+ * infinity or a NaN needs its exponent moved from bias 15 to 127. A subnormal one, m · 2^-24, is
+ * read as the fraction of 2^-14 · (1 + m / 2^10), from which 2^-14 is then taken away.
+ */
+static inline float float_of_half(uint16_t half)
+{
+    const uint32_t magnitude = half & 0x7fffu;
+    const uint32_t sign = (uint32_t)(half & 0x8000u) << 16;
+    const uint32_t rebias = magnitude < 0x7c00u ? 112u << 23 : 224u << 23;
+    const float normal = float_of_bits((magnitude << 13) + rebias);
+    const float subnormal = float_of_bits((magnitude << 13) + (113u << 23)) - 0x1p-14f;
+    uint32_t bits, small;
+
+    memcpy(&bits, &normal, sizeof(bits));
+    memcpy(&small, &subnormal, sizeof(small));
+    return float_of_bits((magnitude < 0x400u ? small : bits) | sign);
+}
+
+static void expand_f16(const uint16_t *halves, size_t count, float *row)
+{
+#pragma omp simd
+    for (size_t i = 0; i < count; i++)
+        row[i] = float_of_half(halves[i]);
+}
+
+static void expand_q8_0(const struct q8_0_block *blocks, size_t count, float *row)
+{
+    for (size_t block = 0; block < count / BLOCK_COLUMNS; block++) {
+        const float scale = float_of_half(blocks[block].scale);
+#pragma omp simd
+        for (size_t i = 0; i < BLOCK_COLUMNS; i++)
+            row[block * BLOCK_COLUMNS + i] = scale * (float)blocks[block].quants[i];
+    }
+}
+
+/* [columns, taps] in the file, [taps, columns] as the inputs of a step lie in memory. */
+static void expand_taps(const struct hearken_weights *weights, const void *data, float *row)
+{
+    const float *floats = data;
+    const uint16_t *halves = data;
+    const size_t columns = weights->columns, taps = weights->taps;
+
+    for (size_t tap = 0; tap < taps; tap++)
+        for (size_t column = 0; column < columns; column++)
+            row[tap * columns + column] = weights->type == HEARKEN_TENSOR_F32
+                                              ? floats[column * taps + tap]
+                                              : float_of_half(halves[column * taps + tap]);
+}
+
+const float *tensor_row(const struct hearken_tensor *tensor, size_t row, float *expanded)
+{
+    const struct hearken_weights *weights = &tensor->weights;
+    const void *data = (const uint8_t *)weights->data + row * tensor->row_size;
+
+    if (weights->taps > 1) {
+        expand_taps(weights, data, expanded);
+        return expanded;
+    }
+    switch (weights->type) {
+    case HEARKEN_TENSOR_F32:
+        return data;
+    case HEARKEN_TENSOR_F16:
+        expand_f16(data, weights->columns, expanded);
+        break;
+    case HEARKEN_TENSOR_Q8_0:
+        expand_q8_0(data, weights->columns, expanded);
+        break;
+    }
+    return expanded;
+}
