@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: MIT
+#include "speller_kind.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+int speller_create(const struct network *network, uint32_t hypotheses, struct speller **speller)
+{
+    const struct speller_parameters *p = &network->parameters.speller;
+    struct speller *s = calloc(1, sizeof(*s));
+    if (!s)
+        return -ENOMEM;
+    s->network = network;
+    s->kind = p->kind == SPELLER_RECURRENT ? &speller_recurrent : &speller_transformer;
+    s->hypotheses = hypotheses;
+    s->room = hypotheses > p->start_count ? hypotheses : p->start_count;
+    s->states = calloc(p->layers, sizeof(*s->states));
+    s->keys = calloc(p->layers, sizeof(*s->keys));
+    s->values = calloc(p->layers, sizeof(*s->values));
+    s->alignments = calloc(p->layers, sizeof(*s->alignments));
+    s->zeros = calloc((size_t)hypotheses * p->width, sizeof(*s->zeros));
+    *speller = s;
+    if (s->states && s->keys && s->values && s->alignments && s->zeros)
+        return 0;
+    free(s->states);
+    free(s->keys);
+    free(s->values);
+    free(s->alignments);
+    free(s->zeros);
+    free(s);
+    return -ENOMEM;
+}
+
+void speller_destroy(struct speller *speller, struct pass *pass)
+{
+    if (!speller)
+        return;
+    for (uint32_t i = 0; i < speller->network->parameters.speller.layers; i++) {
+        pass_release(pass, &speller->states[i].first);
+        pass_release(pass, &speller->states[i].second);
+        pass_release(pass, &speller->keys[i]);
+        pass_release(pass, &speller->values[i]);
+        pass_release(pass, &speller->alignments[i]);
+    }
+    struct storage *const all[] = {&speller->x,      &speller->normed, &speller->wide,
+                                   &speller->narrow, &speller->query,  &speller->context,
+                                   &speller->logits};
+    for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
+        pass_release(pass, all[i]);
+    free(speller->states);
+    free(speller->keys);
+    free(speller->values);
+    free(speller->alignments);
+    free(speller->zeros);
+    free(speller);
+}
+
+void speller_forget(struct speller *speller)
+{
+    speller->steps = 0;
+}
+
+uint32_t speller_memory_steps(const struct speller *speller)
+{
+    return speller->steps;
+}
+
+uint32_t speller_max_tokens(const struct speller *speller)
+{
+    const struct speller_parameters *p = &speller->network->parameters.speller;
+    return p->kind == SPELLER_TRANSFORMER ? p->positions - p->start_count : UINT32_MAX;
+}
+
+void speller_listen(struct speller *speller, struct pass *pass, struct hearken_matrix memory)
+{
+    const struct speller_parameters *p = &speller->network->parameters.speller;
+    size_t most = network_max_memory_steps(speller->network);
+    uint32_t fresh = memory.rows - speller->steps;
+    if (fresh == 0)
+        return;
+    struct hearken_matrix in = matrix_rows(memory, speller->steps, fresh);
+    for (uint32_t i = 0; i < p->layers; i++) {
+        const struct attention_weights *weights = &speller->network->speller.layers[i].attention;
+        pass_reserve(pass, &speller->keys[i], most * p->width);
+        pass_reserve(pass, &speller->values[i], most * p->width);
+        struct hearken_matrix keys = matrix_of(&speller->keys[i], memory.rows, p->width);
+        struct hearken_matrix values = matrix_of(&speller->values[i], memory.rows, p->width);
+        pass_linear(pass, matrix_rows(keys, speller->steps, fresh), in, &weights->key);
+        pass_linear(pass, matrix_rows(values, speller->steps, fresh), in, &weights->value);
+    }
+    speller->steps = memory.rows;
+}
+
+/* x += attention_out(heads(attention_query(attention_norm(x)), memory)) */
+static void attend(struct speller *s, struct pass *pass, const struct speller_rows *rows,
+                   uint32_t layer)
+{
+    const struct speller_parameters *p = &s->network->parameters.speller;
+    const struct attention_weights *weights = &s->network->speller.layers[layer].attention;
+    struct hearken_matrix normed = matrix_of(&s->normed, rows->rows, p->width);
+    struct hearken_matrix query = matrix_of(&s->query, rows->rows, p->width);
+    struct hearken_matrix context = matrix_of(&s->context, rows->rows, p->width);
+    pass_reserve(pass, &s->alignments[layer], (size_t)s->room * p->heads * s->steps);
+    struct hearken_matrix alignment =
+        matrix_of(&s->alignments[layer], rows->rows, p->heads * s->steps);
+    const struct hearken_attend arguments = {
+        .context = context,
+        .alignment = &alignment,
+        .query = query,
+        .keys = matrix_of(&s->keys[layer], s->steps, p->width),
+        .values = matrix_of(&s->values[layer], s->steps, p->width),
+        .heads = p->heads,
+    };
+    pass_layer_norm(pass, normed, rows->x, &weights->norm);
+    pass_linear(pass, query, normed, &weights->query);
+    pass_attend(pass, &arguments);
+    pass_linear_add(pass, rows->x, context, &weights->out);
+}
+
+/* tokens [rows], a hypothesis' tokens together → x [rows, width] */
+static struct hearken_matrix run_layers(struct speller *s, struct pass *pass,
+                                        const uint32_t *tokens, uint32_t rows, uint32_t sequences)
+{
+    const struct speller_parameters *p = &s->network->parameters.speller;
+    const struct speller_rows together = {rows, sequences, matrix_of(&s->x, rows, p->width)};
+    s->kind->embed(s, pass, &together, tokens);
+    for (uint32_t i = 0; i < p->layers; i++) {
+        s->kind->before(s, pass, &together, i);
+        attend(s, pass, &together, i);
+        s->kind->after(s, pass, &together, i);
+    }
+    s->position += rows / sequences;
+    s->alignment_rows = rows;
+    return together.x;
+}
+
+static struct hearken_matrix compute_logits(struct speller *s, struct pass *pass,
+                                            struct hearken_matrix x)
+{
+    const struct speller_parameters *p = &s->network->parameters.speller;
+    struct hearken_matrix normed = matrix_of(&s->normed, x.rows, p->width);
+    struct hearken_matrix logits = matrix_of(&s->logits, x.rows, p->vocabulary);
+    pass_layer_norm(pass, normed, x, &s->network->speller.norm);
+    pass_linear(pass, logits, s->kind->project(s, pass, normed), &s->network->speller.logits);
+    return logits;
+}
+
+static void reserve(struct speller *s, struct pass *pass)
+{
+    const struct speller_parameters *p = &s->network->parameters.speller;
+    size_t room = s->room, wide = p->mlp > 3 * p->width ? p->mlp : 3 * p->width;
+    pass_reserve(pass, &s->x, room * p->width);
+    pass_reserve(pass, &s->normed, room * p->width);
+    pass_reserve(pass, &s->wide, room * wide);
+    pass_reserve(pass, &s->narrow, room * p->width);
+    pass_reserve(pass, &s->query, room * p->width);
+    pass_reserve(pass, &s->context, room * p->width);
+    pass_reserve(pass, &s->logits, (size_t)s->hypotheses * p->vocabulary);
+}
+
+/* From the logits behind the very first token (Radford et al., 2022, "Robust Speech Recognition").
+ */
+static float measure_no_speech(struct speller *s, struct pass *pass, struct hearken_matrix first)
+{
+    const struct speller_parameters *p = &s->network->parameters.speller;
+    if (p->no_speech == NO_TOKEN)
+        return 0;
+    float log_probability = -INFINITY;
+    struct hearken_matrix logits = compute_logits(s, pass, first);
+    pass_log_softmax(pass, logits, NULL);
+    pass_read(pass, matrix_columns(logits, p->no_speech, 1), &log_probability);
+    return expf(log_probability);
+}
+
+struct hearken_matrix speller_start(struct speller *speller, struct pass *pass)
+{
+    const struct speller_parameters *p = &speller->network->parameters.speller;
+    reserve(speller, pass);
+    speller->position = 0;
+    speller->count = 1;
+    speller->kind->begin(speller, pass);
+    struct hearken_matrix x;
+    if (speller->kind->one_token_at_a_time) {
+        for (uint32_t i = 0; i < p->start_count; i++)
+            x = run_layers(speller, pass, &p->start[i], 1, 1);
+        speller->no_speech = 0;
+    } else {
+        x = run_layers(speller, pass, p->start, p->start_count, 1);
+        speller->no_speech = measure_no_speech(speller, pass, matrix_rows(x, 0, 1));
+    }
+    return compute_logits(speller, pass, matrix_rows(x, x.rows - 1, 1));
+}
+
+float speller_no_speech(const struct speller *speller)
+{
+    return speller->no_speech;
+}
+
+static bool stays_in_place(const uint32_t *parents, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (parents[i] != i)
+            return false;
+    return true;
+}
+
+struct hearken_matrix speller_step(struct speller *speller, struct pass *pass,
+                                   const uint32_t *parents, const uint32_t *tokens, uint32_t count)
+{
+    if (!stays_in_place(parents, count))
+        speller->kind->reorder(speller, pass, parents, count);
+    speller->count = count;
+    return compute_logits(speller, pass, run_layers(speller, pass, tokens, count, count));
+}
+
+/* The rows that the last logits belong to: behind the start tokens only the last one. */
+static struct hearken_matrix alignment_of(const struct speller *s, uint32_t layer)
+{
+    uint32_t heads = s->network->parameters.speller.heads;
+    struct hearken_matrix all =
+        matrix_of(&s->alignments[layer], s->alignment_rows, heads * s->steps);
+    return matrix_rows(all, s->alignment_rows - s->count, s->count);
+}
+
+void speller_read_layer_alignment(struct speller *speller, struct pass *pass, uint32_t layer,
+                                  float *alignment)
+{
+    pass_read(pass, alignment_of(speller, layer), alignment);
+}
+
+/* sum[hypothesis] += each alignment head's row of `layer`; returns how many heads those are. */
+static uint32_t add_heads(const struct speller *s, uint32_t layer, const float *weights, float *sum)
+{
+    const struct speller_parameters *p = &s->network->parameters.speller;
+    uint32_t heads = 0;
+    for (uint32_t head = 0; head < p->heads; head++) {
+        if (!(p->alignment_heads[layer] >> head & 1))
+            continue;
+        heads++;
+        for (uint32_t row = 0; row < s->count; row++) {
+            const float *from = weights + ((size_t)row * p->heads + head) * s->steps;
+            float *to = sum + (size_t)row * s->steps;
+            for (uint32_t t = 0; t < s->steps; t++)
+                to[t] += from[t];
+        }
+    }
+    return heads;
+}
+
+void speller_read_alignment(struct speller *speller, struct pass *pass, float *alignment)
+{
+    const struct speller_parameters *p = &speller->network->parameters.speller;
+    size_t size = (size_t)speller->count * speller->steps;
+    memset(alignment, 0, size * sizeof(*alignment));
+    float *weights = malloc(size * p->heads * sizeof(*weights) + 1);
+    if (!weights && pass->error == 0)
+        pass->error = -ENOMEM;
+    uint32_t heads = 0;
+    for (uint32_t i = 0; i < p->layers && pass->error == 0; i++) {
+        if (!p->alignment_heads[i])
+            continue;
+        speller_read_layer_alignment(speller, pass, i, weights);
+        if (pass->error == 0)
+            heads += add_heads(speller, i, weights, alignment);
+    }
+    for (size_t i = 0; heads > 0 && i < size; i++)
+        alignment[i] /= (float)heads;
+    free(weights);
+}

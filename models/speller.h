@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The speller: writes text, token by token, for several hypotheses at once, looking at the memory.
+ * Two kinds (recurrent, transformer) behind one interface; neither knows of beams or scores. One
+ * per stream. Errors are in `pass`; matrices hold until the next call.
+ */
+#ifndef HEARKEN_MODELS_SPELLER_H
+#define HEARKEN_MODELS_SPELLER_H
+
+#include "network.h"
+
+struct speller;
+
+/* For up to `hypotheses` at once. */
+int speller_create(const struct network *network, uint32_t hypotheses, struct speller **speller);
+void speller_destroy(struct speller *speller, struct pass *pass);
+
+/* A new segment: what was heard is forgotten. */
+void speller_forget(struct speller *speller);
+
+/*
+ * Takes the memory so far, [steps, memory_width]. Keys and values of steps that were given before
+ * are kept, so a memory that grows costs only what is new.
+ */
+void speller_listen(struct speller *speller, struct pass *pass, struct hearken_matrix memory);
+
+/* Steps of the memory that were given. */
+uint32_t speller_memory_steps(const struct speller *speller);
+
+/* The most tokens that a text can have, without those that start it. */
+uint32_t speller_max_tokens(const struct speller *speller);
+
+/* Starts a text with one hypothesis → logits of its first token [1, vocabulary]. */
+struct hearken_matrix speller_start(struct speller *speller, struct pass *pass);
+
+/* After start: the probability that there is no speech; 0 where the network does not tell. */
+float speller_no_speech(const struct speller *speller);
+
+/*
+ * Hypothesis r becomes hypothesis parents[r] of the last call, continued with tokens[r] → logits of
+ * the next tokens [count, vocabulary].
+ */
+struct hearken_matrix speller_step(struct speller *speller, struct pass *pass,
+                                   const uint32_t *parents, const uint32_t *tokens, uint32_t count);
+
+/*
+ * Where the hypotheses of the last call looked for those logits: the weights of the alignment
+ * heads, averaged, [hypotheses, steps]; each row sums to 1. Waits.
+ */
+void speller_read_alignment(struct speller *speller, struct pass *pass, float *alignment);
+
+/* For parity: the weights of one layer as they are, [hypotheses, heads, steps]. Waits. */
+void speller_read_layer_alignment(struct speller *speller, struct pass *pass, uint32_t layer,
+                                  float *alignment);
+
+#endif

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT
+/* What the two kinds of speller share, and what each has to bring. Private to models/speller*.c. */
+#ifndef HEARKEN_MODELS_SPELLER_KIND_H
+#define HEARKEN_MODELS_SPELLER_KIND_H
+
+#include "speller.h"
+
+/* The state of one layer: of a recurrent one h and c, of a transformer its keys and values. */
+struct speller_state {
+    struct storage first, second;
+};
+
+/* Rows that go through the layers together: `rows / sequences` new tokens of each hypothesis. */
+struct speller_rows {
+    uint32_t rows, sequences;
+    struct hearken_matrix x; /* [rows, width], what the layers add to */
+};
+
+struct speller_operations {
+    bool one_token_at_a_time; /* a hypothesis' tokens go through in turn, not as rows of one call */
+    /* Before the layers' first token. */
+    void (*begin)(struct speller *speller, struct pass *pass);
+    void (*reorder)(struct speller *speller, struct pass *pass, const uint32_t *parents,
+                    uint32_t count);
+    /* x = embedding of the tokens */
+    void (*embed)(struct speller *speller, struct pass *pass, const struct speller_rows *rows,
+                  const uint32_t *tokens);
+    /* Of a layer, before and after it attends to the memory. */
+    void (*before)(struct speller *speller, struct pass *pass, const struct speller_rows *rows,
+                   uint32_t layer);
+    void (*after)(struct speller *speller, struct pass *pass, const struct speller_rows *rows,
+                  uint32_t layer);
+    /* What the logits are computed from. May return its argument. */
+    struct hearken_matrix (*project)(struct speller *speller, struct pass *pass,
+                                     struct hearken_matrix normed);
+};
+
+extern const struct speller_operations speller_recurrent;
+extern const struct speller_operations speller_transformer;
+
+struct speller {
+    const struct network *network;
+    const struct speller_operations *kind;
+    uint32_t hypotheses; /* the most */
+    uint32_t room;       /* the most rows of one call */
+    uint32_t position;   /* tokens that have gone through the layers, those that start included */
+    uint32_t count;      /* hypotheses of the last call */
+    float no_speech;
+
+    struct speller_state *states; /* [layers] */
+    float *zeros;                 /* [hypotheses, width] */
+
+    /* Of the memory: [steps, width] for each layer. */
+    uint32_t steps;
+    struct storage *keys, *values; /* [layers] */
+
+    struct storage x, normed, wide, narrow, query, context, logits;
+    struct storage *alignments; /* [layers]: [rows, heads · steps] */
+    uint32_t alignment_rows;    /* rows of the last call */
+};
+
+#endif
