@@ -7,12 +7,41 @@
 #include <math.h>
 #include <string.h>
 
-/* One head's keys and values: rows `step` elements apart. */
+/* Query rows from which on it pays to copy a head's keys and values together first. */
+enum { PACK_FROM = 8 };
+
+/* One head's keys and values: rows some steps apart. */
 struct memory {
     const float *keys, *values;
-    size_t step_keys, step_values;
+    size_t keys_step, values_step;
     size_t rows, width;
 };
+
+static float *pack_rows(struct hearken_queue *queue, enum scratch_use use, const float *rows,
+                        size_t step, size_t count, size_t width)
+{
+    float *packed = scratch(queue, use, count * width);
+
+    for (size_t row = 0; packed && row < count; row++)
+        memcpy(packed + row * width, rows + row * step, width * sizeof(float));
+    return packed;
+}
+
+/*
+ * Copies what `queries` rows will read over and over from its place among the other heads, where
+ * its rows lie pages apart. Neither the numbers nor their order change.
+ */
+static int pack(struct hearken_queue *queue, struct memory *memory, size_t queries)
+{
+    if (queries < PACK_FROM)
+        return 0;
+    memory->keys = pack_rows(queue, SCRATCH_KEYS, memory->keys, memory->keys_step, memory->rows,
+                             memory->width);
+    memory->values = pack_rows(queue, SCRATCH_VALUES, memory->values, memory->values_step,
+                               memory->rows, memory->width);
+    memory->keys_step = memory->values_step = memory->width;
+    return memory->keys && memory->values ? 0 : -ENOMEM;
+}
 
 /* alignment = softmax(q · k / sqrt(width)) over the rows; context = alignment · values */
 static void attend_head(const struct memory *memory, const float *query, float *alignment,
@@ -20,11 +49,11 @@ static void attend_head(const struct memory *memory, const float *query, float *
 {
     const float scale = (float)(1 / sqrt((double)memory->width));
 
-    dot_rows(memory->keys, memory->step_keys, memory->rows, query, memory->width, alignment);
+    dot_rows(memory->keys, memory->keys_step, memory->rows, query, memory->width, alignment);
     for (size_t row = 0; row < memory->rows; row++)
         alignment[row] *= scale;
     softmax(alignment, memory->rows);
-    mix_rows(memory->values, memory->step_values, memory->rows, alignment, memory->width, context);
+    mix_rows(memory->values, memory->values_step, memory->rows, alignment, memory->width, context);
 }
 
 int attend(struct hearken_queue *queue, const struct hearken_attend *arguments)
@@ -40,14 +69,17 @@ int attend(struct hearken_queue *queue, const struct hearken_attend *arguments)
         return -ENOMEM;
 
     for (size_t head = 0; head < arguments->heads; head++) {
-        const struct memory memory = {
+        struct memory memory = {
             .keys = matrix_row(&arguments->keys, 0) + head * width,
             .values = matrix_row(&arguments->values, 0) + head * width,
-            .step_keys = arguments->keys.stride,
-            .step_values = arguments->values.stride,
+            .keys_step = arguments->keys.stride,
+            .values_step = arguments->values.stride,
             .rows = steps,
             .width = width,
         };
+        error = pack(queue, &memory, arguments->query.rows);
+        if (error)
+            return error;
         for (size_t row = 0; row < arguments->query.rows; row++) {
             float *alignment = arguments->alignment
                                    ? matrix_row(arguments->alignment, row) + head * steps
@@ -82,40 +114,52 @@ static size_t visible(size_t position, size_t total, size_t chunk)
     return end < total ? end : total;
 }
 
+/* One head of one sequence: in its cache, or beside the queries. */
 static struct memory memory_of(const struct hearken_self_attend *arguments, size_t sequence,
-                               size_t head)
+                               size_t head, size_t rows)
 {
     const size_t width = arguments->out.columns, head_width = width / arguments->heads;
-    const size_t at = head * head_width;
+    const float *keys, *values;
+    size_t step = width;
 
-    if (!arguments->keys.buffer) {
-        const float *qkv = matrix_row(&arguments->qkv, 0);
-        const size_t step = arguments->qkv.stride;
-        return (struct memory){qkv + width + at, qkv + 2 * width + at, step, step, 0, head_width};
+    if (arguments->keys.buffer) {
+        keys = matrix_row(&arguments->keys, sequence);
+        values = matrix_row(&arguments->values, sequence);
+    } else {
+        keys = matrix_row(&arguments->qkv, 0) + width;
+        values = keys + width;
+        step = arguments->qkv.stride;
     }
-    return (struct memory){matrix_row(&arguments->keys, sequence) + at,
-                           matrix_row(&arguments->values, sequence) + at,
-                           width,
-                           width,
-                           0,
-                           head_width};
+    return (struct memory){
+        .keys = keys + head * head_width,
+        .values = values + head * head_width,
+        .keys_step = step,
+        .values_step = step,
+        .rows = rows,
+        .width = head_width,
+    };
 }
 
-static void attend_sequence(const struct hearken_self_attend *arguments, size_t sequence,
-                            size_t positions, float *scores)
+static int attend_sequence(struct hearken_queue *queue, const struct hearken_self_attend *arguments,
+                           size_t sequence, float *scores)
 {
+    const size_t positions = arguments->qkv.rows / arguments->sequences;
+    const size_t total = arguments->past + positions;
     const size_t width = arguments->out.columns / arguments->heads;
 
     for (size_t head = 0; head < arguments->heads; head++) {
-        struct memory memory = memory_of(arguments, sequence, head);
+        struct memory memory = memory_of(arguments, sequence, head, total);
+        int error = pack(queue, &memory, positions);
+        if (error)
+            return error;
         for (size_t position = 0; position < positions; position++) {
             const size_t row = sequence * positions + position;
-            memory.rows =
-                visible(arguments->past + position, arguments->past + positions, arguments->chunk);
+            memory.rows = visible(arguments->past + position, total, arguments->chunk);
             attend_head(&memory, matrix_row(&arguments->qkv, row) + head * width, scores,
                         matrix_row(&arguments->out, row) + head * width);
         }
     }
+    return 0;
 }
 
 int self_attend(struct hearken_queue *queue, const struct hearken_self_attend *arguments)
@@ -128,10 +172,10 @@ int self_attend(struct hearken_queue *queue, const struct hearken_self_attend *a
     float *scores = scratch(queue, SCRATCH_SCORES, arguments->past + positions);
     if (!scores)
         return -ENOMEM;
-    for (size_t sequence = 0; sequence < arguments->sequences; sequence++) {
+    for (size_t sequence = 0; sequence < arguments->sequences && !error; sequence++) {
         if (arguments->keys.buffer)
             append(arguments, sequence, positions);
-        attend_sequence(arguments, sequence, positions, scores);
+        error = attend_sequence(queue, arguments, sequence, scores);
     }
-    return 0;
+    return error;
 }

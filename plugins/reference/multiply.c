@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* The matrix product under `linear`, `convolve` and `lstm`: per weight row, over a block of rows.
+/*
+ * The matrix product under `linear`, `convolve` and `lstm`, in three loops: a block of rows that
+ * stays in the second-level cache, over tiles of weight rows that are expanded once for the block,
+ * over groups of rows that stay, with the tile, in the first-level cache.
  */
 #include "reference.h"
 
@@ -7,8 +10,9 @@
 #include <math.h>
 
 enum {
-    BLOCK_ELEMENTS = 128 * 1024, /* of input: half a megabyte, for a second-level cache */
-    BLOCK_ROWS = 256,
+    BLOCK_ELEMENTS = 128 * 1024, /* of input: half a megabyte */
+    TILE_OUTPUTS = 8,
+    GROUP_ROWS = 4, /* as many as `dot_rows` takes together */
 };
 
 static float gelu(float x)
@@ -17,47 +21,76 @@ static float gelu(float x)
     return 0.5f * x * erfcf(-x * 0.70710678118654752f);
 }
 
+/* Weight rows `first` to `first + count` of the product's weight, as floats. */
+struct tile {
+    size_t first, count;
+    const float *weights[TILE_OUTPUTS];
+};
+
+static void finish_row(const struct product *product, size_t row, const struct tile *tile,
+                       const float *sums)
+{
+    const size_t first = tile->first;
+    const float *residual =
+        product->residual ? product->residual + row * product->residual_step : NULL;
+    float *out = product->out + row * product->out_step;
+
+    for (size_t output = first; output < first + tile->count; output++) {
+        float value = sums[(output - first) * GROUP_ROWS];
+        if (product->bias)
+            value += product->bias[output];
+        if (product->activation == HEARKEN_ACTIVATION_GELU)
+            value = gelu(value);
+        out[output] = residual ? value + residual[output] : value;
+    }
+}
+
+static void multiply_group(const struct product *product, size_t row, size_t count,
+                           const struct tile *tile)
+{
+    float sums[TILE_OUTPUTS * GROUP_ROWS];
+
+    for (size_t output = 0; output < tile->count; output++)
+        dot_rows(product->in + row * product->in_step, product->in_step, count,
+                 tile->weights[output], tensor_width(product->weight), sums + output * GROUP_ROWS);
+    for (size_t i = 0; i < count; i++)
+        finish_row(product, row + i, tile, sums + i);
+}
+
 size_t multiply_block(const struct hearken_tensor *weight)
 {
     const size_t rows = BLOCK_ELEMENTS / tensor_width(weight);
 
-    return rows < 4 ? 4 : rows > BLOCK_ROWS ? BLOCK_ROWS : rows;
+    return rows < GROUP_ROWS ? GROUP_ROWS : rows;
 }
 
-/* One column of `out`, for `count` rows from `first`. */
-static void finish_column(const struct product *product, size_t first, size_t count, size_t output,
-                          float *sums)
+/* The rows of one block, over all outputs. */
+static void multiply_rows(const struct product *product, size_t first, size_t end, float *expanded)
 {
-    if (product->bias)
-        for (size_t row = 0; row < count; row++)
-            sums[row] += product->bias[output];
-    if (product->activation == HEARKEN_ACTIVATION_GELU)
-        for (size_t row = 0; row < count; row++)
-            sums[row] = gelu(sums[row]);
-    if (product->residual)
-        for (size_t row = 0; row < count; row++)
-            sums[row] += product->residual[(first + row) * product->residual_step + output];
-    for (size_t row = 0; row < count; row++)
-        product->out[(first + row) * product->out_step + output] = sums[row];
+    const size_t columns = tensor_width(product->weight);
+    const size_t outputs = product->weight->weights.rows;
+    struct tile tile;
+
+    for (tile.first = 0; tile.first < outputs; tile.first += tile.count) {
+        const size_t left = outputs - tile.first;
+        tile.count = left < TILE_OUTPUTS ? left : TILE_OUTPUTS;
+        for (size_t i = 0; i < tile.count; i++)
+            tile.weights[i] = tensor_row(product->weight, tile.first + i, expanded + i * columns);
+        for (size_t row = first; row < end; row += GROUP_ROWS)
+            multiply_group(product, row, end - row < GROUP_ROWS ? end - row : GROUP_ROWS, &tile);
+    }
 }
 
 int multiply(struct hearken_queue *queue, const struct product *product)
 {
-    const struct hearken_tensor *weight = product->weight;
-    const size_t columns = tensor_width(weight), block = multiply_block(weight);
-    float *expanded = scratch(queue, SCRATCH_WEIGHT, columns);
-    float sums[BLOCK_ROWS];
+    const size_t block = multiply_block(product->weight);
+    float *expanded = scratch(queue, SCRATCH_WEIGHT, TILE_OUTPUTS * tensor_width(product->weight));
 
     if (!expanded)
         return -ENOMEM;
     for (size_t first = 0; first < product->rows; first += block) {
-        const size_t left = product->rows - first, count = left < block ? left : block;
-        const float *in = product->in + first * product->in_step;
-        for (size_t output = 0; output < weight->weights.rows; output++) {
-            const float *row = tensor_row(weight, output, expanded);
-            dot_rows(in, product->in_step, count, row, columns, sums);
-            finish_column(product, first, count, output, sums);
-        }
+        const size_t left = product->rows - first;
+        multiply_rows(product, first, first + (left < block ? left : block), expanded);
     }
     return 0;
 }

@@ -30,8 +30,10 @@ struct hearken_buffer {
 
 /* Working memory of a queue. It only grows, so a stream in its stride allocates nothing. */
 enum scratch_use {
-    SCRATCH_WEIGHT, /* one weight row as floats */
+    SCRATCH_WEIGHT, /* weight rows as floats */
     SCRATCH_WINDOW, /* the input windows of a convolution */
+    SCRATCH_KEYS,   /* one head's keys */
+    SCRATCH_VALUES, /* and values */
     SCRATCH_SCORES, /* one row of attention scores */
     SCRATCH_GATES,  /* the gates of an LSTM */
     SCRATCH_STATES, /* rows on their way in `reorder` */

@@ -11,36 +11,47 @@
 #include <string.h>
 
 enum {
-    LANES = 8,    /* partial sums of a row */
-    GROUP = 4,    /* rows taken together: GROUP · LANES additions that do not wait on each other */
+    LANES = 8,    /* partial sums of a row, as two vectors of four */
+    GROUP = 4,    /* rows taken together: so many additions that do not wait on each other */
     COLUMNS = 32, /* columns that `mix_rows` keeps in registers */
 };
 
-/* ((0+4)+(2+6)) + ((1+5)+(3+7)) */
-static inline float fold(float lanes[LANES])
+/* GNU C's vectors, which GCC and Clang turn into what the processor has. */
+typedef float four __attribute__((vector_size(4 * sizeof(float))));
+
+static inline __attribute__((always_inline)) four load(const float *x)
 {
-    for (size_t half = LANES / 2; half > 0; half /= 2)
-        for (size_t lane = 0; lane < half; lane++)
-            lanes[lane] += lanes[lane + half];
-    return lanes[0];
+    four vector;
+
+    memcpy(&vector, x, sizeof(vector));
+    return vector;
 }
 
-static inline void dot_group(const float *rows, size_t step, size_t count, const float *with,
-                             size_t columns, float *out)
+/* Inlined, so that `count` is a constant and the sums stay in registers. */
+static inline __attribute__((always_inline)) void dot_group(const float *rows, size_t step,
+                                                            size_t count, const float *with,
+                                                            size_t columns, float *out)
 {
-    float lanes[GROUP][LANES] = {{0}};
+    four sums[GROUP][2];
     size_t column = 0;
 
-    for (; column + LANES <= columns; column += LANES)
-        for (size_t row = 0; row < count; row++)
-#pragma omp simd
-            for (size_t lane = 0; lane < LANES; lane++)
-                lanes[row][lane] += rows[row * step + column + lane] * with[column + lane];
-    for (size_t row = 0; row < count; row++) {
-        for (size_t lane = 0; column + lane < columns; lane++)
-            lanes[row][lane] += rows[row * step + column + lane] * with[column + lane];
-        out[row] = fold(lanes[row]);
+    for (size_t row = 0; row < count; row++)
+        sums[row][0] = sums[row][1] = (four){0};
+    for (; column + LANES <= columns; column += LANES) {
+        const four with_low = load(with + column), with_high = load(with + column + 4);
+        for (size_t row = 0; row < count; row++) {
+            const float *x = rows + row * step + column;
+            sums[row][0] += load(x) * with_low;
+            sums[row][1] += load(x + 4) * with_high;
+        }
     }
+    for (size_t row = 0; row < count; row++) {
+        const four sum = sums[row][0] + sums[row][1];
+        out[row] = (sum[0] + sum[2]) + (sum[1] + sum[3]);
+    }
+    for (; column < columns; column++)
+        for (size_t row = 0; row < count; row++)
+            out[row] += rows[row * step + column] * with[column];
 }
 
 void dot_rows(const float *rows, size_t step, size_t count, const float *with, size_t columns,
@@ -54,16 +65,17 @@ void dot_rows(const float *rows, size_t step, size_t count, const float *with, s
         dot_group(rows + row * step, step, 1, with, columns, out + row);
 }
 
-static inline void mix_columns(const float *rows, size_t step, size_t count, const float *weights,
-                               size_t columns, float *out)
+/* COLUMNS columns at once, in registers. */
+static void mix_tile(const float *rows, size_t step, size_t count, const float *weights, float *out)
 {
-    float sums[COLUMNS] = {0};
+    four sums[COLUMNS / 4] = {{0}};
 
-    for (size_t row = 0; row < count; row++)
-#pragma omp simd
-        for (size_t column = 0; column < columns; column++)
-            sums[column] += weights[row] * rows[row * step + column];
-    memcpy(out, sums, columns * sizeof(float));
+    for (size_t row = 0; row < count; row++) {
+        const four weight = {weights[row], weights[row], weights[row], weights[row]};
+        for (size_t at = 0; at < COLUMNS / 4; at++)
+            sums[at] += weight * load(rows + row * step + at * 4);
+    }
+    memcpy(out, sums, sizeof(sums));
 }
 
 void mix_rows(const float *rows, size_t step, size_t count, const float *weights, size_t columns,
@@ -72,9 +84,12 @@ void mix_rows(const float *rows, size_t step, size_t count, const float *weights
     size_t column = 0;
 
     for (; column + COLUMNS <= columns; column += COLUMNS)
-        mix_columns(rows + column, step, count, weights, COLUMNS, out + column);
-    if (column < columns)
-        mix_columns(rows + column, step, count, weights, columns - column, out + column);
+        mix_tile(rows + column, step, count, weights, out + column);
+    for (; column < columns; column++) {
+        out[column] = 0;
+        for (size_t row = 0; row < count; row++)
+            out[column] += weights[row] * rows[row * step + column];
+    }
 }
 
 static float maximum_of(const float *x, size_t count)

@@ -72,23 +72,30 @@ static inline float float_of_bits(uint32_t bits)
     return value;
 }
 
+static inline uint32_t bits_of_float(float value)
+{
+    uint32_t bits;
+
+    memcpy(&bits, &value, sizeof(bits));
+    return bits;
+}
+
 /*
- * IEEE 754 half to single precision without branches, so that it vectorises. A normal number, an
- * infinity or a NaN needs its exponent moved from bias 15 to 127. A subnormal one, m · 2^-24, is
- * read as the fraction of 2^-14 · (1 + m / 2^10), from which 2^-14 is then taken away.
+ * IEEE 754 half to single precision with masks for branches, so that it vectorises. A normal number
+ * needs its exponent moved from bias 15 to 127, an infinity or a NaN to 255. A subnormal one,
+ * m · 2^-24, is read as 2^-14 · (1 + m / 2^10), from which 2^-14 is then taken away.
  */
 static inline float float_of_half(uint16_t half)
 {
     const uint32_t magnitude = half & 0x7fffu;
-    const uint32_t sign = (uint32_t)(half & 0x8000u) << 16;
-    const uint32_t rebias = magnitude < 0x7c00u ? 112u << 23 : 224u << 23;
-    const float normal = float_of_bits((magnitude << 13) + rebias);
+    const uint32_t sign = (half & 0x8000u) * 0x10000u;
+    const uint32_t is_subnormal = -(uint32_t)(magnitude < 0x400u);
+    const uint32_t is_special = -(uint32_t)(magnitude >= 0x7c00u);
+    const uint32_t normal = (magnitude << 13) + (112u << 23) + (is_special & (112u << 23));
     const float subnormal = float_of_bits((magnitude << 13) + (113u << 23)) - 0x1p-14f;
-    uint32_t bits, small;
 
-    memcpy(&bits, &normal, sizeof(bits));
-    memcpy(&small, &subnormal, sizeof(small));
-    return float_of_bits((magnitude < 0x400u ? small : bits) | sign);
+    return float_of_bits((is_subnormal & bits_of_float(subnormal)) | (~is_subnormal & normal) |
+                         sign);
 }
 
 static void expand_f16(const uint16_t *halves, size_t count, float *row)
