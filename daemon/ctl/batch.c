@@ -1,0 +1,404 @@
+// SPDX-License-Identifier: MIT
+#include "batch.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "message.h"
+#include "options.h"
+#include "progress.h"
+#include "remote.h"
+
+#define GRACE_MILLISECONDS 1000 /* for what was cancelled to stop by itself */
+
+struct batch;
+
+/* One recording. */
+struct job {
+    struct batch *batch;
+    const char *file;
+    struct transcript transcript;
+    double total; /* seconds, as the file states them */
+    double done;  /* seconds; guarded by the lock */
+    bool finished;
+    int result;
+    struct hearken_error error;
+};
+
+struct batch {
+    const struct batch_options *options;
+    size_t count;
+    struct job *jobs;
+    struct output output;
+    bool streaming;         /* segments are written as they come */
+    int interrupt, stopped; /* eventfds: stop; all workers have */
+
+    pthread_mutex_t lock; /* guards all below, the output and the jobs' `finished` */
+    struct progress progress;
+    size_t next, shown, working; /* jobs: not yet taken, written in order; workers that run */
+    size_t failed;
+    bool ending; /* no further job is taken */
+    int failure; /* exit code of what ended it, or 0 */
+};
+
+static void signal_event(int descriptor)
+{
+    uint64_t one = 1;
+    ssize_t written = write(descriptor, &one, sizeof(one));
+    (void)written; /* only a counter at its limit is refused, and that is readable already */
+}
+
+/* ---- Results, with the lock held ---- */
+
+/* Ends the batch for a reason that is no single recording's. */
+static void end_batch(struct batch *batch, int exit_code, const char *reason)
+{
+    if (batch->failure == 0) {
+        progress_clear(&batch->progress);
+        message_error(NULL, reason);
+        batch->failure = exit_code;
+    }
+    batch->ending = true;
+    signal_event(batch->interrupt);
+}
+
+static const char *file_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+/* DIRECTORY/NAME.EXTENSION, NAME without the extension it had. */
+static char *output_path(const struct batch_options *options, const char *file)
+{
+    const char *name = strcmp(file, "-") == 0 ? "stdin" : file_name(file);
+    const char *dot = strrchr(name, '.');
+    int length = dot && dot != name ? (int)(dot - name) : (int)strlen(name);
+    const char *extension =
+        options->style.format == OUTPUT_TEXT ? "txt" : output_format_names[options->style.format];
+    char *path;
+    if (asprintf(&path, "%s/%.*s.%s", options->output_directory, length, name, extension) < 0)
+        return NULL;
+    return path;
+}
+
+static int write_own_file(struct job *job, struct hearken_error *error)
+{
+    char *path = output_path(job->batch->options, job->file);
+    if (!path)
+        return -ENOMEM;
+    struct output output;
+    int result = output_open(&output, path, error);
+    if (result == 0) {
+        struct hearken_error late;
+        result = output_transcript(&output, &job->batch->options->style, job->file,
+                                   &job->transcript, error);
+        if (output_close(&output, &late) < 0 && result == 0) {
+            *error = late;
+            result = -EIO;
+        }
+    }
+    free(path);
+    return result;
+}
+
+static int write_result(struct job *job, struct hearken_error *error)
+{
+    struct batch *batch = job->batch;
+    if (batch->options->output_directory)
+        return write_own_file(job, error);
+    if (batch->streaming)
+        return 0;
+    progress_clear(&batch->progress);
+    return output_transcript(&batch->output, &batch->options->style, job->file, &job->transcript,
+                             error);
+}
+
+static void show_failure(struct job *job)
+{
+    struct batch *batch = job->batch;
+    struct hearken_error error;
+    batch->failed++;
+    progress_clear(&batch->progress);
+    message_error(job->file, job->error.message);
+    if (!batch->options->output_directory &&
+        output_failure(&batch->output, &batch->options->style, job->file, job->error.message,
+                       &error) < 0)
+        end_batch(batch, EXIT_FAILED, error.message);
+}
+
+static void show(struct job *job)
+{
+    struct batch *batch = job->batch;
+    if (batch->failure || job->result == -ECANCELED)
+        return;
+    if (job->result == 0) {
+        int result = write_result(job, &job->error);
+        if (result < 0 && result != -ENODATA) {
+            end_batch(batch, EXIT_FAILED, job->error.message);
+            return;
+        }
+        job->result = result;
+    }
+    if (job->result == -ENOTCONN)
+        end_batch(batch, EXIT_NO_DAEMON, job->error.message);
+    else if (job->result < 0)
+        show_failure(job);
+}
+
+/* Writes what is finished and next in the order. */
+static void show_finished(struct batch *batch)
+{
+    while (batch->shown < batch->count && batch->jobs[batch->shown].finished) {
+        struct job *job = &batch->jobs[batch->shown++];
+        show(job);
+        transcript_finish(&job->transcript);
+    }
+}
+
+/* ---- One recording ---- */
+
+static int take_segment(void *context, const struct transcript_segment *segment)
+{
+    struct job *job = context;
+    struct batch *batch = job->batch;
+    if (!batch->streaming)
+        return 0;
+    struct hearken_error error;
+    int result = -ECANCELED;
+    pthread_mutex_lock(&batch->lock);
+    progress_clear(&batch->progress);
+    if (!batch->failure)
+        result = output_segment(&batch->output, &batch->options->style, job->file, segment, &error);
+    if (result == -ENODATA)
+        job->error = error;
+    else if (result < 0 && result != -ECANCELED)
+        end_batch(batch, EXIT_FAILED, error.message);
+    pthread_mutex_unlock(&batch->lock);
+    return result;
+}
+
+static void take_progress(void *context, double seconds)
+{
+    struct job *job = context;
+    struct batch *batch = job->batch;
+    double all = 0;
+    pthread_mutex_lock(&batch->lock);
+    job->done = seconds;
+    for (size_t i = 0; i < batch->next; i++)
+        all += batch->jobs[i].done;
+    progress_update(&batch->progress, all, batch->count == 1 ? job->total : 0, batch->shown,
+                    batch->count);
+    pthread_mutex_unlock(&batch->lock);
+}
+
+static int recognise(struct job *job)
+{
+    struct batch *batch = job->batch;
+    const struct batch_options *options = batch->options;
+    struct recognition recognition = {
+        .live = strcmp(job->file, "-") == 0,
+        .interrupt = batch->interrupt,
+        .transcript = &job->transcript,
+        .segment = take_segment,
+        .progress = take_progress,
+        .context = job,
+    };
+    int result = hearken_source_open(job->file, options->raw, &recognition.source, &job->error);
+    if (result < 0)
+        return result == -ENOTCONN ? -EIO : result;
+    job->total = hearken_source_duration(recognition.source);
+    if (options->local)
+        result = local_recognise(options->local, &options->settings, &recognition, &job->error);
+    else
+        result = remote_recognise(&options->address, &options->settings, &recognition, &job->error);
+    hearken_source_destroy(recognition.source);
+    return result;
+}
+
+/* The next recording, or NULL when there is none or the batch ends. */
+static struct job *take_job(struct batch *batch)
+{
+    pthread_mutex_lock(&batch->lock);
+    bool more = !batch->ending && batch->next < batch->count;
+    struct job *job = more ? &batch->jobs[batch->next++] : NULL;
+    pthread_mutex_unlock(&batch->lock);
+    return job;
+}
+
+static void *work(void *context)
+{
+    struct batch *batch = context;
+    struct job *job;
+    while ((job = take_job(batch)) != NULL) {
+        int result = recognise(job);
+        pthread_mutex_lock(&batch->lock);
+        job->result = result;
+        job->finished = true;
+        show_finished(batch);
+        pthread_mutex_unlock(&batch->lock);
+    }
+    pthread_mutex_lock(&batch->lock);
+    if (--batch->working == 0)
+        signal_event(batch->stopped);
+    pthread_mutex_unlock(&batch->lock);
+    return NULL;
+}
+
+/* ---- The batch ---- */
+
+/* Blocks the signals that end a program, but those which the parent had us ignore; gives a
+ * descriptor they are read from. */
+static int open_signals(void)
+{
+    static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+    sigset_t set;
+    sigemptyset(&set);
+    for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
+        struct sigaction action;
+        if (sigaction(signals[i], NULL, &action) == 0 && action.sa_handler != SIG_IGN)
+            sigaddset(&set, signals[i]);
+    }
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    return signalfd(-1, &set, SFD_CLOEXEC);
+}
+
+/* Waits for the workers' end: 0, or the number of a signal that came before it; -1 when time is
+ * up. */
+static int await_end(const struct batch *batch, int signals, int milliseconds)
+{
+    struct pollfd pollers[] = {
+        {.fd = batch->stopped, .events = POLLIN},
+        {.fd = signals, .events = POLLIN},
+    };
+    int ready;
+    do
+        ready = poll(pollers, 2, milliseconds);
+    while (ready < 0 && errno == EINTR);
+    if (ready == 0)
+        return -1;
+    if (pollers[0].revents)
+        return 0;
+    struct signalfd_siginfo information;
+    if (read(signals, &information, sizeof(information)) != sizeof(information))
+        return SIGTERM;
+    return (int)information.ssi_signo;
+}
+
+/* Stops what runs. A worker that waits in a read of a silent pipe cannot be woken; then, or at a
+ * second signal, the process ends without it. */
+static void cancel(struct batch *batch, int signals, int number)
+{
+    pthread_mutex_lock(&batch->lock);
+    progress_clear(&batch->progress);
+    batch->ending = true;
+    batch->failure = EXIT_SIGNAL + number;
+    pthread_mutex_unlock(&batch->lock);
+    signal_event(batch->interrupt);
+    if (batch->options->local)
+        local_cancel(batch->options->local);
+    if (await_end(batch, signals, GRACE_MILLISECONDS) != 0)
+        _exit(EXIT_SIGNAL + number);
+}
+
+static int run_workers(struct batch *batch, int signals)
+{
+    size_t wanted =
+        batch->options->parallel < batch->count ? batch->options->parallel : batch->count;
+    pthread_t *threads = calloc(wanted, sizeof(*threads));
+    size_t started = 0;
+    int result = threads ? 0 : -ENOMEM;
+    pthread_mutex_lock(&batch->lock);
+    while (result == 0 && started < wanted) {
+        result = -pthread_create(&threads[started], NULL, work, batch);
+        started += result == 0;
+    }
+    batch->working = started;
+    pthread_mutex_unlock(&batch->lock);
+    if (started > 0) { /* fewer than wanted will do */
+        int number = await_end(batch, signals, -1);
+        if (number > 0)
+            cancel(batch, signals, number);
+        result = 0;
+    }
+    for (size_t i = 0; i < started; i++)
+        pthread_join(threads[i], NULL);
+    free(threads);
+    return result;
+}
+
+static int exit_code(const struct batch *batch)
+{
+    if (batch->failure)
+        return batch->failure;
+    return batch->failed > 0 ? EXIT_FAILED : EXIT_GOOD;
+}
+
+static int create_jobs(struct batch *batch, char *const *files)
+{
+    batch->jobs = calloc(batch->count, sizeof(*batch->jobs));
+    if (!batch->jobs)
+        return -ENOMEM;
+    for (size_t i = 0; i < batch->count; i++) {
+        batch->jobs[i].batch = batch;
+        batch->jobs[i].file = files[i];
+        transcript_init(&batch->jobs[i].transcript);
+    }
+    return 0;
+}
+
+/* With the output open. */
+static int run(struct batch *batch, char *const *files)
+{
+    struct hearken_error error;
+    int result = create_jobs(batch, files), signals = open_signals();
+    batch->interrupt = eventfd(0, EFD_CLOEXEC);
+    batch->stopped = eventfd(0, EFD_CLOEXEC);
+    if (result == 0 && (signals < 0 || batch->interrupt < 0 || batch->stopped < 0))
+        result = -errno;
+    if (result == 0)
+        result = run_workers(batch, signals);
+    if (result < 0) {
+        message_error(NULL, strerror(-result));
+        batch->failure = EXIT_FAILED;
+    }
+    progress_clear(&batch->progress);
+    if (output_close(&batch->output, &error) < 0 && batch->failure == 0)
+        end_batch(batch, EXIT_FAILED, error.message);
+    for (size_t i = 0; batch->jobs && i < batch->count; i++)
+        transcript_finish(&batch->jobs[i].transcript);
+    free(batch->jobs);
+    close(batch->interrupt);
+    close(batch->stopped);
+    close(signals);
+    return exit_code(batch);
+}
+
+int batch_run(const struct batch_options *options, char *const *files, size_t count)
+{
+    struct batch batch = {
+        .options = options,
+        .count = count,
+        .streaming =
+            count == 1 && options->style.format == OUTPUT_TEXT && !options->output_directory,
+    };
+    struct hearken_error error;
+    if (output_open(&batch.output, options->output, &error) < 0) {
+        message_error(NULL, error.message);
+        return EXIT_FAILED;
+    }
+    pthread_mutex_init(&batch.lock, NULL);
+    progress_init(&batch.progress, !options->quiet);
+    int code = run(&batch, files);
+    pthread_mutex_destroy(&batch.lock);
+    return code;
+}

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: MIT
+/* Many recordings, some at a time, with their results in the order in which they were named. */
+#ifndef HEARKEN_CTL_BATCH_H
+#define HEARKEN_CTL_BATCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "connection.h"
+#include "hearken/hearken.h"
+#include "local.h"
+#include "output.h"
+#include "stream_settings.h"
+
+struct batch_options {
+    struct local *local;    /* NULL: by the daemon at `address` */
+    struct address address; /* checked by the caller */
+    struct stream_settings settings;
+    const struct hearken_audio_format *raw; /* NULL: the files say what they hold */
+    struct output_style style;
+    const char *output;           /* a file for all results, or NULL */
+    const char *output_directory; /* a file in it for each recording, or NULL */
+    unsigned parallel;            /* recordings at a time, at least 1 */
+    bool quiet;                   /* no progress */
+};
+
+/* Recognises the files ("-": standard input, once at most) and says what failed on standard error.
+ * Returns an exit code. SIGINT and SIGTERM cancel what runs. */
+int batch_run(const struct batch_options *options, char *const *files, size_t count);
+
+#endif

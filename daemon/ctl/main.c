@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: MIT
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "commands.h"
+#include "hearken/hearken.h"
+#include "message.h"
+
+static int run_version(const struct command *command, int argc, char **argv);
+static int run_help(const struct command *command, int argc, char **argv);
+
+static const struct command version_command = {
+    .name = "version",
+    .operands = "",
+    .summary = "Print the version",
+    .run = run_version,
+};
+
+static const struct command help_command = {
+    .name = "help",
+    .operands = "[COMMAND]",
+    .operands_maximum = 1,
+    .summary = "Say how a command is used",
+    .run = run_help,
+};
+
+static const struct command *const commands[] = {
+    &transcribe_command, &status_command,  &plugins_command,
+    &model_command,      &version_command, &help_command,
+};
+
+#define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
+
+static const struct command *find_command(const char *name)
+{
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        if (strcmp(commands[i]->name, name) == 0)
+            return commands[i];
+    return NULL;
+}
+
+static void print_overview(FILE *file)
+{
+    fprintf(file, "usage: hearken COMMAND [OPTION...] [ARGUMENT...]\n\n"
+                  "Offline speech recognition: the client of hearkend.\n\n"
+                  "Commands:\n");
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        fprintf(file, "  %-12s %s\n", commands[i]->name, commands[i]->summary);
+    fprintf(file, "\nExamples:\n"
+                  "  hearken transcribe speech.flac\n"
+                  "  hearken transcribe --local speech.flac     without a daemon\n"
+                  "  hearken transcribe -f srt -o film.srt film.wav\n"
+                  "  hearken status\n"
+                  "\n"
+                  "hearken help COMMAND says more; so do the manual pages hearken(1), hearkend(8)\n"
+                  "and hearkend.conf(5).\n");
+}
+
+static int run_version(const struct command *command, int argc, char **argv)
+{
+    int count = options_parse(command, argc, argv, NULL);
+    if (count < 0)
+        return options_exit_code(count);
+    printf("hearken %s\n", hearken_version());
+    return EXIT_GOOD;
+}
+
+static int unknown_command(const char *name)
+{
+    fprintf(stderr, "hearken: no command %s (see hearken help)\n", name);
+    return EXIT_USAGE;
+}
+
+static int run_help(const struct command *command, int argc, char **argv)
+{
+    int count = options_parse(command, argc, argv, NULL);
+    if (count < 0)
+        return options_exit_code(count);
+    if (count == 0) {
+        print_overview(stdout);
+        return EXIT_GOOD;
+    }
+    const struct command *asked = find_command(argv[0]);
+    if (!asked)
+        return unknown_command(argv[0]);
+    options_help(asked, stdout);
+    return EXIT_GOOD;
+}
+
+static int run(int argc, char **argv)
+{
+    if (argc < 2) {
+        print_overview(stderr);
+        return EXIT_USAGE;
+    }
+    const char *name = argv[1];
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
+        name = "help";
+    if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0)
+        name = "version";
+    const struct command *command = find_command(name);
+    if (!command)
+        return unknown_command(name);
+    return command->run(command, argc - 1, argv + 1);
+}
+
+int main(int argc, char **argv)
+{
+    int code = run(argc, argv);
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        message_error(NULL, "standard output could not be written");
+        return code ? code : EXIT_FAILED;
+    }
+    return code;
+}

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+/* One recording on its way through a recogniser, be it a daemon's (remote.h) or our own (local.h).
+ */
+#ifndef HEARKEN_CTL_RECOGNITION_H
+#define HEARKEN_CTL_RECOGNITION_H
+
+#include <stdbool.h>
+
+#include "hearken/hearken.h"
+#include "transcript.h"
+
+struct recognition {
+    struct hearken_source *source; /* read to its end */
+    bool live;                     /* the source is standard input: wait for it with poll() */
+    int interrupt;                 /* a descriptor that becomes readable when all must stop */
+    struct transcript *transcript; /* filled */
+
+    /* Called in the thread that recognises: with each segment that is complete, and now and then
+     * with the seconds of sound handed over so far. A negative errno from `segment` ends it all. */
+    int (*segment)(void *context, const struct transcript_segment *segment);
+    void (*progress)(void *context, double seconds);
+    void *context;
+};
+
+/*
+ * Reads up to `count` samples, 16 kHz mono, and counts them in the transcript's seconds. Errors:
+ * as hearken_source_read.
+ */
+long recognition_read(struct recognition *recognition, float *samples, size_t count,
+                      struct hearken_error *error);
+
+/* Whether the interrupt came. */
+bool recognition_interrupted(const struct recognition *recognition);
+
+#endif

@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: MIT
+#include "remote.h"
+
+#include <errno.h>
+#include <math.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "wyoming.h"
+
+#define CHUNK_SAMPLES 1600u        /* 100 ms: what a microphone's pipe should not wait beyond */
+#define PENDING_BYTES (64u * 1024) /* read ahead of the socket so much, about a second */
+#define RECEIVE_BYTES (64u * 1024)
+
+/* Sound goes out and events come in whenever either can: neither side ever waits for the other
+ * to read, so that full socket buffers cannot lock the two up. */
+struct conversation {
+    int descriptor;
+    struct recognition *recognition;
+    struct wyoming_parser parser;
+    struct wyoming_buffer pending; /* to be sent */
+    size_t sent;                   /* bytes of it that are */
+    json_t *format;                /* data of each audio-chunk */
+    bool sound_ended, deaf;        /* the server does not read any more: only listen */
+};
+
+static int no_memory(struct hearken_error *error)
+{
+    snprintf(error->message, sizeof(error->message), "%s", strerror(ENOMEM));
+    return -ENOMEM;
+}
+
+/* ---- Sending ---- */
+
+static int put(struct conversation *conversation, const char *type, const json_t *data,
+               const void *payload, size_t length, struct hearken_error *error)
+{
+    int result = wyoming_serialise(type, data, payload, length, &conversation->pending);
+    if (result < 0)
+        snprintf(error->message, sizeof(error->message), "%s: %s", type, strerror(-result));
+    return result;
+}
+
+static int put_opening(struct conversation *conversation, const struct stream_settings *settings,
+                       struct hearken_error *error)
+{
+    json_t *request = json_pack("{s:{s:b, s:b}}", "hearken", "events", 1, "words", 1);
+    if (!request || stream_settings_describe(settings, json_object_get(request, "hearken")) < 0) {
+        json_decref(request);
+        return no_memory(error);
+    }
+    int result = put(conversation, "transcribe", request, NULL, 0, error);
+    json_decref(request);
+    return result < 0 ? result
+                      : put(conversation, "audio-start", conversation->format, NULL, 0, error);
+}
+
+static void put_sample(uint8_t *bytes, float sample)
+{
+    double scaled = rint((double)sample * 2147483648.0);
+    int32_t value = 0; /* also for what is not a number */
+    if (scaled >= INT32_MAX)
+        value = INT32_MAX;
+    else if (scaled <= INT32_MIN)
+        value = INT32_MIN;
+    else if (scaled == scaled)
+        value = (int32_t)scaled;
+    for (int i = 0; i < 4; i++)
+        bytes[i] = (uint8_t)((uint32_t)value >> 8 * i);
+}
+
+static int put_sound(struct conversation *conversation, struct hearken_error *error)
+{
+    float samples[CHUNK_SAMPLES];
+    uint8_t bytes[4 * CHUNK_SAMPLES];
+    long got = recognition_read(conversation->recognition, samples, CHUNK_SAMPLES, error);
+    if (got < 0)
+        return (int)got;
+    if (got == 0) {
+        conversation->sound_ended = true;
+        return put(conversation, "audio-stop", NULL, NULL, 0, error);
+    }
+    for (long i = 0; i < got; i++)
+        put_sample(bytes + 4 * i, samples[i]);
+    return put(conversation, "audio-chunk", conversation->format, bytes, 4 * (size_t)got, error);
+}
+
+static size_t unsent(const struct conversation *conversation)
+{
+    return conversation->pending.length - conversation->sent;
+}
+
+static bool wants_sound(const struct conversation *conversation)
+{
+    return !conversation->sound_ended && !conversation->deaf &&
+           unsent(conversation) < PENDING_BYTES;
+}
+
+static void send_pending(struct conversation *conversation)
+{
+    struct wyoming_buffer *pending = &conversation->pending;
+    ssize_t sent = send(conversation->descriptor, pending->bytes + conversation->sent,
+                        unsent(conversation), MSG_NOSIGNAL);
+    if (sent < 0 && errno != EAGAIN && errno != EINTR) {
+        conversation->deaf = true; /* it may have told why before it closed: go on reading */
+        sent = (ssize_t)unsent(conversation);
+    }
+    if (sent > 0)
+        conversation->sent += (size_t)sent;
+    if (unsent(conversation) == 0)
+        pending->length = conversation->sent = 0;
+}
+
+/* Bytes that are sent make room for new ones. */
+static void compact(struct conversation *conversation)
+{
+    struct wyoming_buffer *pending = &conversation->pending;
+    if (conversation->sent == 0)
+        return;
+    memmove(pending->bytes, pending->bytes + conversation->sent, unsent(conversation));
+    pending->length -= conversation->sent;
+    conversation->sent = 0;
+}
+
+/* ---- Receiving ---- */
+
+static int gone(int code, struct hearken_error *error)
+{
+    snprintf(error->message, sizeof(error->message),
+             "the daemon closed the connection before the transcript%s%s", code ? ": " : "",
+             code ? strerror(code) : "");
+    return -EPROTO;
+}
+
+static int not_wyoming(const struct hearken_error *problem, struct hearken_error *error)
+{
+    snprintf(error->message, sizeof(error->message),
+             "what answers does not speak the Wyoming protocol: %.400s", problem->message);
+    return -EPROTO;
+}
+
+static int take_events(struct conversation *conversation, struct hearken_error *error)
+{
+    for (;;) {
+        struct wyoming_event event;
+        struct hearken_error problem;
+        int result = wyoming_parser_next(&conversation->parser, &event, &problem);
+        if (result == 0)
+            return 0;
+        if (result < 0)
+            return not_wyoming(&problem, error);
+        result = remote_event(conversation->recognition, &event, error);
+        if (result != 0)
+            return result;
+    }
+}
+
+/* 1: the conversation is over; 0: more follows; or a negative errno. */
+static int receive(struct conversation *conversation, struct hearken_error *error)
+{
+    uint8_t bytes[RECEIVE_BYTES];
+    ssize_t got = recv(conversation->descriptor, bytes, sizeof(bytes), 0);
+    if (got < 0 && (errno == EAGAIN || errno == EINTR))
+        return 0;
+    if (got <= 0)
+        return gone(got < 0 ? errno : 0, error);
+    int result = wyoming_parser_feed(&conversation->parser, bytes, (size_t)got, error);
+    return result < 0 ? result : take_events(conversation, error);
+}
+
+/* ---- The conversation ---- */
+
+/* Waits until something can be done; *readable says whether the source would not block. */
+static int wait_for_news(struct conversation *conversation, struct pollfd pollers[3])
+{
+    bool sending = unsent(conversation) > 0;
+    pollers[0] = (struct pollfd){
+        .fd = conversation->descriptor,
+        .events = (short)(POLLIN | (sending ? POLLOUT : 0)),
+    };
+    pollers[1] = (struct pollfd){.fd = conversation->recognition->interrupt, .events = POLLIN};
+    bool live = conversation->recognition->live && wants_sound(conversation);
+    pollers[2] = (struct pollfd){.fd = live ? STDIN_FILENO : -1, .events = POLLIN};
+    while (poll(pollers, 3, -1) < 0)
+        if (errno != EINTR)
+            return -errno;
+    return pollers[1].revents ? -ECANCELED : 0;
+}
+
+static int converse(struct conversation *conversation, struct hearken_error *error)
+{
+    struct pollfd pollers[3] = {0};
+    bool live = conversation->recognition->live;
+    for (;;) {
+        int result = 0;
+        compact(conversation);
+        while (wants_sound(conversation) && (!live || pollers[2].revents) && result == 0) {
+            result = put_sound(conversation, error);
+            pollers[2].revents = 0;
+        }
+        if (result == 0)
+            result = wait_for_news(conversation, pollers);
+        if (result == 0 && pollers[0].revents & POLLOUT)
+            send_pending(conversation);
+        if (result == 0 && pollers[0].revents & (POLLIN | POLLHUP | POLLERR))
+            result = receive(conversation, error);
+        if (result != 0)
+            return result;
+    }
+}
+
+int remote_recognise(const struct address *address, const struct stream_settings *settings,
+                     struct recognition *recognition, struct hearken_error *error)
+{
+    struct conversation conversation = {.recognition = recognition};
+    int result = connection_open(address, recognition->interrupt, &conversation.descriptor, error);
+    if (result < 0)
+        return result;
+    wyoming_parser_init(&conversation.parser, NULL);
+    conversation.format =
+        json_pack("{s:i, s:i, s:i}", "rate", (int)HEARKEN_RATE, "width", 4, "channels", 1);
+    result = conversation.format ? put_opening(&conversation, settings, error) : no_memory(error);
+    if (result == 0)
+        result = converse(&conversation, error);
+    json_decref(conversation.format);
+    wyoming_buffer_finish(&conversation.pending);
+    wyoming_parser_finish(&conversation.parser);
+    close(conversation.descriptor);
+    return result < 0 ? result : 0;
+}

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: MIT
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "remote.h"
+#include "wyoming.h"
+
+/* 0 where there is no such number: what a transcript takes for unknown. */
+static double number(const json_t *object, const char *name)
+{
+    return json_number_value(json_object_get(object, name));
+}
+
+/* "" where there is no such string. */
+static const char *string(const json_t *object, const char *name)
+{
+    const char *text = json_string_value(json_object_get(object, name));
+    return text ? text : "";
+}
+
+static int add_words(struct transcript_segment *segment, const json_t *words)
+{
+    for (size_t i = 0; i < json_array_size(words); i++) {
+        const json_t *word = json_array_get(words, i);
+        int result =
+            transcript_segment_add_word(segment, string(word, "text"), number(word, "start"),
+                                        number(word, "end"), number(word, "confidence"));
+        if (result < 0)
+            return result;
+    }
+    return 0;
+}
+
+static int no_memory(struct hearken_error *error)
+{
+    snprintf(error->message, sizeof(error->message), "%s", strerror(ENOMEM));
+    return -ENOMEM;
+}
+
+static int take_segment(struct recognition *recognition, const json_t *data,
+                        struct hearken_error *error)
+{
+    if (strcmp(string(data, "type"), "final") != 0)
+        return 0;
+    struct transcript_segment *segment =
+        transcript_add(recognition->transcript, string(data, "text"));
+    if (!segment)
+        return no_memory(error);
+    transcript_segment_time(segment, number(data, "start"), number(data, "end"),
+                            number(data, "confidence"));
+    if (add_words(segment, json_object_get(data, "words")) < 0)
+        return no_memory(error);
+    return recognition->segment(recognition->context, segment);
+}
+
+/* A server without our extension has said nothing yet: its text is one segment without times. */
+static int take_transcript(struct recognition *recognition, const json_t *data,
+                           struct hearken_error *error)
+{
+    const char *text = string(data, "text");
+    text += strspn(text, " ");
+    if (recognition->transcript->segment_count > 0 || !*text)
+        return 1;
+    struct transcript_segment *segment = transcript_add(recognition->transcript, text);
+    if (!segment)
+        return no_memory(error);
+    int result = recognition->segment(recognition->context, segment);
+    return result < 0 ? result : 1;
+}
+
+static int take_error(const json_t *data, struct hearken_error *error)
+{
+    const char *text = string(data, "text"), *code = string(data, "code");
+    snprintf(error->message, sizeof(error->message), "the daemon says: %s%s%s%s",
+             *text ? text : "error", *code ? " (" : "", code, *code ? ")" : "");
+    return -EPROTO;
+}
+
+int remote_event(struct recognition *recognition, const struct wyoming_event *event,
+                 struct hearken_error *error)
+{
+    if (strcmp(event->type, "hearken-segment") == 0)
+        return take_segment(recognition, event->data, error);
+    if (strcmp(event->type, "transcript") == 0)
+        return take_transcript(recognition, event->data, error);
+    if (strcmp(event->type, "error") == 0)
+        return take_error(event->data, error);
+    return 0;
+}
