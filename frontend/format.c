@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: MIT
+#include "format.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* Bytes of a sample; 0 for a type that is none. */
+static size_t sample_size(enum hearken_sample_type type)
+{
+    switch (type) {
+    case HEARKEN_SAMPLE_U8:
+        return 1;
+    case HEARKEN_SAMPLE_S16:
+        return 2;
+    case HEARKEN_SAMPLE_S24:
+        return 3;
+    case HEARKEN_SAMPLE_S32:
+    case HEARKEN_SAMPLE_F32:
+        return 4;
+    }
+    return 0;
+}
+
+int audio_format_check(const struct hearken_audio_format *format, struct hearken_error *error)
+{
+    if (format->rate < HEARKEN_RATE_MIN || format->rate > HEARKEN_RATE_MAX)
+        return hearken_fail(error, -EINVAL, "a rate of %u Hz: expected %u to %u",
+                            (unsigned)format->rate, HEARKEN_RATE_MIN, HEARKEN_RATE_MAX);
+    if (format->channels < 1 || format->channels > HEARKEN_CHANNELS_MAX)
+        return hearken_fail(error, -EINVAL, "%u channels: expected 1 to %u",
+                            (unsigned)format->channels, HEARKEN_CHANNELS_MAX);
+    if (sample_size(format->type) == 0)
+        return hearken_fail(error, -EINVAL, "sample type %d: expected %d to %d", (int)format->type,
+                            (int)HEARKEN_SAMPLE_U8, (int)HEARKEN_SAMPLE_F32);
+    return 0;
+}
+
+size_t hearken_audio_frame_size(const struct hearken_audio_format *format)
+{
+    if (!format || audio_format_check(format, NULL) < 0)
+        return 0;
+    return format->channels * sample_size(format->type);
+}
+
+static uint32_t load32(const uint8_t *bytes)
+{
+    return (uint32_t)bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16 |
+           (uint32_t)bytes[3] << 24;
+}
+
+static float load_u8(const uint8_t *bytes)
+{
+    return (float)(bytes[0] - 128) * 0x1p-7f;
+}
+
+static float load_s16(const uint8_t *bytes)
+{
+    return (float)(int16_t)(bytes[0] | bytes[1] << 8) * 0x1p-15f;
+}
+
+/* As the upper three bytes of 32 bits, so that the sign comes along. */
+static float load_s24(const uint8_t *bytes)
+{
+    uint32_t bits = (uint32_t)bytes[0] << 8 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 24;
+    return (float)(int32_t)bits * 0x1p-31f;
+}
+
+static float load_s32(const uint8_t *bytes)
+{
+    return (float)(int32_t)load32(bytes) * 0x1p-31f;
+}
+
+/* Comparisons with a NaN are false, so the last line catches it. */
+static float tame(float sample)
+{
+    if (sample > AUDIO_SAMPLE_LIMIT)
+        return sample <= 0x1.fffffep127f ? AUDIO_SAMPLE_LIMIT : 0;
+    if (sample < -AUDIO_SAMPLE_LIMIT)
+        return sample >= -0x1.fffffep127f ? -AUDIO_SAMPLE_LIMIT : 0;
+    return sample == sample ? sample : 0;
+}
+
+static float load_f32(const uint8_t *bytes)
+{
+    uint32_t bits = load32(bytes);
+    float sample;
+    memcpy(&sample, &bits, sizeof(sample));
+    return tame(sample);
+}
+
+typedef float load_function(const uint8_t *bytes);
+
+/* Inlined with `load` and `size` known, so that each type gets a loop of its own. The sum is in
+ * double: the mean of equal channels is then that channel to the bit. */
+static inline __attribute__((always_inline)) void mix_with(load_function *load, size_t size,
+                                                           const uint8_t *bytes, size_t frames,
+                                                           uint32_t channels, float *mono)
+{
+    if (channels == 1) {
+        for (size_t i = 0; i < frames; i++)
+            mono[i] = load(bytes + i * size);
+        return;
+    }
+    for (size_t i = 0; i < frames; i++) {
+        double sum = 0;
+        for (uint32_t channel = 0; channel < channels; channel++, bytes += size)
+            sum += load(bytes);
+        mono[i] = (float)(sum / channels);
+    }
+}
+
+int audio_to_mono(const struct hearken_audio_format *format, const void *samples, size_t frames,
+                  float *mono)
+{
+    if (hearken_audio_frame_size(format) == 0)
+        return -EINVAL;
+    uint32_t channels = format->channels;
+    switch (format->type) {
+    case HEARKEN_SAMPLE_U8:
+        mix_with(load_u8, 1, samples, frames, channels, mono);
+        break;
+    case HEARKEN_SAMPLE_S16:
+        mix_with(load_s16, 2, samples, frames, channels, mono);
+        break;
+    case HEARKEN_SAMPLE_S24:
+        mix_with(load_s24, 3, samples, frames, channels, mono);
+        break;
+    case HEARKEN_SAMPLE_S32:
+        mix_with(load_s32, 4, samples, frames, channels, mono);
+        break;
+    case HEARKEN_SAMPLE_F32:
+        mix_with(load_f32, 4, samples, frames, channels, mono);
+        break;
+    }
+    return 0;
+}
+
+void audio_mix(const float *samples, size_t frames, uint32_t channels, float *mono)
+{
+    for (size_t i = 0; i < frames; i++) {
+        double sum = 0;
+        for (uint32_t channel = 0; channel < channels; channel++)
+            sum += tame(*samples++);
+        mono[i] = (float)(sum / channels);
+    }
+}
