@@ -17,12 +17,16 @@ DESTDIR     ?=
 
 SANITIZER ?=
 DEBUG     ?=
+V         ?= # V=1 shows the commands
 BUILD     ?= build$(if $(SANITIZER),/$(SANITIZER))$(if $(DEBUG),/debug)
 
 SANITIZERS := address undefined thread
 ifneq ($(filter-out $(SANITIZERS),$(SANITIZER)),)
 $(error SANITIZER=$(SANITIZER): expected one of: $(SANITIZERS))
 endif
+
+Q   := $(if $(V),,@)
+SAY := $(if $(V),@:,@printf '  %-5s %s\n')
 
 # ---- Flags -------------------------------------------------------------------------------------
 
@@ -76,7 +80,7 @@ include_kernels  := -Iinclude
 include_parity   := -Iinclude -Ifrontend -Iplugins -Imodels -DHEARKEN_SOURCE_ROOT='"$(CURDIR)"'
 
 include_for = $(strip $(or \
-	$(if $(filter models/recognizer.c models/stream.c,$(1)),$(include_models) -Ifrontend),\
+	$(if $(filter models/model.c models/recognizer.c models/stream.c,$(1)),$(include_models) -Ifrontend),\
 	$(if $(filter frontend/%,$(1)),$(include_frontend)),\
 	$(if $(filter daemon/ctl/%,$(1)),$(include_ctl)),\
 	$(if $(filter daemon/%,$(1)),$(include_daemon)),\
@@ -120,54 +124,59 @@ all: $(libhearken) $(plugin_files) $(programs) $(BUILD)/share/hearken/hearken-en
 soname := libhearken.so.$(SOVERSION)
 
 $(libhearken): $(BUILD)/lib/$(soname)
-	ln -sf $(soname) $@
+	$(Q)ln -sf $(soname) $@
 
 $(BUILD)/lib/$(soname): $(BUILD)/lib/libhearken.so.$(VERSION)
-	ln -sf libhearken.so.$(VERSION) $@
+	$(Q)ln -sf libhearken.so.$(VERSION) $@
 
 $(BUILD)/lib/libhearken.so.$(VERSION): $(call objects,$(library_sources))
+	$(SAY) LINK $@
 	@mkdir -p $(@D)
-	$(CC) -shared -Wl,-soname,$(soname) $(LINK) $(LDFLAGS) -o $@ $^ $(library_libs)
+	$(Q)$(CC) -shared -Wl,-soname,$(soname) $(LINK) $(LDFLAGS) -o $@ $^ $(library_libs)
 
 # Plugins: one shared object for each folder that has a plugin.c
 define plugin_rule
 $(BUILD)/lib/hearken/$(1).so: $$(call objects,$$(filter plugins/$(1)/%,$$(plugin_sources)))
+	$$(SAY) LINK $$@
 	@mkdir -p $$(@D)
-	$$(CC) -shared $$(LINK) $$(LDFLAGS) -o $$@ $$^ $$(libs_$(1)) -lm
+	$$(Q)$$(CC) -shared $$(LINK) $$(LDFLAGS) -o $$@ $$^ $$(libs_$(1)) -lm
 endef
 $(foreach p,$(plugins),$(eval $(call plugin_rule,$(p))))
 
 # Programs find the library beside them, in the build tree as when installed.
-link_program = $(CC) $(LINK) $(LDFLAGS) -Wl,-rpath,'$$ORIGIN/../lib' -o $@ \
+link_program = $(Q)$(CC) $(LINK) $(LDFLAGS) -Wl,-rpath,'$$ORIGIN/../lib' -o $@ \
                $(filter %.o,$^) -L$(BUILD)/lib -lhearken $(1)
 
 $(BUILD)/bin/hearkend: $(call objects,$(daemon_sources)) $(libhearken)
+	$(SAY) LINK $@
 	@mkdir -p $(@D)
 	$(call link_program,$(daemon_libs))
 
 $(BUILD)/bin/hearken: $(call objects,$(client_sources) daemon/wyoming.c) $(libhearken)
+	$(SAY) LINK $@
 	@mkdir -p $(@D)
 	$(call link_program,$(jansson_libs) -lm)
 
 $(BUILD)/bin/hearken-convert: $(call objects,$(convert_sources))
+	$(SAY) LINK $@
 	@mkdir -p $(@D)
-	$(CC) $(LINK) $(LDFLAGS) -o $@ $^ $(jansson_libs) -lm
+	$(Q)$(CC) $(LINK) $(LDFLAGS) -o $@ $^ $(jansson_libs) -lm
 
 # The build tree looks like an installed one, so that programs find the model in both.
 $(BUILD)/share/hearken/hearken-en.gguf:
 	@mkdir -p $(@D)
-	ln -sf $(CURDIR)/models/hearken-en.gguf $@
+	$(Q)ln -sf $(CURDIR)/models/hearken-en.gguf $@
 
 $(BUILD)/obj/%.o: %.c $(BUILD)/flags
+	$(SAY) CC $<
 	@mkdir -p $(@D)
-	$(CC) $(COMPILE) $(CFLAGS) $(call flags_for,$<) $(call include_for,$<) -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(COMPILE) $(CFLAGS) $(call flags_for,$<) $(call include_for,$<) -MMD -MP -c -o $@ $<
 
 # Remembers the compiler and its flags: a change of either rebuilds everything.
-flags_now := $(CC) $(COMPILE) $(CFLAGS) $(LDFLAGS) $(PREFIX) $(SYSCONFDIR)
-$(BUILD)/flags: $(if $(filter-out $(flags_now),$(file <$(BUILD)/flags))$(filter-out \
-                $(file <$(BUILD)/flags),$(flags_now)),always)
-	@mkdir -p $(@D)
-	$(file >$@,$(flags_now))
+flags_now := $(strip $(CC) $(COMPILE) $(CFLAGS) $(LDFLAGS) $(SYSCONFDIR))
+flags_then := $(strip $(shell cat $(BUILD)/flags 2>/dev/null))
+$(BUILD)/flags: $(if $(findstring x$(flags_now)x,x$(flags_then)x),,always)
+	@mkdir -p $(@D) && echo '$(subst ','\'',$(flags_now))' >$@
 .PHONY: always
 
 -include $(patsubst %.c,$(BUILD)/obj/%.d,$(all_sources))

@@ -8,12 +8,15 @@
 
 #define ARCHITECTURE "hearken-las"
 
+/* What the front end computes. */
+#define FFT 400u
+#define HOP 160u
+
 /* Bounds that keep every product of two of them far from overflow, and any real network inside. */
 #define MAX_WIDTH      8192u
 #define MAX_HEADS      64u /* alignment_heads is a set of 64 */
 #define MAX_MLP        65536u
 #define MAX_MELS       512u
-#define MAX_FFT        8192u
 #define MAX_POSITIONS  65536u
 #define MAX_VOCABULARY 1000000u
 
@@ -88,8 +91,8 @@ static int read_features(struct feature_parameters *f, const struct gguf *gguf,
     int result;
     if ((result = read_integer(gguf, "hearken.features.sample_rate", HEARKEN_RATE, HEARKEN_RATE,
                                &rate, error)) < 0 ||
-        (result = read_integer(gguf, "hearken.features.fft", 16, MAX_FFT, &f->fft, error)) < 0 ||
-        (result = read_integer(gguf, "hearken.features.hop", 8, f->fft, &f->hop, error)) < 0 ||
+        (result = read_integer(gguf, "hearken.features.fft", FFT, FFT, &f->fft, error)) < 0 ||
+        (result = read_integer(gguf, "hearken.features.hop", HOP, HOP, &f->hop, error)) < 0 ||
         (result = read_integer(gguf, "hearken.features.mels", 1, MAX_MELS, &f->mels, error)) < 0 ||
         (result = read_real(gguf, "hearken.features.floor", -10, &f->floor, error)) < 0 ||
         (result = read_real(gguf, "hearken.features.shift", 4, &f->shift, error)) < 0 ||

@@ -1,0 +1,427 @@
+// SPDX-License-Identifier: MIT
+#include "beam.h"
+
+#include "limits.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Continuations looked at for each hypothesis: twice the beam, so that ends do not starve it. */
+#define CANDIDATES_PER_HYPOTHESIS 2u
+/*
+ * A recurrent speller may end only where the end is this close to its best other token: log p(end)
+ * ≥ this · log p(other) (Hannun et al., 2019, "Sequence-to-Sequence Speech Recognition with
+ * Time-Depth Separable Convolutions", section 3.3). Its attention tends to skip; Whisper's does
+ * not.
+ */
+#define END_THRESHOLD 1.5f
+
+struct hypothesis {
+    uint32_t *tokens;         /* [max_tokens + 1] */
+    float *log_probabilities; /* [max_tokens + 1] */
+    uint32_t *looks;          /* [max_tokens + 1]: rows of the search's alignments */
+    uint32_t count;
+    float speller_score; /* sum of the log-probabilities */
+    float ctc_score;     /* log-probability of the prefix */
+    struct limits_attention attention;
+    struct ctc_state ctc;
+    bool ended;
+};
+
+/* A hypothesis and one more token. */
+struct candidate {
+    uint32_t parent, token;
+    float log_probability, ctc_score, score;
+};
+
+struct search {
+    const struct beam_options *options;
+    struct speller *speller;
+    struct pass *pass;
+    const struct network *network;
+    const struct ctc_scores *ctc;
+    struct hypothesis *live, *next, *ended; /* [width] each */
+    uint32_t live_count, ended_count, steps;
+    struct candidate *candidates; /* [width · 2 · width] */
+    float *values;                /* [width, 2 · width]: of top_k */
+    uint32_t *columns;            /* likewise */
+    float *alignments;            /* [looks, steps]: a row for each hypothesis of each step */
+    size_t look_room;             /* rows there is room for */
+    struct ctc_state scratch;
+};
+
+/* ---- Memory ---- */
+
+static bool hypothesis_init(struct hypothesis *h, const struct search *s)
+{
+    size_t tokens = s->options->max_tokens + 1;
+    h->tokens = calloc(tokens, sizeof(*h->tokens));
+    h->log_probabilities = calloc(tokens, sizeof(*h->log_probabilities));
+    h->looks = calloc(tokens, sizeof(*h->looks));
+    if (s->ctc) {
+        h->ctc.token = calloc(s->steps, sizeof(float));
+        h->ctc.blank = calloc(s->steps, sizeof(float));
+        if (!h->ctc.token || !h->ctc.blank)
+            return false;
+    }
+    return h->tokens && h->log_probabilities && h->looks;
+}
+
+static void hypothesis_finish(struct hypothesis *h)
+{
+    free(h->tokens);
+    free(h->log_probabilities);
+    free(h->looks);
+    free(h->ctc.token);
+    free(h->ctc.blank);
+}
+
+static bool search_init(struct search *s)
+{
+    size_t width = s->options->width, wide = width * CANDIDATES_PER_HYPOTHESIS;
+    s->live = calloc(width, sizeof(*s->live));
+    s->next = calloc(width, sizeof(*s->next));
+    s->ended = calloc(width, sizeof(*s->ended));
+    s->candidates = calloc(width * wide, sizeof(*s->candidates));
+    s->values = calloc(width * wide, sizeof(*s->values));
+    s->columns = calloc(width * wide, sizeof(*s->columns));
+    s->scratch.token = calloc(s->steps, sizeof(float));
+    s->scratch.blank = calloc(s->steps, sizeof(float));
+    if (!s->live || !s->next || !s->ended || !s->candidates || !s->values || !s->columns ||
+        !s->scratch.token || !s->scratch.blank)
+        return false;
+    for (size_t i = 0; i < width; i++)
+        if (!hypothesis_init(&s->live[i], s) || !hypothesis_init(&s->next[i], s) ||
+            !hypothesis_init(&s->ended[i], s))
+            return false;
+    return true;
+}
+
+static void search_finish(struct search *s)
+{
+    for (uint32_t i = 0; i < s->options->width; i++) {
+        if (s->live)
+            hypothesis_finish(&s->live[i]);
+        if (s->next)
+            hypothesis_finish(&s->next[i]);
+        if (s->ended)
+            hypothesis_finish(&s->ended[i]);
+    }
+    free(s->live);
+    free(s->next);
+    free(s->ended);
+    free(s->candidates);
+    free(s->values);
+    free(s->columns);
+    free(s->alignments);
+    free(s->scratch.token);
+    free(s->scratch.blank);
+}
+
+/* ---- Hypotheses ---- */
+
+static void copy_hypothesis(struct hypothesis *to, const struct hypothesis *from,
+                            const struct search *s)
+{
+    memcpy(to->tokens, from->tokens, from->count * sizeof(*to->tokens));
+    memcpy(to->log_probabilities, from->log_probabilities,
+           from->count * sizeof(*to->log_probabilities));
+    memcpy(to->looks, from->looks, from->count * sizeof(*to->looks));
+    to->count = from->count;
+    to->speller_score = from->speller_score;
+    to->ctc_score = from->ctc_score;
+    to->attention = from->attention;
+    to->ended = from->ended;
+    if (s->ctc) {
+        memcpy(to->ctc.token, from->ctc.token, s->steps * sizeof(float));
+        memcpy(to->ctc.blank, from->ctc.blank, s->steps * sizeof(float));
+    }
+}
+
+static float weigh(const struct search *s, float speller_score, float ctc_score)
+{
+    if (!s->ctc)
+        return speller_score;
+    float weight = s->options->ctc_weight;
+    return (1 - weight) * speller_score + weight * ctc_score;
+}
+
+/* log-probability / length^penalty; the end counts as a token. */
+static float normalised(const struct search *s, const struct hypothesis *h)
+{
+    float score = weigh(s, h->speller_score, h->ctc_score);
+    return score / powf((float)(h->count + 1), s->options->length_penalty);
+}
+
+/* Keeps the best `width` of those that have ended. `with` NULL: it was made to end. */
+static void end_hypothesis(struct search *s, const struct hypothesis *h,
+                           const struct candidate *with)
+{
+    struct hypothesis *to = &s->ended[s->ended_count];
+    struct hypothesis with_end = *h;
+    with_end.ended = true;
+    if (with) {
+        with_end.speller_score += with->log_probability;
+        with_end.ctc_score = with->ctc_score;
+    }
+    if (s->ended_count == s->options->width) {
+        to = &s->ended[0];
+        for (uint32_t i = 1; i < s->ended_count; i++)
+            if (normalised(s, &s->ended[i]) < normalised(s, to))
+                to = &s->ended[i];
+        if (normalised(s, &with_end) <= normalised(s, to))
+            return;
+    } else {
+        s->ended_count++;
+    }
+    copy_hypothesis(to, &with_end, s);
+}
+
+/* ---- One step ---- */
+
+static uint32_t last_token(const struct hypothesis *h)
+{
+    return h->count > 0 ? h->tokens[h->count - 1] : NO_LAST_TOKEN;
+}
+
+static float score_ctc(struct search *s, const struct hypothesis *h, uint32_t token)
+{
+    if (!s->ctc)
+        return 0;
+    if (token == s->network->parameters.speller.end)
+        return ctc_prefix_end(s->ctc, &h->ctc);
+    return ctc_prefix_extend(s->ctc, &h->ctc, last_token(h), token, &s->scratch);
+}
+
+/* The log-probability of the likeliest token that is not the end. */
+static float best_other(const struct search *s, const float *values, const uint32_t *columns,
+                        uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (columns[i] != s->network->parameters.speller.end)
+            return values[i];
+    return -INFINITY;
+}
+
+static bool may_end(const struct search *s, float log_probability, float other)
+{
+    return s->network->parameters.speller.kind != SPELLER_RECURRENT ||
+           log_probability >= END_THRESHOLD * other;
+}
+
+static int compare_candidates(const void *a, const void *b)
+{
+    const struct candidate *x = a, *y = b;
+    if (x->score != y->score)
+        return x->score < y->score ? 1 : -1;
+    if (x->parent != y->parent)
+        return x->parent < y->parent ? -1 : 1;
+    return x->token < y->token ? -1 : x->token > y->token;
+}
+
+/* values, columns [live, wide] → candidates, the best first; returns how many. */
+static uint32_t gather_candidates(struct search *s, uint32_t wide)
+{
+    uint32_t count = 0, end = s->network->parameters.speller.end;
+    for (uint32_t row = 0; row < s->live_count; row++) {
+        const struct hypothesis *h = &s->live[row];
+        const float *values = s->values + (size_t)row * wide;
+        const uint32_t *columns = s->columns + (size_t)row * wide;
+        float other = best_other(s, values, columns, wide);
+        for (uint32_t i = 0; i < wide; i++) {
+            if (!(values[i] > -INFINITY) || (columns[i] == end && !may_end(s, values[i], other)))
+                continue;
+            float ctc_score = score_ctc(s, h, columns[i]);
+            s->candidates[count++] = (struct candidate){
+                .parent = row,
+                .token = columns[i],
+                .log_probability = values[i],
+                .ctc_score = ctc_score,
+                .score = weigh(s, h->speller_score + values[i], ctc_score),
+            };
+        }
+    }
+    qsort(s->candidates, count, sizeof(*s->candidates), compare_candidates);
+    return count;
+}
+
+/* False if that makes a loop. */
+static bool extend(struct search *s, struct hypothesis *to, const struct candidate *with,
+                   uint32_t look)
+{
+    const struct hypothesis *from = &s->live[with->parent];
+    copy_hypothesis(to, from, s);
+    to->tokens[to->count] = with->token;
+    to->log_probabilities[to->count] = with->log_probability;
+    to->looks[to->count] = look;
+    to->count++;
+    to->speller_score += with->log_probability;
+    to->ctc_score = with->ctc_score;
+    if (limits_is_loop(to->tokens, to->count))
+        return false;
+    if (s->ctc)
+        ctc_prefix_extend(s->ctc, &from->ctc, last_token(from), with->token, &to->ctc);
+    return limits_follow_attention(&to->attention, s->alignments + (size_t)look * s->steps,
+                                   s->steps, s->options->step_seconds);
+}
+
+/* Room for one more step's rows of weights; row of hypothesis r: first + r. */
+static bool read_looks(struct search *s, uint32_t first)
+{
+    if (first + s->live_count > s->look_room) {
+        size_t room = 2 * s->look_room + s->options->width;
+        float *grown = realloc(s->alignments, room * s->steps * sizeof(*grown));
+        if (!grown) {
+            s->pass->error = -ENOMEM;
+            return false;
+        }
+        s->alignments = grown;
+        s->look_room = room;
+    }
+    speller_read_alignment(s->speller, s->pass, s->alignments + (size_t)first * s->steps);
+    return s->pass->error == 0;
+}
+
+/* No hypothesis has ended: take those that there are as they are. */
+static void end_all(struct search *s, uint32_t first_look)
+{
+    for (uint32_t i = 0; i < s->live_count && s->ended_count < s->options->width; i++) {
+        struct hypothesis *h = &s->live[i];
+        h->looks[h->count] = first_look + i;
+        end_hypothesis(s, h, NULL);
+    }
+}
+
+/* Chooses from sorted candidates: ends among the best `width` end, the others fill the beam. */
+static void choose(struct search *s, uint32_t count, uint32_t first_look, uint32_t *parents,
+                   uint32_t *tokens)
+{
+    uint32_t width = s->options->width, chosen = 0, end = s->network->parameters.speller.end;
+    for (uint32_t i = 0; i < count && chosen < width; i++) {
+        const struct candidate *c = &s->candidates[i];
+        uint32_t look = first_look + c->parent;
+        if (c->token == end) {
+            struct hypothesis *h = &s->live[c->parent];
+            h->looks[h->count] = look;
+            if (i < width)
+                end_hypothesis(s, h, c);
+        } else if (extend(s, &s->next[chosen], c, look)) {
+            parents[chosen] = c->parent;
+            tokens[chosen] = c->token;
+            chosen++;
+        }
+    }
+    if (chosen == 0 && s->ended_count == 0)
+        end_all(s, first_look);
+    struct hypothesis *swap = s->live;
+    s->live = s->next;
+    s->next = swap;
+    s->live_count = chosen;
+}
+
+/* One token for every hypothesis; false: the search is over. */
+static bool step(struct search *s, struct hearken_matrix *logits, uint32_t *look, bool first)
+{
+    const struct speller_weights *weights = &s->network->speller;
+    uint32_t vocabulary = s->network->parameters.speller.vocabulary;
+    uint32_t wide = s->options->width * CANDIDATES_PER_HYPOTHESIS;
+    uint32_t parents[BEAM_MAX_WIDTH], tokens[BEAM_MAX_WIDTH];
+    if (wide > vocabulary)
+        wide = vocabulary;
+    pass_log_softmax(s->pass, *logits, first ? weights->first_mask : weights->mask);
+    pass_top_k(s->pass, *logits, wide, s->values, s->columns);
+    if (s->pass->error < 0 || !read_looks(s, *look))
+        return false;
+    uint32_t rows = s->live_count;
+    if (s->live[0].count == s->options->max_tokens) {
+        if (s->ended_count == 0)
+            end_all(s, *look);
+        return false;
+    }
+    choose(s, gather_candidates(s, wide), *look, parents, tokens);
+    *look += rows;
+    if (s->live_count == 0 || s->ended_count >= s->options->width)
+        return false;
+    *logits = speller_step(s->speller, s->pass, parents, tokens, s->live_count);
+    return true;
+}
+
+static const struct hypothesis *best_of(const struct search *s)
+{
+    const struct hypothesis *best = NULL;
+    for (uint32_t i = 0; i < s->ended_count; i++)
+        if (!best || normalised(s, &s->ended[i]) > normalised(s, best))
+            best = &s->ended[i];
+    return best;
+}
+
+/* ---- The result ---- */
+
+static void take_result(struct search *s, const struct hypothesis *h, struct beam_result *result)
+{
+    result->tokens = calloc(h->count + 1, sizeof(*result->tokens));
+    result->log_probabilities = calloc(h->count + 1, sizeof(*result->log_probabilities));
+    result->alignment = calloc((size_t)(h->count + 1) * s->steps, sizeof(*result->alignment));
+    if (!result->tokens || !result->log_probabilities || !result->alignment) {
+        beam_result_finish(result);
+        s->pass->error = -ENOMEM;
+        return;
+    }
+    memcpy(result->tokens, h->tokens, h->count * sizeof(*h->tokens));
+    memcpy(result->log_probabilities, h->log_probabilities,
+           h->count * sizeof(*h->log_probabilities));
+    for (uint32_t i = 0; i <= h->count; i++)
+        memcpy(result->alignment + (size_t)i * s->steps,
+               s->alignments + (size_t)h->looks[i] * s->steps, s->steps * sizeof(float));
+    result->count = h->count;
+    result->steps = s->steps;
+    result->log_probability = h->speller_score;
+}
+
+static void run(struct search *s, struct beam_result *result)
+{
+    uint32_t look = 0;
+    bool first = true;
+    if (s->ctc)
+        ctc_prefix_start(s->ctc, &s->live[0].ctc);
+    s->live_count = 1;
+    struct hearken_matrix logits = speller_start(s->speller, s->pass);
+    result->no_speech = speller_no_speech(s->speller);
+    while (step(s, &logits, &look, first))
+        first = false;
+    if (s->pass->error < 0)
+        return;
+    const struct hypothesis *best = best_of(s);
+    if (best)
+        take_result(s, best, result);
+}
+
+void beam_search(const struct beam_options *options, struct speller *speller, struct pass *pass,
+                 const struct network *network, const struct ctc_scores *ctc,
+                 struct beam_result *result)
+{
+    struct search search = {
+        .options = options,
+        .speller = speller,
+        .pass = pass,
+        .network = network,
+        .ctc = ctc,
+        .steps = speller_memory_steps(speller),
+    };
+    *result = (struct beam_result){.steps = search.steps};
+    if (search_init(&search))
+        run(&search, result);
+    else
+        pass->error = -ENOMEM;
+    search_finish(&search);
+}
+
+void beam_result_finish(struct beam_result *result)
+{
+    free(result->tokens);
+    free(result->log_probabilities);
+    free(result->alignment);
+    *result = (struct beam_result){0};
+}

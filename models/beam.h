@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: MIT
+/* Beam search over either speller, with the CTC prefix score where there is a CTC head. */
+#ifndef HEARKEN_MODELS_BEAM_H
+#define HEARKEN_MODELS_BEAM_H
+
+#include "ctc_prefix.h"
+#include "speller.h"
+
+#define BEAM_MAX_WIDTH 16u
+
+struct beam_options {
+    uint32_t width;       /* hypotheses kept, 1..BEAM_MAX_WIDTH */
+    float length_penalty; /* scores are divided by length^this */
+    float ctc_weight;     /* share of the CTC prefix score, 0: none */
+    uint32_t max_tokens;  /* ends what has not ended */
+    double step_seconds;  /* of the memory */
+};
+
+/* The best hypothesis. Arrays are made with malloc, the caller's (beam_result_finish). */
+struct beam_result {
+    uint32_t *tokens;         /* [count], without the start and the end */
+    float *log_probabilities; /* [count], the speller's */
+    float *alignment;         /* [count + 1, steps]: a row for each token, one for the end */
+    uint32_t count, steps;
+    float log_probability; /* sum over the tokens and the end */
+    float no_speech;
+};
+
+/*
+ * Searches on what the speller was given to listen to. `ctc` NULL: no CTC score. Errors are in
+ * `pass`; the result is empty then.
+ */
+void beam_search(const struct beam_options *options, struct speller *speller, struct pass *pass,
+                 const struct network *network, const struct ctc_scores *ctc,
+                 struct beam_result *result);
+
+void beam_result_finish(struct beam_result *result);
+
+#endif

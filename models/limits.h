@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: MIT
+/* What rules out that a text goes on for ever: loops, attention that wanders back, length. */
+#ifndef HEARKEN_MODELS_LIMITS_H
+#define HEARKEN_MODELS_LIMITS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Whether the end of `tokens` says the same over and over. */
+bool limits_is_loop(const uint32_t *tokens, size_t count);
+
+/* How far along the sound a hypothesis has looked. Starts as zeros. */
+struct limits_attention {
+    uint32_t furthest; /* step of the memory */
+    uint32_t strikes;  /* tokens in a row that looked far behind it */
+};
+
+/* The row of weights of the next token. False: the attention has gone back and stays there. */
+bool limits_follow_attention(struct limits_attention *attention, const float *weights,
+                             uint32_t steps, double step_seconds);
+
+/* The most tokens that anyone says in that time. */
+uint32_t limits_max_tokens(double seconds);
+
+#endif

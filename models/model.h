@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: MIT
+/* What is behind struct hearken_model. */
+#ifndef HEARKEN_MODELS_MODEL_H
+#define HEARKEN_MODELS_MODEL_H
+
+#include "network.h"
+
+struct logmel;
+
+struct hearken_model {
+    struct network *network;
+    struct logmel *logmel;
+    char *name, *description;
+};
+
+#endif

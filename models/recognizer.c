@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: MIT
+#include "recognizer.h"
+
+#include "guards.h"
+#include "limits.h"
+#include "listener.h"
+#include "logmel.h"
+#include "segment.h"
+#include "speller.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct recognizer {
+    struct hearken_model *model;
+    const struct network *network;
+    struct hearken_stream_options options;
+    struct pass pass;
+    struct listener *listener;
+    struct speller *speller;
+    struct logmel_stream *logmel; /* of the segment that is glanced at, for chunk mode */
+    float *features;              /* [max frames, mels] */
+    size_t glanced;               /* frames of it that are in `features` */
+    struct storage ctc;           /* [steps, vocabulary] */
+    float *ctc_scores;            /* the same on the host */
+    size_t ctc_room;              /* elements of it */
+};
+
+int recognizer_create(struct hearken_model *model, const struct hearken_stream_options *options,
+                      const atomic_bool *cancelled, struct recognizer **recognizer)
+{
+    const struct network *network = model->network;
+    const struct compute *compute = network->compute;
+    struct recognizer *r = calloc(1, sizeof(*r));
+    if (!r)
+        return -ENOMEM;
+    r->model = model;
+    r->network = network;
+    r->options = *options;
+    r->pass = (struct pass){.kernels = compute->kernels, .cancelled = cancelled};
+    int result = compute->plugin->queue_create(compute->backend, &r->pass.queue);
+    if (result < 0)
+        goto no_queue;
+    size_t frames = listener_max_frames(network);
+    r->features = malloc(frames * network->parameters.features.mels * sizeof(*r->features));
+    result = r->features ? 0 : -ENOMEM;
+    if (result < 0 || (result = logmel_stream_create(model->logmel, &r->logmel)) < 0 ||
+        (result = listener_create(network, &r->listener)) < 0 ||
+        (result = speller_create(network, options->beam_width, &r->speller)) < 0)
+        goto failed;
+    *recognizer = r;
+    return 0;
+failed:
+    recognizer_destroy(r);
+    return result;
+no_queue:
+    free(r);
+    return result;
+}
+
+void recognizer_destroy(struct recognizer *recognizer)
+{
+    if (!recognizer)
+        return;
+    struct pass *pass = &recognizer->pass;
+    pass_release(pass, &recognizer->ctc);
+    listener_destroy(recognizer->listener, pass);
+    speller_destroy(recognizer->speller, pass);
+    recognizer->network->compute->plugin->queue_destroy(pass->queue);
+    logmel_stream_destroy(recognizer->logmel);
+    free(recognizer->features);
+    free(recognizer->ctc_scores);
+    free(recognizer);
+}
+
+size_t recognizer_max_samples(const struct recognizer *recognizer)
+{
+    size_t wanted = (size_t)((double)recognizer->options.segment_seconds * HEARKEN_RATE);
+    size_t most = (size_t)listener_max_frames(recognizer->network) * LOGMEL_HOP;
+    return wanted < most ? wanted : most;
+}
+
+double recognizer_step_seconds(const struct recognizer *recognizer)
+{
+    const struct listener_parameters *p = &recognizer->network->parameters.listener;
+    return 2.0 * p->pyramid * LOGMEL_HOP / HEARKEN_RATE;
+}
+
+/* ---- Features ---- */
+
+/* Zeros behind `count` samples: a network trained on fixed windows hears the end only in silence.
+ */
+static size_t padding_for(const struct recognizer *r, size_t count)
+{
+    if (r->network->parameters.features.window == 0)
+        return 0;
+    size_t wanted = (size_t)((double)r->options.padding * HEARKEN_RATE);
+    size_t most = (size_t)listener_max_frames(r->network) * LOGMEL_HOP;
+    size_t room = count < most ? most - count : 0;
+    return wanted < room ? wanted : room;
+}
+
+static void scale(const struct recognizer *r, float *features, size_t frames)
+{
+    const struct feature_parameters *f = &r->network->parameters.features;
+    size_t count = frames * f->mels;
+    if (f->below_maximum > 0)
+        logmel_scale_below_maximum(features, count, f->below_maximum, f->shift, f->scale);
+    else
+        logmel_scale_fixed(features, count, f->floor, f->shift, f->scale);
+}
+
+static uint32_t compute_features(struct recognizer *r, const float *samples, size_t count)
+{
+    size_t padding = padding_for(r, count);
+    size_t frames = logmel_frames(count + padding);
+    logmel_compute(r->model->logmel, samples, count, padding, r->features);
+    scale(r, r->features, frames);
+    return (uint32_t)frames;
+}
+
+/* ---- From memory to tokens ---- */
+
+/* The CTC head's log-probabilities, on the host; false if there is no head or no wish for it. */
+static bool score_ctc(struct recognizer *r, struct hearken_matrix memory, struct ctc_scores *scores)
+{
+    const struct parameters *p = &r->network->parameters;
+    size_t size = (size_t)memory.rows * p->speller.vocabulary;
+    if (!p->has_ctc || r->options.ctc_weight <= 0)
+        return false;
+    if (size > r->ctc_room) {
+        free(r->ctc_scores);
+        r->ctc_scores = malloc(size * sizeof(*r->ctc_scores));
+        r->ctc_room = r->ctc_scores ? size : 0;
+        if (!r->ctc_scores) {
+            r->pass.error = -ENOMEM;
+            return false;
+        }
+    }
+    pass_reserve(&r->pass, &r->ctc, size);
+    struct hearken_matrix out = matrix_of(&r->ctc, memory.rows, p->speller.vocabulary);
+    pass_linear(&r->pass, out, memory, &r->network->ctc);
+    pass_log_softmax(&r->pass, out, NULL);
+    pass_read(&r->pass, out, r->ctc_scores);
+    *scores =
+        (struct ctc_scores){r->ctc_scores, memory.rows, p->speller.vocabulary, p->speller.blank};
+    return r->pass.error == 0;
+}
+
+static void search(struct recognizer *r, struct hearken_matrix memory, size_t samples,
+                   uint32_t width, bool with_ctc, struct beam_result *result)
+{
+    struct ctc_scores ctc;
+    bool has_ctc = with_ctc && score_ctc(r, memory, &ctc);
+    uint32_t most = speller_max_tokens(r->speller);
+    uint32_t likely = limits_max_tokens((double)samples / HEARKEN_RATE);
+    const struct beam_options options = {
+        .width = width,
+        .length_penalty = r->options.length_penalty,
+        .ctc_weight = r->options.ctc_weight,
+        .max_tokens = likely < most ? likely : most,
+        .step_seconds = recognizer_step_seconds(r),
+    };
+    speller_listen(r->speller, &r->pass, memory);
+    beam_search(&options, r->speller, &r->pass, r->network, has_ctc ? &ctc : NULL, result);
+}
+
+/* ---- From tokens to a transcript ---- */
+
+static bool is_invented(const struct recognizer *r, const struct transcript *t)
+{
+    const struct hearken_stream_options *o = &r->options;
+    return t->no_speech > o->no_speech_threshold &&
+           t->log_probability < o->log_probability_threshold;
+}
+
+static int take_text(const struct recognizer *r, size_t samples, double start, struct transcript *t)
+{
+    const struct vocabulary *vocabulary = &r->network->vocabulary;
+    t->text = vocabulary_text(vocabulary, t->search.tokens, t->search.count);
+    if (!t->text)
+        return -ENOMEM;
+    t->log_probability = guards_mean_log_probability(&t->search);
+    t->no_speech = t->search.no_speech;
+    t->confidence = expf(t->log_probability);
+    t->compression = guards_compression(t->text);
+    t->looped = t->compression > r->options.compression_threshold;
+    if (is_invented(r, t) || t->looped) {
+        t->text[0] = 0;
+        t->search.count = 0;
+    }
+    return word_list_make(&t->words, &t->search, vocabulary, start, (double)samples / HEARKEN_RATE,
+                          recognizer_step_seconds(r));
+}
+
+/* Nothing was said. */
+static int take_silence(struct transcript *t)
+{
+    t->text = strdup("");
+    return t->text ? 0 : -ENOMEM;
+}
+
+static int end_transcript(struct recognizer *r, size_t samples, double start,
+                          struct transcript *transcript)
+{
+    int result = r->pass.error;
+    /* Memory may be there again for the next segment, and what was wrong with a call passes. */
+    if (result == -ENOMEM || result == -EINVAL)
+        r->pass.error = 0;
+    if (result == 0)
+        result = take_text(r, samples, start, transcript);
+    if (result < 0)
+        transcript_finish(transcript);
+    return result;
+}
+
+int recognizer_recognise(struct recognizer *recognizer, const float *samples, size_t count,
+                         double start, struct transcript *transcript)
+{
+    struct recognizer *r = recognizer;
+    *transcript = (struct transcript){0};
+    if (count == 0 || segment_is_silent(samples, count))
+        return take_silence(transcript);
+    uint32_t frames = compute_features(r, samples, count);
+    struct hearken_matrix memory = listener_hear(r->listener, &r->pass, r->features, frames);
+    speller_forget(r->speller);
+    search(r, memory, count, r->options.beam_width, true, &transcript->search);
+    return end_transcript(r, count, start, transcript);
+}
+
+/* ---- Glances ---- */
+
+static bool hears_chunks(const struct recognizer *r)
+{
+    const struct parameters *p = &r->network->parameters;
+    return p->listener.chunk > 0 && p->features.below_maximum <= 0;
+}
+
+/* Only what is new goes through features and listener. */
+static int hear_more(struct recognizer *r, const float *samples, size_t count, bool fresh,
+                     struct hearken_matrix *memory)
+{
+    uint32_t mels = r->network->parameters.features.mels;
+    if (fresh) {
+        logmel_stream_restart(r->logmel);
+        listener_begin_chunks(r->listener, r->network->parameters.listener.chunk);
+        speller_forget(r->speller);
+        r->glanced = 0;
+    }
+    size_t fed = logmel_stream_samples(r->logmel);
+    int result = logmel_stream_feed(r->logmel, samples + fed, count - fed);
+    if (result < 0)
+        return result;
+    size_t frames = logmel_stream_frames(r->logmel);
+    float *to = r->features + r->glanced * mels;
+    logmel_stream_read(r->logmel, r->glanced, frames, to);
+    scale(r, to, frames - r->glanced);
+    r->glanced = frames;
+    *memory = listener_hear_chunks(r->listener, &r->pass, r->features, (uint32_t)frames, false);
+    return 0;
+}
+
+int recognizer_glance(struct recognizer *recognizer, const float *samples, size_t count,
+                      double start, bool fresh, struct transcript *transcript)
+{
+    struct recognizer *r = recognizer;
+    struct hearken_matrix memory;
+    *transcript = (struct transcript){0};
+    if (hears_chunks(r)) {
+        int result = hear_more(r, samples, count, fresh, &memory);
+        if (result < 0)
+            return result;
+    } else {
+        uint32_t frames = compute_features(r, samples, count);
+        memory = listener_hear(r->listener, &r->pass, r->features, frames);
+        speller_forget(r->speller);
+    }
+    if (memory.rows == 0 || segment_is_silent(samples, count))
+        return r->pass.error < 0 ? r->pass.error : take_silence(transcript);
+    search(r, memory, count, 1, false, &transcript->search);
+    return end_transcript(r, count, start, transcript);
+}
+
+void transcript_finish(struct transcript *transcript)
+{
+    free(transcript->text);
+    word_list_finish(&transcript->words);
+    beam_result_finish(&transcript->search);
+    *transcript = (struct transcript){0};
+}

@@ -1,0 +1,373 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A stream: samples in, events out. Collects mono sound at HEARKEN_RATE, cuts it into segments at
+ * quiet places, has each recognised and tells what was heard.
+ */
+#include "recognizer.h"
+
+#include "format.h"
+#include "resample.h"
+#include "segment.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Frames that are converted at a time. */
+#define BLOCK 4096u
+/* The last part of a full segment in which a quiet place is looked for, at most half of it. */
+#define CUT_SECONDS 10.0
+/* A segment shorter than this is not cut again when its text turns out to be a loop. */
+#define SHORTEST_RETRY_SECONDS 4.0
+
+struct hearken_stream {
+    struct hearken_model *model;
+    struct hearken_stream_options options;
+    hearken_event_callback *callback;
+    void *context;
+    struct recognizer *recognizer;
+    struct resampler *resampler;
+    atomic_bool cancelled;
+    bool finished;
+    int failed; /* what write or finish ended with */
+
+    float *samples; /* [count], of the segment that is being collected */
+    size_t count, room;
+    uint64_t before; /* samples of the segments that are done */
+
+    size_t glanced; /* samples at the last partial event, 0: none of this segment */
+    float *mono;    /* [BLOCK] */
+};
+
+/* ---- Options ---- */
+
+void hearken_stream_options_init(struct hearken_stream_options *options)
+{
+    *options = (struct hearken_stream_options){
+        .audio = {HEARKEN_RATE, 1, HEARKEN_SAMPLE_F32},
+        .beam_width = 4,
+        .length_penalty = 1,
+        .ctc_weight = 0.3f,
+        .padding = 5,
+        .segment_seconds = 28,
+        .no_speech_threshold = 0.6f,
+        .log_probability_threshold = -1,
+        .compression_threshold = 2.4f,
+    };
+}
+
+static int check_range(const char *name, double value, double lowest, double highest,
+                       struct hearken_error *error)
+{
+    if (value >= lowest && value <= highest)
+        return 0;
+    return hearken_fail(error, -EINVAL, "%s is %g, expected %g to %g", name, value, lowest,
+                        highest);
+}
+
+static int check_options(const struct hearken_stream_options *o, struct hearken_error *error)
+{
+    const struct {
+        const char *name;
+        double value, lowest, highest;
+    } ranges[] = {
+        {"beam_width", o->beam_width, 1, BEAM_MAX_WIDTH},
+        {"length_penalty", (double)o->length_penalty, 0, 2},
+        {"ctc_weight", (double)o->ctc_weight, 0, 1},
+        {"padding", (double)o->padding, 0, 30},
+        {"segment_seconds", (double)o->segment_seconds, 2, 28},
+        {"no_speech_threshold", (double)o->no_speech_threshold, 0, 1},
+        {"log_probability_threshold", (double)o->log_probability_threshold, -100, 0},
+        {"compression_threshold", (double)o->compression_threshold, 1, 1000},
+        {"partial_seconds", (double)o->partial_seconds, 0, 28},
+    };
+    for (size_t i = 0; i < sizeof(ranges) / sizeof(*ranges); i++) {
+        int result = check_range(ranges[i].name, ranges[i].value, ranges[i].lowest,
+                                 ranges[i].highest, error);
+        if (result < 0)
+            return result;
+    }
+    return audio_format_check(&o->audio, error);
+}
+
+/* ---- Creating ---- */
+
+int hearken_stream_create(struct hearken_model *model, const struct hearken_stream_options *options,
+                          hearken_event_callback *callback, void *context,
+                          struct hearken_stream **stream, struct hearken_error *error)
+{
+    int result = check_options(options, error);
+    if (result < 0)
+        return result;
+    struct hearken_stream *s = calloc(1, sizeof(*s));
+    if (!s)
+        return hearken_fail(error, -ENOMEM, "out of memory");
+    s->model = model;
+    s->options = *options;
+    s->callback = callback;
+    s->context = context;
+    s->mono = malloc(BLOCK * sizeof(*s->mono));
+    result = s->mono ? 0 : -ENOMEM;
+    if (result < 0 || (result = resampler_create(options->audio.rate, &s->resampler)) < 0 ||
+        (result = recognizer_create(model, &s->options, &s->cancelled, &s->recognizer)) < 0) {
+        hearken_stream_destroy(s);
+        return hearken_fail(error, result, "a stream cannot be made: %s", strerror(-result));
+    }
+    *stream = s;
+    return 0;
+}
+
+void hearken_stream_destroy(struct hearken_stream *stream)
+{
+    if (!stream)
+        return;
+    recognizer_destroy(stream->recognizer);
+    resampler_destroy(stream->resampler);
+    free(stream->samples);
+    free(stream->mono);
+    free(stream);
+}
+
+void hearken_stream_cancel(struct hearken_stream *stream)
+{
+    atomic_store(&stream->cancelled, true);
+}
+
+/* ---- Events ---- */
+
+static double seconds_at(const struct hearken_stream *s, size_t sample)
+{
+    return (double)(s->before + sample) / HEARKEN_RATE;
+}
+
+/* The texts of the tokens, each made with malloc; NULL: out of memory. */
+static char **token_texts(const struct hearken_stream *s, const struct beam_result *result)
+{
+    char **texts = calloc((size_t)result->count + 1, sizeof(*texts));
+    for (uint32_t i = 0; texts && i < result->count; i++) {
+        texts[i] = vocabulary_text(&s->model->network->vocabulary, &result->tokens[i], 1);
+        if (texts[i])
+            continue;
+        while (i-- > 0)
+            free(texts[i]);
+        free(texts);
+        return NULL;
+    }
+    return texts;
+}
+
+static int send_with_alignment(struct hearken_stream *s, struct hearken_event *event,
+                               const struct beam_result *result)
+{
+    char **texts = token_texts(s, result);
+    if (!texts)
+        return -ENOMEM;
+    const struct hearken_alignment alignment = {
+        .tokens = result->count,
+        .steps = result->steps,
+        .start = event->start,
+        .step_seconds = recognizer_step_seconds(s->recognizer),
+        .texts = (const char *const *)texts,
+        .weights = result->alignment,
+    };
+    event->alignment = &alignment;
+    s->callback(s->context, event);
+    for (uint32_t i = 0; i < result->count; i++)
+        free(texts[i]);
+    free(texts);
+    return 0;
+}
+
+/* Silence is no event, but for a partial that takes back an earlier one. */
+static int send_text(struct hearken_stream *s, enum hearken_event_type type,
+                     const struct transcript *transcript, double start, double end)
+{
+    struct hearken_event event = {
+        .type = type,
+        .start = start,
+        .end = end,
+        .text = transcript->text,
+        .confidence = transcript->confidence,
+        .word_count = transcript->words.count,
+        .words = transcript->words.words,
+    };
+    if (!*transcript->text && type == HEARKEN_EVENT_FINAL)
+        return 0;
+    if (s->options.alignment && transcript->search.count > 0)
+        return send_with_alignment(s, &event, &transcript->search);
+    s->callback(s->context, &event);
+    return 0;
+}
+
+static void send_end(struct hearken_stream *s)
+{
+    const struct hearken_event event = {
+        .type = HEARKEN_EVENT_END,
+        .start = seconds_at(s, 0),
+        .end = seconds_at(s, 0),
+        .text = "",
+    };
+    s->callback(s->context, &event);
+}
+
+/* ---- Segments ---- */
+
+/* A text that was a loop is tried again in two halves: shorter sound seldom loops. */
+static int recognise(struct hearken_stream *s, size_t from, size_t to)
+{
+    struct transcript transcript;
+    double start = seconds_at(s, from), end = seconds_at(s, to);
+    int result =
+        recognizer_recognise(s->recognizer, s->samples + from, to - from, start, &transcript);
+    if (result < 0)
+        return result;
+    if (transcript.looped && end - start >= SHORTEST_RETRY_SECONDS) {
+        transcript_finish(&transcript);
+        size_t quarter = (to - from) / 4;
+        size_t cut = segment_quietest(s->samples, from + quarter, to - quarter);
+        result = recognise(s, from, cut);
+        return result < 0 ? result : recognise(s, cut, to);
+    }
+    result = send_text(s, HEARKEN_EVENT_FINAL, &transcript, start, end);
+    transcript_finish(&transcript);
+    return result;
+}
+
+/* Recognises the first `count` samples and forgets them. */
+static int end_segment(struct hearken_stream *s, size_t count)
+{
+    int result = recognise(s, 0, count);
+    if (result < 0)
+        return result;
+    s->count -= count;
+    memmove(s->samples, s->samples + count, s->count * sizeof(*s->samples));
+    s->before += count;
+    s->glanced = 0;
+    return 0;
+}
+
+static int end_full_segments(struct hearken_stream *s)
+{
+    size_t most = recognizer_max_samples(s->recognizer);
+    size_t back = (size_t)(CUT_SECONDS * HEARKEN_RATE);
+    if (back > most / 2)
+        back = most / 2;
+    while (s->count >= most) {
+        size_t cut = segment_quietest(s->samples, most - back, most);
+        int result = end_segment(s, cut);
+        if (result < 0)
+            return result;
+    }
+    return 0;
+}
+
+static int glance(struct hearken_stream *s)
+{
+    size_t fresh = (size_t)((double)s->options.partial_seconds * HEARKEN_RATE);
+    if (fresh == 0 || s->count < s->glanced + fresh)
+        return 0;
+    struct transcript transcript;
+    int result = recognizer_glance(s->recognizer, s->samples, s->count, seconds_at(s, 0),
+                                   s->glanced == 0, &transcript);
+    if (result < 0)
+        return result;
+    s->glanced = s->count;
+    result =
+        send_text(s, HEARKEN_EVENT_PARTIAL, &transcript, seconds_at(s, 0), seconds_at(s, s->count));
+    transcript_finish(&transcript);
+    return result;
+}
+
+/* ---- Samples ---- */
+
+/* Room for `more` samples behind those that are there. */
+static int reserve(struct hearken_stream *s, size_t more)
+{
+    if (s->count + more <= s->room)
+        return 0;
+    size_t room = s->room * 2 > s->count + more ? s->room * 2 : s->count + more;
+    float *grown = realloc(s->samples, room * sizeof(*grown));
+    if (!grown)
+        return -ENOMEM;
+    s->samples = grown;
+    s->room = room;
+    return 0;
+}
+
+static int take_block(struct hearken_stream *s, const uint8_t *samples, size_t frames)
+{
+    int result = audio_to_mono(&s->options.audio, samples, frames, s->mono);
+    if (result < 0 || (result = reserve(s, resampler_room(s->resampler, frames))) < 0)
+        return result;
+    long got = resampler_process(s->resampler, s->mono, frames, s->samples + s->count);
+    if (got < 0)
+        return (int)got;
+    s->count += (size_t)got;
+    if ((result = end_full_segments(s)) < 0)
+        return result;
+    return glance(s);
+}
+
+static int take_rest(struct hearken_stream *s)
+{
+    int result = reserve(s, resampler_room(s->resampler, 0));
+    if (result < 0)
+        return result;
+    long got = resampler_flush(s->resampler, s->samples + s->count);
+    if (got < 0)
+        return (int)got;
+    s->count += (size_t)got;
+    if ((result = end_full_segments(s)) < 0)
+        return result;
+    return s->count > 0 ? end_segment(s, s->count) : 0;
+}
+
+static int check_usable(const struct hearken_stream *s, struct hearken_error *error)
+{
+    if (atomic_load(&s->cancelled))
+        return hearken_fail(error, -ECANCELED, "the stream was cancelled");
+    if (s->failed < 0)
+        return hearken_fail(error, s->failed, "the stream has failed before: %s",
+                            strerror(-s->failed));
+    if (s->finished)
+        return hearken_fail(error, -EINVAL, "the stream is finished");
+    return 0;
+}
+
+static int fail_stream(struct hearken_stream *s, int result, struct hearken_error *error)
+{
+    s->failed = result;
+    if (result == -ECANCELED)
+        return hearken_fail(error, result, "the stream was cancelled");
+    return hearken_fail(error, result, "backend '%s': %s", hearken_model_backend(s->model),
+                        strerror(-result));
+}
+
+int hearken_stream_write(struct hearken_stream *stream, const void *samples, size_t frames,
+                         struct hearken_error *error)
+{
+    int result = check_usable(stream, error);
+    size_t frame_size = hearken_audio_frame_size(&stream->options.audio);
+    const uint8_t *at = samples;
+    while (result == 0 && frames > 0) {
+        size_t block = frames < BLOCK ? frames : BLOCK;
+        if ((result = take_block(stream, at, block)) < 0)
+            return fail_stream(stream, result, error);
+        at += block * frame_size;
+        frames -= block;
+    }
+    return result;
+}
+
+int hearken_stream_finish(struct hearken_stream *stream, struct hearken_error *error)
+{
+    int result = check_usable(stream, error);
+    if (result < 0)
+        return result;
+    if ((result = take_rest(stream)) < 0)
+        return fail_stream(stream, result, error);
+    stream->finished = true;
+    send_end(stream);
+    return 0;
+}

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: MIT
+/* From tokens and their alignment to words with times and confidence. */
+#ifndef HEARKEN_MODELS_WORDS_H
+#define HEARKEN_MODELS_WORDS_H
+
+#include "beam.h"
+
+#include <hearken/hearken.h>
+
+struct word_list {
+    struct hearken_word *words;
+    size_t count;
+};
+
+/*
+ * `start`: time of the first step; `seconds`: length of the sound without padding. Made with
+ * malloc, the caller's (word_list_finish). Errors: -ENOMEM.
+ */
+int word_list_make(struct word_list *list, const struct beam_result *result,
+                   const struct vocabulary *vocabulary, double start, double seconds,
+                   double step_seconds);
+void word_list_finish(struct word_list *list);
+
+/*
+ * The step at which each of `rows` rows of weights [rows, steps] begins, in order: the monotonic
+ * path of the largest weights, by dynamic time warping. `begins` [rows]. Errors: -ENOMEM.
+ */
+int words_align(const float *weights, uint32_t rows, uint32_t steps, uint32_t stride,
+                uint32_t *begins);
+
+#endif
