@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What a client and the daemon say to each other, as a state machine over events; no sockets. Its
+ * table of states and events is in conversation.c and in docs/protocol.md. For the loop's thread.
+ */
+#ifndef HEARKEN_DAEMON_CONVERSATION_H
+#define HEARKEN_DAEMON_CONVERSATION_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "service.h"
+#include "transcribe.h"
+#include "wyoming.h"
+
+enum conversation_state {
+    CONVERSATION_IDLE,      /* no request */
+    CONVERSATION_REQUESTED, /* transcribe has come, audio has not */
+    CONVERSATION_LISTENING, /* audio comes */
+    CONVERSATION_FINISHING, /* all audio has come, the transcript has not gone out */
+    CONVERSATION_REFUSED,   /* the request was answered with an error: its audio is dropped */
+};
+
+#define CONVERSATION_STATES (CONVERSATION_REFUSED + 1)
+
+enum conversation_verdict {
+    CONVERSATION_GO_ON,
+    CONVERSATION_WAIT,  /* give the same event again at `resume` */
+    CONVERSATION_CLOSE, /* an error was sent: close when it has gone out */
+};
+
+/* The client, as seen from here. Both may be called from within conversation_handle, and between
+ * calls of it. */
+struct conversation_peer {
+    /* Takes over the reference of `data`, which may be NULL (no memory). */
+    void (*send)(void *context, const char *type, json_t *data, const void *payload,
+                 size_t payload_length);
+    /* The request is over, or its queue has room again: never from within conversation_handle. */
+    void (*resume)(void *context);
+};
+
+struct conversation {
+    struct service *service;
+    const struct conversation_peer *peer;
+    void *context;
+    unsigned id; /* for the log */
+    enum conversation_state state;
+    struct transcribe transcribe;
+    struct request *request; /* LISTENING and FINISHING, while the recogniser runs */
+    size_t frame_size;
+    uint64_t frames;  /* that have come */
+    json_t *segments; /* final ones, if the client wants them */
+    char *text;       /* of the final ones, joined; NULL: none yet */
+    bool started;     /* transcript-start has gone out */
+};
+
+/* Service and peer must outlive the conversation. Cannot fail. */
+void conversation_init(struct conversation *conversation, struct service *service,
+                       const struct conversation_peer *peer, void *context, unsigned id);
+
+/* Abandons the request, if there is one. */
+void conversation_finish(struct conversation *conversation);
+
+enum conversation_verdict conversation_handle(struct conversation *conversation,
+                                              const struct wyoming_event *event);
+
+/* More audio waits for the recogniser than should: read no more until `resume`. */
+bool conversation_is_full(struct conversation *conversation);
+
+/* Sends an `error` event. */
+void conversation_send_error(const struct conversation_peer *peer, void *context, const char *code,
+                             const char *text);
+
+#endif

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: MIT
+#include "info.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <unistd.h>
+
+static const char *text_or_empty(const char *text)
+{
+    return text != NULL ? text : "";
+}
+
+static json_t *describe_model(const struct model *model)
+{
+    return json_pack("{s:o, s:{s:o, s:o}, s:b, s:o, s:o, s:O}", "name",
+                     json_from_text(hearken_model_name(model->handle)), "attribution", "name",
+                     json_from_text(text_or_empty(model->author)), "url",
+                     json_from_text(text_or_empty(model->url)), "installed", 1, "description",
+                     json_from_text(text_or_empty(hearken_model_description(model->handle))),
+                     "version", json_from_text(text_or_empty(model->version)), "languages",
+                     model->languages);
+}
+
+/* The other services are named as empty: there are clients that do not expect them to be missing.
+ */
+json_t *info_describe(const struct service *service)
+{
+    json_t *program = json_pack(
+        "{s:s, s:{s:s, s:s}, s:b, s:s, s:s, s:[o], s:b, s:b, s:b, s:b}", "name", PROGRAM_NAME,
+        "attribution", "name", "hearken", "url", "", "installed", 1, "description",
+        "offline speech recognition", "version", hearken_version(), "models",
+        describe_model(service->model), "supports_transcript_streaming", 1, "requires_external_vad",
+        1, "prefers_auto_gain_enabled", 1, "prefers_noise_reduction_enabled", 0);
+    return json_pack("{s:[o], s:[], s:[], s:[], s:[], s:[], s:[]}", "asr", program, "tts", "handle",
+                     "intent", "wake", "mic", "snd");
+}
+
+uint64_t info_memory(void)
+{
+    uint64_t total, resident;
+    FILE *file = fopen("/proc/self/statm", "re");
+    if (file == NULL)
+        return 0;
+    if (fscanf(file, "%" SCNu64 " %" SCNu64, &total, &resident) != 2)
+        resident = 0;
+    fclose(file);
+    return resident * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+json_t *info_status(const struct service *service)
+{
+    const struct request_totals *totals = &service->totals;
+    unsigned busy, waiting;
+    workers_load(service->workers, &busy, &waiting);
+    double factor = totals->audio_seconds > 0 ? totals->busy_seconds / totals->audio_seconds : 0;
+    return json_pack(
+        "{s:s, s:o, s:o, s:o, s:f, s:i, s:I, s:I, s:I, s:I, s:i, s:i, s:i, s:f, s:f, s:f, s:I}",
+        "version", hearken_version(), "model",
+        json_from_text(hearken_model_name(service->model->handle)), "model_file",
+        json_from_text(service->model->file), "backend",
+        json_from_text(hearken_model_backend(service->model->handle)), "uptime_seconds",
+        (double)(uv_hrtime() - service->started) * 1e-9, "connections", (int)service->connections,
+        "requests", (json_int_t)totals->finished, "requests_failed", (json_int_t)totals->failed,
+        "requests_abandoned", (json_int_t)totals->abandoned, "requests_running",
+        (json_int_t)totals->live, "workers", (int)workers_count(service->workers), "workers_busy",
+        (int)busy, "queued", (int)waiting, "audio_seconds", totals->audio_seconds,
+        "recognition_seconds", totals->busy_seconds, "real_time_factor", factor, "memory_bytes",
+        (json_int_t)info_memory());
+}

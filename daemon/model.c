@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: MIT
+#include "model.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#define MODEL_FILE_NAME "hearken-en.gguf"
+
+/* ---- Which file ---- */
+
+#ifdef HEARKEN_MODEL_DIRECTORY
+
+static char *standard_file(void)
+{
+    return strdup(HEARKEN_MODEL_DIRECTORY "/" MODEL_FILE_NAME);
+}
+
+#else
+
+/* PREFIX/bin/hearkend and PREFIX/share/hearken go together, wherever PREFIX was moved to. */
+static char *standard_file(void)
+{
+    char program[PATH_MAX];
+    ssize_t length = readlink("/proc/self/exe", program, sizeof program);
+    if (length < 0 || (size_t)length >= sizeof program)
+        return strdup(MODEL_FILE_NAME);
+    for (unsigned levels = 0; levels < 2; levels++)
+        while (length > 0 && program[--length] != '/')
+            ;
+    char *path;
+    if (asprintf(&path, "%.*s/share/hearken/" MODEL_FILE_NAME, (int)length, program) < 0)
+        return NULL;
+    return path;
+}
+
+#endif
+
+static char *chosen_file(const struct settings *settings)
+{
+    return *settings->model_file != '\0' ? strdup(settings->model_file) : standard_file();
+}
+
+/* ---- What the file says of itself ---- */
+
+static char *copy_value(const char *value)
+{
+    size_t length = strlen(value);
+    if (length >= 2 && value[0] == '"' && value[length - 1] == '"')
+        return strndup(value + 1, length - 2);
+    return strdup(value);
+}
+
+/* Takes the codes out of a list as text, however it is punctuated. */
+static void note_languages(struct model *model, const char *value)
+{
+    while (*value != '\0') {
+        size_t length = 0;
+        while (isalnum((unsigned char)value[length]) || value[length] == '-')
+            length++;
+        if (length >= 2 && length <= 20)
+            json_array_append_new(model->languages, json_stringn(value, length));
+        value += length > 0 ? length : 1;
+    }
+}
+
+static void note_item(void *context, const struct hearken_model_item *item)
+{
+    struct model *model = context;
+    if (item->shape != NULL || item->value == NULL)
+        return;
+    char **text = NULL;
+    if (strcmp(item->name, "general.version") == 0)
+        text = &model->version;
+    else if (strcmp(item->name, "general.author") == 0)
+        text = &model->author;
+    else if (strcmp(item->name, "general.url") == 0)
+        text = &model->url;
+    else if (strcmp(item->name, "general.languages") == 0)
+        note_languages(model, item->value);
+    if (text != NULL && *text == NULL)
+        *text = copy_value(item->value);
+}
+
+static int read_facts(struct model *model, struct hearken_error *error)
+{
+    model->languages = json_array();
+    if (model->languages == NULL)
+        return -ENOMEM;
+    int status = hearken_model_inspect(model->file, note_item, model, error);
+    if (status < 0)
+        return status;
+    if (json_array_size(model->languages) == 0)
+        status = json_array_append_new(model->languages, json_string("en"));
+    return status < 0 ? -ENOMEM : 0;
+}
+
+/* ---- Opening and closing ---- */
+
+static const char *text_or_null(const char *text)
+{
+    return *text != '\0' ? text : NULL;
+}
+
+static void close_model(struct model *model)
+{
+    hearken_model_destroy(model->handle);
+    json_decref(model->languages);
+    free(model->version);
+    free(model->author);
+    free(model->url);
+    free(model->file);
+    free(model);
+}
+
+int model_open(const struct settings *settings, struct log *log, struct model **result,
+               struct hearken_error *error)
+{
+    const struct hearken_backend_options options = {
+        .backend = settings->backend,
+        .plugin_directory = text_or_null(settings->plugin_directory),
+        .cpu_mask = text_or_null(settings->cpu_mask),
+        .threads = settings->threads,
+        .log = log_library_message,
+        .log_context = log,
+    };
+    snprintf(error->message, sizeof error->message, "out of memory");
+    struct model *model = calloc(1, sizeof *model);
+    if (model == NULL)
+        return -ENOMEM;
+    int status = -ENOMEM;
+    model->references = 1;
+    model->file = chosen_file(settings);
+    if (model->file == NULL)
+        goto fail;
+    /* If it cannot be looked at, opening it says why. */
+    if (stat(model->file, &model->file_status) < 0)
+        model->file_status = (struct stat){0};
+    status = hearken_model_open(model->file, &options, &model->handle, error);
+    if (status < 0)
+        goto fail;
+    status = read_facts(model, error);
+    if (status < 0)
+        goto fail;
+    *result = model;
+    return 0;
+
+fail:
+    close_model(model);
+    return status;
+}
+
+struct model *model_take(struct model *model)
+{
+    if (model != NULL)
+        model->references++;
+    return model;
+}
+
+void model_release(struct model *model)
+{
+    if (model != NULL && --model->references == 0)
+        close_model(model);
+}
+
+bool model_file_changed(const struct model *model)
+{
+    struct stat now;
+    const struct stat *then = &model->file_status;
+    if (stat(model->file, &now) < 0)
+        return false;
+    return now.st_dev != then->st_dev || now.st_ino != then->st_ino ||
+           now.st_size != then->st_size || now.st_mtim.tv_sec != then->st_mtim.tv_sec ||
+           now.st_mtim.tv_nsec != then->st_mtim.tv_nsec;
+}
+
+static size_t primary_length(const char *tag)
+{
+    return strcspn(tag, "-_");
+}
+
+bool model_speaks(const struct model *model, const char *tag)
+{
+    size_t index;
+    json_t *language;
+    json_array_foreach(model->languages, index, language)
+    {
+        const char *known = json_string_value(language);
+        size_t length = primary_length(known);
+        if (length == primary_length(tag) && strncasecmp(known, tag, length) == 0)
+            return true;
+    }
+    return false;
+}

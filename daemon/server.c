@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: MIT
+#include "server.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+
+#include "info.h"
+#include "server_private.h"
+#include "systemd.h"
+
+#define TICK_MILLISECONDS 250
+
+/* Beyond the limit of connections, so many more are told that there are too many; the rest is
+ * closed without a word. */
+#define REJECTED_MAX 32
+
+/* ---- Connections ---- */
+
+static void tell_status(const struct server *server)
+{
+    const struct request_totals *totals = &server->service.totals;
+    systemd_status("%u connections, %llu requests running, %llu done", server->service.connections,
+                   (unsigned long long)totals->live, (unsigned long long)totals->finished);
+}
+
+static void forget_connection(struct connection *connection)
+{
+    struct server *server = connection->owner;
+    if (connection->next != NULL)
+        connection->next->previous = connection->previous;
+    if (connection->previous != NULL)
+        connection->previous->next = connection->next;
+    else
+        server->connections = connection->next;
+    server->service.connections--;
+    log_debug(server->service.log, "connection %u: closed", connection->id);
+    drain_tick(server);
+}
+
+static void add_connection(struct server *server, struct connection *connection)
+{
+    connection->next = server->connections;
+    if (connection->next != NULL)
+        connection->next->previous = connection;
+    server->connections = connection;
+    server->service.connections++;
+    server_keep_ticking(server);
+}
+
+void server_accept(struct listener *listener)
+{
+    struct server *server = listener->server;
+    struct service *service = &server->service;
+    unsigned limit = service->settings.connections;
+    struct connection *connection = NULL;
+    int status =
+        connection_accept(&listener->stream, listener->kind, service, server->read_buffer,
+                          ++server->connections_made, forget_connection, server, &connection);
+    if (connection != NULL)
+        add_connection(server, connection);
+    if (status < 0) {
+        log_warning(service->log, "cannot accept: %s", uv_strerror(status));
+        if (connection != NULL)
+            connection_close(connection);
+    } else if (service->connections > limit + REJECTED_MAX) {
+        connection_close(connection);
+    } else if (service->connections > limit) {
+        connection_reject(connection, "busy", "too many connections");
+    } else {
+        log_debug(service->log, "connection %u: opened", connection->id);
+        connection_start(connection);
+    }
+}
+
+/* ---- Timers and signals ---- */
+
+static void on_tick(uv_timer_t *timer)
+{
+    struct server *server = timer->data;
+    struct connection *next;
+    for (struct connection *connection = server->connections; connection != NULL;
+         connection = next) {
+        next = connection->next;
+        connection_tick(connection);
+    }
+    tell_status(server);
+    if (server->service.connections == 0 && server->phase == SERVER_RUNNING)
+        uv_timer_stop(timer);
+    drain_tick(server);
+}
+
+void server_keep_ticking(struct server *server)
+{
+    if (!uv_is_active((const uv_handle_t *)&server->tick))
+        uv_timer_start(&server->tick, on_tick, TICK_MILLISECONDS, TICK_MILLISECONDS);
+}
+
+static void on_watchdog(uv_timer_t *timer)
+{
+    (void)timer;
+    systemd_alive();
+}
+
+static void on_signal(uv_signal_t *signal, int number)
+{
+    struct server *server = signal->data;
+    if (number != SIGHUP)
+        drain_start(server);
+    else if (server->phase == SERVER_RUNNING)
+        reload_start(server);
+}
+
+static int start_handles(struct server *server)
+{
+    static const int numbers[SIGNALS] = {
+        [SIGNAL_TERMINATE] = SIGTERM,
+        [SIGNAL_INTERRUPT] = SIGINT,
+        [SIGNAL_HANGUP] = SIGHUP,
+    };
+    uv_timer_init(&server->loop, &server->tick);
+    server->tick.data = server;
+    uv_timer_init(&server->loop, &server->watchdog);
+    uint64_t interval = systemd_watchdog_interval() / 2;
+    if (interval > 0)
+        uv_timer_start(&server->watchdog, on_watchdog, interval, interval);
+    int status = 0;
+    for (unsigned i = 0; i < SIGNALS && status == 0; i++) {
+        uv_signal_init(&server->loop, &server->signals[i]);
+        server->signals[i].data = server;
+        status = uv_signal_start(&server->signals[i], on_signal, numbers[i]);
+    }
+    return status;
+}
+
+static void close_handle(uv_handle_t *handle, void *context)
+{
+    (void)context;
+    if (!uv_is_closing(handle))
+        uv_close(handle, NULL);
+}
+
+/* ---- The beginning and the end ---- */
+
+static int start(struct server *server, struct hearken_error *error)
+{
+    struct service *service = &server->service;
+    /* Clients may be gone when we write. */
+    signal(SIGPIPE, SIG_IGN);
+    int status = model_open(&service->settings, service->log, &service->model, error);
+    if (status < 0)
+        return status;
+    log_info(service->log, "model %s, backend %s", hearken_model_name(service->model->handle),
+             hearken_model_backend(service->model->handle));
+    status = workers_create(service->settings.workers, &server->loop, &service->workers);
+    if (status < 0) {
+        snprintf(error->message, sizeof error->message, "cannot start workers: %s",
+                 uv_strerror(status));
+        return status;
+    }
+    status = start_handles(server);
+    if (status < 0) {
+        snprintf(error->message, sizeof error->message, "signals: %s", uv_strerror(status));
+        return status;
+    }
+    return listeners_open(server, error);
+}
+
+static void serve(struct server *server)
+{
+    log_info(server->service.log, "ready: %u workers, %.0f MiB",
+             workers_count(server->service.workers), (double)info_memory() / (1024.0 * 1024.0));
+    systemd_ready();
+    tell_status(server);
+    uv_run(&server->loop, UV_RUN_DEFAULT);
+    log_info(server->service.log, "stopped after %llu requests",
+             (unsigned long long)server->service.totals.finished);
+}
+
+/* Nothing runs any more, or nothing ever did. */
+static void finish(struct server *server)
+{
+    listeners_close(server);
+    workers_destroy(server->service.workers);
+    uv_walk(&server->loop, close_handle, NULL);
+    uv_run(&server->loop, UV_RUN_DEFAULT);
+    uv_loop_close(&server->loop);
+    model_release(server->service.model);
+    settings_finish(&server->service.settings);
+    free(server->read_buffer);
+    free(server);
+}
+
+int server_run(const struct options *options, struct settings *settings, struct log *log)
+{
+    struct hearken_error error;
+    struct server *server = calloc(1, sizeof *server);
+    if (server == NULL || uv_loop_init(&server->loop) < 0) {
+        free(server);
+        settings_finish(settings);
+        log_error(log, "out of memory");
+        return -ENOMEM;
+    }
+    server->options = options;
+    server->service.log = log;
+    server->service.settings = *settings;
+    server->service.started = uv_hrtime();
+    *settings = (struct settings){0};
+    server->read_buffer = malloc(CONNECTION_READ_SIZE);
+    int status = -ENOMEM;
+    snprintf(error.message, sizeof error.message, "out of memory");
+    if (server->read_buffer != NULL)
+        status = start(server, &error);
+    if (status == 0)
+        serve(server);
+    else
+        log_error(log, "%s", error.message);
+    finish(server);
+    return status;
+}

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: MIT
+/* Shared by the files that make up the server: server.c, listeners.c, reload.c, drain.c. */
+#ifndef HEARKEN_DAEMON_SERVER_PRIVATE_H
+#define HEARKEN_DAEMON_SERVER_PRIVATE_H
+
+#include <stdbool.h>
+#include <sys/stat.h>
+#include <uv.h>
+
+#include "connection.h"
+#include "options.h"
+#include "service.h"
+#include "sockets.h"
+
+struct server;
+
+struct listener {
+    union {
+        uv_handle_t handle;
+        uv_stream_t stream;
+        uv_pipe_t pipe;
+        uv_tcp_t tcp;
+    };
+    struct server *server;
+    enum socket_kind kind;
+};
+
+/* Opening a model while the old one goes on serving. */
+struct reload {
+    struct work work;
+    struct server *server;
+    struct settings settings; /* that it is opened with, to be put in force if it can be */
+    struct model *model;      /* NULL: it could not be opened */
+    struct hearken_error error;
+    bool running;
+    bool again; /* asked for once more meanwhile */
+};
+
+enum server_phase {
+    SERVER_RUNNING,
+    SERVER_DRAINING, /* requests in hand may finish */
+    SERVER_ENDING,   /* all is being cancelled */
+};
+
+enum { SIGNAL_TERMINATE, SIGNAL_INTERRUPT, SIGNAL_HANGUP, SIGNALS };
+
+struct server {
+    uv_loop_t loop;
+    const struct options *options;
+    struct service service;
+    enum server_phase phase;
+
+    struct listener listeners[2 * SOCKETS_MAX + 1];
+    unsigned listener_count;
+    char *socket_path;         /* of the socket that we made, or NULL */
+    struct stat socket_status; /* of its name, so that no other's is removed */
+
+    struct connection *connections; /* a list */
+    unsigned connections_made;
+    char *read_buffer;
+
+    uv_signal_t signals[SIGNALS];
+    uv_timer_t tick;     /* runs while there are connections, or while draining */
+    uv_timer_t watchdog; /* runs if systemd wants it */
+    uint64_t drain_deadline, end_deadline;
+    struct reload reload;
+};
+
+/* ---- listeners.c ---- */
+
+/* Binds and listens on all that is set or handed over. Errors: one line in `error`. */
+int listeners_open(struct server *server, struct hearken_error *error);
+
+/* Stops listening, and removes the socket that we made. May be called twice. */
+void listeners_close(struct server *server);
+
+/* ---- server.c ---- */
+
+/* Takes a client that has come to the listener. */
+void server_accept(struct listener *listener);
+
+/* Runs the tick while it is needed. */
+void server_keep_ticking(struct server *server);
+
+/* ---- reload.c ---- */
+
+/* Reads the configuration again and puts it in force as far as that can be done. */
+void reload_start(struct server *server);
+
+/* ---- drain.c ---- */
+
+/* Once: drain. Twice: end. */
+void drain_start(struct server *server);
+
+/* Looks whether it is time to go on to the next phase, or to leave the loop. */
+void drain_tick(struct server *server);
+
+#endif

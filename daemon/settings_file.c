@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: MIT
+#include "settings.h"
+
+#include <errno.h>
+#include <ini.h>
+#include <stdarg.h>
+#include <string.h>
+
+/* What is known while a file is read. inih tells its handler no line numbers: the reader that
+ * feeds it counts. */
+struct reading {
+    struct settings *settings;
+    const char *path;
+    FILE *file;
+    unsigned line;
+    unsigned problems;
+    setting_problem_callback *callback;
+    void *context;
+};
+
+static void __attribute__((format(printf, 2, 3)))
+complain(struct reading *reading, const char *format, ...)
+{
+    char text[1024];
+    size_t length = 0;
+    if (reading->path != NULL)
+        length = (size_t)snprintf(text, sizeof text, "%.400s:%u: ", reading->path, reading->line);
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text + length, sizeof text - length, format, arguments);
+    va_end(arguments);
+    reading->problems++;
+    if (reading->callback != NULL)
+        reading->callback(reading->context, text);
+}
+
+static void complain_of_name(struct reading *reading, const char *section, const char *name)
+{
+    const struct setting *near = setting_suggest(section, name);
+    if (near == NULL)
+        complain(reading, "%.100s: no such setting in section [%.100s]", name, section);
+    else if (strcmp(near->section, section) == 0)
+        complain(reading, "%.100s: no such setting in section [%.100s]; did you mean %s?", name,
+                 section, near->name);
+    else
+        complain(reading, "%.100s: no such setting in section [%.100s]; did you mean %s in [%s]?",
+                 name, section, near->name, near->section);
+}
+
+static void assign(struct reading *reading, const char *section, const char *name,
+                   const char *value)
+{
+    const struct setting *setting = setting_find(section, name);
+    if (setting == NULL) {
+        complain_of_name(reading, section, name);
+        return;
+    }
+    struct hearken_error error;
+    if (setting_assign(setting, reading->settings, value, &error) < 0)
+        complain(reading, "%s: %s", name, error.message);
+}
+
+static int handle_assignment(void *context, const char *section, const char *name,
+                             const char *value)
+{
+    assign(context, section, name, value);
+    return 1;
+}
+
+static bool ends_line(const char *text)
+{
+    size_t length = strlen(text);
+    return length > 0 && text[length - 1] == '\n';
+}
+
+/* As fgets, but without the indentation, which inih would take for the sign of a continued value;
+ * and a line that does not fit in is a problem instead of two lines. */
+static char *read_line(char *text, int size, void *context)
+{
+    struct reading *reading = context;
+    if (fgets(text, size, reading->file) == NULL)
+        return NULL;
+    reading->line++;
+    if (!ends_line(text) && !feof(reading->file)) {
+        int c = fgetc(reading->file);
+        if (c != EOF) {
+            complain(reading, "not text, or longer than %d bytes", size - 2);
+            while (c != '\n' && c != EOF)
+                c = fgetc(reading->file);
+            strcpy(text, "\n");
+        }
+    }
+    size_t indentation = strspn(text, " \t");
+    memmove(text, text + indentation, strlen(text + indentation) + 1);
+    return text;
+}
+
+/* What inih itself refuses, it reports once, at the end, for the first such line only. */
+static void check_syntax(struct reading *reading, int result)
+{
+    if (result > 0) {
+        reading->line = (unsigned)result;
+        complain(reading, "expected [section], name = value or a comment");
+    } else if (result < 0) {
+        complain(reading, "out of memory");
+    }
+}
+
+int settings_read_file(struct settings *settings, const char *path,
+                       setting_problem_callback *callback, void *context)
+{
+    struct reading reading = {
+        .settings = settings,
+        .path = path,
+        .callback = callback,
+        .context = context,
+    };
+    reading.file = fopen(path, "re");
+    if (reading.file == NULL) {
+        int status = -errno;
+        reading.path = NULL;
+        complain(&reading, "%s: %s", path, strerror(-status));
+        return status;
+    }
+    int result = ini_parse_stream(read_line, &reading, handle_assignment, &reading);
+    check_syntax(&reading, result);
+    if (ferror(reading.file))
+        complain(&reading, "cannot be read");
+    fclose(reading.file);
+    return reading.problems > 0 ? -EINVAL : 0;
+}
+
+int settings_apply_override(struct settings *settings, const char *assignment,
+                            setting_problem_callback *callback, void *context)
+{
+    struct reading reading = {
+        .settings = settings,
+        .callback = callback,
+        .context = context,
+    };
+    char section[64], name[64];
+    const char *equals = strchr(assignment, '=');
+    if (equals == NULL || sscanf(assignment, "%63[^.=].%63[^=]", section, name) != 2 ||
+        strlen(section) + 1 + strlen(name) != (size_t)(equals - assignment))
+        complain(&reading, "%.200s: expected section.name=value", assignment);
+    else
+        assign(&reading, section, name, equals + 1);
+    return reading.problems > 0 ? -EINVAL : 0;
+}

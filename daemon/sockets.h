@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Sockets to listen on, as descriptors: bound, not yet listening, close-on-exec, non-blocking. The
+ * caller closes them.
+ */
+#ifndef HEARKEN_DAEMON_SOCKETS_H
+#define HEARKEN_DAEMON_SOCKETS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/stat.h>
+
+#include "hearken/hearken.h"
+
+enum socket_kind {
+    SOCKET_UNIX,
+    SOCKET_TCP,
+};
+
+struct socket_listener {
+    int descriptor;
+    enum socket_kind kind;
+};
+
+/* More addresses than one name of a host has, or sockets than systemd would hand over. */
+#define SOCKETS_MAX 16
+
+/* Where the Unix socket belongs if the settings do not say: a malloc'd path, or NULL with the
+ * reason. */
+char *socket_standard_path(struct hearken_error *error);
+
+/*
+ * Binds a Unix socket with that file mode. Its directory is made (0700) if it is missing; a socket
+ * that nobody answers on is replaced. Errors: -EADDRINUSE if somebody does, -EEXIST if something
+ * else has that name, -ENAMETOOLONG, and the system's.
+ */
+int socket_open_unix(const char *path, unsigned mode, struct socket_listener *listener,
+                     struct hearken_error *error);
+
+/* Binds all addresses of "host:port" or "[host]:port". Returns how many (at most SOCKETS_MAX), or
+ * -EINVAL for bad text, -ENOENT for an unknown host, and the system's. */
+int socket_open_tcp(const char *address, struct socket_listener *listeners,
+                    struct hearken_error *error);
+
+#endif

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: MIT
+#include "transcribe.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static int __attribute__((format(printf, 2, 3)))
+refuse(struct hearken_error *error, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(error->message, sizeof error->message, format, arguments);
+    va_end(arguments);
+    return -EINVAL;
+}
+
+/* The text of a key; NULL if it is absent, null or empty. */
+static int get_text(const json_t *data, const char *key, const char **text,
+                    struct hearken_error *error)
+{
+    const json_t *value = json_object_get(data, key);
+    *text = NULL;
+    if (value == NULL || json_is_null(value))
+        return 0;
+    if (!json_is_string(value))
+        return refuse(error, "transcribe: %s: expected a string", key);
+    if (json_string_length(value) > 0)
+        *text = json_string_value(value);
+    return 0;
+}
+
+static int check_texts(const json_t *data, const char *key, struct hearken_error *error)
+{
+    const json_t *list = json_object_get(data, key);
+    if (list == NULL || json_is_null(list))
+        return 0;
+    size_t index;
+    json_t *item;
+    bool valid = json_is_array(list);
+    json_array_foreach(list, index, item) valid = valid && json_is_string(item);
+    return valid ? 0 : refuse(error, "transcribe: %s: expected a list of strings", key);
+}
+
+/* What other engines make use of and we do not: it has to be sound all the same. */
+static int check_unused(const json_t *data, struct hearken_error *error)
+{
+    const char *text;
+    const json_t *context = json_object_get(data, "context");
+    if (context != NULL && !json_is_null(context) && !json_is_object(context))
+        return refuse(error, "transcribe: context: expected an object");
+    int status = get_text(data, "vad_sensitivity", &text, error);
+    if (status == 0)
+        status = check_texts(data, "transcript_names", error);
+    if (status == 0)
+        status = check_texts(data, "transcript_terms", error);
+    return status;
+}
+
+static int read_name(const json_t *data, const struct model *model, const char **code,
+                     struct hearken_error *error)
+{
+    const char *name;
+    const char *known = hearken_model_name(model->handle);
+    int status = get_text(data, "name", &name, error);
+    if (status < 0 || name == NULL || strcmp(name, known) == 0)
+        return status;
+    *code = "unknown-model";
+    return refuse(error, "transcribe: name: got %.100s, expected %.100s or none", name, known);
+}
+
+static void list_languages(const struct model *model, char *text, size_t size)
+{
+    size_t length = 0, index;
+    json_t *language;
+    json_array_foreach(model->languages, index, language) if (length < size) length +=
+        (size_t)snprintf(text + length, size - length, "%s%s", index > 0 ? ", " : "",
+                         json_string_value(language));
+}
+
+/* "auto" is what some clients say for none. */
+static int read_language(struct transcribe *transcribe, const json_t *data,
+                         const struct model *model, const char **code, struct hearken_error *error)
+{
+    const char *language;
+    int status = get_text(data, "language", &language, error);
+    if (status < 0 || language == NULL || strcmp(language, "auto") == 0)
+        return status;
+    if (strlen(language) < sizeof transcribe->language && model_speaks(model, language)) {
+        strcpy(transcribe->language, language);
+        return 0;
+    }
+    char known[200] = "";
+    list_languages(model, known, sizeof known);
+    *code = "unknown-language";
+    return refuse(error, "transcribe: language: got %.100s, this model knows: %s", language, known);
+}
+
+/* ---- Our own part ---- */
+
+static int read_flag(const char *key, const json_t *value, bool *flag, struct hearken_error *error)
+{
+    if (!json_is_boolean(value))
+        return refuse(error, "transcribe: hearken: %s: expected true or false", key);
+    *flag = json_boolean_value(value);
+    return 0;
+}
+
+static int read_setting(struct transcribe *transcribe, const struct setting *setting,
+                        const json_t *value, struct hearken_error *error)
+{
+    struct settings scratch = {.recognition = transcribe->options.stream};
+    struct hearken_error reason;
+    int status;
+    if (json_is_number(value)) {
+        status = setting_assign_number(setting, &scratch, json_number_value(value), &reason);
+    } else {
+        char expectation[160];
+        setting_expectation(setting, expectation, sizeof expectation);
+        status = refuse(&reason, "expected %s", expectation);
+    }
+    if (status < 0)
+        return refuse(error, "transcribe: hearken: %s: %.400s", setting->name, reason.message);
+    transcribe->options.stream = scratch.recognition;
+    return 0;
+}
+
+/* 1: there is no such key. */
+static int read_extension(struct transcribe *transcribe, const char *key, const json_t *value,
+                          struct hearken_error *error)
+{
+    if (strcmp(key, "words") == 0)
+        return read_flag(key, value, &transcribe->options.words, error);
+    if (strcmp(key, "events") == 0)
+        return read_flag(key, value, &transcribe->options.segments, error);
+    if (strcmp(key, "alignment") == 0)
+        return read_flag(key, value, &transcribe->options.stream.alignment, error);
+    const struct setting *setting = setting_find("recognition", key);
+    return setting != NULL ? read_setting(transcribe, setting, value, error) : 1;
+}
+
+static int read_extensions(struct transcribe *transcribe, json_t *extensions,
+                           struct hearken_error *error)
+{
+    char unknown[200] = "";
+    size_t length = 0;
+    const char *key;
+    json_t *value;
+    transcribe->extended = true;
+    json_object_foreach(extensions, key, value)
+    {
+        int status = read_extension(transcribe, key, value, error);
+        if (status < 0)
+            return status;
+        if (status == 1 && length < sizeof unknown)
+            length += (size_t)snprintf(unknown + length, sizeof unknown - length, "%s%.60s",
+                                       length > 0 ? ", " : "", key);
+    }
+    if (length > 0)
+        return refuse(error, "transcribe: hearken: unknown: %s", unknown);
+    if (transcribe->options.stream.alignment && !transcribe->options.segments)
+        return refuse(error, "transcribe: hearken: alignment comes with events: ask for both");
+    return 0;
+}
+
+/* ---- All of it ---- */
+
+void transcribe_init(struct transcribe *transcribe, const struct settings *settings)
+{
+    *transcribe = (struct transcribe){.options.stream = settings->recognition};
+    transcribe->options.stream.alignment = false;
+}
+
+int transcribe_parse(struct transcribe *transcribe, const json_t *data,
+                     const struct service *service, const char **code, struct hearken_error *error)
+{
+    transcribe_init(transcribe, &service->settings);
+    *code = "bad-value";
+    int status = check_unused(data, error);
+    if (status == 0)
+        status = read_name(data, service->model, code, error);
+    if (status == 0)
+        status = read_language(transcribe, data, service->model, code, error);
+    json_t *extensions = json_object_get(data, "hearken");
+    if (status < 0 || extensions == NULL || json_is_null(extensions))
+        return status;
+    if (!json_is_object(extensions))
+        return refuse(error, "transcribe: hearken: expected an object");
+    return read_extensions(transcribe, extensions, error);
+}
