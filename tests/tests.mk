@@ -1,9 +1,86 @@
 # Building and running the tests. Included by the Makefile.
 
-# The objects of the library, so that tests reach what it does not export.
+# The objects of the library and the daemon, so that tests reach what they do not export.
 library_objects := $(call objects,$(library_sources))
+daemon_objects  := $(call objects,$(filter-out daemon/main.c,$(daemon_sources)))
+
+unit_suites  := $(sort $(patsubst tests/unit/test_%.c,%,$(wildcard tests/unit/test_*.c)))
+bad_plugins  := $(patsubst tests/unit/plugins/%.c,$(BUILD)/tests/bad-plugins/%.so,\
+                  $(wildcard tests/unit/plugins/*.c))
+test_programs := $(BUILD)/tests/unit-test $(BUILD)/tests/kernels-test $(BUILD)/tests/parity-test
+
+# Calls add_NAME_tests() of each tests/unit/test_NAME.c.
+$(BUILD)/tests/unit_main.c: $(wildcard tests/unit/test_*.c) tests/tests.mk
+	@mkdir -p $(@D)
+	@{ echo '#include <CUnit/Basic.h>'; \
+	   for suite in $(unit_suites); do echo "void add_$${suite}_tests(void);"; done; \
+	   echo 'int main(void) {'; \
+	   echo '    CU_initialize_registry();'; \
+	   for suite in $(unit_suites); do echo "    add_$${suite}_tests();"; done; \
+	   echo '    CU_basic_set_mode(CU_BRM_VERBOSE);'; \
+	   echo '    CU_basic_run_tests();'; \
+	   echo '    int failed = CU_get_number_of_tests_failed() + CU_get_number_of_suites_failed();'; \
+	   echo '    CU_cleanup_registry();'; \
+	   echo '    return failed ? 1 : 0; }'; } >$@
+
+$(BUILD)/tests/unit-test: $(BUILD)/tests/unit_main.c $(call objects,$(unit_sources)) \
+                          $(daemon_objects) $(library_objects)
+	$(SAY) LINK $@
+	$(Q)$(CC) $(SANITIZE) $(LINK) $(LDFLAGS) -o $@ $^ $(library_libs) $(daemon_libs) -lcunit
+
+$(BUILD)/tests/kernels-test: $(call objects,$(kernel_sources))
+	$(SAY) LINK $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LINK) $(LDFLAGS) -o $@ $^ -lcunit -ldl -lm
 
 $(BUILD)/tests/parity-test: $(call objects,$(parity_sources)) $(library_objects)
 	$(SAY) LINK $@
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LINK) $(LDFLAGS) -o $@ $^ $(library_libs) -lcunit
+
+# Plugins that the host has to refuse.
+$(BUILD)/tests/bad-plugins/%.so: tests/unit/plugins/%.c include/hearken/plugin.h
+	$(SAY) LINK $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(COMPILE) $(CFLAGS) -Iinclude -shared -o $@ $<
+
+# The Python packages of the end-to-end tests.
+venv := build/venv
+$(venv)/ready: tests/requirements.txt
+	$(SAY) VENV $(venv)
+	$(Q)python3 -m venv $(venv)
+	$(Q)$(venv)/bin/pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+check: all $(test_programs) $(bad_plugins) $(venv)/ready $(if $(SANITIZER),,fuzz-programs)
+	@BUILD='$(BUILD)' SANITIZER='$(SANITIZER)' PLUGINS='$(plugins)' VENV='$(venv)' CC='$(CC)' \
+		FUZZ='$(fuzz_targets)' tests/run
+
+lint: $(venv)/ready
+	clang-format --dry-run -Werror $$(git ls-files '*.c' '*.h')
+	$(venv)/bin/ruff check models/train tests
+	$(venv)/bin/ruff format --check models/train tests
+
+bench: all $(BUILD)/tests/kernels-test
+	$(BUILD)/tests/kernels-test --bench $(plugin_files)
+
+# ---- Fuzzing: clang's libFuzzer, a tree of its own ---------------------------------------------
+
+FUZZ_BUILD  := build/fuzz
+FUZZ_CFLAGS := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
+SECONDS     ?= 60
+
+.PHONY: fuzz-programs fuzz-links
+fuzz-programs:
+	$(Q)$(MAKE) --no-print-directory BUILD=$(FUZZ_BUILD) CC=clang CFLAGS='$(FUZZ_CFLAGS)' \
+		LDFLAGS='-fsanitize=fuzzer,address,undefined' fuzz-links
+
+fuzz-links: $(fuzz_targets:%=$(BUILD)/fuzz-%)
+
+$(BUILD)/fuzz-%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(daemon_objects) $(library_objects)
+	$(SAY) LINK $@
+	$(Q)$(CC) $(LINK) $(LDFLAGS) -o $@ $^ $(library_libs) $(daemon_libs)
+
+fuzz: fuzz-programs
+	@for target in $(fuzz_targets); do \
+		tests/fuzz/run $(FUZZ_BUILD) $$target $(SECONDS) || exit 1; done
