@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: MIT
+"""Fixtures: a folder, and daemons in it, for each test."""
+
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import programs
+import pytest
+from programs import PATIENCE, RANDOM_MODELS, REAL_MODEL, SANITIZER, Daemon, unguarded_settings
+
+
+class StartDaemon(Protocol):
+    """Starts a daemon that the test need not stop."""
+
+    def __call__(
+        self,
+        model: Path = ...,
+        settings: Mapping[str, str] = ...,
+        arguments: Sequence[str] = ...,
+        launch_only: bool = ...,
+    ) -> Daemon: ...
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "real: recognises real speech with the real model")
+
+
+def pytest_sessionstart() -> None:
+    programs.require_programs()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A hanging test is a failed one, and the big model is not for slowed-down builds."""
+    for item in items:
+        item.add_marker(pytest.mark.timeout(2 * PATIENCE))
+        if item.get_closest_marker("real") and SANITIZER in ("address", "thread"):
+            reason = f"the real model takes minutes a test with the {SANITIZER} sanitizer"
+            item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """Short, for a socket's path has at most 107 bytes; gone after the test."""
+    with tempfile.TemporaryDirectory(prefix="hearken-") as name:
+        yield Path(name)
+
+
+@pytest.fixture
+def start_daemon(folder: Path) -> Iterator[StartDaemon]:
+    daemons: list[Daemon] = []
+
+    def start(
+        model: Path = RANDOM_MODELS["recurrent"],
+        settings: Mapping[str, str] | None = None,
+        arguments: Sequence[str] = (),
+        launch_only: bool = False,
+    ) -> Daemon:
+        own = folder / str(len(daemons))
+        own.mkdir()
+        guards = {} if model == REAL_MODEL else unguarded_settings()
+        all_settings = {"model.file": str(model)} | guards | dict(settings or {})
+        daemon = Daemon(own, all_settings, arguments)
+        daemons.append(daemon)
+        if launch_only:
+            daemon.launch()
+            return daemon
+        return daemon.start()
+
+    try:
+        yield start
+        for daemon in daemons:
+            daemon.stop()
+    finally:
+        for daemon in daemons:
+            daemon.kill()
+
+
+@pytest.fixture
+def daemon(start_daemon: StartDaemon) -> Daemon:
+    """One with the small recurrent model."""
+    return start_daemon()
+
+
+@pytest.fixture(params=sorted(RANDOM_MODELS))
+def random_model(request: pytest.FixtureRequest) -> Path:
+    return RANDOM_MODELS[request.param]
+
+
+@pytest.fixture
+def hearken(folder: Path) -> Callable[..., str]:
+    """Runs the client, which must succeed; returns its output."""
+
+    def call(*arguments: str | Path, **options) -> str:
+        return programs.succeed(*arguments, folder=folder, **options)
+
+    return call

@@ -1,0 +1,264 @@
+# SPDX-License-Identifier: MIT
+"""Clients that are broken, hostile, slow or gone. The daemon must outlive them all."""
+
+import os
+import random
+import socket
+import struct
+import time
+
+import pytest
+from conftest import StartDaemon
+from programs import RANDOM_MODELS, SCALE, Daemon, alone, wait_until
+from sounds import LONG, SHORT, pcm
+from talking import EXTENDED, Bare, error_of, transcribed
+
+FORM = {"rate": 16000, "width": 2, "channels": 1}
+SHORT_STALL = {"timeouts.stall_seconds": "0.5"}
+
+
+def expect_health(daemon: Daemon) -> None:
+    assert daemon.process is not None and daemon.process.poll() is None
+    expected = alone(RANDOM_MODELS["recurrent"], SHORT).replace("\n", " ").strip()
+    assert transcribed(daemon.socket, pcm(SHORT)) == expected
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        b"\n",
+        b"hello\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"{}\n",
+        b"[]\n",
+        b"null\n",
+        b'{"type": 1}\n',
+        b'{"type": ""}\n',
+        b'{"type": "ping", "data": []}\n',
+        b'{"type": "ping", "data_length": -1}\n',
+        b'{"type": "ping", "data_length": 1.5}\n',
+        b'{"type": "ping", "data_length": 3}\nabc',
+        b'{"type": "ping", "data_length": 2}\n[]',
+        b'{"type": "ping", "payload_length": "9"}\n',
+        b'{"type": "ping"} {"type": "ping"}\n',
+        b'{"type": "\xff\xfe"}\n',
+        b'{"type": "ping", "data": {"text": "\\ud800"}}\n',
+        b"\x00" * 100 + b"\n",
+        b"[" * 60000 + b"\n",
+    ],
+    ids=range(19),
+)
+def test_garbage(daemon: Daemon, garbage: bytes) -> None:
+    """Told what is wrong in one error event, then closed."""
+    with Bare(daemon.socket) as bare:
+        bare.send(garbage)
+        events = bare.read_all()
+    assert error_of(events).code in ("bad-message", "too-large")
+    expect_health(daemon)
+
+
+@pytest.mark.parametrize(
+    "large",
+    [
+        b'{"type": "' + b"x" * (1 << 20),
+        b'{"type": "ping", "data_length": 4000000000}\n',
+        b'{"type": "audio-chunk", "payload_length": 99999999999999999999}\n',
+        b'{"type": "audio-chunk", "payload_length": 9223372036854775807}\n',
+        b'{"type": "audio-chunk", "payload_length": 1000000000}\n',
+    ],
+    ids=["header", "data", "payload beyond 64 bits", "payload of 63 bits", "payload"],
+)
+def test_oversize(daemon: Daemon, large: bytes) -> None:
+    with Bare(daemon.socket) as bare:
+        try:
+            bare.send(large)
+        except BrokenPipeError:
+            pass  # it need not take all of that
+        events = bare.read_all()
+    assert error_of(events).code in ("bad-message", "too-large")
+    expect_health(daemon)
+
+
+def test_random_bytes(daemon: Daemon) -> None:
+    seed = int.from_bytes(os.urandom(4), "little")
+    print(f"seed {seed}")
+    draw = random.Random(seed)
+    for _ in range(30):
+        with Bare(daemon.socket) as bare:
+            try:
+                bare.send(draw.randbytes(draw.randrange(1, 5000)) + b"\n")
+                bare.socket.shutdown(socket.SHUT_WR)
+            except OSError:
+                continue
+            bare.read_all()
+    expect_health(daemon)
+
+
+def test_mutated_requests(daemon: Daemon) -> None:
+    """A sound request with a few bytes changed: any answer will do, but there must be an end."""
+    seed = int.from_bytes(os.urandom(4), "little")
+    print(f"seed {seed}")
+    draw = random.Random(seed)
+    with Bare(daemon.socket) as bare:
+        recorder = bytearray()
+        bare.send = recorder.extend  # type: ignore[method-assign]
+        bare.event("transcribe", EXTENDED)
+        bare.sound(pcm(SHORT).first(0.3))
+    for _ in range(40):
+        request = bytearray(recorder)
+        for _ in range(draw.randrange(1, 6)):
+            request[draw.randrange(len(request))] = draw.randrange(256)
+        with Bare(daemon.socket) as bare:
+            try:
+                bare.send(bytes(request))
+                bare.socket.shutdown(socket.SHUT_WR)
+            except OSError:
+                pass
+            bare.read_all()
+    expect_health(daemon)
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        ["audio-stop"],
+        ["transcribe", "transcribe"],
+        ["transcribe", "audio-start", "audio-start"],
+        ["audio-start", "transcribe"],
+        ["audio-start", "select-program"],
+    ],
+    ids="-then-".join,
+)
+def test_wrong_state(daemon: Daemon, events: list[str]) -> None:
+    with Bare(daemon.socket) as bare:
+        for kind in events:
+            bare.event(kind, FORM if kind == "audio-start" else {"name": None})
+        assert error_of(bare.read_all()).code == "wrong-state"
+    expect_health(daemon)
+
+
+@pytest.mark.parametrize(
+    "beginning",
+    [
+        b'{"type": "transcri',
+        b'{"type": "ping", "data_length": 10}\n{"te',
+        b'{"type": "transcribe"}\n',
+        b'{"type": "audio-start", "data": {"rate": 16000, "width": 2, "channels": 1}}\n',
+        b'{"type": "audio-chunk", "data": {"rate": 16000, "width": 2, "channels": 1},'
+        b' "payload_length": 100}\n' + bytes(50),
+    ],
+    ids=["header", "data", "transcribe", "audio-start", "payload"],
+)
+def test_stalls(start_daemon: StartDaemon, beginning: bytes) -> None:
+    """Who stops in the middle is let go after stall_seconds."""
+    daemon = start_daemon(settings=SHORT_STALL)
+    with Bare(daemon.socket) as bare:
+        begun = time.monotonic()
+        bare.send(beginning)
+        assert error_of(bare.read_all()).code == "timeout"
+        assert 0.4 < time.monotonic() - begun < 10 * SCALE
+    expect_health(daemon)
+
+
+def test_idle_connections(start_daemon: StartDaemon) -> None:
+    daemon = start_daemon(settings={"timeouts.idle_seconds": "0.5"})
+    with Bare(daemon.socket) as bare:
+        bare.event("ping", {"text": "x"})
+        assert [event.type for event in bare.read_all()] == ["pong"]
+    expect_health(daemon)
+
+
+def test_client_that_does_not_read(start_daemon: StartDaemon) -> None:
+    """Its results pile up to a limit, then it is let go; others do not notice."""
+    settings = SHORT_STALL | {"limits.result_queue_kib": "64"}
+    daemon = start_daemon(settings=settings)
+    with Bare(daemon.socket) as bare:
+        bare.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        bare.socket.setblocking(False)
+        request = b'{"type": "describe"}\n' * 500
+        end = time.monotonic() + 60 * SCALE
+        refused = False
+        while not refused and time.monotonic() < end:
+            try:
+                bare.socket.send(request)
+            except BlockingIOError:
+                time.sleep(0.05)
+            except OSError:
+                refused = True
+        assert refused, "it was never let go"
+    expect_health(daemon)
+
+
+def test_disconnect_in_the_middle(daemon: Daemon) -> None:
+    for abrupt in (False, True):
+        for seconds in (0.1, 1.0, 2.5):
+            with Bare(daemon.socket) as bare:
+                bare.event("transcribe", EXTENDED)
+                for chunk in pcm(LONG).first(seconds).chunks(1600):
+                    bare.event("audio-chunk", FORM, chunk)
+                if abrupt:
+                    linger = struct.pack("ii", 1, 0)
+                    bare.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+    expect_health(daemon)
+
+
+def test_disconnect_while_finishing(daemon: Daemon) -> None:
+    """Nobody is left to hear the transcript."""
+    for _ in range(5):
+        with Bare(daemon.socket) as bare:
+            bare.sound(pcm(LONG))
+    expect_health(daemon)
+
+
+def test_end_of_input_after_a_request(daemon: Daemon) -> None:
+    """A client that sends all and shuts its side down still gets its answer."""
+    with Bare(daemon.socket) as bare:
+        bare.event("transcribe", {})
+        bare.sound(pcm(SHORT))
+        bare.socket.shutdown(socket.SHUT_WR)
+        kinds = [event.type for event in bare.read_all()]
+    assert kinds[-2:] == ["transcript", "transcript-stop"]
+
+
+def test_too_many_connections(start_daemon: StartDaemon) -> None:
+    daemon = start_daemon(settings={"limits.connections": "3"})
+    bares = [Bare(daemon.socket) for _ in range(3)]
+    try:
+        for bare in bares:
+            bare.event("ping", {"text": "x"})
+            assert bare.read() is not None
+        with Bare(daemon.socket) as excess:
+            assert "connections" in error_of(excess.read_all()).text
+    finally:
+        for bare in bares:
+            bare.__exit__()
+
+    def welcome() -> bool:
+        with Bare(daemon.socket) as bare:
+            bare.event("ping", {"text": "x"})
+            event = bare.read()
+            return event is not None and event.type == "pong"
+
+    wait_until(welcome, "a place to become free")
+
+
+def test_too_long_a_recording(start_daemon: StartDaemon) -> None:
+    daemon = start_daemon(settings={"limits.audio_seconds": "1"})
+    with Bare(daemon.socket) as bare:
+        bare.event("transcribe", {})
+        bare.sound(pcm(SHORT))
+        event = bare.read()
+        assert event is not None and error_of([event]).code == "too-long"
+        bare.event("transcribe", {})
+        bare.sound(pcm(SHORT).first(0.9))
+        event = bare.read()
+        assert event is not None and event.type == "transcript-start", "the connection goes on"
+
+
+def test_back_pressure(start_daemon: StartDaemon) -> None:
+    """More sound than may wait: the client is slowed down, nothing is lost."""
+    daemon = start_daemon(settings={"limits.audio_queue_kib": "64"})
+    sound = pcm(LONG)
+    expected = alone(RANDOM_MODELS["recurrent"], LONG).replace("\n", " ").strip()
+    assert len(sound.data) > 3 * 64 * 1024
+    assert transcribed(daemon.socket, sound) == expected

@@ -1,0 +1,426 @@
+# SPDX-License-Identifier: MIT
+"""`hearken` as it is used in a shell."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import programs
+import pytest
+import sounds
+from conftest import StartDaemon
+from programs import DATA, HEARKEN, RANDOM_MODELS, Daemon, alone, run, running, unguarded_options
+from sounds import LONG, SHORT, pcm, write_wav
+
+RECURRENT = RANDOM_MODELS["recurrent"]
+LOCAL = ("transcribe", "--local", "--model", RECURRENT, *unguarded_options())
+
+
+def through(daemon: Daemon) -> tuple[str, ...]:
+    return ("transcribe", "--socket", str(daemon.socket))
+
+
+def message(result: subprocess.CompletedProcess[bytes]) -> str:
+    """The one line that a failure says."""
+    text = result.stderr.decode(errors="replace")
+    assert text.startswith("hearken") and text.count("\n") == 1 and text.endswith("\n"), text
+    return text
+
+
+# ---- Transcribing ----
+
+
+@pytest.mark.parametrize("kind", sorted(RANDOM_MODELS))
+def test_same_text_with_and_without_a_daemon(start_daemon: StartDaemon, hearken, kind) -> None:
+    model = RANDOM_MODELS[kind]
+    daemon = start_daemon(model)
+    for recording in (SHORT, LONG):
+        text = hearken(*through(daemon), recording)
+        assert text == alone(model, recording) and text.strip()
+
+
+def test_several_files_in_order(daemon: Daemon, hearken) -> None:
+    files = [LONG, SHORT, SHORT, LONG, SHORT]
+    expected = "".join(
+        f"{file}: {line}\n" for file in files for line in alone(RECURRENT, file).splitlines()
+    )
+    for jobs in ("1", "3", "16"):
+        assert hearken(*through(daemon), "-j", jobs, *files) == expected
+    assert hearken(*LOCAL, "-j", "3", *files) == expected
+
+
+def test_no_filename(daemon: Daemon, hearken) -> None:
+    expected = alone(RECURRENT, LONG) + alone(RECURRENT, SHORT)
+    assert hearken(*through(daemon), "--no-filename", LONG, SHORT) == expected
+
+
+@pytest.mark.parametrize("how", ["pipe", "file"])
+def test_standard_input(daemon: Daemon, hearken, how: str) -> None:
+    expected = alone(RECURRENT, SHORT)
+    if how == "pipe":
+        assert hearken(*through(daemon), "-", stdin=SHORT.read_bytes()) == expected
+        assert hearken(*LOCAL, "-", stdin=SHORT.read_bytes()) == expected
+        return
+    for command in (through(daemon), LOCAL):
+        with SHORT.open("rb") as file:
+            result = subprocess.run(
+                [HEARKEN, *map(str, command), "-"],
+                stdin=file,
+                capture_output=True,
+                timeout=programs.PATIENCE,
+                check=True,
+            )
+            assert result.stdout.decode() == expected
+
+
+@pytest.mark.parametrize(("width", "sample_type"), [(1, "u8"), (2, "s16"), (3, "s24"), (4, "s32")])
+def test_raw(daemon: Daemon, hearken, folder: Path, width: int, sample_type: str) -> None:
+    sound = pcm(SHORT, 44100, width, 2)
+    options = ("--raw", "--rate", "44100", "--channels", "2", "--sample-type", sample_type)
+    expected = alone(RECURRENT, write_wav(folder / "a.wav", sound))
+    assert hearken(*through(daemon), *options, "-", stdin=sound.data) == expected
+    (folder / "a.pcm").write_bytes(sound.data)
+    assert hearken(*LOCAL, *options, folder / "a.pcm") == expected
+
+
+def test_raw_floats(hearken) -> None:
+    data = (sounds.samples(SHORT) / 32768).astype("<f4").tobytes()
+    options = ("--raw", "--sample-type", "f32", "-")
+    assert hearken(*LOCAL, *options, stdin=data) == alone(RECURRENT, SHORT)
+
+
+def test_live_input(daemon: Daemon) -> None:
+    """Sound that comes slowly, as from a microphone, is recognised as it comes."""
+    quiet = bytes(2 * 16000 * 3)
+    with running(*through(daemon), "--raw", "-", folder=daemon.folder, stdin=subprocess.PIPE) as p:
+        assert p.stdin is not None and p.stdout is not None
+        p.stdin.write(pcm(SHORT).data + quiet)
+        p.stdin.flush()
+        line = p.stdout.readline().decode()
+        assert line.strip(), "the segment has ended, the input has not"
+        p.stdin.close()
+        assert p.wait(programs.PATIENCE) == 0
+
+
+def test_options_reach_the_recogniser(daemon: Daemon, hearken) -> None:
+    """Both ways, and they make a difference."""
+    for options in (("--beam", "1"), ("--set", "segment_seconds=3"), ("--set", "padding=1")):
+        assert hearken(*through(daemon), *options, LONG) == alone(RECURRENT, LONG, *options)
+    assert alone(RECURRENT, LONG, "--beam", "1") != alone(RECURRENT, LONG)
+
+
+def test_output_file(daemon: Daemon, hearken, folder: Path) -> None:
+    file = folder / "out"
+    file.write_text("old and longer than what comes" * 1000)
+    assert hearken(*through(daemon), "-o", file, SHORT) == ""
+    assert file.read_text() == alone(RECURRENT, SHORT)
+
+
+def test_output_directory(daemon: Daemon, hearken, folder: Path) -> None:
+    assert hearken(*through(daemon), "-d", folder, "-f", "srt", SHORT, LONG) == ""
+    for file in (SHORT, LONG):
+        single = hearken(*through(daemon), "-f", "srt", file)
+        assert (folder / f"{file.stem}.srt").read_text() == single
+
+
+def test_segments_come_as_they_are_ready(daemon: Daemon, folder: Path) -> None:
+    """The text of a long file's beginning does not wait for its end."""
+    pause = bytes(2 * 16000 * 2)
+    sound = sounds.Pcm(16000, 2, 1, (pcm(SHORT).data + pause) * 4)
+    file = write_wav(folder / "long.wav", sound)
+    with running(*through(daemon), file, folder=folder) as process:
+        assert process.stdout is not None
+        lines = [process.stdout.readline() for _ in range(2)]
+        assert all(lines)
+        rest = process.stdout.read()
+        assert process.wait(programs.PATIENCE) == 0
+    assert (b"".join(lines) + rest).decode() == alone(RECURRENT, file)
+
+
+# ---- What goes wrong ----
+
+
+def bad_files(folder: Path) -> dict[str, Path]:
+    (folder / "empty.wav").touch()
+    (folder / "text.wav").write_text("this is no sound at all\n" * 100)
+    (folder / "cut.flac").write_bytes(SHORT.read_bytes()[:60])
+    (folder / "directory").mkdir()
+    return {
+        "missing": folder / "missing.wav",
+        "empty": folder / "empty.wav",
+        "text": folder / "text.wav",
+        "cut": folder / "cut.flac",
+        "directory": folder / "directory",
+    }
+
+
+@pytest.mark.parametrize("kind", ["missing", "empty", "text", "cut", "directory"])
+def test_bad_files(daemon: Daemon, folder: Path, kind: str) -> None:
+    """One line that names the file, and the others are done."""
+    file = bad_files(folder)[kind]
+    good = "".join(f"{SHORT}: {line}\n" for line in alone(RECURRENT, SHORT).splitlines())
+    result = run(*through(daemon), SHORT, file, SHORT, folder=folder)
+    assert result.returncode == 1
+    assert message(result).startswith(f"hearken: {file}: ")
+    assert result.stdout.decode() == good * 2
+    assert message(run(*LOCAL, file, folder=folder)).startswith(f"hearken: {file}: ")
+
+
+def test_no_permission(daemon: Daemon, folder: Path) -> None:
+    file = folder / "secret.flac"
+    shutil.copy(SHORT, file)
+    file.chmod(0)
+    options: dict[str, object] = {}
+    if os.geteuid() == 0:  # root may read anything: be nobody, who must reach the files
+        daemon.socket.chmod(0o666)
+        for directory in (folder, daemon.folder):
+            directory.chmod(0o755)
+        options = {"user": 65534, "group": 65534, "extra_groups": []}
+        if run("version", folder=folder, **options).returncode != 0:
+            pytest.fail("the build directory cannot be reached by an ordinary user")
+    result = run(*through(daemon), file, folder=folder, **options)
+    assert result.returncode == 1 and "Permission denied" in message(result)
+
+
+def test_odd_file_names(daemon: Daemon, hearken, folder: Path) -> None:
+    names = ["-dash.flac", "with space.flac", "new\nline.flac", "\udcff\udcfe.flac", "ümlaut.flac"]
+    for name in names:
+        shutil.copy(SHORT, folder / name)
+    text = json.loads(hearken(*through(daemon), "-f", "json", SHORT))["text"]
+    result = run(*through(daemon), "-f", "json", "--", *names, folder=folder, cwd=folder)
+    assert result.returncode == 0, result.stderr
+    objects = [json.loads(line) for line in result.stdout.decode().splitlines()]
+    assert [found["text"] for found in objects] == [text] * len(names)
+    expected = [name.encode(errors="surrogateescape").decode(errors="replace") for name in names]
+    assert [found["file"] for found in objects] == expected
+    assert message(run(*through(daemon), "no\nsuch", folder=folder)).startswith("hearken: no?such")
+
+
+def test_missing_daemon(folder: Path) -> None:
+    absent = folder / "absent"
+    result = run("transcribe", "--socket", absent, SHORT, LONG, folder=folder)
+    assert result.returncode == 3 and str(absent) in message(result)
+    port = programs.free_port()
+    result = run("transcribe", "--tcp", f"127.0.0.1:{port}", SHORT, folder=folder)
+    assert result.returncode == 3 and str(port) in message(result)
+    assert run("status", "--socket", absent, folder=folder).returncode == 3
+
+
+def test_daemon_dies(daemon: Daemon, folder: Path) -> None:
+    with running(*through(daemon), "--raw", "-", folder=folder, stdin=subprocess.PIPE) as process:
+        assert process.stdin is not None and process.stderr is not None
+        process.stdin.write(pcm(SHORT).data)
+        process.stdin.flush()
+        time.sleep(0.3)
+        daemon.kill()
+        assert process.wait(programs.PATIENCE) == 1
+        assert b"closed the connection" in process.stderr.read()
+
+
+def test_default_socket(start_daemon: StartDaemon, folder: Path) -> None:
+    """Where $XDG_RUNTIME_DIR says."""
+    (folder / "hearken").mkdir()
+    settings = {"server.socket": str(folder / "hearken" / "hearken.sock")}
+    daemon = start_daemon(settings=settings, launch_only=True)
+    daemon.socket = folder / "hearken" / "hearken.sock"
+    programs.wait_until(daemon.answers, "the daemon")
+    extra = {"XDG_RUNTIME_DIR": str(folder)}
+    result = run("transcribe", SHORT, folder=folder, extra_environment=extra)
+    assert result.stdout.decode() == alone(RECURRENT, SHORT), result.stderr
+
+
+def test_refusals_of_the_daemon(start_daemon: StartDaemon, folder: Path) -> None:
+    daemon = start_daemon(settings={"limits.audio_seconds": "3"})
+    result = run(*through(daemon), LONG, SHORT, folder=folder)
+    assert result.returncode == 1
+    assert message(result).startswith(f"hearken: {LONG}: the daemon says: ")
+    assert result.stdout.decode().startswith(f"{SHORT}: ")
+
+
+@pytest.mark.parametrize("command", ["daemon", "local"])
+def test_full_disk(daemon: Daemon, folder: Path, command: str) -> None:
+    arguments = through(daemon) if command == "daemon" else LOCAL
+    with open("/dev/full", "wb") as full:
+        result = run(*arguments, SHORT, LONG, folder=folder, stdout=full)
+    assert result.returncode == 1
+    assert "standard output: No space left on device" in message(result)
+    result = run(*arguments, "-o", "/dev/full", SHORT, folder=folder)
+    assert result.returncode == 1 and "/dev/full: No space left" in message(result)
+
+
+@pytest.mark.parametrize("arguments", [["help"], ["version"], ["plugins"], ["help", "transcribe"]])
+def test_full_disk_for_other_commands(folder: Path, arguments: list[str]) -> None:
+    with open("/dev/full", "wb") as full:
+        result = run(*arguments, folder=folder, stdout=full)
+    assert result.returncode == 1 and result.stderr
+
+
+def test_broken_pipe(daemon: Daemon, folder: Path) -> None:
+    """As `hearken ... | head -1`: it dies of SIGPIPE, silently, like any filter."""
+    with running(*through(daemon), SHORT, LONG, SHORT, folder=folder) as process:
+        assert process.stdout is not None and process.stderr is not None
+        process.stdout.close()
+        assert process.wait(programs.PATIENCE) == -signal.SIGPIPE
+        assert process.stderr.read() == b""
+
+
+def test_output_that_cannot_be_opened(daemon: Daemon, folder: Path) -> None:
+    result = run(*through(daemon), "-o", folder / "no" / "out", SHORT, folder=folder)
+    assert result.returncode == 1 and str(folder / "no" / "out") in message(result)
+    result = run(*through(daemon), "-d", folder / "no", SHORT, folder=folder)
+    assert result.returncode == 1 and str(folder / "no") in message(result)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("command", ["daemon", "local", "waiting"])
+def test_interrupted(
+    start_daemon: StartDaemon, folder: Path, command: str, number: signal.Signals
+) -> None:
+    """It stops at once, says nothing, and the daemon lets the request go."""
+    daemon = start_daemon(settings={"limits.audio_queue_kib": "64"})
+    sound = sounds.Pcm(16000, 2, 1, pcm(LONG).data * 60)
+    file = write_wav(folder / "long.wav", sound)
+    arguments = {
+        "daemon": (*through(daemon), "-j", "2", file, file),
+        "local": (*LOCAL, "-j", "2", file, file),
+        "waiting": (*through(daemon), "--raw", "-"),
+    }[command]
+    with running(*arguments, folder=folder, stdin=subprocess.PIPE) as process:
+        assert process.stderr is not None
+        time.sleep(1.0 * programs.SCALE)
+        assert process.poll() is None, "it was over before it could be interrupted"
+        begun = time.monotonic()
+        process.send_signal(number)
+        assert process.wait(programs.PATIENCE) == 128 + number
+        assert time.monotonic() - begun < 3 * programs.SCALE
+        assert process.stderr.read() == b""
+    if command != "local":
+
+        def let_go() -> bool:
+            status = run("status", "--json", "--socket", daemon.socket, folder=folder)
+            return json.loads(status.stdout)["requests_running"] == 0
+
+        programs.wait_until(let_go, "the daemon to drop the request")
+
+
+# ---- Usage ----
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "usage"),
+        (["frobnicate"], "frobnicate"),
+        (["transcribe"], "FILE"),
+        (["transcribe", "--frob", "x"], "--frob"),
+        (["transcribe", "--format", "pdf", "x"], "srt"),
+        (["transcribe", "--format"], "FORMAT"),
+        (["transcribe", "--beam", "17", "x"], "1..16"),
+        (["transcribe", "--beam", "-1", "x"], "1..16"),
+        (["transcribe", "--beam", "", "x"], "1..16"),
+        (["transcribe", "-j0", "x"], "1..256"),
+        (["transcribe", "--set", "beam", "x"], "beam_width"),
+        (["transcribe", "--set", "padding=99", "x"], "0..30"),
+        (["transcribe", "--set", "padding=nan", "x"], "0..30"),
+        (["transcribe", "--set", "beam_width=1.5", "x"], "whole"),
+        (["transcribe", "--words=yes", "x"], "--words"),
+        (["transcribe", "-f", "srt", "x", "y"], "--output-directory"),
+        (["transcribe", "-f", "json", "-w", "x"], "--words"),
+        (["transcribe", "-o", "a", "-d", "b", "x"], "--output"),
+        (["transcribe", "--backend", "cpu", "x"], "--local"),
+        (["transcribe", "--local", "--socket", "y", "x"], "--socket"),
+        (["transcribe", "--rate", "8000", "x"], "--raw"),
+        (["transcribe", "--raw", "--rate", "1", "x"], "1000"),
+        (["transcribe", "--tcp", "nonsense", "x"], "HOST:PORT"),
+        (["transcribe", "--tcp", "::1:5", "x"], "HOST:PORT"),
+        (["transcribe", "--tcp", "a:1", "--socket", "b", "x"], "choose one"),
+        (["transcribe", "--socket", "x" * 120, "x"], "107"),
+        (["transcribe", "-", "-"], "once"),
+        (["status", "extra"], "extra"),
+        (["model", "a", "b"], "b"),
+        (["help", "frobnicate"], "frobnicate"),
+    ],
+)
+def test_usage_errors(folder: Path, arguments: list[str], said: str) -> None:
+    result = run(*arguments, folder=folder)
+    assert result.returncode == 2 and result.stdout == b""
+    assert said in result.stderr.decode()
+
+
+COMMANDS = ["transcribe", "status", "plugins", "model", "version", "help"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help(hearken, command: str) -> None:
+    text = hearken("help", command)
+    assert text == hearken(command, "--help") == hearken(command, "-h")
+    assert text.startswith(f"usage: hearken {command}")
+    assert max(map(len, text.splitlines())) <= 90
+
+
+def test_overview(hearken) -> None:
+    text = hearken("help")
+    assert text == hearken("--help")
+    for command in COMMANDS:
+        assert f"\n  {command} " in text
+
+
+def test_version(hearken) -> None:
+    assert hearken("version") == hearken("--version") == "hearken 0.1.0\n"
+
+
+def test_manual_tells_all_options(hearken) -> None:
+    """The manual page and the help agree."""
+    manual = (programs.REPOSITORY / "daemon" / "man" / "hearken.1").read_text()
+    for command in COMMANDS:
+        for line in hearken("help", command).splitlines():
+            if "  --" not in line[:9] and not line.startswith("  -"):
+                continue
+            option = line.split("--", 1)[1].split()[0]
+            assert option == "help" or f"Fl -{option}" in manual, f"{command}: --{option}"
+
+
+# ---- The other commands ----
+
+
+def test_plugins(hearken, folder: Path) -> None:
+    lines = hearken("plugins").splitlines()
+    assert lines[0].split() == ["PLUGIN", "SCORE", "REASON"]
+    scores = [int(line.split()[1]) for line in lines[1:]]
+    assert "reference" in [line.split()[0] for line in lines[1:]]
+    assert scores == sorted(scores, reverse=True) and scores[0] > 0
+    assert "reference.so" in hearken("plugins", "-v")
+    (folder / "broken.so").write_text("no plugin")
+    result = run("plugins", "--plugin-dir", folder, folder=folder)
+    assert result.returncode == 1 and b"broken.so" in result.stdout
+
+
+def test_model(hearken, folder: Path) -> None:
+    text = hearken("model", RECURRENT)
+    for heading in ("General", "Listener", "Speller", "Vocabulary", "Tensors"):
+        assert f"\n{heading}\n" in text
+    assert "listener.conv1.weight" not in text
+    assert "listener.conv1.weight" in hearken("model", "--tensors", RECURRENT)
+    result = run("model", SHORT, folder=folder)
+    assert result.returncode == 1 and str(SHORT) in message(result)
+    result = run("model", folder / "none", folder=folder)
+    assert result.returncode == 1 and "No such file" in message(result)
+
+
+def test_status(daemon: Daemon, hearken) -> None:
+    hearken(*through(daemon), SHORT)
+    status = json.loads(hearken("status", "--json", "--socket", daemon.socket))
+    assert status["requests"] == 1
+    text = hearken("status", "--socket", daemon.socket)
+    assert "requests:" in text and status["model"] in text
+    assert hearken("--socket", daemon.socket, "status").splitlines()[0] == text.splitlines()[0]
+
+
+def test_everything_is_described_in_the_data(hearken) -> None:
+    """The recordings that the tests rely on."""
+    for name in sounds.transcripts():
+        assert (DATA / f"{name}.flac").exists()

@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: MIT
+"""`hearken` against servers that are not hearkend, made with the `wyoming` package."""
+
+import asyncio
+import json
+import signal
+import socket
+import struct
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import programs
+import pytest
+from programs import run
+from sounds import SHORT, pcm
+from wyoming.asr import Transcript
+from wyoming.audio import AudioChunk
+from wyoming.error import Error
+from wyoming.event import Event
+from wyoming.info import AsrModel, AsrProgram, Attribution, Info
+from wyoming.server import AsyncEventHandler, AsyncServer
+
+SECONDS = pcm(SHORT).seconds()
+
+
+class Handler(AsyncEventHandler):
+    """Counts what it hears; `behaviour` says what is odd about it."""
+
+    def __init__(self, behaviour: str, reader, writer) -> None:
+        super().__init__(reader, writer)
+        self.behaviour = behaviour
+        self.peak, self.frames = 0, 0
+
+    async def handle_event(self, event: Event) -> bool:
+        if AudioChunk.is_type(event.type):
+            return await self.hear(AudioChunk.from_event(event))
+        if event.type == "describe":
+            await self.write_event(self.info())
+        if event.type == "audio-stop":
+            await self.finish()
+        return True
+
+    async def hear(self, chunk: AudioChunk) -> bool:
+        assert (chunk.rate, chunk.width, chunk.channels) == (16000, 4, 1)
+        values = struct.unpack(f"<{chunk.samples}i", chunk.audio)
+        self.peak = max(self.peak, max(map(abs, values)) >> 16)
+        self.frames += chunk.samples
+        if self.behaviour == "slow":
+            await asyncio.sleep(0.02)
+        if self.behaviour == "chatty":  # more than a socket holds, before it reads on
+            for _ in range(20):
+                await self.write_event(Event("hearken-segment", {"pad": "x" * 100000}))
+        if self.behaviour == "refuses":
+            await self.write_event(Error(text="no\x1b[31m more", code="full").event())
+        if self.behaviour == "garbage":
+            self.writer.write(b"220 mail.example.org ESMTP\r\n")
+            await self.writer.drain()
+        return self.behaviour not in ("refuses", "hangs up")
+
+    async def finish(self) -> None:
+        text = f"{self.frames} frames, peak {self.peak}"
+        if self.behaviour == "steers":
+            text = "red \x1b[31m and \n more \x9b"
+        if self.behaviour == "mute":
+            text = ""
+        await self.write_event(Transcript(text=text).event())
+
+    def info(self) -> Event:
+        attribution = Attribution(name="nobody", url="")
+        common = {"attribution": attribution, "installed": True, "description": "", "version": "1"}
+        model = AsrModel(name="m", languages=["en"], **common)
+        return Info(asr=[AsrProgram(name="plain", models=[model], **common)]).event()
+
+
+@contextmanager
+def serving(folder: Path, behaviour: str) -> Iterator[Path]:
+    """A server of that behaviour in a thread."""
+    path = folder / "plain"
+    loop = asyncio.new_event_loop()
+    server = AsyncServer.from_uri(f"unix://{path}")
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    try:
+        start = server.start(partial(Handler, behaviour))
+        asyncio.run_coroutine_threadsafe(start, loop).result(programs.PATIENCE)
+        yield path
+    finally:
+        asyncio.run_coroutine_threadsafe(server.stop(), loop).result(programs.PATIENCE)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+def heard() -> str:
+    """What the handler should have counted."""
+    values = struct.unpack(f"<{len(pcm(SHORT).data) // 2}h", pcm(SHORT).data)
+    return f"{len(values)} frames, peak {max(map(abs, values))}"
+
+
+@pytest.mark.parametrize("behaviour", ["plain", "slow", "chatty"])
+def test_text_of_any_server(hearken, folder: Path, behaviour: str) -> None:
+    """All samples arrive as they were, however slow or talkative the server is."""
+    with serving(folder, behaviour) as path:
+        assert hearken("transcribe", "--socket", path, SHORT) == heard() + "\n"
+        result = hearken("transcribe", "--socket", path, "-f", "json", SHORT)
+    assert json.loads(result) == {
+        "file": str(SHORT),
+        "seconds": pytest.approx(SECONDS, abs=0.001),
+        "text": heard(),
+        "segments": [{"text": heard()}],
+    }
+
+
+def test_no_text(hearken, folder: Path) -> None:
+    with serving(folder, "mute") as path:
+        assert hearken("transcribe", "--socket", path, SHORT) == ""
+
+
+def test_control_characters(hearken, folder: Path) -> None:
+    """A server cannot steer the terminal."""
+    with serving(folder, "steers") as path:
+        text = hearken("transcribe", "--socket", path, SHORT)
+    assert text.isprintable() or text[:-1].isprintable()
+    assert text.split() == ["red", "[31m", "and", "more"]
+
+
+@pytest.mark.parametrize("arguments", [("-f", "srt"), ("-f", "vtt"), ("--words",)])
+def test_times_that_are_not_there(folder: Path, arguments: tuple[str, ...]) -> None:
+    with serving(folder, "plain") as path:
+        result = run("transcribe", "--socket", path, *arguments, SHORT, folder=folder)
+    assert result.returncode == 1 and b"no times" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "said"),
+    [
+        ("refuses", b"no?[31m more (full)"),
+        ("hangs up", b"closed the connection"),
+        ("garbage", b"Wyoming"),
+    ],
+)
+def test_servers_that_fail(folder: Path, behaviour: str, said: bytes) -> None:
+    with serving(folder, behaviour) as path:
+        result = run("transcribe", "--socket", path, SHORT, folder=folder)
+    assert result.returncode == 1 and said in result.stderr
+    assert result.stderr.count(b"\n") == 1
+
+
+def test_status_of_any_server(hearken, folder: Path) -> None:
+    with serving(folder, "plain") as path:
+        assert "plain" in hearken("status", "--socket", path)
+
+
+def test_one_that_is_no_server(folder: Path) -> None:
+    """Takes the connection and says nothing: Ctrl-C still works."""
+    path = folder / "deaf"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen()
+        arguments = ("transcribe", "--socket", str(path), str(SHORT))
+        with programs.running(*arguments, folder=folder, stdin=subprocess.DEVNULL) as process:
+            time.sleep(0.5 * programs.SCALE)
+            assert process.poll() is None
+            process.send_signal(signal.SIGINT)
+            assert process.wait(programs.PATIENCE) == 130

@@ -1,0 +1,379 @@
+# SPDX-License-Identifier: MIT
+"""The Wyoming protocol as other programs use it."""
+
+import asyncio
+import os
+import sys
+
+import programs
+import pytest
+from conftest import StartDaemon
+from programs import Daemon, alone
+from sounds import LONG, SHORT, pcm, silence
+from talking import (
+    EXTENDED,
+    Bare,
+    answer,
+    ask,
+    complete,
+    connected,
+    error_of,
+    of_type,
+    read_answer,
+    send_sound,
+    text_of,
+    transcribed,
+)
+from wyoming.asr import Transcribe
+from wyoming.audio import AudioChunk, AudioStop
+from wyoming.event import Event
+from wyoming.info import Describe, Info, SelectProgram
+from wyoming.ping import Ping, Pong
+
+
+def expected(model, recording) -> str:
+    """The whole text on one line, as a transcript has it."""
+    return alone(model, recording).replace("\n", " ").strip()
+
+
+RECURRENT = programs.RANDOM_MODELS["recurrent"]
+
+
+def test_describe(daemon: Daemon) -> None:
+    async def work() -> Info:
+        async with connected(daemon.socket) as client:
+            await client.write_event(Describe().event())
+            event = await client.read_event()
+            assert event is not None and Info.is_type(event.type)
+            return Info.from_event(event)
+
+    (program,) = complete(work()).asr
+    assert program.name == "hearken" and program.installed
+    assert program.supports_transcript_streaming
+    (model,) = program.models
+    assert model.name and model.languages == ["en"] and model.installed
+
+
+def test_ping(daemon: Daemon) -> None:
+    async def work() -> list[str | None]:
+        async with connected(daemon.socket) as client:
+            texts = []
+            for text in ("hello", None, "zwölf"):
+                await client.write_event(Ping(text=text).event())
+                event = await client.read_event()
+                assert event is not None and Pong.is_type(event.type)
+                texts.append(Pong.from_event(event).text)
+            return texts
+
+    assert complete(work()) == ["hello", None, "zwölf"]
+
+
+@pytest.mark.parametrize("recording", [SHORT, LONG], ids=["short", "long"])
+def test_transcript(start_daemon: StartDaemon, random_model, recording) -> None:
+    daemon = start_daemon(random_model)
+    text = transcribed(daemon.socket, pcm(recording))
+    assert text and text == expected(random_model, recording)
+
+
+def test_recordings_differ() -> None:
+    """Else the tests that mix recordings up could not fail."""
+    assert expected(RECURRENT, SHORT) != expected(RECURRENT, LONG)
+
+
+def test_tcp(start_daemon: StartDaemon) -> None:
+    port = programs.free_port()
+    daemon = start_daemon(settings={"server.tcp": f"127.0.0.1:{port}"})
+    text = expected(RECURRENT, SHORT)
+    assert transcribed(("127.0.0.1", port), pcm(SHORT)) == text
+    assert transcribed(daemon.socket, pcm(SHORT)) == text
+
+
+@pytest.mark.parametrize("inline", [False, True], ids=["data_length", "inline"])
+def test_both_forms_of_data(daemon: Daemon, inline: bool) -> None:
+    with Bare(daemon.socket) as bare:
+        bare.event("transcribe", {"language": "en"}, inline=inline)
+        bare.sound(pcm(SHORT), inline=inline)
+        events = []
+        while not events or events[-1].type != "transcript-stop":
+            event = bare.read()
+            assert event is not None
+            events.append(event)
+    assert text_of(events) == expected(RECURRENT, SHORT)
+
+
+@pytest.mark.parametrize("size", [1, 7, 333])
+def test_bytes_cut_anywhere(daemon: Daemon, size: int) -> None:
+    """Events that arrive in small pieces; the sound is short, for each piece is a system call."""
+    with Bare(daemon.socket) as bare:
+        recorder = bytearray()
+        bare.send = recorder.extend  # type: ignore[method-assign]
+        bare.event("transcribe", {})
+        bare.sound(silence(0.05))
+        bare.event("ping", {"text": "after"})
+        for i in range(0, len(recorder), size):
+            bare.socket.sendall(recorder[i : i + size])
+        kinds = [getattr(bare.read(), "type", None) for _ in range(5)]
+    assert set(kinds) >= {"transcript", "transcript-stop", "pong"}
+
+
+def test_streaming_events(daemon: Daemon) -> None:
+    """For clients that show text as it comes: chunks that join to the transcript."""
+    events = answer(daemon.socket, pcm(LONG))
+    kinds = [event.type for event in events]
+    assert kinds[0] == "transcript-start" and kinds[-1] == "transcript-stop"
+    chunks = [event.data["text"] for event in of_type(events, "transcript-chunk")]
+    assert chunks and "".join(chunks) == text_of(events)
+    assert not of_type(events, "hearken-segment"), "only those who ask get what Wyoming lacks"
+
+
+def test_segments_and_words(daemon: Daemon) -> None:
+    events = answer(daemon.socket, pcm(LONG), EXTENDED)
+    segments = [event.data for event in of_type(events, "hearken-segment")]
+    assert segments and all(segment["type"] == "final" for segment in segments)
+    assert " ".join(segment["text"] for segment in segments) == text_of(events)
+    for segment in segments:
+        assert 0 <= segment["start"] < segment["end"] <= pcm(LONG).seconds() + 0.1
+        assert 0 <= segment["confidence"] <= 1
+        words = segment["words"]
+        assert " ".join(word["text"] for word in words) == segment["text"]
+        times = [time for word in words for time in (word["start"], word["end"])]
+        assert times == sorted(times)
+        assert segment["start"] - 0.05 <= times[0] and times[-1] <= segment["end"] + 0.05
+        assert all(0 <= word["confidence"] <= 1 for word in words)
+    (transcript,) = of_type(events, "transcript")
+    assert [s["text"] for s in transcript.data["segments"]] == [s["text"] for s in segments]
+
+
+def test_partial_text(start_daemon: StartDaemon) -> None:
+    request = {"hearken": {"events": True, "partial_seconds": 1}}
+    daemon = start_daemon()
+    events = answer(daemon.socket, pcm(LONG), request)
+    kinds = [event.data["type"] for event in of_type(events, "hearken-segment")]
+    assert "partial" in kinds and kinds[-1] == "final"
+    assert text_of(events) == expected(RECURRENT, LONG), "partial text changes the final one"
+
+
+def test_alignment(daemon: Daemon) -> None:
+    request = {"hearken": {"events": True, "alignment": True}}
+    events = answer(daemon.socket, pcm(SHORT), request)
+    (segment,) = of_type(events, "hearken-segment")
+    alignment = segment.data["alignment"]
+    tokens, steps = alignment["tokens"], alignment["steps"]
+    assert tokens == len(alignment["texts"]) > 0 and steps > 0
+    assert segment.payload is not None and len(segment.payload) == 4 * tokens * steps
+    assert len(segment.data["text"]) > 0
+
+
+def test_implicit_start(daemon: Daemon) -> None:
+    """Neither transcribe nor audio-start: the first chunk says all there is to know."""
+    sound = pcm(SHORT)
+
+    async def work() -> list[Event]:
+        async with connected(daemon.socket) as client:
+            for chunk in sound.chunks(1024):
+                event = AudioChunk(sound.rate, sound.width, sound.channels, chunk).event()
+                await client.write_event(event)
+            await client.write_event(AudioStop().event())
+            return await read_answer(client)
+
+    assert text_of(complete(work())) == expected(RECURRENT, SHORT)
+
+
+def test_start_without_transcribe(daemon: Daemon) -> None:
+    async def work() -> list[Event]:
+        async with connected(daemon.socket) as client:
+            await send_sound(client, pcm(SHORT))
+            return await read_answer(client)
+
+    assert text_of(complete(work())) == expected(RECURRENT, SHORT)
+
+
+def test_many_requests_on_one_connection(daemon: Daemon) -> None:
+    recordings = [SHORT, LONG, SHORT, SHORT, LONG]
+
+    async def work() -> list[str]:
+        async with connected(daemon.socket) as client:
+            return [text_of(await ask(client, pcm(recording))) for recording in recordings]
+
+    assert complete(work()) == [expected(RECURRENT, recording) for recording in recordings]
+
+
+def test_requests_ahead_of_answers(daemon: Daemon) -> None:
+    """A client that does not wait for a transcript before it asks again."""
+    recordings = [SHORT, LONG, SHORT]
+
+    async def work() -> list[str]:
+        async with connected(daemon.socket) as client:
+
+            async def send() -> None:
+                for recording in recordings:
+                    await client.write_event(Transcribe().event())
+                    await send_sound(client, pcm(recording))
+
+            sending = asyncio.create_task(send())
+            texts = [text_of(await read_answer(client)) for _ in recordings]
+            await sending
+            return texts
+
+    assert complete(work()) == [expected(RECURRENT, recording) for recording in recordings]
+
+
+def test_no_audio_at_all(daemon: Daemon) -> None:
+    async def work() -> list[Event]:
+        async with connected(daemon.socket) as client:
+            await client.write_event(Transcribe().event())
+            await client.write_event(AudioStop().event())
+            return await read_answer(client)
+
+    assert text_of(complete(work())) == ""
+
+
+def test_ping_while_listening(daemon: Daemon) -> None:
+    sound = pcm(SHORT)
+    form = (sound.rate, sound.width, sound.channels)
+
+    async def work() -> list[Event]:
+        async with connected(daemon.socket) as client:
+            for i, chunk in enumerate(sound.chunks(8000)):
+                await client.write_event(AudioChunk(*form, chunk).event())
+                await client.write_event(Ping(text=str(i)).event())
+            await client.write_event(AudioStop().event())
+            return await read_answer(client)
+
+    events = complete(work())
+    assert [event.data["text"] for event in of_type(events, "pong")] == list("012345")
+    assert text_of(events) == expected(RECURRENT, SHORT)
+
+
+def test_unknown_events_are_dropped(daemon: Daemon) -> None:
+    async def work() -> list[Event]:
+        async with connected(daemon.socket) as client:
+            await client.write_event(Event("synthesize", {"text": "hello"}))
+            await client.write_event(Event("no-such-thing", {"a": [1]}, b"payload"))
+            return await ask(client, pcm(SHORT))
+
+    assert text_of(complete(work())) == expected(RECURRENT, SHORT)
+
+
+def test_settings_of_a_request(daemon: Daemon) -> None:
+    """They hold for that request only."""
+    narrow = alone(RECURRENT, LONG, "--beam", "1").replace("\n", " ").strip()
+
+    async def work() -> list[str]:
+        async with connected(daemon.socket) as client:
+            requests = [{"hearken": {"beam_width": 1}}, None, {"hearken": {"beam_width": 1}}]
+            return [text_of(await ask(client, pcm(LONG), request)) for request in requests]
+
+    assert complete(work()) == [narrow, expected(RECURRENT, LONG), narrow]
+
+
+@pytest.mark.parametrize(
+    ("request_data", "code", "said"),
+    [
+        ({"language": "tlh"}, "unknown-language", "tlh"),
+        ({"name": "whisper-huge"}, "unknown-model", "whisper-huge"),
+        ({"language": 7}, "bad-value", "language"),
+        ({"hearken": {"beam_width": 0}}, "bad-value", "beam_width"),
+        ({"hearken": {"beam_width": "many"}}, "bad-value", "beam_width"),
+        ({"hearken": {"frobnicate": True}}, "bad-value", "frobnicate"),
+        ({"hearken": 1}, "bad-value", "hearken"),
+    ],
+)
+def test_refused_requests(daemon: Daemon, request_data, code: str, said: str) -> None:
+    """The error says what was wrong, and the connection goes on."""
+
+    async def work() -> tuple[list[Event], list[Event]]:
+        async with connected(daemon.socket) as client:
+            refused = await ask(client, pcm(SHORT), request_data)
+            return refused, await ask(client, pcm(SHORT), {"language": "en"})
+
+    refused, accepted = complete(work())
+    error = error_of(refused)
+    assert error.code == code and said in error.text
+    assert text_of(accepted) == expected(RECURRENT, SHORT)
+
+
+@pytest.mark.parametrize(
+    ("form", "said"),
+    [
+        ({"rate": 0, "width": 2, "channels": 1}, "rate"),
+        ({"rate": 16000, "width": 5, "channels": 1}, "width"),
+        ({"rate": 16000, "width": 2, "channels": 0}, "channels"),
+        ({"rate": "fast", "width": 2, "channels": 1}, "rate"),
+        ({"rate": 10**30, "width": 2, "channels": 1}, None),
+        ({"width": 2, "channels": 1}, "rate"),
+    ],
+)
+def test_bad_formats(daemon: Daemon, form, said: str | None) -> None:
+    with Bare(daemon.socket) as bare:
+        bare.event("transcribe", {})
+        bare.event("audio-start", form)
+        event = bare.read()
+        assert event is not None
+        error = error_of([event])
+        assert said is None or said in error.text
+    assert transcribed(daemon.socket, pcm(SHORT)) == expected(RECURRENT, SHORT)
+
+
+def test_format_may_not_change(daemon: Daemon) -> None:
+    with Bare(daemon.socket) as bare:
+        form = {"rate": 16000, "width": 2, "channels": 1}
+        bare.event("audio-chunk", form, bytes(3200))
+        bare.event("audio-chunk", form | {"rate": 8000}, bytes(3200))
+        event = bare.read()
+        assert event is not None and error_of([event]).code == "format-changed"
+
+
+def test_half_a_frame(daemon: Daemon) -> None:
+    with Bare(daemon.socket) as bare:
+        bare.event("audio-chunk", {"rate": 16000, "width": 2, "channels": 2}, bytes(3201))
+        event = bare.read()
+        assert event is not None and error_of([event]).code == "bad-value"
+
+
+def test_select_program(daemon: Daemon) -> None:
+    async def work(name: str) -> list[Event]:
+        async with connected(daemon.socket) as client:
+            await client.write_event(SelectProgram(name=name).event())
+            return await ask(client, pcm(SHORT))
+
+    assert text_of(complete(work("hearken"))) == expected(RECURRENT, SHORT)
+    with Bare(daemon.socket) as bare:
+        bare.event("select-program", {"name": "piper"})
+        (event,) = bare.read_all()
+        assert error_of([event]).code == "unknown-program"
+
+
+@pytest.mark.parametrize("count", [20])
+def test_many_clients_at_once(start_daemon: StartDaemon, random_model, count: int) -> None:
+    """Each hears what it would hear alone."""
+    daemon = start_daemon(random_model)
+    recordings = [SHORT if i % 3 else LONG for i in range(count)]
+
+    async def one(recording) -> str:
+        async with connected(daemon.socket) as client:
+            return text_of(await ask(client, pcm(recording)))
+
+    async def all_of_them() -> list[str]:
+        return await asyncio.gather(*map(one, recordings))
+
+    texts = complete(all_of_them())
+    assert texts == [expected(random_model, recording) for recording in recordings]
+
+
+def open_files(daemon: Daemon) -> int:
+    assert daemon.process is not None
+    return len(os.listdir(f"/proc/{daemon.process.pid}/fd"))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_connections_leave_nothing(daemon: Daemon) -> None:
+    transcribed(daemon.socket, pcm(SHORT))
+    before = open_files(daemon)
+    for i in range(20):
+        with Bare(daemon.socket) as bare:
+            bare.event("audio-chunk", {"rate": 16000, "width": 2, "channels": 1}, bytes(3200))
+            if i % 2:
+                bare.event("ping", {})
+                assert bare.read() is not None
+    programs.wait_until(lambda: open_files(daemon) <= before, "descriptors to be closed")

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: MIT
+"""Real speech, the real model: what users hear of all this."""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from conftest import StartDaemon
+from programs import REAL_MODEL, REPOSITORY, Daemon
+from sounds import LONG, SHORT, pcm, silence, transcripts, write_wav
+from talking import EXTENDED, answer, of_type, text_of, transcribed
+
+sys.path.insert(0, str(REPOSITORY / "tests" / "bench"))
+from normalise import word_errors, words
+
+pytestmark = pytest.mark.real
+
+
+@pytest.fixture
+def real(start_daemon: StartDaemon) -> Daemon:
+    assert REAL_MODEL.exists(), f"{REAL_MODEL} is missing: make"
+    return start_daemon(REAL_MODEL)
+
+
+def errors(recording: Path, text: str) -> int:
+    return word_errors(words(transcripts()[recording.stem]), words(text)).total()
+
+
+def test_words_are_right(real: Daemon) -> None:
+    assert errors(SHORT, transcribed(real.socket, pcm(SHORT))) <= 1
+    assert errors(LONG, transcribed(real.socket, pcm(LONG))) <= 2
+
+
+@pytest.mark.parametrize(
+    ("rate", "width", "channels"),
+    [(8000, 2, 1), (16000, 1, 1), (22050, 3, 1), (44100, 2, 2), (48000, 4, 2)],
+)
+def test_forms_of_sound(real: Daemon, rate: int, width: int, channels: int) -> None:
+    text = transcribed(real.socket, pcm(SHORT, rate, width, channels))
+    assert errors(SHORT, text) <= 2
+
+
+def test_times_of_words(real: Daemon) -> None:
+    """In order, within the speech, none of absurd length."""
+    events = answer(real.socket, pcm(LONG), EXTENDED)
+    found = [w for event in of_type(events, "hearken-segment") for w in event.data["words"]]
+    times = [time for word in found for time in (word["start"], word["end"])]
+    assert times == sorted(times)
+    assert 0 <= times[0] < 1.5 and pcm(LONG).seconds() - 2 < times[-1] <= pcm(LONG).seconds() + 0.1
+    assert max(word["end"] - word["start"] for word in found) < 1.5
+    assert sum(word["confidence"] for word in found) / len(found) > 0.7
+
+
+@pytest.mark.parametrize("rate", [8000, 16000, 48000])
+@pytest.mark.parametrize("seconds", [0.05, 1.0, 30.0])
+def test_silence_gives_no_text(real: Daemon, seconds: float, rate: int) -> None:
+    assert transcribed(real.socket, silence(seconds, rate)) == ""
+
+
+def test_a_click_gives_no_text(real: Daemon) -> None:
+    """50 ms out of the middle of a word."""
+    sound = pcm(LONG)
+    offset = 4 * 16000 * 2
+    assert transcribed(real.socket, replace(sound, data=sound.data[offset : offset + 1600])) == ""
+
+
+def test_client(real: Daemon, hearken, folder: Path) -> None:
+    text = hearken("transcribe", "--socket", real.socket, SHORT)
+    assert errors(SHORT, text) <= 1
+    assert text == hearken("transcribe", "--local", "--model", REAL_MODEL, SHORT)
+    quiet = write_wav(folder / "quiet.wav", silence(5))
+    assert hearken("transcribe", "--socket", real.socket, quiet) == ""
+
+
+def test_installed_model_is_the_default(hearken) -> None:
+    assert errors(SHORT, hearken("transcribe", "--local", SHORT)) <= 1
+
+
+def test_long_recording(real: Daemon, folder: Path, hearken) -> None:
+    """Longer than one segment may be: nothing is lost at the seams, nothing is repeated."""
+    pause = silence(0.7).data
+    sound = pcm(LONG)
+    file = write_wav(folder / "long.wav", replace(sound, data=(sound.data + pause) * 4))
+    reference = words(transcripts()[LONG.stem]) * 4
+    text = hearken("transcribe", "--socket", real.socket, "--no-filename", file)
+    assert word_errors(reference, words(text.replace("\n", " "))).total() <= 8
+    assert len(text_of(answer(real.socket, sound))) > 0
