@@ -20,8 +20,7 @@
 static int unreachable(const char *where, const char *why, struct hearken_error *error)
 {
     snprintf(error->message, sizeof(error->message),
-             "no daemon at %s: %s (start hearkend, name its address with --socket or --tcp, or "
-             "use --local)",
+             "no daemon at %s: %s (start hearkend, or name its address with --socket or --tcp)",
              where, why);
     return -ENOTCONN;
 }

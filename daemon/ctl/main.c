@@ -88,12 +88,43 @@ static int run_help(const struct command *command, int argc, char **argv)
     return EXIT_GOOD;
 }
 
+/* How many arguments the address option at argv[0] takes up; 0: it is none. */
+static int address_length(char *const *argv)
+{
+    static const char *const names[] = {"--socket", "--tcp"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        size_t length = strlen(names[i]);
+        if (strncmp(argv[0], names[i], length) != 0)
+            continue;
+        if (argv[0][length] == '=')
+            return 1;
+        if (argv[0][length] == '\0' && argv[1])
+            return 2;
+    }
+    return 0;
+}
+
+/* "hearken --socket PATH COMMAND" is "hearken COMMAND --socket PATH": where the daemon is may be
+ * said first. Moves the command before such options. */
+static void bring_command_forward(char **argv)
+{
+    char **command = argv + 1;
+    while (*command && address_length(command) > 0)
+        command += address_length(command);
+    char *name = *command;
+    if (!name)
+        return;
+    memmove(argv + 2, argv + 1, (size_t)(command - argv - 1) * sizeof(*argv));
+    argv[1] = name;
+}
+
 static int run(int argc, char **argv)
 {
     if (argc < 2) {
         print_overview(stderr);
         return EXIT_USAGE;
     }
+    bring_command_forward(argv);
     const char *name = argv[1];
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
         name = "help";

@@ -15,6 +15,15 @@
 #define PENDING_BYTES (64u * 1024) /* read ahead of the socket so much, about a second */
 #define RECEIVE_BYTES (64u * 1024)
 
+/* The transcript of a day's recording lists all its words: more than a server would let a client
+ * send. */
+static const struct wyoming_limits limits = {
+    .header = 64 * 1024,
+    .data = 256 * 1024 * 1024,
+    .payload = 4 * 1024 * 1024,
+    .depth = 32,
+};
+
 /* Sound goes out and events come in whenever either can: neither side ever waits for the other
  * to read, so that full socket buffers cannot lock the two up. */
 struct conversation {
@@ -219,7 +228,7 @@ int remote_recognise(const struct address *address, const struct stream_settings
     int result = connection_open(address, recognition->interrupt, &conversation.descriptor, error);
     if (result < 0)
         return result;
-    wyoming_parser_init(&conversation.parser, NULL);
+    wyoming_parser_init(&conversation.parser, &limits);
     conversation.format =
         json_pack("{s:i, s:i, s:i}", "rate", (int)HEARKEN_RATE, "width", 4, "channels", 1);
     result = conversation.format ? put_opening(&conversation, settings, error) : no_memory(error);

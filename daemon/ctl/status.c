@@ -159,12 +159,38 @@ static void print_value(const json_t *value)
     }
 }
 
-static void print_name(const char *name, int depth)
+/* The daemon ends a name with its unit: "memory_bytes". */
+static const struct unit {
+    const char *ending, *name;
+    double divisor;
+} units[] = {
+    {"_bytes", "MiB", 1024 * 1024},
+    {"_seconds", "s", 1},
+};
+
+static const struct unit *unit_of(const char *name)
 {
+    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+        size_t length = strlen(name), ending = strlen(units[i].ending);
+        if (length > ending && strcmp(name + length - ending, units[i].ending) == 0)
+            return &units[i];
+    }
+    return NULL;
+}
+
+static void print_member(const char *name, const json_t *value, int depth)
+{
+    const struct unit *unit = json_is_number(value) ? unit_of(name) : NULL;
+    size_t length = strlen(name) - (unit ? strlen(unit->ending) : 0);
     int width = printf("%*s", 2 * depth, "");
-    for (; *name; name++, width++)
-        putchar(*name == '_' || (unsigned char)*name < ' ' ? ' ' : *name);
+    for (size_t i = 0; i < length; i++, width++)
+        putchar(name[i] == '_' || (unsigned char)name[i] < ' ' ? ' ' : name[i]);
     printf(":%*s", width < 24 ? 24 - width : 1, "");
+    if (unit)
+        printf("%.1f %s", json_number_value(value) / unit->divisor, unit->name);
+    else
+        print_value(value);
+    putchar('\n');
 }
 
 /* As deep as the codec lets JSON nest. */
@@ -181,9 +207,7 @@ static void print_tree(const char *name, const json_t *value, int depth)
         for (size_t i = 0; i < json_array_size(value); i++)
             print_tree(name, json_array_get(value, i), depth);
     } else {
-        print_name(name, depth);
-        print_value(value);
-        putchar('\n');
+        print_member(name, value, depth);
     }
 }
 
