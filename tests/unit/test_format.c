@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: MIT
+#include "format.h"
+
+#include <CUnit/Basic.h>
+#include <errno.h>
+#include <math.h>
+#include <string.h>
+
+void add_format_tests(void);
+
+static struct hearken_audio_format format_of(enum hearken_sample_type type, uint32_t channels)
+{
+    return (struct hearken_audio_format){.rate = 16000, .channels = channels, .type = type};
+}
+
+static void test_frame_size(void)
+{
+    static const size_t sizes[] = {1, 2, 3, 4, 4};
+    for (int type = HEARKEN_SAMPLE_U8; type <= HEARKEN_SAMPLE_F32; type++) {
+        struct hearken_audio_format format = format_of((enum hearken_sample_type)type, 3);
+        CU_ASSERT_EQUAL(hearken_audio_frame_size(&format), 3 * sizes[type]);
+    }
+}
+
+static void test_formats_out_of_range(void)
+{
+    struct hearken_audio_format formats[] = {
+        {999, 1, HEARKEN_SAMPLE_S16},
+        {768001, 1, HEARKEN_SAMPLE_S16},
+        {0, 1, HEARKEN_SAMPLE_S16},
+        {16000, 0, HEARKEN_SAMPLE_S16},
+        {16000, 65, HEARKEN_SAMPLE_S16},
+        {16000, UINT32_MAX, HEARKEN_SAMPLE_S16},
+        {16000, 1, (enum hearken_sample_type)5},
+    };
+    static const char *const named[] = {"999",     "768001",     "0 Hz",         "0 channels",
+                                        "65 chan", "4294967295", "sample type 5"};
+    for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
+        struct hearken_error error = {""};
+        float mono = 7;
+        CU_ASSERT_EQUAL(hearken_audio_frame_size(&formats[i]), 0);
+        CU_ASSERT_EQUAL(audio_to_mono(&formats[i], "", 0, &mono), -EINVAL);
+        CU_ASSERT_EQUAL(audio_format_check(&formats[i], &error), -EINVAL);
+        CU_ASSERT_PTR_NOT_NULL(strstr(error.message, named[i]));
+    }
+    CU_ASSERT_EQUAL(hearken_audio_frame_size(NULL), 0);
+}
+
+/* Least, most, zero and one step, at an odd address. */
+static void test_each_type(void)
+{
+    static const struct {
+        enum hearken_sample_type type;
+        uint8_t bytes[17]; /* the first is skipped */
+        float expected[4];
+    } cases[] = {
+        {HEARKEN_SAMPLE_U8, {0, 0, 255, 128, 129}, {-1, 127.0f / 128, 0, 1.0f / 128}},
+        {HEARKEN_SAMPLE_S16,
+         {0, 0, 0x80, 0xff, 0x7f, 0, 0, 1, 0},
+         {-1, 32767.0f / 32768, 0, 1.0f / 32768}},
+        {HEARKEN_SAMPLE_S24,
+         {0, 0, 0, 0x80, 0xff, 0xff, 0x7f, 0, 0, 0, 0xff, 0xff, 0xff},
+         {-1, 8388607.0f / 8388608, 0, -1.0f / 8388608}},
+        {HEARKEN_SAMPLE_S32,
+         {0, 0, 0, 0, 0x80, 0, 0, 0, 0x40, 0, 0, 0, 0, 1, 0, 0, 0},
+         {-1, 0.5f, 0, 1.0f / 2147483648.0f}},
+        {HEARKEN_SAMPLE_F32,
+         {0, 0, 0, 0x80, 0xbf, 0, 0, 0, 0x3f, 0, 0, 0, 0x80, 0, 0, 0x20, 0xc1},
+         {-1, 0.5f, 0, -10}},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct hearken_audio_format format = format_of(cases[i].type, 1);
+        float mono[4];
+        CU_ASSERT_EQUAL(audio_to_mono(&format, cases[i].bytes + 1, 4, mono), 0);
+        for (size_t k = 0; k < 4; k++)
+            CU_ASSERT_EQUAL(mono[k], cases[i].expected[k]);
+    }
+}
+
+static void test_channels_are_averaged(void)
+{
+    const int16_t samples[] = {16384, -16384, 8192, 3, 3, 3};
+    struct hearken_audio_format format = format_of(HEARKEN_SAMPLE_S16, 3);
+    float mono[2];
+    CU_ASSERT_EQUAL(audio_to_mono(&format, samples, 2, mono), 0);
+    CU_ASSERT_EQUAL(mono[0], 0.25f / 3);
+    CU_ASSERT_EQUAL(mono[1], 3.0f / 32768);
+
+    float floats[64];
+    for (size_t i = 0; i < 64; i++)
+        floats[i] = 0.1f;
+    format = format_of(HEARKEN_SAMPLE_F32, 64);
+    CU_ASSERT_EQUAL(audio_to_mono(&format, floats, 1, mono), 0);
+    CU_ASSERT_EQUAL(mono[0], 0.1f);
+}
+
+static void test_floats_are_tamed(void)
+{
+    const float samples[] = {NAN, INFINITY, -INFINITY, 3e38f, -3e38f, -NAN, 2147483648.0f, 1e-40f};
+    const float expected[] = {
+        0, 0, 0, AUDIO_SAMPLE_LIMIT, -AUDIO_SAMPLE_LIMIT, 0, 2147483648.0f, 1e-40f};
+    struct hearken_audio_format format = format_of(HEARKEN_SAMPLE_F32, 1);
+    float mono[8], mixed[8];
+    CU_ASSERT_EQUAL(audio_to_mono(&format, samples, 8, mono), 0);
+    CU_ASSERT_EQUAL(memcmp(mono, expected, sizeof(expected)), 0);
+    audio_mix(samples, 8, 1, mixed);
+    CU_ASSERT_EQUAL(memcmp(mixed, expected, sizeof(expected)), 0);
+    audio_mix(samples, 4, 2, mixed);
+    CU_ASSERT_EQUAL(mixed[0], 0);
+    CU_ASSERT_EQUAL(mixed[1], AUDIO_SAMPLE_LIMIT / 2);
+    CU_ASSERT_EQUAL(mixed[2], -AUDIO_SAMPLE_LIMIT / 2);
+}
+
+void add_format_tests(void)
+{
+    CU_pSuite suite = CU_add_suite("format", NULL, NULL);
+    CU_add_test(suite, "frame sizes", test_frame_size);
+    CU_add_test(suite, "formats out of range", test_formats_out_of_range);
+    CU_add_test(suite, "each sample type", test_each_type);
+    CU_add_test(suite, "channels are averaged", test_channels_are_averaged);
+    CU_add_test(suite, "floats are tamed", test_floats_are_tamed);
+}
