@@ -212,7 +212,10 @@ def running(*arguments: str | Path, folder: Path, **options) -> Iterator[subproc
         yield process
     finally:
         process.kill()
-        process.communicate()
+        process.wait()
+        for pipe in (process.stdin, process.stdout, process.stderr):
+            if pipe is not None:
+                pipe.close()
 
 
 @cache

@@ -3,6 +3,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -17,6 +18,7 @@ from programs import DATA, HEARKEN, RANDOM_MODELS, Daemon, alone, run, running, 
 from sounds import LONG, SHORT, pcm, write_wav
 
 RECURRENT = RANDOM_MODELS["recurrent"]
+IN_PIECES = ("--set", "segment_seconds=3")
 LOCAL = ("transcribe", "--local", "--model", RECURRENT, *unguarded_options())
 
 
@@ -95,15 +97,17 @@ def test_raw_floats(hearken) -> None:
 
 def test_live_input(daemon: Daemon) -> None:
     """Sound that comes slowly, as from a microphone, is recognised as it comes."""
-    quiet = bytes(2 * 16000 * 3)
-    with running(*through(daemon), "--raw", "-", folder=daemon.folder, stdin=subprocess.PIPE) as p:
-        assert p.stdin is not None and p.stdout is not None
-        p.stdin.write(pcm(SHORT).data + quiet)
-        p.stdin.flush()
-        line = p.stdout.readline().decode()
-        assert line.strip(), "the segment has ended, the input has not"
-        p.stdin.close()
-        assert p.wait(programs.PATIENCE) == 0
+    arguments = (*through(daemon), *IN_PIECES, "--raw", "-")
+    with running(*arguments, folder=daemon.folder, stdin=subprocess.PIPE) as process:
+        assert process.stdin is not None and process.stdout is not None
+        process.stdin.write(pcm(LONG).data)
+        process.stdin.flush()
+        begun = [process.stdout.readline().decode() for _ in range(2)]
+        assert all(begun), "two segments are complete, the input is not"
+        process.stdin.close()
+        assert process.wait(programs.PATIENCE) == 0
+        rest = process.stdout.read().decode()
+    assert "".join(begun) + rest == alone(RECURRENT, LONG, *IN_PIECES)
 
 
 def test_options_reach_the_recogniser(daemon: Daemon, hearken) -> None:
@@ -127,18 +131,12 @@ def test_output_directory(daemon: Daemon, hearken, folder: Path) -> None:
         assert (folder / f"{file.stem}.srt").read_text() == single
 
 
-def test_segments_come_as_they_are_ready(daemon: Daemon, folder: Path) -> None:
-    """The text of a long file's beginning does not wait for its end."""
-    pause = bytes(2 * 16000 * 2)
-    sound = sounds.Pcm(16000, 2, 1, (pcm(SHORT).data + pause) * 4)
-    file = write_wav(folder / "long.wav", sound)
-    with running(*through(daemon), file, folder=folder) as process:
-        assert process.stdout is not None
-        lines = [process.stdout.readline() for _ in range(2)]
-        assert all(lines)
-        rest = process.stdout.read()
-        assert process.wait(programs.PATIENCE) == 0
-    assert (b"".join(lines) + rest).decode() == alone(RECURRENT, file)
+def test_long_files_in_pieces(daemon: Daemon, hearken, folder: Path) -> None:
+    """A line for each segment, the same with and without a daemon."""
+    file = write_wav(folder / "long.wav", sounds.Pcm(16000, 2, 1, pcm(LONG).data * 3))
+    text = hearken(*through(daemon), *IN_PIECES, file)
+    assert len(text.splitlines()) >= 9
+    assert text == hearken(*LOCAL, *IN_PIECES, file)
 
 
 # ---- What goes wrong ----
@@ -381,7 +379,8 @@ def test_manual_tells_all_options(hearken) -> None:
             if "  --" not in line[:9] and not line.startswith("  -"):
                 continue
             option = line.split("--", 1)[1].split()[0]
-            assert option == "help" or f"Fl -{option}" in manual, f"{command}: --{option}"
+            described = re.search(rf"^\.It Fl .*-{option}\b", manual, re.MULTILINE)
+            assert option == "help" or described, f"{command}: --{option}"
 
 
 # ---- The other commands ----
