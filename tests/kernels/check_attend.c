@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: MIT
+/* attend: alignment = softmax(q · k / sqrt(width / heads)); context = alignment · values */
+#include "compare.h"
+#include "subject.h"
+
+#include <errno.h>
+#include <math.h>
+
+struct attend_case {
+    uint32_t rows, steps, heads, head_width;
+    enum fill fill;
+    bool aligned;
+    struct matrix context, alignment, query, keys, values;
+    char what[128];
+};
+
+static struct attend_case create(uint32_t rows, uint32_t steps, uint32_t heads, uint32_t head_width,
+                                 bool aligned, enum layout layout, enum fill fill)
+{
+    const uint32_t width = heads * head_width;
+    struct attend_case c = {
+        .rows = rows,
+        .steps = steps,
+        .heads = heads,
+        .head_width = head_width,
+        .fill = fill,
+        .aligned = aligned,
+        .context = matrix_create(rows, width, layout, FILL_NORMAL),
+        .query = matrix_create(rows, width, layout, fill),
+        .keys = matrix_create(steps, width, layout, fill),
+        .values = matrix_create(steps, width, layout, fill),
+    };
+    if (aligned)
+        c.alignment = matrix_create(rows, heads * steps, layout, FILL_NORMAL);
+    snprintf(c.what, sizeof(c.what), "attend %u to %u, %u heads of %u%s, %s%s", rows, steps, heads,
+             head_width, aligned ? ", aligned" : "", fill_name(fill),
+             layout == LAYOUT_STRIDED ? ", strided" : "");
+    return c;
+}
+
+static void destroy(struct attend_case *c)
+{
+    if (c->aligned)
+        matrix_destroy(&c->alignment);
+    matrix_destroy(&c->context);
+    matrix_destroy(&c->query);
+    matrix_destroy(&c->keys);
+    matrix_destroy(&c->values);
+}
+
+static int run(const void *arguments)
+{
+    const struct attend_case *c = arguments;
+
+    return subject()->kernels->attend(subject()->queue,
+                                      &(struct hearken_attend){
+                                          .context = c->context.view,
+                                          .alignment = c->aligned ? &c->alignment.view : NULL,
+                                          .query = c->query.view,
+                                          .keys = c->keys.view,
+                                          .values = c->values.view,
+                                          .heads = c->heads,
+                                      });
+}
+
+/* See formula_head in check_self_attend.c for the scales. */
+static void formula_head(const struct attend_case *c, size_t row, size_t head,
+                         struct expected *alignment, struct expected *context)
+{
+    const size_t at = head * c->head_width;
+    double *weights = alignment->values + row * c->heads * c->steps + head * c->steps;
+    double largest = -INFINITY, total = 0, size = 0;
+
+    for (size_t step = 0; step < c->steps; step++) {
+        struct sum sum = {0};
+        for (size_t i = at; i < at + c->head_width; i++)
+            sum_add(&sum, (double)*matrix_at(&c->query, row, i) * *matrix_at(&c->keys, step, i));
+        weights[step] = sum.value / sqrt(c->head_width);
+        size = fmax(size, sum_scale(&sum) / sqrt(c->head_width));
+        largest = fmax(largest, weights[step]);
+    }
+    for (size_t step = 0; step < c->steps; step++)
+        total += weights[step] = exp(weights[step] - largest);
+    const double error = c->fill == FILL_HUGE ? 1 : 1 + rounding_scale(size);
+    for (size_t step = 0; step < c->steps; step++)
+        expected_set(alignment, row, head * c->steps + step, weights[step] / total,
+                     weights[step] / total * error);
+    for (size_t i = at; i < at + c->head_width; i++) {
+        double value = 0, mean_size = 0;
+        for (size_t step = 0; step < c->steps; step++) {
+            value += weights[step] * *matrix_at(&c->values, step, i);
+            mean_size += fabs(weights[step] * *matrix_at(&c->values, step, i));
+        }
+        expected_set(context, row, i, value, mean_size * error);
+    }
+}
+
+static void expect_rows_of_one(const struct attend_case *c)
+{
+    for (size_t row = 0; row < c->rows; row++)
+        for (size_t head = 0; head < c->heads; head++) {
+            double sum = 0;
+            for (size_t step = 0; step < c->steps; step++)
+                sum += *matrix_at(&c->alignment, row, head * c->steps + step);
+            expect(fabs(sum - 1) < 1e-5, "%s: head %zu of row %zu sums to %.9g", c->what, head, row,
+                   sum);
+        }
+}
+
+static void check(struct attend_case *c)
+{
+    struct expected alignment = expected_create(c->rows, c->heads * c->steps);
+    struct expected context = expected_create(c->rows, c->heads * c->head_width);
+
+    for (size_t row = 0; row < c->rows; row++)
+        for (size_t head = 0; head < c->heads; head++)
+            formula_head(c, row, head, &alignment, &context);
+    expect(run(c) == 0, "%s failed: %s", c->what, subject()->message);
+    expect_close(&c->context, &context, HEARKEN_TENSOR_F32, c->what);
+    if (c->aligned) {
+        expect_close(&c->alignment, &alignment, HEARKEN_TENSOR_F32, c->what);
+        expect_rows_of_one(c);
+    }
+    matrix_expect_unchanged(&c->query, "attend: query");
+    matrix_expect_unchanged(&c->keys, "attend: keys");
+    matrix_expect_unchanged(&c->values, "attend: values");
+    expected_destroy(&alignment);
+    expected_destroy(&context);
+}
+
+static void check_case(uint32_t rows, uint32_t steps, uint32_t heads, uint32_t head_width,
+                       bool aligned, enum layout layout, enum fill fill)
+{
+    struct attend_case c = create(rows, steps, heads, head_width, aligned, layout, fill);
+
+    check(&c);
+    destroy(&c);
+}
+
+static void check_shapes(void)
+{
+    for (int i = 0; i < 120; i++)
+        check_case(random_size(20), random_size(200), 1 + random_below(4), random_size(70),
+                   random_below(2), random_below(LAYOUT_COUNT), FILL_NORMAL);
+}
+
+static void check_fills(void)
+{
+    for (int fill = 0; fill < FILL_COUNT; fill++)
+        for (int aligned = 0; aligned < 2; aligned++)
+            check_case(5, 29, 3, 32, aligned, LAYOUT_STRIDED, fill);
+}
+
+static void check_network(void)
+{
+    check_case(4, 700, 8, 64, true, LAYOUT_PACKED, FILL_NORMAL);
+    check_case(1, 1500, 8, 64, true, LAYOUT_PACKED, FILL_NORMAL);
+    check_case(30, 375, 8, 64, false, LAYOUT_PACKED, FILL_NORMAL);
+}
+
+/* With and without the alignment, and alone or among others, a row has the same bits. */
+static void check_pieces(void)
+{
+    for (int i = 0; i < 40; i++) {
+        struct attend_case c = create(random_size(30), random_size(150), 1 + random_below(4),
+                                      random_size(70), true, LAYOUT_STRIDED, FILL_NORMAL);
+        struct matrix context =
+            matrix_create(c.rows, c.heads * c.head_width, LAYOUT_PACKED, FILL_ZERO);
+        uint32_t count;
+        expect_done(run(&c));
+        matrix_read(&c.context);
+        for (uint32_t row = 0; row < c.rows; row += count) {
+            struct attend_case piece = c;
+            count = random_size(c.rows - row);
+            piece.aligned = false;
+            piece.query.view = matrix_rows(&c.query, row, count);
+            piece.context.view = matrix_rows(&context, row, count);
+            expect_done(run(&piece));
+        }
+        matrix_read(&context);
+        matrix_expect_same(&c.context, &context, c.what);
+        matrix_destroy(&context);
+        destroy(&c);
+    }
+}
+
+/* One key far above all others takes all of the alignment. */
+static void check_one_huge_score(void)
+{
+    struct attend_case c = create(3, 50, 1, 16, true, LAYOUT_PACKED, FILL_NORMAL);
+
+    for (size_t row = 0; row < 3; row++)
+        *matrix_at(&c.query, row, 0) = 1e4f;
+    *matrix_at(&c.keys, 17, 0) = 1e4f;
+    matrix_write(&c.query);
+    matrix_write(&c.keys);
+    expect_done(run(&c));
+    matrix_read(&c.alignment);
+    matrix_read(&c.context);
+    for (size_t row = 0; row < 3; row++) {
+        for (size_t step = 0; step < 50; step++)
+            expect(*matrix_at(&c.alignment, row, step) == (step == 17),
+                   "alignment [%zu, %zu] with one huge score", row, step);
+        for (size_t i = 0; i < 16; i++)
+            expect(*matrix_at(&c.context, row, i) == *matrix_at(&c.values, 17, i),
+                   "context [%zu, %zu] with one huge score", row, i);
+    }
+    destroy(&c);
+}
+
+static void check_refused(void)
+{
+    struct attend_case c = create(3, 10, 2, 8, true, LAYOUT_PACKED, FILL_NORMAL), bad;
+
+#define REFUSED(change)                                                                            \
+    do {                                                                                           \
+        bad = c;                                                                                   \
+        change;                                                                                    \
+        expect(run(&bad) == -EINVAL, "attend with %s was not refused", #change);                   \
+    } while (0)
+    REFUSED(bad.heads = 0);
+    REFUSED(bad.heads = 3);
+    REFUSED(bad.heads = 4);
+    REFUSED(bad.query.view.columns = 8);
+    REFUSED(bad.query.view.rows = 2);
+    REFUSED(bad.query.view.rows = 0);
+    REFUSED(bad.keys.view.columns = 8);
+    REFUSED(bad.keys.view.rows = 9);
+    REFUSED(bad.keys.view.rows = 0; bad.values.view.rows = 0);
+    REFUSED(bad.keys.view.offset = 1);
+    REFUSED(bad.values.view.columns = 8);
+    REFUSED(bad.values.view.rows = 11);
+    REFUSED(bad.context.view.columns = 8);
+    REFUSED(bad.context.view.rows = 4);
+    REFUSED(bad.alignment.view.columns = 10);
+    REFUSED(bad.alignment.view.rows = 2);
+    REFUSED(bad.alignment.view.buffer = NULL);
+#undef REFUSED
+    matrix_expect_unchanged(&c.context, "attend: context of refused calls");
+    matrix_expect_unchanged(&c.alignment, "attend: alignment of refused calls");
+    check(&c);
+    destroy(&c);
+}
+
+static void bench(void)
+{
+    static const uint32_t sizes[][2] = {{4, 700}, {1, 700}, {4, 1500}, {30, 700}};
+
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        struct attend_case c =
+            create(sizes[i][0], sizes[i][1], 8, 64, true, LAYOUT_PACKED, FILL_NORMAL);
+        char what[64];
+        snprintf(what, sizeof(what), "%u rows to %u steps", c.rows, c.steps);
+        bench_report("attend", what, 4.0 * c.rows * c.steps * 512, "FLOP",
+                     bench_seconds(run, &c, &c.context.view));
+        destroy(&c);
+    }
+}
+
+static const struct check checks[] = {
+    {"random shapes", check_shapes},
+    {"sizes of the network", check_network},
+    {"fills", check_fills},
+    {"one huge score", check_one_huge_score},
+    {"rows in pieces equal the whole", check_pieces},
+    {"refused arguments", check_refused},
+};
+
+const struct check_group attend_group = GROUP("attend", checks, bench);

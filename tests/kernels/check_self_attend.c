@@ -1,0 +1,421 @@
+// SPDX-License-Identifier: MIT
+/* self_attend: out = softmax(q · k / sqrt(width / heads)) · v, per head, with cache and chunks */
+#include "compare.h"
+#include "subject.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Sequences as a whole: what is fed to the kernel in one call or in several. */
+struct attend_case {
+    uint32_t sequences, positions, heads, head_width, chunk;
+    bool cached;
+    enum layout layout;
+    enum fill fill;
+    float *qkv;                 /* [sequences, positions, 3 · width] */
+    struct matrix keys, values; /* caches, with room for some more than `positions` */
+    char what[160];
+};
+
+static uint32_t width_of(const struct attend_case *c)
+{
+    return c->heads * c->head_width;
+}
+
+static float *qkv_at(const struct attend_case *c, size_t sequence, size_t position, size_t part)
+{
+    return c->qkv + ((sequence * c->positions + position) * 3 + part) * width_of(c);
+}
+
+static struct attend_case create(uint32_t sequences, uint32_t positions, uint32_t heads,
+                                 uint32_t head_width, uint32_t chunk, bool cached,
+                                 enum layout layout, enum fill fill)
+{
+    const uint32_t width = heads * head_width;
+    const size_t rows = (size_t)sequences * positions * 3;
+    struct attend_case c = {
+        .sequences = sequences,
+        .positions = positions,
+        .heads = heads,
+        .head_width = head_width,
+        .chunk = chunk,
+        .cached = cached,
+        .layout = layout,
+        .fill = fill,
+        .qkv = allocate(rows * width, sizeof(float)),
+    };
+
+    for (size_t row = 0; row < rows; row++) {
+        const double constant = random_normal();
+        for (size_t i = 0; i < width; i++)
+            c.qkv[row * width + i] = (float)fill_number(fill, constant);
+        if (fill == FILL_OUTLIER)
+            c.qkv[row * width + random_below(width)] = 1e4f;
+    }
+    if (cached) {
+        const uint32_t room = positions + random_below(3);
+        c.keys = matrix_create(sequences, room * width, layout, FILL_NORMAL);
+        c.values = matrix_create(sequences, room * width, layout, FILL_NORMAL);
+    }
+    snprintf(c.what, sizeof(c.what), "self_attend %u x %u, %u heads of %u, chunk %u%s, %s%s",
+             sequences, positions, heads, head_width, chunk, cached ? ", cached" : "",
+             fill_name(fill), layout == LAYOUT_STRIDED ? ", strided" : "");
+    return c;
+}
+
+static void destroy(struct attend_case *c)
+{
+    if (c->cached) {
+        matrix_destroy(&c->keys);
+        matrix_destroy(&c->values);
+    }
+    free(c->qkv);
+}
+
+/* ---- One call: `count` positions of every sequence behind `past` ---- */
+
+struct call {
+    const struct attend_case *of;
+    struct hearken_self_attend arguments;
+    struct matrix out, qkv;
+};
+
+static struct call call_create(const struct attend_case *c, uint32_t past, uint32_t count)
+{
+    const uint32_t rows = c->sequences * count, width = width_of(c);
+    struct call call = {
+        .of = c,
+        .out = matrix_create(rows, width, c->layout, FILL_NORMAL),
+        .qkv = matrix_create(rows, 3 * width, c->layout, FILL_ZERO),
+    };
+
+    for (size_t row = 0; row < rows; row++)
+        memcpy(matrix_at(&call.qkv, row, 0), qkv_at(c, row / count, past + row % count, 0),
+               3 * width * sizeof(float));
+    matrix_write(&call.qkv);
+    call.arguments = (struct hearken_self_attend){
+        .out = call.out.view,
+        .qkv = call.qkv.view,
+        .keys = c->keys.view,
+        .values = c->values.view,
+        .sequences = c->sequences,
+        .heads = c->heads,
+        .past = past,
+        .chunk = c->chunk,
+    };
+    return call;
+}
+
+static void call_destroy(struct call *call)
+{
+    matrix_destroy(&call->out);
+    matrix_destroy(&call->qkv);
+}
+
+static int run(const void *arguments)
+{
+    return subject()->kernels->self_attend(subject()->queue, arguments);
+}
+
+/* ---- The formula ---- */
+
+/*
+ * Of one head of one query. Scores of huge elements are whole numbers that single precision holds,
+ * so they are exact; others are off by a few units in the last place of their largest product sum.
+ */
+static void formula_head(const struct attend_case *c, size_t sequence, size_t position, size_t head,
+                         size_t visible, struct expected *expected, size_t row)
+{
+    const size_t at = head * c->head_width;
+    const float *query = qkv_at(c, sequence, position, 0) + at;
+    double *scores = allocate(visible, sizeof(double));
+    double largest = -INFINITY, total = 0, size = 0;
+
+    for (size_t other = 0; other < visible; other++) {
+        const float *key = qkv_at(c, sequence, other, 1) + at;
+        struct sum sum = {0};
+        for (size_t i = 0; i < c->head_width; i++)
+            sum_add(&sum, (double)query[i] * key[i]);
+        scores[other] = sum.value / sqrt(c->head_width);
+        size = fmax(size, sum_scale(&sum) / sqrt(c->head_width));
+        largest = fmax(largest, scores[other]);
+    }
+    for (size_t other = 0; other < visible; other++)
+        total += scores[other] = exp(scores[other] - largest);
+    const double error = c->fill == FILL_HUGE ? 1 : 1 + rounding_scale(size);
+    for (size_t i = 0; i < c->head_width; i++) {
+        struct sum sum = {0};
+        double mean_size = 0;
+        for (size_t other = 0; other < visible; other++) {
+            const double term = scores[other] / total * qkv_at(c, sequence, other, 2)[at + i];
+            sum_add(&sum, term);
+            mean_size += fabs(term);
+        }
+        expected_set(expected, row, at + i, sum.value, mean_size * error);
+    }
+    free(scores);
+}
+
+static size_t visible_at(const struct attend_case *c, size_t position, size_t total)
+{
+    size_t count = 0;
+
+    for (size_t other = 0; other < total; other++)
+        count += c->chunk == 0 || other / c->chunk <= position / c->chunk;
+    return count;
+}
+
+static void expect_formula(struct call *call)
+{
+    const struct attend_case *c = call->of;
+    const uint32_t rows = call->out.view.rows, count = rows / c->sequences;
+    const uint32_t past = call->arguments.past;
+    struct expected expected = expected_create(rows, width_of(c));
+
+    for (size_t row = 0; row < rows; row++) {
+        const size_t position = past + row % count;
+        for (size_t head = 0; head < c->heads; head++)
+            formula_head(c, row / count, position, head, visible_at(c, position, past + count),
+                         &expected, row);
+    }
+    expect_close(&call->out, &expected, HEARKEN_TENSOR_F32, c->what);
+    matrix_expect_unchanged(&call->qkv, "self_attend: qkv");
+    expected_destroy(&expected);
+}
+
+/* The caches hold the keys and values so far, and behind them what they held before. */
+static void expect_cache(const struct attend_case *c, struct matrix *cache, size_t part,
+                         uint32_t positions)
+{
+    const size_t width = width_of(c);
+
+    for (size_t sequence = 0; sequence < c->sequences; sequence++)
+        for (size_t position = 0; position < positions; position++)
+            memcpy(matrix_at(cache, sequence, position * width),
+                   qkv_at(c, sequence, position, part), width * sizeof(float));
+    matrix_expect_unchanged(cache,
+                            part == 1 ? "self_attend: other keys" : "self_attend: other values");
+}
+
+static void check_call(struct attend_case *c, uint32_t past, uint32_t count)
+{
+    struct call call = call_create(c, past, count);
+
+    expect(run(&call.arguments) == 0, "%s failed: %s", c->what, subject()->message);
+    expect_formula(&call);
+    if (c->cached) {
+        expect_cache(c, &c->keys, 1, past + count);
+        expect_cache(c, &c->values, 2, past + count);
+    }
+    call_destroy(&call);
+}
+
+/* ---- The checks ---- */
+
+static uint32_t random_chunk(void)
+{
+    static const uint32_t chunks[] = {0, 0, 1, 8, 8, 3, 100, UINT32_MAX};
+
+    return chunks[random_below(sizeof(chunks) / sizeof(chunks[0]))];
+}
+
+static void check_shapes(void)
+{
+    for (int i = 0; i < 120; i++) {
+        const bool cached = random_below(2);
+        struct attend_case c = create(cached ? 1 + random_below(5) : 1, random_size(70),
+                                      1 + random_below(4), random_size(70), random_chunk(), cached,
+                                      random_below(LAYOUT_COUNT), FILL_NORMAL);
+        check_call(&c, 0, c.positions);
+        destroy(&c);
+    }
+}
+
+/* Any number of positions at a time, each against the formula for what is there by then. */
+static void check_past(void)
+{
+    for (int i = 0; i < 60; i++) {
+        struct attend_case c =
+            create(1 + random_below(4), random_size(50), 1 + random_below(3), random_size(40),
+                   random_chunk(), true, random_below(LAYOUT_COUNT), FILL_NORMAL);
+        uint32_t count;
+        for (uint32_t past = 0; past < c.positions; past += count) {
+            count = random_size(c.positions - past);
+            check_call(&c, past, count);
+        }
+        destroy(&c);
+    }
+}
+
+static void check_fills(void)
+{
+    static const uint32_t chunks[] = {0, 1, 8};
+
+    for (int fill = 0; fill < FILL_COUNT; fill++)
+        for (size_t i = 0; i < 3; i++)
+            for (int cached = 0; cached < 2; cached++) {
+                struct attend_case c =
+                    create(1, 27, 3, 32, chunks[i], cached, LAYOUT_STRIDED, fill);
+                check_call(&c, 0, c.positions);
+                destroy(&c);
+            }
+}
+
+static void check_network(void)
+{
+    struct attend_case full = create(1, 200, 8, 64, 0, false, LAYOUT_PACKED, FILL_NORMAL);
+    struct attend_case chunked = create(1, 96, 8, 64, 32, true, LAYOUT_PACKED, FILL_NORMAL);
+    struct attend_case speller = create(4, 12, 8, 64, 1, true, LAYOUT_PACKED, FILL_NORMAL);
+
+    check_call(&full, 0, 200);
+    for (uint32_t past = 0; past < 96; past += 32)
+        check_call(&chunked, past, 32);
+    for (uint32_t past = 0; past < 12; past++)
+        check_call(&speller, past, 1);
+    destroy(&speller);
+    destroy(&chunked);
+    destroy(&full);
+}
+
+/* Copies a call's rows to where the same positions stand in the call with all of them. */
+static void collect(const struct attend_case *c, struct matrix *out, uint32_t past, uint32_t count,
+                    struct matrix *all)
+{
+    matrix_read(out);
+    for (size_t row = 0; row < out->view.rows; row++)
+        memcpy(matrix_at(all, row / count * c->positions + past + row % count, 0),
+               matrix_at(out, row, 0), width_of(c) * sizeof(float));
+}
+
+/*
+ * With a chunk mask a position does not see what comes after its chunk. So sequences that come in
+ * pieces of whole chunks have the same bits as those that come at once.
+ */
+static void check_pieces(void)
+{
+    for (int i = 0; i < 60; i++) {
+        static const uint32_t chunks[] = {1, 8, 32};
+        const uint32_t chunk = chunks[random_below(3)];
+        struct attend_case c = create(1 + random_below(3), random_size(100), 1 + random_below(4),
+                                      random_size(70), chunk, true, LAYOUT_STRIDED, FILL_NORMAL);
+        struct call whole = call_create(&c, 0, c.positions);
+        struct matrix all =
+            matrix_create(c.sequences * c.positions, width_of(&c), LAYOUT_PACKED, FILL_ZERO);
+        uint32_t count;
+        expect_done(run(&whole.arguments));
+        matrix_read(&whole.out);
+        for (uint32_t past = 0; past < c.positions; past += count) {
+            count = chunk * random_size((c.positions - past) / chunk + 1);
+            if (count > c.positions - past)
+                count = c.positions - past;
+            struct call piece = call_create(&c, past, count);
+            expect_done(run(&piece.arguments));
+            collect(&c, &piece.out, past, count, &all);
+            call_destroy(&piece);
+        }
+        matrix_expect_same(&whole.out, &all, c.what);
+        matrix_destroy(&all);
+        call_destroy(&whole);
+        destroy(&c);
+    }
+}
+
+/* One key far above all others: its value comes out alone, and nothing overflows. */
+static void check_one_huge_score(void)
+{
+    struct attend_case c = create(1, 40, 2, 16, 0, false, LAYOUT_PACKED, FILL_NORMAL);
+
+    for (size_t position = 0; position < 40; position++)
+        *qkv_at(&c, 0, position, 0) = 1e4f;
+    *qkv_at(&c, 0, 13, 1) = 1e4f;
+    struct call call = call_create(&c, 0, 40);
+    expect_done(run(&call.arguments));
+    matrix_read(&call.out);
+    for (size_t position = 0; position < 40; position++)
+        for (size_t i = 0; i < 16; i++)
+            expect(*matrix_at(&call.out, position, i) == qkv_at(&c, 0, 13, 2)[i],
+                   "position %zu does not get the value of the one huge score", position);
+    call_destroy(&call);
+    destroy(&c);
+}
+
+static void check_refused(void)
+{
+    struct attend_case c = create(2, 6, 2, 8, 1, true, LAYOUT_PACKED, FILL_NORMAL);
+    struct call call = call_create(&c, 0, 3);
+    struct hearken_self_attend bad;
+
+#define REFUSED(change)                                                                            \
+    do {                                                                                           \
+        bad = call.arguments;                                                                      \
+        change;                                                                                    \
+        expect(run(&bad) == -EINVAL, "self_attend with %s was not refused", #change);              \
+    } while (0)
+    REFUSED(bad.heads = 0);
+    REFUSED(bad.heads = 3);
+    REFUSED(bad.sequences = 0);
+    REFUSED(bad.sequences = 4);
+    REFUSED(bad.sequences = 3);
+    REFUSED(bad.past = c.keys.view.columns / 16 - 2);
+    REFUSED(bad.past = UINT32_MAX);
+    REFUSED(bad.qkv.columns = 47);
+    REFUSED(bad.qkv.columns = 45);
+    REFUSED(bad.qkv.rows = 4);
+    REFUSED(bad.qkv.offset = 1);
+    REFUSED(bad.out.columns = 8);
+    REFUSED(bad.out.rows = 5);
+    REFUSED(bad.keys.rows = 1);
+    REFUSED(bad.values.rows = 1);
+    REFUSED(bad.values.columns -= 16);
+    REFUSED(bad.keys.columns -= 1; bad.values.columns -= 1);
+    REFUSED(bad.values.buffer = NULL);
+    /* Without a cache there is no past, and one sequence. */
+    REFUSED(bad.keys.buffer = bad.values.buffer = NULL);
+    REFUSED(bad.keys.buffer = bad.values.buffer = NULL; bad.sequences = 1; bad.past = 1);
+#undef REFUSED
+    matrix_expect_unchanged(&call.out, "self_attend: out of refused calls");
+    matrix_expect_unchanged(&c.keys, "self_attend: keys of refused calls");
+    matrix_expect_unchanged(&c.values, "self_attend: values of refused calls");
+    expect_done(run(&call.arguments));
+    expect_formula(&call);
+    call_destroy(&call);
+    destroy(&c);
+}
+
+static void bench(void)
+{
+    static const struct {
+        const char *what;
+        uint32_t sequences, past, count, chunk;
+        bool cached;
+    } cases[] = {
+        {"750 positions, all see all", 1, 0, 750, 0, false},
+        {"750 positions in chunks of 32", 1, 0, 750, 32, false},
+        {"32 positions after 448", 1, 448, 32, 32, true},
+        {"4 hypotheses after 100", 4, 100, 1, 1, true},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct attend_case c = create(cases[i].sequences, cases[i].past + cases[i].count, 8, 64,
+                                      cases[i].chunk, cases[i].cached, LAYOUT_PACKED, FILL_NORMAL);
+        struct call call = call_create(&c, cases[i].past, cases[i].count);
+        double pairs = 0;
+        for (uint32_t row = 0; row < cases[i].count; row++)
+            pairs += (double)visible_at(&c, cases[i].past + row, c.positions) * c.sequences;
+        bench_report("self_attend", cases[i].what, pairs * 4 * 512, "FLOP",
+                     bench_seconds(run, &call.arguments, &call.out.view));
+        call_destroy(&call);
+        destroy(&c);
+    }
+}
+
+static const struct check checks[] = {
+    {"random shapes", check_shapes},          {"behind what is in the cache", check_past},
+    {"sizes of the network", check_network},  {"fills", check_fills},
+    {"one huge score", check_one_huge_score}, {"chunks in pieces equal the whole", check_pieces},
+    {"refused arguments", check_refused},
+};
+
+const struct check_group self_attend_group = GROUP("self_attend", checks, bench);

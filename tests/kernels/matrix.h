@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: MIT
+/* Matrices and weights of a test: what the plugin holds, and what the test knows it holds. */
+#ifndef KERNELS_MATRIX_H
+#define KERNELS_MATRIX_H
+
+#include <hearken/plugin.h>
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* What numbers a matrix or a weight is filled with. */
+enum fill {
+    FILL_NORMAL,
+    FILL_ZERO,
+    FILL_HUGE,      /* 10^4 or -10^4 */
+    FILL_SUBNORMAL, /* the smallest numbers of the type; results may be flushed to zero */
+    FILL_CONSTANT,  /* one number to a row */
+    FILL_OUTLIER,   /* normal, but one element of each row is 10^4 */
+    FILL_COUNT,
+};
+
+const char *fill_name(enum fill fill);
+double fill_number(enum fill fill, double row_constant);
+
+/* ---- Matrices ---- */
+
+/*
+ * A view into a buffer of its own, in the middle of other elements that no kernel may touch.
+ * `held` is what the whole buffer holds, as far as the test knows.
+ */
+struct matrix {
+    struct hearken_matrix view;
+    size_t elements;
+    float *held;
+};
+
+enum layout {
+    LAYOUT_PACKED,
+    LAYOUT_STRIDED, /* random offset and distance between rows */
+    LAYOUT_COUNT,
+};
+
+/* Filled and written to the plugin. */
+struct matrix matrix_create(uint32_t rows, uint32_t columns, enum layout layout, enum fill fill);
+void matrix_destroy(struct matrix *matrix);
+
+float *matrix_at(const struct matrix *matrix, size_t row, size_t column);
+
+/* Brings `held` to the plugin. */
+void matrix_write(const struct matrix *matrix);
+
+/* Brings the view into `held`, and expects all around it to be as it was. */
+void matrix_read(struct matrix *matrix);
+
+/* Expects the plugin to hold what `held` says, bit for bit. */
+void matrix_expect_unchanged(const struct matrix *matrix, const char *name);
+
+/* The view's rows from `first`, `count` of them. */
+struct hearken_matrix matrix_rows(const struct matrix *matrix, uint32_t first, uint32_t count);
+
+/* Expects two views of one shape to hold the same bits after both were read. */
+void matrix_expect_same(const struct matrix *matrix, const struct matrix *other, const char *what);
+
+/* ---- Weights ---- */
+
+/* A tensor with the numbers that its data stand for, [rows, columns, taps]. */
+struct weight {
+    struct hearken_weights weights;
+    struct hearken_tensor *tensor;
+    void *memory; /* `weights.data` is 4 bytes into it: aligned to 4, not more */
+    double *values;
+};
+
+/* Normal numbers are divided by sqrt(columns · taps), as in a network. */
+struct weight weight_create(enum hearken_tensor_type type, uint32_t use, uint32_t rows,
+                            uint32_t columns, uint32_t taps, enum fill fill);
+struct weight weight_create_vector(uint32_t columns, enum fill fill);
+/* Of the caller's numbers, which it takes over and rounds to what the type can hold. */
+struct weight weight_create_of(enum hearken_tensor_type type, uint32_t use, uint32_t rows,
+                               uint32_t columns, uint32_t taps, double *values);
+void weight_destroy(struct weight *weight);
+
+double weight_at(const struct weight *weight, size_t row, size_t column, size_t tap);
+const char *type_name(enum hearken_tensor_type type);
+
+#endif
