@@ -18,7 +18,7 @@ static const uint32_t rates[] = {1000,  1001,  7999,   8000,   11025,  12000,  1
 
 struct array {
     float *data;
-    size_t length;
+    size_t length, room;
 };
 
 static float *random_samples(size_t count)
@@ -37,9 +37,11 @@ static bool append(struct resampler *resampler, struct array *array, const float
     long given =
         in ? resampler_process(resampler, in, count, out) : resampler_flush(resampler, out);
     bool fits = given >= 0 && (size_t)given <= room;
+    if (fits && array->length + (size_t)given >= array->room) {
+        array->room = 2 * (array->length + (size_t)given) + 1;
+        array->data = realloc(array->data, array->room * sizeof(*array->data));
+    }
     if (fits) {
-        array->data =
-            realloc(array->data, (array->length + (size_t)given + 1) * sizeof(*array->data));
         memcpy(array->data + array->length, out, (size_t)given * sizeof(*out));
         array->length += (size_t)given;
     }
@@ -50,7 +52,7 @@ static bool append(struct resampler *resampler, struct array *array, const float
 /* In pieces of `piece` samples, or of random lengths up to -piece. */
 static struct array convert(struct resampler *resampler, const float *in, size_t count, long piece)
 {
-    struct array array = {NULL, 0};
+    struct array array = {NULL, 0, 0};
     while (count > 0) {
         size_t length = piece > 0 ? (size_t)piece : (size_t)(rand() % -piece);
         if (length > count)
