@@ -164,8 +164,8 @@ static void fail(struct connection *connection, const char *code, const char *te
 
 void connection_reject(struct connection *connection, const char *code, const char *text)
 {
-    connection_start(connection);
-    fail(connection, code, text);
+    if (connection->state == CONNECTION_OPEN)
+        fail(connection, code, text);
 }
 
 /* ---- In ---- */
@@ -363,6 +363,7 @@ int connection_accept(uv_stream_t *listener, enum socket_kind kind, struct servi
     }
     wyoming_parser_init(&connection->parser, NULL);
     conversation_init(&connection->conversation, service, &peer, connection, id);
+    connection->last_heard = connection->last_progress = uv_now(listener->loop);
     *result = connection;
     status = uv_accept(listener, &connection->stream);
     if (status == 0 && kind == SOCKET_TCP) {
@@ -374,6 +375,5 @@ int connection_accept(uv_stream_t *listener, enum socket_kind kind, struct servi
 
 void connection_start(struct connection *connection)
 {
-    connection->last_heard = connection->last_progress = uv_now(connection->handle.loop);
     set_reading(connection, true);
 }

@@ -66,7 +66,7 @@ int connection_accept(uv_stream_t *listener, enum socket_kind kind, struct servi
 /* Starts to read. */
 void connection_start(struct connection *connection);
 
-/* Sends an error event and ends the connection. */
+/* Sends an error event and ends the connection, started or not. */
 void connection_reject(struct connection *connection, const char *code, const char *text);
 
 /* To be called a few times a second: timeouts, and clients that went away unread. */

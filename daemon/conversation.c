@@ -418,7 +418,8 @@ static enum conversation_verdict wrong_state(struct conversation *conversation,
                                              const struct wyoming_event *event)
 {
     char text[200];
-    snprintf(text, sizeof text, "%s: not while %s", event->type, state_names[conversation->state]);
+    snprintf(text, sizeof text, "%s: unexpected: %s", event->type,
+             state_names[conversation->state]);
     forget_request(conversation);
     conversation->state = CONVERSATION_REFUSED;
     send_error(conversation, "wrong-state", text);

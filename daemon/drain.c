@@ -30,21 +30,27 @@ static void begin_drain(struct server *server)
     for_each_connection(server, connection_drain);
 }
 
-static void begin_end(struct server *server)
+static void tell_end(struct connection *connection)
+{
+    connection_reject(connection, "shutting-down", "hearkend is shutting down");
+}
+
+/* `act` is what connections that are still there meet with. */
+static void begin_end(struct server *server, void (*act)(struct connection *connection))
 {
     if (server->service.connections > 0)
         log_info(server->service.log, "closing %u connections", server->service.connections);
     server->phase = SERVER_ENDING;
     server->end_deadline = uv_now(&server->loop) + END_MILLISECONDS;
-    for_each_connection(server, connection_close);
+    for_each_connection(server, act);
 }
 
 void drain_start(struct server *server)
 {
     if (server->phase == SERVER_RUNNING)
         begin_drain(server);
-    else if (server->phase == SERVER_DRAINING)
-        begin_end(server);
+    else
+        begin_end(server, connection_close);
     server_keep_ticking(server);
     drain_tick(server);
 }
@@ -63,7 +69,7 @@ void drain_tick(struct server *server)
     if (is_at_rest(server)) {
         uv_stop(&server->loop);
     } else if (server->phase == SERVER_DRAINING && now >= server->drain_deadline) {
-        begin_end(server);
+        begin_end(server, tell_end);
     } else if (server->phase == SERVER_ENDING && now >= server->end_deadline) {
         log_error(server->service.log, "the recogniser does not stop: leaving without it");
         _exit(1);

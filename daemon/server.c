@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "info.h"
 #include "server_private.h"
@@ -17,11 +18,18 @@
 
 /* ---- Connections ---- */
 
-static void tell_status(const struct server *server)
+/* Only what has changed: systemd tells others of each message. */
+static void tell_status(struct server *server)
 {
     const struct request_totals *totals = &server->service.totals;
-    systemd_status("%u connections, %llu requests running, %llu done", server->service.connections,
-                   (unsigned long long)totals->live, (unsigned long long)totals->finished);
+    char status[sizeof server->status];
+    snprintf(status, sizeof status, "%u connections, %llu requests running, %llu done",
+             server->service.connections, (unsigned long long)totals->live,
+             (unsigned long long)totals->finished);
+    if (strcmp(status, server->status) == 0)
+        return;
+    strcpy(server->status, status);
+    systemd_status("%s", status);
 }
 
 static void forget_connection(struct connection *connection)

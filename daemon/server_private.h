@@ -63,6 +63,7 @@ struct server {
     uv_timer_t tick;     /* runs while there are connections, or while draining */
     uv_timer_t watchdog; /* runs if systemd wants it */
     uint64_t drain_deadline, end_deadline;
+    char status[120]; /* that systemd was told last */
     struct reload reload;
 };
 
@@ -89,7 +90,7 @@ void reload_start(struct server *server);
 
 /* ---- drain.c ---- */
 
-/* Once: drain. Twice: end. */
+/* Once: drain. Once more: end. */
 void drain_start(struct server *server);
 
 /* Looks whether it is time to go on to the next phase, or to leave the loop. */

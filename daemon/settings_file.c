@@ -56,8 +56,12 @@ static void assign(struct reading *reading, const char *section, const char *nam
         return;
     }
     struct hearken_error error;
-    if (setting_assign(setting, reading->settings, value, &error) < 0)
+    if (setting_assign(setting, reading->settings, value, &error) == 0)
+        return;
+    if (reading->path != NULL)
         complain(reading, "%s: %s", name, error.message);
+    else
+        complain(reading, "%s.%s: %s", section, name, error.message);
 }
 
 static int handle_assignment(void *context, const char *section, const char *name,
@@ -142,7 +146,7 @@ int settings_apply_override(struct settings *settings, const char *assignment,
     const char *equals = strchr(assignment, '=');
     if (equals == NULL || sscanf(assignment, "%63[^.=].%63[^=]", section, name) != 2 ||
         strlen(section) + 1 + strlen(name) != (size_t)(equals - assignment))
-        complain(&reading, "%.200s: expected section.name=value", assignment);
+        complain(&reading, "--set %.200s: expected section.name=value", assignment);
     else
         assign(&reading, section, name, equals + 1);
     return reading.problems > 0 ? -EINVAL : 0;
