@@ -20,7 +20,8 @@ def check_utterance(model: Model, stored: dict[str, np.ndarray], search: Search)
     """Prints each stage's difference; returns the largest."""
     search = search._replace(limit=len(stored["tokens"]))
     stages = stages_of(model, stored["pcm"], search)
-    differences = {name: difference(stages[name], stored[name]) for name in stored}
+    missing = np.empty(0)
+    differences = {n: difference(stages.get(n, missing), stored[n]) for n in stored}
     print("  ".join(f"{name} {relative:.1e}" for name, relative in differences.items()))
     return max(differences.values())
 
