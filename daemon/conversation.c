@@ -120,7 +120,7 @@ refuse(struct conversation *conversation, const char *code, const char *format, 
 }
 
 /* The segment without what came as a payload. */
-static json_t *plain_segment(const struct segment *segment)
+static json_t *plain_segment(const struct heard_segment *segment)
 {
     json_t *copy = json_copy(segment->data);
     json_object_del(copy, "alignment");
@@ -143,7 +143,7 @@ static int join_text(struct conversation *conversation, const char *text)
     return 0;
 }
 
-static void on_segment(void *context, const struct segment *segment)
+static void on_segment(void *context, const struct heard_segment *segment)
 {
     struct conversation *conversation = context;
     const struct transcribe *transcribe = &conversation->transcribe;

@@ -17,7 +17,7 @@ struct chunk {
 
 struct result {
     struct result *next;
-    struct segment segment;
+    struct heard_segment segment;
 };
 
 enum outcome {
@@ -84,7 +84,7 @@ static void note_event(void *context, const struct hearken_event *event)
     if (event->type == HEARKEN_EVENT_PARTIAL && !request->options.segments)
         return;
     struct result *result = calloc(1, sizeof *result);
-    if (result == NULL || segment_init(&result->segment, event, request->options.words) < 0) {
+    if (result == NULL || heard_segment_init(&result->segment, event, request->options.words) < 0) {
         free(result);
         request->out_of_memory = true;
         return;
@@ -242,7 +242,7 @@ static struct result *take_result(struct request *request)
 
 static void free_result(struct result *result)
 {
-    segment_finish(&result->segment);
+    heard_segment_finish(&result->segment);
     free(result);
 }
 

@@ -12,8 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "heard_segment.h"
 #include "model.h"
-#include "segment.h"
 #include "workers.h"
 
 struct request;
@@ -33,7 +33,7 @@ struct request_summary {
 
 /* Called on the loop, none after request_abandon. Segments live until the call returns. */
 struct request_listener {
-    void (*segment)(void *context, const struct segment *segment);
+    void (*segment)(void *context, const struct heard_segment *segment);
     void (*room)(void *context); /* the queue is below half of its limit again */
     /* Exactly one of these, the last call of all. */
     void (*finished)(void *context, const struct request_summary *summary);

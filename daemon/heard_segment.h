@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* What was heard of one segment, in the form in which clients get it (docs/protocol.md). */
-#ifndef HEARKEN_DAEMON_SEGMENT_H
-#define HEARKEN_DAEMON_SEGMENT_H
+#ifndef HEARKEN_DAEMON_HEARD_SEGMENT_H
+#define HEARKEN_DAEMON_HEARD_SEGMENT_H
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -10,7 +10,7 @@
 
 #include "hearken/hearken.h"
 
-struct segment {
+struct heard_segment {
     bool final;
     json_t *data;          /* type, text, start, end, confidence; words, alignment if asked for */
     uint8_t *weights;      /* of the alignment: little endian floats [tokens, steps], or NULL */
@@ -18,8 +18,9 @@ struct segment {
 };
 
 /* Copies all it needs of the event; from any thread. Errors: -ENOMEM. */
-int segment_init(struct segment *segment, const struct hearken_event *event, bool words);
-void segment_finish(struct segment *segment);
+int heard_segment_init(struct heard_segment *segment, const struct hearken_event *event,
+                       bool words);
+void heard_segment_finish(struct heard_segment *segment);
 
 /* A JSON string; bytes of what is not UTF-8 become U+FFFD. NULL without memory. */
 json_t *json_from_text(const char *text);

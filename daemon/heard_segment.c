@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "segment.h"
+#include "heard_segment.h"
 
 #include <endian.h>
 #include <errno.h>
@@ -67,7 +67,7 @@ static int put_words(json_t *data, const struct hearken_event *event)
     return status;
 }
 
-static int copy_weights(struct segment *segment, const struct hearken_alignment *alignment)
+static int copy_weights(struct heard_segment *segment, const struct hearken_alignment *alignment)
 {
     size_t count = (size_t)alignment->tokens * alignment->steps;
     segment->weights = malloc(count * sizeof(float));
@@ -102,7 +102,7 @@ static json_t *describe_alignment(const struct hearken_alignment *alignment)
 }
 
 /* One that no peer would take (see wyoming_limits_default) is null. */
-static int put_alignment(struct segment *segment, const struct hearken_alignment *alignment)
+static int put_alignment(struct heard_segment *segment, const struct hearken_alignment *alignment)
 {
     size_t limit = wyoming_limits_default.payload / sizeof(float);
     int status = 0;
@@ -115,9 +115,9 @@ static int put_alignment(struct segment *segment, const struct hearken_alignment
     return status < 0 ? status : copy_weights(segment, alignment);
 }
 
-int segment_init(struct segment *segment, const struct hearken_event *event, bool words)
+int heard_segment_init(struct heard_segment *segment, const struct hearken_event *event, bool words)
 {
-    *segment = (struct segment){
+    *segment = (struct heard_segment){
         .final = event->type == HEARKEN_EVENT_FINAL,
         .data = json_object(),
     };
@@ -130,13 +130,13 @@ int segment_init(struct segment *segment, const struct hearken_event *event, boo
         status = put_alignment(segment, event->alignment);
     if (status == 0)
         return 0;
-    segment_finish(segment);
+    heard_segment_finish(segment);
     return -ENOMEM;
 }
 
-void segment_finish(struct segment *segment)
+void heard_segment_finish(struct heard_segment *segment)
 {
     json_decref(segment->data);
     free(segment->weights);
-    *segment = (struct segment){0};
+    *segment = (struct heard_segment){0};
 }
