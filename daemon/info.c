@@ -10,7 +10,7 @@ static const char *text_or_empty(const char *text)
     return text != NULL ? text : "";
 }
 
-static json_t *describe_model(const struct model *model)
+static json_t *describe_model(const struct served_model *model)
 {
     return json_pack("{s:o, s:{s:o, s:o}, s:b, s:o, s:o, s:O}", "name",
                      json_from_text(hearken_model_name(model->handle)), "attribution", "name",

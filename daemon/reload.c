@@ -31,7 +31,7 @@ static bool needs_model(const struct server *server, const struct settings *sett
         if (setting_table[i].change == SETTING_MODEL &&
             !setting_equal(&setting_table[i], settings, &server->service.settings))
             return true;
-    return model_file_changed(server->service.model);
+    return served_model_file_changed(server->service.model);
 }
 
 /* Takes over the settings. */
@@ -59,7 +59,8 @@ static enum work_outcome open_model(struct work *work)
 {
     struct reload *reload = (struct reload *)((char *)work - offsetof(struct reload, work));
     struct server *server = reload->server;
-    if (model_open(&reload->settings, server->service.log, &reload->model, &reload->error) < 0)
+    if (served_model_open(&reload->settings, server->service.log, &reload->model, &reload->error) <
+        0)
         reload->model = NULL;
     return WORK_END;
 }
@@ -77,7 +78,7 @@ static void model_opened(struct work *work)
     if (reload->model == NULL) {
         log_error(service->log, "reload: %s; nothing was changed", reload->error.message);
     } else {
-        model_release(service->model);
+        served_model_release(service->model);
         service->model = reload->model;
         reload->model = NULL;
         put_in_force(server, &reload->settings);

@@ -31,7 +31,7 @@ struct request {
 
     /* Constant from the start. */
     struct workers *workers;
-    struct model *model;
+    struct served_model *model;
     struct request_options options;
     size_t frame_size, queue_limit;
 
@@ -281,7 +281,7 @@ static void free_request(struct request *request)
     struct result *result;
     while ((result = take_result(request)) != NULL)
         free_result(result);
-    model_release(request->model);
+    served_model_release(request->model);
     uv_mutex_destroy(&request->mutex);
     free(request);
 }
@@ -311,7 +311,7 @@ static void ended(struct work *work)
         listener->failed(context, problem.message);
 }
 
-struct request *request_create(struct workers *workers, struct model *model,
+struct request *request_create(struct workers *workers, struct served_model *model,
                                const struct request_options *options, size_t queue_limit,
                                const struct request_listener *listener, void *context,
                                struct request_totals *totals)
@@ -326,7 +326,7 @@ struct request *request_create(struct workers *workers, struct model *model,
     request->work.deliver = deliver;
     request->work.ended = ended;
     request->workers = workers;
-    request->model = model_take(model);
+    request->model = served_model_take(model);
     request->options = *options;
     request->frame_size = frame_size;
     request->queue_limit = queue_limit;

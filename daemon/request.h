@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 #include "heard_segment.h"
-#include "model.h"
+#include "served_model.h"
 #include "workers.h"
 
 struct request;
@@ -49,7 +49,7 @@ struct request_totals {
 
 /* `queue_limit`: bytes of audio beyond which request_is_full. Takes a reference of the model;
  * workers, listener and totals must outlive the request. NULL without memory. */
-struct request *request_create(struct workers *workers, struct model *model,
+struct request *request_create(struct workers *workers, struct served_model *model,
                                const struct request_options *options, size_t queue_limit,
                                const struct request_listener *listener, void *context,
                                struct request_totals *totals);

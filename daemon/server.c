@@ -155,7 +155,7 @@ static int start(struct server *server, struct hearken_error *error)
     struct service *service = &server->service;
     /* Clients may be gone when we write. */
     signal(SIGPIPE, SIG_IGN);
-    int status = model_open(&service->settings, service->log, &service->model, error);
+    int status = served_model_open(&service->settings, service->log, &service->model, error);
     if (status < 0)
         return status;
     log_info(service->log, "model %s, backend %s", hearken_model_name(service->model->handle),
@@ -193,7 +193,7 @@ static void finish(struct server *server)
     uv_walk(&server->loop, close_handle, NULL);
     uv_run(&server->loop, UV_RUN_DEFAULT);
     uv_loop_close(&server->loop);
-    model_release(server->service.model);
+    served_model_release(server->service.model);
     settings_finish(&server->service.settings);
     free(server->read_buffer);
     free(server);

@@ -29,8 +29,8 @@ struct listener {
 struct reload {
     struct work work;
     struct server *server;
-    struct settings settings; /* that it is opened with, to be put in force if it can be */
-    struct model *model;      /* NULL: it could not be opened */
+    struct settings settings;   /* that it is opened with, to be put in force if it can be */
+    struct served_model *model; /* NULL: it could not be opened */
     struct hearken_error error;
     bool running;
     bool again; /* asked for once more meanwhile */

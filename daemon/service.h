@@ -7,8 +7,8 @@
 #include <stdint.h>
 
 #include "log.h"
-#include "model.h"
 #include "request.h"
+#include "served_model.h"
 #include "settings.h"
 #include "workers.h"
 
@@ -16,7 +16,7 @@ struct service {
     struct log *log;
     struct settings settings;
     struct workers *workers;
-    struct model *model; /* for new requests */
+    struct served_model *model; /* for new requests */
     struct request_totals totals;
     uint64_t started;     /* uv_hrtime */
     unsigned connections; /* open now */

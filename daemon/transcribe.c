@@ -58,7 +58,7 @@ static int check_unused(const json_t *data, struct hearken_error *error)
     return status;
 }
 
-static int read_name(const json_t *data, const struct model *model, const char **code,
+static int read_name(const json_t *data, const struct served_model *model, const char **code,
                      struct hearken_error *error)
 {
     const char *name;
@@ -70,7 +70,7 @@ static int read_name(const json_t *data, const struct model *model, const char *
     return refuse(error, "transcribe: name: got %.100s, expected %.100s or none", name, known);
 }
 
-static void list_languages(const struct model *model, char *text, size_t size)
+static void list_languages(const struct served_model *model, char *text, size_t size)
 {
     size_t length = 0, index;
     json_t *language;
@@ -81,13 +81,14 @@ static void list_languages(const struct model *model, char *text, size_t size)
 
 /* "auto" is what some clients say for none. */
 static int read_language(struct transcribe *transcribe, const json_t *data,
-                         const struct model *model, const char **code, struct hearken_error *error)
+                         const struct served_model *model, const char **code,
+                         struct hearken_error *error)
 {
     const char *language;
     int status = get_text(data, "language", &language, error);
     if (status < 0 || language == NULL || strcmp(language, "auto") == 0)
         return status;
-    if (strlen(language) < sizeof transcribe->language && model_speaks(model, language)) {
+    if (strlen(language) < sizeof transcribe->language && served_model_speaks(model, language)) {
         strcpy(transcribe->language, language);
         return 0;
     }

@@ -3,8 +3,8 @@
  * A model in service: opened on a backend, shared by the requests that came while it was the one in
  * force, and closed after the last of them. References are counted on the loop's thread alone.
  */
-#ifndef HEARKEN_DAEMON_MODEL_H
-#define HEARKEN_DAEMON_MODEL_H
+#ifndef HEARKEN_DAEMON_SERVED_MODEL_H
+#define HEARKEN_DAEMON_SERVED_MODEL_H
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -13,7 +13,7 @@
 #include "log.h"
 #include "settings.h"
 
-struct model {
+struct served_model {
     struct hearken_model *handle;
     unsigned references;
     char *file;
@@ -26,17 +26,17 @@ struct model {
  * Opens what [model] and [compute] say, which takes a while; from any thread, with settings that do
  * not change meanwhile. The caller gets the one reference. Errors: as hearken_model_open.
  */
-int model_open(const struct settings *settings, struct log *log, struct model **model,
-               struct hearken_error *error);
+int served_model_open(const struct settings *settings, struct log *log, struct served_model **model,
+                      struct hearken_error *error);
 
 /* Both accept NULL. */
-struct model *model_take(struct model *model);
-void model_release(struct model *model);
+struct served_model *served_model_take(struct served_model *model);
+void served_model_release(struct served_model *model);
 
 /* The file is not the one that was opened: replaced or rewritten. */
-bool model_file_changed(const struct model *model);
+bool served_model_file_changed(const struct served_model *model);
 
 /* Whether it knows the language of a BCP 47 tag ("en-GB": "en" is enough). */
-bool model_speaks(const struct model *model, const char *tag);
+bool served_model_speaks(const struct served_model *model, const char *tag);
 
 #endif

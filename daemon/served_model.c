@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "model.h"
+#include "served_model.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -56,7 +56,7 @@ static char *copy_value(const char *value)
 }
 
 /* Takes the codes out of a list as text, however it is punctuated. */
-static void note_languages(struct model *model, const char *value)
+static void note_languages(struct served_model *model, const char *value)
 {
     while (*value != '\0') {
         size_t length = 0;
@@ -70,7 +70,7 @@ static void note_languages(struct model *model, const char *value)
 
 static void note_item(void *context, const struct hearken_model_item *item)
 {
-    struct model *model = context;
+    struct served_model *model = context;
     if (item->shape != NULL || item->value == NULL)
         return;
     char **text = NULL;
@@ -86,7 +86,7 @@ static void note_item(void *context, const struct hearken_model_item *item)
         *text = copy_value(item->value);
 }
 
-static int read_facts(struct model *model, struct hearken_error *error)
+static int read_facts(struct served_model *model, struct hearken_error *error)
 {
     model->languages = json_array();
     if (model->languages == NULL)
@@ -106,7 +106,7 @@ static const char *text_or_null(const char *text)
     return *text != '\0' ? text : NULL;
 }
 
-static void close_model(struct model *model)
+static void close_model(struct served_model *model)
 {
     hearken_model_destroy(model->handle);
     json_decref(model->languages);
@@ -117,8 +117,8 @@ static void close_model(struct model *model)
     free(model);
 }
 
-int model_open(const struct settings *settings, struct log *log, struct model **result,
-               struct hearken_error *error)
+int served_model_open(const struct settings *settings, struct log *log,
+                      struct served_model **result, struct hearken_error *error)
 {
     const struct hearken_backend_options options = {
         .backend = settings->backend,
@@ -129,7 +129,7 @@ int model_open(const struct settings *settings, struct log *log, struct model **
         .log_context = log,
     };
     snprintf(error->message, sizeof error->message, "out of memory");
-    struct model *model = calloc(1, sizeof *model);
+    struct served_model *model = calloc(1, sizeof *model);
     if (model == NULL)
         return -ENOMEM;
     int status = -ENOMEM;
@@ -154,20 +154,20 @@ fail:
     return status;
 }
 
-struct model *model_take(struct model *model)
+struct served_model *served_model_take(struct served_model *model)
 {
     if (model != NULL)
         model->references++;
     return model;
 }
 
-void model_release(struct model *model)
+void served_model_release(struct served_model *model)
 {
     if (model != NULL && --model->references == 0)
         close_model(model);
 }
 
-bool model_file_changed(const struct model *model)
+bool served_model_file_changed(const struct served_model *model)
 {
     struct stat now;
     const struct stat *then = &model->file_status;
@@ -183,7 +183,7 @@ static size_t primary_length(const char *tag)
     return strcspn(tag, "-_");
 }
 
-bool model_speaks(const struct model *model, const char *tag)
+bool served_model_speaks(const struct served_model *model, const char *tag)
 {
     size_t index;
     json_t *language;
