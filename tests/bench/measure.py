@@ -228,8 +228,7 @@ def print_invented(rows: list[Row], verbose: bool) -> None:
             print(f"\n{row['dataset']} {row['id']}, {row['seconds']:.0f} s\n  {row['hypothesis']}")
 
 
-def main() -> int:
-    arguments = parse_arguments()
+def measure(arguments: argparse.Namespace) -> None:
     results, elapsed = run(arguments)
     rows = [count_invented(r) if arguments.noise else score(r) for r in results]
     print(f"{describe_program(arguments)}, {arguments.set}")
@@ -244,4 +243,13 @@ def main() -> int:
         print_worst(rows)
     if arguments.output:
         arguments.output.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def main() -> int:
+    arguments = parse_arguments()
+    try:
+        measure(arguments)
+    except (OSError, RuntimeError, ValueError) as problem:
+        print(f"tests/bench/wer: {problem}", file=sys.stderr)
+        return 1
     return 0
