@@ -246,32 +246,61 @@ static int place_tensors(struct reader *r, struct gguf *gguf, const uint64_t *of
     return 0;
 }
 
-static int compare_entries(const void *a, const void *b, void *entries)
+/* Entries or tensors: structs of `size` bytes that start with their name. */
+struct named {
+    const void *items;
+    size_t size;
+};
+
+static const char *name_of(const struct named *named, uint32_t index)
 {
-    const struct gguf_entry *e = entries;
-    return strcmp(e[*(const uint32_t *)a].name, e[*(const uint32_t *)b].name);
+    return *(char *const *)((const char *)named->items + index * named->size);
 }
 
-static int compare_tensors(const void *a, const void *b, void *tensors)
+static int compare_names(const void *a, const void *b, void *named)
 {
-    const struct gguf_tensor *t = tensors;
-    return strcmp(t[*(const uint32_t *)a].name, t[*(const uint32_t *)b].name);
+    return strcmp(name_of(named, *(const uint32_t *)a), name_of(named, *(const uint32_t *)b));
 }
 
 /* Sorts indices by name; a name that is there twice is an error. */
-static int sort_names(struct reader *r, uint32_t *order, uint64_t count, void *items,
-                      int (*compare)(const void *, const void *, void *), const char *what)
+static int sort_names(struct reader *r, struct named named, uint32_t *order, uint64_t count)
 {
     for (uint32_t i = 0; i < count; i++)
         order[i] = i;
-    qsort_r(order, count, sizeof(*order), compare, items);
+    qsort_r(order, count, sizeof(*order), compare_names, &named);
     for (uint64_t i = 1; i < count; i++)
-        if (compare(&order[i - 1], &order[i], items) == 0)
-            return hearken_fail(r->error, -EINVAL,
-                                "GGUF: two %s have the same name (number %" PRIu32 " and %" PRIu32
-                                ")",
-                                what, order[i - 1], order[i]);
+        if (compare_names(&order[i - 1], &order[i], &named) == 0)
+            return hearken_fail(r->error, -EINVAL, "GGUF: the name '%s' is there twice",
+                                name_of(&named, order[i]));
     return 0;
+}
+
+/* NULL if there is none. */
+static const void *find_name(struct named named, const uint32_t *order, uint64_t count,
+                             const char *name)
+{
+    uint64_t low = 0, high = count;
+    while (low < high) {
+        uint64_t middle = (low + high) / 2;
+        int way = strcmp(name, name_of(&named, order[middle]));
+        if (way == 0)
+            return (const char *)named.items + order[middle] * named.size;
+        if (way < 0)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return NULL;
+}
+
+static struct named entries_of(const struct gguf *gguf)
+{
+    return (struct named){gguf->entries, sizeof(*gguf->entries)};
+}
+
+static struct named tensors_of(const struct gguf *gguf)
+{
+    return (struct named){gguf->tensors, sizeof(*gguf->tensors)};
 }
 
 static int read_header(struct reader *r, struct gguf *gguf)
@@ -319,10 +348,8 @@ static int read_tables(struct reader *r, struct gguf *gguf, uint64_t *offsets)
     for (uint64_t i = 0; i < gguf->tensor_count; i++)
         if ((result = read_tensor(r, &gguf->tensors[i], &offsets[i])) < 0)
             return result;
-    if ((result = sort_names(r, gguf->entries_by_name, gguf->entry_count, gguf->entries,
-                             compare_entries, "entries")) < 0 ||
-        (result = sort_names(r, gguf->tensors_by_name, gguf->tensor_count, gguf->tensors,
-                             compare_tensors, "tensors")) < 0)
+    if ((result = sort_names(r, entries_of(gguf), gguf->entries_by_name, gguf->entry_count)) < 0 ||
+        (result = sort_names(r, tensors_of(gguf), gguf->tensors_by_name, gguf->tensor_count)) < 0)
         return result;
     return place_tensors(r, gguf, offsets);
 }
@@ -419,36 +446,12 @@ void gguf_destroy(struct gguf *gguf)
 
 const struct gguf_entry *gguf_find_entry(const struct gguf *gguf, const char *name)
 {
-    uint64_t low = 0, high = gguf->entry_count;
-    while (low < high) {
-        uint64_t middle = (low + high) / 2;
-        const struct gguf_entry *entry = &gguf->entries[gguf->entries_by_name[middle]];
-        int order = strcmp(name, entry->name);
-        if (order == 0)
-            return entry;
-        if (order < 0)
-            high = middle;
-        else
-            low = middle + 1;
-    }
-    return NULL;
+    return find_name(entries_of(gguf), gguf->entries_by_name, gguf->entry_count, name);
 }
 
 const struct gguf_tensor *gguf_find_tensor(const struct gguf *gguf, const char *name)
 {
-    uint64_t low = 0, high = gguf->tensor_count;
-    while (low < high) {
-        uint64_t middle = (low + high) / 2;
-        const struct gguf_tensor *tensor = &gguf->tensors[gguf->tensors_by_name[middle]];
-        int order = strcmp(name, tensor->name);
-        if (order == 0)
-            return tensor;
-        if (order < 0)
-            high = middle;
-        else
-            low = middle + 1;
-    }
-    return NULL;
+    return find_name(tensors_of(gguf), gguf->tensors_by_name, gguf->tensor_count, name);
 }
 
 double gguf_number(const struct gguf_entry *entry, uint64_t index)

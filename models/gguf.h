@@ -43,7 +43,7 @@ struct gguf_string {
 
 /* One entry of the metadata. A scalar is an array of one with `is_array` false. */
 struct gguf_entry {
-    char *name;
+    char *name; /* first, as in a tensor: both are found by it */
     bool is_array;
     enum gguf_type type; /* of the elements */
     uint64_t count;
