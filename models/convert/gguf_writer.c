@@ -1,0 +1,339 @@
+// SPDX-License-Identifier: MIT
+#include "gguf_writer.h"
+
+#include "numbers.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define VERSION      3u
+#define ALIGNMENT    32u
+#define PIECE        4096u /* values converted at a time; whole blocks of Q8_0 */
+#define LARGEST_HALF 65504.0f
+
+/* Values of GGUF's own type field, for metadata. */
+enum { TYPE_U32 = 4, TYPE_I32 = 5, TYPE_F32 = 6, TYPE_STRING = 8, TYPE_ARRAY = 9 };
+
+struct bytes {
+    uint8_t *data;
+    size_t length, room;
+    uint64_t entries;
+};
+
+struct tensor {
+    char *name;
+    enum gguf_type type;
+    uint64_t count; /* of values */
+};
+
+struct gguf_writer {
+    struct complaint *complaint;
+    char *path, *temporary;
+    FILE *file;
+    struct bytes keys, infos;
+    struct tensor *tensors;
+    size_t tensor_count, current;
+    uint64_t offset;  /* of the next tensor's values, from the start of all values */
+    uint64_t written; /* values of the current tensor */
+    int result;
+};
+
+static uint64_t align(uint64_t size)
+{
+    return (size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+}
+
+static uint64_t bytes_of(enum gguf_type type, uint64_t count)
+{
+    return type == GGUF_Q8_0  ? count / Q8_0_BLOCK * Q8_0_BLOCK_BYTES
+           : type == GGUF_F16 ? count * sizeof(uint16_t)
+                              : count * sizeof(float);
+}
+
+/* ---- The head, in memory ---- */
+
+static void append(struct gguf_writer *w, struct bytes *to, const void *data, size_t size)
+{
+    if (w->result < 0)
+        return;
+    if (to->room - to->length < size) {
+        size_t room = 2 * to->room + size + 4096;
+        void *grown = realloc(to->data, room);
+        if (!grown) {
+            w->result = complain_of_memory(w->complaint);
+            return;
+        }
+        to->data = grown;
+        to->room = room;
+    }
+    memcpy(to->data + to->length, data, size);
+    to->length += size;
+}
+
+static void append_u32(struct gguf_writer *w, struct bytes *to, uint32_t value)
+{
+    append(w, to, &value, sizeof(value));
+}
+
+static void append_u64(struct gguf_writer *w, struct bytes *to, uint64_t value)
+{
+    append(w, to, &value, sizeof(value));
+}
+
+static void append_text(struct gguf_writer *w, struct bytes *to, const char *text)
+{
+    append_u64(w, to, strlen(text));
+    append(w, to, text, strlen(text));
+}
+
+static void start_key(struct gguf_writer *w, const char *key, uint32_t type)
+{
+    append_text(w, &w->keys, key);
+    append_u32(w, &w->keys, type);
+    w->keys.entries++;
+}
+
+static void start_array(struct gguf_writer *w, const char *key, uint32_t type, size_t count)
+{
+    start_key(w, key, TYPE_ARRAY);
+    append_u32(w, &w->keys, type);
+    append_u64(w, &w->keys, count);
+}
+
+void gguf_add_text(struct gguf_writer *writer, const char *key, const char *value)
+{
+    start_key(writer, key, TYPE_STRING);
+    append_text(writer, &writer->keys, value);
+}
+
+void gguf_add_u32(struct gguf_writer *writer, const char *key, uint32_t value)
+{
+    start_key(writer, key, TYPE_U32);
+    append_u32(writer, &writer->keys, value);
+}
+
+void gguf_add_f32(struct gguf_writer *writer, const char *key, float value)
+{
+    start_key(writer, key, TYPE_F32);
+    append(writer, &writer->keys, &value, sizeof(value));
+}
+
+void gguf_add_u32s(struct gguf_writer *writer, const char *key, const uint32_t *values,
+                   size_t count)
+{
+    start_array(writer, key, TYPE_U32, count);
+    append(writer, &writer->keys, values, count * sizeof(*values));
+}
+
+void gguf_add_i32s(struct gguf_writer *writer, const char *key, const int32_t *values, size_t count)
+{
+    start_array(writer, key, TYPE_I32, count);
+    append(writer, &writer->keys, values, count * sizeof(*values));
+}
+
+void gguf_add_texts(struct gguf_writer *writer, const char *key, char *const *names,
+                    const uint32_t *chosen, size_t count)
+{
+    start_array(writer, key, TYPE_STRING, count);
+    for (size_t i = 0; i < count; i++)
+        append_text(writer, &writer->keys, names[chosen[i]]);
+}
+
+static void remember_tensor(struct gguf_writer *w, const char *name, enum gguf_type type,
+                            uint64_t count)
+{
+    if (w->result < 0)
+        return;
+    void *grown = realloc(w->tensors, (w->tensor_count + 1) * sizeof(*w->tensors));
+    if (grown)
+        w->tensors = grown;
+    char *copy = grown ? strdup(name) : NULL;
+    if (!copy) {
+        w->result = complain_of_memory(w->complaint);
+        return;
+    }
+    w->tensors[w->tensor_count++] = (struct tensor){copy, type, count};
+}
+
+void gguf_add_tensor(struct gguf_writer *writer, const char *name, enum gguf_type type,
+                     uint32_t rank, const uint64_t *shape)
+{
+    uint64_t count = 1;
+    append_text(writer, &writer->infos, name);
+    append_u32(writer, &writer->infos, rank);
+    for (uint32_t i = 0; i < rank; i++) {
+        append_u64(writer, &writer->infos, shape[i]);
+        count *= shape[i];
+    }
+    append_u32(writer, &writer->infos, type);
+    append_u64(writer, &writer->infos, writer->offset);
+    writer->infos.entries++;
+    writer->offset += align(bytes_of(type, count));
+    remember_tensor(writer, name, type, count);
+}
+
+/* ---- The file ---- */
+
+static void write_bytes(struct gguf_writer *w, const void *data, size_t size)
+{
+    if (w->result == 0 && size > 0 && fwrite(data, 1, size, w->file) != size)
+        w->result = complain_of_file(w->complaint, errno ? -errno : -EIO, w->temporary);
+}
+
+static void write_padding(struct gguf_writer *w, uint64_t length)
+{
+    static const uint8_t zeros[ALIGNMENT];
+    write_bytes(w, zeros, (size_t)(align(length) - length));
+}
+
+void gguf_write_head(struct gguf_writer *writer)
+{
+    const uint32_t version = VERSION;
+    write_bytes(writer, "GGUF", 4);
+    write_bytes(writer, &version, sizeof(version));
+    write_bytes(writer, &writer->infos.entries, sizeof(uint64_t));
+    write_bytes(writer, &writer->keys.entries, sizeof(uint64_t));
+    write_bytes(writer, writer->keys.data, writer->keys.length);
+    write_bytes(writer, writer->infos.data, writer->infos.length);
+    write_padding(writer, 24 + writer->keys.length + writer->infos.length);
+}
+
+static bool can_be_written(struct gguf_writer *w, const struct tensor *tensor, const float *values,
+                           size_t count)
+{
+    /* Q8_0 keeps a 127th of the largest value as a half. */
+    float largest = tensor->type == GGUF_F32   ? INFINITY
+                    : tensor->type == GGUF_F16 ? LARGEST_HALF
+                                               : 127 * LARGEST_HALF;
+    for (size_t i = 0; i < count; i++)
+        if (!isfinite(values[i]) || fabsf(values[i]) > largest) {
+            w->result =
+                complain(w->complaint, -ERANGE, "tensor '%s' holds %g, expected finite numbers%s",
+                         tensor->name, (double)values[i],
+                         tensor->type == GGUF_F32 ? "" : " that half precision holds");
+            return false;
+        }
+    return true;
+}
+
+/* At most PIECE values. */
+static void write_piece(struct gguf_writer *w, enum gguf_type type, const float *values,
+                        size_t count)
+{
+    uint16_t halves[PIECE];
+    uint8_t blocks[PIECE / Q8_0_BLOCK * Q8_0_BLOCK_BYTES];
+    if (type == GGUF_F32) {
+        write_bytes(w, values, count * sizeof(*values));
+    } else if (type == GGUF_F16) {
+        for (size_t i = 0; i < count; i++)
+            halves[i] = half_from_float(values[i]);
+        write_bytes(w, halves, count * sizeof(*halves));
+    } else {
+        quantize_q8_0(values, count, blocks);
+        write_bytes(w, blocks, (size_t)bytes_of(type, count));
+    }
+}
+
+void gguf_write_values(struct gguf_writer *writer, const float *values, size_t count)
+{
+    const struct tensor *tensor = &writer->tensors[writer->current];
+    if (writer->result < 0)
+        return;
+    if (writer->current == writer->tensor_count || count > tensor->count - writer->written) {
+        writer->result = complain(writer->complaint, -EINVAL,
+                                  "%s: more values than its tensors "
+                                  "hold",
+                                  writer->temporary);
+        return;
+    }
+    if (!can_be_written(writer, tensor, values, count))
+        return;
+    for (size_t at = 0; at < count; at += PIECE)
+        write_piece(writer, tensor->type, values + at, count - at < PIECE ? count - at : PIECE);
+    writer->written += count;
+    if (writer->written == tensor->count) {
+        write_padding(writer, bytes_of(tensor->type, tensor->count));
+        writer->written = 0;
+        writer->current++;
+    }
+}
+
+static int open_temporary(struct gguf_writer *w)
+{
+    int file = mkstemp(w->temporary);
+    if (file < 0)
+        return complain_of_file(w->complaint, -errno, w->temporary);
+    /* mkstemp makes it private; a model is as readable as any other file. */
+    mode_t mask = umask(0);
+    umask(mask);
+    w->file = fchmod(file, 0666 & ~mask) == 0 ? fdopen(file, "wb") : NULL;
+    if (w->file)
+        return 0;
+    int result = complain_of_file(w->complaint, -errno, w->temporary);
+    close(file);
+    unlink(w->temporary);
+    return result;
+}
+
+int gguf_writer_create(const char *path, struct gguf_writer **writer, struct complaint *complaint)
+{
+    int result = -ENOMEM;
+    struct gguf_writer *made = calloc(1, sizeof(*made));
+    if (!made)
+        return complain_of_memory(complaint);
+    made->complaint = complaint;
+    made->path = strdup(path);
+    if (!made->path || asprintf(&made->temporary, "%s.XXXXXX", path) < 0) {
+        made->temporary = NULL;
+        complain_of_memory(complaint);
+        goto failed;
+    }
+    if ((result = open_temporary(made)) < 0)
+        goto failed;
+    *writer = made;
+    return 0;
+failed:
+    gguf_writer_destroy(made);
+    return result;
+}
+
+void gguf_writer_destroy(struct gguf_writer *writer)
+{
+    if (!writer)
+        return;
+    if (writer->file) {
+        fclose(writer->file);
+        unlink(writer->temporary);
+    }
+    for (size_t i = 0; i < writer->tensor_count; i++)
+        free(writer->tensors[i].name);
+    free(writer->tensors);
+    free(writer->keys.data);
+    free(writer->infos.data);
+    free(writer->temporary);
+    free(writer->path);
+    free(writer);
+}
+
+int gguf_writer_finish(struct gguf_writer *writer)
+{
+    if (writer->result == 0 && writer->current != writer->tensor_count)
+        writer->result = complain(writer->complaint, -EINVAL, "tensor '%s' lacks values",
+                                  writer->tensors[writer->current].name);
+    if (writer->result == 0 && (fflush(writer->file) != 0 || fsync(fileno(writer->file)) != 0))
+        writer->result = complain_of_file(writer->complaint, -errno, writer->temporary);
+    if (writer->result < 0)
+        return writer->result;
+    if (rename(writer->temporary, writer->path) < 0)
+        return writer->result = complain_of_file(writer->complaint, -errno, writer->path);
+    fclose(writer->file);
+    writer->file = NULL;
+    return 0;
+}

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Writes a GGUF v3 file (https://github.com/ggml-org/ggml/blob/master/docs/gguf.md): metadata,
+ * then tensors, then their values in the same order. The file is made under a temporary name
+ * beside its own and takes that name when it is whole. The first failure sticks: only
+ * gguf_writer_finish needs to be asked. One thread at a time.
+ */
+#ifndef HEARKEN_CONVERT_GGUF_WRITER_H
+#define HEARKEN_CONVERT_GGUF_WRITER_H
+
+#include "complaint.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Values of ggml's type field. */
+enum gguf_type {
+    GGUF_F32 = 0,
+    GGUF_F16 = 1,
+    GGUF_Q8_0 = 8,
+};
+
+#define GGUF_MAX_RANK 3
+
+struct gguf_writer;
+
+/* `complaint` outlives the writer. Errors: the system's, -ENOMEM. */
+int gguf_writer_create(const char *path, struct gguf_writer **writer, struct complaint *complaint);
+
+/* Removes the temporary file if there is one. NULL is accepted. */
+void gguf_writer_destroy(struct gguf_writer *writer);
+
+void gguf_add_text(struct gguf_writer *writer, const char *key, const char *value);
+void gguf_add_u32(struct gguf_writer *writer, const char *key, uint32_t value);
+void gguf_add_f32(struct gguf_writer *writer, const char *key, float value);
+void gguf_add_u32s(struct gguf_writer *writer, const char *key, const uint32_t *values,
+                   size_t count);
+void gguf_add_i32s(struct gguf_writer *writer, const char *key, const int32_t *values,
+                   size_t count);
+
+/* The strings names[chosen[i]], i < count. */
+void gguf_add_texts(struct gguf_writer *writer, const char *key, char *const *names,
+                    const uint32_t *chosen, size_t count);
+
+/* `shape` innermost first. Q8_0: shape[0] is a multiple of 32. */
+void gguf_add_tensor(struct gguf_writer *writer, const char *name, enum gguf_type type,
+                     uint32_t rank, const uint64_t *shape);
+
+/* After the last tensor is added and before the first value. */
+void gguf_write_head(struct gguf_writer *writer);
+
+/* The next values of the first tensor that is not full; Q8_0: a multiple of 32 of them. */
+void gguf_write_values(struct gguf_writer *writer, const float *values, size_t count);
+
+/* Makes the file whole, on disk, and gives it its name. The first failure of them all. */
+int gguf_writer_finish(struct gguf_writer *writer);
+
+#endif

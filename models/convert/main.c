@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: MIT
+/* hearken-convert: a Whisper checkpoint of CTranslate2 becomes a model file of hearken. */
+#include "model_file.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#ifndef HEARKEN_VERSION
+#define HEARKEN_VERSION "0.1.0"
+#endif
+
+#define MAX_PATH 4096u
+
+static const char help_text[] =
+    "Usage: hearken-convert [option ...] -o OUT DIRECTORY\n"
+    "Make a model file for hearken from a Whisper checkpoint in CTranslate2's format.\n"
+    "DIRECTORY holds model.bin, config.json and vocabulary.json or vocabulary.txt.\n"
+    "\n"
+    "  -o, --output OUT          the model file; takes its name only when it is whole\n"
+    "  -t, --type TYPE           of large matrices: f32, f16 or q8_0 (q8_0)\n"
+    "  -k, --keep FILE           keep only the tokens in FILE, one a line (all)\n"
+    "  -l, --language CODE       the language that the model writes (en)\n"
+    "      --name NAME           general.name (OUT without its directory and .gguf)\n"
+    "      --description TEXT    general.description (none)\n"
+    "      --license NAME        general.license (MIT, that of OpenAI's checkpoints)\n"
+    "  -h, --help                print this\n"
+    "  -V, --version             print the version\n";
+
+enum { OPTION_NAME = 256, OPTION_DESCRIPTION, OPTION_LICENSE };
+
+static const struct option long_options[] = {
+    {"output", required_argument, NULL, 'o'},
+    {"type", required_argument, NULL, 't'},
+    {"keep", required_argument, NULL, 'k'},
+    {"language", required_argument, NULL, 'l'},
+    {"name", required_argument, NULL, OPTION_NAME},
+    {"description", required_argument, NULL, OPTION_DESCRIPTION},
+    {"license", required_argument, NULL, OPTION_LICENSE},
+    {"help", no_argument, NULL, 'h'},
+    {"version", no_argument, NULL, 'V'},
+    {NULL, 0, NULL, 0},
+};
+
+static const struct {
+    const char *name;
+    enum gguf_type type;
+} type_table[] = {{"f32", GGUF_F32}, {"f16", GGUF_F16}, {"q8_0", GGUF_Q8_0}};
+
+enum action { CONVERT, SHOW_HELP, SHOW_VERSION };
+
+struct options {
+    enum action action;
+    const char *directory, *output, *keep;
+    const char *language, *name, *description, *license;
+    enum gguf_type type;
+};
+
+static int parse_type(const char *name, enum gguf_type *type, struct complaint *complaint)
+{
+    for (size_t i = 0; i < sizeof(type_table) / sizeof(*type_table); i++)
+        if (strcmp(name, type_table[i].name) == 0) {
+            *type = type_table[i].type;
+            return 0;
+        }
+    return complain(complaint, -EINVAL, "--type is '%.40s', expected f32, f16 or q8_0", name);
+}
+
+static int take_option(struct options *o, int option, const char *value,
+                       struct complaint *complaint)
+{
+    switch (option) {
+    case 'o':
+        o->output = value;
+        return 0;
+    case 't':
+        return parse_type(value, &o->type, complaint);
+    case 'k':
+        o->keep = value;
+        return 0;
+    case 'l':
+        o->language = value;
+        return 0;
+    case OPTION_NAME:
+        o->name = value;
+        return 0;
+    case OPTION_DESCRIPTION:
+        o->description = value;
+        return 0;
+    case OPTION_LICENSE:
+        o->license = value;
+        return 0;
+    case 'h':
+        o->action = SHOW_HELP;
+        return 0;
+    case 'V':
+        o->action = SHOW_VERSION;
+        return 0;
+    default:
+        return complain(complaint, -EINVAL, "unknown option or no value for it; see --help");
+    }
+}
+
+static int parse_options(struct options *o, int count, char **arguments,
+                         struct complaint *complaint)
+{
+    int option;
+    opterr = 0;
+    *o = (struct options){.language = "en", .license = "MIT", .type = GGUF_Q8_0};
+    while ((option = getopt_long(count, arguments, "o:t:k:l:hV", long_options, NULL)) != -1) {
+        int result = take_option(o, option, optarg, complaint);
+        if (result < 0 || o->action != CONVERT)
+            return result;
+    }
+    if (!o->output)
+        return complain(complaint, -EINVAL, "-o OUT is missing; see --help");
+    if (count - optind != 1)
+        return complain(complaint, -EINVAL, "%d directories given, expected one; see --help",
+                        count - optind);
+    o->directory = arguments[optind];
+    return 0;
+}
+
+/* "models/hearken-en.gguf" is called "hearken-en". */
+static char *default_name(const char *output)
+{
+    const char *slash = strrchr(output, '/');
+    const char *base = slash ? slash + 1 : output;
+    size_t length = strlen(base);
+    if (length > 5 && strcmp(base + length - 5, ".gguf") == 0)
+        length -= 5;
+    return strndup(base, length);
+}
+
+static int write_file(const struct options *o, const struct ct2 *ct2, const struct whisper *whisper,
+                      const struct config *config, const struct vocabulary *vocabulary,
+                      struct complaint *complaint)
+{
+    char *made_name = o->name ? NULL : default_name(o->output);
+    if (!o->name && !made_name)
+        return complain_of_memory(complaint);
+    const struct model_file model = {
+        .name = o->name ? o->name : made_name,
+        .description = o->description,
+        .license = o->license,
+        .language = o->language,
+        .type = o->type,
+        .whisper = whisper,
+        .ct2 = ct2,
+        .config = config,
+        .vocabulary = vocabulary,
+    };
+    int result = model_file_write(&model, o->output, complaint);
+    if (result == 0)
+        printf("%s: %s, %u of %u tokens, listener %u and speller %u layers of width %u\n",
+               o->output, model.name, vocabulary->kept_count, vocabulary->count,
+               whisper->listener_layers, whisper->speller_layers, whisper->width);
+    free(made_name);
+    return result;
+}
+
+static int convert(const struct options *o, struct complaint *complaint)
+{
+    char path[MAX_PATH];
+    struct ct2 *ct2 = NULL;
+    struct whisper whisper;
+    struct config config = {0};
+    struct vocabulary vocabulary = {0};
+    int length = snprintf(path, sizeof(path), "%s/model.bin", o->directory);
+    if (length < 0 || (size_t)length >= sizeof(path))
+        return complain(complaint, -ENAMETOOLONG, "%.80s...: the path is too long", o->directory);
+    int result = ct2_open(path, &ct2, complaint);
+    if (result == 0 && (result = whisper_read(&whisper, ct2, complaint)) == 0 &&
+        (result = config_read(&config, o->directory, whisper.speller_layers, whisper.heads,
+                              whisper.vocabulary, complaint)) == 0 &&
+        (result = vocabulary_read(&vocabulary, o->directory, complaint)) == 0 && o->keep)
+        result = vocabulary_keep(&vocabulary, o->keep, complaint);
+    if (result == 0)
+        result = write_file(o, ct2, &whisper, &config, &vocabulary, complaint);
+    vocabulary_finish(&vocabulary);
+    config_finish(&config);
+    ct2_destroy(ct2);
+    return result;
+}
+
+int main(int count, char **arguments)
+{
+    struct options options;
+    struct complaint complaint = {""};
+    int result = parse_options(&options, count, arguments, &complaint);
+    if (result < 0) {
+        fprintf(stderr, "hearken-convert: %s\n", complaint.text);
+        return 2;
+    }
+    if (options.action == SHOW_HELP)
+        fputs(help_text, stdout);
+    else if (options.action == SHOW_VERSION)
+        puts("hearken-convert " HEARKEN_VERSION);
+    else if (convert(&options, &complaint) < 0) {
+        fprintf(stderr, "hearken-convert: %s\n", complaint.text);
+        return 1;
+    }
+    return 0;
+}

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: MIT
+/* Whisper's network out of a CTranslate2 model.bin: its numbers, checked, and its tensors. */
+#ifndef HEARKEN_CONVERT_WHISPER_H
+#define HEARKEN_CONVERT_WHISPER_H
+
+#include "ct2.h"
+#include "gguf_writer.h"
+
+#include <stdbool.h>
+
+struct whisper {
+    uint32_t mels, width, heads, mlp;
+    uint32_t listener_layers, listener_positions;
+    uint32_t speller_layers, speller_positions;
+    uint32_t vocabulary;
+    bool multilingual; /* knows languages and tasks */
+};
+
+/* Errors: -EINVAL with what is missing or of another shape or kind than hearken computes. */
+int whisper_read(struct whisper *whisper, const struct ct2 *ct2, struct complaint *complaint);
+
+/* One tensor of the model file, and where its values are. */
+struct whisper_tensor {
+    char name[64];
+    enum gguf_type type;
+    uint32_t rank;
+    uint64_t shape[GGUF_MAX_RANK]; /* innermost first; 1 beyond the rank */
+    const struct ct2_tensor *source;
+    uint64_t first_row;   /* of the source; a row has shape[0] values */
+    const uint32_t *rows; /* NULL: one after another; otherwise these, the caller's */
+};
+
+struct whisper_tensors {
+    struct whisper_tensor *tensors;
+    size_t count;
+};
+
+/*
+ * All tensors of the model file but for features.*: `kept` are the kept_count rows of the embedding
+ * that it gets, `type` what large matrices become. Both and `ct2` outlive the list. Errors:
+ * -EINVAL, named; -ENOMEM. Owned by the caller, who calls whisper_tensors_finish, also after an
+ * error.
+ */
+int whisper_list_tensors(struct whisper_tensors *list, const struct whisper *whisper,
+                         const struct ct2 *ct2, enum gguf_type type, const uint32_t *kept,
+                         uint32_t kept_count, struct complaint *complaint);
+void whisper_tensors_finish(struct whisper_tensors *list);
+
+#endif
