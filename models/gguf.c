@@ -389,7 +389,8 @@ int gguf_open_memory(const void *data, size_t size, struct gguf **gguf, struct h
 static int map_file(const char *path, void **mapping, size_t *size, struct hearken_error *error)
 {
     struct stat status;
-    int file = open(path, O_RDONLY | O_CLOEXEC);
+    /* Without waiting, so that a pipe that nobody writes to is refused and not waited for. */
+    int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (file < 0)
         return hearken_fail(error, -errno, "%s: %s", path, strerror(errno));
     int result = 0;
