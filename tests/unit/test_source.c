@@ -651,25 +651,31 @@ static void test_redirected_input(void)
 
 /* What is written to a pipe comes out before more is written: live sound does not wait. Through a
  * FIFO, whose path is opened like a file's. */
+struct half {
+    char fifo[640];
+    int fd; /* left open */
+};
+
 static void *write_first_half(void *context)
 {
-    int *fd = context;
-    *fd = open(path_of("fifo"), O_WRONLY | O_CLOEXEC);
+    struct half *half = context;
+    half->fd = open(half->fifo, O_WRONLY | O_CLOEXEC);
     struct wav *wav = make_wav(UINT32_MAX, UINT32_MAX);
-    size_t half = wav->size - sizeof(tone) / 2;
-    CU_ASSERT_EQUAL(write(*fd, wav->bytes, half), (ssize_t)half);
+    size_t size = wav->size - sizeof(tone) / 2;
+    CU_ASSERT_EQUAL(write(half->fd, wav->bytes, size), (ssize_t)size);
     free(wav);
     return NULL;
 }
 
 static void test_live_sound(void)
 {
-    CU_ASSERT_EQUAL_FATAL(mkfifo(path_of("fifo"), 0600), 0);
+    struct half half = {.fd = -1};
+    snprintf(half.fifo, sizeof(half.fifo), "%s", path_of("fifo"));
+    CU_ASSERT_EQUAL_FATAL(mkfifo(half.fifo, 0600), 0);
     pthread_t writer;
-    int fd = -1;
-    CU_ASSERT_EQUAL_FATAL(pthread_create(&writer, NULL, write_first_half, &fd), 0);
+    CU_ASSERT_EQUAL_FATAL(pthread_create(&writer, NULL, write_first_half, &half), 0);
     struct hearken_source *source;
-    CU_ASSERT_EQUAL_FATAL(hearken_source_open(path_of("fifo"), NULL, &source, NULL), 0);
+    CU_ASSERT_EQUAL_FATAL(hearken_source_open(half.fifo, NULL, &source, NULL), 0);
     float *samples = malloc(COUNT * sizeof(*samples));
     size_t count = 0;
     while (count < COUNT / 2) {
@@ -679,7 +685,7 @@ static void test_live_sound(void)
     }
     CU_ASSERT_EQUAL(count, COUNT / 2);
     pthread_join(writer, NULL);
-    close(fd);
+    close(half.fd);
     CU_ASSERT_EQUAL(hearken_source_read(source, samples, COUNT, NULL), 0);
     hearken_source_destroy(source);
     free(samples);
