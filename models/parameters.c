@@ -31,8 +31,8 @@ static int read_integer(const struct gguf *gguf, const char *key, uint32_t lowes
 {
     const struct gguf_entry *entry = find_number(gguf, key);
     if (!entry)
-        return hearken_fail(error, -EINVAL, "%s is missing, expected a number from %u to %u", key,
-                            lowest, highest);
+        return hearken_fail(error, -EINVAL, "%s is %s, expected a whole number from %u to %u", key,
+                            gguf_find_entry(gguf, key) ? "no number" : "missing", lowest, highest);
     double number = gguf_number(entry, 0);
     if (!(number >= lowest && number <= highest) || number != floor(number))
         return hearken_fail(error, -EINVAL, "%s is %g, expected a whole number from %u to %u", key,
@@ -102,11 +102,12 @@ static int read_features(struct feature_parameters *f, const struct gguf *gguf,
         (result = read_optional(gguf, "hearken.features.window", 0, 0, MAX_POSITIONS, &f->window,
                                 error)) < 0)
         return result;
-    if (f->scale == 0 || f->below_maximum < 0)
+    if (f->scale == 0)
+        return hearken_fail(error, -EINVAL, "hearken.features.scale is 0, expected another number");
+    if (f->below_maximum < 0)
         return hearken_fail(error, -EINVAL,
-                            "hearken.features: scale is %g and below_maximum %g, expected scale "
-                            "other than 0 and below_maximum not negative",
-                            (double)f->scale, (double)f->below_maximum);
+                            "hearken.features.below_maximum is %g, expected 0 or more",
+                            (double)f->below_maximum);
     return 0;
 }
 
