@@ -12,6 +12,10 @@ int complain(struct complaint *complaint, int code, const char *format, ...)
     va_start(arguments, format);
     vsnprintf(complaint->text, sizeof(complaint->text), format, arguments);
     va_end(arguments);
+    /* What files say may hold anything: keep it one line, and from steering a terminal. */
+    for (char *c = complaint->text; *c; c++)
+        if ((unsigned char)*c < ' ' || *c == 0x7f)
+            *c = '?';
     return code;
 }
 
