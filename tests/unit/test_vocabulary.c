@@ -84,7 +84,7 @@ static struct vocabulary pieces(void)
     static const char *const tokens[] = {
         "<blank>", "<s>",        "</s>",    "<unk>", WORD "the", WORD,       "cat",
         "s",       "a" WORD "b", WORD WORD, "\xc3",  "\xa9",     "\xe2\x96", "\xf0\x9f\x8e\xa4",
-        "",        "end" WORD,
+        "",        ("end" WORD),
     };
     struct made_file file = made_vocabulary("hearken-bpe", tokens, 16);
     made_number(&file, "tokenizer.ggml.blank_token_id", GGUF_U32, 0);
