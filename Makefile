@@ -94,7 +94,12 @@ include_for = $(strip $(or \
 	$(if $(filter tests/parity/%,$(1)),$(include_parity))))
 
 # The reference's inner loops are written for the vectoriser: plain C, no instruction set flags.
-flags_for = $(if $(filter plugins/reference/%,$(1)),-O3 -fopenmp-simd)
+# Those go on the files of plugins/cpu/ that are named after an instruction set, and on no others.
+flags_avx2   := -mavx2 -mfma -mf16c
+flags_avx512 := $(flags_avx2) -mavx512f -mavx512bw -mavx512vl -mavx512dq
+flags_vnni   := $(flags_avx512) -mavx512vnni
+flags_for = $(if $(filter plugins/reference/%,$(1)),-O3 -fopenmp-simd) \
+            $(if $(filter plugins/cpu/%,$(1)),-O3 $(flags_$(lastword $(subst _, ,$(basename $(1))))))
 
 library_libs := $(sndfile_libs) $(soxr_libs) $(fftw3f_libs) $(zlib_libs) -ldl -lm
 daemon_libs  := $(libuv_libs) $(jansson_libs) $(libsystemd_libs) -linih -lm
@@ -137,8 +142,12 @@ $(BUILD)/lib/libhearken.so.$(VERSION): $(call objects,$(library_sources))
 	$(Q)$(CC) -shared -Wl,-soname,$(soname) $(LINK) $(LDFLAGS) -o $@ $^ $(library_libs)
 
 # Plugins: one shared object for each folder that has a plugin.c
+# (plugins/cpu/ stands on the reference's buffers, checks and copying kernels).
+sources_cpu := $(patsubst %,plugins/reference/%.c,check embed queue search sums tensor)
+
 define plugin_rule
-$(BUILD)/lib/hearken/$(1).so: $$(call objects,$$(filter plugins/$(1)/%,$$(plugin_sources)))
+$(BUILD)/lib/hearken/$(1).so: $$(call objects,$$(filter plugins/$(1)/%,$$(plugin_sources)) \
+                                              $$(sources_$(1)))
 	$$(SAY) LINK $$@
 	@mkdir -p $$(@D)
 	$$(Q)$$(CC) -shared $$(LINK) $$(LDFLAGS) -o $$@ $$^ $$(libs_$(1)) -lm

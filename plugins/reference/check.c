@@ -26,7 +26,7 @@ static __attribute__((format(printf, 2, 0))) void report_list(const struct heark
 
     if (!host || !host->log)
         return;
-    const int prefix = snprintf(line, sizeof(line), "reference: ");
+    const int prefix = snprintf(line, sizeof(line), "%s: ", backend->name);
     vsnprintf(line + prefix, sizeof(line) - (size_t)prefix, format, list);
     host->log(host->log_context, LEVEL_ERROR, line);
 }

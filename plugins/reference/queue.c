@@ -15,6 +15,7 @@ int backend_create(const struct hearken_plugin_host *host, struct hearken_backen
     if (!made)
         return -ENOMEM;
     made->host = host;
+    made->name = "reference";
     *backend = made;
     return 0;
 }

@@ -14,6 +14,7 @@
 
 struct hearken_backend {
     const struct hearken_plugin_host *host;
+    const char *name; /* of the plugin that these are built into, for messages */
 };
 
 struct hearken_tensor {

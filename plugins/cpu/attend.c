@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: MIT
+/* The attention kernels: their heads, cut into parts for the threads. */
+#include "cpu.h"
+#include "pool.h"
+
+#include <string.h>
+
+enum {
+    PART_PRODUCTS = 256 * 1024, /* multiplications that are worth another thread */
+    PARTS_PER_THREAD = 2,
+    TILES_PER_PART = 8, /* at least: each part turns the keys into panels again */
+};
+
+typedef int attention_kernel(const struct attention *attention, struct range queries,
+                             struct workspace *workspace);
+
+/* All heads of a call: each is `sequences · heads` parts of `pieces` ranges of queries. */
+struct heads {
+    const struct hearken_self_attend *self; /* one of the two */
+    const struct hearken_attend *other;
+    attention_kernel *run;
+    size_t heads, queries, step, pieces;
+};
+
+static size_t divide_up(size_t count, size_t by)
+{
+    return (count + by - 1) / by;
+}
+
+static struct attention head_of_self(const struct hearken_self_attend *arguments, size_t sequence,
+                                     size_t head)
+{
+    const size_t width = arguments->out.columns, head_width = width / arguments->heads;
+    const size_t positions = arguments->qkv.rows / arguments->sequences;
+    const bool cached = arguments->keys.buffer;
+    const float *qkv = matrix_row(&arguments->qkv, sequence * positions) + head * head_width;
+    const size_t step = cached ? width : arguments->qkv.stride;
+
+    return (struct attention){
+        .query = qkv,
+        .keys = cached ? matrix_row(&arguments->keys, sequence) + head * head_width : qkv + width,
+        .values =
+            cached ? matrix_row(&arguments->values, sequence) + head * head_width : qkv + 2 * width,
+        .query_step = arguments->qkv.stride,
+        .keys_step = step,
+        .values_step = step,
+        .past = arguments->past,
+        .total = arguments->past + positions,
+        .chunk = arguments->chunk,
+        .width = head_width,
+        .out = matrix_row(&arguments->out, sequence * positions) + head * head_width,
+        .out_step = arguments->out.stride,
+    };
+}
+
+static struct attention head_of_other(const struct hearken_attend *arguments, size_t head)
+{
+    const size_t width = arguments->query.columns / arguments->heads, steps = arguments->keys.rows;
+    const struct hearken_matrix *alignment = arguments->alignment;
+
+    return (struct attention){
+        .query = matrix_row(&arguments->query, 0) + head * width,
+        .keys = matrix_row(&arguments->keys, 0) + head * width,
+        .values = matrix_row(&arguments->values, 0) + head * width,
+        .query_step = arguments->query.stride,
+        .keys_step = arguments->keys.stride,
+        .values_step = arguments->values.stride,
+        .total = steps,
+        .width = width,
+        .alignment = alignment ? matrix_row(alignment, 0) + head * steps : NULL,
+        .alignment_step = alignment ? alignment->stride : 0,
+        .out = matrix_row(&arguments->context, 0) + head * width,
+        .out_step = arguments->context.stride,
+    };
+}
+
+static int attend_part(const void *context, size_t index, struct workspace *workspace)
+{
+    const struct heads *heads = context;
+    const size_t which = index / heads->pieces, first = index % heads->pieces * heads->step;
+    const size_t sequence = which / heads->heads, head = which % heads->heads;
+    const struct attention attention =
+        heads->self ? head_of_self(heads->self, sequence, head) : head_of_other(heads->other, head);
+    const size_t left = heads->queries - first;
+
+    return heads->run(&attention,
+                      (struct range){first, first + (left < heads->step ? left : heads->step)},
+                      workspace);
+}
+
+/* `elements`: how often a query is multiplied, all heads together. */
+static int run_heads(struct hearken_queue *queue, struct heads *heads, size_t sequences,
+                     double elements)
+{
+    struct pool *pool = cpu_backend(queue)->pool;
+    const size_t threads = pool_threads(pool), all = sequences * heads->heads;
+    const size_t tile = cpu_set(queue)->tile_rows;
+    const size_t tiles = divide_up(heads->queries, tile);
+    const size_t wanted = divide_up(threads * PARTS_PER_THREAD, all);
+    const size_t most = tiles / TILES_PER_PART > 1 ? tiles / TILES_PER_PART : 1;
+    struct workspace *workspace = &((struct cpu_queue *)queue)->workspace;
+    int error = 0;
+
+    heads->step = divide_up(tiles, wanted < most ? wanted : most) * tile;
+    heads->pieces = divide_up(heads->queries, heads->step);
+    if (elements * (double)heads->queries >= 2.0 * PART_PRODUCTS)
+        return pool_run(pool, attend_part, heads, all * heads->pieces, workspace);
+    for (size_t index = 0; index < all * heads->pieces && !error; index++)
+        error = attend_part(heads, index, workspace);
+    return error;
+}
+
+/* The new keys and values of one sequence go behind those that its cache holds. */
+static void append(const struct hearken_self_attend *arguments, size_t sequence, size_t positions)
+{
+    const size_t width = arguments->out.columns;
+
+    for (size_t row = 0; row < positions; row++) {
+        const float *qkv = matrix_row(&arguments->qkv, sequence * positions + row);
+        const size_t at = (arguments->past + row) * width;
+        memcpy(matrix_row(&arguments->keys, sequence) + at, qkv + width, width * sizeof(float));
+        memcpy(matrix_row(&arguments->values, sequence) + at, qkv + 2 * width,
+               width * sizeof(float));
+    }
+}
+
+int cpu_self_attend(struct hearken_queue *queue, const struct hearken_self_attend *arguments)
+{
+    int error = check_self_attend(queue, arguments);
+
+    if (error)
+        return error;
+    const size_t positions = arguments->qkv.rows / arguments->sequences;
+    struct heads heads = {
+        .self = arguments,
+        .run = cpu_set(queue)->self_attend,
+        .heads = arguments->heads,
+        .queries = positions,
+    };
+    if (arguments->keys.buffer)
+        for (size_t sequence = 0; sequence < arguments->sequences; sequence++)
+            append(arguments, sequence, positions);
+    const double keys = (double)arguments->past + (double)positions;
+    return run_heads(queue, &heads, arguments->sequences,
+                     2.0 * keys * arguments->out.columns * arguments->sequences);
+}
+
+int cpu_attend(struct hearken_queue *queue, const struct hearken_attend *arguments)
+{
+    int error = check_attend(queue, arguments);
+
+    if (error)
+        return error;
+    struct heads heads = {
+        .other = arguments,
+        .run = cpu_set(queue)->attend,
+        .heads = arguments->heads,
+        .queries = arguments->query.rows,
+    };
+    return run_heads(queue, &heads, 1, 2.0 * arguments->keys.rows * arguments->query.columns);
+}

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The processor plugin's own types and what its files share.
+ *
+ * It starts from the reference plugin's objects (its buffers, queues, argument checks and what is
+ * only copying) and puts kernels of its own over the rest. The kernels of an instruction set are
+ * compiled with its flags in one file, `set_*.c` or `blocks_*.c`, and reached through a table, so
+ * that nothing else holds an instruction that a processor may lack.
+ *
+ * Weights. A matrix [outputs, inputs] is cut into panels of neighbouring outputs, so many as two
+ * vectors have lanes. A panel holds what its outputs multiply input 0 with, then input 1, and so
+ * on: one input meets all outputs of a panel in two instructions.
+ *
+ * Rows. What a row gives never depends on the rows beside it: each sum goes over the inputs in
+ * their order, whatever the number of rows in a call, the number of threads or the instruction set.
+ */
+#ifndef HEARKEN_CPU_H
+#define HEARKEN_CPU_H
+
+#include "../reference/check.h"
+#include "../reference/reference.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct pool;
+
+/* ---- Working memory ---- */
+
+/* Aligned memory that only grows, one for each thread that works. */
+struct workspace {
+    unsigned char *data;
+    size_t size;
+};
+
+/* `size` bytes aligned to a cache line, valid until the next call; NULL: no memory. */
+void *workspace_reserve(struct workspace *workspace, size_t size);
+void workspace_finish(struct workspace *workspace);
+
+/* ---- Weights (weights.c) ---- */
+
+enum {
+    BLOCK_INPUTS = 32, /* of Q8_0 */
+    CHUNK_INPUTS = 16, /* inputs of a row that lie side by side while it is multiplied */
+};
+
+enum packing {
+    PACKED_NONE,  /* used where the file is mapped */
+    PACKED_F32,   /* [panels, inputs, panel] */
+    PACKED_F16,   /* likewise, half precision */
+    PACKED_Q8,    /* [panels, blocks] of: scales [panel], half precision; bytes [32, panel] */
+    PACKED_PAIRS, /* likewise with bytes [16, panel, 2]: an output's two inputs side by side */
+};
+
+struct packed {
+    enum packing packing;
+    size_t outputs, inputs;
+    size_t panel;      /* outputs in one, the last being filled up with zeros */
+    size_t panel_size; /* bytes */
+    unsigned char *data;
+};
+
+struct matrix_kernels;
+
+struct cpu_tensor {
+    struct hearken_tensor base; /* first: the reference's functions see this */
+    struct packed packed;
+    const struct matrix_kernels *kernels;
+};
+
+static inline const struct cpu_tensor *cpu_tensor(const struct hearken_tensor *tensor)
+{
+    return (const struct cpu_tensor *)tensor;
+}
+
+int cpu_tensor_create(struct hearken_backend *backend, const struct hearken_weights *weights,
+                      struct hearken_tensor **tensor);
+void cpu_tensor_destroy(struct hearken_backend *backend, struct hearken_tensor *tensor);
+
+/* ---- What an instruction set brings ---- */
+
+/* A range of rows or panels: `first` up to, not including, `end`. */
+struct range {
+    size_t first, end;
+};
+
+struct matrix_kernels {
+    enum packing packing_of_q8; /* how it wants Q8_0 */
+    size_t panel;
+    size_t tile_rows; /* rows that are best multiplied together */
+    /* The product's rows and outputs of these ranges (reference.h). 0 or -ENOMEM. */
+    int (*multiply)(const struct product *product, struct range rows, struct range panels,
+                    struct workspace *workspace);
+};
+
+/* One head of one sequence: rows some steps apart. */
+struct attention {
+    const float *query, *keys, *values;
+    size_t query_step, keys_step, values_step;
+    size_t past;  /* the position of query row 0 */
+    size_t total; /* keys */
+    size_t chunk; /* 0: each position sees all keys, else those up to the end of its chunk */
+    size_t width;
+    float *alignment; /* [queries, total], or NULL */
+    size_t alignment_step;
+    float *out;
+    size_t out_step;
+};
+
+struct instruction_set {
+    const char *name;
+    const struct matrix_kernels *dense; /* takes weights of any type */
+    size_t tile_rows;                   /* of the attention */
+    /* Queries of the range: with online softmax, or with the alignment written. 0 or -ENOMEM. */
+    int (*self_attend)(const struct attention *attention, struct range queries,
+                       struct workspace *workspace);
+    int (*attend)(const struct attention *attention, struct range queries,
+                  struct workspace *workspace);
+    void (*norm_row)(const float *in, size_t width, const float *scale, const float *shift,
+                     float epsilon, float *out);
+    /* One row of gates [4 · width] in the order input, forget, cell, output. */
+    void (*lstm_row)(const float *gates, size_t width, const float *residual, float *cell,
+                     float *hidden, float *out);
+    /* x = x + mask - log Σ exp(x + mask); `mask` may be NULL. */
+    void (*log_softmax_row)(float *x, const float *mask, size_t count);
+    /* The first column from `from` on above `bound`; `count` if there is none. */
+    size_t (*find_above)(const float *x, size_t from, size_t count, float bound);
+};
+
+extern const struct instruction_set instruction_set_plain, instruction_set_avx2,
+    instruction_set_avx512;
+extern const struct matrix_kernels blocks_vnni;
+
+/* ---- Backend and queue ---- */
+
+struct cpu_backend {
+    struct hearken_backend base;
+    const struct instruction_set *set;
+    const struct matrix_kernels *blocks; /* for Q8_0; NULL: the set's own */
+    struct pool *pool;
+};
+
+struct cpu_queue {
+    struct hearken_queue base;
+    struct workspace workspace;
+};
+
+static inline const struct cpu_backend *cpu_backend(const struct hearken_queue *queue)
+{
+    return (const struct cpu_backend *)queue->backend;
+}
+
+static inline const struct instruction_set *cpu_set(const struct hearken_queue *queue)
+{
+    return cpu_backend(queue)->set;
+}
+
+/* ---- Kernels ---- */
+
+int cpu_linear(struct hearken_queue *queue, const struct hearken_linear *arguments);
+int cpu_convolve(struct hearken_queue *queue, const struct hearken_convolve *arguments);
+int cpu_lstm(struct hearken_queue *queue, const struct hearken_lstm *arguments);
+int cpu_self_attend(struct hearken_queue *queue, const struct hearken_self_attend *arguments);
+int cpu_attend(struct hearken_queue *queue, const struct hearken_attend *arguments);
+int cpu_layer_norm(struct hearken_queue *queue, const struct hearken_layer_norm *arguments);
+int cpu_log_softmax(struct hearken_queue *queue, const struct hearken_matrix *x,
+                    const struct hearken_tensor *mask);
+int cpu_top_k(struct hearken_queue *queue, const struct hearken_matrix *x, uint32_t count,
+              float *values, uint32_t *columns);
+
+#endif

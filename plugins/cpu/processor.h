@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: MIT
+/* Which instruction sets the processor has and the system lets programs use. */
+#ifndef HEARKEN_CPU_PROCESSOR_H
+#define HEARKEN_CPU_PROCESSOR_H
+
+enum processor_set {
+    PROCESSOR_AVX2 = 1,   /* with FMA and F16C */
+    PROCESSOR_AVX512 = 2, /* foundation, BW, VL and DQ */
+    PROCESSOR_VNNI = 4,   /* AVX-512 VNNI */
+};
+
+/* Those that are there, each with all that it builds on, less those that the mask withholds. */
+unsigned processor_sets(const char *mask);
+
+/* The first name of the mask that is none of avx2, avx512, vnni and amx: where it starts, and its
+ * length. NULL: all are known. (No kernel uses AMX yet.) */
+const char *processor_unknown_set(const char *mask, int *length);
+
+#endif

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The product of a tile of rows with a panel, under everything that is a sum of products. The sums
+ * stay in registers over all inputs.
+ */
+#ifndef HEARKEN_CPU_TEMPLATE_TILE_H
+#define HEARKEN_CPU_TEMPLATE_TILE_H
+
+enum { PANEL = 2 * LANES };
+
+/* Compiled once for every number of rows, so that each sum has a register. */
+#define INLINE static inline __attribute__((always_inline))
+
+/*
+ * sums[row][PANEL] += Σ_k x[k / 16][row][k % 16] · panel[k][PANEL], over `count` inputs; the rows
+ * of `panel` are `step` elements apart.
+ */
+INLINE void multiply_tile_of(const float *x, const float *panel, size_t step, size_t count,
+                             float *sums, const size_t rows)
+{
+    vector sum[TILE_ROWS][2];
+
+    for (size_t row = 0; row < rows; row++) {
+        sum[row][0] = load(sums + row * PANEL);
+        sum[row][1] = load(sums + row * PANEL + LANES);
+    }
+    for (; count > 0; x += rows * CHUNK_INPUTS) {
+        const size_t inputs = count < CHUNK_INPUTS ? count : CHUNK_INPUTS;
+        for (size_t k = 0; k < inputs; k++, panel += step) {
+            const vector low = load(panel), high = load(panel + LANES);
+            for (size_t row = 0; row < rows; row++) {
+                const vector input = broadcast(x[row * CHUNK_INPUTS + k]);
+                sum[row][0] = multiply_add(input, low, sum[row][0]);
+                sum[row][1] = multiply_add(input, high, sum[row][1]);
+            }
+        }
+        count -= inputs;
+    }
+    for (size_t row = 0; row < rows; row++) {
+        store(sums + row * PANEL, sum[row][0]);
+        store(sums + row * PANEL + LANES, sum[row][1]);
+    }
+}
+
+static inline void multiply_tile(const float *x, const float *panel, size_t step, size_t count,
+                                 float *sums, size_t rows)
+{
+    switch (rows) {
+#define CASE(n)                                                                                    \
+    case n:                                                                                        \
+        if (n <= TILE_ROWS)                                                                        \
+            multiply_tile_of(x, panel, step, count, sums, n <= TILE_ROWS ? n : 1);                 \
+        break;
+        CASE(1)
+        CASE(2)
+        CASE(3)
+        CASE(4)
+        CASE(5)
+        CASE(6)
+        CASE(7)
+        CASE(8)
+        CASE(9)
+        CASE(10)
+        CASE(11)
+        CASE(12)
+        CASE(13)
+        CASE(14)
+#undef CASE
+    }
+}
+
+/* Inputs of a row in whole chunks. */
+static inline size_t whole_chunks(size_t inputs)
+{
+    return (inputs + CHUNK_INPUTS - 1) / CHUNK_INPUTS * CHUNK_INPUTS;
+}
+
+/* x[inputs / 16][rows][16] of `rows` rows of `inputs`, the last chunk filled up with zeros. */
+static inline void lay_out_tile(const float *in, size_t step, size_t rows, size_t inputs, float *x)
+{
+    for (size_t input = 0; input < inputs; input += CHUNK_INPUTS)
+        for (size_t row = 0; row < rows; row++, x += CHUNK_INPUTS)
+            for (size_t at = 0; at < CHUNK_INPUTS; at += LANES) {
+                const size_t from = input + at;
+                if (from < inputs)
+                    store(x + at, load_first(in + row * step + from, inputs - from));
+                else
+                    store(x + at, broadcast(0));
+            }
+}
+
+#endif
