@@ -128,7 +128,8 @@ static void copy_hypothesis(struct hypothesis *to, const struct hypothesis *from
     memcpy(to->tokens, from->tokens, from->count * sizeof(*to->tokens));
     memcpy(to->log_probabilities, from->log_probabilities,
            from->count * sizeof(*to->log_probabilities));
-    memcpy(to->looks, from->looks, from->count * sizeof(*to->looks));
+    /* One more than tokens: where it looked for the end, if it has ended. */
+    memcpy(to->looks, from->looks, (from->count + 1) * sizeof(*to->looks));
     to->count = from->count;
     to->speller_score = from->speller_score;
     to->ctc_score = from->ctc_score;
