@@ -8,6 +8,8 @@
  *     reserve(&array, resampler_room(resampler, count));
  *     array.length += resampler_process(resampler, in, count, array.data + array.length);
  *
+ * What comes out lags behind what went in: by 37 ms at 48 kHz, 40 at 44.1 kHz, 115 at 8 kHz.
+ *
  * A resampler may be used by one thread at a time.
  */
 #ifndef HEARKEN_FRONTEND_RESAMPLE_H

@@ -46,7 +46,7 @@ static int set_up(void)
         double angle = 2 * acos(-1.0) * i / LOGMEL_FFT;
         cosines[i] = cos(angle);
         sines[i] = sin(angle);
-        window[i] = (float)(0.5 - 0.5 * cosines[i]);
+        window[i] = (float)(0.54 - 0.46 * cosines[i]); /* no zero at its edge, as Hann's */
     }
     make_filters();
     return logmel_create(BANDS, window, filters, &logmel);
@@ -62,6 +62,7 @@ static int tear_down(void)
 
 enum kind {
     KIND_NOISE,
+    KIND_FAINT, /* of a power about the least that counts */
     KIND_SILENCE,
     KIND_FULL_SCALE,
     KIND_TONE,
@@ -74,6 +75,7 @@ static float *make_signal(enum kind kind, size_t count)
     for (size_t i = 0; i < count; i++) {
         float values[KIND_COUNT] = {
             [KIND_NOISE] = (float)rand() / (float)RAND_MAX * 0.2f - 0.1f,
+            [KIND_FAINT] = ((float)rand() / (float)RAND_MAX - 0.5f) * 4e-6f,
             [KIND_SILENCE] = 0,
             [KIND_FULL_SCALE] = (i / 37) % 2 ? 1 : -1,
             [KIND_TONE] = 0.3f * sinf(0.37f * (float)i),

@@ -124,6 +124,7 @@ static void test_sound(void)
         fill_noise(samples + places[i], 320, decibels(-60), 0.01f);
         CU_ASSERT_FALSE(segment_is_silent(samples, COUNT));
         CU_ASSERT_FALSE(segment_is_silent(samples + places[i], 100));
+        CU_ASSERT_FALSE(segment_is_silent(samples, places[i] + 310)); /* not whole frames */
         free(samples);
     }
     float *samples = noise(decibels(-67), 0);

@@ -155,8 +155,8 @@ static void test_other_chunks(void)
         struct file file;
         struct wav_layout layout;
         begin(&file, "RIFF");
-        put_chunk(&file, "bext", 32);
-        put(&file, body, 32);
+        put_chunk(&file, "bext", 31);
+        put(&file, body, 31 + padded);
         put_chunk(&file, "LIST", 33);
         put(&file, body, 33 + padded);
         put_format(&file, 1, 1, 8000, 2, 16);
