@@ -5,21 +5,34 @@
 
 #include <math.h>
 
-/* Double precision: the mean of a row far from zero must not leave an error as large as the row's
- * deviations, which the division then makes larger still. */
+enum { LANES = 4 }; /* partial sums, so that additions do not wait on each other */
+
+/* Σ x - from, or Σ (x - from)². Double precision: the mean of a row far from zero must not leave an
+ * error as large as the row's deviations, which the division then makes larger still. */
+static double sum_from(const float *x, size_t count, double from, bool squares)
+{
+    double lanes[LANES] = {0};
+    size_t i = 0;
+
+    for (; i + LANES <= count; i += LANES)
+        for (size_t lane = 0; lane < LANES; lane++) {
+            const double deviation = x[i + lane] - from;
+            lanes[lane] += squares ? deviation * deviation : deviation;
+        }
+    for (; i < count; i++) {
+        const double deviation = x[i] - from;
+        lanes[0] += squares ? deviation * deviation : deviation;
+    }
+    return (lanes[0] + lanes[2]) + (lanes[1] + lanes[3]);
+}
+
 static void norm_row(const float *in, size_t width, const float *scale, const float *shift,
                      float epsilon, float *out)
 {
-    double sum = 0, squares = 0;
+    const double mean = sum_from(in, width, 0, false) / (double)width;
+    const double variance = sum_from(in, width, mean, true) / (double)width;
+    const double factor = 1 / sqrt(variance + epsilon);
 
-#pragma omp simd reduction(+ : sum)
-    for (size_t column = 0; column < width; column++)
-        sum += in[column];
-    const double mean = sum / (double)width;
-#pragma omp simd reduction(+ : squares)
-    for (size_t column = 0; column < width; column++)
-        squares += (in[column] - mean) * (in[column] - mean);
-    const double factor = 1 / sqrt(squares / (double)width + epsilon);
     for (size_t column = 0; column < width; column++)
         out[column] = (float)((in[column] - mean) * factor) * scale[column] + shift[column];
 }

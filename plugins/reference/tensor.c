@@ -98,18 +98,16 @@ static inline float float_of_half(uint16_t half)
                          sign);
 }
 
-static void expand_f16(const uint16_t *halves, size_t count, float *row)
+static void expand_f16(const uint16_t *restrict halves, size_t count, float *restrict row)
 {
-#pragma omp simd
     for (size_t i = 0; i < count; i++)
         row[i] = float_of_half(halves[i]);
 }
 
-static void expand_q8_0(const struct q8_0_block *blocks, size_t count, float *row)
+static void expand_q8_0(const struct q8_0_block *restrict blocks, size_t count, float *restrict row)
 {
     for (size_t block = 0; block < count / BLOCK_COLUMNS; block++) {
         const float scale = float_of_half(blocks[block].scale);
-#pragma omp simd
         for (size_t i = 0; i < BLOCK_COLUMNS; i++)
             row[block * BLOCK_COLUMNS + i] = scale * (float)blocks[block].quants[i];
     }

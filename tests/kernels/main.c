@@ -66,35 +66,33 @@ static void end_test(void)
     subject()->queue = NULL;
 }
 
+static void add_group(const struct check_group *group, bool bench)
+{
+    CU_pSuite suite =
+        CU_add_suite_with_setup_and_teardown(group->kernel, NULL, NULL, start_test, end_test);
+
+    if (bench) {
+        if (group->bench)
+            CU_add_test(suite, "bench", group->bench);
+        return;
+    }
+    for (size_t check = 0; check < group->count; check++)
+        CU_add_test(suite, group->checks[check].name, group->checks[check].run);
+}
+
 static void run_groups(const struct options *options, struct totals *totals)
 {
     CU_initialize_registry();
-    for (size_t i = 0; i < GROUP_COUNT; i++) {
-        if (options->only && strcmp(options->only, groups[i]->kernel) != 0)
-            continue;
-        CU_pSuite suite = CU_add_suite_with_setup_and_teardown(groups[i]->kernel, NULL, NULL,
-                                                               start_test, end_test);
-        for (size_t check = 0; check < groups[i]->count; check++)
-            CU_add_test(suite, groups[i]->checks[check].name, groups[i]->checks[check].run);
-    }
-    CU_basic_set_mode(CU_BRM_VERBOSE);
+    for (size_t i = 0; i < GROUP_COUNT; i++)
+        if (!options->only || strcmp(options->only, groups[i]->kernel) == 0)
+            add_group(groups[i], options->bench);
+    CU_basic_set_mode(options->bench ? CU_BRM_SILENT : CU_BRM_VERBOSE);
     CU_basic_run_tests();
+    if (options->bench)
+        CU_basic_show_failures(CU_get_failure_list());
     totals->failed += CU_get_number_of_tests_failed();
     totals->passed += CU_get_number_of_tests_run() - CU_get_number_of_tests_failed();
     CU_cleanup_registry();
-}
-
-static void bench_groups(const struct options *options)
-{
-    for (size_t i = 0; i < GROUP_COUNT; i++) {
-        if (!groups[i]->bench || (options->only && strcmp(options->only, groups[i]->kernel) != 0))
-            continue;
-        random_start(options->seed, groups[i]->kernel);
-        if (subject()->plugin->queue_create(subject()->backend, &subject()->queue) != 0)
-            return;
-        groups[i]->bench();
-        subject()->plugin->queue_destroy(subject()->queue);
-    }
 }
 
 static void run_plugin(const char *path, const struct options *options, struct totals *totals)
@@ -103,10 +101,7 @@ static void run_plugin(const char *path, const struct options *options, struct t
 
     switch (load(path, &options->host, &library)) {
     case LOAD_READY:
-        if (options->bench)
-            bench_groups(options);
-        else
-            run_groups(options, totals);
+        run_groups(options, totals);
         break;
     case LOAD_SKIPPED:
         printf("skipped: it cannot run here\n");
