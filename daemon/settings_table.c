@@ -117,8 +117,8 @@ const struct setting setting_table[] = {
         .offset = FIELD(recognition.no_speech_threshold),
         .maximum = 1,
         .standard = "0.6",
-        .help = "A segment that holds no speech with at least this probability gives no text. 1 "
-                "turns the guard off.",
+        .help = "Where the network says with more than this probability that nobody speaks, half "
+                "of log_probability_threshold suffices to drop a text. 1 turns that off.",
     },
     {
         .section = "recognition",
@@ -128,8 +128,9 @@ const struct setting setting_table[] = {
         .offset = FIELD(recognition.log_probability_threshold),
         .minimum = -100,
         .maximum = 0,
-        .standard = "-1",
-        .help = "Text whose tokens have a mean log-probability below this is dropped.",
+        .standard = "-0.9",
+        .help = "Text whose tokens have a mean log-probability below this is taken for invented "
+                "and dropped. -100 turns the guard off.",
     },
     {
         .section = "recognition",

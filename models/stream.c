@@ -52,7 +52,7 @@ void hearken_stream_options_init(struct hearken_stream_options *options)
         .padding = 5,
         .segment_seconds = 28,
         .no_speech_threshold = 0.6f,
-        .log_probability_threshold = -1,
+        .log_probability_threshold = -0.9f,
         .compression_threshold = 2.4f,
     };
 }

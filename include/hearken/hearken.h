@@ -246,8 +246,10 @@ struct hearken_stream_options {
     float padding; /* seconds of silence behind the speech, 0..30, for models that need it; default
                       5 */
     float segment_seconds;           /* longest segment, 2..28; default 28 */
-    float no_speech_threshold;       /* 0..1; see docs/network.md; default 0.6; 1: off */
-    float log_probability_threshold; /* mean of a token below which text is dropped; default -1 */
+    float no_speech_threshold;       /* the network's opinion that nobody speaks, 0..1: above
+                                      * this, half the next suffices; default 0.6; 1: off */
+    float log_probability_threshold; /* mean of a token below which text is taken for invented and
+                                      * dropped, -100..0; default -0.9 */
     float compression_threshold; /* text that deflates better than this is a loop; default 2.4 */
     float partial_seconds;       /* a partial event after this much new sound; 0 (default): none */
     bool alignment;              /* events carry the alignment; default false */
