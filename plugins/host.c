@@ -131,14 +131,11 @@ static const char *library_name(const struct plugin_library *library)
     return library->plugin ? library->plugin->name : strrchr(library->path, '/') + 1;
 }
 
-static struct plugin_library *choose_best(struct scan *scan, struct hearken_error *error, int *code)
+static int no_plugin_runs(const struct scan *scan, struct hearken_error *error)
 {
-    if (scan->count > 0 && scan->libraries[0].probe.score > 0)
-        return &scan->libraries[0];
-    *code = hearken_fail(error, -ENODEV, "no plugin in %s can run here%s%s", scan->directory,
-                         scan->count ? "; the first says: " : " (there is none)",
-                         scan->count ? scan->libraries[0].probe.reason : "");
-    return NULL;
+    return hearken_fail(error, -ENODEV, "no plugin in %s can run here%s%s", scan->directory,
+                        scan->count ? "; the first says: " : " (there is none)",
+                        scan->count ? scan->libraries[0].probe.reason : "");
 }
 
 static struct plugin_library *choose_named(struct scan *scan, const char *name,
@@ -170,10 +167,12 @@ static struct plugin_library *choose_named(struct scan *scan, const char *name,
 static int open_backend(struct compute *compute, struct plugin_library *chosen,
                         struct hearken_error *error)
 {
-    int result = chosen->plugin->backend_create(&compute->host, &compute->backend);
+    struct hearken_backend *backend = NULL;
+    int result = chosen->plugin->backend_create(&compute->host, &backend);
     if (result < 0)
         return hearken_fail(error, result, "backend '%s' cannot be opened: %s",
                             chosen->plugin->name, strerror(-result));
+    compute->backend = backend;
     compute->plugin = chosen->plugin;
     compute->kernels = chosen->plugin->kernels;
     compute->library = chosen->handle;
@@ -181,24 +180,53 @@ static int open_backend(struct compute *compute, struct plugin_library *chosen,
     return 0;
 }
 
+static void log_candidates(const struct compute *compute, const struct scan *scan)
+{
+    for (size_t i = 0; i < scan->count; i++)
+        log_line(compute, HEARKEN_LOG_INFO, "backend %s: score %d: %s",
+                 library_name(&scan->libraries[i]), scan->libraries[i].probe.score,
+                 scan->libraries[i].probe.reason);
+}
+
+/* The best that can be opened; what the best one says if none can. */
+static int open_best(struct compute *compute, struct scan *scan, struct hearken_error *error)
+{
+    struct hearken_error reason;
+    if (scan->count == 0 || scan->libraries[0].probe.score <= 0)
+        return no_plugin_runs(scan, error);
+    int first = 0;
+    for (size_t i = 0; i < scan->count && scan->libraries[i].probe.score > 0; i++) {
+        int result = open_backend(compute, &scan->libraries[i], &reason);
+        if (result == 0)
+            return 0;
+        log_line(compute, HEARKEN_LOG_WARNING, "%s", reason.message);
+        if (first == 0)
+            first = hearken_fail(error, result, "%s", reason.message);
+    }
+    return first;
+}
+
+static int open_named(struct compute *compute, struct scan *scan, const char *name,
+                      struct hearken_error *error)
+{
+    int result = 0;
+    struct plugin_library *chosen = choose_named(scan, name, error, &result);
+    return chosen ? open_backend(compute, chosen, error) : result;
+}
+
 static int choose_and_open(struct compute *compute, const struct hearken_backend_options *options,
                            struct hearken_error *error)
 {
     struct scan scan;
-    struct plugin_library *chosen = NULL;
     bool automatic = !options->backend || strcmp(options->backend, "auto") == 0;
     int result = scan_init(&scan, options, &compute->host, error);
     if (result == 0) {
-        chosen = automatic ? choose_best(&scan, error, &result)
-                           : choose_named(&scan, options->backend, error, &result);
-        for (size_t i = 0; i < scan.count; i++)
-            log_line(compute, HEARKEN_LOG_INFO, "backend %s%s: score %d: %s",
-                     library_name(&scan.libraries[i]),
-                     &scan.libraries[i] == chosen ? " (chosen)" : "", scan.libraries[i].probe.score,
-                     scan.libraries[i].probe.reason);
+        log_candidates(compute, &scan);
+        result = automatic ? open_best(compute, &scan, error)
+                           : open_named(compute, &scan, options->backend, error);
     }
-    if (chosen)
-        result = open_backend(compute, chosen, error);
+    if (result == 0)
+        log_line(compute, HEARKEN_LOG_INFO, "backend %s chosen", compute->plugin->name);
     scan_finish(&scan);
     return result;
 }
