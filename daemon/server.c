@@ -65,12 +65,13 @@ void server_accept(struct listener *listener)
     int status =
         connection_accept(&listener->stream, listener->kind, service, server->read_buffer,
                           ++server->connections_made, forget_connection, server, &connection);
-    if (connection != NULL)
-        add_connection(server, connection);
-    if (status < 0) {
+    if (status < 0)
         log_warning(service->log, "cannot accept: %s", uv_strerror(status));
-        if (connection != NULL)
-            connection_close(connection);
+    if (connection == NULL)
+        return;
+    add_connection(server, connection);
+    if (status < 0) {
+        connection_close(connection);
     } else if (service->connections > limit + REJECTED_MAX) {
         connection_close(connection);
     } else if (service->connections > limit) {
