@@ -21,7 +21,7 @@
 
 enum {
     PAIRS = BLOCK_INPUTS / 2,
-    BLOCK_ELEMENTS = 256 * 1024, /* inputs that stay in the second level cache */
+    BLOCK_ELEMENTS = 32 * 1024, /* inputs: so few rows that their outputs stay in the cache, too */
     BLOCK_SIZE = PANEL * (sizeof(uint16_t) + BLOCK_INPUTS),
 };
 
@@ -65,6 +65,16 @@ INLINE __m512i broadcast_pair(const int16_t *pair)
     return _mm512_set1_epi32(both);
 }
 
+/*
+ * sum + the products of both inputs of each pair with their weights. As an instruction, for around
+ * the intrinsic function GCC 12 moves every sum to the stack and back.
+ */
+INLINE vector_int add_pairs(vector_int sum, __m512i inputs, __m512i weights)
+{
+    __asm__("vpdpwssd %2, %1, %0" : "+v"(sum) : "v"(inputs), "v"(weights));
+    return sum;
+}
+
 /* sums[row][PANEL] = Σ over the blocks of a panel. */
 INLINE void multiply_rounded_of(const struct rounded *rounded, const unsigned char *panel,
                                 size_t blocks, float *sums, const size_t rows)
@@ -75,27 +85,32 @@ INLINE void multiply_rounded_of(const struct rounded *rounded, const unsigned ch
     for (size_t block = 0; block < blocks; block++, panel += BLOCK_SIZE) {
         const uint16_t *halves = (const void *)panel;
         const int8_t *bytes = (const int8_t *)(halves + PANEL);
-        __m512i sum[TILE_ROWS][2];
+        vector_int sum[TILE_ROWS][2];
 
+        UNROLL
         for (size_t row = 0; row < rows; row++)
-            sum[row][0] = sum[row][1] = _mm512_setzero_si512();
+            sum[row][0] = sum[row][1] = (vector_int){0};
         for (size_t pair = 0; pair < PAIRS; pair++, bytes += 2 * PANEL) {
             const __m512i low = _mm512_cvtepi8_epi16(_mm256_loadu_si256((const void *)bytes));
             const __m512i high =
                 _mm512_cvtepi8_epi16(_mm256_loadu_si256((const void *)(bytes + PANEL)));
+            UNROLL
             for (size_t row = 0; row < rows; row++) {
                 const __m512i input = broadcast_pair(x + row * BLOCK_INPUTS + 2 * pair);
-                sum[row][0] = _mm512_dpwssd_epi32(sum[row][0], input, low);
-                sum[row][1] = _mm512_dpwssd_epi32(sum[row][1], input, high);
+                sum[row][0] = add_pairs(sum[row][0], input, low);
+                sum[row][1] = add_pairs(sum[row][1], input, high);
             }
         }
-        for (size_t row = 0; row < rows; row++)
-            for (size_t half = 0; half < 2; half++) {
-                float *at = sums + row * PANEL + half * LANES;
-                const vector whole = (vector)_mm512_cvtepi32_ps(sum[row][half]);
-                const vector scale = load_half(halves + half * LANES) * scales[row];
-                store(at, multiply_add(whole, scale, load(at)));
-            }
+        const vector low = load_half(halves), high = load_half(halves + LANES);
+        UNROLL
+        for (size_t row = 0; row < rows; row++) {
+            float *at = sums + row * PANEL;
+            const vector scale = broadcast(scales[row]);
+            store(at, multiply_add(__builtin_convertvector(sum[row][0], vector), low * scale,
+                                   load(at)));
+            store(at + LANES, multiply_add(__builtin_convertvector(sum[row][1], vector),
+                                           high * scale, load(at + LANES)));
+        }
         x += rows * BLOCK_INPUTS;
         scales += rows;
     }

@@ -9,7 +9,7 @@
 #include "template_finish.h"
 #include "template_tile.h"
 
-enum { DENSE_BLOCK_ELEMENTS = 192 * 1024 };
+enum { DENSE_BLOCK_ELEMENTS = 128 * 1024 };
 
 static void expand_halves(const uint16_t *halves, size_t inputs, float *panel)
 {

@@ -10,6 +10,7 @@ enum { PANEL = 2 * LANES };
 
 /* Compiled once for every number of rows, so that each sum has a register. */
 #define INLINE static inline __attribute__((always_inline))
+#define UNROLL _Pragma("GCC unroll 16")
 
 /*
  * sums[row][PANEL] += Σ_k x[k / 16][row][k % 16] · panel[k][PANEL], over `count` inputs; the rows
@@ -20,6 +21,7 @@ INLINE void multiply_tile_of(const float *x, const float *panel, size_t step, si
 {
     vector sum[TILE_ROWS][2];
 
+    UNROLL
     for (size_t row = 0; row < rows; row++) {
         sum[row][0] = load(sums + row * PANEL);
         sum[row][1] = load(sums + row * PANEL + LANES);
@@ -28,6 +30,7 @@ INLINE void multiply_tile_of(const float *x, const float *panel, size_t step, si
         const size_t inputs = count < CHUNK_INPUTS ? count : CHUNK_INPUTS;
         for (size_t k = 0; k < inputs; k++, panel += step) {
             const vector low = load(panel), high = load(panel + LANES);
+            UNROLL
             for (size_t row = 0; row < rows; row++) {
                 const vector input = broadcast(x[row * CHUNK_INPUTS + k]);
                 sum[row][0] = multiply_add(input, low, sum[row][0]);
@@ -36,6 +39,7 @@ INLINE void multiply_tile_of(const float *x, const float *panel, size_t step, si
         }
         count -= inputs;
     }
+    UNROLL
     for (size_t row = 0; row < rows; row++) {
         store(sums + row * PANEL, sum[row][0]);
         store(sums + row * PANEL + LANES, sum[row][1]);
