@@ -2,6 +2,7 @@
 #include "model.h"
 
 #include "logmel.h"
+#include "utf8.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -33,14 +34,14 @@ char *hearken_default_model(char *path, size_t size)
     return length > 0 && (size_t)length < size ? path : NULL;
 }
 
-/* A terminated copy of a string of the metadata, "" if it is absent. */
+/* A string of the metadata as UTF-8, "" if it is absent; made with malloc. */
 static char *copy_string(const struct gguf *gguf, const char *key)
 {
     const struct gguf_entry *entry = gguf_find_entry(gguf, key);
     if (!entry || entry->is_array || entry->type != GGUF_STRING)
         return strdup("");
     struct gguf_string string = gguf_string(entry);
-    return strndup(string.data, string.length);
+    return utf8_repair(string.data, string.length);
 }
 
 int hearken_model_open(const char *path, const struct hearken_backend_options *options,

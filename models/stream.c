@@ -37,6 +37,7 @@ struct hearken_stream {
     uint64_t before; /* samples of the segments that are done */
 
     size_t glanced; /* samples at the last partial event, 0: none of this segment */
+    bool shown;     /* the last event was partial and had text */
     float *mono;    /* [BLOCK] */
 };
 
@@ -179,12 +180,15 @@ static int send_with_alignment(struct hearken_stream *s, struct hearken_event *e
     return 0;
 }
 
-/* Silence is no event, but for a partial that takes back an earlier one. */
+/* Silence is no event, but for a partial one that takes back what an earlier one has shown. */
 static int send_text(struct hearken_stream *s, enum hearken_event_type type,
                      const struct transcript *transcript, double start, double end)
 {
+    bool empty = !*transcript->text;
+    if (empty && !s->shown)
+        return 0;
     struct hearken_event event = {
-        .type = type,
+        .type = empty ? HEARKEN_EVENT_PARTIAL : type,
         .start = start,
         .end = end,
         .text = transcript->text,
@@ -192,8 +196,7 @@ static int send_text(struct hearken_stream *s, enum hearken_event_type type,
         .word_count = transcript->words.count,
         .words = transcript->words.words,
     };
-    if (!*transcript->text && type == HEARKEN_EVENT_FINAL)
-        return 0;
+    s->shown = !empty && type == HEARKEN_EVENT_PARTIAL;
     if (s->options.alignment && transcript->search.count > 0)
         return send_with_alignment(s, &event, &transcript->search);
     s->callback(s->context, &event);

@@ -201,7 +201,7 @@ HEARKEN_API int hearken_model_inspect(const char *path, hearken_model_item_callb
 /* ---- Stream ---- */
 
 enum hearken_event_type {
-    HEARKEN_EVENT_PARTIAL, /* text of the segment so far; may change */
+    HEARKEN_EVENT_PARTIAL, /* text of the segment so far; may change, and "" takes it back */
     HEARKEN_EVENT_FINAL,   /* text of a whole segment; sent for segments that hold text */
     HEARKEN_EVENT_END,     /* after the last final: nothing follows */
 };
