@@ -43,7 +43,8 @@ struct search {
     const struct network *network;
     const struct ctc_scores *ctc;
     struct hypothesis *live, *next, *ended; /* [width] each */
-    uint32_t live_count, ended_count, steps;
+    uint32_t live_count, ended_count;
+    uint32_t steps, sound_steps;  /* of the memory, and of it before the padding */
     struct candidate *candidates; /* [width · 2 · width] */
     float *values;                /* [width, 2 · width]: of top_k */
     uint32_t *columns;            /* likewise */
@@ -265,7 +266,7 @@ static bool extend(struct search *s, struct hypothesis *to, const struct candida
     if (s->ctc)
         ctc_prefix_extend(s->ctc, &from->ctc, last_token(from), with->token, &to->ctc);
     return limits_follow_attention(&to->attention, s->alignments + (size_t)look * s->steps,
-                                   s->steps, s->options->step_seconds);
+                                   s->sound_steps, s->options->step_seconds);
 }
 
 /* Room for one more step's rows of weights; row of hypothesis r: first + r. */
@@ -411,6 +412,7 @@ void beam_search(const struct beam_options *options, struct speller *speller, st
         .ctc = ctc,
         .steps = speller_memory_steps(speller),
     };
+    search.sound_steps = options->sound_steps < search.steps ? options->sound_steps : search.steps;
     *result = (struct beam_result){.steps = search.steps};
     if (search_init(&search))
         run(&search, result);

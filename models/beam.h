@@ -13,6 +13,7 @@ struct beam_options {
     float length_penalty; /* scores are divided by length^this */
     float ctc_weight;     /* share of the CTC prefix score, 0: none */
     uint32_t max_tokens;  /* ends what has not ended */
+    uint32_t sound_steps; /* steps of the memory before the padding */
     double step_seconds;  /* of the memory */
 };
 

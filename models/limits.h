@@ -16,7 +16,10 @@ struct limits_attention {
     uint32_t strikes;  /* tokens in a row that looked far behind it */
 };
 
-/* The row of weights of the next token. False: the attention has gone back and stays there. */
+/*
+ * The row of weights of the next token, over the steps of the sound (some heads rest on the padding
+ * behind it). False: the attention has gone back and stays there.
+ */
 bool limits_follow_attention(struct limits_attention *attention, const float *weights,
                              uint32_t steps, double step_seconds);
 

@@ -161,6 +161,7 @@ static void search(struct recognizer *r, struct hearken_matrix memory, size_t sa
         .length_penalty = r->options.length_penalty,
         .ctc_weight = r->options.ctc_weight,
         .max_tokens = likely < most ? likely : most,
+        .sound_steps = listener_memory_steps(r->network, (uint32_t)(samples / LOGMEL_HOP)),
         .step_seconds = recognizer_step_seconds(r),
     };
     speller_listen(r->speller, &r->pass, memory);
