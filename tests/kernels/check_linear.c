@@ -250,6 +250,26 @@ static void check_pieces(void)
         check_pieces_of((struct linear_shape){300, 2048, 9, type});
 }
 
+/* All matrices side by side in the rows of one buffer, the one that is written in the middle. */
+static void check_one_buffer(void)
+{
+    for (int i = 0; i < 40; i++) {
+        const struct linear_shape shape = random_shape(30, 100, 50);
+        struct linear_case c = create(shape, WITH_RESIDUAL, LAYOUT_PACKED, FILL_NORMAL);
+        struct matrix all = matrix_create(shape.rows, shape.inputs + 2 * shape.outputs,
+                                          LAYOUT_STRIDED, FILL_NORMAL);
+        matrix_destroy(&c.in);
+        matrix_destroy(&c.out);
+        matrix_destroy(&c.residual);
+        c.in = matrix_columns(&all, 0, shape.inputs);
+        c.out = matrix_columns(&all, shape.inputs, shape.outputs);
+        c.residual = matrix_columns(&all, shape.inputs + shape.outputs, shape.outputs);
+        check(&c);
+        weight_destroy(&c.weight);
+        matrix_destroy(&all);
+    }
+}
+
 static void check_refused(void)
 {
     struct linear_case c = create((struct linear_shape){6, 32, 10, HEARKEN_TENSOR_Q8_0},
@@ -330,6 +350,7 @@ static const struct check checks[] = {
     {"half precision of every exponent", check_half_precision},
     {"GELU", check_gelu},
     {"rows in pieces equal the whole", check_pieces},
+    {"matrices in one buffer", check_one_buffer},
     {"refused arguments", check_refused},
 };
 

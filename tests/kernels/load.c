@@ -25,7 +25,7 @@ static bool kernels_are_complete(const char *path, const struct hearken_kernels 
 {
     if (!kernels)
         return refuse(path, "has no kernel table", "");
-    if (kernels->struct_size < sizeof(*kernels))
+    if (kernels->struct_size != sizeof(*kernels))
         return refuse(path, "has a kernel table of another size", "");
     const char *first = (const char *)kernels + offsetof(struct hearken_kernels, buffer_create);
     for (size_t i = 0; i < sizeof(entries) / sizeof(entries[0]); i++) {
@@ -41,7 +41,7 @@ static bool plugin_is_complete(const char *path, const struct hearken_plugin *pl
 {
     if (plugin->abi_version != HEARKEN_PLUGIN_ABI)
         return refuse(path, "has another ABI version", "");
-    if (plugin->struct_size < sizeof(*plugin))
+    if (plugin->struct_size != sizeof(*plugin))
         return refuse(path, "has a plugin struct of another size", "");
     if (!plugin->name || !plugin->name[0] || !plugin->description)
         return refuse(path, "has no name or no description", "");

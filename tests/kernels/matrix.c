@@ -132,6 +132,15 @@ struct hearken_matrix matrix_rows(const struct matrix *matrix, uint32_t first, u
     return rows;
 }
 
+struct matrix matrix_columns(const struct matrix *matrix, uint32_t first, uint32_t count)
+{
+    struct matrix columns = *matrix;
+
+    columns.view.offset += first;
+    columns.view.columns = count;
+    return columns;
+}
+
 void matrix_expect_same(const struct matrix *matrix, const struct matrix *other, const char *what)
 {
     for (size_t row = 0; row < matrix->view.rows; row++)

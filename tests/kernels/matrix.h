@@ -58,6 +58,10 @@ void matrix_expect_unchanged(const struct matrix *matrix, const char *name);
 /* The view's rows from `first`, `count` of them. */
 struct hearken_matrix matrix_rows(const struct matrix *matrix, uint32_t first, uint32_t count);
 
+/* A matrix of the columns from `first`, `count` of them, in the same buffer: not to be destroyed.
+ */
+struct matrix matrix_columns(const struct matrix *matrix, uint32_t first, uint32_t count);
+
 /* Expects two views of one shape to hold the same bits after both were read. */
 void matrix_expect_same(const struct matrix *matrix, const struct matrix *other, const char *what);
 
