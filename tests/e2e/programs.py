@@ -8,7 +8,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
@@ -215,7 +215,8 @@ def running(*arguments: str | Path, folder: Path, **options) -> Iterator[subproc
         process.wait()
         for pipe in (process.stdin, process.stdout, process.stderr):
             if pipe is not None:
-                pipe.close()
+                with suppress(OSError):  # what it did not read cannot be delivered
+                    pipe.close()
 
 
 @cache

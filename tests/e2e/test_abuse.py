@@ -156,7 +156,7 @@ def test_stalls(start_daemon: StartDaemon, beginning: bytes) -> None:
         begun = time.monotonic()
         bare.send(beginning)
         assert error_of(bare.read_all()).code == "timeout"
-        assert 0.4 < time.monotonic() - begun < 10 * SCALE
+        assert 0.4 < time.monotonic() - begun < 30 * SCALE
     expect_health(daemon)
 
 

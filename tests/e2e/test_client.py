@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: MIT
 """`hearken` as it is used in a shell."""
 
+import contextlib
 import json
 import os
 import re
 import shutil
 import signal
 import subprocess
+import threading
 import time
 from pathlib import Path
+from typing import IO
 
 import programs
 import pytest
@@ -273,6 +276,13 @@ def test_output_that_cannot_be_opened(daemon: Daemon, folder: Path) -> None:
     assert result.returncode == 1 and str(folder / "no") in message(result)
 
 
+def speak_without_end(pipe: IO[bytes]) -> None:
+    """Until nobody listens any more."""
+    with contextlib.suppress(BrokenPipeError):
+        while True:
+            pipe.write(pcm(LONG).data)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("command", ["daemon", "local", "waiting"])
 def test_interrupted(
@@ -280,21 +290,17 @@ def test_interrupted(
 ) -> None:
     """It stops at once, says nothing, and the daemon lets the request go."""
     daemon = start_daemon(settings={"limits.audio_queue_kib": "64"})
-    sound = sounds.Pcm(16000, 2, 1, pcm(LONG).data * 60)
-    file = write_wav(folder / "long.wav", sound)
-    arguments = {
-        "daemon": (*through(daemon), "-j", "2", file, file),
-        "local": (*LOCAL, "-j", "2", file, file),
-        "waiting": (*through(daemon), "--raw", "-"),
-    }[command]
+    where = LOCAL if command == "local" else through(daemon)
+    arguments = (*where, "--raw", "-j", "2", "-", folder / "absent")
     with running(*arguments, folder=folder, stdin=subprocess.PIPE) as process:
-        assert process.stderr is not None
+        assert process.stdin is not None and process.stderr is not None
+        if command != "waiting":
+            threading.Thread(target=speak_without_end, args=(process.stdin,)).start()
         time.sleep(1.0 * programs.SCALE)
-        assert process.poll() is None, "it was over before it could be interrupted"
         begun = time.monotonic()
         process.send_signal(number)
         assert process.wait(programs.PATIENCE) == 128 + number
-        assert time.monotonic() - begun < 3 * programs.SCALE
+        assert time.monotonic() - begun < 10 * programs.SCALE
         assert process.stderr.read() == b""
     if command != "local":
 
