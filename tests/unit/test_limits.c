@@ -101,16 +101,17 @@ static void test_attention_moves_on(void)
     CU_ASSERT_EQUAL(attention.furthest, STEPS - 1);
 }
 
-/* 5 s are 125 steps: that far back is a glance, further is a strike, eight in a row are enough. */
+/* A second is 25 steps: that far back is a glance, further is a strike, five in a row are enough.
+ */
 static void test_attention_goes_back(void)
 {
     struct limits_attention attention = {0};
     CU_ASSERT(look(&attention, 300));
     for (uint32_t i = 0; i < 40; i++)
-        CU_ASSERT(look(&attention, 175));
-    for (uint32_t i = 0; i < 7; i++)
-        CU_ASSERT(look(&attention, 174));
-    CU_ASSERT_FALSE(look(&attention, 174));
+        CU_ASSERT(look(&attention, 275));
+    for (uint32_t i = 0; i < 4; i++)
+        CU_ASSERT(look(&attention, 274));
+    CU_ASSERT_FALSE(look(&attention, 274));
     CU_ASSERT_EQUAL(attention.furthest, 300);
 }
 
@@ -119,23 +120,41 @@ static void test_strikes_have_to_be_in_a_row(void)
     for (uint32_t between = 0; between < 2; between++) {
         struct limits_attention attention = {0};
         CU_ASSERT(look(&attention, 300));
-        for (uint32_t i = 0; i < 7; i++)
+        for (uint32_t i = 0; i < 4; i++)
             CU_ASSERT(look(&attention, 0));
-        CU_ASSERT(look(&attention, between ? 200 : 300));
-        for (uint32_t i = 0; i < 7; i++)
+        CU_ASSERT(look(&attention, between ? 280 : 300));
+        for (uint32_t i = 0; i < 4; i++)
             CU_ASSERT(look(&attention, 10));
         CU_ASSERT_FALSE(look(&attention, 10));
     }
 }
 
-/* Steps are as long as they are: at 20 ms it takes 250 of them. */
+/* Steps are as long as they are: at 20 ms it takes 50 of them. */
 static void test_attention_counts_seconds(void)
 {
     struct limits_attention attention = {.furthest = 300};
-    float weights[STEPS] = {[100] = 1};
+    float weights[STEPS] = {[250] = 1};
     for (uint32_t i = 0; i < 40; i++)
         CU_ASSERT(limits_follow_attention(&attention, weights, STEPS, 0.02));
     CU_ASSERT_EQUAL(attention.strikes, 0);
+    weights[249] = 2;
+    for (uint32_t i = 0; i < 4; i++)
+        CU_ASSERT(limits_follow_attention(&attention, weights, STEPS, 0.02));
+    CU_ASSERT_FALSE(limits_follow_attention(&attention, weights, STEPS, 0.02));
+}
+
+/* What lies behind the steps of the sound is not looked at; there may be none. */
+static void test_attention_on_padding(void)
+{
+    struct limits_attention attention = {0};
+    float *weights = exact_copy((const float[]){0.1f, 0.3f, 0.2f}, 3 * sizeof(float));
+    CU_ASSERT(limits_follow_attention(&attention, weights, 3, 0.04));
+    CU_ASSERT_EQUAL(attention.furthest, 1);
+    attention = (struct limits_attention){0};
+    CU_ASSERT(limits_follow_attention(&attention, weights, 1, 0.04));
+    CU_ASSERT(limits_follow_attention(&attention, weights, 0, 0.04));
+    CU_ASSERT_EQUAL(attention.furthest, 0);
+    free(weights);
 }
 
 static void test_one_step(void)
@@ -168,6 +187,7 @@ void add_limits_tests(void)
     CU_ADD_TEST(suite, test_attention_goes_back);
     CU_ADD_TEST(suite, test_strikes_have_to_be_in_a_row);
     CU_ADD_TEST(suite, test_attention_counts_seconds);
+    CU_ADD_TEST(suite, test_attention_on_padding);
     CU_ADD_TEST(suite, test_one_step);
     CU_ADD_TEST(suite, test_most_tokens);
 }

@@ -766,8 +766,8 @@ static void test_cancelled_by_another_thread(void)
     pthread_t thread;
     size_t count, written = 0;
     float *samples = make_sound(19, 60, &count);
-    struct hearken_stream *stream = create(model, &options, &record);
     options.beam_width = 16;
+    struct hearken_stream *stream = create(model, &options, &record);
     CU_ASSERT_EQUAL_FATAL(pthread_create(&thread, NULL, cancel_soon, stream), 0);
     int result = 0;
     while (result == 0 && written < 1000) {
