@@ -151,17 +151,17 @@ static int wait_for_sound(const struct recognition *recognition)
 
 static int feed(struct sink *sink, struct hearken_error *error)
 {
-    float samples[CHUNK_SAMPLES];
+    uint8_t bytes[RECOGNITION_WIDTH * CHUNK_SAMPLES];
     for (;;) {
         int result = wait_for_sound(sink->recognition);
         if (result < 0)
             return result;
-        long got = recognition_read(sink->recognition, samples, CHUNK_SAMPLES, error);
+        long got = recognition_read(sink->recognition, bytes, CHUNK_SAMPLES, error);
         if (got < 0)
             return (int)got;
         if (got == 0)
             return hearken_stream_finish(sink->stream, error);
-        result = hearken_stream_write(sink->stream, samples, (size_t)got, error);
+        result = hearken_stream_write(sink->stream, bytes, (size_t)got, error);
         if (result < 0)
             return result;
     }
@@ -173,6 +173,7 @@ int local_recognise(struct local *local, const struct stream_settings *settings,
     struct hearken_stream_options options;
     hearken_stream_options_init(&options);
     stream_settings_apply(settings, &options);
+    options.audio.type = HEARKEN_SAMPLE_S32; /* as recognition_read gives them */
     struct sink sink = {.recognition = recognition};
     int result =
         hearken_stream_create(local->model, &options, take_event, &sink, &sink.stream, error);

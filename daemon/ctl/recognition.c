@@ -1,17 +1,43 @@
 // SPDX-License-Identifier: MIT
 #include "recognition.h"
 
+#include <math.h>
 #include <poll.h>
 
-long recognition_read(struct recognition *recognition, float *samples, size_t count,
+#define BLOCK_SAMPLES 1024
+
+static void put_sample(uint8_t *bytes, float sample)
+{
+    double scaled = rint((double)sample * 2147483648.0);
+    int32_t value = 0; /* also for what is not a number */
+    if (scaled >= INT32_MAX)
+        value = INT32_MAX;
+    else if (scaled <= INT32_MIN)
+        value = INT32_MIN;
+    else if (scaled == scaled)
+        value = (int32_t)scaled;
+    for (int i = 0; i < RECOGNITION_WIDTH; i++)
+        bytes[i] = (uint8_t)((uint32_t)value >> 8 * i);
+}
+
+long recognition_read(struct recognition *recognition, uint8_t *bytes, size_t count,
                       struct hearken_error *error)
 {
-    long got = hearken_source_read(recognition->source, samples, count, error);
-    if (got > 0) {
-        recognition->transcript->seconds += (double)got / HEARKEN_RATE;
-        recognition->progress(recognition->context, recognition->transcript->seconds);
+    float samples[BLOCK_SAMPLES];
+    size_t done = 0;
+    long got = BLOCK_SAMPLES; /* a pipe gives what it has: then that is enough for now */
+    while (done < count && got == BLOCK_SAMPLES) {
+        size_t wanted = count - done < BLOCK_SAMPLES ? count - done : BLOCK_SAMPLES;
+        got = hearken_source_read(recognition->source, samples, wanted, error);
+        if (got < 0)
+            return got;
+        for (size_t i = 0; i < (size_t)got; i++)
+            put_sample(bytes + (done + i) * RECOGNITION_WIDTH, samples[i]);
+        done += (size_t)got;
     }
-    return got;
+    recognition->transcript->seconds += (double)done / HEARKEN_RATE;
+    recognition->progress(recognition->context, recognition->transcript->seconds);
+    return (long)done;
 }
 
 bool recognition_interrupted(const struct recognition *recognition)

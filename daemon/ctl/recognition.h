@@ -5,6 +5,7 @@
 #define HEARKEN_CTL_RECOGNITION_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "hearken/hearken.h"
 #include "transcript.h"
@@ -22,11 +23,15 @@ struct recognition {
     void *context;
 };
 
+/* Bytes of a sample as it is handed over: 32 bits, signed, little endian; 16 kHz mono. */
+#define RECOGNITION_WIDTH 4
+
 /*
- * Reads up to `count` samples, 16 kHz mono, and counts them in the transcript's seconds. Errors:
- * as hearken_source_read.
+ * Reads up to `count` samples and counts them in the transcript's seconds; returns how many (0: the
+ * end). `bytes` has room for RECOGNITION_WIDTH times as many. A daemon and a model of our own hear
+ * the very same bytes, so they write the very same text. Errors: as hearken_source_read.
  */
-long recognition_read(struct recognition *recognition, float *samples, size_t count,
+long recognition_read(struct recognition *recognition, uint8_t *bytes, size_t count,
                       struct hearken_error *error);
 
 /* Whether the interrupt came. */

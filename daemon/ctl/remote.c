@@ -2,7 +2,6 @@
 #include "remote.h"
 
 #include <errno.h>
-#include <math.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -67,34 +66,18 @@ static int put_opening(struct conversation *conversation, const struct stream_se
                       : put(conversation, "audio-start", conversation->format, NULL, 0, error);
 }
 
-static void put_sample(uint8_t *bytes, float sample)
-{
-    double scaled = rint((double)sample * 2147483648.0);
-    int32_t value = 0; /* also for what is not a number */
-    if (scaled >= INT32_MAX)
-        value = INT32_MAX;
-    else if (scaled <= INT32_MIN)
-        value = INT32_MIN;
-    else if (scaled == scaled)
-        value = (int32_t)scaled;
-    for (int i = 0; i < 4; i++)
-        bytes[i] = (uint8_t)((uint32_t)value >> 8 * i);
-}
-
 static int put_sound(struct conversation *conversation, struct hearken_error *error)
 {
-    float samples[CHUNK_SAMPLES];
-    uint8_t bytes[4 * CHUNK_SAMPLES];
-    long got = recognition_read(conversation->recognition, samples, CHUNK_SAMPLES, error);
+    uint8_t bytes[RECOGNITION_WIDTH * CHUNK_SAMPLES];
+    long got = recognition_read(conversation->recognition, bytes, CHUNK_SAMPLES, error);
     if (got < 0)
         return (int)got;
     if (got == 0) {
         conversation->sound_ended = true;
         return put(conversation, "audio-stop", NULL, NULL, 0, error);
     }
-    for (long i = 0; i < got; i++)
-        put_sample(bytes + 4 * i, samples[i]);
-    return put(conversation, "audio-chunk", conversation->format, bytes, 4 * (size_t)got, error);
+    return put(conversation, "audio-chunk", conversation->format, bytes,
+               RECOGNITION_WIDTH * (size_t)got, error);
 }
 
 static size_t unsent(const struct conversation *conversation)
@@ -229,8 +212,8 @@ int remote_recognise(const struct address *address, const struct stream_settings
     if (result < 0)
         return result;
     wyoming_parser_init(&conversation.parser, &limits);
-    conversation.format =
-        json_pack("{s:i, s:i, s:i}", "rate", (int)HEARKEN_RATE, "width", 4, "channels", 1);
+    conversation.format = json_pack("{s:i, s:i, s:i}", "rate", (int)HEARKEN_RATE, "width",
+                                    RECOGNITION_WIDTH, "channels", 1);
     result = conversation.format ? put_opening(&conversation, settings, error) : no_memory(error);
     if (result == 0)
         result = converse(&conversation, error);
