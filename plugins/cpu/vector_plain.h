@@ -6,6 +6,9 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 enum {
     LANES = 4,
@@ -76,7 +79,15 @@ static inline vector load_half(const uint16_t *x)
 
 static inline vector load_bytes(const int8_t *x)
 {
+#ifdef __SSE2__ /* which every x86-64 has, and GCC does not find by itself here */
+    int32_t four;
+
+    memcpy(&four, x, sizeof(four));
+    const __m128i bytes = _mm_cvtsi32_si128(four), pairs = _mm_unpacklo_epi8(bytes, bytes);
+    return (vector)_mm_cvtepi32_ps(_mm_srai_epi32(_mm_unpacklo_epi16(pairs, pairs), 24));
+#else
     return (vector){x[0], x[1], x[2], x[3]};
+#endif
 }
 
 static inline float sum_of(vector v)
