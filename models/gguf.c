@@ -19,7 +19,8 @@
 #define MAX_ALIGNMENT    65536u
 #define SMALLEST_ENTRY   13u /* an empty name (8), a type (4), a byte */
 #define SMALLEST_TENSOR  24u /* an empty name (8), rank and type (4 each), offset (8) */
-#define Q8_0_BLOCK       32u
+#define QUANTIZED_BLOCK  32u
+#define Q5_0_BLOCK_BYTES 22u
 #define Q8_0_BLOCK_BYTES 34u
 
 static const struct {
@@ -147,6 +148,18 @@ static int read_entry(struct reader *r, struct gguf_entry *entry)
     return skip_values(r, entry);
 }
 
+static int quantized_bytes(struct reader *r, struct gguf_tensor *tensor, uint64_t elements,
+                           uint64_t block_bytes)
+{
+    if (tensor->shape[0] % QUANTIZED_BLOCK)
+        return hearken_fail(r->error, -EINVAL,
+                            "GGUF: '%s' is %s with rows of %" PRIu64 ", expected a multiple of %u",
+                            tensor->name, gguf_tensor_type_name(tensor->type), tensor->shape[0],
+                            QUANTIZED_BLOCK);
+    tensor->bytes = elements / QUANTIZED_BLOCK * block_bytes;
+    return 0;
+}
+
 static int tensor_bytes(struct reader *r, struct gguf_tensor *tensor)
 {
     uint64_t elements = 1;
@@ -165,19 +178,15 @@ static int tensor_bytes(struct reader *r, struct gguf_tensor *tensor)
     case GGUF_TENSOR_F16:
         tensor->bytes = elements * 2;
         return 0;
+    case GGUF_TENSOR_Q5_0:
+        return quantized_bytes(r, tensor, elements, Q5_0_BLOCK_BYTES);
     case GGUF_TENSOR_Q8_0:
-        if (tensor->shape[0] % Q8_0_BLOCK)
-            return hearken_fail(r->error, -EINVAL,
-                                "GGUF: '%s' is Q8_0 with rows of %" PRIu64
-                                ", expected a multiple of %u",
-                                tensor->name, tensor->shape[0], Q8_0_BLOCK);
-        tensor->bytes = elements / Q8_0_BLOCK * Q8_0_BLOCK_BYTES;
-        return 0;
+        return quantized_bytes(r, tensor, elements, Q8_0_BLOCK_BYTES);
     }
-    return hearken_fail(
-        r->error, -EINVAL,
-        "GGUF: '%s' has element type %d, expected F32 (0), F16 (1), Q8_0 (8) or I32 (26)",
-        tensor->name, (int)tensor->type);
+    return hearken_fail(r->error, -EINVAL,
+                        "GGUF: '%s' has element type %d, expected F32 (0), F16 (1), Q5_0 (6), "
+                        "Q8_0 (8) or I32 (26)",
+                        tensor->name, (int)tensor->type);
 }
 
 /* Leaves the offset in `data` as a pointer-sized number until the start of the data is known. */
@@ -428,6 +437,12 @@ int gguf_open(const char *path, struct gguf **gguf, struct hearken_error *error)
     return 0;
 }
 
+void gguf_release_pages(const struct gguf *gguf)
+{
+    if (gguf->mapping)
+        madvise(gguf->mapping, gguf->mapping_size, MADV_DONTNEED);
+}
+
 void gguf_destroy(struct gguf *gguf)
 {
     if (!gguf)
@@ -528,6 +543,8 @@ const char *gguf_tensor_type_name(enum gguf_tensor_type type)
         return "F32";
     case GGUF_TENSOR_F16:
         return "F16";
+    case GGUF_TENSOR_Q5_0:
+        return "Q5_0";
     case GGUF_TENSOR_Q8_0:
         return "Q8_0";
     case GGUF_TENSOR_I32:

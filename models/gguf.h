@@ -31,6 +31,7 @@ enum gguf_type {
 enum gguf_tensor_type {
     GGUF_TENSOR_F32 = 0,
     GGUF_TENSOR_F16 = 1,
+    GGUF_TENSOR_Q5_0 = 6,
     GGUF_TENSOR_Q8_0 = 8,
     GGUF_TENSOR_I32 = 26,
 };
@@ -79,6 +80,12 @@ int gguf_open_memory(const void *data, size_t size, struct gguf **gguf,
                      struct hearken_error *error);
 
 void gguf_destroy(struct gguf *gguf);
+
+/*
+ * Lets go of the pages of a mapped file that are in memory; those that are read again come back. For
+ * when backends have made their own copies.
+ */
+void gguf_release_pages(const struct gguf *gguf);
 
 /* NULL if there is none of that name. */
 const struct gguf_entry *gguf_find_entry(const struct gguf *gguf, const char *name);

@@ -9,7 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TAPS 3u
+#define TAPS       3u
+#define BLOCK      32u /* of quantized values */
+#define Q5_0_BYTES 22u /* of a block: scale (2), fifth bits (4), low bits (16) */
+#define Q8_0_BYTES 34u /* of a block: scale (2), values (32) */
 
 /* The first failure sticks, as in a pass. */
 struct loader {
@@ -75,11 +78,70 @@ static const struct gguf_tensor *find(struct loader *l, const char *name, uint64
     return tensor;
 }
 
+/* Zeros that live as long as the network; NULL after an error. */
+static void *make_values(struct loader *l, size_t count, size_t size)
+{
+    struct network *n = l->network;
+    if (l->result < 0)
+        return NULL;
+    if (n->made_count == n->made_room) {
+        size_t room = n->made_room ? 2 * n->made_room : 8;
+        void *grown = realloc(n->made, room * sizeof(*n->made));
+        if (!grown)
+            goto no_memory;
+        n->made = grown;
+        n->made_room = room;
+    }
+    void *values = calloc(count, size);
+    if (!values)
+        goto no_memory;
+    n->made[n->made_count++] = values;
+    return values;
+no_memory:
+    l->result = hearken_fail(l->error, -ENOMEM, "out of memory");
+    return NULL;
+}
+
+/*
+ * Q5_0 is a type of the file alone: value = scale · (number - 16), five bits a number, the low four
+ * of number i in byte i mod 16, the fifth in bit i of a word. As Q8_0 it is the same to the bit.
+ */
+static void *expand_q5_0(struct loader *l, const struct gguf_tensor *tensor)
+{
+    size_t blocks = tensor->bytes / Q5_0_BYTES;
+    uint8_t *expanded = make_values(l, blocks, Q8_0_BYTES);
+    for (size_t b = 0; expanded && b < blocks; b++) {
+        const uint8_t *from = (const uint8_t *)tensor->data + b * Q5_0_BYTES;
+        uint8_t *to = expanded + b * Q8_0_BYTES;
+        uint32_t fifth;
+        memcpy(&fifth, from + 2, sizeof(fifth));
+        memcpy(to, from, 2);
+        for (uint32_t i = 0; i < BLOCK; i++) {
+            uint32_t low = from[6 + i % 16] >> (i < 16 ? 0 : 4) & 15;
+            to[2 + i] = (uint8_t)((low | (fifth >> i & 1) << 4) - 16);
+        }
+    }
+    return expanded;
+}
+
 static enum hearken_tensor_type plugin_type(enum gguf_tensor_type type)
 {
-    return type == GGUF_TENSOR_F16    ? HEARKEN_TENSOR_F16
-           : type == GGUF_TENSOR_Q8_0 ? HEARKEN_TENSOR_Q8_0
-                                      : HEARKEN_TENSOR_F32;
+    switch (type) {
+    case GGUF_TENSOR_F16:
+        return HEARKEN_TENSOR_F16;
+    case GGUF_TENSOR_Q5_0:
+    case GGUF_TENSOR_Q8_0:
+        return HEARKEN_TENSOR_Q8_0;
+    case GGUF_TENSOR_F32:
+    case GGUF_TENSOR_I32:
+        break;
+    }
+    return HEARKEN_TENSOR_F32;
+}
+
+static bool is_quantized(enum gguf_tensor_type type)
+{
+    return type == GGUF_TENSOR_Q5_0 || type == GGUF_TENSOR_Q8_0;
 }
 
 static const struct hearken_tensor *load(struct loader *l, const char *name, uint32_t use,
@@ -92,16 +154,19 @@ static const struct hearken_tensor *load(struct loader *l, const char *name, uin
     bool only_float = use == HEARKEN_USE_VECTOR;
     bool no_blocks = only_float || taps > 1;
     if (tensor->type == GGUF_TENSOR_I32 || (only_float && tensor->type != GGUF_TENSOR_F32) ||
-        (no_blocks && tensor->type == GGUF_TENSOR_Q8_0)) {
+        (no_blocks && is_quantized(tensor->type))) {
         l->result = hearken_fail(l->error, -EINVAL, "tensor '%s' is %s, expected %s", name,
                                  gguf_tensor_type_name(tensor->type),
                                  only_float  ? "F32"
                                  : no_blocks ? "F32 or F16"
-                                             : "F32, F16 or Q8_0");
+                                             : "F32, F16, Q8_0 or Q5_0");
         return NULL;
     }
+    const void *values = tensor->type == GGUF_TENSOR_Q5_0 ? expand_q5_0(l, tensor) : tensor->data;
+    if (!values)
+        return NULL;
     const struct hearken_weights weights = {
-        plugin_type(tensor->type), use, rows, columns, taps, tensor->data};
+        plugin_type(tensor->type), use, rows, columns, taps, values};
     const struct hearken_tensor *made = NULL;
     register_tensor(l, &weights, name, &made);
     return made;
@@ -168,15 +233,7 @@ static struct norm load_norm(struct loader *l, const struct place *at, const cha
 
 static float *make_floats(struct loader *l, size_t count)
 {
-    if (l->result < 0)
-        return NULL;
-    float *values = calloc(count, sizeof(*values));
-    if (!values) {
-        l->result = hearken_fail(l->error, -ENOMEM, "out of memory");
-        return NULL;
-    }
-    l->network->made[l->network->made_count++] = values;
-    return values;
+    return make_values(l, count, sizeof(float));
 }
 
 /* p[t, i] = sin(t · f_i), p[t, width / 2 + i] = cos(t · f_i), f_i = 10000^(-i / (width / 2 - 1)) */
@@ -400,6 +457,7 @@ int network_open(const char *path, const struct hearken_backend_options *options
         goto failed;
     if ((result = load_all(n, &inside)) < 0)
         goto file_is_wrong;
+    gguf_release_pages(n->gguf);
     *network = n;
     return 0;
 file_is_wrong:
@@ -418,6 +476,7 @@ void network_destroy(struct network *network)
     free(network->tensors);
     for (size_t i = 0; i < network->made_count; i++)
         free(network->made[i]);
+    free(network->made);
     free(network->listener.blocks);
     free(network->speller.layers);
     compute_destroy(network->compute);

@@ -83,8 +83,8 @@ struct network {
 
     struct hearken_tensor **tensors; /* owned */
     size_t tensor_count, tensor_room;
-    float *made[4]; /* owned: tensors that are made here */
-    size_t made_count;
+    void **made; /* owned: values of tensors that are not in the file as they are */
+    size_t made_count, made_room;
 };
 
 /* Errors: -EINVAL names the tensor or key, -ENOMEM, -ENODEV or the backend's. */

@@ -15,7 +15,7 @@
 
 #define VERSION      3u
 #define ALIGNMENT    32u
-#define PIECE        4096u /* values converted at a time; whole blocks of Q8_0 */
+#define PIECE        4096u /* values converted at a time; whole blocks */
 #define LARGEST_HALF 65504.0f
 
 /* Values of GGUF's own type field, for metadata. */
@@ -52,9 +52,10 @@ static uint64_t align(uint64_t size)
 
 static uint64_t bytes_of(enum gguf_type type, uint64_t count)
 {
-    return type == GGUF_Q8_0  ? count / Q8_0_BLOCK * Q8_0_BLOCK_BYTES
-           : type == GGUF_F16 ? count * sizeof(uint16_t)
-                              : count * sizeof(float);
+    return type == GGUF_Q8_0   ? count / BLOCK * Q8_0_BLOCK_BYTES
+           : type == GGUF_Q5_0 ? count / BLOCK * Q5_0_BLOCK_BYTES
+           : type == GGUF_F16  ? count * sizeof(uint16_t)
+                               : count * sizeof(float);
 }
 
 /* ---- The head, in memory ---- */
@@ -208,10 +209,11 @@ void gguf_write_head(struct gguf_writer *writer)
 static bool can_be_written(struct gguf_writer *w, const struct tensor *tensor, const float *values,
                            size_t count)
 {
-    /* Q8_0 keeps a 127th of the largest value as a half. */
-    float largest = tensor->type == GGUF_F32   ? INFINITY
-                    : tensor->type == GGUF_F16 ? LARGEST_HALF
-                                               : 127 * LARGEST_HALF;
+    /* A block keeps a 127th (Q8_0), at most an 11th (Q5_0) of its largest value as a half. */
+    float largest = tensor->type == GGUF_F32    ? INFINITY
+                    : tensor->type == GGUF_F16  ? LARGEST_HALF
+                    : tensor->type == GGUF_Q5_0 ? 11 * LARGEST_HALF
+                                                : 127 * LARGEST_HALF;
     for (size_t i = 0; i < count; i++)
         if (!isfinite(values[i]) || fabsf(values[i]) > largest) {
             w->result =
@@ -228,7 +230,7 @@ static void write_piece(struct gguf_writer *w, enum gguf_type type, const float 
                         size_t count)
 {
     uint16_t halves[PIECE];
-    uint8_t blocks[PIECE / Q8_0_BLOCK * Q8_0_BLOCK_BYTES];
+    uint8_t blocks[PIECE / BLOCK * Q8_0_BLOCK_BYTES]; /* the larger of the two */
     if (type == GGUF_F32) {
         write_bytes(w, values, count * sizeof(*values));
     } else if (type == GGUF_F16) {
@@ -236,7 +238,7 @@ static void write_piece(struct gguf_writer *w, enum gguf_type type, const float 
             halves[i] = half_from_float(values[i]);
         write_bytes(w, halves, count * sizeof(*halves));
     } else {
-        quantize_q8_0(values, count, blocks);
+        (type == GGUF_Q8_0 ? quantize_q8_0 : quantize_q5_0)(values, count, blocks);
         write_bytes(w, blocks, (size_t)bytes_of(type, count));
     }
 }

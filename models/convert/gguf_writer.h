@@ -17,6 +17,7 @@
 enum gguf_type {
     GGUF_F32 = 0,
     GGUF_F16 = 1,
+    GGUF_Q5_0 = 6,
     GGUF_Q8_0 = 8,
 };
 
@@ -42,14 +43,14 @@ void gguf_add_i32s(struct gguf_writer *writer, const char *key, const int32_t *v
 void gguf_add_texts(struct gguf_writer *writer, const char *key, char *const *names,
                     const uint32_t *chosen, size_t count);
 
-/* `shape` innermost first. Q8_0: shape[0] is a multiple of 32. */
+/* `shape` innermost first. Q8_0 and Q5_0: shape[0] is a multiple of 32. */
 void gguf_add_tensor(struct gguf_writer *writer, const char *name, enum gguf_type type,
                      uint32_t rank, const uint64_t *shape);
 
 /* After the last tensor is added and before the first value. */
 void gguf_write_head(struct gguf_writer *writer);
 
-/* The next values of the first tensor that is not full; Q8_0: a multiple of 32 of them. */
+/* The next values of the first tensor that is not full; in blocks of 32 if it has those. */
 void gguf_write_values(struct gguf_writer *writer, const float *values, size_t count);
 
 /* Makes the file whole, on disk, and gives it its name. The first failure of them all. */

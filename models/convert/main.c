@@ -21,6 +21,7 @@ static const char help_text[] =
     "\n"
     "  -o, --output OUT          the model file; takes its name only when it is whole\n"
     "  -t, --type TYPE           of large matrices: f32, f16 or q8_0 (q8_0)\n"
+    "  -e, --embedding TYPE      of the embedding: these or q5_0 (as --type)\n"
     "  -k, --keep FILE           keep only the tokens in FILE, one a line (all)\n"
     "  -l, --language CODE       the language that the model writes (en)\n"
     "      --name NAME           general.name (OUT without its directory and .gguf)\n"
@@ -34,6 +35,7 @@ enum { OPTION_NAME = 256, OPTION_DESCRIPTION, OPTION_LICENSE };
 static const struct option long_options[] = {
     {"output", required_argument, NULL, 'o'},
     {"type", required_argument, NULL, 't'},
+    {"embedding", required_argument, NULL, 'e'},
     {"keep", required_argument, NULL, 'k'},
     {"language", required_argument, NULL, 'l'},
     {"name", required_argument, NULL, OPTION_NAME},
@@ -47,7 +49,14 @@ static const struct option long_options[] = {
 static const struct {
     const char *name;
     enum gguf_type type;
-} type_table[] = {{"f32", GGUF_F32}, {"f16", GGUF_F16}, {"q8_0", GGUF_Q8_0}};
+} type_table[] = {
+    {"f32", GGUF_F32},
+    {"f16", GGUF_F16},
+    {"q8_0", GGUF_Q8_0},
+    {"q5_0", GGUF_Q5_0}, /* last: fit for the embedding alone */
+};
+
+#define TYPES (sizeof(type_table) / sizeof(*type_table))
 
 enum action { CONVERT, SHOW_HELP, SHOW_VERSION };
 
@@ -55,17 +64,20 @@ struct options {
     enum action action;
     const char *directory, *output, *keep;
     const char *language, *name, *description, *license;
-    enum gguf_type type;
+    struct whisper_types types;
+    bool has_embedding_type;
 };
 
-static int parse_type(const char *name, enum gguf_type *type, struct complaint *complaint)
+static int parse_type(const char *name, size_t types, enum gguf_type *type,
+                      struct complaint *complaint)
 {
-    for (size_t i = 0; i < sizeof(type_table) / sizeof(*type_table); i++)
+    for (size_t i = 0; i < types; i++)
         if (strcmp(name, type_table[i].name) == 0) {
             *type = type_table[i].type;
             return 0;
         }
-    return complain(complaint, -EINVAL, "--type is '%.40s', expected f32, f16 or q8_0", name);
+    return complain(complaint, -EINVAL, "type '%.40s', expected f32, f16, q8_0%s", name,
+                    types == TYPES ? " or q5_0" : "");
 }
 
 static int take_option(struct options *o, int option, const char *value,
@@ -76,7 +88,10 @@ static int take_option(struct options *o, int option, const char *value,
         o->output = value;
         return 0;
     case 't':
-        return parse_type(value, &o->type, complaint);
+        return parse_type(value, TYPES - 1, &o->types.matrices, complaint);
+    case 'e':
+        o->has_embedding_type = true;
+        return parse_type(value, TYPES, &o->types.embedding, complaint);
     case 'k':
         o->keep = value;
         return 0;
@@ -108,12 +123,14 @@ static int parse_options(struct options *o, int count, char **arguments,
 {
     int option;
     opterr = 0;
-    *o = (struct options){.language = "en", .license = "MIT", .type = GGUF_Q8_0};
-    while ((option = getopt_long(count, arguments, "o:t:k:l:hV", long_options, NULL)) != -1) {
+    *o = (struct options){.language = "en", .license = "MIT", .types.matrices = GGUF_Q8_0};
+    while ((option = getopt_long(count, arguments, "o:t:e:k:l:hV", long_options, NULL)) != -1) {
         int result = take_option(o, option, optarg, complaint);
         if (result < 0 || o->action != CONVERT)
             return result;
     }
+    if (!o->has_embedding_type)
+        o->types.embedding = o->types.matrices;
     if (!o->output)
         return complain(complaint, -EINVAL, "-o OUT is missing; see --help");
     if (count - optind != 1)
@@ -146,7 +163,7 @@ static int write_file(const struct options *o, const struct ct2 *ct2, const stru
         .description = o->description,
         .license = o->license,
         .language = o->language,
-        .type = o->type,
+        .types = o->types,
         .whisper = whisper,
         .ct2 = ct2,
         .config = config,

@@ -237,7 +237,7 @@ int model_file_write(const struct model_file *model, const char *path, struct co
     int result = check_vocabulary(model, complaint);
     if (result < 0)
         return result;
-    result = whisper_list_tensors(&list, model->whisper, model->ct2, model->type, v->kept,
+    result = whisper_list_tensors(&list, model->whisper, model->ct2, model->types, v->kept,
                                   v->kept_count, complaint);
     if (result < 0)
         goto finish;

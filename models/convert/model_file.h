@@ -10,7 +10,7 @@
 struct model_file {
     const char *name, *description, *license; /* description may be NULL */
     const char *language;                     /* its token is <|language|> */
-    enum gguf_type type;                      /* of large matrices */
+    struct whisper_types types;
     const struct whisper *whisper;
     const struct ct2 *ct2;
     const struct config *config;

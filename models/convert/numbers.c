@@ -53,21 +53,69 @@ float float_from_bfloat(uint16_t bits)
     return float_of((uint32_t)bits << 16);
 }
 
-static void quantize_block(const float *values, uint8_t *block)
+static void quantize_q8_0_block(const float *values, uint8_t *block)
 {
     float largest = 0;
-    for (size_t i = 0; i < Q8_0_BLOCK; i++)
+    for (size_t i = 0; i < BLOCK; i++)
         largest = fmaxf(largest, fabsf(values[i]));
     float scale = largest / 127;
     float inverse = scale != 0 ? 1 / scale : 0;
     uint16_t half = half_from_float(scale);
     memcpy(block, &half, sizeof(half));
-    for (size_t i = 0; i < Q8_0_BLOCK; i++)
+    for (size_t i = 0; i < BLOCK; i++)
         block[sizeof(half) + i] = (uint8_t)(int8_t)roundf(values[i] * inverse);
 }
 
 void quantize_q8_0(const float *values, size_t count, uint8_t *blocks)
 {
-    for (size_t b = 0; b < count / Q8_0_BLOCK; b++)
-        quantize_block(values + b * Q8_0_BLOCK, blocks + b * Q8_0_BLOCK_BYTES);
+    for (size_t b = 0; b < count / BLOCK; b++)
+        quantize_q8_0_block(values + b * BLOCK, blocks + b * Q8_0_BLOCK_BYTES);
+}
+
+/* The numbers of a block for a scale, 0 to 31; returns the sum of the squared errors. */
+static float number_block(const float *values, float scale, uint8_t *numbers)
+{
+    float error = 0, inverse = scale != 0 ? 1 / scale : 0;
+    for (size_t i = 0; i < BLOCK; i++) {
+        float number = fminf(fmaxf(roundf(values[i] * inverse), -16), 15);
+        float difference = values[i] - scale * number;
+        numbers[i] = (uint8_t)(number + 16);
+        error += difference * difference;
+    }
+    return error;
+}
+
+/* Scales that put the largest value on -16 or on 15, more or less: a few that are cut short can be
+ * worth finer steps for all. */
+static void quantize_q5_0_block(const float *values, uint8_t *block)
+{
+    static const float reaches[] = {11, 12, 13, 14, 15, 16, -11, -12, -13, -14, -15, -16};
+    float largest = 0, least = INFINITY;
+    uint8_t numbers[BLOCK] = {0}, tried[BLOCK];
+    uint16_t best = 0;
+    for (size_t i = 0; i < BLOCK; i++)
+        if (fabsf(values[i]) > fabsf(largest))
+            largest = values[i];
+    for (size_t i = 0; i < sizeof(reaches) / sizeof(*reaches); i++) {
+        uint16_t half = half_from_float(largest / reaches[i]);
+        float error = number_block(values, float_from_half(half), tried);
+        if (error >= least)
+            continue;
+        least = error;
+        best = half;
+        memcpy(numbers, tried, sizeof(numbers));
+    }
+    uint32_t fifth = 0;
+    memcpy(block, &best, sizeof(best));
+    for (size_t i = 0; i < BLOCK; i++)
+        fifth |= (uint32_t)(numbers[i] >> 4) << i;
+    memcpy(block + 2, &fifth, sizeof(fifth));
+    for (size_t i = 0; i < BLOCK / 2; i++)
+        block[6 + i] = (uint8_t)((numbers[i] & 15) | (numbers[i + BLOCK / 2] & 15) << 4);
+}
+
+void quantize_q5_0(const float *values, size_t count, uint8_t *blocks)
+{
+    for (size_t b = 0; b < count / BLOCK; b++)
+        quantize_q5_0_block(values + b * BLOCK, blocks + b * Q5_0_BLOCK_BYTES);
 }

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT
-/* Half precision and Q8_0 blocks. Pure functions. */
+/* Half precision and quantized blocks. Pure functions. */
 #ifndef HEARKEN_CONVERT_NUMBERS_H
 #define HEARKEN_CONVERT_NUMBERS_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-#define Q8_0_BLOCK       32u /* values */
+#define BLOCK            32u /* values */
 #define Q8_0_BLOCK_BYTES 34u /* a scale of half precision, then 32 signed bytes */
+#define Q5_0_BLOCK_BYTES 22u /* a scale of half precision, 32 fifth bits, 32 times four bits */
 
 /* IEEE 754 binary16; rounds to nearest, ties to even; too large becomes infinity. */
 uint16_t half_from_float(float value);
@@ -18,5 +19,12 @@ float float_from_bfloat(uint16_t bits);
 
 /* `count`, a multiple of 32, values into count / 32 blocks as ggml's reference rounds them. */
 void quantize_q8_0(const float *values, size_t count, uint8_t *blocks);
+
+/*
+ * The same for Q5_0: value = scale · (number - 16), numbers 0 to 31. The low four bits of number i
+ * are in byte i mod 16, its low half for i < 16; the fifth are bit i of a 32-bit word. Of some
+ * scales the one with the least square error is taken.
+ */
+void quantize_q5_0(const float *values, size_t count, uint8_t *blocks);
 
 #endif

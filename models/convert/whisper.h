@@ -35,14 +35,18 @@ struct whisper_tensors {
     size_t count;
 };
 
+/* What matrices become in the model file, where they are large enough. */
+struct whisper_types {
+    enum gguf_type matrices, embedding;
+};
+
 /*
  * All tensors of the model file but for features.*: `kept` are the kept_count rows of the embedding
- * that it gets, `type` what large matrices become. Both and `ct2` outlive the list. Errors:
- * -EINVAL, named; -ENOMEM. Owned by the caller, who calls whisper_tensors_finish, also after an
- * error.
+ * that it gets. Both and `ct2` outlive the list. Errors: -EINVAL, named; -ENOMEM. Owned by the
+ * caller, who calls whisper_tensors_finish, also after an error.
  */
 int whisper_list_tensors(struct whisper_tensors *list, const struct whisper *whisper,
-                         const struct ct2 *ct2, enum gguf_type type, const uint32_t *kept,
+                         const struct ct2 *ct2, struct whisper_types types, const uint32_t *kept,
                          uint32_t kept_count, struct complaint *complaint);
 void whisper_tensors_finish(struct whisper_tensors *list);
 

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define Q8_0_BLOCK      32u
+#define BLOCK           32u    /* of quantized values */
 #define SMALLEST_MATRIX 16384u /* values; below, rounding saves nothing worth its error */
 #define TAPS            3u
 
@@ -18,7 +18,7 @@ struct listing {
     size_t room;
     const struct whisper *whisper;
     const struct ct2 *ct2;
-    enum gguf_type type;
+    struct whisper_types types;
     struct complaint *complaint;
     int result;
 };
@@ -35,7 +35,7 @@ static enum gguf_type choose_type(enum gguf_type wanted, uint32_t rank, const ui
         return GGUF_F32;
     if (rank == 3)
         return GGUF_F16;
-    return shape[0] % Q8_0_BLOCK == 0 ? wanted : GGUF_F32;
+    return shape[0] % BLOCK == 0 ? wanted : GGUF_F32;
 }
 
 static struct whisper_tensor *add(struct listing *l, const char *prefix, const char *part,
@@ -100,7 +100,7 @@ static void add_rows(struct listing *l, struct whisper_tensor *tensor, const cha
     tensor->first_row = first;
     tensor->shape[0] = rank > 1 ? columns : rows;
     tensor->shape[1] = rank > 1 ? rows : 1;
-    tensor->type = choose_type(l->type, rank, tensor->shape);
+    tensor->type = choose_type(l->types.matrices, rank, tensor->shape);
 }
 
 /* A part of a linear layer's outputs, weight and bias: `index` of `parts` equal ones. */
@@ -149,7 +149,7 @@ static void add_convolution(struct listing *l, const char *name, uint64_t inputs
         weight->rank = 3;
         for (uint32_t i = 0; i < 3; i++)
             weight->shape[i] = shape[2 - i];
-        weight->type = choose_type(l->type, 3, weight->shape);
+        weight->type = choose_type(l->types.matrices, 3, weight->shape);
     }
     snprintf(source, sizeof(source), "encoder/%s/bias", name);
     add_rows(l, add(l, "listener.", name, ".bias"), source, 1, width, 0, 0, width);
@@ -201,8 +201,10 @@ static void add_speller(struct listing *l, const uint32_t *kept, uint32_t kept_c
     uint64_t width = w->width;
     struct whisper_tensor *embedding = add(l, "speller.", "embedding", ".weight");
     add_rows(l, embedding, "decoder/embeddings/weight", 2, w->vocabulary, width, 0, kept_count);
-    if (embedding)
+    if (embedding) {
         embedding->rows = kept;
+        embedding->type = choose_type(l->types.embedding, 2, embedding->shape);
+    }
     add_rows(l, add(l, "speller.", "positions", ""), "decoder/position_encodings/encodings", 2,
              w->speller_positions, width, 0, w->speller_positions);
     for (uint32_t i = 0; i < w->speller_layers; i++) {
@@ -220,10 +222,10 @@ static void add_speller(struct listing *l, const uint32_t *kept, uint32_t kept_c
 }
 
 int whisper_list_tensors(struct whisper_tensors *list, const struct whisper *whisper,
-                         const struct ct2 *ct2, enum gguf_type type, const uint32_t *kept,
+                         const struct ct2 *ct2, struct whisper_types types, const uint32_t *kept,
                          uint32_t kept_count, struct complaint *complaint)
 {
-    struct listing listing = {list, 0, whisper, ct2, type, complaint, 0};
+    struct listing listing = {list, 0, whisper, ct2, types, complaint, 0};
     *list = (struct whisper_tensors){0};
     add_listener(&listing);
     add_speller(&listing, kept, kept_count);
