@@ -7,42 +7,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <unistd.h>
-
-#define MODEL_FILE_NAME "hearken-en.gguf"
 
 /* ---- Which file ---- */
 
-#ifdef HEARKEN_MODEL_DIRECTORY
-
-static char *standard_file(void)
-{
-    return strdup(HEARKEN_MODEL_DIRECTORY "/" MODEL_FILE_NAME);
-}
-
-#else
-
-/* PREFIX/bin/hearkend and PREFIX/share/hearken go together, wherever PREFIX was moved to. */
-static char *standard_file(void)
-{
-    char program[PATH_MAX];
-    ssize_t length = readlink("/proc/self/exe", program, sizeof program);
-    if (length < 0 || (size_t)length >= sizeof program)
-        return strdup(MODEL_FILE_NAME);
-    for (unsigned levels = 0; levels < 2; levels++)
-        while (length > 0 && program[--length] != '/')
-            ;
-    char *path;
-    if (asprintf(&path, "%.*s/share/hearken/" MODEL_FILE_NAME, (int)length, program) < 0)
-        return NULL;
-    return path;
-}
-
-#endif
-
 static char *chosen_file(const struct settings *settings)
 {
-    return *settings->model_file != '\0' ? strdup(settings->model_file) : standard_file();
+    char path[PATH_MAX];
+    if (*settings->model_file != '\0')
+        return strdup(settings->model_file);
+    return hearken_default_model(path, sizeof path) != NULL ? strdup(path) : NULL;
 }
 
 /* ---- What the file says of itself ---- */

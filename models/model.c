@@ -12,7 +12,7 @@
 
 #define TEXT(x)    #x
 #define NUMBER(x)  TEXT(x)
-#define MODEL_FILE "../share/hearken/hearken-en.gguf"
+#define MODEL_FILE "share/hearken/hearken-en.gguf" /* beside the library's folder */
 
 const char *hearken_version(void)
 {
@@ -28,7 +28,11 @@ char *hearken_default_model(char *path, size_t size)
     char *library = realpath(info.dli_fname, NULL);
     if (!library)
         return NULL;
-    *strrchr(library, '/') = 0;
+    for (int level = 0; level < 2; level++) {
+        char *slash = strrchr(library, '/');
+        if (slash)
+            *slash = 0;
+    }
     int length = snprintf(path, size, "%s/" MODEL_FILE, library);
     free(library);
     return length > 0 && (size_t)length < size ? path : NULL;

@@ -2,12 +2,12 @@
 #include "local.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define CHUNK_SAMPLES 4000u /* a quarter of a second */
 
@@ -23,30 +23,13 @@ struct local {
     struct running *running;
 };
 
-char *local_default_model(void)
-{
-    char path[4096];
-    ssize_t length = readlink("/proc/self/exe", path, sizeof(path) - 1);
-    if (length < 0)
-        return NULL;
-    path[length] = '\0';
-    for (int levels = 0; levels < 2; levels++) {
-        char *slash = strrchr(path, '/');
-        if (!slash)
-            return NULL;
-        *slash = '\0';
-    }
-    char *file;
-    return asprintf(&file, "%s/share/hearken/hearken-en.gguf", path) < 0 ? NULL : file;
-}
-
 int local_create(const char *model, const struct hearken_backend_options *options,
                  struct local **local, struct hearken_error *error)
 {
-    char *installed = model ? NULL : local_default_model();
+    char installed[PATH_MAX];
     struct local *created = calloc(1, sizeof(*created));
     int result = -ENOMEM;
-    if (!created || (!model && !installed)) {
+    if (!created || (!model && !hearken_default_model(installed, sizeof(installed)))) {
         snprintf(error->message, sizeof(error->message), "%s", strerror(ENOMEM));
         goto free_created;
     }
@@ -55,12 +38,10 @@ int local_create(const char *model, const struct hearken_backend_options *option
         goto free_created;
     pthread_mutex_init(&created->lock, NULL);
     *local = created;
-    free(installed);
     return 0;
 
 free_created:
     free(created);
-    free(installed);
     return result;
 }
 

@@ -23,8 +23,4 @@ void local_cancel(struct local *local);
 /* When nothing runs any more. */
 void local_destroy(struct local *local);
 
-/* The file a program opens when no model is named: ../share/hearken/hearken-en.gguf from where the
- * program lies; to be freed. NULL: that cannot be told. */
-char *local_default_model(void);
-
 #endif

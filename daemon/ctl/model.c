@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -224,14 +225,12 @@ static int run_model(const struct command *command, int argc, char **argv)
     int count = options_parse(command, argc, argv, &options);
     if (count < 0)
         return options_exit_code(count);
-    char *installed = count == 0 ? local_default_model() : NULL;
-    if (count == 0 && !installed) {
-        message_error(NULL, strerror(ENOMEM));
+    char installed[PATH_MAX];
+    if (count == 0 && !hearken_default_model(installed, sizeof(installed))) {
+        message_error(NULL, strerror(ENAMETOOLONG));
         return EXIT_FAILED;
     }
-    int code = inspect(&options, installed ? installed : argv[0]);
-    free(installed);
-    return code;
+    return inspect(&options, count == 0 ? installed : argv[0]);
 }
 
 const struct command model_command = {
