@@ -82,8 +82,8 @@ int gguf_open_memory(const void *data, size_t size, struct gguf **gguf,
 void gguf_destroy(struct gguf *gguf);
 
 /*
- * Lets go of the pages of a mapped file that are in memory; those that are read again come back. For
- * when backends have made their own copies.
+ * Lets go of the pages of a mapped file that are in memory; those that are read again come back.
+ * For when backends have made their own copies.
  */
 void gguf_release_pages(const struct gguf *gguf);
 

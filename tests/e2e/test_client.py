@@ -296,7 +296,7 @@ def test_interrupted(
         assert process.stdin is not None and process.stderr is not None
         if command != "waiting":
             threading.Thread(target=speak_without_end, args=(process.stdin,)).start()
-        time.sleep(1.0 * programs.SCALE)
+        time.sleep(1 + programs.SCALE / 4)
         begun = time.monotonic()
         process.send_signal(number)
         assert process.wait(programs.PATIENCE) == 128 + number
