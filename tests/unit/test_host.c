@@ -3,6 +3,7 @@
 #include "host.h"
 
 #include <CUnit/Basic.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -203,10 +204,6 @@ static const struct {
     {"wrong_abi.so", "wrong_abi", "made for plugin ABI 7, expected 1"},
     {"wrong_size.so", "wrong_size", "its plugin struct has "},
     {"wrong_table_size.so", "wrong_table_size", "its kernel table has "},
-    {"missing_kernel.so", "missing_kernel", "its kernel table lacks 'lstm'"},
-    {"missing_table.so", "missing_table", "its plugin struct lacks "},
-    {"missing_function.so", "missing_function", "its plugin struct lacks "},
-    {"missing_name.so", "missing_name", "its plugin struct lacks "},
     {"no_symbol.so", "no_symbol", "not a plugin: it has no symbol 'hearken_plugin'"},
     {"unruly_probe.so", "unruly-probe", "rrrrrrrrrrrrrrrr"},
 };
@@ -228,6 +225,52 @@ static void test_each_bad_plugin(void)
         opens(folder.path, "auto", "reference");
         remove_folder(&folder);
     }
+}
+
+/* Each of what a plugin consists of. */
+static void test_each_part_missing(void)
+{
+    static const char *const functions[] = {
+        "name",          "description",    "probe",        "backend_create", "backend_destroy",
+        "tensor_create", "tensor_destroy", "queue_create", "queue_destroy",  "kernels"};
+    static const char *const kernels[] = {
+        "buffer_create", "buffer_destroy", "write", "read",  "linear",  "convolve",    "layer_norm",
+        "self_attend",   "attend",         "lstm",  "embed", "reorder", "log_softmax", "top_k"};
+    struct folder folder;
+    make_folder(&folder);
+    add_bad(&folder, "missing_part.so");
+    for (size_t i = 0; i < sizeof(functions) / sizeof(*functions); i++) {
+        setenv("HEARKEN_TEST_MISSING", functions[i], 1);
+        refuses(folder.path, "missing_part", -ENODEV, "its plugin struct lacks ");
+    }
+    for (size_t i = 0; i < sizeof(kernels) / sizeof(*kernels); i++) {
+        char part[64];
+        setenv("HEARKEN_TEST_MISSING", kernels[i], 1);
+        snprintf(part, sizeof(part), "its kernel table lacks '%s'", kernels[i]);
+        refuses(folder.path, "missing_part", -ENODEV, part);
+    }
+    remove_folder(&folder);
+}
+
+/* Neither those that were not chosen nor, when it is done, the one that was stay loaded. */
+static void test_libraries_are_closed(void)
+{
+    struct folder folder;
+    struct compute *compute;
+    struct hearken_error error;
+    make_folder(&folder);
+    add_good(&folder, "reference.so");
+    add_bad(&folder, "score_zero.so");
+    add_bad(&folder, "wrong_abi.so");
+    CU_ASSERT_EQUAL_FATAL(open_from(folder.path, "auto", &compute, &error), 0);
+    CU_ASSERT_PTR_NULL(dlopen(folder.links[1], RTLD_NOW | RTLD_NOLOAD));
+    CU_ASSERT_PTR_NULL(dlopen(folder.links[2], RTLD_NOW | RTLD_NOLOAD));
+    void *chosen = dlopen(folder.links[0], RTLD_NOW | RTLD_NOLOAD);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(chosen);
+    dlclose(chosen);
+    compute_destroy(compute);
+    CU_ASSERT_PTR_NULL(dlopen(folder.links[0], RTLD_NOW | RTLD_NOLOAD));
+    remove_folder(&folder);
 }
 
 static void test_no_library(void)
@@ -360,7 +403,7 @@ static void test_list(void)
     struct folder folder;
     struct reports reports = {.before = 2000000000, .ordered = true, .told = true};
     make_folder(&folder);
-    add_bad(&folder, "missing_kernel.so");
+    add_bad(&folder, "wrong_size.so");
     add_bad(&folder, "score_zero.so");
     add_bad(&folder, "unruly_probe.so");
     add_bad(&folder, "wrong_abi.so");
@@ -498,6 +541,8 @@ void add_host_tests(void)
     CU_ADD_TEST(suite, test_long_names);
     CU_ADD_TEST(suite, test_cannot_run_here);
     CU_ADD_TEST(suite, test_each_bad_plugin);
+    CU_ADD_TEST(suite, test_each_part_missing);
+    CU_ADD_TEST(suite, test_libraries_are_closed);
     CU_ADD_TEST(suite, test_no_library);
     CU_ADD_TEST(suite, test_backend_that_fails);
     CU_ADD_TEST(suite, test_directories);

@@ -152,6 +152,85 @@ static void test_narrow(void)
     CU_ASSERT(begins[0] == 0 && begins[MAX_ROWS - 1] == 0);
 }
 
+/* ---- All paths ---- */
+
+enum { FEW_ROWS = 4, FEW_STEPS = 10 };
+
+struct paths {
+    double weights[FEW_ROWS][FEW_STEPS];
+    uint32_t rows, steps, begins[FEW_ROWS], best_begins[FEW_ROWS];
+    double best;
+};
+
+/* Every way from (row, step) to the last of both: one row, one step or both on. */
+static void follow(struct paths *p, uint32_t row, uint32_t step, double sum)
+{
+    sum += p->weights[row][step];
+    if (row + 1 == p->rows && step + 1 == p->steps && sum > p->best) {
+        p->best = sum;
+        memcpy(p->best_begins, p->begins, sizeof(p->begins));
+    }
+    if (step + 1 < p->steps)
+        follow(p, row, step + 1, sum);
+    if (row + 1 == p->rows)
+        return;
+    p->begins[row + 1] = step;
+    follow(p, row + 1, step, sum);
+    if (step + 1 < p->steps) {
+        p->begins[row + 1] = step + 1;
+        follow(p, row + 1, step + 1, sum);
+    }
+}
+
+/* Each step less its mean, over its deviation; then in each row the fourth largest of seven. */
+static void prepare(struct paths *p, const float *weights)
+{
+    double standard[FEW_ROWS][FEW_STEPS];
+    for (uint32_t t = 0; t < p->steps; t++) {
+        double mean = 0, variance = 0;
+        for (uint32_t r = 0; r < p->rows; r++)
+            mean += (double)weights[r * p->steps + t] / p->rows;
+        for (uint32_t r = 0; r < p->rows; r++)
+            variance += pow((double)weights[r * p->steps + t] - mean, 2) / p->rows;
+        for (uint32_t r = 0; r < p->rows; r++)
+            standard[r][t] = ((double)weights[r * p->steps + t] - mean) / sqrt(variance);
+    }
+    for (uint32_t r = 0; r < p->rows; r++)
+        for (int t = 0; t < (int)p->steps; t++)
+            for (int middle = t - 3; middle <= t + 3; middle++) {
+                int larger = 0, last = (int)p->steps - 1;
+                double value = standard[r][middle < 0 ? 0 : middle > last ? last : middle];
+                int equal = 0;
+                for (int i = t - 3; i <= t + 3; i++) {
+                    double other = standard[r][i < 0 ? 0 : i > last ? last : i];
+                    larger += other > value;
+                    equal += other == value;
+                }
+                if (larger <= 3 && larger + equal > 3)
+                    p->weights[r][t] = value;
+            }
+}
+
+static void test_best_of_all_paths(void)
+{
+    printf("(seed 6) ");
+    srand(6);
+    for (uint32_t round = 0; round < 60; round++) {
+        struct paths paths = {
+            .rows = 2 + round % 3, .steps = 1 + round % FEW_STEPS, .best = -INFINITY};
+        float weights[FEW_ROWS * FEW_STEPS];
+        uint32_t begins[FEW_ROWS];
+        for (uint32_t i = 0; i < paths.rows * paths.steps; i++)
+            weights[i] = (float)rand() / (float)RAND_MAX;
+        prepare(&paths, weights);
+        follow(&paths, 0, 0, 0);
+        CU_ASSERT_EQUAL_FATAL(words_align(weights, paths.rows, paths.steps, paths.steps, begins),
+                              0);
+        for (uint32_t r = 0; r < paths.rows; r++)
+            CU_ASSERT_EQUAL(begins[r], paths.best_begins[r]);
+    }
+}
+
 /* ---- Words ---- */
 
 static struct vocabulary_token tokens[] = {
@@ -345,6 +424,7 @@ void add_words_tests(void)
     CU_ADD_TEST(suite, test_stride);
     CU_ADD_TEST(suite, test_any_numbers);
     CU_ADD_TEST(suite, test_narrow);
+    CU_ADD_TEST(suite, test_best_of_all_paths);
     CU_ADD_TEST(suite, test_words);
     CU_ADD_TEST(suite, test_first_word_needs_no_space);
     CU_ADD_TEST(suite, test_tokens_without_text);

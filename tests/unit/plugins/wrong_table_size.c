@@ -6,7 +6,6 @@ extern const struct hearken_plugin hearken_plugin;
 
 static const struct hearken_kernels kernels = {
     .struct_size = sizeof(struct hearken_kernels) + 8,
-    NEVER_KERNEL(lstm),
     OTHER_KERNELS,
 };
 
