@@ -38,7 +38,7 @@ class Result:
 @contextmanager
 def daemon(build: Path, settings: dict[str, str]) -> Iterator[Path]:
     """Runs a hearkend with these settings ("section.name") while the block runs; its socket."""
-    with tempfile.TemporaryDirectory(prefix="hearken-") as folder:
+    with tempfile.TemporaryDirectory(prefix="wer-") as folder:
         path = Path(folder) / "s"
         command = [str(build / "bin" / "hearkend"), "--config", os.devnull, "--quiet"]
         for name, value in ({"server.socket": str(path)} | settings).items():
@@ -67,7 +67,10 @@ def can_connect(path: Path) -> bool:
 def ask(path: Path, clip: Clip, samples: np.ndarray) -> Result:
     """One request on a connection of its own."""
     with socket.socket(socket.AF_UNIX) as connection:
-        connection.connect(str(path))
+        try:
+            connection.connect(str(path))
+        except OSError as problem:
+            raise RuntimeError(f"{clip.name}: hearkend is gone: {problem}") from problem
         with connection.makefile("wb") as out, connection.makefile("rb") as into:
             write_event(Event("transcribe", {"hearken": {}}), out)
             write_event(AudioStart(**FORM).event(), out)

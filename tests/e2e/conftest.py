@@ -43,7 +43,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture
 def folder() -> Iterator[Path]:
     """Short, for a socket's path has at most 107 bytes; gone after the test."""
-    with tempfile.TemporaryDirectory(prefix="hearken-") as name:
+    with tempfile.TemporaryDirectory(prefix="e2e-") as name:
         yield Path(name)
 
 
