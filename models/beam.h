@@ -13,8 +13,9 @@ struct beam_options {
     float length_penalty; /* scores are divided by length^this */
     float ctc_weight;     /* share of the CTC prefix score, 0: none */
     uint32_t max_tokens;  /* ends what has not ended */
-    uint32_t sound_steps; /* steps of the memory before the padding */
-    double step_seconds;  /* of the memory */
+    uint32_t
+        sound_steps;     /* steps of the memory before the padding; 0: where it looks is no limit */
+    double step_seconds; /* of the memory */
 };
 
 /* The best hypothesis. Arrays are made with malloc, the caller's (beam_result_finish). */

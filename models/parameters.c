@@ -192,6 +192,7 @@ static int read_alignment_heads(struct speller_parameters *s, const struct gguf 
                                         s->layers * s->heads, &heads, &count, error);
     for (size_t i = 0; i < count; i++)
         s->alignment_heads[heads[i] / s->heads] |= UINT64_C(1) << heads[i] % s->heads;
+    s->follows_sound = count > 0;
     if (result == 0 && count == 0)
         s->alignment_heads[s->layers - 1] = UINT64_MAX >> (64 - s->heads);
     free(heads);

@@ -38,6 +38,7 @@ struct speller_parameters {
     uint32_t no_speech;                   /* token, or NO_TOKEN */
     uint32_t blank;                       /* of the CTC head, or NO_TOKEN */
     uint64_t alignment_heads[MAX_LAYERS]; /* bit h of layer l: head h aligns */
+    bool follows_sound; /* the file lists those heads: they are known to go along the sound */
 };
 
 #define NO_TOKEN UINT32_MAX

@@ -149,6 +149,14 @@ static bool score_ctc(struct recognizer *r, struct hearken_matrix memory, struct
     return r->pass.error == 0;
 }
 
+/* The steps along which attention has to go forward; 0 where no head is known to do so. */
+static uint32_t sound_steps(const struct recognizer *r, size_t samples)
+{
+    if (!r->network->parameters.speller.follows_sound)
+        return 0;
+    return listener_memory_steps(r->network, (uint32_t)(samples / LOGMEL_HOP));
+}
+
 static void search(struct recognizer *r, struct hearken_matrix memory, size_t samples,
                    uint32_t width, bool with_ctc, struct beam_result *result)
 {
@@ -161,7 +169,7 @@ static void search(struct recognizer *r, struct hearken_matrix memory, size_t sa
         .length_penalty = r->options.length_penalty,
         .ctc_weight = r->options.ctc_weight,
         .max_tokens = likely < most ? likely : most,
-        .sound_steps = listener_memory_steps(r->network, (uint32_t)(samples / LOGMEL_HOP)),
+        .sound_steps = sound_steps(r, samples),
         .step_seconds = recognizer_step_seconds(r),
     };
     speller_listen(r->speller, &r->pass, memory);
