@@ -15,7 +15,8 @@
 #define SAMPLES_MAX 64000
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
-const char *__lsan_default_suppressions(void);
+/* The sanitizer looks for it from outside. */
+__attribute__((visibility("default"))) const char *__lsan_default_suppressions(void);
 
 /* libsndfile 1.2 leaks what libvorbis has allocated when it refuses a truncated Ogg file. */
 const char *__lsan_default_suppressions(void)

@@ -19,7 +19,8 @@ void add_source_tests(void);
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__clang__)
 /* libsndfile 1.2 leaks what libvorbis has allocated when it refuses a truncated Ogg file. */
-const char *__lsan_default_suppressions(void);
+/* The sanitizer looks for it from outside. */
+__attribute__((visibility("default"))) const char *__lsan_default_suppressions(void);
 const char *__lsan_default_suppressions(void)
 {
     return "leak:libvorbis";
