@@ -92,6 +92,7 @@ static void test_recurrent(void)
     CU_ASSERT_EQUAL(p.speller.blank, 0);
     CU_ASSERT_EQUAL(p.speller.alignment_heads[0], 0);
     CU_ASSERT_EQUAL(p.speller.alignment_heads[1], 7);
+    CU_ASSERT_FALSE(p.speller.follows_sound);
     CU_ASSERT(p.has_ctc);
     made_finish(&file);
 }
@@ -466,6 +467,7 @@ static void test_alignment_heads(void)
     CU_ASSERT_EQUAL(p.speller.alignment_heads[1], 2);
     CU_ASSERT_EQUAL(p.speller.alignment_heads[2], 8);
     CU_ASSERT_EQUAL(p.speller.alignment_heads[3], 0);
+    CU_ASSERT(p.speller.follows_sound);
     made_numbers(&file, "hearken.speller.alignment_heads", GGUF_U32, (const double[]){12}, 1);
     refuses(&file, "hearken.speller.alignment_heads");
     made_numbers(&file, "hearken.speller.alignment_heads", GGUF_U32, NULL, 0);
