@@ -98,7 +98,7 @@ include_for = $(strip $(or \
 flags_avx2   := -mavx2 -mfma -mf16c
 flags_avx512 := $(flags_avx2) -mavx512f -mavx512bw -mavx512vl -mavx512dq
 flags_vnni   := $(flags_avx512) -mavx512vnni
-flags_for = $(if $(filter plugins/reference/%,$(1)),-O3 -fopenmp-simd) \
+flags_for = $(if $(filter plugins/reference/%,$(1)),-O3) \
             $(if $(filter plugins/cpu/%,$(1)),-O3 $(flags_$(lastword $(subst _, ,$(basename $(1))))))
 
 library_libs := $(sndfile_libs) $(soxr_libs) $(fftw3_libs) $(zlib_libs) -ldl -lm

@@ -28,9 +28,10 @@
  * fails after a call has returned is reported by the next `read` or `top_k` of that queue. After
  * any error but -EINVAL and -ENOMEM a queue is good only for being destroyed.
  *
- * Elements are single precision numbers as far as the host can tell: a plugin may keep another type
- * in a buffer if its results stay within the conformance tests (tests/kernels/). Offsets and
- * strides count elements.
+ * Elements are single precision numbers; offsets and strides count them. What `write` has written
+ * `read` gives back to the bit. A row of a result does not depend, to the bit, on which other rows
+ * are in the call: so sound can be heard in pieces. A matrix that is written overlaps no other
+ * argument unless its comment says so, and no view is empty.
  */
 #ifndef HEARKEN_PLUGIN_H
 #define HEARKEN_PLUGIN_H
