@@ -95,9 +95,10 @@ include_for = $(strip $(or \
 
 # The reference's inner loops are written for the vectoriser: plain C, no instruction set flags.
 # Those go on the files of plugins/cpu/ that are named after an instruction set, and on no others.
-flags_avx2   := -mavx2 -mfma -mf16c
-flags_avx512 := $(flags_avx2) -mavx512f -mavx512bw -mavx512vl -mavx512dq
-flags_vnni   := $(flags_avx512) -mavx512vnni
+flags_avx2    := -mavx2 -mfma -mf16c
+flags_avxvnni := $(flags_avx2) -mavxvnni
+flags_avx512  := $(flags_avx2) -mavx512f -mavx512bw -mavx512vl -mavx512dq
+flags_vnni    := $(flags_avx512) -mavx512vnni
 flags_for = $(if $(filter plugins/reference/%,$(1)),-O3) \
             $(if $(filter plugins/cpu/%,$(1)),-O3 $(flags_$(lastword $(subst _, ,$(basename $(1))))))
 

@@ -25,8 +25,10 @@ static const struct choice {
 #if defined(__x86_64__)
     {PROCESSOR_AVX512 | PROCESSOR_VNNI, 40, "AVX-512 with VNNI", &instruction_set_avx512,
      &blocks_vnni},
-    {PROCESSOR_AVX512, 30, "AVX-512", &instruction_set_avx512, NULL},
-    {PROCESSOR_AVX2, 20, "AVX2 with FMA", &instruction_set_avx2, NULL},
+    {PROCESSOR_AVX512, 30, "AVX-512", &instruction_set_avx512, &blocks_avx512},
+    {PROCESSOR_AVX2 | PROCESSOR_AVXVNNI, 25, "AVX2 with VNNI", &instruction_set_avx2,
+     &blocks_avxvnni},
+    {PROCESSOR_AVX2, 20, "AVX2 with FMA", &instruction_set_avx2, &blocks_avx2},
 #endif
     {0, 2, "plain C in tiles", &instruction_set_plain, NULL},
 };
@@ -63,9 +65,11 @@ static void report_choice(const struct hearken_plugin_host *host, const struct c
         return;
     const char *unknown = processor_unknown_set(host->cpu_mask, &length);
     if (unknown) {
-        snprintf(line, sizeof(line),
-                 "cpu: no instruction set is called '%.*s', expected avx2, avx512, vnni or amx",
-                 length < 64 ? length : 64, unknown);
+        snprintf(
+            line, sizeof(line),
+            "cpu: no instruction set is called '%.*s', expected avx2, avxvnni, avx512, vnni or "
+            "amx",
+            length < 64 ? length : 64, unknown);
         host->log(host->log_context, LEVEL_WARNING, line);
     }
     snprintf(line, sizeof(line), "cpu: %s on %u threads", words, pool_threads(backend->pool));

@@ -12,6 +12,7 @@ static const struct {
     unsigned set;
 } names[] = {
     {"avx2", PROCESSOR_AVX2},
+    {"avxvnni", PROCESSOR_AVXVNNI},
     {"avx512", PROCESSOR_AVX512},
     {"vnni", PROCESSOR_VNNI},
     {"amx", 0},
@@ -27,6 +28,7 @@ enum { NAME_COUNT = sizeof(names) / sizeof(names[0]) };
 enum {
     STATE_AVX = 0x6,     /* XMM and YMM registers */
     STATE_AVX512 = 0xe6, /* and masks, ZMM registers, registers 16 to 31 */
+    AVX_VNNI = 1 << 4,   /* of EAX; Clang 14's cpuid.h and GCC's call it differently */
 };
 
 /* Registers that the system saves when it switches threads. */
@@ -55,6 +57,8 @@ static unsigned detect(void)
         sets |= PROCESSOR_AVX512;
     if (c & bit_AVX512VNNI)
         sets |= PROCESSOR_VNNI;
+    if (__get_cpuid_count(7, 1, &a, &b, &c, &d) && a & AVX_VNNI)
+        sets |= PROCESSOR_AVXVNNI;
     return sets;
 }
 

@@ -26,6 +26,7 @@ static size_t size_of_panel(const struct packed *packed)
         return elements * sizeof(uint16_t);
     case PACKED_Q8:
     case PACKED_PAIRS:
+    case PACKED_OFFSET_QUADS:
         return elements + elements / BLOCK_INPUTS * sizeof(uint16_t);
     case PACKED_NONE:
         break;
@@ -76,9 +77,9 @@ static void place_halves(const struct cpu_tensor *tensor, const void *row, size_
         to[input * packed->panel] = halves[input];
 }
 
-/* `group` inputs of an output side by side. */
+/* `group` inputs of an output side by side; `flip` turns bits of each byte. */
 static void place_bytes(const struct cpu_tensor *tensor, const void *row, size_t output,
-                        size_t group, unsigned char *panel)
+                        size_t group, unsigned char flip, unsigned char *panel)
 {
     const struct packed *packed = &tensor->packed;
     const unsigned char *from = row;
@@ -89,7 +90,7 @@ static void place_bytes(const struct cpu_tensor *tensor, const void *row, size_t
         from += sizeof(uint16_t);
         panel += packed->panel * sizeof(uint16_t);
         for (size_t k = 0; k < BLOCK_INPUTS; k++)
-            panel[(k / group * packed->panel + at) * group + k % group] = *from++;
+            panel[(k / group * packed->panel + at) * group + k % group] = *from++ ^ flip;
         panel += packed->panel * BLOCK_INPUTS;
     }
 }
@@ -109,10 +110,13 @@ static void place(const struct cpu_tensor *tensor, size_t output, float *expande
         place_halves(tensor, row, output, panel);
         break;
     case PACKED_Q8:
-        place_bytes(tensor, row, output, 1, panel);
+        place_bytes(tensor, row, output, 1, 0, panel);
         break;
     case PACKED_PAIRS:
-        place_bytes(tensor, row, output, 2, panel);
+        place_bytes(tensor, row, output, 2, 0, panel);
+        break;
+    case PACKED_OFFSET_QUADS: /* the sign bit turned: the number plus 128 */
+        place_bytes(tensor, row, output, 4, 0x80, panel);
         break;
     case PACKED_NONE:
         break;

@@ -2,7 +2,7 @@
 /*
  * The network against PyTorch: every stage of a few recordings, on the same rounded weights.
  *
- * usage: parity-test BACKEND MODEL.gguf PARITY.gguf [MODEL.gguf PARITY.gguf ...]
+ * usage: parity-test [--cpu-mask LIST] [--tolerance NUMBER] BACKEND MODEL.gguf PARITY.gguf ...
  *
  * PyTorch's tensors are in PARITY.gguf (models/FORMAT.md; tests/parity/make_models.py). Each stage
  * gets what PyTorch's stage before it gave, so an error shows where it arises.
@@ -12,17 +12,19 @@
 #include "speller.h"
 
 #include <CUnit/Basic.h>
+#include <getopt.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define FEATURE_TOLERANCE 1e-5 /* absolute */
-#define TOLERANCE         1e-3 /* ‖ours - PyTorch's‖ / ‖PyTorch's‖ */
+#define TOLERANCE         1e-3 /* ‖ours - PyTorch's‖ / ‖PyTorch's‖, unless --tolerance says other */
 
 /* The pair that the tests look at: CUnit's tests take no argument. */
 static struct {
-    const char *backend;
+    const char *backend, *cpu_mask;
+    double tolerance;
     const char *model_path, *parity_path;
     struct network *network;
     struct gguf *parity;
@@ -70,7 +72,7 @@ static void compare(const char *name, uint32_t utterance, const float *ours, con
 {
     double error = relative_error(ours, theirs, count);
     printf("    %u.%s: relative error %.1e\n", utterance, name, error);
-    CU_ASSERT(error < TOLERANCE);
+    CU_ASSERT(error < pair.tolerance);
 }
 
 /* Reads a matrix of the network and compares it with the parity file's tensor. */
@@ -286,7 +288,10 @@ static void test_speller(void)
 static int open_pair(void)
 {
     struct hearken_error error;
-    struct hearken_backend_options options = {.backend = pair.backend};
+    struct hearken_backend_options options = {
+        .backend = pair.backend,
+        .cpu_mask = pair.cpu_mask,
+    };
     if (network_open(pair.model_path, &options, &pair.network, &error) < 0 ||
         gguf_open(pair.parity_path, &pair.parity, &error) < 0) {
         fprintf(stderr, "%s\n", error.message);
@@ -330,16 +335,39 @@ static bool run_pair(void)
     return passed;
 }
 
+static bool read_options(int count, char **arguments)
+{
+    static const struct option options[] = {
+        {"cpu-mask", required_argument, NULL, 'c'},
+        {"tolerance", required_argument, NULL, 't'},
+        {0},
+    };
+    int option;
+    while ((option = getopt_long(count, arguments, "", options, NULL)) != -1) {
+        if (option == 'c')
+            pair.cpu_mask = optarg;
+        else if (option == 't')
+            pair.tolerance = strtod(optarg, NULL);
+        else
+            return false;
+    }
+    return count - optind >= 3 && (count - optind) % 2 == 1;
+}
+
 int main(int count, char **arguments)
 {
-    if (count < 4 || count % 2) {
-        fprintf(stderr, "usage: %s BACKEND MODEL.gguf PARITY.gguf ...\n", arguments[0]);
+    pair.tolerance = TOLERANCE;
+    if (!read_options(count, arguments)) {
+        fprintf(stderr,
+                "usage: %s [--cpu-mask LIST] [--tolerance NUMBER] BACKEND MODEL.gguf PARITY.gguf "
+                "...\n",
+                arguments[0]);
         return 2;
     }
     bool passed = true;
-    pair.backend = arguments[1];
+    pair.backend = arguments[optind];
     CU_basic_set_mode(CU_BRM_VERBOSE);
-    for (int i = 2; i < count; i += 2) {
+    for (int i = optind + 1; i < count; i += 2) {
         pair.model_path = arguments[i];
         pair.parity_path = arguments[i + 1];
         passed = run_pair() && passed;

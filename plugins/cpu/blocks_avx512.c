@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: MIT
+/* Products of Q8_0 weights with AVX-512 BW: 16 bits each, two products and their sum at a time. */
+#include "vector_avx512.h"
+
+#include "cpu.h"
+
+typedef int16_t number;
+
+enum {
+    GROUP = 2,
+    LARGEST = 32767,
+    WEIGHT_OFFSET = 0,
+};
+
+static inline void round_to_numbers(vector x, int16_t *numbers)
+{
+    _mm256_storeu_si256((void *)numbers, _mm512_cvtsepi32_epi16(_mm512_cvtps_epi32((__m512)x)));
+}
+
+static inline vector_int load_weights(const int8_t *bytes)
+{
+    return (vector_int)_mm512_cvtepi8_epi16(_mm256_loadu_si256((const void *)bytes));
+}
+
+static inline vector_int add_products(vector_int sum, vector_int inputs, vector_int weights)
+{
+    return sum + (vector_int)_mm512_madd_epi16((__m512i)inputs, (__m512i)weights);
+}
+
+#include "template_blocks.h"
+
+const struct matrix_kernels blocks_avx512 = MATRIX_KERNELS_OF_BLOCKS(PACKED_PAIRS);

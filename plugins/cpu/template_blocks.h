@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Products of Q8_0 weights in whole numbers. Each block of 32 inputs of a row is rounded under a
+ * scale of its own; the sum over a block is a whole number and exact.
+ *
+ * Who includes this says how many neighbouring inputs an instruction takes, and how:
+ *     number             int8_t or int16_t: what inputs are rounded to
+ *     GROUP              inputs side by side in an element of 32 bits: 4 or 2
+ *     LARGEST            the number that the largest input of a block becomes
+ *     WEIGHT_OFFSET      added to all weights when they were packed, taken off the sums here
+ *     load_weights       LANES groups of weights
+ *     add_products       sum + the products of a group of inputs with LANES groups of weights
+ *     round_to_numbers   LANES numbers from a vector times a factor
+ */
+#ifndef HEARKEN_CPU_TEMPLATE_BLOCKS_H
+#define HEARKEN_CPU_TEMPLATE_BLOCKS_H
+
+#include "template_finish.h"
+#include "template_tile.h"
+
+#include <errno.h>
+#include <string.h>
+
+enum {
+    GROUPS = BLOCK_INPUTS / GROUP,
+    ROUNDED_SIZE = 64 * 1024, /* bytes of rows that are rounded at a time: half stays in L1 */
+    BLOCK_SIZE = PANEL * (sizeof(uint16_t) + BLOCK_INPUTS),
+    /* Few rows wait for weights: they are asked for as long before as the third cache takes. */
+    AHEAD = 4096,
+    CACHE_LINE = 64,
+};
+
+/* Rows of a tile as whole numbers. */
+struct rounded {
+    number *numbers; /* [blocks][rows][32] */
+    float *scales;   /* [blocks][rows] */
+    int32_t *starts; /* [blocks][rows]: what a block's sum starts from */
+};
+
+static void round_block(const float *in, number *numbers, float *scale, int32_t *start)
+{
+    vector largest = broadcast(0);
+    int32_t sum = 0;
+
+    for (size_t at = 0; at < BLOCK_INPUTS; at += LANES) {
+        const vector x = load(in + at);
+        largest = maximum(largest, maximum(x, -x));
+    }
+    const float most = largest_of(largest);
+    /* Below, a block counts as zeros: its inverse might overflow. */
+    const vector factor = broadcast(most > 1e-30f ? (float)LARGEST / most : 0);
+    for (size_t at = 0; at < BLOCK_INPUTS; at += LANES)
+        round_to_numbers(load(in + at) * factor, numbers + at);
+    if (WEIGHT_OFFSET != 0)
+        for (size_t at = 0; at < BLOCK_INPUTS; at++)
+            sum += numbers[at];
+    *scale = most / (float)LARGEST;
+    *start = -WEIGHT_OFFSET * sum;
+}
+
+static void round_tile(const float *in, size_t step, size_t rows, size_t blocks,
+                       const struct rounded *rounded)
+{
+    for (size_t block = 0; block < blocks; block++)
+        for (size_t row = 0; row < rows; row++) {
+            const size_t at = block * rows + row;
+            round_block(in + row * step + block * BLOCK_INPUTS,
+                        rounded->numbers + at * BLOCK_INPUTS, rounded->scales + at,
+                        rounded->starts + at);
+        }
+}
+
+/* A group of inputs in every lane. */
+INLINE vector_int broadcast_group(const number *group)
+{
+    int32_t together;
+
+    memcpy(&together, group, sizeof(together));
+    return (vector_int){0} + together;
+}
+
+/* sums[row][PANEL] += Σ over a block, scaled. */
+INLINE void add_block(const number *x, const int32_t *starts, const float *scales,
+                      const unsigned char *panel, float *sums, const size_t rows)
+{
+    const uint16_t *halves = (const void *)panel;
+    const int8_t *bytes = (const int8_t *)(halves + PANEL);
+    vector_int sum[TILE_ROWS][2];
+
+    UNROLL
+    for (size_t row = 0; row < rows; row++)
+        sum[row][0] = sum[row][1] = (vector_int){0} + starts[row];
+    for (size_t group = 0; group < GROUPS; group++, bytes += GROUP * PANEL) {
+        const vector_int low = load_weights(bytes);
+        const vector_int high = load_weights(bytes + GROUP * LANES);
+        for (size_t line = 0; line < GROUP * PANEL; line += CACHE_LINE)
+            __builtin_prefetch(bytes + AHEAD + line);
+        UNROLL
+        for (size_t row = 0; row < rows; row++) {
+            const vector_int input = broadcast_group(x + row * BLOCK_INPUTS + GROUP * group);
+            sum[row][0] = add_products(sum[row][0], input, low);
+            sum[row][1] = add_products(sum[row][1], input, high);
+        }
+    }
+    const vector low = load_half(halves), high = load_half(halves + LANES);
+    UNROLL
+    for (size_t row = 0; row < rows; row++) {
+        float *at = sums + row * PANEL;
+        const vector scale = broadcast(scales[row]);
+        store(at,
+              multiply_add(__builtin_convertvector(sum[row][0], vector), low * scale, load(at)));
+        store(at + LANES, multiply_add(__builtin_convertvector(sum[row][1], vector), high * scale,
+                                       load(at + LANES)));
+    }
+}
+
+INLINE void multiply_rounded_of(const struct rounded *rounded, const unsigned char *panel,
+                                size_t blocks, float *sums, const size_t rows)
+{
+    for (size_t block = 0; block < blocks; block++, panel += BLOCK_SIZE)
+        add_block(rounded->numbers + block * rows * BLOCK_INPUTS, rounded->starts + block * rows,
+                  rounded->scales + block * rows, panel, sums, rows);
+}
+
+static void multiply_rounded(const struct rounded *rounded, const unsigned char *panel,
+                             size_t blocks, float *sums, size_t rows)
+{
+    switch (rows) {
+#define CASE(n)                                                                                    \
+    case n:                                                                                        \
+        if (n <= TILE_ROWS)                                                                        \
+            multiply_rounded_of(rounded, panel, blocks, sums, n <= TILE_ROWS ? n : 1);             \
+        break;
+        CASE(1)
+        CASE(2)
+        CASE(3)
+        CASE(4)
+        CASE(5)
+        CASE(6)
+        CASE(7)
+        CASE(8)
+        CASE(9)
+        CASE(10)
+        CASE(11)
+        CASE(12)
+        CASE(13)
+        CASE(14)
+#undef CASE
+    }
+}
+
+/* The place of a row's numbers, scales and starts among those of a range of rows. */
+static struct rounded rounded_at(const struct rounded *all, size_t row, size_t inputs)
+{
+    const size_t blocks = row * inputs / BLOCK_INPUTS;
+
+    return (struct rounded){all->numbers + row * inputs, all->scales + blocks,
+                            all->starts + blocks};
+}
+
+static void multiply_rows(const struct product *product, struct range rows, struct range panels,
+                          const struct rounded *rounded)
+{
+    const struct packed *packed = &cpu_tensor(product->weight)->packed;
+    const size_t inputs = packed->inputs;
+    float sums[TILE_ROWS * PANEL] __attribute__((aligned(64)));
+    size_t count;
+
+    for (size_t row = rows.first; row < rows.end; row += count) {
+        const struct rounded tile = rounded_at(rounded, row - rows.first, inputs);
+        count = rows.end - row < TILE_ROWS ? rows.end - row : TILE_ROWS;
+        round_tile(product->in + row * product->in_step, product->in_step, count,
+                   inputs / BLOCK_INPUTS, &tile);
+    }
+    for (size_t index = panels.first; index < panels.end; index++)
+        for (size_t row = rows.first; row < rows.end; row += count) {
+            const struct rounded tile = rounded_at(rounded, row - rows.first, inputs);
+            count = rows.end - row < TILE_ROWS ? rows.end - row : TILE_ROWS;
+            memset(sums, 0, count * PANEL * sizeof(float));
+            multiply_rounded(&tile, packed->data + index * packed->panel_size,
+                             inputs / BLOCK_INPUTS, sums, count);
+            finish_tile(product, row, count, index * PANEL, sums);
+        }
+}
+
+static int multiply_blocks(const struct product *product, struct range rows, struct range panels,
+                           struct workspace *workspace)
+{
+    const size_t inputs = cpu_tensor(product->weight)->packed.inputs;
+    const size_t tiles = ROUNDED_SIZE / sizeof(number) / inputs / TILE_ROWS;
+    const size_t most = (tiles > 0 ? tiles : 1) * TILE_ROWS;
+    const size_t count = rows.end - rows.first < most ? rows.end - rows.first : most;
+    const size_t blocks = count * inputs / BLOCK_INPUTS;
+    float *all = workspace_reserve(
+        workspace, blocks * (sizeof(float) + sizeof(int32_t) + BLOCK_INPUTS * sizeof(number)));
+
+    if (!all)
+        return -ENOMEM;
+    const struct rounded rounded = {
+        .scales = all,
+        .starts = (int32_t *)(void *)(all + blocks),
+        .numbers = (number *)(void *)(all + 2 * blocks),
+    };
+    for (size_t first = rows.first; first < rows.end; first += most) {
+        const size_t end = rows.end - first < most ? rows.end : first + most;
+        multiply_rows(product, (struct range){first, end}, panels, &rounded);
+    }
+    return 0;
+}
+
+#define MATRIX_KERNELS_OF_BLOCKS(packing)                                                          \
+    {                                                                                              \
+        .packing_of_q8 = (packing), .panel = PANEL, .tile_rows = TILE_ROWS,                        \
+        .multiply = multiply_blocks,                                                               \
+    }
+
+#endif
