@@ -236,7 +236,19 @@ static uint32_t largest(const float *values, uint32_t count)
     return best;
 }
 
-/* Greedy search; logits and alignment of every step are compared when it is over. */
+/*
+ * Whether a token is PyTorch's choice, or so close behind it that an error within the tolerance can
+ * turn the two around: each is off by at most that part of the largest logit.
+ */
+static bool is_best(uint32_t token, uint32_t best, const float *logits, uint32_t count)
+{
+    double largest = 0;
+    for (uint32_t i = 0; i < count; i++)
+        largest = fmax(largest, fabs((double)logits[i]));
+    return (double)logits[best] - (double)logits[token] <= 2 * pair.tolerance * largest;
+}
+
+/* PyTorch's greedy search, token by token; logits and alignment are compared when it is over. */
 static void spell_greedily(struct speller *speller, uint32_t u, struct hearken_matrix logits)
 {
     const struct speller_parameters *p = &pair.network->parameters.speller;
@@ -257,10 +269,12 @@ static void spell_greedily(struct speller *speller, uint32_t u, struct hearken_m
         for (uint32_t layer = 0; layer < p->layers; layer++)
             speller_read_layer_alignment(speller, &pair.pass, layer,
                                          alignment + (i * p->layers + layer) * layer_size);
-        uint32_t best = largest(row, p->vocabulary), parent = 0;
-        CU_ASSERT_EQUAL(best, tokens[i]);
+        uint32_t parent = 0;
+        CU_ASSERT(is_best(largest(row, p->vocabulary), tokens[i],
+                          (const float *)their_logits->data + (size_t)i * p->vocabulary,
+                          p->vocabulary));
         if (i + 1 < count)
-            logits = speller_step(speller, &pair.pass, &parent, &best, 1);
+            logits = speller_step(speller, &pair.pass, &parent, &tokens[i], 1);
     }
     compare("logits", u, all_logits, their_logits->data, elements(their_logits));
     compare("alignment", u, alignment, their_alignment->data, elements(their_alignment));
