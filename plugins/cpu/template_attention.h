@@ -81,8 +81,7 @@ static void pack_values(const struct attention *attention, size_t count, float *
         }
 }
 
-/* `scores`: how many keys' scores are held at once. */
-static int prepare(const struct attention *attention, struct range queries, size_t scores,
+static int prepare(const struct attention *attention, struct range queries,
                    struct workspace *workspace, struct attention_memory *memory)
 {
     const size_t limit = visible_from(attention, queries.end - 1), width = attention->width;
@@ -92,7 +91,7 @@ static int prepare(const struct attention *attention, struct range queries, size
     const size_t keys = panels_of(held) * width * PANEL;
     const size_t values = in_place ? 0 : panels_of(width) * limit * PANEL;
     const size_t query = TILE_ROWS * whole_chunks(width);
-    const size_t score = TILE_ROWS * whole_chunks(panels_of(scores) * PANEL);
+    const size_t score = TILE_ROWS * whole_chunks(KEY_BLOCK);
     const size_t sums = panels_of(width) * TILE_ROWS * PANEL;
     float *all =
         workspace_reserve(workspace, (keys + values + query + score + sums) * sizeof(float));
@@ -267,7 +266,7 @@ static int self_attend_of_set(const struct attention *attention, struct range qu
                               struct workspace *workspace)
 {
     struct attention_memory memory;
-    int error = prepare(attention, queries, KEY_BLOCK, workspace, &memory);
+    int error = prepare(attention, queries, workspace, &memory);
     size_t count;
 
     if (error)
@@ -275,62 +274,6 @@ static int self_attend_of_set(const struct attention *attention, struct range qu
     for (size_t query = queries.first; query < queries.end; query += count) {
         count = queries.end - query < TILE_ROWS ? queries.end - query : TILE_ROWS;
         self_attend_tile(attention, &memory, query, count);
-    }
-    return 0;
-}
-
-/* ---- Attention with its alignment: all scores of a tile are held ---- */
-
-static void normalise_row(const struct attention *attention, float *scores, size_t rows,
-                          float *alignment)
-{
-    const size_t count = attention->total;
-    const float largest = largest_score(scores, rows, count);
-    const float factor = 1 / sum_of(raise_scores(scores, rows, count, count, largest));
-
-    for (size_t key = 0; key < count; key += LANES) {
-        float *at = scores + score_at(key, rows);
-        const vector share = load(at) * factor;
-        store(at, share);
-        if (alignment)
-            store_first(alignment + key, count - key, share);
-    }
-}
-
-static void attend_tile(const struct attention *attention, const struct attention_memory *memory,
-                        size_t query, size_t rows)
-{
-    const size_t total = attention->total;
-
-    lay_out_tile(attention->query + query * attention->query_step, attention->query_step, rows,
-                 attention->width, memory->query);
-    memset(memory->sums, 0, panels_of(attention->width) * TILE_ROWS * PANEL * sizeof(float));
-    for (size_t first = 0; first < total; first += KEY_BLOCK) {
-        const struct range keys = {first, total - first < KEY_BLOCK ? total : first + KEY_BLOCK};
-        score_keys(attention, memory, keys, rows, memory->scores + first * rows);
-    }
-    for (size_t row = 0; row < rows; row++)
-        normalise_row(attention, memory->scores + row * CHUNK_INPUTS, rows,
-                      attention->alignment
-                          ? attention->alignment + (query + row) * attention->alignment_step
-                          : NULL);
-    mix_values(attention, memory, (struct range){0, total}, rows, memory->scores);
-    for (size_t row = 0; row < rows; row++)
-        write_out(attention, memory, query + row, row, 1);
-}
-
-static int attend_of_set(const struct attention *attention, struct range queries,
-                         struct workspace *workspace)
-{
-    struct attention_memory memory;
-    int error = prepare(attention, queries, attention->total, workspace, &memory);
-    size_t count;
-
-    if (error)
-        return error;
-    for (size_t query = queries.first; query < queries.end; query += count) {
-        count = queries.end - query < TILE_ROWS ? queries.end - query : TILE_ROWS;
-        attend_tile(attention, &memory, query, count);
     }
     return 0;
 }

@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "template_attention.h"
+#include "template_attend.h"
 #include "template_dense.h"
 #include "template_rows.h"
 

@@ -82,6 +82,18 @@ static inline float largest_of(vector v)
     return _mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two)));
 }
 
+/* Lane i: the sum of the lanes of v[i]. */
+static inline vector sums_of(const vector *v)
+{
+    __m256 fours[2];
+
+    for (size_t i = 0; i < 2; i++)
+        fours[i] = _mm256_hadd_ps(_mm256_hadd_ps((__m256)v[4 * i], (__m256)v[4 * i + 1]),
+                                  _mm256_hadd_ps((__m256)v[4 * i + 2], (__m256)v[4 * i + 3]));
+    return (vector)_mm256_add_ps(_mm256_permute2f128_ps(fours[0], fours[1], 0x20),
+                                 _mm256_permute2f128_ps(fours[0], fours[1], 0x31));
+}
+
 /* out[column][row] = in[row][column] for 8 rows and columns */
 static inline void transpose(const float *in, size_t in_step, float *out, size_t out_step)
 {

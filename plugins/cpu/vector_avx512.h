@@ -79,6 +79,25 @@ static inline float largest_of(vector v)
     return _mm512_reduce_max_ps((__m512)v);
 }
 
+/* Lane i: the sum of the lanes of v[i]. Halves of what is left to add are laid side by side. */
+static inline vector sums_of(const vector *v)
+{
+    __m512 pairs[8], fours[4], halves[2];
+
+    for (size_t i = 0; i < 8; i++) {
+        const __m512 a = (__m512)v[2 * i], b = (__m512)v[2 * i + 1];
+        pairs[i] = _mm512_add_ps(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));
+    }
+    for (size_t i = 0; i < 4; i++)
+        fours[i] = _mm512_add_ps(_mm512_shuffle_ps(pairs[2 * i], pairs[2 * i + 1], 0x44),
+                                 _mm512_shuffle_ps(pairs[2 * i], pairs[2 * i + 1], 0xee));
+    for (size_t i = 0; i < 2; i++)
+        halves[i] = _mm512_add_ps(_mm512_shuffle_f32x4(fours[2 * i], fours[2 * i + 1], 0x88),
+                                  _mm512_shuffle_f32x4(fours[2 * i], fours[2 * i + 1], 0xdd));
+    return (vector)_mm512_add_ps(_mm512_shuffle_f32x4(halves[0], halves[1], 0x88),
+                                 _mm512_shuffle_f32x4(halves[0], halves[1], 0xdd));
+}
+
 /* out[column][row] = in[row][column] for 16 rows and columns */
 static inline void transpose(const float *in, size_t in_step, float *out, size_t out_step)
 {

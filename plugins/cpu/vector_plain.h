@@ -102,6 +102,12 @@ static inline float largest_of(vector v)
     return a > b ? a : b;
 }
 
+/* Lane i: the sum of the lanes of v[i]. */
+static inline vector sums_of(const vector *v)
+{
+    return (vector){sum_of(v[0]), sum_of(v[1]), sum_of(v[2]), sum_of(v[3])};
+}
+
 /* out[column][row] = in[row][column] for 4 rows and columns */
 static inline void transpose(const float *in, size_t in_step, float *out, size_t out_step)
 {
