@@ -12,9 +12,9 @@ enum {
     WEIGHT_OFFSET = 0,
 };
 
-static inline void round_to_numbers(vector x, int16_t *numbers)
+static inline void store_numbers(int16_t *numbers, vector_int whole)
 {
-    const __m256i wide = _mm256_cvtps_epi32((__m256)x);
+    const __m256i wide = (__m256i)whole;
 
     _mm_storeu_si128((void *)numbers, _mm_packs_epi32(_mm256_castsi256_si128(wide),
                                                       _mm256_extracti128_si256(wide, 1)));

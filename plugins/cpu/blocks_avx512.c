@@ -12,9 +12,9 @@ enum {
     WEIGHT_OFFSET = 0,
 };
 
-static inline void round_to_numbers(vector x, int16_t *numbers)
+static inline void store_numbers(int16_t *numbers, vector_int whole)
 {
-    _mm256_storeu_si256((void *)numbers, _mm512_cvtsepi32_epi16(_mm512_cvtps_epi32((__m512)x)));
+    _mm256_storeu_si256((void *)numbers, _mm512_cvtsepi32_epi16((__m512i)whole));
 }
 
 static inline vector_int load_weights(const int8_t *bytes)

@@ -17,9 +17,9 @@ enum {
     WEIGHT_OFFSET = 128,
 };
 
-static inline void round_to_numbers(vector x, int8_t *numbers)
+static inline void store_numbers(int8_t *numbers, vector_int whole)
 {
-    const __m256i wide = _mm256_cvtps_epi32((__m256)x);
+    const __m256i wide = (__m256i)whole;
     const __m128i halves =
         _mm_packs_epi32(_mm256_castsi256_si128(wide), _mm256_extracti128_si256(wide, 1));
 

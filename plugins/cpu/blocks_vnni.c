@@ -20,9 +20,9 @@ enum {
     WEIGHT_OFFSET = 128,
 };
 
-static inline void round_to_numbers(vector x, int8_t *numbers)
+static inline void store_numbers(int8_t *numbers, vector_int whole)
 {
-    _mm_storeu_si128((void *)numbers, _mm512_cvtsepi32_epi8(_mm512_cvtps_epi32((__m512)x)));
+    _mm_storeu_si128((void *)numbers, _mm512_cvtsepi32_epi8((__m512i)whole));
 }
 
 static inline vector_int load_weights(const int8_t *bytes)

@@ -9,11 +9,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
     MAX_THREADS = 64,
-    SPINS = 2000, /* some ten microseconds: the next kernel of a pass comes sooner than that */
+    /* Waking a thread costs some ten microseconds, as much as a kernel on few rows. So whoever
+     * waits looks for this long before it sleeps: the next kernel of a pass comes sooner, and the
+     * last part of one ends sooner. */
+    LINGER_NANOSECONDS = 100 * 1000,
+    LOOKS = 16, /* between two looks at the clock */
 };
 
 /* On its caller's stack, linked while it has parts to give away. All but the task's own data is
@@ -22,7 +27,8 @@ struct job {
     pool_task *task;
     const void *context;
     size_t count, next;
-    unsigned working; /* threads at one of its parts, beside the caller */
+    atomic_uint
+        working; /* threads at one of its parts, beside the caller; changed under the lock */
     int error;
     struct job *following;
 };
@@ -99,12 +105,26 @@ static inline void relax(void)
 #endif
 }
 
-/* Waits, without the lock, a little: for most jobs follow each other closely. */
-static void linger(struct pool *pool)
+static int64_t nanoseconds(void)
 {
-    for (int i = 0; i < SPINS && atomic_load_explicit(&pool->open_jobs, memory_order_relaxed) == 0;
-         i++)
-        relax();
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+}
+
+/* Waits, without the lock, a little: until `number` is zero (`is_zero`) or is not. */
+static void linger(atomic_uint *number, bool is_zero)
+{
+    const int64_t end = nanoseconds() + LINGER_NANOSECONDS;
+
+    do {
+        for (int look = 0; look < LOOKS; look++) {
+            if ((atomic_load_explicit(number, memory_order_relaxed) == 0) == is_zero)
+                return;
+            relax();
+        }
+    } while (nanoseconds() < end);
 }
 
 /* One part of the job that has waited longest for a thread. Called and left with the lock held. */
@@ -120,12 +140,12 @@ static void work(struct worker *worker)
         take_out(pool, job);
         append(pool, job);
     }
-    job->working++;
+    atomic_fetch_add(&job->working, 1);
     pthread_mutex_unlock(&pool->lock);
     const int error = job->task(job->context, index, &worker->workspace);
     pthread_mutex_lock(&pool->lock);
     note(pool, job, error);
-    if (--job->working == 0)
+    if (atomic_fetch_sub(&job->working, 1) == 1)
         pthread_cond_broadcast(&pool->finished);
 }
 
@@ -141,7 +161,7 @@ static void *worker_main(void *argument)
             continue;
         }
         pthread_mutex_unlock(&pool->lock);
-        linger(pool);
+        linger(&pool->open_jobs, false);
         pthread_mutex_lock(&pool->lock);
         while (!pool->first && !pool->stopping)
             pthread_cond_wait(&pool->posted, &pool->lock);
@@ -182,7 +202,12 @@ int pool_run(struct pool *pool, pool_task *task, const void *context, size_t cou
         pthread_mutex_lock(&pool->lock);
         note(pool, &job, error);
     }
-    while (job.working > 0)
+    if (atomic_load(&job.working) > 0) {
+        pthread_mutex_unlock(&pool->lock);
+        linger(&job.working, true);
+        pthread_mutex_lock(&pool->lock);
+    }
+    while (atomic_load(&job.working) > 0)
         pthread_cond_wait(&pool->finished, &pool->lock);
     pthread_mutex_unlock(&pool->lock);
     return job.error;
@@ -243,6 +268,19 @@ static void start_workers(struct pool *pool, unsigned count)
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
+/* It is held for moments: who finds it taken tries again before it sleeps. */
+static void init_lock(pthread_mutex_t *lock)
+{
+    pthread_mutexattr_t attributes;
+
+    pthread_mutexattr_init(&attributes);
+#ifdef __GLIBC__
+    pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_ADAPTIVE_NP);
+#endif
+    pthread_mutex_init(lock, &attributes);
+    pthread_mutexattr_destroy(&attributes);
+}
+
 int pool_create(unsigned threads, struct pool **pool)
 {
     if (threads == 0)
@@ -254,7 +292,7 @@ int pool_create(unsigned threads, struct pool **pool)
         return -ENOMEM;
     made->process = getpid();
     atomic_init(&made->open_jobs, 0);
-    pthread_mutex_init(&made->lock, NULL);
+    init_lock(&made->lock);
     pthread_cond_init(&made->posted, NULL);
     pthread_cond_init(&made->finished, NULL);
     start_workers(made, threads - 1);

@@ -10,7 +10,7 @@
  *     WEIGHT_OFFSET      added to all weights when they were packed, taken off the sums here
  *     load_weights       LANES groups of weights
  *     add_products       sum + the products of a group of inputs with LANES groups of weights
- *     round_to_numbers   LANES numbers from a vector times a factor
+ *     store_numbers      LANES whole numbers, none above LARGEST
  */
 #ifndef HEARKEN_CPU_TEMPLATE_BLOCKS_H
 #define HEARKEN_CPU_TEMPLATE_BLOCKS_H
@@ -40,7 +40,7 @@ struct rounded {
 static void round_block(const float *in, number *numbers, float *scale, int32_t *start)
 {
     vector largest = broadcast(0);
-    int32_t sum = 0;
+    vector_int sum = {0};
 
     for (size_t at = 0; at < BLOCK_INPUTS; at += LANES) {
         const vector x = load(in + at);
@@ -49,13 +49,15 @@ static void round_block(const float *in, number *numbers, float *scale, int32_t 
     const float most = largest_of(largest);
     /* Below, a block counts as zeros: its inverse might overflow. */
     const vector factor = broadcast(most > 1e-30f ? (float)LARGEST / most : 0);
-    for (size_t at = 0; at < BLOCK_INPUTS; at += LANES)
-        round_to_numbers(load(in + at) * factor, numbers + at);
-    if (WEIGHT_OFFSET != 0)
-        for (size_t at = 0; at < BLOCK_INPUTS; at++)
-            sum += numbers[at];
+    for (size_t at = 0; at < BLOCK_INPUTS; at += LANES) {
+        const vector_int whole = round_lanes(load(in + at) * factor);
+        store_numbers(numbers + at, whole);
+        sum += whole;
+    }
     *scale = most / (float)LARGEST;
-    *start = -WEIGHT_OFFSET * sum;
+    *start = 0;
+    if (WEIGHT_OFFSET != 0)
+        *start = -WEIGHT_OFFSET * (int32_t)sum_of(__builtin_convertvector(sum, vector));
 }
 
 static void round_tile(const float *in, size_t step, size_t rows, size_t blocks,
@@ -79,9 +81,9 @@ INLINE vector_int broadcast_group(const number *group)
     return (vector_int){0} + together;
 }
 
-/* sums[row][PANEL] += Σ over a block, scaled. */
+/* sums[row][PANEL] += Σ over a block, scaled; the first block finds no sums yet. */
 INLINE void add_block(const number *x, const int32_t *starts, const float *scales,
-                      const unsigned char *panel, float *sums, const size_t rows)
+                      const unsigned char *panel, float *sums, const size_t rows, const bool first)
 {
     const uint16_t *halves = (const void *)panel;
     const int8_t *bytes = (const int8_t *)(halves + PANEL);
@@ -107,19 +109,24 @@ INLINE void add_block(const number *x, const int32_t *starts, const float *scale
     for (size_t row = 0; row < rows; row++) {
         float *at = sums + row * PANEL;
         const vector scale = broadcast(scales[row]);
+        const vector before_low = first ? broadcast(0) : load(at);
+        const vector before_high = first ? broadcast(0) : load(at + LANES);
         store(at,
-              multiply_add(__builtin_convertvector(sum[row][0], vector), low * scale, load(at)));
+              multiply_add(__builtin_convertvector(sum[row][0], vector), low * scale, before_low));
         store(at + LANES, multiply_add(__builtin_convertvector(sum[row][1], vector), high * scale,
-                                       load(at + LANES)));
+                                       before_high));
     }
 }
 
 INLINE void multiply_rounded_of(const struct rounded *rounded, const unsigned char *panel,
                                 size_t blocks, float *sums, const size_t rows)
 {
-    for (size_t block = 0; block < blocks; block++, panel += BLOCK_SIZE)
+    add_block(rounded->numbers, rounded->starts, rounded->scales, panel, sums, rows, true);
+    for (size_t block = 1; block < blocks; block++) {
+        panel += BLOCK_SIZE;
         add_block(rounded->numbers + block * rows * BLOCK_INPUTS, rounded->starts + block * rows,
-                  rounded->scales + block * rows, panel, sums, rows);
+                  rounded->scales + block * rows, panel, sums, rows, false);
+    }
 }
 
 static void multiply_rounded(const struct rounded *rounded, const unsigned char *panel,
@@ -176,7 +183,6 @@ static void multiply_rows(const struct product *product, struct range rows, stru
         for (size_t row = rows.first; row < rows.end; row += count) {
             const struct rounded tile = rounded_at(rounded, row - rows.first, inputs);
             count = rows.end - row < TILE_ROWS ? rows.end - row : TILE_ROWS;
-            memset(sums, 0, count * PANEL * sizeof(float));
             multiply_rounded(&tile, packed->data + index * packed->panel_size,
                              inputs / BLOCK_INPUTS, sums, count);
             finish_tile(product, row, count, index * PANEL, sums);

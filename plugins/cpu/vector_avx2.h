@@ -58,6 +58,12 @@ static inline vector reciprocal(vector x)
     return (vector)_mm256_mul_ps(guess, _mm256_fnmadd_ps((__m256)x, guess, _mm256_set1_ps(2.0f)));
 }
 
+/* To the nearest whole numbers. */
+static inline vector_int round_lanes(vector v)
+{
+    return (vector_int)_mm256_cvtps_epi32((__m256)v);
+}
+
 static inline vector load_half(const uint16_t *x)
 {
     return (vector)_mm256_cvtph_ps(_mm_loadu_si128((const void *)x));

@@ -59,6 +59,12 @@ static inline vector reciprocal(vector x)
     return (vector)_mm512_mul_ps(guess, _mm512_fnmadd_ps((__m512)x, guess, _mm512_set1_ps(2.0f)));
 }
 
+/* To the nearest whole numbers. */
+static inline vector_int round_lanes(vector v)
+{
+    return (vector_int)_mm512_cvtps_epi32((__m512)v);
+}
+
 static inline vector load_half(const uint16_t *x)
 {
     return (vector)_mm512_cvtph_ps(_mm256_loadu_si256((const void *)x));
