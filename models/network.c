@@ -9,10 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TAPS       3u
-#define BLOCK      32u /* of quantized values */
-#define Q5_0_BYTES 22u /* of a block: scale (2), fifth bits (4), low bits (16) */
-#define Q8_0_BYTES 34u /* of a block: scale (2), values (32) */
+#define TAPS 3u
 
 /* The first failure sticks, as in a pass. */
 struct loader {
@@ -102,34 +99,13 @@ no_memory:
     return NULL;
 }
 
-/*
- * Q5_0 is a type of the file alone: value = scale · (number - 16), five bits a number, the low four
- * of number i in byte i mod 16, the fifth in bit i of a word. As Q8_0 it is the same to the bit.
- */
-static void *expand_q5_0(struct loader *l, const struct gguf_tensor *tensor)
-{
-    size_t blocks = tensor->bytes / Q5_0_BYTES;
-    uint8_t *expanded = make_values(l, blocks, Q8_0_BYTES);
-    for (size_t b = 0; expanded && b < blocks; b++) {
-        const uint8_t *from = (const uint8_t *)tensor->data + b * Q5_0_BYTES;
-        uint8_t *to = expanded + b * Q8_0_BYTES;
-        uint32_t fifth;
-        memcpy(&fifth, from + 2, sizeof(fifth));
-        memcpy(to, from, 2);
-        for (uint32_t i = 0; i < BLOCK; i++) {
-            uint32_t low = from[6 + i % 16] >> (i < 16 ? 0 : 4) & 15;
-            to[2 + i] = (uint8_t)((low | (fifth >> i & 1) << 4) - 16);
-        }
-    }
-    return expanded;
-}
-
 static enum hearken_tensor_type plugin_type(enum gguf_tensor_type type)
 {
     switch (type) {
     case GGUF_TENSOR_F16:
         return HEARKEN_TENSOR_F16;
     case GGUF_TENSOR_Q5_0:
+        return HEARKEN_TENSOR_Q5_0;
     case GGUF_TENSOR_Q8_0:
         return HEARKEN_TENSOR_Q8_0;
     case GGUF_TENSOR_F32:
@@ -162,11 +138,8 @@ static const struct hearken_tensor *load(struct loader *l, const char *name, uin
                                              : "F32, F16, Q8_0 or Q5_0");
         return NULL;
     }
-    const void *values = tensor->type == GGUF_TENSOR_Q5_0 ? expand_q5_0(l, tensor) : tensor->data;
-    if (!values)
-        return NULL;
     const struct hearken_weights weights = {
-        plugin_type(tensor->type), use, rows, columns, taps, values};
+        plugin_type(tensor->type), use, rows, columns, taps, tensor->data};
     const struct hearken_tensor *made = NULL;
     register_tensor(l, &weights, name, &made);
     return made;

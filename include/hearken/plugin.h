@@ -77,6 +77,12 @@ enum hearken_tensor_type {
     HEARKEN_TENSOR_F16,
     /* Rows of blocks of 32: a half precision scale, then 32 signed bytes; columns divide by 32. */
     HEARKEN_TENSOR_Q8_0,
+    /*
+     * Blocks of 32 likewise: a half precision scale, a 32-bit word (little endian), 16 bytes. The
+     * number i of a block is scale · (n - 16), where bit i of the word is the fifth bit of n, and
+     * the low (i < 16) or high half of byte i mod 16 the four below it. As Q8_0 it is the same.
+     */
+    HEARKEN_TENSOR_Q5_0,
 };
 
 /* What a weight will be used for, so that it is packed once and right. May be several. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Weights, cut into panels once (cpu.h). Q8_0 and F16 keep their size. What is only looked up stays
- * where the file is mapped.
+ * Weights, cut into panels once (cpu.h). Q8_0 and F16 keep their size, Q5_0 becomes Q8_0. What is
+ * only looked up stays where the file is mapped.
  */
 #include "cpu.h"
 
@@ -38,15 +38,17 @@ static size_t size_of_panel(const struct packed *packed)
 static void plan(const struct cpu_backend *backend, struct cpu_tensor *tensor)
 {
     const struct hearken_weights *weights = &tensor->base.weights;
+    const bool has_blocks =
+        weights->type == HEARKEN_TENSOR_Q8_0 || weights->type == HEARKEN_TENSOR_Q5_0;
     struct packed *packed = &tensor->packed;
 
     tensor->kernels = backend->set->dense;
-    if (weights->type == HEARKEN_TENSOR_Q8_0 && backend->blocks)
+    if (has_blocks && backend->blocks)
         tensor->kernels = backend->blocks;
-    packed->packing = weights->use & HEARKEN_USE_CONVOLVE    ? PACKED_F32
-                      : weights->type == HEARKEN_TENSOR_F16  ? PACKED_F16
-                      : weights->type == HEARKEN_TENSOR_Q8_0 ? tensor->kernels->packing_of_q8
-                                                             : PACKED_F32;
+    packed->packing = weights->use & HEARKEN_USE_CONVOLVE   ? PACKED_F32
+                      : weights->type == HEARKEN_TENSOR_F16 ? PACKED_F16
+                      : has_blocks                          ? tensor->kernels->packing_of_q8
+                                                            : PACKED_F32;
     packed->outputs = weights->rows;
     packed->inputs = tensor_width(&tensor->base);
     packed->panel = tensor->kernels->panel;
@@ -102,6 +104,10 @@ static void place(const struct cpu_tensor *tensor, size_t output, float *expande
         (const unsigned char *)tensor->base.weights.data + output * tensor->base.row_size;
     unsigned char *panel = packed->data + output / packed->panel * packed->panel_size;
 
+    if (tensor->base.weights.type == HEARKEN_TENSOR_Q5_0) {
+        tensor_row_as_q8_0(&tensor->base, output, expanded);
+        row = expanded;
+    }
     switch (packed->packing) {
     case PACKED_F32:
         place_floats(tensor, output, expanded, panel);

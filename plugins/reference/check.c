@@ -180,6 +180,11 @@ static bool activation_is_known(const struct check *check, enum hearken_activati
            refuse(check, "activation %d is not known", (int)activation);
 }
 
+static bool has_blocks(const struct hearken_weights *weights)
+{
+    return weights->type == HEARKEN_TENSOR_Q8_0 || weights->type == HEARKEN_TENSOR_Q5_0;
+}
+
 static bool weights_fit(const struct hearken_backend *backend,
                         const struct hearken_weights *weights)
 {
@@ -198,8 +203,8 @@ static bool weights_fit(const struct hearken_backend *backend,
                weights->rows, weights->columns, weights->taps);
     else if (weights->use & HEARKEN_USE_VECTOR && weights->rows != 1)
         report(backend, "tensor: a vector of %" PRIu32 " rows, expected 1", weights->rows);
-    else if (weights->type == HEARKEN_TENSOR_Q8_0 && weights->columns % 32 != 0)
-        report(backend, "tensor: %" PRIu32 " columns of type Q8_0 do not divide by 32",
+    else if (has_blocks(weights) && weights->columns % 32 != 0)
+        report(backend, "tensor: %" PRIu32 " columns of type Q8_0 or Q5_0 do not divide by 32",
                weights->columns);
     else if (!weights->data || (uintptr_t)weights->data % 4 != 0)
         report(backend, "tensor: data at %p, expected an address that divides by 4", weights->data);
@@ -212,7 +217,7 @@ int check_weights(const struct hearken_backend *backend, const struct hearken_we
 {
     const enum hearken_tensor_type type = weights->type;
 
-    if (type != HEARKEN_TENSOR_F32 && type != HEARKEN_TENSOR_F16 && type != HEARKEN_TENSOR_Q8_0) {
+    if (type != HEARKEN_TENSOR_F32 && type != HEARKEN_TENSOR_F16 && !has_blocks(weights)) {
         report(backend, "tensor: type %d is not known", (int)type);
         return -ENOTSUP;
     }
@@ -222,8 +227,8 @@ int check_weights(const struct hearken_backend *backend, const struct hearken_we
         report(backend, "tensor: a vector of type %d, expected F32", (int)type);
         return -ENOTSUP;
     }
-    if (weights->use & HEARKEN_USE_CONVOLVE && type == HEARKEN_TENSOR_Q8_0) {
-        report(backend, "tensor: a convolution of type Q8_0, expected F32 or F16");
+    if (weights->use & HEARKEN_USE_CONVOLVE && has_blocks(weights)) {
+        report(backend, "tensor: a convolution of type %d, expected F32 or F16", (int)type);
         return -ENOTSUP;
     }
     return 0;

@@ -78,6 +78,9 @@ static inline size_t tensor_width(const struct hearken_tensor *tensor)
  */
 const float *tensor_row(const struct hearken_tensor *tensor, size_t row, float *expanded);
 
+/* A row of type Q5_0 as the blocks of Q8_0 that mean the same: 34 bytes for each 32 columns. */
+void tensor_row_as_q8_0(const struct hearken_tensor *tensor, size_t row, void *q8_0);
+
 /* ---- Sums (sums.c) ---- */
 
 /* out[r] = Σ_c row[r · step + c] · with[c] for `count` rows. The order in which a row's products

@@ -23,7 +23,35 @@ struct q8_0_block {
     int8_t quants[BLOCK_COLUMNS];
 };
 
+struct q5_0_block {
+    uint16_t scale; /* half precision */
+    uint16_t fifth_bits[2];
+    uint8_t low_bits[BLOCK_COLUMNS / 2];
+};
+
 _Static_assert(sizeof(struct q8_0_block) == 34, "blocks follow each other without a gap");
+_Static_assert(sizeof(struct q5_0_block) == 22, "blocks follow each other without a gap");
+
+static inline int number_of_q5_0(const struct q5_0_block *block, size_t i)
+{
+    const int low = block->low_bits[i % 16] >> (i < 16 ? 0 : 4) & 15;
+    const int fifth = block->fifth_bits[i / 16] >> i % 16 & 1;
+
+    return (low | fifth << 4) - 16;
+}
+
+void tensor_row_as_q8_0(const struct hearken_tensor *tensor, size_t row, void *q8_0)
+{
+    const struct q5_0_block *blocks =
+        (const void *)((const uint8_t *)tensor->weights.data + row * tensor->row_size);
+    struct q8_0_block *to = q8_0;
+
+    for (size_t block = 0; block < tensor->weights.columns / BLOCK_COLUMNS; block++) {
+        to[block].scale = blocks[block].scale;
+        for (size_t i = 0; i < BLOCK_COLUMNS; i++)
+            to[block].quants[i] = (int8_t)number_of_q5_0(&blocks[block], i);
+    }
+}
 
 static size_t row_size(const struct hearken_weights *weights)
 {
@@ -36,6 +64,8 @@ static size_t row_size(const struct hearken_weights *weights)
         return elements * sizeof(uint16_t);
     case HEARKEN_TENSOR_Q8_0:
         return elements / BLOCK_COLUMNS * sizeof(struct q8_0_block);
+    case HEARKEN_TENSOR_Q5_0:
+        return elements / BLOCK_COLUMNS * sizeof(struct q5_0_block);
     }
     return 0;
 }
@@ -113,6 +143,15 @@ static void expand_q8_0(const struct q8_0_block *restrict blocks, size_t count, 
     }
 }
 
+static void expand_q5_0(const struct q5_0_block *restrict blocks, size_t count, float *restrict row)
+{
+    for (size_t block = 0; block < count / BLOCK_COLUMNS; block++) {
+        const float scale = float_of_half(blocks[block].scale);
+        for (size_t i = 0; i < BLOCK_COLUMNS; i++)
+            row[block * BLOCK_COLUMNS + i] = scale * (float)number_of_q5_0(&blocks[block], i);
+    }
+}
+
 /* [columns, taps] in the file, [taps, columns] as the inputs of a step lie in memory. */
 static void expand_taps(const struct hearken_weights *weights, const void *data, float *row)
 {
@@ -144,6 +183,9 @@ const float *tensor_row(const struct hearken_tensor *tensor, size_t row, float *
         break;
     case HEARKEN_TENSOR_Q8_0:
         expand_q8_0(data, weights->columns, expanded);
+        break;
+    case HEARKEN_TENSOR_Q5_0:
+        expand_q5_0(data, weights->columns, expanded);
         break;
     }
     return expanded;

@@ -44,9 +44,9 @@ static struct convolve_case create(struct convolve_shape shape, bool gelu, bool 
         .activation = gelu ? HEARKEN_ACTIVATION_GELU : HEARKEN_ACTIVATION_NONE,
     };
     if (positions)
-        c.positions =
-            weight_create(shape.outputs % 32 ? random_below(2) : random_below(3), HEARKEN_USE_EMBED,
-                          c.position + shape.steps, shape.outputs, 1, FILL_NORMAL);
+        c.positions = weight_create(shape.outputs % 32 ? random_below(2) : random_below(TYPE_COUNT),
+                                    HEARKEN_USE_EMBED, c.position + shape.steps, shape.outputs, 1,
+                                    FILL_NORMAL);
     snprintf(c.what, sizeof(c.what),
              "convolve %u x %u -> %u x %u %s, %u taps, stride %u, padding %u%s%s, %s%s",
              shape.frames, shape.inputs, shape.steps, shape.outputs, type_name(shape.type),

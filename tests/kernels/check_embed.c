@@ -38,7 +38,7 @@ static struct embed_case create(uint32_t rows, uint32_t vocabulary, uint32_t wid
         c.tokens[row] = random_below(vocabulary);
     c.tokens[0] = vocabulary - 1;
     if (positions) /* no more of them than are needed */
-        c.positions = weight_create(width % 32 ? random_below(2) : random_below(3),
+        c.positions = weight_create(width % 32 ? random_below(2) : random_below(TYPE_COUNT),
                                     HEARKEN_USE_EMBED, c.position + used, width, 1, fill);
     snprintf(c.what, sizeof(c.what), "embed %u of %u x %u %s%s, %s", rows, vocabulary, width,
              type_name(type), positions ? " + positions" : "", fill_name(fill));
@@ -93,11 +93,11 @@ static void check(struct embed_case *c)
 static void check_shapes(void)
 {
     for (int i = 0; i < 120; i++) {
-        const enum hearken_tensor_type type = random_below(3);
+        const enum hearken_tensor_type type = random_below(TYPE_COUNT);
         struct embed_case c =
             create(random_size(30), random_size(100),
-                   type == HEARKEN_TENSOR_Q8_0 ? 32 * (1 + random_below(4)) : random_size(100),
-                   type, random_below(2), random_below(LAYOUT_COUNT), FILL_NORMAL);
+                   has_blocks(type) ? 32 * (1 + random_below(4)) : random_size(100), type,
+                   random_below(2), random_below(LAYOUT_COUNT), FILL_NORMAL);
         check(&c);
         destroy(&c);
     }
@@ -105,7 +105,7 @@ static void check_shapes(void)
 
 static void check_fills(void)
 {
-    for (int type = 0; type < 3; type++)
+    for (int type = 0; type < TYPE_COUNT; type++)
         for (int fill = 0; fill < FILL_OUTLIER; fill++) {
             struct embed_case c = create(6, 20, 64, type, fill % 2, LAYOUT_STRIDED, fill);
             check(&c);
@@ -164,7 +164,7 @@ static void check_refused(void)
 
 static void bench(void)
 {
-    for (int type = 0; type < 3; type++) {
+    for (int type = 0; type < TYPE_COUNT; type++) {
         struct embed_case c = create(4, 51864, 512, type, true, LAYOUT_PACKED, FILL_NORMAL);
         char what[64];
         snprintf(what, sizeof(what), "4 of 51864 x 512 %s", type_name(type));

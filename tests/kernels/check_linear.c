@@ -124,9 +124,9 @@ static void check_case(struct linear_shape shape, uint32_t options, enum layout 
 static struct linear_shape random_shape(uint32_t rows, uint32_t inputs, uint32_t outputs)
 {
     struct linear_shape shape = {random_size(rows), random_size(inputs), random_size(outputs),
-                                 random_below(3)};
+                                 random_below(TYPE_COUNT)};
 
-    if (shape.type == HEARKEN_TENSOR_Q8_0)
+    if (has_blocks(shape.type))
         shape.inputs = 32 * (1 + random_below((inputs + 31) / 32));
     return shape;
 }
@@ -141,7 +141,7 @@ static void check_shapes(void)
 /* The sizes of the network, with fewer rows. */
 static void check_network(void)
 {
-    for (int type = 0; type < 3; type++) {
+    for (int type = 0; type < TYPE_COUNT; type++) {
         check_case((struct linear_shape){41, 512, 1536, type}, WITH_BIAS, LAYOUT_PACKED,
                    FILL_NORMAL);
         check_case((struct linear_shape){97, 512, 512, type}, WITH_BIAS | IN_PLACE, LAYOUT_PACKED,
@@ -156,10 +156,10 @@ static void check_network(void)
 
 static void check_fills(void)
 {
-    for (int type = 0; type < 3; type++)
+    for (int type = 0; type < TYPE_COUNT; type++)
         for (int fill = 0; fill < FILL_COUNT; fill++) {
             /* 8 bits for a block are not enough for what stands beside the outlier. */
-            if (type == HEARKEN_TENSOR_Q8_0 && fill == FILL_OUTLIER)
+            if (has_blocks(type) && fill == FILL_OUTLIER)
                 continue;
             for (uint32_t options = 0; options < OPTIONS; options++)
                 check_case((struct linear_shape){9, 96, 11, type}, options, LAYOUT_STRIDED, fill);
@@ -246,7 +246,7 @@ static void check_pieces(void)
 {
     for (int i = 0; i < 40; i++)
         check_pieces_of(random_shape(60, 150, 50));
-    for (int type = 0; type < 3; type++)
+    for (int type = 0; type < TYPE_COUNT; type++)
         check_pieces_of((struct linear_shape){300, 2048, 9, type});
 }
 
@@ -330,7 +330,7 @@ static void bench(void)
     };
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
-        for (int type = 0; type < 3; type++) {
+        for (int type = 0; type < TYPE_COUNT; type++) {
             struct linear_shape shape = cases[i].shape;
             char what[64];
             shape.type = type;

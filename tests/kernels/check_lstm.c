@@ -186,8 +186,8 @@ static void check_case(uint32_t rows, uint32_t inputs, uint32_t width,
 static void check_shapes(void)
 {
     for (int i = 0; i < 80; i++) {
-        const enum hearken_tensor_type type = random_below(3);
-        const bool blocks = type == HEARKEN_TENSOR_Q8_0;
+        const enum hearken_tensor_type type = random_below(TYPE_COUNT);
+        const bool blocks = has_blocks(type);
         check_case(random_size(8), blocks ? 32 * (1 + random_below(4)) : random_size(100),
                    blocks ? 32 * (1 + random_below(3)) : random_size(70), type,
                    random_below(OPTIONS), random_below(LAYOUT_COUNT), FILL_NORMAL);
@@ -197,15 +197,15 @@ static void check_shapes(void)
 /* Saturated gates among them: exp(10^4) must not come out as not a number. */
 static void check_fills(void)
 {
-    for (int type = 0; type < 3; type++)
+    for (int type = 0; type < TYPE_COUNT; type++)
         for (int fill = 0; fill < FILL_COUNT; fill++)
-            if (type != HEARKEN_TENSOR_Q8_0 || fill != FILL_OUTLIER)
+            if (!has_blocks(type) || fill != FILL_OUTLIER)
                 check_case(4, 64, 32, type, random_below(OPTIONS), LAYOUT_STRIDED, fill);
 }
 
 static void check_network(void)
 {
-    for (int type = 0; type < 3; type++)
+    for (int type = 0; type < TYPE_COUNT; type++)
         check_case(5, 512, 512, type, IN_PLACE, LAYOUT_PACKED, FILL_NORMAL);
 }
 
@@ -300,7 +300,7 @@ static void bench(void)
     static const uint32_t rows[] = {1, 4};
 
     for (size_t i = 0; i < 2; i++)
-        for (int type = 0; type < 3; type++) {
+        for (int type = 0; type < TYPE_COUNT; type++) {
             struct lstm_case c =
                 create(rows[i], 512, 512, type, WITH_RESIDUAL, LAYOUT_PACKED, FILL_NORMAL);
             char what[64];

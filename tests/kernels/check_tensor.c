@@ -29,6 +29,7 @@ static void check_taken(void)
         {HEARKEN_TENSOR_Q8_0, HEARKEN_USE_EMBED, 5, 64, 1, NULL},
         {HEARKEN_TENSOR_F16, HEARKEN_USE_EMBED | HEARKEN_USE_LINEAR, 9, 8, 1, NULL},
         {HEARKEN_TENSOR_Q8_0, HEARKEN_USE_EMBED | HEARKEN_USE_LINEAR, 9, 32, 1, NULL},
+        {HEARKEN_TENSOR_Q5_0, HEARKEN_USE_EMBED | HEARKEN_USE_LINEAR, 9, 32, 1, NULL},
         {HEARKEN_TENSOR_F32, HEARKEN_USE_CONVOLVE, 6, 3, 3, NULL},
         {HEARKEN_TENSOR_F16, HEARKEN_USE_CONVOLVE, 6, 3, 3, NULL},
         {HEARKEN_TENSOR_F32, HEARKEN_USE_CONVOLVE, 6, 3, 1, NULL},
@@ -70,6 +71,7 @@ static void check_refused(void)
     REFUSED(-EINVAL, bad.taps = 3);
     REFUSED(-EINVAL, bad.type = HEARKEN_TENSOR_Q8_0); /* 7 columns */
     REFUSED(-EINVAL, bad.type = HEARKEN_TENSOR_Q8_0; bad.columns = 48);
+    REFUSED(-EINVAL, bad.type = HEARKEN_TENSOR_Q5_0; bad.columns = 48);
     REFUSED(-EINVAL, bad.use = HEARKEN_USE_VECTOR); /* 5 rows */
     REFUSED(-EINVAL, bad.use = HEARKEN_USE_CONVOLVE; bad.taps = 0);
     REFUSED(-EINVAL, bad.rows = bad.columns = UINT32_MAX; bad.taps = UINT32_MAX;

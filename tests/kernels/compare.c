@@ -9,6 +9,7 @@ const struct tolerance tolerance_of[] = {
     [HEARKEN_TENSOR_F32] = {1e-10, 2e-5},
     [HEARKEN_TENSOR_F16] = {1e-5, 2e-2},
     [HEARKEN_TENSOR_Q8_0] = {1e-4, 5e-2},
+    [HEARKEN_TENSOR_Q5_0] = {1e-4, 5e-2},
 };
 
 /* Below this, numbers and errors may be flushed to zero: it covers the subnormal numbers. */

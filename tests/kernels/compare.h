@@ -17,8 +17,9 @@
  *           tanh approximation of GELU.
  *     F16   inputs may be rounded to half precision or bfloat16 before they are multiplied.
  *     Q8_0  inputs may be rounded to 8 bits in blocks of 32, as the weights are.
+ *     Q5_0  likewise.
  *
- * Sums are of single precision or better in all three.
+ * Sums are of single precision or better in all.
  */
 #ifndef KERNELS_COMPARE_H
 #define KERNELS_COMPARE_H

@@ -161,6 +161,8 @@ const char *type_name(enum hearken_tensor_type type)
         return "F16";
     case HEARKEN_TENSOR_Q8_0:
         return "Q8_0";
+    case HEARKEN_TENSOR_Q5_0:
+        return "Q5_0";
     }
     return "unknown";
 }
@@ -208,6 +210,28 @@ static void encode_block(double *numbers, uint8_t *block)
     }
 }
 
+/* Likewise as a block of Q5_0. */
+static void encode_small_block(double *numbers, uint8_t *block)
+{
+    double largest = 0;
+    uint32_t fifth_bits = 0;
+
+    for (size_t i = 0; i < 32; i++)
+        largest = fmax(largest, fabs(numbers[i]));
+    const uint16_t half = half_of(largest / 15);
+    const double scale = value_of_half(half);
+    memset(block, 0, 22);
+    for (size_t i = 0; i < 32; i++) {
+        const double quant = scale > 0 ? fmax(-16, fmin(15, rint(numbers[i] / scale))) : 0;
+        const uint32_t bits = (uint32_t)((int)quant + 16);
+        fifth_bits |= (bits >> 4) << i;
+        block[6 + i % 16] |= (uint8_t)((bits & 15) << (i < 16 ? 0 : 4));
+        numbers[i] = quant * scale;
+    }
+    memcpy(block, &half, sizeof(half));
+    memcpy(block + 2, &fifth_bits, sizeof(fifth_bits));
+}
+
 static void encode(struct weight *weight, size_t count, uint8_t *data)
 {
     for (size_t i = 0; i < count; i++) {
@@ -219,17 +243,20 @@ static void encode(struct weight *weight, size_t count, uint8_t *data)
             const uint16_t half = half_of(weight->values[i]);
             memcpy(data + i * 2, &half, 2);
             weight->values[i] = value_of_half(half);
-        } else if (i % 32 == 0) {
+        } else if (i % 32 == 0 && weight->weights.type == HEARKEN_TENSOR_Q8_0) {
             encode_block(weight->values + i, data + i / 32 * 34);
+        } else if (i % 32 == 0) {
+            encode_small_block(weight->values + i, data + i / 32 * 22);
         }
     }
 }
 
 static size_t data_size(enum hearken_tensor_type type, size_t count)
 {
-    return type == HEARKEN_TENSOR_F32   ? count * 4
-           : type == HEARKEN_TENSOR_F16 ? count * 2
-                                        : count / 32 * 34;
+    return type == HEARKEN_TENSOR_F32    ? count * 4
+           : type == HEARKEN_TENSOR_F16  ? count * 2
+           : type == HEARKEN_TENSOR_Q8_0 ? count / 32 * 34
+                                         : count / 32 * 22;
 }
 
 /* Half precision has its own subnormal numbers, below 2^-14. */

@@ -85,6 +85,14 @@ struct weight weight_create_of(enum hearken_tensor_type type, uint32_t use, uint
 void weight_destroy(struct weight *weight);
 
 double weight_at(const struct weight *weight, size_t row, size_t column, size_t tap);
+enum { TYPE_COUNT = HEARKEN_TENSOR_Q5_0 + 1 }; /* of enum hearken_tensor_type */
+
 const char *type_name(enum hearken_tensor_type type);
+
+/* Columns of these divide by 32. */
+static inline bool has_blocks(enum hearken_tensor_type type)
+{
+    return type == HEARKEN_TENSOR_Q8_0 || type == HEARKEN_TENSOR_Q5_0;
+}
 
 #endif
