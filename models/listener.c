@@ -16,12 +16,10 @@ struct listener {
     struct storage features; /* [frames, mels] */
     struct storage conv1;    /* [frames, width] */
     struct storage x;        /* [steps, width], the stream that the blocks add to */
-    struct storage normed;   /* [steps, width] */
-    struct storage qkv;      /* [steps, 3 · width] */
-    struct storage attended; /* [steps, width] */
-    struct storage mlp;      /* [steps, mlp] */
-    struct storage last;     /* [steps + 1, width]: after the last norm, with room for a zero row */
-    struct storage memory;   /* [memory steps, memory_width] */
+    struct storage narrow;   /* [steps, width]: what a block's norms and its attention give */
+    struct storage wide;   /* [steps, 3 · width or mlp]: queries, keys and values, or the MLP's */
+    struct storage last;   /* [steps + 1, width]: after the last norm, with room for a zero row */
+    struct storage memory; /* [memory steps, memory_width] */
     struct listener_cache *caches; /* [layers] */
     float *zeros;                  /* [width] */
 
@@ -78,8 +76,8 @@ void listener_destroy(struct listener *listener, struct pass *pass)
     if (!listener)
         return;
     struct storage *const all[] = {&listener->features, &listener->conv1, &listener->x,
-                                   &listener->normed,   &listener->qkv,   &listener->attended,
-                                   &listener->mlp,      &listener->last,  &listener->memory};
+                                   &listener->narrow,   &listener->wide,  &listener->last,
+                                   &listener->memory};
     for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
         pass_release(pass, all[i]);
     for (uint32_t i = 0; i < listener->network->parameters.listener.layers; i++) {
@@ -108,13 +106,12 @@ static void reserve(struct listener *l, struct pass *pass, uint32_t frames, uint
 {
     const struct parameters *p = &l->network->parameters;
     size_t width = p->listener.width, steps = steps_of_frames(frames);
+    size_t wide = p->listener.mlp > 3 * width ? p->listener.mlp : 3 * width;
     pass_reserve(pass, &l->features, (size_t)frames * p->features.mels);
     pass_reserve(pass, &l->conv1, frames * width);
     pass_reserve(pass, &l->x, rows * width);
-    pass_reserve(pass, &l->normed, rows * width);
-    pass_reserve(pass, &l->qkv, rows * 3 * width);
-    pass_reserve(pass, &l->attended, rows * width);
-    pass_reserve(pass, &l->mlp, (size_t)rows * p->listener.mlp);
+    pass_reserve(pass, &l->narrow, rows * width);
+    pass_reserve(pass, &l->wide, rows * wide);
     pass_reserve(pass, &l->last, (rows + 1) * width);
     pass_reserve(pass, &l->memory, (steps + 1) * p->listener.memory_width);
 }
@@ -177,10 +174,9 @@ static void run_block(struct listener *l, struct pass *pass, uint32_t index, uin
     const struct listener_parameters *p = &l->network->parameters.listener;
     const struct listener_block *b = &l->network->listener.blocks[index];
     struct hearken_matrix x = matrix_of(&l->x, rows, p->width);
-    struct hearken_matrix normed = matrix_of(&l->normed, rows, p->width);
-    struct hearken_matrix qkv = matrix_of(&l->qkv, rows, 3 * p->width);
-    struct hearken_matrix attended = matrix_of(&l->attended, rows, p->width);
-    struct hearken_matrix mlp = matrix_of(&l->mlp, rows, p->mlp);
+    struct hearken_matrix normed = matrix_of(&l->narrow, rows, p->width), attended = normed;
+    struct hearken_matrix qkv = matrix_of(&l->wide, rows, 3 * p->width);
+    struct hearken_matrix mlp = matrix_of(&l->wide, rows, p->mlp);
     struct hearken_self_attend attention = {
         .out = attended, .qkv = qkv, .sequences = 1, .heads = p->heads};
     if (l->chunk) {
