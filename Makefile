@@ -39,7 +39,7 @@ SANITIZE := $(if $(SANITIZER),-fsanitize=$(SANITIZER) -fno-omit-frame-pointer) \
 COMPILE  := -std=c11 -D_GNU_SOURCE -fPIC -fvisibility=hidden -pthread $(WARNINGS) $(SANITIZE)
 LINK     := -pthread $(SANITIZE) -Wl,--as-needed $(if $(SANITIZER),,-Wl,-z,defs)
 
-packages := sndfile soxr fftw3 zlib libuv jansson libsystemd
+packages := sndfile soxr fftw3 portaudio-2.0 alsa zlib libuv jansson libsystemd
 $(foreach p,$(packages),\
 	$(eval $(p)_cflags = $(shell pkg-config --cflags $(p) 2>/dev/null))\
 	$(eval $(p)_libs = $(shell pkg-config --libs $(p) 2>/dev/null)))
@@ -68,12 +68,13 @@ plugin_files := $(plugins:%=$(BUILD)/lib/hearken/%.so)
 programs := $(BUILD)/bin/hearkend $(BUILD)/bin/hearken $(BUILD)/bin/hearken-convert
 
 # Who may include whom (docs/architecture.md): a breach does not compile.
-include_frontend := -Iinclude $(sndfile_cflags) $(soxr_cflags) $(fftw3_cflags)
+include_frontend := -Iinclude $(sndfile_cflags) $(soxr_cflags) $(fftw3_cflags) \
+                    $(portaudio-2.0_cflags) $(alsa_cflags)
 include_plugins  := -Iinclude
 include_models   := -Iinclude -Iplugins
 include_daemon   := -Iinclude -DHEARKEN_SYSCONFDIR='"$(SYSCONFDIR)"' \
                     $(libuv_cflags) $(jansson_cflags) $(libsystemd_cflags)
-include_ctl      := -Iinclude -Idaemon $(jansson_cflags)
+include_ctl      := -Iinclude -Idaemon $(jansson_cflags) $(sndfile_cflags)
 include_convert  := $(jansson_cflags)
 include_unit     := -Iinclude -Ifrontend -Iplugins -Imodels -Idaemon \
                     $(libuv_cflags) $(jansson_cflags) $(libsystemd_cflags) \
@@ -102,7 +103,8 @@ flags_vnni    := $(flags_avx512) -mavx512vnni
 flags_for = $(if $(filter plugins/reference/%,$(1)),-O3) \
             $(if $(filter plugins/cpu/%,$(1)),-O3 $(flags_$(lastword $(subst _, ,$(basename $(1))))))
 
-library_libs := $(sndfile_libs) $(soxr_libs) $(fftw3_libs) $(zlib_libs) -ldl -lm
+library_libs := $(sndfile_libs) $(soxr_libs) $(fftw3_libs) $(portaudio-2.0_libs) $(alsa_libs) \
+                $(zlib_libs) -ldl -lm
 daemon_libs  := $(libuv_libs) $(jansson_libs) $(libsystemd_libs) -linih -lm
 
 # ---- Targets -----------------------------------------------------------------------------------
@@ -167,7 +169,7 @@ $(BUILD)/bin/hearkend: $(call objects,$(daemon_sources)) $(libhearken)
 $(BUILD)/bin/hearken: $(call objects,$(client_sources) daemon/wyoming.c) $(libhearken)
 	$(SAY) LINK $@
 	@mkdir -p $(@D)
-	$(call link_program,$(jansson_libs) -lm)
+	$(call link_program,$(jansson_libs) $(sndfile_libs) -lm)
 
 $(BUILD)/bin/hearken-convert: $(call objects,$(convert_sources))
 	$(SAY) LINK $@

@@ -126,6 +126,104 @@ HEARKEN_API double hearken_source_duration(const struct hearken_source *source);
 
 HEARKEN_API void hearken_source_destroy(struct hearken_source *source);
 
+/* How loud sound is: 1 is full scale for both. */
+struct hearken_level {
+    float rms;  /* root of the mean square */
+    float peak; /* largest magnitude */
+};
+
+/* Of samples -1..1; 0 for none. */
+HEARKEN_API void hearken_level_measure(const float *samples, size_t count,
+                                       struct hearken_level *level);
+
+/* ---- Capture ---- */
+
+/* A device that gives sound. Strings live as long as the callback runs. */
+struct hearken_device {
+    unsigned index; /* may be another one when devices have come or gone */
+    const char *name;
+    const char *system; /* the sound system that it is reached through: "ALSA" … */
+    uint32_t channels;  /* at most */
+    uint32_t rate;      /* its own: frames a second */
+    bool is_default;
+};
+
+typedef void hearken_device_callback(void *context, const struct hearken_device *device);
+
+/* Tells of each device; returns how many. The callback must not call capture's functions. While a
+ * capture runs in this process, they are those that there were when it last (re)started. Errors:
+ * -EIO, when the sound system cannot be asked. */
+HEARKEN_API long hearken_devices_list(hearken_device_callback *callback, void *context,
+                                      struct hearken_error *error);
+
+struct hearken_capture_options {
+    const char *device; /* NULL, "" or "default": the system's default; an index; a name, or a part
+                         * of one in any case */
+    uint32_t rate;      /* asked of the device, which may not have it; 0 (default): its own */
+    uint32_t channels;  /* asked of the device, at most what it has; 0 (default): its own, but
+                         * at most 2 */
+    uint32_t frames; /* of the device between two deliveries, at most 65536; 0 (default): 20 ms */
+    float buffer_seconds;      /* sound that is kept while nobody reads, 0.5..60; default 10 */
+    hearken_log_callback *log; /* NULL: silent */
+    void *log_context;
+};
+
+/* Fills in the defaults. */
+HEARKEN_API void hearken_capture_options_init(struct hearken_capture_options *options);
+
+enum hearken_capture_event_type {
+    HEARKEN_CAPTURE_STARTED,   /* the device asked for gives sound: told once, by the first read */
+    HEARKEN_CAPTURE_LOST,      /* `device` gives no more sound, for `reason` */
+    HEARKEN_CAPTURE_FELL_BACK, /* sound comes from the default, `device`, for want of the other */
+    HEARKEN_CAPTURE_RETURNED,  /* the device asked for is back, and sound comes from it */
+    HEARKEN_CAPTURE_OVERRUN,   /* sound was lost, for nobody read or the device was not served */
+};
+
+/* Everything in it lives until the callback returns. */
+struct hearken_capture_event {
+    enum hearken_capture_event_type type;
+    const char *device;
+    const char *reason;      /* in words; NULL but for LOST */
+    uint32_t rate, channels; /* in which the device gives sound */
+    uint64_t overruns;       /* times that sound was lost, since the capture was opened */
+    double lost_seconds;     /* of sound that was lost for nobody read */
+};
+
+/* Called within hearken_capture_read, in its thread, in the place between the samples where it
+ * happened (for overruns: near it). Must not call functions of the same capture but cancel. */
+typedef void hearken_capture_callback(void *context, const struct hearken_capture_event *event);
+
+/*
+ * A microphone, read as mono float at HEARKEN_RATE. When its device is unplugged, is silent for a
+ * second or stops for another reason, sound comes from the default device until it is back.
+ * Between LOST and the next event there is none.
+ *
+ * May be used by one thread at a time; only cancel may come from another. A process has one capture
+ * at a time, for PortAudio, which does the work, must be restarted to learn of new devices; so a
+ * program must not use PortAudio beside it. docs/capture.md says how it goes about it.
+ */
+struct hearken_capture;
+
+/* Sound is kept from now on. Errors: -EINVAL for an option out of range, -ENODEV for a device that
+ * is not there, -EBUSY when there is another capture, -EIO for what the device does, -ENOMEM. */
+HEARKEN_API int hearken_capture_open(const struct hearken_capture_options *options,
+                                     hearken_capture_callback *callback, void *context,
+                                     struct hearken_capture **capture, struct hearken_error *error);
+
+/*
+ * Reads up to `count` samples, as soon as there is one. Returns how many, or 0 when there was none
+ * for `milliseconds` (negative: waits for ever). A change of devices may take longer than that.
+ * Errors: -ECANCELED after cancel, -ENOMEM. Whatever happens to devices is no error but an event.
+ */
+HEARKEN_API long hearken_capture_read(struct hearken_capture *capture, float *samples, size_t count,
+                                      int milliseconds, struct hearken_error *error);
+
+/* From any thread, or a signal handler: a waiting read returns -ECANCELED soon, later ones at
+ * once. */
+HEARKEN_API void hearken_capture_cancel(struct hearken_capture *capture);
+
+HEARKEN_API void hearken_capture_destroy(struct hearken_capture *capture);
+
 /* ---- Plugins ---- */
 
 struct hearken_backend_options {

@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: MIT
+#include "attachment.h"
+
+#include "presence.h"
+#include "sound_system.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+/* Between two looks for the chosen device while another one, or none, serves. */
+#define SEARCH_MILLISECONDS 1000u
+/* The same after the device was there but gave no sound: each time twice as long, up to this. A
+ * device that only seems to be there is not to interrupt the substitute all the time. */
+#define SEARCH_MILLISECONDS_MAX 60000u
+/* Between two looks whether the chosen device is still there while sound comes: a sound server may
+ * have moved the stream to another device and not told. */
+#define WATCH_MILLISECONDS 10000
+/* With no device at all, PortAudio makes a new list so often: it probes every device for that. */
+#define RESTART_MILLISECONDS 5000
+/* Trouble must last: after the process was stopped for a while, the reader may run before the
+ * audio thread does. */
+#define TROUBLE_MILLISECONDS 100
+
+static long long milliseconds_now(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (long long)time.tv_sec * 1000 + time.tv_nsec / 1000000;
+}
+
+static void say(const struct attachment *a, enum hearken_log_level level, const char *message)
+{
+    if (a->log)
+        a->log(a->log_context, level, message);
+}
+
+/* ---- Opening ---- */
+
+/* With the sound system locked and started. */
+static int open_device(struct attachment *a, int index, enum attachment_place place,
+                       struct hearken_error *error)
+{
+    int result = microphone_open(index, &a->wish, &a->microphone, error);
+    if (result < 0)
+        return result;
+    a->place = place;
+    device_identify(index, &a->current);
+    if (a->wish.rate > 0 && microphone_rate(a->microphone) != a->wish.rate) {
+        char line[512];
+        snprintf(line, sizeof(line), "%s does not have the rate %u Hz, %u Hz is taken",
+                 a->current.name, (unsigned)a->wish.rate, (unsigned)microphone_rate(a->microphone));
+        say(a, HEARKEN_LOG_WARNING, line);
+    }
+    return 0;
+}
+
+static int open_first(struct attachment *a, const char *text, struct hearken_error *error)
+{
+    int index = device_choose(text, error);
+    if (index < 0)
+        return index;
+    device_identify(index, &a->chosen);
+    return open_device(a, index, ATTACHED_TO_CHOSEN, error);
+}
+
+int attachment_init(struct attachment *attachment, const struct hearken_capture_options *options,
+                    int wake, struct hearken_error *error)
+{
+    *attachment = (struct attachment){
+        .wish = {options->rate, options->channels, options->frames, options->buffer_seconds, wake},
+        .chosen_is_default = device_text_is_default(options->device),
+        .patience = SEARCH_MILLISECONDS,
+        .look_at = milliseconds_now() + WATCH_MILLISECONDS,
+        .log = options->log,
+        .log_context = options->log_context,
+    };
+    sound_system_lock();
+    int result = sound_system_claim(error);
+    if (result < 0)
+        goto unlock;
+    result = sound_system_start(error);
+    if (result < 0)
+        goto release;
+    result = open_first(attachment, options->device, error);
+    attachment->started = result == 0;
+    if (result == 0)
+        goto unlock;
+    sound_system_stop();
+
+release:
+    sound_system_release();
+unlock:
+    sound_system_unlock();
+    return result;
+}
+
+void attachment_finish(struct attachment *attachment)
+{
+    sound_system_lock();
+    microphone_close(attachment->microphone);
+    if (attachment->started)
+        sound_system_stop();
+    sound_system_release();
+    sound_system_unlock();
+}
+
+/* ---- When ---- */
+
+/* Any ALSA device can be asked; of another sound system's it is not known. */
+static bool chosen_is_here(const struct attachment *a)
+{
+    sound_system_lock();
+    enum presence presence = device_presence(&a->chosen);
+    sound_system_unlock();
+    return presence == PRESENCE_HERE;
+}
+
+static bool chosen_is_gone(const struct attachment *a)
+{
+    sound_system_lock();
+    enum presence presence = device_presence(&a->chosen);
+    sound_system_unlock();
+    return presence == PRESENCE_ABSENT;
+}
+
+/* Trouble that lasts, in words. */
+static const char *trouble(struct attachment *a, long long now)
+{
+    const char *words = microphone_trouble(a->microphone);
+    if (!words)
+        a->troubled_at = 0;
+    else if (a->troubled_at == 0)
+        a->troubled_at = now;
+    return words && now - a->troubled_at >= TROUBLE_MILLISECONDS ? words : NULL;
+}
+
+/* A device on a card that is in use cannot be set up a second time, and needs no watching: nobody
+ * moves its stream. */
+static bool may_be_moved(const struct attachment *a)
+{
+    int card, device;
+    return !a->chosen_is_default && !device_name_place(a->chosen.name, &card, &device);
+}
+
+static enum attachment_due watch_chosen(struct attachment *a, long long now)
+{
+    if (!may_be_moved(a) || (now < a->look_at && !microphone_has_paused(a->microphone)))
+        return DUE_NOTHING;
+    a->look_at = now + WATCH_MILLISECONDS;
+    if (!chosen_is_gone(a))
+        return DUE_NOTHING;
+    a->reason = "it is gone";
+    return DUE_LOSS;
+}
+
+static enum attachment_due search_chosen(struct attachment *a, long long now)
+{
+    if (now < a->look_at)
+        return DUE_NOTHING;
+    a->look_at = now + a->patience;
+    return chosen_is_here(a) ? DUE_RETURN : DUE_NOTHING;
+}
+
+/* With no sound at all any device is welcome, and which would be the default only PortAudio
+ * knows. */
+static enum attachment_due search_any(struct attachment *a, long long now)
+{
+    if (now >= a->restart_at)
+        return DUE_SEARCH;
+    if (now < a->look_at)
+        return DUE_NOTHING;
+    a->look_at = now + a->patience;
+    return chosen_is_here(a) ? DUE_SEARCH : DUE_NOTHING;
+}
+
+enum attachment_due attachment_due(struct attachment *attachment)
+{
+    long long now = milliseconds_now();
+    if (attachment->place == ATTACHED_NOWHERE)
+        return search_any(attachment, now);
+    const char *words = trouble(attachment, now);
+    if (words) {
+        attachment->reason = words;
+        return DUE_LOSS;
+    }
+    return attachment->place == ATTACHED_TO_CHOSEN ? watch_chosen(attachment, now)
+                                                   : search_chosen(attachment, now);
+}
+
+/* ---- Changing ---- */
+
+/* -ENODEV: it is not there. */
+static int open_chosen(struct attachment *a, struct hearken_error *error)
+{
+    int index = a->chosen_is_default ? device_default() : device_find(&a->chosen);
+    if (index >= 0 && a->chosen_is_default)
+        device_identify(index, &a->chosen);
+    if (index < 0 || device_presence(&a->chosen) == PRESENCE_ABSENT)
+        return hearken_fail(error, -ENODEV, "%s is not there", a->chosen.name);
+    return open_device(a, index, ATTACHED_TO_CHOSEN, error);
+}
+
+static int open_substitute(struct attachment *a, struct hearken_error *error)
+{
+    int index = a->chosen_is_default ? -ENODEV : device_default();
+    if (index < 0 || index == device_find(&a->chosen))
+        return hearken_fail(error, -ENODEV, "there is no other microphone");
+    return open_device(a, index, ATTACHED_TO_SUBSTITUTE, error);
+}
+
+/* With the sound system locked. `skip_chosen`: it was opened before and gave no sound. Returns
+ * whether the chosen device was there but is of no use. */
+static bool open_best(struct attachment *a, bool skip_chosen)
+{
+    struct hearken_error error;
+    int result = -EIO;
+    if (!skip_chosen) {
+        result = open_chosen(a, &error);
+        if (result < 0)
+            say(a, HEARKEN_LOG_DEBUG, error.message);
+    }
+    if (result < 0 && open_substitute(a, &error) < 0)
+        say(a, HEARKEN_LOG_DEBUG, error.message);
+    return result < 0 && result != -ENODEV;
+}
+
+static void plan(struct attachment *a, bool chosen_useless)
+{
+    long long now = milliseconds_now();
+    if (chosen_useless && a->patience < SEARCH_MILLISECONDS_MAX)
+        a->patience *= 2;
+    a->look_at = now + (a->place == ATTACHED_TO_CHOSEN ? WATCH_MILLISECONDS : a->patience);
+    a->restart_at = now + RESTART_MILLISECONDS;
+}
+
+void attachment_change(struct attachment *attachment)
+{
+    struct attachment *a = attachment;
+    struct hearken_error error;
+    bool chosen_spoke = a->microphone && microphone_has_spoken(a->microphone);
+    bool skip_chosen = a->place == ATTACHED_TO_CHOSEN && !chosen_spoke;
+    if (a->place == ATTACHED_TO_CHOSEN && chosen_spoke)
+        a->patience = SEARCH_MILLISECONDS;
+    sound_system_lock();
+    microphone_close(a->microphone);
+    a->microphone = NULL;
+    a->place = ATTACHED_NOWHERE;
+    a->troubled_at = 0;
+    if (a->started)
+        sound_system_stop();
+    a->started = sound_system_start(&error) == 0;
+    if (!a->started)
+        say(a, HEARKEN_LOG_WARNING, error.message);
+    plan(a, a->started && open_best(a, skip_chosen));
+    sound_system_unlock();
+}

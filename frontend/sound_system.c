@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: MIT
+#include "sound_system.h"
+
+#include <alsa/asoundlib.h>
+#include <dlfcn.h>
+#include <errno.h>
+#include <portaudio.h>
+#include <pthread.h>
+
+/* PortAudio's own state is the process's, so what guards it must be too. */
+static struct {
+    pthread_mutex_t lock;
+    unsigned starts;
+    bool claimed;
+} system_state = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+void sound_system_lock(void)
+{
+    pthread_mutex_lock(&system_state.lock);
+}
+
+void sound_system_unlock(void)
+{
+    pthread_mutex_unlock(&system_state.lock);
+}
+
+/* ---- Quiet ---- */
+
+static void ignore_alsa(const char *file, int line, const char *function, int code,
+                        const char *format, ...)
+{
+    (void)file, (void)line, (void)function, (void)code, (void)format;
+}
+
+static void ignore_jack(const char *message)
+{
+    (void)message;
+}
+
+/* JACK is there only if this PortAudio was built with it; so it is asked for by name. */
+static void set_jack_handler(const char *setter, void (*handler)(const char *message))
+{
+    void (*set)(void (*)(const char *));
+    *(void **)&set = dlsym(RTLD_DEFAULT, setter);
+    if (set)
+        set(handler);
+}
+
+static void hush(void)
+{
+    snd_lib_error_set_handler(ignore_alsa);
+    set_jack_handler("jack_set_error_function", ignore_jack);
+    set_jack_handler("jack_set_info_function", ignore_jack);
+}
+
+/* NULL brings back the libraries' own handlers. */
+static void unhush(void)
+{
+    snd_lib_error_set_handler(NULL);
+    set_jack_handler("jack_set_error_function", NULL);
+    set_jack_handler("jack_set_info_function", NULL);
+}
+
+/* ---- Starting ---- */
+
+int sound_system_start(struct hearken_error *error)
+{
+    if (system_state.starts == 0)
+        hush();
+    PaError code = Pa_Initialize();
+    if (code != paNoError) {
+        if (system_state.starts == 0)
+            unhush();
+        return hearken_fail(error, -EIO, "PortAudio does not start: %s", Pa_GetErrorText(code));
+    }
+    system_state.starts++;
+    return 0;
+}
+
+void sound_system_stop(void)
+{
+    Pa_Terminate();
+    if (--system_state.starts == 0)
+        unhush();
+}
+
+int sound_system_claim(struct hearken_error *error)
+{
+    if (system_state.claimed)
+        return hearken_fail(error, -EBUSY, "this process captures already: expected one at a time");
+    system_state.claimed = true;
+    return 0;
+}
+
+void sound_system_release(void)
+{
+    system_state.claimed = false;
+}
