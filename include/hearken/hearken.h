@@ -224,6 +224,27 @@ HEARKEN_API void hearken_capture_cancel(struct hearken_capture *capture);
 
 HEARKEN_API void hearken_capture_destroy(struct hearken_capture *capture);
 
+/*
+ * A spectrogram to look at: the strength of mel bands every 10 ms of mono sound at HEARKEN_RATE.
+ * (What a network hears is computed with the window and the filters of its model file.) From any
+ * number of threads at once.
+ */
+#define HEARKEN_SPECTROGRAM_HOP       160u /* samples from frame to frame */
+#define HEARKEN_SPECTROGRAM_BANDS_MAX 128u
+
+/* Frames of `count` samples, of which at least 400 are taken: max(count, 400) / 160. */
+HEARKEN_API size_t hearken_spectrogram_frames(size_t count);
+
+/* The frequency in Hz at which band `band` < `bands` hears best; 0 Hz to 8 kHz, upwards. */
+HEARKEN_API double hearken_spectrogram_frequency(uint32_t bands, uint32_t band);
+
+/*
+ * `samples` [count] to `out` [hearken_spectrogram_frames(count), bands]: log10 of power, -10 or
+ * more. Errors: -EINVAL for `bands` out of 1..HEARKEN_SPECTROGRAM_BANDS_MAX, -ENOMEM.
+ */
+HEARKEN_API int hearken_spectrogram(const float *samples, size_t count, uint32_t bands, float *out,
+                                    struct hearken_error *error);
+
 /* ---- Plugins ---- */
 
 struct hearken_backend_options {
