@@ -39,7 +39,7 @@ SANITIZE := $(if $(SANITIZER),-fsanitize=$(SANITIZER) -fno-omit-frame-pointer) \
 COMPILE  := -std=c11 -D_GNU_SOURCE -fPIC -fvisibility=hidden -pthread $(WARNINGS) $(SANITIZE)
 LINK     := -pthread $(SANITIZE) -Wl,--as-needed $(if $(SANITIZER),,-Wl,-z,defs)
 
-packages := sndfile soxr fftw3 portaudio-2.0 alsa zlib libuv jansson libsystemd
+packages := sndfile soxr fftw3 portaudio-2.0 alsa zlib libuv jansson libsystemd cairo
 $(foreach p,$(packages),\
 	$(eval $(p)_cflags = $(shell pkg-config --cflags $(p) 2>/dev/null))\
 	$(eval $(p)_libs = $(shell pkg-config --libs $(p) 2>/dev/null)))
@@ -74,7 +74,7 @@ include_plugins  := -Iinclude
 include_models   := -Iinclude -Iplugins
 include_daemon   := -Iinclude -DHEARKEN_SYSCONFDIR='"$(SYSCONFDIR)"' \
                     $(libuv_cflags) $(jansson_cflags) $(libsystemd_cflags)
-include_ctl      := -Iinclude -Idaemon $(jansson_cflags) $(sndfile_cflags)
+include_ctl      := -Iinclude -Idaemon $(jansson_cflags) $(sndfile_cflags) $(cairo_cflags)
 include_convert  := $(jansson_cflags)
 include_unit     := -Iinclude -Ifrontend -Iplugins -Imodels -Idaemon \
                     $(libuv_cflags) $(jansson_cflags) $(libsystemd_cflags) \
@@ -169,7 +169,7 @@ $(BUILD)/bin/hearkend: $(call objects,$(daemon_sources)) $(libhearken)
 $(BUILD)/bin/hearken: $(call objects,$(client_sources) daemon/wyoming.c) $(libhearken)
 	$(SAY) LINK $@
 	@mkdir -p $(@D)
-	$(call link_program,$(jansson_libs) $(sndfile_libs) -lm)
+	$(call link_program,$(jansson_libs) $(sndfile_libs) $(cairo_libs) -lm)
 
 $(BUILD)/bin/hearken-convert: $(call objects,$(convert_sources))
 	$(SAY) LINK $@

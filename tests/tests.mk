@@ -2,6 +2,7 @@
 
 # The objects of the library and the daemon, so that tests reach what they do not export.
 library_objects := $(call objects,$(library_sources))
+client_objects  := $(call objects,$(addprefix daemon/ctl/,picture_colour.c picture_layout.c))
 daemon_objects  := $(call objects,$(filter-out daemon/main.c,$(daemon_sources)))
 
 unit_suites  := $(sort $(patsubst tests/unit/test_%.c,%,$(wildcard tests/unit/test_*.c)))
@@ -24,7 +25,7 @@ $(BUILD)/tests/unit_main.c: $(wildcard tests/unit/test_*.c) tests/tests.mk
 	   echo '    return failed ? 1 : 0; }'; } >$@
 
 $(BUILD)/tests/unit-test: $(BUILD)/tests/unit_main.c $(call objects,$(unit_sources)) \
-                          $(daemon_objects) $(library_objects)
+                          $(client_objects) $(daemon_objects) $(library_objects)
 	$(SAY) LINK $@
 	$(Q)$(CC) $(SANITIZE) $(LINK) $(LDFLAGS) -o $@ $^ $(library_libs) $(daemon_libs) -lcunit
 

@@ -13,8 +13,11 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "atomic_file.h"
 #include "message.h"
 #include "options.h"
+#include "picture_file.h"
+#include "picture_terminal.h"
 #include "progress.h"
 #include "remote.h"
 
@@ -27,6 +30,12 @@ struct job {
     struct batch *batch;
     const char *file;
     struct transcript transcript;
+    struct picture picture; /* empty if none is wanted */
+    char *drawing;          /* it for the terminal, or NULL */
+    size_t drawing_length;
+    double picture_seconds, picture_shown; /* of the sound, and of it in the picture */
+    int picture_result;                    /* of drawing it */
+    struct hearken_error picture_error;
     double total; /* seconds, as the file states them */
     double done;  /* seconds; guarded by the lock */
     bool finished;
@@ -136,6 +145,31 @@ static void show_failure(struct job *job)
         end_batch(batch, EXIT_FAILED, error.message);
 }
 
+/* What came of the picture, behind the transcript that it belongs to. */
+static int show_picture(struct job *job)
+{
+    struct batch *batch = job->batch;
+    if (!batch->options->attention)
+        return 0;
+    progress_clear(&batch->progress);
+    if (job->picture_result < 0) {
+        batch->failed++;
+        message_error(job->file, job->picture_error.message);
+        return 0;
+    }
+    if (job->picture_seconds > job->picture_shown + 0.001) {
+        char text[96];
+        snprintf(text, sizeof(text), "the picture shows the first %.0f of %.0f seconds",
+                 job->picture_shown, job->picture_seconds);
+        message_error(job->file, text);
+    }
+    struct output terminal;
+    int result = job->drawing ? output_open(&terminal, NULL, &job->error) : 0;
+    if (job->drawing && result == 0)
+        result = output_bytes(&terminal, job->drawing, job->drawing_length, &job->error);
+    return result;
+}
+
 static void show(struct job *job)
 {
     struct batch *batch = job->batch;
@@ -143,6 +177,8 @@ static void show(struct job *job)
         return;
     if (job->result == 0) {
         int result = write_result(job, &job->error);
+        if (result == 0)
+            result = show_picture(job);
         if (result < 0 && result != -ENODATA) {
             end_batch(batch, EXIT_FAILED, job->error.message);
             return;
@@ -155,13 +191,21 @@ static void show(struct job *job)
         show_failure(job);
 }
 
+static void forget(struct job *job)
+{
+    transcript_finish(&job->transcript);
+    picture_finish(&job->picture);
+    free(job->drawing);
+    job->drawing = NULL;
+}
+
 /* Writes what is finished and next in the order. */
 static void show_finished(struct batch *batch)
 {
     while (batch->shown < batch->count && batch->jobs[batch->shown].finished) {
         struct job *job = &batch->jobs[batch->shown++];
         show(job);
-        transcript_finish(&job->transcript);
+        forget(job);
     }
 }
 
@@ -209,6 +253,7 @@ static int recognise(struct job *job)
         .live = strcmp(job->file, "-") == 0,
         .interrupt = batch->interrupt,
         .transcript = &job->transcript,
+        .picture = options->attention ? &job->picture : NULL,
         .segment = take_segment,
         .progress = take_progress,
         .context = job,
@@ -223,6 +268,43 @@ static int recognise(struct job *job)
         result = remote_recognise(&options->address, &options->settings, &recognition, &job->error);
     hearken_source_destroy(recognition.source);
     return result;
+}
+
+static int draw_in_terminal(struct job *job)
+{
+    struct picture_terminal terminal;
+    picture_terminal_init(&terminal, STDOUT_FILENO);
+    FILE *stream = open_memstream(&job->drawing, &job->drawing_length);
+    if (!stream)
+        return hearken_fail(&job->picture_error, -ENOMEM, "%s", strerror(ENOMEM));
+    int result = picture_terminal_render(stream, &terminal, &job->picture, &job->picture_error);
+    if (fclose(stream) != 0 && result == 0)
+        result = hearken_fail(&job->picture_error, -ENOMEM, "%s", strerror(ENOMEM));
+    return result;
+}
+
+/* Whether a server gave text without saying when it was said. */
+static bool lacks_times(const struct transcript *transcript)
+{
+    return transcript->segment_count > 0 && !transcript->segments[0].timed;
+}
+
+/* Without the lock: it takes a while. The sound is not kept until it is the recording's turn. */
+static void draw_picture(struct job *job)
+{
+    const char *where = job->batch->options->attention;
+    job->picture_seconds = job->picture.seconds;
+    job->picture_shown = picture_shown(&job->picture);
+    if (lacks_times(&job->transcript))
+        job->picture_result =
+            hearken_fail(&job->picture_error, -ENODATA,
+                         "the server gives no times and no alignment, which a picture needs");
+    else if (strcmp(where, "-") == 0)
+        job->picture_result = draw_in_terminal(job);
+    else
+        job->picture_result = picture_file_write(&job->picture, job->file, where,
+                                                 &job->picture_shown, &job->picture_error);
+    picture_finish(&job->picture);
 }
 
 /* The next recording, or NULL when there is none or the batch ends. */
@@ -241,6 +323,8 @@ static void *work(void *context)
     struct job *job;
     while ((job = take_job(batch)) != NULL) {
         int result = recognise(job);
+        if (result == 0 && batch->options->attention)
+            draw_picture(job);
         pthread_mutex_lock(&batch->lock);
         job->result = result;
         job->finished = true;
@@ -352,6 +436,7 @@ static int create_jobs(struct batch *batch, char *const *files)
         batch->jobs[i].batch = batch;
         batch->jobs[i].file = files[i];
         transcript_init(&batch->jobs[i].transcript);
+        picture_init(&batch->jobs[i].picture);
     }
     return 0;
 }
@@ -375,7 +460,7 @@ static int run(struct batch *batch, char *const *files)
     if (output_close(&batch->output, &error) < 0 && batch->failure == 0)
         end_batch(batch, EXIT_FAILED, error.message);
     for (size_t i = 0; batch->jobs && i < batch->count; i++)
-        transcript_finish(&batch->jobs[i].transcript);
+        forget(&batch->jobs[i]);
     free(batch->jobs);
     close(batch->interrupt);
     close(batch->stopped);
@@ -392,6 +477,11 @@ int batch_run(const struct batch_options *options, char *const *files, size_t co
             count == 1 && options->style.format == OUTPUT_TEXT && !options->output_directory,
     };
     struct hearken_error error;
+    bool picture_file = options->attention && strcmp(options->attention, "-") != 0;
+    if (picture_file && atomic_file_check(options->attention, &error) < 0) {
+        message_error(NULL, error.message);
+        return EXIT_FAILED;
+    }
     if (output_open(&batch.output, options->output, &error) < 0) {
         message_error(NULL, error.message);
         return EXIT_FAILED;

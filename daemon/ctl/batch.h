@@ -20,8 +20,9 @@ struct batch_options {
     struct output_style style;
     const char *output;           /* a file for all results, or NULL */
     const char *output_directory; /* a file in it for each recording, or NULL */
-    unsigned parallel;            /* recordings at a time, at least 1 */
-    bool quiet;                   /* no progress */
+    const char *attention; /* the picture: a file for it, "-": in the terminal, or NULL: none */
+    unsigned parallel;     /* recordings at a time, at least 1 */
+    bool quiet;            /* no progress */
 };
 
 /* Recognises the files ("-": standard input, once at most) and says what failed on standard error.

@@ -26,6 +26,11 @@ extern const struct command model_command;
         .kind = OPTION_STRING, .letter = letter_, .name = name_, .argument = argument_,            \
         .offset = field, .help = text                                                              \
     }
+#define OPTIONAL_FILE(letter_, name_, argument_, endings, field, text)                             \
+    {                                                                                              \
+        .kind = OPTION_FILE, .letter = letter_, .name = name_, .argument = argument_,              \
+        .choices = endings, .offset = field, .help = text                                          \
+    }
 #define LIST(letter_, name_, argument_, field, text)                                               \
     {                                                                                              \
         .kind = OPTION_LIST, .letter = letter_, .name = name_, .argument = argument_,              \

@@ -105,6 +105,8 @@ static int add_segment(struct recognition *recognition, const struct hearken_eve
         if (result < 0)
             return result;
     }
+    if (recognition->picture && picture_add(recognition->picture, segment, event->alignment) < 0)
+        return -ENOMEM;
     return recognition->segment(recognition->context, segment);
 }
 
@@ -155,6 +157,7 @@ int local_recognise(struct local *local, const struct stream_settings *settings,
     struct hearken_stream_options options;
     hearken_stream_options_init(&options);
     stream_settings_apply(settings, &options);
+    options.alignment = recognition->picture != NULL;
     options.audio.type = HEARKEN_SAMPLE_S32; /* as recognition_read gives them */
     struct sink sink = {.recognition = recognition};
     int result =

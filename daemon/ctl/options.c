@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 int usage_error(const struct command *command, const char *format, ...)
 {
@@ -158,6 +159,30 @@ static int set_choice(const struct command *command, const struct option *option
     return -EINVAL;
 }
 
+static bool is_file(const struct option *option, const char *value)
+{
+    if (strcmp(value, "-") == 0)
+        return true;
+    size_t length = strlen(value);
+    for (size_t i = 0; option->choices[i]; i++) {
+        size_t ending = strlen(option->choices[i]);
+        if (length >= ending && strcasecmp(value + length - ending, option->choices[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+static int set_file(const struct command *command, const struct option *option, const char *value,
+                    const char **field)
+{
+    if (!is_file(option, value)) {
+        usage_error(command, "--%s=%s: expected %s", option->name, value, option->argument);
+        return -EINVAL;
+    }
+    *field = value;
+    return 0;
+}
+
 static int append(const struct command *command, const struct option *option, const char *value,
                   struct option_list *list)
 {
@@ -180,6 +205,8 @@ static int set_option(const struct command *command, const struct occurrence *fo
     case OPTION_STRING:
         *(const char **)field = found->value;
         return 0;
+    case OPTION_FILE:
+        return set_file(command, option, found->value, field);
     case OPTION_UNSIGNED:
         return set_unsigned(command, option, found->value, field);
     case OPTION_CHOICE:
@@ -204,6 +231,9 @@ static int read_option(const struct command *command, char **argv, int *at, void
         usage_error(command, "--%s takes no value", found.option->name);
         return -EINVAL;
     }
+    bool optional = found.option->kind == OPTION_FILE && !found.value;
+    if (optional && !(argv[*at + 1] && is_file(found.option, argv[*at + 1])))
+        found.value = "-";
     if (!flag && !found.value)
         found.value = argv[++*at];
     if (!flag && !found.value) {

@@ -22,6 +22,7 @@ enum option_kind {
     OPTION_HEADING,  /* no option: a heading in the help */
     OPTION_FLAG,     /* bool: set to true */
     OPTION_STRING,   /* const char *: points into argv */
+    OPTION_FILE,     /* const char *: likewise, or "-" where the next argument is no such file */
     OPTION_UNSIGNED, /* unsigned, minimum..maximum */
     OPTION_CHOICE,   /* unsigned: index of the word in `choices` */
     OPTION_LIST,     /* struct option_list: may be repeated */
@@ -41,7 +42,7 @@ struct option {
     const char *argument; /* what the help calls it; NULL for a flag */
     size_t offset;        /* of the field in the command's structure */
     unsigned minimum, maximum;
-    const char *const *choices; /* NULL-terminated */
+    const char *const *choices; /* words, or endings of a file's name; NULL-terminated */
     const char *help;
 };
 

@@ -48,6 +48,12 @@ static int write_all(const struct output *output, const char *bytes, size_t leng
     return 0;
 }
 
+int output_bytes(struct output *output, const char *bytes, size_t length,
+                 struct hearken_error *error)
+{
+    return write_all(output, bytes, length, error);
+}
+
 /* A piece of output in the making. */
 struct rendering {
     FILE *stream;

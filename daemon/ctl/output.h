@@ -52,6 +52,10 @@ int output_segment(struct output *output, const struct output_style *style, cons
 int output_failure(struct output *output, const struct output_style *style, const char *file,
                    const char *message, struct hearken_error *error);
 
+/* Writes what is rendered already. Errors: the system's. */
+int output_bytes(struct output *output, const char *bytes, size_t length,
+                 struct hearken_error *error);
+
 /* ---- The formats: each renders into a memory stream; 0 or a negative errno ---- */
 
 int text_render_segment(FILE *stream, const struct output_style *style, const char *file,

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "recognition.h"
 
+#include <errno.h>
 #include <math.h>
 #include <poll.h>
+#include <string.h>
 
 #define BLOCK_SAMPLES 1024
 
@@ -31,6 +33,8 @@ long recognition_read(struct recognition *recognition, uint8_t *bytes, size_t co
         got = hearken_source_read(recognition->source, samples, wanted, error);
         if (got < 0)
             return got;
+        if (recognition->picture && picture_hear(recognition->picture, samples, (size_t)got) < 0)
+            return hearken_fail(error, -ENOMEM, "%s", strerror(ENOMEM));
         for (size_t i = 0; i < (size_t)got; i++)
             put_sample(bytes + (done + i) * RECOGNITION_WIDTH, samples[i]);
         done += (size_t)got;

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "hearken/hearken.h"
+#include "picture.h"
 #include "transcript.h"
 
 struct recognition {
@@ -15,6 +16,7 @@ struct recognition {
     bool live;                     /* the source is standard input: wait for it with poll() */
     int interrupt;                 /* a descriptor that becomes readable when all must stop */
     struct transcript *transcript; /* filled */
+    struct picture *picture;       /* filled; NULL: no alignment is asked for */
 
     /* Called in the thread that recognises: with each segment that is complete, and now and then
      * with the seconds of sound handed over so far. A negative errno from `segment` ends it all. */
@@ -29,7 +31,8 @@ struct recognition {
 /*
  * Reads up to `count` samples and counts them in the transcript's seconds; returns how many (0: the
  * end). `bytes` has room for RECOGNITION_WIDTH times as many. A daemon and a model of our own hear
- * the very same bytes, so they write the very same text. Errors: as hearken_source_read.
+ * the very same bytes, so they write the very same text. Errors: as hearken_source_read;
+ * -ENOMEM.
  */
 long recognition_read(struct recognition *recognition, uint8_t *bytes, size_t count,
                       struct hearken_error *error);

@@ -55,7 +55,8 @@ static int put(struct conversation *conversation, const char *type, const json_t
 static int put_opening(struct conversation *conversation, const struct stream_settings *settings,
                        struct hearken_error *error)
 {
-    json_t *request = json_pack("{s:{s:b, s:b}}", "hearken", "events", 1, "words", 1);
+    json_t *request = json_pack("{s:{s:b, s:b, s:b}}", "hearken", "events", 1, "words", 1,
+                                "alignment", conversation->recognition->picture != NULL);
     if (!request || stream_settings_describe(settings, json_object_get(request, "hearken")) < 0) {
         json_decref(request);
         return no_memory(error);

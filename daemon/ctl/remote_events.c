@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "remote.h"
@@ -39,9 +40,62 @@ static int no_memory(struct hearken_error *error)
     return -ENOMEM;
 }
 
-static int take_segment(struct recognition *recognition, const json_t *data,
+/* The texts of an alignment's tokens; "" for what is no text. To be freed; NULL: no memory. */
+static const char **token_texts(const json_t *alignment, size_t tokens)
+{
+    const json_t *texts = json_object_get(alignment, "texts");
+    const char **found = calloc(tokens + 1, sizeof(*found));
+    for (size_t i = 0; found && i < tokens; i++) {
+        const char *text = json_string_value(json_array_get(texts, i));
+        found[i] = text ? text : "";
+    }
+    return found;
+}
+
+/* The payload's little endian numbers; aligned, which a payload need not be. */
+static float *copy_weights(const uint8_t *payload, size_t count)
+{
+    float *weights = malloc((count + 1) * sizeof(*weights));
+    for (size_t i = 0; weights && i < count; i++) {
+        const uint8_t *at = payload + 4 * i;
+        uint32_t bits =
+            (uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
+        memcpy(&weights[i], &bits, sizeof(bits));
+    }
+    return weights;
+}
+
+/* Shows a segment in the picture, with its alignment if there is a whole one. */
+static int add_to_picture(struct picture *picture, const struct transcript_segment *segment,
+                          const struct wyoming_event *event)
+{
+    const json_t *data = json_object_get(event->data, "alignment");
+    json_int_t tokens = json_integer_value(json_object_get(data, "tokens"));
+    json_int_t steps = json_integer_value(json_object_get(data, "steps"));
+    size_t count = event->payload_length / 4;
+    if (tokens < 1 || steps < 1 || tokens > (json_int_t)count || steps > (json_int_t)count ||
+        (size_t)tokens * (size_t)steps != count)
+        return picture_add(picture, segment, NULL);
+    const char **texts = token_texts(data, (size_t)tokens);
+    float *weights = copy_weights(event->payload, count);
+    struct hearken_alignment alignment = {
+        .tokens = (uint32_t)tokens,
+        .steps = (uint32_t)steps,
+        .start = number(data, "start"),
+        .step_seconds = number(data, "step_seconds"),
+        .texts = texts,
+        .weights = weights,
+    };
+    int result = texts && weights ? picture_add(picture, segment, &alignment) : -ENOMEM;
+    free(weights);
+    free(texts);
+    return result;
+}
+
+static int take_segment(struct recognition *recognition, const struct wyoming_event *event,
                         struct hearken_error *error)
 {
+    const json_t *data = event->data;
     if (strcmp(string(data, "type"), "final") != 0)
         return 0;
     struct transcript_segment *segment =
@@ -51,6 +105,8 @@ static int take_segment(struct recognition *recognition, const json_t *data,
     transcript_segment_time(segment, number(data, "start"), number(data, "end"),
                             number(data, "confidence"));
     if (add_words(segment, json_object_get(data, "words")) < 0)
+        return no_memory(error);
+    if (recognition->picture && add_to_picture(recognition->picture, segment, event) < 0)
         return no_memory(error);
     return recognition->segment(recognition->context, segment);
 }
@@ -82,7 +138,7 @@ int remote_event(struct recognition *recognition, const struct wyoming_event *ev
                  struct hearken_error *error)
 {
     if (strcmp(event->type, "hearken-segment") == 0)
-        return take_segment(recognition, event->data, error);
+        return take_segment(recognition, event, error);
     if (strcmp(event->type, "transcript") == 0)
         return take_transcript(recognition, event->data, error);
     if (strcmp(event->type, "error") == 0)

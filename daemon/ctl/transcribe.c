@@ -7,6 +7,7 @@
 #include "batch.h"
 #include "commands.h"
 #include "message.h"
+#include "picture_file.h"
 
 struct transcribe {
     struct address address;
@@ -20,6 +21,7 @@ struct transcribe {
 
     struct output_style style;
     const char *output, *output_directory;
+    const char *attention; /* a file, or "-" */
     bool no_file_name, quiet;
 
     unsigned beam; /* 0: not given */
@@ -44,6 +46,9 @@ static const struct option transcribe_options[] = {
     STRING('o', "output", "FILE", FIELD(output), "write there instead of standard output"),
     STRING('d', "output-directory", "DIR", FIELD(output_directory),
            "write a file for each recording into DIR, named like it with the format's ending"),
+    OPTIONAL_FILE('\0', "attention", "FILE.png|FILE.svg", picture_file_endings, FIELD(attention),
+                  "draw where the network listened as it wrote each word; without a file, or with "
+                  "-: in the terminal"),
     FLAG('q', "quiet", FIELD(quiet), "no progress on standard error"),
 
     HEADING("Recognition"),
@@ -115,6 +120,12 @@ static const char *contradiction(const struct transcribe *transcribe, char *cons
         return "subtitles of several files: name an --output-directory";
     if (transcribe->style.with_words && transcribe->style.format != OUTPUT_TEXT)
         return "--words is for text; json has the words in any case";
+    if (transcribe->attention && strcmp(transcribe->attention, "-") != 0 && several)
+        return "--attention: a picture file is of one recording";
+    if (transcribe->attention && strcmp(transcribe->attention, "-") == 0 &&
+        transcribe->style.format != OUTPUT_TEXT && !transcribe->output &&
+        !transcribe->output_directory)
+        return "--attention in the terminal goes with text, or name an --output";
     if (!transcribe->local && names_local_option(transcribe))
         return "--model, --backend, --plugin-dir, --cpu-mask and --threads go with --local; "
                "hearkend has them in its configuration";
@@ -190,6 +201,7 @@ static int run_transcribe(const struct command *command, int argc, char **argv)
         .output = transcribe.output,
         .output_directory = transcribe.output_directory,
         .parallel = transcribe.parallel,
+        .attention = transcribe.attention,
         .quiet = transcribe.quiet,
     };
     int code = read_settings(command, &transcribe, &batch.settings);
@@ -219,6 +231,7 @@ const struct command transcribe_command = {
                 "  hearken transcribe -j 4 -f json interviews/*.mp3 > interviews.jsonl\n"
                 "  ffmpeg -v error -i talk.mkv -f wav - | hearken transcribe -\n"
                 "  arecord -q -f S16_LE -r 16000 -t raw | hearken transcribe --raw -\n"
+                "  hearken transcribe --attention talk.png talk.flac\n"
                 "  hearken transcribe --local --backend reference speech.wav\n",
     .options = transcribe_options,
     .option_count = OPTION_COUNT(transcribe_options),
