@@ -64,6 +64,7 @@ static int put_words(json_t *data, const struct hearken_event *event)
         status |= json_array_append_new(words, item);
     }
     put(data, "words", words, &status);
+    put(data, "committed_words", json_integer((json_int_t)event->committed_words), &status);
     return status;
 }
 
@@ -124,6 +125,7 @@ int heard_segment_init(struct heard_segment *segment, const struct hearken_event
     int status = 0;
     put(segment->data, "type", json_string(segment->final ? "final" : "partial"), &status);
     status |= put_span(segment->data, event->text, event->start, event->end, event->confidence);
+    put(segment->data, "committed", json_integer((json_int_t)event->committed), &status);
     if (words && status == 0)
         status = put_words(segment->data, event);
     if (event->alignment != NULL && status == 0)

@@ -12,7 +12,7 @@
 
 struct heard_segment {
     bool final;
-    json_t *data;          /* type, text, start, end, confidence; words, alignment if asked for */
+    json_t *data;          /* as docs/protocol.md has it; words, alignment if asked for */
     uint8_t *weights;      /* of the alignment: little endian floats [tokens, steps], or NULL */
     size_t weights_length; /* bytes */
 };

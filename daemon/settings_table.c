@@ -150,10 +150,21 @@ const struct setting setting_table[] = {
         .type = SETTING_NUMBER,
         .change = SETTING_RELOAD,
         .offset = FIELD(recognition.partial_seconds),
-        .maximum = 60,
+        .maximum = 28,
         .standard = "0",
-        .help = "Clients that ask for segments get the text so far after this much new sound. 0 "
-                "gives none. It takes work: each partial text is a recognition of its own.",
+        .help = "Clients that ask for segments get the text so far at least after this much new "
+                "sound. 0 gives none.",
+    },
+    {
+        .section = "recognition",
+        .name = "partial_share",
+        .type = SETTING_NUMBER,
+        .change = SETTING_RELOAD,
+        .offset = FIELD(recognition.partial_share),
+        .maximum = 1,
+        .standard = "0.5",
+        .help = "Sound that comes as it is spoken is looked at more often than partial_seconds "
+                "says if that takes no more than this share of a core. 0 counts by sound alone.",
     },
     {
         .section = "server",

@@ -241,7 +241,12 @@ int recognizer_recognise(struct recognizer *recognizer, const float *samples, si
     struct hearken_matrix memory = listener_hear(r->listener, &r->pass, r->features, frames);
     speller_forget(r->speller);
     search(r, memory, count, r->options.beam_width, true, &transcript->search);
-    return end_transcript(r, count, start, transcript);
+    int result = end_transcript(r, count, start, transcript);
+    if (result == 0) {
+        transcript->committed = strlen(transcript->text);
+        transcript->committed_words = transcript->words.count;
+    }
+    return result;
 }
 
 /* ---- Glances ---- */

@@ -15,7 +15,9 @@ struct recognizer;
 struct transcript {
     char *text; /* "" if nothing was said; never NULL after success */
     float confidence;
+    size_t committed; /* bytes of the text that stay as they are */
     struct word_list words;
+    size_t committed_words;    /* that lie in them */
     struct beam_result search; /* tokens and their alignment */
     float no_speech;           /* the network's own opinion, 0..1 */
     float log_probability;     /* mean of a token */

@@ -55,6 +55,7 @@ void hearken_stream_options_init(struct hearken_stream_options *options)
         .no_speech_threshold = 0.6f,
         .log_probability_threshold = -0.9f,
         .compression_threshold = 2.4f,
+        .partial_share = 0.5f,
     };
 }
 
@@ -82,6 +83,7 @@ static int check_options(const struct hearken_stream_options *o, struct hearken_
         {"log_probability_threshold", (double)o->log_probability_threshold, -100, 0},
         {"compression_threshold", (double)o->compression_threshold, 1, 1000},
         {"partial_seconds", (double)o->partial_seconds, 0, 28},
+        {"partial_share", (double)o->partial_share, 0, 1},
     };
     for (size_t i = 0; i < sizeof(ranges) / sizeof(*ranges); i++) {
         int result = check_range(ranges[i].name, ranges[i].value, ranges[i].lowest,
@@ -193,8 +195,10 @@ static int send_text(struct hearken_stream *s, enum hearken_event_type type,
         .end = end,
         .text = transcript->text,
         .confidence = transcript->confidence,
+        .committed = transcript->committed,
         .word_count = transcript->words.count,
         .words = transcript->words.words,
+        .committed_words = transcript->committed_words,
     };
     s->shown = !empty && type == HEARKEN_EVENT_PARTIAL;
     if (s->options.alignment && transcript->search.count > 0)

@@ -320,7 +320,8 @@ HEARKEN_API int hearken_model_inspect(const char *path, hearken_model_item_callb
 /* ---- Stream ---- */
 
 enum hearken_event_type {
-    HEARKEN_EVENT_PARTIAL, /* text of the segment so far; may change, and "" takes it back */
+    HEARKEN_EVENT_PARTIAL, /* text of the segment so far; what is not committed may change, and ""
+                              takes it back */
     HEARKEN_EVENT_FINAL,   /* text of a whole segment; sent for segments that hold text */
     HEARKEN_EVENT_END,     /* after the last final: nothing follows */
 };
@@ -347,8 +348,14 @@ struct hearken_event {
     double start, end; /* of the segment */
     const char *text;  /* "" for an end event */
     float confidence;  /* 0..1: the geometric mean of the tokens' probabilities */
+    /*
+     * So many bytes at the start of `text`, whole words, stay as they are in all events of this
+     * segment that follow; all of a final text. 0 if nothing is sure yet.
+     */
+    size_t committed;
     size_t word_count;
     const struct hearken_word *words;
+    size_t committed_words; /* in `committed`; to the last one a mark may still be added */
     const struct hearken_alignment *alignment; /* NULL unless asked for */
 };
 
@@ -370,7 +377,11 @@ struct hearken_stream_options {
     float log_probability_threshold; /* mean of a token below which text is taken for invented and
                                       * dropped, -100..0; default -0.9 */
     float compression_threshold; /* text that deflates better than this is a loop; default 2.4 */
-    float partial_seconds;       /* a partial event after this much new sound; 0 (default): none */
+    float partial_seconds;       /* longest stretch of new sound without a partial update, 0..28; 0
+                                    (default): none */
+    float partial_share;         /* of a core, 0..1: sound that comes as it is spoken is looked at
+                                  * more often where that takes no more; 0: by sound alone, and so
+                                  * the same at every run; default 0.5 */
     bool alignment;              /* events carry the alignment; default false */
 };
 

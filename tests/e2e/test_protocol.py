@@ -150,6 +150,8 @@ def test_partial_text(start_daemon: StartDaemon) -> None:
     events = answer(daemon.socket, pcm(LONG), request)
     kinds = [event.data["type"] for event in of_type(events, "hearken-segment")]
     assert "partial" in kinds and kinds[-1] == "final"
+    final = of_type(events, "hearken-segment")[-1].data
+    assert final["committed"] == len(final["text"].encode())
     assert text_of(events) == expected(RECURRENT, LONG), "partial text changes the final one"
 
 

@@ -191,6 +191,7 @@ static void test_defaults(void)
                     options.log_probability_threshold);
     CU_ASSERT_EQUAL(settings.recognition.compression_threshold, options.compression_threshold);
     CU_ASSERT_EQUAL(settings.recognition.partial_seconds, options.partial_seconds);
+    CU_ASSERT_EQUAL(settings.recognition.partial_share, options.partial_share);
     settings_finish(&settings);
 }
 

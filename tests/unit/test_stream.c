@@ -59,6 +59,7 @@ static struct hearken_stream_options options_of(void)
     options.log_probability_threshold = -100;
     options.no_speech_threshold = 1;
     options.compression_threshold = 1000;
+    options.partial_share = 0;
     options.alignment = true;
     return options;
 }
@@ -133,6 +134,8 @@ static void take_event(void *context, const struct hearken_event *event)
         r->shown = *event->text;
         return;
     case HEARKEN_EVENT_FINAL:
+        r->ordered &= event->committed == strlen(event->text);
+        r->ordered &= event->committed_words == event->word_count;
         r->first_start = r->finals++ ? r->first_start : event->start;
         r->longest = fmax(r->longest, event->end - event->start);
         note(&r->spoken, "%s\n", event->text);
@@ -224,6 +227,7 @@ static void test_defaults(void)
     CU_ASSERT_EQUAL(o.audio.type, HEARKEN_SAMPLE_F32);
     CU_ASSERT(o.beam_width == 4 && o.length_penalty == 1 && o.padding == 5);
     CU_ASSERT(o.segment_seconds == 28 && o.partial_seconds == 0 && !o.alignment);
+    CU_ASSERT_EQUAL(o.partial_share, 0.5f);
     struct hearken_model *model = model_of(recurrent_shape(1));
     accepts(model, &o);
     hearken_model_destroy(model);
@@ -246,6 +250,7 @@ static void test_real_options(void)
         {"compression_threshold", offsetof(struct hearken_stream_options, compression_threshold), 1,
          1000},
         {"partial_seconds", offsetof(struct hearken_stream_options, partial_seconds), 0, 28},
+        {"partial_share", offsetof(struct hearken_stream_options, partial_share), 0, 1},
     };
     struct hearken_model *model = model_of(recurrent_shape(1));
     for (size_t i = 0; i < sizeof(reals) / sizeof(*reals); i++) {
