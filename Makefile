@@ -55,11 +55,12 @@ plugin_sources  := $(wildcard plugins/*/*.c)
 unit_sources    := $(wildcard tests/unit/*.c)
 kernel_sources  := $(wildcard tests/kernels/*.c)
 parity_sources  := $(wildcard tests/parity/*.c)
+bench_sources   := $(wildcard tests/bench/*.c)
 fuzz_sources    := $(wildcard tests/fuzz/fuzz_*.c)
 fuzz_targets    := $(patsubst tests/fuzz/fuzz_%.c,%,$(fuzz_sources))
 all_sources     := $(library_sources) $(daemon_sources) $(client_sources) $(convert_sources) \
                    $(plugin_sources) $(unit_sources) $(kernel_sources) $(parity_sources) \
-                   $(fuzz_sources)
+                   $(bench_sources) $(fuzz_sources)
 
 objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 
@@ -91,7 +92,7 @@ include_for = $(strip $(or \
 	$(if $(filter models/%,$(1)),$(include_models)),\
 	$(if $(filter plugins/%,$(1)),$(include_plugins)),\
 	$(if $(filter tests/unit/% tests/fuzz/%,$(1)),$(include_unit)),\
-	$(if $(filter tests/kernels/%,$(1)),$(include_kernels)),\
+	$(if $(filter tests/kernels/% tests/bench/%,$(1)),$(include_kernels)),\
 	$(if $(filter tests/parity/%,$(1)),$(include_parity))))
 
 # The reference's inner loops are written for the vectoriser: plain C, no instruction set flags.

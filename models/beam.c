@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "beam.h"
-
-#include "limits.h"
+#include "search.h"
 
 #include <errno.h>
 #include <math.h>
@@ -17,41 +15,6 @@
  * not.
  */
 #define END_THRESHOLD 1.5f
-
-struct hypothesis {
-    uint32_t *tokens;         /* [max_tokens + 1] */
-    float *log_probabilities; /* [max_tokens + 1] */
-    uint32_t *looks;          /* [max_tokens + 1]: rows of the search's alignments */
-    uint32_t count;
-    float speller_score; /* sum of the log-probabilities */
-    float ctc_score;     /* log-probability of the prefix */
-    struct limits_attention attention;
-    struct ctc_state ctc;
-    bool ended;
-};
-
-/* A hypothesis and one more token. */
-struct candidate {
-    uint32_t parent, token;
-    float log_probability, ctc_score, score;
-};
-
-struct search {
-    const struct beam_options *options;
-    struct speller *speller;
-    struct pass *pass;
-    const struct network *network;
-    const struct ctc_scores *ctc;
-    struct hypothesis *live, *next, *ended; /* [width] each */
-    uint32_t live_count, ended_count;
-    uint32_t steps, sound_steps;  /* of the memory, and of it before the padding */
-    struct candidate *candidates; /* [width · 2 · width] */
-    float *values;                /* [width, 2 · width]: of top_k */
-    uint32_t *columns;            /* likewise */
-    float *alignments;            /* [looks, steps]: a row for each hypothesis of each step */
-    size_t look_room;             /* rows there is room for */
-    struct ctc_state scratch;
-};
 
 /* ---- Memory ---- */
 
@@ -136,6 +99,7 @@ static void copy_hypothesis(struct hypothesis *to, const struct hypothesis *from
     to->ctc_score = from->ctc_score;
     to->attention = from->attention;
     to->ended = from->ended;
+    to->stopped = from->stopped;
     if (s->ctc) {
         memcpy(to->ctc.token, from->ctc.token, s->steps * sizeof(float));
         memcpy(to->ctc.blank, from->ctc.blank, s->steps * sizeof(float));
@@ -164,6 +128,7 @@ static void end_hypothesis(struct search *s, const struct hypothesis *h,
     struct hypothesis *to = &s->ended[s->ended_count];
     struct hypothesis with_end = *h;
     with_end.ended = true;
+    with_end.stopped = !with;
     if (with) {
         with_end.speller_score += with->log_probability;
         with_end.ctc_score = with->ctc_score;
@@ -188,7 +153,7 @@ static uint32_t last_token(const struct hypothesis *h)
     return h->count > 0 ? h->tokens[h->count - 1] : NO_LAST_TOKEN;
 }
 
-static float score_ctc(struct search *s, const struct hypothesis *h, uint32_t token)
+float search_score_ctc(struct search *s, const struct hypothesis *h, uint32_t token)
 {
     if (!s->ctc)
         return 0;
@@ -207,7 +172,7 @@ static float best_other(const struct search *s, const float *values, const uint3
     return -INFINITY;
 }
 
-static bool may_end(const struct search *s, float log_probability, float other)
+bool search_may_end(const struct search *s, float log_probability, float other)
 {
     return s->network->parameters.speller.kind != SPELLER_RECURRENT ||
            log_probability >= END_THRESHOLD * other;
@@ -233,9 +198,10 @@ static uint32_t gather_candidates(struct search *s, uint32_t wide)
         const uint32_t *columns = s->columns + (size_t)row * wide;
         float other = best_other(s, values, columns, wide);
         for (uint32_t i = 0; i < wide; i++) {
-            if (!(values[i] > -INFINITY) || (columns[i] == end && !may_end(s, values[i], other)))
+            if (!(values[i] > -INFINITY) ||
+                (columns[i] == end && !search_may_end(s, values[i], other)))
                 continue;
-            float ctc_score = score_ctc(s, h, columns[i]);
+            float ctc_score = search_score_ctc(s, h, columns[i]);
             s->candidates[count++] = (struct candidate){
                 .parent = row,
                 .token = columns[i],
@@ -249,8 +215,7 @@ static uint32_t gather_candidates(struct search *s, uint32_t wide)
     return count;
 }
 
-/* False if that makes a loop. */
-static bool extend(struct search *s, struct hypothesis *to, const struct candidate *with,
+bool search_extend(struct search *s, struct hypothesis *to, const struct candidate *with,
                    uint32_t look)
 {
     const struct hypothesis *from = &s->live[with->parent];
@@ -261,19 +226,17 @@ static bool extend(struct search *s, struct hypothesis *to, const struct candida
     to->count++;
     to->speller_score += with->log_probability;
     to->ctc_score = with->ctc_score;
-    if (limits_is_loop(to->tokens, to->count))
-        return false;
     if (s->ctc)
         ctc_prefix_extend(s->ctc, &from->ctc, last_token(from), with->token, &to->ctc);
-    return limits_follow_attention(&to->attention, s->alignments + (size_t)look * s->steps,
-                                   s->sound_steps, s->options->step_seconds);
+    bool forward = limits_follow_attention(&to->attention, s->alignments + (size_t)look * s->steps,
+                                           s->sound_steps, s->options->step_seconds);
+    return forward && !limits_is_loop(to->tokens, to->count);
 }
 
-/* Room for one more step's rows of weights; row of hypothesis r: first + r. */
-static bool read_looks(struct search *s, uint32_t first)
+bool search_read_looks(struct search *s, uint32_t first, uint32_t rows)
 {
-    if (first + s->live_count > s->look_room) {
-        size_t room = 2 * s->look_room + s->options->width;
+    if (first + rows > s->look_room) {
+        size_t room = 2 * s->look_room + s->options->width + rows;
         float *grown = realloc(s->alignments, room * s->steps * sizeof(*grown));
         if (!grown) {
             s->pass->error = -ENOMEM;
@@ -296,6 +259,14 @@ static void end_all(struct search *s, uint32_t first_look)
     }
 }
 
+void search_take_next(struct search *s, uint32_t count)
+{
+    struct hypothesis *swap = s->live;
+    s->live = s->next;
+    s->next = swap;
+    s->live_count = count;
+}
+
 /* Chooses from sorted candidates: ends among the best `width` end, the others fill the beam. */
 static void choose(struct search *s, uint32_t count, uint32_t first_look, uint32_t *parents,
                    uint32_t *tokens)
@@ -309,7 +280,7 @@ static void choose(struct search *s, uint32_t count, uint32_t first_look, uint32
             h->looks[h->count] = look;
             if (i < width)
                 end_hypothesis(s, h, c);
-        } else if (extend(s, &s->next[chosen], c, look)) {
+        } else if (search_extend(s, &s->next[chosen], c, look)) {
             parents[chosen] = c->parent;
             tokens[chosen] = c->token;
             chosen++;
@@ -317,10 +288,7 @@ static void choose(struct search *s, uint32_t count, uint32_t first_look, uint32
     }
     if (chosen == 0 && s->ended_count == 0)
         end_all(s, first_look);
-    struct hypothesis *swap = s->live;
-    s->live = s->next;
-    s->next = swap;
-    s->live_count = chosen;
+    search_take_next(s, chosen);
 }
 
 /* One token for every hypothesis; false: the search is over. */
@@ -334,7 +302,7 @@ static bool step(struct search *s, struct hearken_matrix *logits, uint32_t *look
         wide = vocabulary;
     pass_log_softmax(s->pass, *logits, first ? weights->first_mask : weights->mask);
     pass_top_k(s->pass, *logits, wide, s->values, s->columns);
-    if (s->pass->error < 0 || !read_looks(s, *look))
+    if (s->pass->error < 0 || !search_read_looks(s, *look, s->live_count))
         return false;
     uint32_t rows = s->live_count;
     if (s->live[0].count == s->options->max_tokens) {
@@ -380,6 +348,7 @@ static void take_result(struct search *s, const struct hypothesis *h, struct bea
     result->count = h->count;
     result->steps = s->steps;
     result->log_probability = h->speller_score;
+    result->stopped = h->stopped;
 }
 
 static void run(struct search *s, struct beam_result *result)
@@ -391,7 +360,11 @@ static void run(struct search *s, struct beam_result *result)
     s->live_count = 1;
     struct hearken_matrix logits = speller_start(s->speller, s->pass);
     result->no_speech = speller_no_speech(s->speller);
-    while (step(s, &logits, &look, first))
+    if (s->options->guess.count > 0) {
+        logits = search_follow(s, logits, &look);
+        first = s->live[0].count == 0;
+    }
+    while (s->pass->error == 0 && step(s, &logits, &look, first))
         first = false;
     if (s->pass->error < 0)
         return;

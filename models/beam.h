@@ -8,6 +8,15 @@
 
 #define BEAM_MAX_WIDTH 16u
 
+/*
+ * A text to begin with. Its first `forced` tokens, whole words, are taken as they are, and behind
+ * them another word begins; the other tokens as far as a search of width 1 would find them.
+ */
+struct beam_guess {
+    const uint32_t *tokens; /* [count], of the vocabulary */
+    uint32_t count, forced; /* forced ≤ count, and no more than the most tokens of a text */
+};
+
 struct beam_options {
     uint32_t width;       /* hypotheses kept, 1..BEAM_MAX_WIDTH */
     float length_penalty; /* scores are divided by length^this */
@@ -16,6 +25,7 @@ struct beam_options {
     uint32_t
         sound_steps;     /* steps of the memory before the padding; 0: where it looks is no limit */
     double step_seconds; /* of the memory */
+    struct beam_guess guess;
 };
 
 /* The best hypothesis. Arrays are made with malloc, the caller's (beam_result_finish). */
@@ -26,6 +36,7 @@ struct beam_result {
     uint32_t count, steps;
     float log_probability; /* sum over the tokens and the end */
     float no_speech;
+    bool stopped; /* did not end by itself: it went in a loop, looked back, or grew too long */
 };
 
 /*

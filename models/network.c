@@ -245,18 +245,23 @@ static void suppress_listed(struct loader *l, const char *key, float *mask)
     free(tokens);
 }
 
-/* Control tokens are no text, but for the end; and what the file lists for `key` is not said. */
-static const struct hearken_tensor *make_mask(struct loader *l, bool first)
+enum place_in_text { ANYWHERE, FIRST, BEHIND_A_WORD };
+
+/* Control tokens are no text, but for the end; and what the file lists is not said. */
+static const struct hearken_tensor *make_mask(struct loader *l, enum place_in_text place)
 {
     const struct network *n = l->network;
     float *mask = make_floats(l, n->vocabulary.count);
     if (!mask)
         return NULL;
-    for (uint32_t i = 0; i < n->vocabulary.count; i++)
-        if (n->vocabulary.tokens[i].control && i != n->parameters.speller.end)
+    for (uint32_t i = 0; i < n->vocabulary.count; i++) {
+        bool fits = place == BEHIND_A_WORD ? vocabulary_follows_word(&n->vocabulary, i)
+                                           : !n->vocabulary.tokens[i].control;
+        if (!fits && i != n->parameters.speller.end)
             mask[i] = -INFINITY;
+    }
     suppress_listed(l, "hearken.speller.suppress", mask);
-    if (first)
+    if (place == FIRST)
         suppress_listed(l, "hearken.speller.suppress_at_begin", mask);
     const struct hearken_weights weights = {
         HEARKEN_TENSOR_F32, HEARKEN_USE_VECTOR, 1, n->vocabulary.count, 1, mask};
@@ -373,8 +378,9 @@ static void load_speller_ends(struct loader *l)
     } else {
         w->positions = load(l, "speller.positions", HEARKEN_USE_EMBED, p->positions, p->width, 1);
     }
-    w->mask = make_mask(l, false);
-    w->first_mask = make_mask(l, true);
+    w->mask = make_mask(l, ANYWHERE);
+    w->first_mask = make_mask(l, FIRST);
+    w->next_mask = make_mask(l, BEHIND_A_WORD);
 }
 
 static void load_speller(struct loader *l)

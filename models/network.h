@@ -68,6 +68,7 @@ struct speller_weights {
     struct affine logits;                   /* the embedding again, with its bias if there is one */
     const struct hearken_tensor *mask;      /* [vocabulary]: -∞ for tokens that are never text */
     const struct hearken_tensor *first_mask; /* the same, at the start of a text */
+    const struct hearken_tensor *next_mask;  /* the same, behind a word that stays as it is */
 };
 
 struct network {

@@ -13,6 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Seconds of silence behind a segment that goes on: its end will be heard again. */
+#define GLANCE_PADDING 1.0
+
 struct recognizer {
     struct hearken_model *model;
     const struct network *network;
@@ -20,9 +23,10 @@ struct recognizer {
     struct pass pass;
     struct listener *listener;
     struct speller *speller;
-    struct logmel_stream *logmel; /* of the segment that is glanced at, for chunk mode */
+    struct logmel_stream *logmel; /* of the segment that is glanced at */
     float *features;              /* [max frames, mels] */
-    size_t glanced;               /* frames of it that are in `features` */
+    size_t glanced;               /* frames of it that are in `features`, for chunk mode */
+    uint32_t glanced_steps;       /* of the memory at the last glance */
     struct storage ctc;           /* [steps, vocabulary] */
     float *ctc_scores;            /* the same on the host */
     size_t ctc_room;              /* elements of it */
@@ -92,11 +96,11 @@ double recognizer_step_seconds(const struct recognizer *recognizer)
 
 /* Zeros behind `count` samples: a network trained on fixed windows hears the end only in silence.
  */
-static size_t padding_for(const struct recognizer *r, size_t count)
+static size_t padding_for(const struct recognizer *r, size_t count, double seconds)
 {
     if (r->network->parameters.features.window == 0)
         return 0;
-    size_t wanted = (size_t)((double)r->options.padding * HEARKEN_RATE);
+    size_t wanted = (size_t)(seconds * HEARKEN_RATE);
     size_t most = (size_t)listener_max_frames(r->network) * LOGMEL_HOP;
     size_t room = count < most ? most - count : 0;
     return wanted < room ? wanted : room;
@@ -114,7 +118,7 @@ static void scale(const struct recognizer *r, float *features, size_t frames)
 
 static uint32_t compute_features(struct recognizer *r, const float *samples, size_t count)
 {
-    size_t padding = padding_for(r, count);
+    size_t padding = padding_for(r, count, (double)r->options.padding);
     size_t frames = logmel_frames(count + padding);
     logmel_compute(r->model->logmel, samples, count, padding, r->features);
     scale(r, r->features, frames);
@@ -158,12 +162,15 @@ static uint32_t sound_steps(const struct recognizer *r, size_t samples)
 }
 
 static void search(struct recognizer *r, struct hearken_matrix memory, size_t samples,
-                   uint32_t width, bool with_ctc, struct beam_result *result)
+                   uint32_t width, bool with_ctc, const struct beam_guess *guess,
+                   struct beam_result *result)
 {
     struct ctc_scores ctc;
     bool has_ctc = with_ctc && score_ctc(r, memory, &ctc);
     uint32_t most = speller_max_tokens(r->speller);
     uint32_t likely = limits_max_tokens((double)samples / HEARKEN_RATE);
+    if (likely < guess->forced)
+        likely = guess->forced;
     const struct beam_options options = {
         .width = width,
         .length_penalty = r->options.length_penalty,
@@ -171,6 +178,7 @@ static void search(struct recognizer *r, struct hearken_matrix memory, size_t sa
         .max_tokens = likely < most ? likely : most,
         .sound_steps = sound_steps(r, samples),
         .step_seconds = recognizer_step_seconds(r),
+        .guess = *guess,
     };
     speller_listen(r->speller, &r->pass, memory);
     beam_search(&options, r->speller, &r->pass, r->network, has_ctc ? &ctc : NULL, result);
@@ -190,7 +198,18 @@ static bool is_invented(const struct recognizer *r, const struct transcript *t)
     return t->log_probability < threshold;
 }
 
-static int take_text(const struct recognizer *r, size_t samples, double start, struct transcript *t)
+/* Only the forced tokens are left: those have been believed before. */
+static int drop_text(const struct recognizer *r, uint32_t forced, struct transcript *t)
+{
+    free(t->text);
+    t->search.count = forced < t->search.count ? forced : t->search.count;
+    t->text = vocabulary_text(&r->network->vocabulary, t->search.tokens, t->search.count);
+    return t->text ? 0 : -ENOMEM;
+}
+
+/* `whole`: the segment has been said to its end. */
+static int take_text(const struct recognizer *r, size_t samples, double start, uint32_t forced,
+                     bool whole, struct transcript *t)
 {
     const struct vocabulary *vocabulary = &r->network->vocabulary;
     t->text = vocabulary_text(vocabulary, t->search.tokens, t->search.count);
@@ -201,10 +220,10 @@ static int take_text(const struct recognizer *r, size_t samples, double start, s
     t->confidence = expf(t->log_probability);
     t->compression = guards_compression(t->text);
     t->looped = t->compression > r->options.compression_threshold;
-    if (is_invented(r, t) || t->looped) {
-        t->text[0] = 0;
-        t->search.count = 0;
-    }
+    /* What could not be written to its end will be heard again, if there is more to come. */
+    t->dropped = is_invented(r, t) || t->looped || (t->search.stopped && !whole);
+    if (t->dropped && drop_text(r, forced, t) < 0)
+        return -ENOMEM;
     return word_list_make(&t->words, &t->search, vocabulary, start, (double)samples / HEARKEN_RATE,
                           recognizer_step_seconds(r));
 }
@@ -216,37 +235,39 @@ static int take_silence(struct transcript *t)
     return t->text ? 0 : -ENOMEM;
 }
 
-static int end_transcript(struct recognizer *r, size_t samples, double start,
-                          struct transcript *transcript)
+static int end_transcript(struct recognizer *r, size_t samples, double start, uint32_t forced,
+                          bool whole, struct transcript *transcript)
 {
     int result = r->pass.error;
     /* Memory may be there again for the next segment, and what was wrong with a call passes. */
     if (result == -ENOMEM || result == -EINVAL)
         r->pass.error = 0;
     if (result == 0)
-        result = take_text(r, samples, start, transcript);
+        result = take_text(r, samples, start, forced, whole, transcript);
     if (result < 0)
         transcript_finish(transcript);
     return result;
 }
 
 int recognizer_recognise(struct recognizer *recognizer, const float *samples, size_t count,
-                         double start, struct transcript *transcript)
+                         double start, const struct beam_guess *guess,
+                         struct transcript *transcript)
 {
     struct recognizer *r = recognizer;
     *transcript = (struct transcript){0};
-    if (count == 0 || segment_is_silent(samples, count))
+    if (count == 0 || (guess->forced == 0 && segment_is_silent(samples, count)))
         return take_silence(transcript);
     uint32_t frames = compute_features(r, samples, count);
     struct hearken_matrix memory = listener_hear(r->listener, &r->pass, r->features, frames);
     speller_forget(r->speller);
-    search(r, memory, count, r->options.beam_width, true, &transcript->search);
-    int result = end_transcript(r, count, start, transcript);
-    if (result == 0) {
-        transcript->committed = strlen(transcript->text);
-        transcript->committed_words = transcript->words.count;
-    }
-    return result;
+    search(r, memory, count, r->options.beam_width, true, guess, &transcript->search);
+    int result = end_transcript(r, count, start, guess->forced, true, transcript);
+    if (result < 0)
+        return result;
+    transcript->committed = strlen(transcript->text);
+    transcript->committed_words = transcript->words.count;
+    transcript->heard_seconds = (double)count / HEARKEN_RATE;
+    return 0;
 }
 
 /* ---- Glances ---- */
@@ -257,49 +278,69 @@ static bool hears_chunks(const struct recognizer *r)
     return p->listener.chunk > 0 && p->features.below_maximum <= 0;
 }
 
-/* Only what is new goes through features and listener. */
-static int hear_more(struct recognizer *r, const float *samples, size_t count, bool fresh,
-                     struct hearken_matrix *memory)
+bool recognizer_follows_sound(const struct recognizer *recognizer)
 {
-    uint32_t mels = r->network->parameters.features.mels;
-    if (fresh) {
-        logmel_stream_restart(r->logmel);
-        listener_begin_chunks(r->listener, r->network->parameters.listener.chunk);
-        speller_forget(r->speller);
-        r->glanced = 0;
-    }
+    return recognizer->network->parameters.speller.follows_sound;
+}
+
+void recognizer_begin(struct recognizer *recognizer)
+{
+    logmel_stream_restart(recognizer->logmel);
+    listener_begin_chunks(recognizer->listener, recognizer->network->parameters.listener.chunk);
+    speller_forget(recognizer->speller);
+    recognizer->glanced = 0;
+    recognizer->glanced_steps = 0;
+}
+
+static int feed(struct recognizer *r, const float *samples, size_t count)
+{
     size_t fed = logmel_stream_samples(r->logmel);
-    int result = logmel_stream_feed(r->logmel, samples + fed, count - fed);
-    if (result < 0)
-        return result;
+    return logmel_stream_feed(r->logmel, samples + fed, count - fed);
+}
+
+/* Only what is new goes through features and listener. */
+static struct hearken_matrix hear_more(struct recognizer *r)
+{
     size_t frames = logmel_stream_frames(r->logmel);
-    float *to = r->features + r->glanced * mels;
+    float *to = r->features + r->glanced * r->network->parameters.features.mels;
     logmel_stream_read(r->logmel, r->glanced, frames, to);
     scale(r, to, frames - r->glanced);
     r->glanced = frames;
-    *memory = listener_hear_chunks(r->listener, &r->pass, r->features, (uint32_t)frames, false);
-    return 0;
+    return listener_hear_chunks(r->listener, &r->pass, r->features, (uint32_t)frames, false);
+}
+
+/* Everything goes through the listener again; what is known of the features is only scaled anew. */
+static struct hearken_matrix hear_again(struct recognizer *r, size_t count)
+{
+    double seconds = fmin((double)r->options.padding, GLANCE_PADDING);
+    size_t padding = padding_for(r, count, seconds);
+    size_t frames = logmel_frames(count + padding);
+    logmel_stream_peek(r->logmel, padding, 0, frames, r->features);
+    scale(r, r->features, frames);
+    speller_forget(r->speller);
+    return listener_hear(r->listener, &r->pass, r->features, (uint32_t)frames);
 }
 
 int recognizer_glance(struct recognizer *recognizer, const float *samples, size_t count,
-                      double start, bool fresh, struct transcript *transcript)
+                      double start, const struct beam_guess *guess, struct transcript *transcript)
 {
     struct recognizer *r = recognizer;
-    struct hearken_matrix memory;
     *transcript = (struct transcript){0};
-    if (hears_chunks(r)) {
-        int result = hear_more(r, samples, count, fresh, &memory);
-        if (result < 0)
-            return result;
-    } else {
-        uint32_t frames = compute_features(r, samples, count);
-        memory = listener_hear(r->listener, &r->pass, r->features, frames);
-        speller_forget(r->speller);
-    }
-    if (memory.rows == 0 || segment_is_silent(samples, count))
-        return r->pass.error < 0 ? r->pass.error : take_silence(transcript);
-    search(r, memory, count, 1, false, &transcript->search);
-    return end_transcript(r, count, start, transcript);
+    int result = feed(r, samples, count);
+    if (result < 0)
+        return result;
+    bool more = hears_chunks(r);
+    double seconds = (double)count / HEARKEN_RATE;
+    struct hearken_matrix memory = more ? hear_more(r) : hear_again(r, count);
+    if (r->pass.error < 0)
+        return r->pass.error;
+    if (more && memory.rows == r->glanced_steps)
+        return 1;
+    r->glanced_steps = memory.rows;
+    search(r, memory, count, 1, false, guess, &transcript->search);
+    result = end_transcript(r, count, start, guess->forced, false, transcript);
+    transcript->heard_seconds = more ? memory.rows * recognizer_step_seconds(r) : seconds;
+    return result;
 }
 
 void transcript_finish(struct transcript *transcript)

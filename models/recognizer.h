@@ -22,7 +22,9 @@ struct transcript {
     float no_speech;           /* the network's own opinion, 0..1 */
     float log_probability;     /* mean of a token */
     float compression;
-    bool looped; /* the text was a loop and has been dropped */
+    double heard_seconds; /* of the segment: its end, as far as it was heard */
+    bool looped;          /* the text was a loop */
+    bool dropped;         /* it was not believed: only what was forced is left */
 };
 
 /* `cancelled` is asked between kernels. Errors: -ENOMEM, the backend's. */
@@ -34,18 +36,27 @@ void recognizer_destroy(struct recognizer *recognizer);
 size_t recognizer_max_samples(const struct recognizer *recognizer);
 
 /*
- * The whole segment: full attention and beam search. `start`: its time in the stream. Errors:
- * -ECANCELED, -ENOMEM, the backend's.
+ * The whole segment: full attention and beam search. `start`: its time in the stream; `guess`: all
+ * of it forced. A text that is dropped leaves that of the forced tokens. Errors: -ECANCELED,
+ * -ENOMEM, the backend's.
  */
 int recognizer_recognise(struct recognizer *recognizer, const float *samples, size_t count,
-                         double start, struct transcript *transcript);
+                         double start, const struct beam_guess *guess,
+                         struct transcript *transcript);
+
+/* A new segment begins, to be glanced at. */
+void recognizer_begin(struct recognizer *recognizer);
 
 /*
- * The segment so far, greedily: the same samples as at the last call and some more. A listener that
- * was trained for it hears only what is new; `fresh`: a new segment begins here.
+ * The segment so far, greedily, starting from a guess: the same samples as at the last call and
+ * some more. A listener that was trained for it hears only what is new. 0: `transcript` is made; 1:
+ * no more was heard than at the last call, and none is. Errors as for recognise.
  */
 int recognizer_glance(struct recognizer *recognizer, const float *samples, size_t count,
-                      double start, bool fresh, struct transcript *transcript);
+                      double start, const struct beam_guess *guess, struct transcript *transcript);
+
+/* Whether the times of words come from heads that are known to go along the sound. */
+bool recognizer_follows_sound(const struct recognizer *recognizer);
 
 /* Length of one step of the memory. */
 double recognizer_step_seconds(const struct recognizer *recognizer);

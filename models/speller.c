@@ -16,6 +16,8 @@ int speller_create(const struct network *network, uint32_t hypotheses, struct sp
     s->kind = p->kind == SPELLER_RECURRENT ? &speller_recurrent : &speller_transformer;
     s->hypotheses = hypotheses;
     s->room = hypotheses > p->start_count ? hypotheses : p->start_count;
+    if (s->room < speller_follow_most(s))
+        s->room = speller_follow_most(s);
     s->states = calloc(p->layers, sizeof(*s->states));
     s->keys = calloc(p->layers, sizeof(*s->keys));
     s->values = calloc(p->layers, sizeof(*s->values));
@@ -157,7 +159,9 @@ static void reserve(struct speller *s, struct pass *pass)
     pass_reserve(pass, &s->narrow, room * p->width);
     pass_reserve(pass, &s->query, room * p->width);
     pass_reserve(pass, &s->context, room * p->width);
-    pass_reserve(pass, &s->logits, (size_t)s->hypotheses * p->vocabulary);
+    size_t answers =
+        s->hypotheses > speller_follow_most(s) ? s->hypotheses : speller_follow_most(s);
+    pass_reserve(pass, &s->logits, answers * p->vocabulary);
 }
 
 /* From the logits behind the very first token (Radford et al., 2022, "Robust Speech Recognition").
@@ -213,6 +217,28 @@ struct hearken_matrix speller_step(struct speller *speller, struct pass *pass,
         speller->kind->reorder(speller, pass, parents, count);
     speller->count = count;
     return compute_logits(speller, pass, run_layers(speller, pass, tokens, count, count));
+}
+
+uint32_t speller_follow_most(const struct speller *speller)
+{
+    return speller->kind->one_token_at_a_time ? 1 : SPELLER_FOLLOW_MOST;
+}
+
+struct hearken_matrix speller_follow(struct speller *speller, struct pass *pass,
+                                     const uint32_t *tokens, uint32_t count)
+{
+    speller->count = count;
+    return compute_logits(speller, pass, run_layers(speller, pass, tokens, count, 1));
+}
+
+/* Keys and values behind the last position kept are written over by those that come next. */
+struct hearken_matrix speller_keep(struct speller *speller, struct hearken_matrix logits,
+                                   uint32_t kept)
+{
+    speller->position -= logits.rows - kept;
+    speller->alignment_rows = kept;
+    speller->count = 1;
+    return matrix_rows(logits, kept - 1, 1);
 }
 
 /* The rows that the last logits belong to: behind the start tokens only the last one. */

@@ -43,6 +43,26 @@ float speller_no_speech(const struct speller *speller);
 struct hearken_matrix speller_step(struct speller *speller, struct pass *pass,
                                    const uint32_t *parents, const uint32_t *tokens, uint32_t count);
 
+/* Two tiles of rows for most kernels; the logits of more would only take memory. */
+#define SPELLER_FOLLOW_MOST 28u
+
+/* The most tokens that speller_follow takes: SPELLER_FOLLOW_MOST, or one at a time. */
+uint32_t speller_follow_most(const struct speller *speller);
+
+/*
+ * The one hypothesis of the last call, continued with `count` tokens at once → the logits behind
+ * each of them [count, vocabulary]. What speller_read_alignment gives has as many rows.
+ */
+struct hearken_matrix speller_follow(struct speller *speller, struct pass *pass,
+                                     const uint32_t *tokens, uint32_t count);
+
+/*
+ * Takes back all but the first `kept` tokens of that call, 1 ≤ kept ≤ count; `logits` as it
+ * returned them → those behind the last one kept [1, vocabulary].
+ */
+struct hearken_matrix speller_keep(struct speller *speller, struct hearken_matrix logits,
+                                   uint32_t kept);
+
 /*
  * Where the hypotheses of the last call looked for those logits: the weights of the alignment
  * heads, averaged, [hypotheses, steps]; each row sums to 1. Waits.

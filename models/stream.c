@@ -3,7 +3,8 @@
  * A stream: samples in, events out. Collects mono sound at HEARKEN_RATE, cuts it into segments at
  * quiet places, has each recognised and tells what was heard.
  */
-#include "recognizer.h"
+#include "pace.h"
+#include "partial.h"
 
 #include "format.h"
 #include "resample.h"
@@ -13,6 +14,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 /* Frames that are converted at a time. */
 #define BLOCK 4096u
@@ -27,6 +29,9 @@ struct hearken_stream {
     hearken_event_callback *callback;
     void *context;
     struct recognizer *recognizer;
+    struct partial *partial;
+    struct pace pace;
+    double left; /* when the last write returned; 0: there was none */
     struct resampler *resampler;
     atomic_bool cancelled;
     bool finished;
@@ -36,9 +41,9 @@ struct hearken_stream {
     size_t count, room;
     uint64_t before; /* samples of the segments that are done */
 
-    size_t glanced; /* samples at the last partial event, 0: none of this segment */
-    bool shown;     /* the last event was partial and had text */
-    float *mono;    /* [BLOCK] */
+    bool sounds; /* there is more than silence among them */
+    bool shown;  /* the last event was partial and had text */
+    float *mono; /* [BLOCK] */
 };
 
 /* ---- Options ---- */
@@ -111,12 +116,15 @@ int hearken_stream_create(struct hearken_model *model, const struct hearken_stre
     s->callback = callback;
     s->context = context;
     s->mono = malloc(BLOCK * sizeof(*s->mono));
+    pace_init(&s->pace, (double)options->partial_seconds, (double)options->partial_share);
     result = s->mono ? 0 : -ENOMEM;
     if (result < 0 || (result = resampler_create(options->audio.rate, &s->resampler)) < 0 ||
-        (result = recognizer_create(model, &s->options, &s->cancelled, &s->recognizer)) < 0) {
+        (result = recognizer_create(model, &s->options, &s->cancelled, &s->recognizer)) < 0 ||
+        (result = partial_create(s->recognizer, &model->network->vocabulary, &s->partial)) < 0) {
         hearken_stream_destroy(s);
         return hearken_fail(error, result, "a stream cannot be made: %s", strerror(-result));
     }
+    partial_begin(s->partial);
     *stream = s;
     return 0;
 }
@@ -125,6 +133,7 @@ void hearken_stream_destroy(struct hearken_stream *stream)
 {
     if (!stream)
         return;
+    partial_destroy(stream->partial);
     recognizer_destroy(stream->recognizer);
     resampler_destroy(stream->resampler);
     free(stream->samples);
@@ -220,23 +229,48 @@ static void send_end(struct hearken_stream *s)
 
 /* ---- Segments ---- */
 
+static int recognise(struct hearken_stream *s, size_t from, size_t to,
+                     const struct beam_guess *guess);
+
 /* A text that was a loop is tried again in two halves: shorter sound seldom loops. */
-static int recognise(struct hearken_stream *s, size_t from, size_t to)
+static int recognise_halves(struct hearken_stream *s, size_t from, size_t to)
+{
+    const struct beam_guess none = {0};
+    size_t quarter = (to - from) / 4;
+    size_t cut = segment_quietest(s->samples, from + quarter, to - quarter);
+    int result = recognise(s, from, cut, &none);
+    return result < 0 ? result : recognise(s, cut, to, &none);
+}
+
+/* Behind words that are committed only the rest is tried again. */
+static int recognise_rest(struct hearken_stream *s, size_t from, size_t to,
+                          const struct transcript *committed)
+{
+    const struct beam_guess none = {0};
+    size_t cut = from + (size_t)(partial_committed_seconds(s->partial) * HEARKEN_RATE);
+    if (cut > to)
+        cut = to;
+    int result =
+        send_text(s, HEARKEN_EVENT_FINAL, committed, seconds_at(s, from), seconds_at(s, cut));
+    return result < 0 ? result : recognise(s, cut, to, &none);
+}
+
+static int recognise(struct hearken_stream *s, size_t from, size_t to,
+                     const struct beam_guess *guess)
 {
     struct transcript transcript;
     double start = seconds_at(s, from), end = seconds_at(s, to);
-    int result =
-        recognizer_recognise(s->recognizer, s->samples + from, to - from, start, &transcript);
+    int result = recognizer_recognise(s->recognizer, s->samples + from, to - from, start, guess,
+                                      &transcript);
     if (result < 0)
         return result;
-    if (transcript.looped && end - start >= SHORTEST_RETRY_SECONDS) {
-        transcript_finish(&transcript);
-        size_t quarter = (to - from) / 4;
-        size_t cut = segment_quietest(s->samples, from + quarter, to - quarter);
-        result = recognise(s, from, cut);
-        return result < 0 ? result : recognise(s, cut, to);
+    if (transcript.looped && guess->forced > 0) {
+        result = recognise_rest(s, from, to, &transcript);
+    } else if (transcript.looped && end - start >= SHORTEST_RETRY_SECONDS) {
+        result = recognise_halves(s, from, to);
+    } else {
+        result = send_text(s, HEARKEN_EVENT_FINAL, &transcript, start, end);
     }
-    result = send_text(s, HEARKEN_EVENT_FINAL, &transcript, start, end);
     transcript_finish(&transcript);
     return result;
 }
@@ -244,16 +278,20 @@ static int recognise(struct hearken_stream *s, size_t from, size_t to)
 /* Recognises the first `count` samples and forgets them. */
 static int end_segment(struct hearken_stream *s, size_t count)
 {
-    int result = recognise(s, 0, count);
+    const struct beam_guess committed = partial_committed(s->partial);
+    int result = recognise(s, 0, count, &committed);
     if (result < 0)
         return result;
     s->count -= count;
     memmove(s->samples, s->samples + count, s->count * sizeof(*s->samples));
     s->before += count;
-    s->glanced = 0;
+    s->sounds = !segment_is_silent(s->samples, s->count);
+    partial_begin(s->partial);
+    pace_begin_segment(&s->pace, (double)s->count / HEARKEN_RATE);
     return 0;
 }
 
+/* The place of the cut lies behind the words that are committed. */
 static int end_full_segments(struct hearken_stream *s)
 {
     size_t most = recognizer_max_samples(s->recognizer);
@@ -261,27 +299,49 @@ static int end_full_segments(struct hearken_stream *s)
     if (back > most / 2)
         back = most / 2;
     while (s->count >= most) {
-        size_t cut = segment_quietest(s->samples, most - back, most);
-        int result = end_segment(s, cut);
+        size_t from = (size_t)(partial_committed_seconds(s->partial) * HEARKEN_RATE);
+        if (from < most - back)
+            from = most - back;
+        int result = end_segment(s, segment_quietest(s->samples, from, most));
         if (result < 0)
             return result;
     }
     return 0;
 }
 
-static int glance(struct hearken_stream *s)
+/* ---- Partial texts ---- */
+
+static double now(void)
 {
-    size_t fresh = (size_t)((double)s->options.partial_seconds * HEARKEN_RATE);
-    if (fresh == 0 || s->count < s->glanced + fresh)
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
+}
+
+/* Before there is sound there is nothing to look at. */
+static bool has_sound(struct hearken_stream *s, size_t fresh)
+{
+    size_t from = s->count - fresh > HEARKEN_RATE / 50 ? s->count - fresh - HEARKEN_RATE / 50 : 0;
+    if (!s->sounds)
+        s->sounds = !segment_is_silent(s->samples + from, s->count - from);
+    return s->sounds;
+}
+
+/* `fresh` samples have come since it was asked last. */
+static int look(struct hearken_stream *s, size_t fresh)
+{
+    if (!has_sound(s, fresh))
+        return 0;
+    pace_hear(&s->pace, (double)fresh / HEARKEN_RATE);
+    if (!pace_is_due(&s->pace))
         return 0;
     struct transcript transcript;
-    int result = recognizer_glance(s->recognizer, s->samples, s->count, seconds_at(s, 0),
-                                   s->glanced == 0, &transcript);
-    if (result < 0)
-        return result;
-    s->glanced = s->count;
-    result =
-        send_text(s, HEARKEN_EVENT_PARTIAL, &transcript, seconds_at(s, 0), seconds_at(s, s->count));
+    double start = seconds_at(s, 0), began = now();
+    int result = partial_look(s->partial, s->samples, s->count, start, &transcript);
+    if (result != 0)
+        return result < 0 ? result : 0;
+    pace_look(&s->pace, now() - began);
+    result = send_text(s, HEARKEN_EVENT_PARTIAL, &transcript, start, seconds_at(s, s->count));
     transcript_finish(&transcript);
     return result;
 }
@@ -313,7 +373,7 @@ static int take_block(struct hearken_stream *s, const uint8_t *samples, size_t f
     s->count += (size_t)got;
     if ((result = end_full_segments(s)) < 0)
         return result;
-    return glance(s);
+    return look(s, s->count < (size_t)got ? s->count : (size_t)got);
 }
 
 static int take_rest(struct hearken_stream *s)
@@ -357,6 +417,8 @@ int hearken_stream_write(struct hearken_stream *stream, const void *samples, siz
     int result = check_usable(stream, error);
     size_t frame_size = hearken_audio_frame_size(&stream->options.audio);
     const uint8_t *at = samples;
+    if (stream->left > 0)
+        pace_wait(&stream->pace, now() - stream->left);
     while (result == 0 && frames > 0) {
         size_t block = frames < BLOCK ? frames : BLOCK;
         if ((result = take_block(stream, at, block)) < 0)
@@ -364,6 +426,7 @@ int hearken_stream_write(struct hearken_stream *stream, const void *samples, siz
         at += block * frame_size;
         frames -= block;
     }
+    stream->left = now();
     return result;
 }
 

@@ -191,3 +191,13 @@ bool vocabulary_starts_word(const struct vocabulary *vocabulary, uint32_t token)
     const struct vocabulary_token *t = &vocabulary->tokens[token];
     return !t->control && t->length > 0 && t->text[0] == ' ';
 }
+
+bool vocabulary_follows_word(const struct vocabulary *vocabulary, uint32_t token)
+{
+    const struct vocabulary_token *t = &vocabulary->tokens[token];
+    size_t marks = 0;
+    while (marks < t->length && strchr(".,;:?!\")]", t->text[marks]) && t->text[marks])
+        marks++;
+    return vocabulary_starts_word(vocabulary, token) ||
+           (!t->control && t->length > 0 && marks == t->length);
+}

@@ -33,4 +33,8 @@ char *vocabulary_text(const struct vocabulary *vocabulary, const uint32_t *token
 /* Whether the token starts a word: it begins with a space. */
 bool vocabulary_starts_word(const struct vocabulary *vocabulary, uint32_t token);
 
+/* Whether the token leaves the word before it as it is: it starts another, or is a mark of
+ * punctuation that stands behind words. */
+bool vocabulary_follows_word(const struct vocabulary *vocabulary, uint32_t token);
+
 #endif

@@ -141,6 +141,7 @@ static int add_word(struct word_list *list, const struct beam_result *result,
         free(text);
         return 0;
     }
+    list->ends[list->count] = end;
     list->words[list->count++] = (struct hearken_word){
         .text = text,
         .start = from,
@@ -181,7 +182,8 @@ int word_list_make(struct word_list *list, const struct beam_result *result,
     uint32_t rows = result->count + 1;
     uint32_t *begins = calloc(rows, sizeof(*begins));
     list->words = calloc(result->count, sizeof(*list->words));
-    int error = begins && list->words ? 0 : -ENOMEM;
+    list->ends = calloc(result->count, sizeof(*list->ends));
+    int error = begins && list->words && list->ends ? 0 : -ENOMEM;
     if (error == 0)
         error = words_align(result->alignment, rows, steps, result->steps, begins);
     if (error == 0)
@@ -197,5 +199,6 @@ void word_list_finish(struct word_list *list)
     for (size_t i = 0; i < list->count; i++)
         free((char *)list->words[i].text);
     free(list->words);
+    free(list->ends);
     *list = (struct word_list){0};
 }

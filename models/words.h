@@ -9,6 +9,7 @@
 
 struct word_list {
     struct hearken_word *words;
+    uint32_t *ends; /* tokens up to the end of each word */
     size_t count;
 };
 

@@ -45,6 +45,11 @@ $(BUILD)/tests/bad-plugins/%.so: tests/unit/plugins/%.c include/hearken/plugin.h
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(COMPILE) $(CFLAGS) -Iinclude -shared -o $@ $<
 
+# Partial texts, timed and written down: tests/bench/streaming.
+$(BUILD)/bin/stream-bench: $(call objects,$(bench_sources)) $(libhearken)
+	$(SAY) LINK $@
+	$(call link_program,)
+
 # The Python packages of the end-to-end tests.
 venv := build/venv
 $(venv)/ready: tests/requirements.txt

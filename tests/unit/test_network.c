@@ -89,8 +89,8 @@ static void test_recurrent(void)
     struct network *n = accepts(&file);
     CU_ASSERT_EQUAL(n->parameters.speller.kind, SPELLER_RECURRENT);
     CU_ASSERT_EQUAL(n->vocabulary.count, shape.token_count);
-    /* All of the file but the features' two, and the three that are made. */
-    CU_ASSERT_EQUAL(n->tensor_count, file.tensor_count - 2 + 3);
+    /* All of the file but the features' two, and the four that are made. */
+    CU_ASSERT_EQUAL(n->tensor_count, file.tensor_count - 2 + 4);
     CU_ASSERT_EQUAL(memcmp(n->window, made_find(&file, "features.window")->data.data, 400 * 4), 0);
     CU_ASSERT_EQUAL(memcmp(n->mel_filters, made_find(&file, "features.mel_filters")->data.data,
                            (size_t)shape.mels * 201 * 4),
@@ -112,7 +112,7 @@ static void test_transformer(void)
     struct made_file file = make_model(&shape);
     struct network *n = accepts(&file);
     CU_ASSERT_EQUAL(n->parameters.speller.kind, SPELLER_TRANSFORMER);
-    CU_ASSERT_EQUAL(n->tensor_count, file.tensor_count - 2 + 3);
+    CU_ASSERT_EQUAL(n->tensor_count, file.tensor_count - 2 + 4);
     CU_ASSERT_PTR_NULL(n->ctc.weight);
     CU_ASSERT_PTR_NULL(n->listener.pyramid.weight);
     CU_ASSERT_PTR_NULL(n->speller.projection.weight);
@@ -143,7 +143,7 @@ static void test_more_than_it_needs(void)
     size_t tensors = file.tensor_count;
     made_tensor(&file, "something.else", GGUF_TENSOR_I32, (uint64_t[4]){2}, "12345678", 8);
     struct network *n = accepts(&file);
-    CU_ASSERT_EQUAL(n->tensor_count, tensors - 2 + 3);
+    CU_ASSERT_EQUAL(n->tensor_count, tensors - 2 + 4);
     network_destroy(n);
     made_finish(&file);
 }

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: MIT
+#include "partial.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/*
+ * A word is committed if it ends this long before the end of what was heard, has been the same for
+ * so much sound, and the speller is this sure of it. One that the speller is less sure of has to
+ * stay for longer, so that it does not hold up what follows (docs/streaming.md has the figures).
+ */
+static const struct {
+    double margin, unchanged; /* seconds */
+    float confidence;
+} rules[] = {
+    {1, 0.6, 0.65f},
+    {5, 5, 0.3f},
+};
+
+/* Where nothing is known of the heads that times are read from, so many words have to follow. */
+#define MARGIN_WORDS 4u
+/* Of the longest segment, at its end: where it can still be cut, nothing is committed. */
+#define CUT_SECONDS 4.0
+
+struct partial {
+    struct recognizer *recognizer;
+    const struct vocabulary *vocabulary;
+    uint32_t *tokens; /* [count], of the last look */
+    double *since;    /* [count]: seconds that were heard when each, and all before, came to stay */
+    uint32_t count, room;
+    uint32_t committed; /* of them */
+    bool doubted;       /* the last look was not believed */
+    double longest;     /* seconds of a segment in which words can be committed */
+    double committed_seconds;
+};
+
+int partial_create(struct recognizer *recognizer, const struct vocabulary *vocabulary,
+                   struct partial **partial)
+{
+    struct partial *p = calloc(1, sizeof(*p));
+    if (!p)
+        return -ENOMEM;
+    p->recognizer = recognizer;
+    p->vocabulary = vocabulary;
+    p->longest = (double)recognizer_max_samples(recognizer) / HEARKEN_RATE;
+    p->longest -= p->longest / 2 < CUT_SECONDS ? p->longest / 2 : CUT_SECONDS;
+    *partial = p;
+    return 0;
+}
+
+void partial_destroy(struct partial *partial)
+{
+    if (!partial)
+        return;
+    free(partial->tokens);
+    free(partial->since);
+    free(partial);
+}
+
+void partial_begin(struct partial *partial)
+{
+    recognizer_begin(partial->recognizer);
+    partial->count = partial->committed = 0;
+    partial->doubted = false;
+    partial->committed_seconds = 0;
+}
+
+struct beam_guess partial_committed(const struct partial *partial)
+{
+    return (struct beam_guess){partial->tokens, partial->committed, partial->committed};
+}
+
+double partial_committed_seconds(const struct partial *partial)
+{
+    return partial->committed_seconds;
+}
+
+/* ---- Committing ---- */
+
+/* How many tokens at the start are those of the last look. */
+static uint32_t count_agreed(const struct partial *p, const struct beam_result *now)
+{
+    uint32_t most = now->count < p->count ? now->count : p->count, count = 0;
+    while (count < most && p->tokens[count] == now->tokens[count])
+        count++;
+    return count;
+}
+
+/* Whether the last look had the end of a word there as well. */
+static bool ended_before(const struct partial *p, uint32_t end)
+{
+    return end == p->count || vocabulary_starts_word(p->vocabulary, p->tokens[end]);
+}
+
+static bool is_settled(const struct partial *p, const struct transcript *t, size_t word,
+                       double start)
+{
+    double end = t->words.words[word].end - start, heard = t->heard_seconds;
+    double since = p->since[t->words.ends[word] - 1];
+    if (end > p->longest)
+        return false;
+    if (!recognizer_follows_sound(p->recognizer) && word + MARGIN_WORDS >= t->words.count)
+        return false;
+    for (size_t i = 0; i < sizeof(rules) / sizeof(*rules); i++)
+        if (end + rules[i].margin <= heard && since + rules[i].unchanged <= heard &&
+            t->words.words[word].confidence >= rules[i].confidence)
+            return true;
+    return false;
+}
+
+/* Takes words in order, up to the first that has to wait. */
+static void commit(struct partial *p, const struct transcript *t, double start)
+{
+    uint32_t agreed = count_agreed(p, &t->search);
+    for (size_t i = 0; i < t->words.count; i++) {
+        uint32_t end = t->words.ends[i];
+        if (end <= p->committed)
+            continue;
+        if (end > agreed || !ended_before(p, end) || !is_settled(p, t, i, start))
+            return;
+        p->committed = end;
+        p->committed_seconds = t->words.words[i].end - start;
+    }
+}
+
+static int reserve(struct partial *p, uint32_t count)
+{
+    if (count <= p->room)
+        return 0;
+    size_t room = 2 * (size_t)count;
+    uint32_t *tokens = realloc(p->tokens, room * sizeof(*tokens));
+    p->tokens = tokens ? tokens : p->tokens;
+    double *since = realloc(p->since, room * sizeof(*since));
+    p->since = since ? since : p->since;
+    if (!tokens || !since)
+        return -ENOMEM;
+    p->room = (uint32_t)room;
+    return 0;
+}
+
+static int remember(struct partial *p, const struct transcript *t)
+{
+    uint32_t agreed = count_agreed(p, &t->search), count = t->search.count;
+    int result = reserve(p, count);
+    if (result < 0)
+        return result;
+    for (uint32_t i = agreed; i < count; i++) {
+        p->tokens[i] = t->search.tokens[i];
+        p->since[i] = t->heard_seconds;
+    }
+    p->count = count;
+    return 0;
+}
+
+/* ---- Looking ---- */
+
+static int mark_committed(const struct partial *p, struct transcript *t)
+{
+    char *text = vocabulary_text(p->vocabulary, p->tokens, p->committed);
+    if (!text)
+        return -ENOMEM;
+    t->committed = strlen(text);
+    free(text);
+    while (t->committed_words < t->words.count && t->words.ends[t->committed_words] <= p->committed)
+        t->committed_words++;
+    return 0;
+}
+
+/* One look that is not believed takes nothing back yet: the next may be better. */
+static bool wait_for_another(struct partial *p, const struct transcript *t)
+{
+    bool wait = t->dropped && !p->doubted && p->count > p->committed;
+    p->doubted = t->dropped;
+    return wait;
+}
+
+int partial_look(struct partial *partial, const float *samples, size_t count, double start,
+                 struct transcript *transcript)
+{
+    const struct beam_guess guess = {partial->tokens, partial->count, partial->committed};
+    int result = recognizer_glance(partial->recognizer, samples, count, start, &guess, transcript);
+    if (result != 0)
+        return result;
+    if (wait_for_another(partial, transcript)) {
+        transcript_finish(transcript);
+        return 1;
+    }
+    commit(partial, transcript, start);
+    result = remember(partial, transcript);
+    if (result == 0)
+        result = mark_committed(partial, transcript);
+    if (result < 0)
+        transcript_finish(transcript);
+    return result;
+}
