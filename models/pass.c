@@ -15,14 +15,25 @@ static bool goes_on(struct pass *pass)
     return pass->error == 0;
 }
 
-void pass_reserve(struct pass *pass, struct storage *storage, size_t elements)
+static void reserve(struct pass *pass, struct storage *storage, size_t elements,
+                    int (*create)(struct hearken_queue *, size_t, struct hearken_buffer **))
 {
     if (!goes_on(pass) || storage->elements >= elements)
         return;
     pass_release(pass, storage);
-    pass->error = pass->kernels->buffer_create(pass->queue, elements, &storage->buffer);
+    pass->error = create(pass->queue, elements, &storage->buffer);
     if (pass->error == 0)
         storage->elements = elements;
+}
+
+void pass_reserve(struct pass *pass, struct storage *storage, size_t elements)
+{
+    reserve(pass, storage, elements, pass->kernels->buffer_create);
+}
+
+void pass_reserve_memory(struct pass *pass, struct storage *storage, size_t elements)
+{
+    reserve(pass, storage, elements, pass->kernels->memory_create);
 }
 
 void pass_release(struct pass *pass, struct storage *storage)

@@ -36,6 +36,8 @@ struct norm {
 
 /* At least `elements` elements; what was there is lost if it had fewer. */
 void pass_reserve(struct pass *pass, struct storage *storage, size_t elements);
+/* Likewise, for keys and values of the speller's attention: only pass_linear writes to them. */
+void pass_reserve_memory(struct pass *pass, struct storage *storage, size_t elements);
 void pass_release(struct pass *pass, struct storage *storage);
 
 /* The first rows · columns elements as a matrix. */

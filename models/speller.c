@@ -85,8 +85,8 @@ void speller_listen(struct speller *speller, struct pass *pass, struct hearken_m
     struct hearken_matrix in = matrix_rows(memory, speller->steps, fresh);
     for (uint32_t i = 0; i < p->layers; i++) {
         const struct attention_weights *weights = &speller->network->speller.layers[i].attention;
-        pass_reserve(pass, &speller->keys[i], most * p->width);
-        pass_reserve(pass, &speller->values[i], most * p->width);
+        pass_reserve_memory(pass, &speller->keys[i], most * p->width);
+        pass_reserve_memory(pass, &speller->values[i], most * p->width);
         struct hearken_matrix keys = matrix_of(&speller->keys[i], memory.rows, p->width);
         struct hearken_matrix values = matrix_of(&speller->values[i], memory.rows, p->width);
         pass_linear(pass, matrix_rows(keys, speller->steps, fresh), in, &weights->key);

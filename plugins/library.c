@@ -24,6 +24,7 @@ static const char *missing_kernel(const struct hearken_kernels *kernels)
     if (!kernels->entry)                                                                           \
     return #entry
     CHECK(buffer_create);
+    CHECK(memory_create);
     CHECK(buffer_destroy);
     CHECK(write);
     CHECK(read);

@@ -230,6 +230,12 @@ struct hearken_kernels {
     /* `elements` elements, zeros at first. Freed in order: kernels already enqueued keep it. */
     int (*buffer_create)(struct hearken_queue *queue, size_t elements,
                          struct hearken_buffer **buffer);
+    /*
+     * Likewise, for keys and values of `attend`, which are read for every token: only `linear`
+     * without a residual writes to it, only `attend` reads. The plugin may keep half precision.
+     */
+    int (*memory_create)(struct hearken_queue *queue, size_t elements,
+                         struct hearken_buffer **buffer);
     void (*buffer_destroy)(struct hearken_queue *queue, struct hearken_buffer *buffer);
     /* Rows packed one after the other on the host's side. */
     int (*write)(struct hearken_queue *queue, const struct hearken_matrix *to, const float *from);

@@ -14,10 +14,9 @@ enum {
 typedef int attention_kernel(const struct attention *attention, struct range queries,
                              struct workspace *workspace);
 
-/* All heads of a call: each is `sequences · heads` parts of `pieces` ranges of queries. */
+/* All heads of a self-attention: `sequences · heads` parts of `pieces` ranges of queries. */
 struct heads {
-    const struct hearken_self_attend *self; /* one of the two */
-    const struct hearken_attend *other;
+    const struct hearken_self_attend *arguments;
     attention_kernel *run;
     size_t heads, queries, step, pieces;
 };
@@ -27,8 +26,8 @@ static size_t divide_up(size_t count, size_t by)
     return (count + by - 1) / by;
 }
 
-static struct attention head_of_self(const struct hearken_self_attend *arguments, size_t sequence,
-                                     size_t head)
+static struct attention head_of(const struct hearken_self_attend *arguments, size_t sequence,
+                                size_t head)
 {
     const size_t width = arguments->out.columns, head_width = width / arguments->heads;
     const size_t positions = arguments->qkv.rows / arguments->sequences;
@@ -37,6 +36,7 @@ static struct attention head_of_self(const struct hearken_self_attend *arguments
     const size_t step = cached ? width : arguments->qkv.stride;
 
     return (struct attention){
+        .heads = 1,
         .query = qkv,
         .keys = cached ? matrix_row(&arguments->keys, sequence) + head * head_width : qkv + width,
         .values =
@@ -53,34 +53,12 @@ static struct attention head_of_self(const struct hearken_self_attend *arguments
     };
 }
 
-static struct attention head_of_other(const struct hearken_attend *arguments, size_t head)
-{
-    const size_t width = arguments->query.columns / arguments->heads, steps = arguments->keys.rows;
-    const struct hearken_matrix *alignment = arguments->alignment;
-
-    return (struct attention){
-        .query = matrix_row(&arguments->query, 0) + head * width,
-        .keys = matrix_row(&arguments->keys, 0) + head * width,
-        .values = matrix_row(&arguments->values, 0) + head * width,
-        .query_step = arguments->query.stride,
-        .keys_step = arguments->keys.stride,
-        .values_step = arguments->values.stride,
-        .total = steps,
-        .width = width,
-        .alignment = alignment ? matrix_row(alignment, 0) + head * steps : NULL,
-        .alignment_step = alignment ? alignment->stride : 0,
-        .out = matrix_row(&arguments->context, 0) + head * width,
-        .out_step = arguments->context.stride,
-    };
-}
-
-static int attend_part(const void *context, size_t index, struct workspace *workspace)
+static int self_attend_part(const void *context, size_t index, struct workspace *workspace)
 {
     const struct heads *heads = context;
     const size_t which = index / heads->pieces, first = index % heads->pieces * heads->step;
-    const size_t sequence = which / heads->heads, head = which % heads->heads;
     const struct attention attention =
-        heads->self ? head_of_self(heads->self, sequence, head) : head_of_other(heads->other, head);
+        head_of(heads->arguments, which / heads->heads, which % heads->heads);
     const size_t left = heads->queries - first;
 
     return heads->run(&attention,
@@ -104,9 +82,9 @@ static int run_heads(struct hearken_queue *queue, struct heads *heads, size_t se
     heads->step = divide_up(tiles, wanted < most ? wanted : most) * tile;
     heads->pieces = divide_up(heads->queries, heads->step);
     if (elements * (double)heads->queries >= 2.0 * PART_PRODUCTS)
-        return pool_run(pool, attend_part, heads, all * heads->pieces, workspace);
+        return pool_run(pool, self_attend_part, heads, all * heads->pieces, workspace);
     for (size_t index = 0; index < all * heads->pieces && !error; index++)
-        error = attend_part(heads, index, workspace);
+        error = self_attend_part(heads, index, workspace);
     return error;
 }
 
@@ -132,7 +110,7 @@ int cpu_self_attend(struct hearken_queue *queue, const struct hearken_self_atten
         return error;
     const size_t positions = arguments->qkv.rows / arguments->sequences;
     struct heads heads = {
-        .self = arguments,
+        .arguments = arguments,
         .run = cpu_set(queue)->self_attend,
         .heads = arguments->heads,
         .queries = positions,
@@ -145,17 +123,65 @@ int cpu_self_attend(struct hearken_queue *queue, const struct hearken_self_atten
                      2.0 * keys * arguments->out.columns * arguments->sequences);
 }
 
+/* ---- The speller's attention: as many groups of neighbouring heads as there are threads ---- */
+
+struct head_groups {
+    const struct hearken_attend *arguments;
+    attention_kernel *run;
+    size_t heads; /* of a group; the last may have fewer */
+};
+
+static struct attention heads_of(const struct hearken_attend *arguments, size_t first, size_t count)
+{
+    const size_t width = arguments->query.columns / arguments->heads, steps = arguments->keys.rows;
+    const struct hearken_matrix *alignment = arguments->alignment;
+    const struct hearken_matrix *keys = &arguments->keys, *values = &arguments->values;
+    const bool half_keys = keys->buffer->is_memory, half_values = values->buffer->is_memory;
+
+    return (struct attention){
+        .heads = count,
+        .query = matrix_row(&arguments->query, 0) + first * width,
+        .keys = half_keys ? NULL : matrix_row(keys, 0) + first * width,
+        .half_keys = half_keys ? memory_row(keys, 0) + first * width : NULL,
+        .values = half_values ? NULL : matrix_row(values, 0) + first * width,
+        .half_values = half_values ? memory_row(values, 0) + first * width : NULL,
+        .query_step = arguments->query.stride,
+        .keys_step = keys->stride,
+        .values_step = values->stride,
+        .total = steps,
+        .width = width,
+        .alignment = alignment ? matrix_row(alignment, 0) + first * steps : NULL,
+        .alignment_step = alignment ? alignment->stride : 0,
+        .out = matrix_row(&arguments->context, 0) + first * width,
+        .out_step = arguments->context.stride,
+    };
+}
+
+static int attend_part(const void *context, size_t index, struct workspace *workspace)
+{
+    const struct head_groups *groups = context;
+    const size_t first = index * groups->heads, left = groups->arguments->heads - first;
+    const struct attention attention =
+        heads_of(groups->arguments, first, left < groups->heads ? left : groups->heads);
+
+    return groups->run(&attention, (struct range){0, groups->arguments->query.rows}, workspace);
+}
+
 int cpu_attend(struct hearken_queue *queue, const struct hearken_attend *arguments)
 {
     int error = check_attend(queue, arguments);
 
     if (error)
         return error;
-    struct heads heads = {
-        .other = arguments,
+    struct pool *pool = cpu_backend(queue)->pool;
+    const double products =
+        2.0 * arguments->query.rows * arguments->keys.rows * arguments->query.columns;
+    const size_t threads = products < 2.0 * PART_PRODUCTS ? 1 : pool_threads(pool);
+    const struct head_groups groups = {
+        .arguments = arguments,
         .run = cpu_set(queue)->attend,
-        .heads = arguments->heads,
-        .queries = arguments->query.rows,
+        .heads = divide_up(arguments->heads, threads),
     };
-    return run_heads(queue, &heads, 1, 2.0 * arguments->keys.rows * arguments->query.columns);
+    return pool_run(pool, attend_part, &groups, divide_up(arguments->heads, groups.heads),
+                    &((struct cpu_queue *)queue)->workspace);
 }

@@ -94,15 +94,17 @@ struct matrix_kernels {
                     struct workspace *workspace);
 };
 
-/* One head of one sequence: rows some steps apart. */
+/* One head of one sequence, or for `attend` some neighbouring heads: rows some steps apart. */
 struct attention {
+    size_t heads;
     const float *query, *keys, *values;
+    const uint16_t *half_keys, *half_values; /* not NULL: in place of keys, values */
     size_t query_step, keys_step, values_step;
-    size_t past;  /* the position of query row 0 */
-    size_t total; /* keys */
-    size_t chunk; /* 0: each position sees all keys, else those up to the end of its chunk */
-    size_t width;
-    float *alignment; /* [queries, total], or NULL */
+    size_t past;      /* the position of query row 0 */
+    size_t total;     /* keys */
+    size_t chunk;     /* 0: each position sees all keys, else those up to the end of its chunk */
+    size_t width;     /* of a head */
+    float *alignment; /* [queries, heads · total], or NULL */
     size_t alignment_step;
     float *out;
     size_t out_step;
@@ -154,6 +156,12 @@ static inline const struct cpu_backend *cpu_backend(const struct hearken_queue *
 static inline const struct instruction_set *cpu_set(const struct hearken_queue *queue)
 {
     return cpu_backend(queue)->set;
+}
+
+/* The first element of a row of a checked matrix that memory_create has made. */
+static inline uint16_t *memory_row(const struct hearken_matrix *matrix, size_t row)
+{
+    return (uint16_t *)(void *)matrix->buffer->data + matrix->offset + row * matrix->stride;
 }
 
 /* ---- Kernels ---- */

@@ -124,11 +124,24 @@ static void cpu_queue_destroy(struct hearken_queue *queue)
     queue_destroy(queue);
 }
 
+/* Half precision: it is read for every token, and no faster than the processor's memory gives it.
+ */
+static int cpu_memory_create(struct hearken_queue *queue, size_t elements,
+                             struct hearken_buffer **buffer)
+{
+    int error = buffer_allocate(queue, "memory_create", elements, sizeof(uint16_t), buffer);
+
+    if (!error)
+        (*buffer)->is_memory = true;
+    return error;
+}
+
 /* ---- The plugin ---- */
 
 static const struct hearken_kernels kernels = {
     .struct_size = sizeof(struct hearken_kernels),
     .buffer_create = buffer_create,
+    .memory_create = cpu_memory_create,
     .buffer_destroy = buffer_destroy,
     .write = buffer_write,
     .read = buffer_read,

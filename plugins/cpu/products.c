@@ -77,6 +77,7 @@ int cpu_linear(struct hearken_queue *queue, const struct hearken_linear *argumen
 
     if (error)
         return error;
+    const bool is_memory = arguments->out.buffer->is_memory;
     return run_product(
         queue, &(struct product){
                    .in = matrix_row(&arguments->in, 0),
@@ -87,7 +88,8 @@ int cpu_linear(struct hearken_queue *queue, const struct hearken_linear *argumen
                    .activation = arguments->activation,
                    .residual = arguments->residual ? matrix_row(arguments->residual, 0) : NULL,
                    .residual_step = arguments->residual ? arguments->residual->stride : 0,
-                   .out = matrix_row(&arguments->out, 0),
+                   .out = is_memory ? NULL : matrix_row(&arguments->out, 0),
+                   .half_out = is_memory ? memory_row(&arguments->out, 0) : NULL,
                    .out_step = arguments->out.stride,
                });
 }

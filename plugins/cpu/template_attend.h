@@ -1,40 +1,79 @@
 // SPDX-License-Identifier: MIT
 /*
- * The speller's attention of one head: few queries against many keys, the alignment being wanted.
- * It waits for the memory, so keys and values are read where they are, once for all queries of a
- * tile, and asked for ahead of time: the rows of a head lie too far apart for the processor to
- * guess the next.
+ * The speller's attention: few queries against many keys, the alignment being wanted. It waits for
+ * the memory more than for arithmetic. So some neighbouring heads are taken together and keys and
+ * values are read row by row, in the order in which they lie: what comes next is then no surprise
+ * to the processor. A few rows at a time become single precision, side by side for each head.
  */
 #ifndef HEARKEN_CPU_TEMPLATE_ATTEND_H
 #define HEARKEN_CPU_TEMPLATE_ATTEND_H
 
 #include "template_attention.h"
 
-enum { KEYS_AHEAD = 2 * LANES };
+enum { ROWS_AT_A_TIME = 16 }; /* of keys and values; LANES divides it, and scores lie in chunks */
 
-static size_t whole_vectors(size_t count)
+_Static_assert(ROWS_AT_A_TIME % LANES == 0 && (int)ROWS_AT_A_TIME == (int)CHUNK_INPUTS,
+               "rows are scored LANES at a time, and mixed by chunks of scores");
+
+/* Places in the workspace, for some heads and a tile of queries. */
+struct attend_memory {
+    float *rows;   /* [heads, ROWS_AT_A_TIME, whole panels of width], of keys or values */
+    float *query;  /* [heads, TILE_ROWS, whole panels of width] */
+    float *scores; /* [heads, keys / 16, queries, 16] */
+    float *sums;   /* [heads, panels of width, TILE_ROWS, PANEL] */
+    size_t width;  /* in whole panels */
+    size_t head_scores;
+};
+
+static vector load_first_halves(const uint16_t *x, size_t count)
 {
-    return (count + LANES - 1) / LANES * LANES;
+    uint16_t padded[LANES] = {0};
+
+    if (count >= LANES)
+        return load_half(x);
+    memcpy(padded, x, count * sizeof(*x));
+    return load_half(padded);
 }
 
-static void ask_for(const float *row, size_t width)
+/* `count` rows of keys or values, filled up with zeros to `whole` columns a head. */
+static void gather(const struct attention *attention, const float *floats, const uint16_t *halves,
+                   size_t step, size_t count, size_t whole, float *rows)
 {
-    for (size_t at = 0; at < width; at += CHUNK_INPUTS)
-        __builtin_prefetch(row + at);
+    const size_t width = attention->width;
+
+    for (size_t row = 0; row < count; row++)
+        for (size_t head = 0; head < attention->heads; head++) {
+            float *to = rows + (head * ROWS_AT_A_TIME + row) * whole;
+            const size_t from = row * step + head * width;
+            for (size_t at = 0; at < whole; at += LANES)
+                store(to + at, at >= width ? broadcast(0)
+                               : halves    ? load_first_halves(halves + from + at, width - at)
+                                           : load_first(floats + from + at, width - at));
+        }
 }
 
-/* Keys to come, and the values of these, for they are next. */
-static void ask_ahead(const struct attention *attention, size_t first)
+static void gather_keys(const struct attention *attention, size_t key, size_t count,
+                        const struct attend_memory *memory)
 {
-    for (size_t key = first; key < first + LANES && key < attention->total; key++) {
-        if (key + KEYS_AHEAD < attention->total)
-            ask_for(attention->keys + (key + KEYS_AHEAD) * attention->keys_step, attention->width);
-        ask_for(attention->values + key * attention->values_step, attention->width);
-    }
+    const size_t first = key * attention->keys_step;
+
+    gather(attention, attention->keys ? attention->keys + first : NULL,
+           attention->half_keys ? attention->half_keys + first : NULL, attention->keys_step, count,
+           memory->width, memory->rows);
 }
 
-/* Products of a query with LANES keys; `width` is a multiple of LANES. */
-static vector score_lanes(const float *query, const float *keys, size_t step, size_t width)
+static void gather_values(const struct attention *attention, size_t key, size_t count,
+                          const struct attend_memory *memory)
+{
+    const size_t first = key * attention->values_step;
+
+    gather(attention, attention->values ? attention->values + first : NULL,
+           attention->half_values ? attention->half_values + first : NULL, attention->values_step,
+           count, memory->width, memory->rows);
+}
+
+/* Products of a query with LANES keys, all of whole vectors. */
+static vector score_lanes(const float *query, const float *keys, size_t width)
 {
     vector products[LANES];
 
@@ -45,46 +84,44 @@ static vector score_lanes(const float *query, const float *keys, size_t step, si
         const vector input = load(query + at);
         const float *key_at = keys + at;
         UNROLL
-        for (size_t key = 0; key < LANES; key++, key_at += step)
+        for (size_t key = 0; key < LANES; key++, key_at += width)
             products[key] = multiply_add(input, load(key_at), products[key]);
     }
     return sums_of(products);
 }
 
-/* `count` rows of `width`, filled up with zeros to LANES rows of whole vectors. */
-static void fill_up(const float *rows, size_t step, size_t count, size_t width, float *filled)
+static void gather_queries(const struct attention *attention, size_t query, size_t rows,
+                           const struct attend_memory *memory)
 {
-    const size_t whole = whole_vectors(width);
+    const size_t width = attention->width;
 
-    for (size_t row = 0; row < LANES; row++)
-        for (size_t at = 0; at < whole; at += LANES)
-            store(filled + row * whole + at,
-                  row < count ? load_first(rows + row * step + at, width - at) : broadcast(0));
+    for (size_t head = 0; head < attention->heads; head++)
+        for (size_t row = 0; row < rows; row++) {
+            const float *from =
+                attention->query + (query + row) * attention->query_step + head * width;
+            float *to = memory->query + (head * TILE_ROWS + row) * memory->width;
+            for (size_t at = 0; at < memory->width; at += LANES)
+                store(to + at, at < width ? load_first(from + at, width - at) : broadcast(0));
+        }
 }
 
-static void score_tile(const struct attention *attention, const struct attention_memory *memory,
-                       size_t query, size_t rows)
+static void score_tile(const struct attention *attention, const struct attend_memory *memory,
+                       size_t rows)
 {
     const vector scale = broadcast((float)(1 / sqrt((double)attention->width)));
-    const size_t width = whole_vectors(attention->width);
 
-    for (size_t row = 0; row < rows; row++)
-        for (size_t at = 0; at < width; at += LANES)
-            store(memory->query + row * width + at,
-                  load_first(attention->query + (query + row) * attention->query_step + at,
-                             attention->width - at));
-    for (size_t key = 0; key < attention->total; key += LANES) {
-        const float *keys = attention->keys + key * attention->keys_step;
-        size_t step = attention->keys_step;
-        ask_ahead(attention, key);
-        if (attention->total - key < LANES || width != attention->width) {
-            fill_up(keys, step, attention->total - key, attention->width, memory->keys);
-            keys = memory->keys;
-            step = width;
-        }
-        for (size_t row = 0; row < rows; row++)
-            store(memory->scores + score_at(key, rows) + row * CHUNK_INPUTS,
-                  score_lanes(memory->query + row * width, keys, step, width) * scale);
+    for (size_t key = 0; key < attention->total; key += ROWS_AT_A_TIME) {
+        const size_t left = attention->total - key;
+        gather_keys(attention, key, left < ROWS_AT_A_TIME ? left : ROWS_AT_A_TIME, memory);
+        for (size_t head = 0; head < attention->heads; head++)
+            for (size_t at = 0; at < ROWS_AT_A_TIME; at += LANES)
+                for (size_t row = 0; row < rows; row++)
+                    store(memory->scores + head * memory->head_scores + score_at(key + at, rows) +
+                              row * CHUNK_INPUTS,
+                          score_lanes(memory->query + (head * TILE_ROWS + row) * memory->width,
+                                      memory->rows + (head * ROWS_AT_A_TIME + at) * memory->width,
+                                      memory->width) *
+                              scale);
     }
 }
 
@@ -105,60 +142,92 @@ static void normalise_row(const struct attention *attention, float *scores, size
     }
 }
 
-static void attend_tile(const struct attention *attention, const struct attention_memory *memory,
-                        size_t query, size_t rows)
+static void normalise_tile(const struct attention *attention, const struct attend_memory *memory,
+                           size_t query, size_t rows)
 {
-    memset(memory->sums, 0, panels_of(attention->width) * TILE_ROWS * PANEL * sizeof(float));
-    score_tile(attention, memory, query, rows);
-    for (size_t row = 0; row < rows; row++)
-        normalise_row(attention, memory->scores + row * CHUNK_INPUTS, rows,
-                      attention->alignment
-                          ? attention->alignment + (query + row) * attention->alignment_step
-                          : NULL);
-    mix_values(attention, memory, (struct range){0, attention->total}, rows, memory->scores);
-    for (size_t row = 0; row < rows; row++)
-        write_out(attention, memory, query + row, row, 1);
+    for (size_t head = 0; head < attention->heads; head++)
+        for (size_t row = 0; row < rows; row++)
+            normalise_row(attention,
+                          memory->scores + head * memory->head_scores + row * CHUNK_INPUTS, rows,
+                          attention->alignment
+                              ? attention->alignment + (query + row) * attention->alignment_step +
+                                    head * attention->total
+                              : NULL);
 }
 
-/* Values of a width that is no multiple of a panel have to become panels. */
-static int prepare_to_attend(const struct attention *attention, struct workspace *workspace,
-                             struct attention_memory *memory)
+/* sums += scores · values */
+static void mix_tile(const struct attention *attention, const struct attend_memory *memory,
+                     size_t rows)
 {
-    const size_t width = attention->width, total = attention->total;
-    const size_t values = width % PANEL == 0 ? 0 : panels_of(width) * total * PANEL;
-    const size_t scores = TILE_ROWS * whole_chunks(panels_of(total) * PANEL);
-    const size_t sums = panels_of(width) * TILE_ROWS * PANEL;
-    const size_t query = TILE_ROWS * whole_vectors(width), keys = LANES * whole_vectors(width);
+    memset(memory->sums, 0, attention->heads * TILE_ROWS * memory->width * sizeof(float));
+    for (size_t key = 0; key < attention->total; key += ROWS_AT_A_TIME) {
+        const size_t left = attention->total - key;
+        const size_t count = left < ROWS_AT_A_TIME ? left : ROWS_AT_A_TIME;
+        gather_values(attention, key, count, memory);
+        for (size_t head = 0; head < attention->heads; head++)
+            for (size_t at = 0; at < memory->width; at += PANEL)
+                multiply_tile(memory->scores + head * memory->head_scores + key * rows,
+                              memory->rows + head * ROWS_AT_A_TIME * memory->width + at,
+                              memory->width, count,
+                              memory->sums + (head * memory->width + at) * TILE_ROWS, rows);
+    }
+}
+
+static void write_context(const struct attention *attention, const struct attend_memory *memory,
+                          size_t query, size_t rows)
+{
+    const size_t width = attention->width;
+
+    for (size_t head = 0; head < attention->heads; head++)
+        for (size_t row = 0; row < rows; row++) {
+            float *out = attention->out + (query + row) * attention->out_step + head * width;
+            for (size_t at = 0; at < width; at += LANES)
+                store_first(out + at, width - at,
+                            load(memory->sums +
+                                 (head * memory->width + at / PANEL * PANEL) * TILE_ROWS +
+                                 row * PANEL + at % PANEL));
+        }
+}
+
+static int prepare_to_attend(const struct attention *attention, size_t tile,
+                             struct workspace *workspace, struct attend_memory *memory)
+{
+    const size_t heads = attention->heads, width = panels_of(attention->width) * PANEL;
+    const size_t rows = heads * ROWS_AT_A_TIME * width, query = heads * TILE_ROWS * width;
+    const size_t head_scores = tile * whole_chunks(attention->total);
     float *all =
-        workspace_reserve(workspace, (values + scores + sums + query + keys) * sizeof(float));
+        workspace_reserve(workspace, (rows + 2 * query + heads * head_scores) * sizeof(float));
 
     if (!all)
         return -ENOMEM;
-    *memory = (struct attention_memory){
-        .values = values ? all : NULL,
-        .scores = all + values,
-        .sums = all + values + scores,
-        .query = all + values + scores + sums,
-        .keys = all + values + scores + sums + query,
-        .limit = total,
+    *memory = (struct attend_memory){
+        .rows = all,
+        .query = all + rows,
+        .sums = all + rows + query,
+        .scores = all + rows + 2 * query,
+        .width = width,
+        .head_scores = head_scores,
     };
-    if (values)
-        pack_values(attention, total, all);
     return 0;
 }
 
 static int attend_of_set(const struct attention *attention, struct range queries,
                          struct workspace *workspace)
 {
-    struct attention_memory memory;
-    int error = prepare_to_attend(attention, workspace, &memory);
+    const size_t all = queries.end - queries.first, tile = all < TILE_ROWS ? all : TILE_ROWS;
+    struct attend_memory memory;
+    int error = prepare_to_attend(attention, tile, workspace, &memory);
     size_t count;
 
     if (error)
         return error;
     for (size_t query = queries.first; query < queries.end; query += count) {
-        count = queries.end - query < TILE_ROWS ? queries.end - query : TILE_ROWS;
-        attend_tile(attention, &memory, query, count);
+        count = queries.end - query < tile ? queries.end - query : tile;
+        gather_queries(attention, query, count, &memory);
+        score_tile(attention, &memory, count);
+        normalise_tile(attention, &memory, query, count);
+        mix_tile(attention, &memory, count);
+        write_context(attention, &memory, query, count);
     }
     return 0;
 }

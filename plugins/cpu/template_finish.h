@@ -3,8 +3,25 @@
 #ifndef HEARKEN_CPU_TEMPLATE_FINISH_H
 #define HEARKEN_CPU_TEMPLATE_FINISH_H
 
+#include <string.h>
+
 #include "template_math.h"
 #include "template_tile.h"
+
+/* What half precision cannot hold becomes the largest that it can. */
+static void store_first_halves(uint16_t *halves, size_t count, vector value)
+{
+    const vector most = broadcast(65504);
+    uint16_t last[LANES];
+
+    value = maximum(minimum(value, most), -most);
+    if (count >= LANES) {
+        store_half(halves, value);
+        return;
+    }
+    store_half(last, value);
+    memcpy(halves, last, count * sizeof(*halves));
+}
 
 static void finish_row(const struct product *product, size_t row, size_t output, size_t count,
                        const float *sums)
@@ -19,7 +36,11 @@ static void finish_row(const struct product *product, size_t row, size_t output,
         if (product->residual)
             value +=
                 load_first(product->residual + row * product->residual_step + output + at, left);
-        store_first(product->out + row * product->out_step + output + at, left, value);
+        const size_t to = row * product->out_step + output + at;
+        if (product->half_out)
+            store_first_halves(product->half_out + to, left, value);
+        else
+            store_first(product->out + to, left, value);
     }
 }
 

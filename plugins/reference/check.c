@@ -89,7 +89,8 @@ static bool inside(const struct hearken_matrix *matrix)
     return matrix->rows == 1 || left / (matrix->rows - 1) >= matrix->stride;
 }
 
-static bool matrix_is(const struct check *check, const char *name,
+/* Plain or made by memory_create. */
+static bool either_is(const struct check *check, const char *name,
                       const struct hearken_matrix *matrix, uint32_t rows, uint32_t columns)
 {
     if (!matrix->buffer)
@@ -105,6 +106,15 @@ static bool matrix_is(const struct check *check, const char *name,
                       name, matrix->rows, matrix->columns, matrix->stride, matrix->offset,
                       matrix->buffer->elements);
     return true;
+}
+
+static bool matrix_is(const struct check *check, const char *name,
+                      const struct hearken_matrix *matrix, uint32_t rows, uint32_t columns)
+{
+    if (!either_is(check, name, matrix, rows, columns))
+        return false;
+    return !matrix->buffer->is_memory ||
+           refuse(check, "%s is in a buffer for keys and values of attend", name);
 }
 
 /*
@@ -254,7 +264,8 @@ int check_linear(struct hearken_queue *queue, const struct hearken_linear *argum
         return -EINVAL;
     const uint32_t outputs = arguments->weight->weights.rows;
     const bool good = matrix_is(&check, "in", in, ANY, ANY) &&
-                      matrix_is(&check, "out", out, in->rows, outputs) &&
+                      (residual ? matrix_is(&check, "out", out, in->rows, outputs)
+                                : either_is(&check, "out", out, in->rows, outputs)) &&
                       (!arguments->bias || vector_is(&check, "bias", arguments->bias, outputs)) &&
                       (!residual || (matrix_is(&check, "residual", residual, in->rows, outputs) &&
                                      is_apart_or_same(&check, "out", out, "residual", residual))) &&
@@ -365,8 +376,8 @@ int check_attend(struct hearken_queue *queue, const struct hearken_attend *argum
     static const char *const names[] = {"query", "keys", "values"};
 
     if (!matrix_is(&check, "query", query, ANY, ANY) ||
-        !matrix_is(&check, "keys", keys, ANY, query->columns) ||
-        !matrix_is(&check, "values", values, keys->rows, query->columns) ||
+        !either_is(&check, "keys", keys, ANY, query->columns) ||
+        !either_is(&check, "values", values, keys->rows, query->columns) ||
         !matrix_is(&check, "context", context, query->rows, query->columns) ||
         !heads_divide(&check, arguments->heads, query->columns))
         return -EINVAL;

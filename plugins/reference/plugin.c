@@ -17,6 +17,7 @@ static void probe(const struct hearken_plugin_host *host, struct hearken_probe *
 static const struct hearken_kernels kernels = {
     .struct_size = sizeof(struct hearken_kernels),
     .buffer_create = buffer_create,
+    .memory_create = memory_create,
     .buffer_destroy = buffer_destroy,
     .write = buffer_write,
     .read = buffer_read,

@@ -62,17 +62,18 @@ float *scratch(struct hearken_queue *queue, enum scratch_use use, size_t element
     return queue->scratch[use].data;
 }
 
-int buffer_create(struct hearken_queue *queue, size_t elements, struct hearken_buffer **buffer)
+int buffer_allocate(struct hearken_queue *queue, const char *kernel, size_t elements, size_t size,
+                    struct hearken_buffer **buffer)
 {
     if (elements == 0) {
-        report(queue->backend, "buffer_create: 0 elements, expected at least 1");
+        report(queue->backend, "%s: 0 elements, expected at least 1", kernel);
         return -EINVAL;
     }
-    if (elements > (SIZE_MAX - sizeof(struct hearken_buffer)) / sizeof(float))
+    if (elements > (SIZE_MAX - sizeof(struct hearken_buffer)) / size)
         return -ENOMEM;
 
     /* calloc: the pages of a large cache appear as they are used. */
-    struct hearken_buffer *made = calloc(1, sizeof(*made) + elements * sizeof(float));
+    struct hearken_buffer *made = calloc(1, sizeof(*made) + elements * size);
     if (!made)
         return -ENOMEM;
     made->queue = queue;
@@ -83,6 +84,20 @@ int buffer_create(struct hearken_queue *queue, size_t elements, struct hearken_b
     queue->buffers = made;
     *buffer = made;
     return 0;
+}
+
+int buffer_create(struct hearken_queue *queue, size_t elements, struct hearken_buffer **buffer)
+{
+    return buffer_allocate(queue, "buffer_create", elements, sizeof(float), buffer);
+}
+
+int memory_create(struct hearken_queue *queue, size_t elements, struct hearken_buffer **buffer)
+{
+    int error = buffer_allocate(queue, "memory_create", elements, sizeof(float), buffer);
+
+    if (!error)
+        (*buffer)->is_memory = true;
+    return error;
 }
 
 void buffer_destroy(struct hearken_queue *queue, struct hearken_buffer *buffer)

@@ -26,6 +26,7 @@ struct hearken_buffer {
     struct hearken_queue *queue;
     struct hearken_buffer *previous, *next;
     size_t elements;
+    bool is_memory; /* made by memory_create */
     float data[];
 };
 
@@ -111,6 +112,7 @@ struct product {
     const float *residual; /* or NULL; may be `out` */
     size_t residual_step;
     float *out;
+    uint16_t *half_out; /* NULL, or in place of `out`: half precision (the cpu plugin's alone) */
     size_t out_step;
 };
 
@@ -143,6 +145,10 @@ void backend_destroy(struct hearken_backend *backend);
 int queue_create(struct hearken_backend *backend, struct hearken_queue **queue);
 void queue_destroy(struct hearken_queue *queue);
 int buffer_create(struct hearken_queue *queue, size_t elements, struct hearken_buffer **buffer);
+int memory_create(struct hearken_queue *queue, size_t elements, struct hearken_buffer **buffer);
+/* Both stand on this. `size`: bytes of an element; `data` is zeros. */
+int buffer_allocate(struct hearken_queue *queue, const char *kernel, size_t elements, size_t size,
+                    struct hearken_buffer **buffer);
 void buffer_destroy(struct hearken_queue *queue, struct hearken_buffer *buffer);
 int buffer_write(struct hearken_queue *queue, const struct hearken_matrix *to, const float *from);
 int buffer_read(struct hearken_queue *queue, const struct hearken_matrix *from, float *to);

@@ -107,7 +107,7 @@ static void expect_rows_of_one(const struct attend_case *c)
         }
 }
 
-static void check(struct attend_case *c)
+static void check_within(struct attend_case *c, enum hearken_tensor_type type)
 {
     struct expected alignment = expected_create(c->rows, c->heads * c->steps);
     struct expected context = expected_create(c->rows, c->heads * c->head_width);
@@ -116,16 +116,21 @@ static void check(struct attend_case *c)
         for (size_t head = 0; head < c->heads; head++)
             formula_head(c, row, head, &alignment, &context);
     expect(run(c) == 0, "%s failed: %s", c->what, subject()->message);
-    expect_close(&c->context, &context, HEARKEN_TENSOR_F32, c->what);
+    expect_close(&c->context, &context, type, c->what);
     if (c->aligned) {
-        expect_close(&c->alignment, &alignment, HEARKEN_TENSOR_F32, c->what);
+        expect_close(&c->alignment, &alignment, type, c->what);
         expect_rows_of_one(c);
     }
+    expected_destroy(&alignment);
+    expected_destroy(&context);
+}
+
+static void check(struct attend_case *c)
+{
+    check_within(c, HEARKEN_TENSOR_F32);
     matrix_expect_unchanged(&c->query, "attend: query");
     matrix_expect_unchanged(&c->keys, "attend: keys");
     matrix_expect_unchanged(&c->values, "attend: values");
-    expected_destroy(&alignment);
-    expected_destroy(&context);
 }
 
 static void check_case(uint32_t rows, uint32_t steps, uint32_t heads, uint32_t head_width,
@@ -182,6 +187,86 @@ static void check_pieces(void)
         matrix_destroy(&context);
         destroy(&c);
     }
+}
+
+/* What `from` holds, in a buffer of memory_create, by way of a product with the unit matrix. */
+static struct hearken_matrix remember(const struct matrix *from)
+{
+    const uint32_t width = from->view.columns;
+    struct hearken_matrix view = from->view;
+    double *unit = allocate((size_t)width * width, sizeof(double));
+
+    for (size_t i = 0; i < width; i++)
+        unit[i * width + i] = 1;
+    struct weight weight =
+        weight_create_of(HEARKEN_TENSOR_F32, HEARKEN_USE_LINEAR, width, width, 1, unit);
+    expect_done(subject()->kernels->memory_create(subject()->queue, from->elements, &view.buffer));
+    expect_done(subject()->kernels->linear(
+        subject()->queue,
+        &(struct hearken_linear){.out = view, .in = from->view, .weight = weight.tensor}));
+    weight_destroy(&weight);
+    return view;
+}
+
+static void forget(struct hearken_matrix view)
+{
+    subject()->kernels->buffer_destroy(subject()->queue, view.buffer);
+}
+
+/* Keys and values that may be kept in half precision, one of them or both. */
+static void check_remembered(void)
+{
+    for (int i = 0; i < 60; i++) {
+        struct attend_case c =
+            create(random_size(20), random_size(200), 1 + random_below(4), random_size(70), true,
+                   random_below(LAYOUT_COUNT), FILL_NORMAL);
+        const struct hearken_matrix keys = c.keys.view, values = c.values.view;
+        const uint32_t which = 1 + random_below(3);
+        if (which & 1)
+            c.keys.view = remember(&c.keys);
+        if (which & 2)
+            c.values.view = remember(&c.values);
+        check_within(&c, HEARKEN_TENSOR_F16);
+        if (which & 1)
+            forget(c.keys.view);
+        if (which & 2)
+            forget(c.values.view);
+        c.keys.view = keys;
+        c.values.view = values;
+        destroy(&c);
+    }
+}
+
+/* Only `linear` writes to such a buffer, only `attend` reads it, as keys or values. */
+static void check_remembered_alone(void)
+{
+    struct attend_case c = create(3, 10, 2, 8, true, LAYOUT_PACKED, FILL_NORMAL);
+    const struct hearken_matrix memory = remember(&c.keys), plain = c.keys.view;
+    struct attend_case bad = c;
+    float numbers[160];
+
+    expect_refused(subject()->kernels->read(subject()->queue, &memory, numbers));
+    expect_refused(subject()->kernels->write(subject()->queue, &memory, numbers));
+    expect_refused(subject()->kernels->log_softmax(subject()->queue, &memory, NULL));
+    bad.query.view = memory;
+    bad.query.view.rows = 3;
+    expect_refused(run(&bad));
+    bad = c;
+    bad.context.view = memory;
+    bad.context.view.rows = 3;
+    expect_refused(run(&bad));
+    struct weight weight =
+        weight_create(HEARKEN_TENSOR_F32, HEARKEN_USE_LINEAR, 16, 16, 1, FILL_NORMAL);
+    expect_refused(subject()->kernels->linear(
+        subject()->queue,
+        &(struct hearken_linear){.out = c.values.view, .in = memory, .weight = weight.tensor}));
+    expect_refused(subject()->kernels->linear(
+        subject()->queue,
+        &(struct hearken_linear){
+            .out = memory, .in = c.values.view, .weight = weight.tensor, .residual = &plain}));
+    weight_destroy(&weight);
+    forget(memory);
+    destroy(&c);
 }
 
 /* One key far above all others takes all of the alignment. */
@@ -263,6 +348,8 @@ static const struct check checks[] = {
     {"fills", check_fills},
     {"one huge score", check_one_huge_score},
     {"rows in pieces equal the whole", check_pieces},
+    {"keys and values that were remembered", check_remembered},
+    {"what was remembered is for attend alone", check_remembered_alone},
     {"refused arguments", check_refused},
 };
 

@@ -7,8 +7,9 @@
 
 /* Entries of the table that a plugin must have. They lie one after the other, as pointers. */
 static const char *const entries[] = {
-    "buffer_create", "buffer_destroy", "write", "read",  "linear",  "convolve",    "layer_norm",
-    "self_attend",   "attend",         "lstm",  "embed", "reorder", "log_softmax", "top_k",
+    "buffer_create", "memory_create", "buffer_destroy", "write",       "read",
+    "linear",        "convolve",      "layer_norm",     "self_attend", "attend",
+    "lstm",          "embed",         "reorder",        "log_softmax", "top_k",
 };
 
 _Static_assert(sizeof(struct hearken_kernels) - offsetof(struct hearken_kernels, buffer_create) ==

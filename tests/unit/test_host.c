@@ -234,8 +234,9 @@ static void test_each_part_missing(void)
         "name",          "description",    "probe",        "backend_create", "backend_destroy",
         "tensor_create", "tensor_destroy", "queue_create", "queue_destroy",  "kernels"};
     static const char *const kernels[] = {
-        "buffer_create", "buffer_destroy", "write", "read",  "linear",  "convolve",    "layer_norm",
-        "self_attend",   "attend",         "lstm",  "embed", "reorder", "log_softmax", "top_k"};
+        "buffer_create", "memory_create", "buffer_destroy", "write",       "read",
+        "linear",        "convolve",      "layer_norm",     "self_attend", "attend",
+        "lstm",          "embed",         "reorder",        "log_softmax", "top_k"};
     struct folder folder;
     make_folder(&folder);
     add_bad(&folder, "missing_part.so");

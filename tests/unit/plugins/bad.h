@@ -36,8 +36,8 @@ static inline void never(void)
 
 /* All entries but the size. */
 #define OTHER_KERNELS                                                                              \
-    NEVER_KERNEL(buffer_create), NEVER_KERNEL(buffer_destroy), NEVER_KERNEL(write),                \
-        NEVER_KERNEL(read), NEVER_KERNEL(linear), NEVER_KERNEL(convolve),                          \
+    NEVER_KERNEL(buffer_create), NEVER_KERNEL(memory_create), NEVER_KERNEL(buffer_destroy),        \
+        NEVER_KERNEL(write), NEVER_KERNEL(read), NEVER_KERNEL(linear), NEVER_KERNEL(convolve),     \
         NEVER_KERNEL(layer_norm), NEVER_KERNEL(self_attend), NEVER_KERNEL(attend),                 \
         NEVER_KERNEL(lstm), NEVER_KERNEL(embed), NEVER_KERNEL(reorder), NEVER_KERNEL(log_softmax), \
         NEVER_KERNEL(top_k)

@@ -38,6 +38,7 @@ __attribute__((constructor)) static void take_out(void)
         PART(hearken_plugin, queue_destroy),
         PART(hearken_plugin, kernels),
         PART(kernels, buffer_create),
+        PART(kernels, memory_create),
         PART(kernels, buffer_destroy),
         PART(kernels, write),
         PART(kernels, read),
