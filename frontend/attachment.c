@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "attachment.h"
 
-#include "presence.h"
 #include "sound_system.h"
 
 #include <errno.h>
@@ -16,7 +15,7 @@
 #define SEARCH_MILLISECONDS_MAX 60000u
 /* Between two looks whether the chosen device is still there while sound comes: a sound server may
  * have moved the stream to another device and not told. */
-#define WATCH_MILLISECONDS 10000
+#define WATCH_MILLISECONDS 1000u
 /* With no device at all, PortAudio makes a new list so often: it probes every device for that. */
 #define RESTART_MILLISECONDS 5000
 /* Trouble must last: after the process was stopped for a while, the reader may run before the
@@ -98,6 +97,7 @@ unlock:
 
 void attachment_finish(struct attachment *attachment)
 {
+    inquiry_finish(&attachment->inquiry);
     sound_system_lock();
     microphone_close(attachment->microphone);
     if (attachment->started)
@@ -108,21 +108,21 @@ void attachment_finish(struct attachment *attachment)
 
 /* ---- When ---- */
 
-/* Any ALSA device can be asked; of another sound system's it is not known. */
-static bool chosen_is_here(const struct attachment *a)
+/*
+ * Asks now and then, every `interval` milliseconds, whether the chosen device is there; true when
+ * the answer has come and is this one. An ALSA device can be asked; of another sound system's it
+ * stays unknown.
+ */
+static bool chosen_has_become(struct attachment *a, enum presence presence, long long now,
+                              unsigned interval)
 {
-    sound_system_lock();
-    enum presence presence = device_presence(&a->chosen);
-    sound_system_unlock();
-    return presence == PRESENCE_HERE;
-}
-
-static bool chosen_is_gone(const struct attachment *a)
-{
-    sound_system_lock();
-    enum presence presence = device_presence(&a->chosen);
-    sound_system_unlock();
-    return presence == PRESENCE_ABSENT;
+    if (inquiry_take(&a->inquiry))
+        return a->inquiry.presence == presence;
+    if (now >= a->look_at && !a->inquiry.asked && a->started) {
+        a->look_at = now + interval;
+        inquiry_begin(&a->inquiry, &a->chosen); /* if it fails, there is a next time */
+    }
+    return false;
 }
 
 /* Trouble that lasts, in words. */
@@ -136,20 +136,21 @@ static const char *trouble(struct attachment *a, long long now)
     return words && now - a->troubled_at >= TROUBLE_MILLISECONDS ? words : NULL;
 }
 
-/* A device on a card that is in use cannot be set up a second time, and needs no watching: nobody
- * moves its stream. */
+/* A card's stream is moved by nobody (and in use, it could not be set up a second time). What has
+ * one of these names is the sound server's default, wherever that may be. */
 static bool may_be_moved(const struct attachment *a)
 {
+    static const char *const defaults[] = {"default", "pulse", "pipewire"};
+    for (size_t i = 0; i < sizeof(defaults) / sizeof(defaults[0]); i++)
+        if (strcmp(a->chosen.name, defaults[i]) == 0)
+            return false;
     int card, device;
     return !a->chosen_is_default && !device_name_place(a->chosen.name, &card, &device);
 }
 
 static enum attachment_due watch_chosen(struct attachment *a, long long now)
 {
-    if (!may_be_moved(a) || (now < a->look_at && !microphone_has_paused(a->microphone)))
-        return DUE_NOTHING;
-    a->look_at = now + WATCH_MILLISECONDS;
-    if (!chosen_is_gone(a))
+    if (!may_be_moved(a) || !chosen_has_become(a, PRESENCE_ABSENT, now, WATCH_MILLISECONDS))
         return DUE_NOTHING;
     a->reason = "it is gone";
     return DUE_LOSS;
@@ -157,22 +158,15 @@ static enum attachment_due watch_chosen(struct attachment *a, long long now)
 
 static enum attachment_due search_chosen(struct attachment *a, long long now)
 {
-    if (now < a->look_at)
-        return DUE_NOTHING;
-    a->look_at = now + a->patience;
-    return chosen_is_here(a) ? DUE_RETURN : DUE_NOTHING;
+    return chosen_has_become(a, PRESENCE_HERE, now, a->patience) ? DUE_RETURN : DUE_NOTHING;
 }
 
 /* With no sound at all any device is welcome, and which would be the default only PortAudio
  * knows. */
 static enum attachment_due search_any(struct attachment *a, long long now)
 {
-    if (now >= a->restart_at)
-        return DUE_SEARCH;
-    if (now < a->look_at)
-        return DUE_NOTHING;
-    a->look_at = now + a->patience;
-    return chosen_is_here(a) ? DUE_SEARCH : DUE_NOTHING;
+    bool here = chosen_has_become(a, PRESENCE_HERE, now, a->patience);
+    return here || now >= a->restart_at ? DUE_SEARCH : DUE_NOTHING;
 }
 
 enum attachment_due attachment_due(struct attachment *attachment)
@@ -243,6 +237,7 @@ void attachment_change(struct attachment *attachment)
     bool skip_chosen = a->place == ATTACHED_TO_CHOSEN && !chosen_spoke;
     if (a->place == ATTACHED_TO_CHOSEN && chosen_spoke)
         a->patience = SEARCH_MILLISECONDS;
+    inquiry_finish(&a->inquiry);
     sound_system_lock();
     microphone_close(a->microphone);
     a->microphone = NULL;

@@ -11,6 +11,7 @@
 
 #include "devices.h"
 #include "microphone.h"
+#include "presence.h"
 
 enum attachment_place {
     ATTACHED_NOWHERE,
@@ -34,11 +35,12 @@ struct attachment {
     struct microphone *microphone; /* NULL: nowhere */
     const char *reason;            /* of the last loss */
 
-    bool started;          /* PortAudio is */
-    long long look_at;     /* when the devices are looked at again, monotonic milliseconds */
-    long long restart_at;  /* nowhere: when PortAudio is restarted in any case */
-    long long troubled_at; /* when the microphone was first seen in trouble; 0: it is not */
-    unsigned patience;     /* milliseconds between two looks for the chosen device */
+    bool started;           /* PortAudio is */
+    struct inquiry inquiry; /* about the chosen device */
+    long long look_at;      /* when the devices are looked at again, monotonic milliseconds */
+    long long restart_at;   /* nowhere: when PortAudio is restarted in any case */
+    long long troubled_at;  /* when the microphone was first seen in trouble; 0: it is not */
+    unsigned patience;      /* milliseconds between two looks for the chosen device */
     hearken_log_callback *log;
     void *log_context;
 };

@@ -21,8 +21,6 @@
 #define STALL_MILLISECONDS 800u
 /* The first one may take longer: sound servers wake devices up. */
 #define WAKING_MILLISECONDS 3000u
-/* Longer than any pause of a device at work. */
-#define PAUSE_MILLISECONDS 250u
 /* Samples that are mixed at a time: a frame or more for any number of channels. */
 #define BLOCK 4096u
 
@@ -33,10 +31,10 @@ struct microphone {
     int wake;
     float block[BLOCK];
 
-    /* Stored by the audio thread alone, but `paused`, which is also cleared. */
+    /* Stored by the audio thread alone, once the stream runs. */
     atomic_uint delivered_at; /* milliseconds of the monotonic clock, wrapping around */
     atomic_uint overruns, lost_frames;
-    atomic_bool spoken, paused, finished;
+    atomic_bool spoken, finished;
 };
 
 _Static_assert(ATOMIC_INT_LOCK_FREE == 2 && ATOMIC_BOOL_LOCK_FREE == 2,
@@ -59,15 +57,6 @@ static void wake_reader(const struct microphone *microphone)
     (void)written;
 }
 
-static void note_delivery(struct microphone *m)
-{
-    unsigned now = milliseconds_now();
-    unsigned before = atomic_exchange(&m->delivered_at, now);
-    if (atomic_load(&m->spoken) && now - before > PAUSE_MILLISECONDS)
-        atomic_store(&m->paused, true);
-    atomic_store(&m->spoken, true);
-}
-
 /* Whole frames only, for the ring's length need not be a multiple of the channels. */
 static size_t store(struct microphone *m, const float *samples, size_t frames)
 {
@@ -83,7 +72,8 @@ static int on_delivery(const void *input, void *output, unsigned long frames,
 {
     (void)output, (void)time;
     struct microphone *m = context;
-    note_delivery(m);
+    atomic_store(&m->delivered_at, milliseconds_now());
+    atomic_store(&m->spoken, true);
     size_t lost = input ? store(m, input, frames) : 0;
     if (lost > 0)
         atomic_fetch_add(&m->lost_frames, (unsigned)lost);
@@ -256,9 +246,4 @@ const char *microphone_trouble(const struct microphone *microphone)
 bool microphone_has_spoken(const struct microphone *microphone)
 {
     return atomic_load(&microphone->spoken);
-}
-
-bool microphone_has_paused(struct microphone *microphone)
-{
-    return atomic_exchange(&microphone->paused, false);
 }

@@ -54,8 +54,4 @@ const char *microphone_trouble(const struct microphone *microphone);
 /* Whether the device has given any sound since it was opened. */
 bool microphone_has_spoken(const struct microphone *microphone);
 
-/* Whether deliveries have paused for a while since this was last asked: a sound server may have
- * moved the stream to another device. */
-bool microphone_has_paused(struct microphone *microphone);
-
 #endif

@@ -3,6 +3,7 @@
 
 #include <alsa/asoundlib.h>
 #include <portaudio.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -68,4 +69,43 @@ enum presence device_presence(const struct device_identity *identity)
     else
         here = can_be_set_up(identity->name);
     return here ? PRESENCE_HERE : PRESENCE_ABSENT;
+}
+
+/* ---- In a thread ---- */
+
+static void *inquire(void *context)
+{
+    struct inquiry *inquiry = context;
+    inquiry->presence = device_presence(&inquiry->identity);
+    atomic_store(&inquiry->answered, true);
+    return NULL;
+}
+
+/* Signals are the program's: its own threads are to get them. */
+int inquiry_begin(struct inquiry *inquiry, const struct device_identity *identity)
+{
+    sigset_t all, before;
+    inquiry->identity = *identity;
+    atomic_store(&inquiry->answered, false);
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int result = -pthread_create(&inquiry->thread, NULL, inquire, inquiry);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    inquiry->asked = result == 0;
+    return result;
+}
+
+bool inquiry_take(struct inquiry *inquiry)
+{
+    if (!inquiry->asked || !atomic_load(&inquiry->answered))
+        return false;
+    inquiry_finish(inquiry);
+    return true;
+}
+
+void inquiry_finish(struct inquiry *inquiry)
+{
+    if (inquiry->asked)
+        pthread_join(inquiry->thread, NULL);
+    inquiry->asked = false;
 }

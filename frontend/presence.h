@@ -8,6 +8,9 @@
 
 #include "devices.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
+
 enum presence {
     PRESENCE_ABSENT, /* or in use by another program */
     PRESENCE_HERE,
@@ -19,6 +22,25 @@ enum presence {
  * stream that lives as long. With the sound system started, so that ALSA is quiet.
  */
 enum presence device_presence(const struct device_identity *identity);
+
+/* The question asked in a thread of its own: a sound server that hangs does not answer, and the
+ * reader must notice even so that no sound comes. One at a time. */
+struct inquiry {
+    bool asked; /* there is a thread */
+    pthread_t thread;
+    struct device_identity identity;
+    enum presence presence; /* once answered */
+    atomic_bool answered;
+};
+
+/* Asks; `inquiry` is all zero before the first one. Errors: the system's. */
+int inquiry_begin(struct inquiry *inquiry, const struct device_identity *identity);
+
+/* Whether the answer is there; if so, it is in `presence`, and the next question can be asked. */
+bool inquiry_take(struct inquiry *inquiry);
+
+/* Waits for an answer, if one was asked for, and drops it. */
+void inquiry_finish(struct inquiry *inquiry);
 
 /* The ALSA card number and device number in the "(hw:1,0)" at the end of a name; false: none. */
 bool device_name_place(const char *name, int *card, int *device);

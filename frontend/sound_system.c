@@ -63,18 +63,43 @@ static void unhush(void)
 
 /* ---- Starting ---- */
 
+/*
+ * PortAudio 19.6 takes the end of ALSA's list for an error of its own and aborts the process,
+ * unless the list holds a device "default", which it counts but keeps for later. An installation
+ * without ALSA's configuration files has none.
+ */
+static bool alsa_has_default(void)
+{
+    snd_config_t *top, *found;
+    if (snd_config_update_ref(&top) < 0)
+        return false;
+    bool has = snd_config_search(top, "pcm.default", &found) == 0;
+    snd_config_unref(top);
+    return has;
+}
+
+static int initialise(struct hearken_error *error)
+{
+    if (!alsa_has_default())
+        return hearken_fail(error, -EIO,
+                            "ALSA's configuration has no device 'default', expected one (Debian "
+                            "has it in libasound2-data)");
+    PaError code = Pa_Initialize();
+    if (code != paNoError)
+        return hearken_fail(error, -EIO, "PortAudio does not start: %s", Pa_GetErrorText(code));
+    return 0;
+}
+
 int sound_system_start(struct hearken_error *error)
 {
     if (system_state.starts == 0)
         hush();
-    PaError code = Pa_Initialize();
-    if (code != paNoError) {
-        if (system_state.starts == 0)
-            unhush();
-        return hearken_fail(error, -EIO, "PortAudio does not start: %s", Pa_GetErrorText(code));
-    }
-    system_state.starts++;
-    return 0;
+    int result = initialise(error);
+    if (result == 0)
+        system_state.starts++;
+    else if (system_state.starts == 0)
+        unhush();
+    return result;
 }
 
 void sound_system_stop(void)
