@@ -4,13 +4,11 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "atomic_file.h"
@@ -20,6 +18,7 @@
 #include "picture_terminal.h"
 #include "progress.h"
 #include "remote.h"
+#include "signals.h"
 
 #define GRACE_MILLISECONDS 1000 /* for what was cancelled to stop by itself */
 
@@ -340,22 +339,6 @@ static void *work(void *context)
 
 /* ---- The batch ---- */
 
-/* Blocks the signals that end a program, but those which the parent had us ignore; gives a
- * descriptor they are read from. */
-static int open_signals(void)
-{
-    static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
-    sigset_t set;
-    sigemptyset(&set);
-    for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
-        struct sigaction action;
-        if (sigaction(signals[i], NULL, &action) == 0 && action.sa_handler != SIG_IGN)
-            sigaddset(&set, signals[i]);
-    }
-    pthread_sigmask(SIG_BLOCK, &set, NULL);
-    return signalfd(-1, &set, SFD_CLOEXEC);
-}
-
 /* Waits for the workers' end: 0, or the number of a signal that came before it; -1 when time is
  * up. */
 static int await_end(const struct batch *batch, int signals, int milliseconds)
@@ -372,10 +355,7 @@ static int await_end(const struct batch *batch, int signals, int milliseconds)
         return -1;
     if (pollers[0].revents)
         return 0;
-    struct signalfd_siginfo information;
-    if (read(signals, &information, sizeof(information)) != sizeof(information))
-        return SIGTERM;
-    return (int)information.ssi_signo;
+    return signals_take(signals);
 }
 
 /* Stops what runs. A worker that waits in a read of a silent pipe cannot be woken; then, or at a
@@ -445,11 +425,11 @@ static int create_jobs(struct batch *batch, char *const *files)
 static int run(struct batch *batch, char *const *files)
 {
     struct hearken_error error;
-    int result = create_jobs(batch, files), signals = open_signals();
+    int result = create_jobs(batch, files), signals = signals_open();
     batch->interrupt = eventfd(0, EFD_CLOEXEC);
     batch->stopped = eventfd(0, EFD_CLOEXEC);
     if (result == 0 && (signals < 0 || batch->interrupt < 0 || batch->stopped < 0))
-        result = -errno;
+        result = signals < 0 ? signals : -errno;
     if (result == 0)
         result = run_workers(batch, signals);
     if (result < 0) {

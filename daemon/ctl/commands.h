@@ -6,6 +6,8 @@
 #include "options.h"
 
 extern const struct command transcribe_command;
+extern const struct command record_command;
+extern const struct command devices_command;
 extern const struct command status_command;
 extern const struct command plugins_command;
 extern const struct command model_command;

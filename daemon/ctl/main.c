@@ -26,8 +26,8 @@ static const struct command help_command = {
 };
 
 static const struct command *const commands[] = {
-    &transcribe_command, &status_command,  &plugins_command,
-    &model_command,      &version_command, &help_command,
+    &transcribe_command, &record_command, &devices_command, &status_command,
+    &plugins_command,    &model_command,  &version_command, &help_command,
 };
 
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
@@ -51,6 +51,7 @@ static void print_overview(FILE *file)
                   "  hearken transcribe speech.flac\n"
                   "  hearken transcribe --local speech.flac     without a daemon\n"
                   "  hearken transcribe -f srt -o film.srt film.wav\n"
+                  "  hearken record -o memo.wav\n"
                   "  hearken status\n"
                   "\n"
                   "hearken help COMMAND says more; so do the manual pages hearken(1), hearkend(8)\n"

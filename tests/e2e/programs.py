@@ -200,12 +200,17 @@ def succeed(*arguments: str | Path, folder: Path, **options) -> str:
 
 
 @contextmanager
-def running(*arguments: str | Path, folder: Path, **options) -> Iterator[subprocess.Popen[bytes]]:
+def running(
+    *arguments: str | Path,
+    folder: Path,
+    extra_environment: Mapping[str, str] | None = None,
+    **options,
+) -> Iterator[subprocess.Popen[bytes]]:
     """hearken while it runs; killed at the end if need be."""
     keep = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     process = subprocess.Popen(
         [str(HEARKEN), *map(str, arguments)],
-        env=environment(folder),
+        env=environment(folder, extra_environment),
         **(keep | options),
     )
     try:

@@ -355,7 +355,7 @@ def test_usage_errors(folder: Path, arguments: list[str], said: str) -> None:
     assert said in result.stderr.decode()
 
 
-COMMANDS = ["transcribe", "status", "plugins", "model", "version", "help"]
+COMMANDS = ["transcribe", "record", "devices", "status", "plugins", "model", "version", "help"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
