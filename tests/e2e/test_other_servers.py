@@ -3,6 +3,7 @@
 
 import asyncio
 import json
+import random
 import signal
 import socket
 import struct
@@ -13,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from xml.etree import ElementTree
 
 import programs
 import pytest
@@ -26,6 +28,54 @@ from wyoming.info import AsrModel, AsrProgram, Attribution, Info
 from wyoming.server import AsyncEventHandler, AsyncServer
 
 SECONDS = pcm(SHORT).seconds()
+
+
+ODD_NUMBERS = (0, 1, -1, 0.5, 3, 17, 1e-9, 1e9, 1e300, -1e300, 2**31, 2**32 + 1, 2**62, None, "1")
+ODD_TEXTS = (
+    "word",
+    "",
+    " ",
+    "\ufffd",
+    "\uffff",
+    "<&>",
+    "\u202e",
+    "\x1b[31m",
+    "x" * 3000,
+    "字",
+    7,
+    None,
+)
+
+
+def lies(seed: int) -> list[Event]:
+    """Segments with alignments that fit together now and then."""
+    chance = random.Random(seed)
+
+    def number() -> object:
+        return chance.choice(ODD_NUMBERS) if chance.random() < 0.4 else chance.uniform(0, 3)
+
+    def text() -> object:
+        return chance.choice(ODD_TEXTS)
+
+    def word() -> dict[str, object]:
+        return {"text": text(), "start": number(), "end": number(), "confidence": number()}
+
+    events = []
+    for _ in range(20):
+        tokens, steps = chance.choice([(1, 1), (7, 50), (3000, 2), (1, 9000)])
+        fitting = chance.random() < 0.7
+        alignment = {
+            "tokens": tokens if fitting else number(),
+            "steps": steps if fitting else number(),
+            "start": number(),
+            "step_seconds": number(),
+            "texts": [text() for _ in range(chance.choice([tokens, 3]))],
+        }
+        data = word() | {"type": "final", "words": [word() for _ in range(chance.randrange(40))]}
+        data["alignment"] = alignment if chance.random() < 0.9 else number()
+        weights = chance.randbytes(4 * tokens * steps - chance.choice([0, 0, 0, 1]))
+        events.append(Event("hearken-segment", data, weights))
+    return events
 
 
 class Handler(AsyncEventHandler):
@@ -63,6 +113,9 @@ class Handler(AsyncEventHandler):
         return self.behaviour not in ("refuses", "hangs up")
 
     async def finish(self) -> None:
+        if self.behaviour.startswith("lies"):
+            for event in lies(int(self.behaviour.split()[1])):
+                await self.write_event(event)
         text = f"{self.frames} frames, peak {self.peak}"
         if self.behaviour == "steers":
             text = "red \x1b[31m and \n more \x9b"
@@ -134,6 +187,31 @@ def test_times_that_are_not_there(folder: Path, arguments: tuple[str, ...]) -> N
     with serving(folder, "plain") as path:
         result = run("transcribe", "--socket", path, *arguments, SHORT, folder=folder)
     assert result.returncode == 1 and b"no times" in result.stderr
+
+
+def test_pictures_need_times(folder: Path) -> None:
+    """The text is written all the same."""
+    with serving(folder, "plain") as path:
+        arguments = ("transcribe", "--socket", path, "--attention", folder / "a.png", SHORT)
+        result = run(*arguments, folder=folder)
+    assert result.returncode == 1 and b"no alignment" in result.stderr
+    assert result.stdout.decode() == heard() + "\n" and not (folder / "a.png").exists()
+
+
+def test_pictures_of_lies(folder: Path) -> None:
+    """Whatever is said of the alignment, there is a picture, or a line that says why not."""
+    first = random.randrange(10**6)
+    print(f"seeds from {first}")
+    for seed in range(first, first + 3):
+        with serving(folder, f"lies {seed}") as path:
+            for where in ("-", folder / "a.png", folder / "a.svg"):
+                arguments = ("transcribe", "--socket", path, f"--attention={where}", SHORT)
+                result = run(*arguments, folder=folder)
+                assert result.returncode in (0, 1), f"seed {seed}"
+                assert result.stderr.count(b"\n") == result.returncode, result.stderr
+                assert b"\x1b" not in result.stdout and result.stdout.decode()
+        if (folder / "a.svg").exists():
+            ElementTree.parse(folder / "a.svg")
 
 
 @pytest.mark.parametrize(
