@@ -78,6 +78,7 @@ int buffer_allocate(struct hearken_queue *queue, const char *kernel, size_t elem
         return -ENOMEM;
     made->queue = queue;
     made->elements = elements;
+    made->data = (float *)(made + 1);
     made->next = queue->buffers;
     if (made->next)
         made->next->previous = made;
