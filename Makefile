@@ -46,12 +46,19 @@ $(foreach p,$(packages),\
 
 # ---- What is built from what -------------------------------------------------------------------
 
+# Files of plugins/cpu/ named after an instruction set are for processors of one architecture.
+architecture := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
+sets_x86_64  := avx2 avxvnni avx512 vnni
+sets_aarch64 := neon
+foreign_sets := $(filter-out $(sets_$(architecture)),$(sets_x86_64) $(sets_aarch64))
+
 library_sources := $(wildcard frontend/*.c models/*.c plugins/*.c)
 daemon_sources  := $(wildcard daemon/*.c)
 client_sources  := $(wildcard daemon/ctl/*.c)
 convert_sources := $(wildcard models/convert/*.c)
 plugins         := $(notdir $(patsubst %/,%,$(dir $(wildcard plugins/*/plugin.c))))
-plugin_sources  := $(wildcard plugins/*/*.c)
+plugin_sources  := $(filter-out $(foreach set,$(foreign_sets),plugins/cpu/%_$(set).c),\
+                     $(wildcard plugins/*/*.c))
 unit_sources    := $(wildcard tests/unit/*.c)
 kernel_sources  := $(wildcard tests/kernels/*.c)
 parity_sources  := $(wildcard tests/parity/*.c)

@@ -29,6 +29,8 @@ static const struct choice {
     {PROCESSOR_AVX2 | PROCESSOR_AVXVNNI, 25, "AVX2 with VNNI", &instruction_set_avx2,
      &blocks_avxvnni},
     {PROCESSOR_AVX2, 20, "AVX2 with FMA", &instruction_set_avx2, &blocks_avx2},
+#elif defined(__aarch64__)
+    {PROCESSOR_NEON, 20, "NEON", &instruction_set_neon, NULL},
 #endif
     {0, 2, "plain C in tiles", &instruction_set_plain, NULL},
 };
@@ -67,8 +69,8 @@ static void report_choice(const struct hearken_plugin_host *host, const struct c
     if (unknown) {
         snprintf(
             line, sizeof(line),
-            "cpu: no instruction set is called '%.*s', expected avx2, avxvnni, avx512, vnni or "
-            "amx",
+            "cpu: no instruction set is called '%.*s', expected avx2, avxvnni, avx512, vnni, amx "
+            "or neon",
             length < 64 ? length : 64, unknown);
         host->log(host->log_context, LEVEL_WARNING, line);
     }

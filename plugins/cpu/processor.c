@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* Intel's manual, volume 2, CPUID, and volume 1, 13.2: XGETBV. Compiled without instruction set
- * flags. */
+/*
+ * Intel's manual, volume 2, CPUID, and volume 1, 13.2: XGETBV; Linux, arch/arm64/elf_hwcaps.rst.
+ * Compiled without instruction set flags.
+ */
 #include "processor.h"
 
 #include <stdbool.h>
@@ -10,12 +12,14 @@
 static const struct {
     const char *name;
     unsigned set;
+    unsigned needs; /* sets further up that it builds on */
 } names[] = {
-    {"avx2", PROCESSOR_AVX2},
-    {"avxvnni", PROCESSOR_AVXVNNI},
-    {"avx512", PROCESSOR_AVX512},
-    {"vnni", PROCESSOR_VNNI},
-    {"amx", 0},
+    {"avx2", PROCESSOR_AVX2, 0},
+    {"avxvnni", PROCESSOR_AVXVNNI, PROCESSOR_AVX2},
+    {"avx512", PROCESSOR_AVX512, PROCESSOR_AVX2},
+    {"vnni", PROCESSOR_VNNI, PROCESSOR_AVX512},
+    {"amx", 0, 0},
+    {"neon", PROCESSOR_NEON, 0},
 };
 
 enum { NAME_COUNT = sizeof(names) / sizeof(names[0]) };
@@ -62,6 +66,16 @@ static unsigned detect(void)
     return sets;
 }
 
+#elif defined(__aarch64__)
+
+#include <sys/auxv.h>
+
+/* Without HWCAP_CPUID a program cannot ask the processor; the system tells what both can do. */
+static unsigned detect(void)
+{
+    return getauxval(AT_HWCAP) & HWCAP_ASIMD ? PROCESSOR_NEON : 0;
+}
+
 #else
 
 static unsigned detect(void)
@@ -99,10 +113,9 @@ unsigned processor_sets(const char *mask)
 {
     unsigned sets = detect() & ~masked_sets(mask);
 
-    if (!(sets & PROCESSOR_AVX2))
-        return 0;
-    if (!(sets & PROCESSOR_AVX512))
-        sets &= ~(unsigned)PROCESSOR_VNNI;
+    for (size_t i = 0; i < NAME_COUNT; i++)
+        if ((sets & names[i].needs) != names[i].needs)
+            sets &= ~names[i].set;
     return sets;
 }
 
