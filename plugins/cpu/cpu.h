@@ -50,7 +50,8 @@ enum packing {
     PACKED_F16,   /* likewise, half precision */
     PACKED_Q8,    /* [panels, blocks] of: scales [panel], half precision; bytes [32, panel] */
     PACKED_PAIRS, /* likewise with bytes [16, panel, 2]: an output's two inputs side by side */
-    PACKED_OFFSET_QUADS, /* likewise [8, panel, 4], unsigned: 128 above what they are */
+    PACKED_QUADS, /* likewise with bytes [8, panel, 4] */
+    PACKED_OFFSET_QUADS, /* likewise, unsigned: 128 above what they are */
 };
 
 struct packed {
@@ -132,7 +133,8 @@ struct instruction_set {
 
 extern const struct instruction_set instruction_set_plain, instruction_set_avx2,
     instruction_set_avx512, instruction_set_neon;
-extern const struct matrix_kernels blocks_avx2, blocks_avxvnni, blocks_avx512, blocks_vnni;
+extern const struct matrix_kernels blocks_avx2, blocks_avxvnni, blocks_avx512, blocks_vnni,
+    blocks_dotprod;
 
 /* ---- Backend and queue ---- */
 

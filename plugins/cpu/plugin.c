@@ -30,6 +30,8 @@ static const struct choice {
      &blocks_avxvnni},
     {PROCESSOR_AVX2, 20, "AVX2 with FMA", &instruction_set_avx2, &blocks_avx2},
 #elif defined(__aarch64__)
+    {PROCESSOR_NEON | PROCESSOR_DOTPROD, 30, "NEON with dot product", &instruction_set_neon,
+     &blocks_dotprod},
     {PROCESSOR_NEON, 20, "NEON", &instruction_set_neon, NULL},
 #endif
     {0, 2, "plain C in tiles", &instruction_set_plain, NULL},
@@ -69,8 +71,8 @@ static void report_choice(const struct hearken_plugin_host *host, const struct c
     if (unknown) {
         snprintf(
             line, sizeof(line),
-            "cpu: no instruction set is called '%.*s', expected avx2, avxvnni, avx512, vnni, amx "
-            "or neon",
+            "cpu: no instruction set is called '%.*s', expected avx2, avxvnni, avx512, vnni, amx, "
+            "neon or dotprod",
             length < 64 ? length : 64, unknown);
         host->log(host->log_context, LEVEL_WARNING, line);
     }

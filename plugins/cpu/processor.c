@@ -20,6 +20,7 @@ static const struct {
     {"vnni", PROCESSOR_VNNI, PROCESSOR_AVX512},
     {"amx", 0, 0},
     {"neon", PROCESSOR_NEON, 0},
+    {"dotprod", PROCESSOR_DOTPROD, PROCESSOR_NEON},
 };
 
 enum { NAME_COUNT = sizeof(names) / sizeof(names[0]) };
@@ -73,7 +74,14 @@ static unsigned detect(void)
 /* Without HWCAP_CPUID a program cannot ask the processor; the system tells what both can do. */
 static unsigned detect(void)
 {
-    return getauxval(AT_HWCAP) & HWCAP_ASIMD ? PROCESSOR_NEON : 0;
+    const unsigned long both = getauxval(AT_HWCAP);
+    unsigned sets = 0;
+
+    if (both & HWCAP_ASIMD)
+        sets |= PROCESSOR_NEON;
+    if (both & HWCAP_ASIMDDP)
+        sets |= PROCESSOR_DOTPROD;
+    return sets;
 }
 
 #else

@@ -26,6 +26,7 @@ static size_t size_of_panel(const struct packed *packed)
         return elements * sizeof(uint16_t);
     case PACKED_Q8:
     case PACKED_PAIRS:
+    case PACKED_QUADS:
     case PACKED_OFFSET_QUADS:
         return elements + elements / BLOCK_INPUTS * sizeof(uint16_t);
     case PACKED_NONE:
@@ -120,6 +121,9 @@ static void place(const struct cpu_tensor *tensor, size_t output, float *expande
         break;
     case PACKED_PAIRS:
         place_bytes(tensor, row, output, 2, 0, panel);
+        break;
+    case PACKED_QUADS:
+        place_bytes(tensor, row, output, 4, 0, panel);
         break;
     case PACKED_OFFSET_QUADS: /* the sign bit turned: the number plus 128 */
         place_bytes(tensor, row, output, 4, 0x80, panel);

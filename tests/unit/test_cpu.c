@@ -56,7 +56,8 @@ static struct hearken_probe probe(const char *mask)
 /* Whoever withholds more gets no better score, and at the end what runs everywhere. */
 static void test_masks(void)
 {
-    static const char *const masks[] = {NULL, "vnni", "avx512", "avx512,avxvnni", "avx2,neon"};
+    static const char *const masks[] = {NULL, "vnni,dotprod", "avx512,dotprod",
+                                        "avx512,avxvnni,dotprod", "avx2,neon"};
     struct hearken_probe before = probe(NULL);
 
     for (size_t i = 0; i < sizeof(masks) / sizeof(masks[0]); i++) {
