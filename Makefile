@@ -118,7 +118,7 @@ daemon_libs  := $(libuv_libs) $(jansson_libs) $(libsystemd_libs) -linih -lm
 
 # ---- Targets -----------------------------------------------------------------------------------
 
-.PHONY: help all deps demo run check lint bench fuzz install uninstall clean
+.PHONY: help all deps demo run check check-emulated emulated-programs lint bench fuzz install uninstall clean
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -129,6 +129,7 @@ help:
 	@echo 'make demo       build, start a daemon on a socket of its own, transcribe a recording'
 	@echo 'make run        run hearkend from the build tree (ARGS="--verbose")'
 	@echo 'make check      build and run all tests; ends with "N passed, N failed"'
+	@echo 'make check-emulated  test the kernels of processors that this machine does not have'
 	@echo 'make lint       formatting of C and Python'
 	@echo 'make bench      time the kernels'
 	@echo 'make fuzz       run each fuzz target for SECONDS (60)'

@@ -62,6 +62,15 @@ check: all $(test_programs) $(bad_plugins) $(venv)/ready $(if $(SANITIZER),,fuzz
 	@BUILD='$(BUILD)' SANITIZER='$(SANITIZER)' PLUGINS='$(plugins)' VENV='$(venv)' CC='$(CC)' \
 		FUZZ='$(fuzz_targets)' tests/run
 
+# On emulated processors (docs/testing.md says what has to be installed).
+check-emulated: $(BUILD)/lib/hearken/cpu.so $(BUILD)/tests/kernels-test
+	$(Q)PKG_CONFIG_LIBDIR=/usr/lib/aarch64-linux-gnu/pkgconfig $(MAKE) --no-print-directory \
+		BUILD=build/aarch64 CC=aarch64-linux-gnu-gcc emulated-programs
+	@tests/emulated
+
+emulated-programs: $(BUILD)/lib/hearken/cpu.so $(BUILD)/tests/kernels-test \
+                   $(if $(FULL),$(plugin_files) $(BUILD)/tests/unit-test $(bad_plugins))
+
 lint: $(venv)/ready
 	clang-format --dry-run -Werror $$(git ls-files '*.c' '*.h')
 	$(venv)/bin/ruff check models/train tests

@@ -144,7 +144,7 @@ static void check_case(uint32_t rows, uint32_t steps, uint32_t heads, uint32_t h
 
 static void check_shapes(void)
 {
-    for (int i = 0; i < 120; i++)
+    for (int i = 0; i < cases(120); i++)
         check_case(random_size(20), random_size(200), 1 + random_below(4), random_size(70),
                    random_below(2), random_below(LAYOUT_COUNT), FILL_NORMAL);
 }
@@ -166,7 +166,7 @@ static void check_network(void)
 /* With and without the alignment, and alone or among others, a row has the same bits. */
 static void check_pieces(void)
 {
-    for (int i = 0; i < 40; i++) {
+    for (int i = 0; i < cases(40); i++) {
         struct attend_case c = create(random_size(30), random_size(150), 1 + random_below(4),
                                       random_size(70), true, LAYOUT_STRIDED, FILL_NORMAL);
         struct matrix context =

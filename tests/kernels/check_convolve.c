@@ -164,7 +164,7 @@ static struct convolve_shape random_shape(void)
 
 static void check_shapes(void)
 {
-    for (int i = 0; i < 100; i++)
+    for (int i = 0; i < cases(100); i++)
         check_case(random_shape(), random_below(2), random_below(2), random_below(LAYOUT_COUNT),
                    FILL_NORMAL);
 }
@@ -208,7 +208,7 @@ static void run_piece(const struct convolve_case *c, const struct matrix *out, u
 /* Sound that comes in pieces gives the same bits as the whole of it. */
 static void check_pieces(void)
 {
-    for (int i = 0; i < 40; i++) {
+    for (int i = 0; i < cases(40); i++) {
         struct convolve_shape shape = random_shape();
         shape.padding = random_below(shape.taps);
         if (full_steps(&shape) == 0)

@@ -92,7 +92,7 @@ static void check(struct embed_case *c)
 
 static void check_shapes(void)
 {
-    for (int i = 0; i < 120; i++) {
+    for (int i = 0; i < cases(120); i++) {
         const enum hearken_tensor_type type = random_below(TYPE_COUNT);
         struct embed_case c =
             create(random_size(30), random_size(100),

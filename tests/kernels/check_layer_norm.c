@@ -90,7 +90,7 @@ static void check(struct norm_case *c)
 
 static void check_shapes(void)
 {
-    for (int i = 0; i < 100; i++) {
+    for (int i = 0; i < cases(100); i++) {
         struct norm_case c = create(random_size(40), random_size(1100), random_below(2),
                                     random_below(LAYOUT_COUNT), FILL_NORMAL);
         check(&c);
@@ -111,7 +111,7 @@ static void check_fills(void)
 /* Small deviations around a large mean: Σx² - (Σx)² / n has no digits left there. */
 static void check_far_from_zero(void)
 {
-    for (int i = 0; i < 20; i++) {
+    for (int i = 0; i < cases(20); i++) {
         struct norm_case c = create(3, 512, false, LAYOUT_PACKED, FILL_NORMAL);
         for (size_t row = 0; row < 3; row++)
             for (size_t column = 0; column < 512; column++)

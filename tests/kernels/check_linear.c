@@ -133,7 +133,7 @@ static struct linear_shape random_shape(uint32_t rows, uint32_t inputs, uint32_t
 
 static void check_shapes(void)
 {
-    for (int i = 0; i < 150; i++)
+    for (int i = 0; i < cases(150); i++)
         check_case(random_shape(70, 200, 90), random_below(OPTIONS), random_below(LAYOUT_COUNT),
                    FILL_NORMAL);
 }
@@ -244,7 +244,7 @@ static void check_pieces_of(struct linear_shape shape)
 /* A row has the same bits whatever rows are computed with it. */
 static void check_pieces(void)
 {
-    for (int i = 0; i < 40; i++)
+    for (int i = 0; i < cases(40); i++)
         check_pieces_of(random_shape(60, 150, 50));
     for (int type = 0; type < TYPE_COUNT; type++)
         check_pieces_of((struct linear_shape){300, 2048, 9, type});
@@ -253,7 +253,7 @@ static void check_pieces(void)
 /* All matrices side by side in the rows of one buffer, the one that is written in the middle. */
 static void check_one_buffer(void)
 {
-    for (int i = 0; i < 40; i++) {
+    for (int i = 0; i < cases(40); i++) {
         const struct linear_shape shape = random_shape(30, 100, 50);
         struct linear_case c = create(shape, WITH_RESIDUAL, LAYOUT_PACKED, FILL_NORMAL);
         struct matrix all = matrix_create(shape.rows, shape.inputs + 2 * shape.outputs,

@@ -81,7 +81,7 @@ static void check(struct softmax_case *c)
 
 static void check_shapes(void)
 {
-    for (int i = 0; i < 120; i++) {
+    for (int i = 0; i < cases(120); i++) {
         struct softmax_case c = create(random_size(8), random_size(3000), random_below(9),
                                        random_below(LAYOUT_COUNT), FILL_NORMAL);
         check(&c);

@@ -185,7 +185,7 @@ static void check_case(uint32_t rows, uint32_t inputs, uint32_t width,
 
 static void check_shapes(void)
 {
-    for (int i = 0; i < 80; i++) {
+    for (int i = 0; i < cases(80); i++) {
         const enum hearken_tensor_type type = random_below(TYPE_COUNT);
         const bool blocks = has_blocks(type);
         check_case(random_size(8), blocks ? 32 * (1 + random_below(4)) : random_size(100),

@@ -36,7 +36,7 @@ static void check_zeros_at_first(void)
 /* What is written to a view comes back with the same bits, rows packed, and stays inside of it. */
 static void check_views(void)
 {
-    for (int i = 0; i < 150; i++) {
+    for (int i = 0; i < cases(150); i++) {
         struct matrix matrix =
             matrix_create(random_size(40), random_size(100), LAYOUT_STRIDED, FILL_NORMAL);
         const size_t count = (size_t)matrix.view.rows * matrix.view.columns;

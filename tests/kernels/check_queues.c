@@ -149,7 +149,7 @@ static void check_come_and_go(void)
 {
     struct matrix kept = matrix_create(10, 10, LAYOUT_STRIDED, FILL_NORMAL);
 
-    for (int i = 0; i < 20; i++) {
+    for (int i = 0; i < cases(20); i++) {
         struct hearken_queue *queue = NULL;
         struct hearken_buffer *buffer = NULL;
         expect_done(subject()->plugin->queue_create(subject()->backend, &queue));

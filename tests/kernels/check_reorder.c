@@ -36,7 +36,7 @@ static void check(struct matrix *state, const uint32_t *parents)
 
 static void check_random(void)
 {
-    for (int i = 0; i < 100; i++) {
+    for (int i = 0; i < cases(100); i++) {
         uint32_t parents[16];
         struct matrix state = matrix_create(1 + random_below(16), random_size(700),
                                             random_below(LAYOUT_COUNT), FILL_NORMAL);

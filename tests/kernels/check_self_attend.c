@@ -223,7 +223,7 @@ static uint32_t random_chunk(void)
 
 static void check_shapes(void)
 {
-    for (int i = 0; i < 120; i++) {
+    for (int i = 0; i < cases(120); i++) {
         const bool cached = random_below(2);
         struct attend_case c = create(cached ? 1 + random_below(5) : 1, random_size(70),
                                       1 + random_below(4), random_size(70), random_chunk(), cached,
@@ -236,7 +236,7 @@ static void check_shapes(void)
 /* Any number of positions at a time, each against the formula for what is there by then. */
 static void check_past(void)
 {
-    for (int i = 0; i < 60; i++) {
+    for (int i = 0; i < cases(60); i++) {
         struct attend_case c =
             create(1 + random_below(4), random_size(50), 1 + random_below(3), random_size(40),
                    random_chunk(), true, random_below(LAYOUT_COUNT), FILL_NORMAL);
@@ -295,7 +295,7 @@ static void collect(const struct attend_case *c, struct matrix *out, uint32_t pa
  */
 static void check_pieces(void)
 {
-    for (int i = 0; i < 60; i++) {
+    for (int i = 0; i < cases(60); i++) {
         static const uint32_t chunks[] = {1, 8, 32};
         const uint32_t chunk = chunks[random_below(3)];
         struct attend_case c = create(1 + random_below(3), random_size(100), 1 + random_below(4),

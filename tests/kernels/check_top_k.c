@@ -80,7 +80,7 @@ static void check(struct top_case *c)
 /* With -∞ among them, and many equal numbers in some. */
 static void check_shapes(void)
 {
-    for (int i = 0; i < 150; i++) {
+    for (int i = 0; i < cases(150); i++) {
         const uint32_t columns = random_size(2000), kinds = 1 + random_below(6);
         struct top_case c = create(random_size(8), columns, random_size(columns),
                                    random_below(LAYOUT_COUNT), FILL_NORMAL);

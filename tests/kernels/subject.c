@@ -16,6 +16,11 @@ struct subject *subject(void)
     return &only;
 }
 
+int cases(int count)
+{
+    return subject()->quick ? (count + 7) / 8 : count;
+}
+
 bool expect_at(const char *file, int line, bool good, const char *format, ...)
 {
     char text[512] = "";

@@ -22,6 +22,7 @@ struct subject {
     struct hearken_backend *backend;
     struct hearken_queue *queue;
     char message[512]; /* the last line that the plugin logged */
+    bool quick;        /* --quick */
 };
 
 struct subject *subject(void);
@@ -70,6 +71,9 @@ uint32_t random_below(uint32_t limit); /* 0 .. limit - 1 */
 uint32_t random_size(uint32_t limit);  /* 1 .. limit, small and odd sizes more often */
 double random_uniform(void);           /* -1 .. 1 */
 double random_normal(void);            /* mean 0, variance 1 */
+
+/* How many random cases are run where `count` are usual: an eighth with --quick. */
+int cases(int count);
 
 /* ---- Time ---- */
 
