@@ -48,7 +48,7 @@ $(foreach p,$(packages),\
 
 # Files of plugins/cpu/ named after an instruction set are for processors of one architecture.
 architecture := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
-sets_x86_64  := avx2 avxvnni avx512 vnni
+sets_x86_64  := avx2 avxvnni avx512 vnni amx
 sets_aarch64 := neon dotprod
 foreign_sets := $(filter-out $(sets_$(architecture)),$(sets_x86_64) $(sets_aarch64))
 
@@ -108,6 +108,7 @@ flags_avx2    := -mavx2 -mfma -mf16c
 flags_avxvnni := $(flags_avx2) -mavxvnni
 flags_avx512  := $(flags_avx2) -mavx512f -mavx512bw -mavx512vl -mavx512dq
 flags_vnni    := $(flags_avx512) -mavx512vnni
+flags_amx     := $(flags_avx512) -mamx-tile -mamx-int8
 flags_dotprod := -march=armv8.2-a+dotprod
 flags_for = $(if $(filter plugins/reference/%,$(1)),-O3) \
             $(if $(filter plugins/cpu/%,$(1)),-O3 $(flags_$(lastword $(subst _, ,$(basename $(1))))))

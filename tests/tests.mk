@@ -50,6 +50,27 @@ $(BUILD)/bin/stream-bench: $(call objects,$(bench_sources)) $(libhearken)
 	$(SAY) LINK $@
 	$(call link_program,)
 
+# The cpu plugin with tiles in plain C (plugins/cpu/tiles.h), so that what is computed with AMX is
+# tested without it; on a processor with AVX-512, for between the tiles there are vectors.
+ifneq ($(filter amx,$(sets_$(architecture))),)
+modelled    := plugins/cpu/blocks_amx.c plugins/cpu/processor.c
+tile_plugin := $(BUILD)/tests/tile-model/cpu.so
+
+$(BUILD)/obj/tile-model/%.o: %.c $(BUILD)/flags
+	$(SAY) CC "$< (tile model)"
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(COMPILE) $(CFLAGS) $(call flags_for,$<) $(call include_for,$<) -DTILE_MODEL \
+		-MMD -MP -c -o $@ $<
+
+$(tile_plugin): $(modelled:%.c=$(BUILD)/obj/tile-model/%.o) $(call objects,$(sources_cpu) \
+                $(filter-out $(modelled),$(filter plugins/cpu/%,$(plugin_sources))))
+	$(SAY) LINK $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) -shared $(LINK) $(LDFLAGS) -o $@ $^ -lm
+
+-include $(modelled:%.c=$(BUILD)/obj/tile-model/%.d)
+endif
+
 # The Python packages of the end-to-end tests.
 venv := build/venv
 $(venv)/ready: tests/requirements.txt
@@ -58,9 +79,9 @@ $(venv)/ready: tests/requirements.txt
 	$(Q)$(venv)/bin/pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
-check: all $(test_programs) $(bad_plugins) $(venv)/ready $(if $(SANITIZER),,fuzz-programs)
+check: all $(test_programs) $(bad_plugins) $(tile_plugin) $(venv)/ready $(if $(SANITIZER),,fuzz-programs)
 	@BUILD='$(BUILD)' SANITIZER='$(SANITIZER)' PLUGINS='$(plugins)' VENV='$(venv)' CC='$(CC)' \
-		FUZZ='$(fuzz_targets)' tests/run
+		TILE_PLUGIN='$(tile_plugin)' FUZZ='$(fuzz_targets)' tests/run
 
 # On emulated processors (docs/testing.md says what has to be installed).
 check-emulated: $(BUILD)/lib/hearken/cpu.so $(BUILD)/tests/kernels-test

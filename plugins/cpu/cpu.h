@@ -134,7 +134,7 @@ struct instruction_set {
 extern const struct instruction_set instruction_set_plain, instruction_set_avx2,
     instruction_set_avx512, instruction_set_neon;
 extern const struct matrix_kernels blocks_avx2, blocks_avxvnni, blocks_avx512, blocks_vnni,
-    blocks_dotprod;
+    blocks_amx, blocks_dotprod;
 
 /* ---- Backend and queue ---- */
 

@@ -23,6 +23,8 @@ static const struct choice {
     const struct matrix_kernels *blocks;
 } choices[] = {
 #if defined(__x86_64__)
+    {PROCESSOR_AVX512 | PROCESSOR_AMX, 50, "AVX-512 with AMX", &instruction_set_avx512,
+     &blocks_amx},
     {PROCESSOR_AVX512 | PROCESSOR_VNNI, 40, "AVX-512 with VNNI", &instruction_set_avx512,
      &blocks_vnni},
     {PROCESSOR_AVX512, 30, "AVX-512", &instruction_set_avx512, &blocks_avx512},

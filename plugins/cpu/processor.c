@@ -18,7 +18,7 @@ static const struct {
     {"avxvnni", PROCESSOR_AVXVNNI, PROCESSOR_AVX2},
     {"avx512", PROCESSOR_AVX512, PROCESSOR_AVX2},
     {"vnni", PROCESSOR_VNNI, PROCESSOR_AVX512},
-    {"amx", 0, 0},
+    {"amx", PROCESSOR_AMX, PROCESSOR_AVX512},
     {"neon", PROCESSOR_NEON, 0},
     {"dotprod", PROCESSOR_DOTPROD, PROCESSOR_NEON},
 };
@@ -29,11 +29,15 @@ enum { NAME_COUNT = sizeof(names) / sizeof(names[0]) };
 
 #include <cpuid.h>
 #include <stdint.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 enum {
-    STATE_AVX = 0x6,     /* XMM and YMM registers */
-    STATE_AVX512 = 0xe6, /* and masks, ZMM registers, registers 16 to 31 */
-    AVX_VNNI = 1 << 4,   /* of EAX; Clang 14's cpuid.h and GCC's call it differently */
+    STATE_AVX = 0x6,             /* XMM and YMM registers */
+    STATE_AVX512 = 0xe6,         /* and masks, ZMM registers, registers 16 to 31 */
+    STATE_TILES = 0x60000,       /* their configuration and their data */
+    AMX_TILE_AND_INT8 = 3 << 24, /* of EDX */
+    AVX_VNNI = 1 << 4,           /* of EAX; Clang 14's cpuid.h and GCC's call it differently */
 };
 
 /* Registers that the system saves when it switches threads. */
@@ -62,9 +66,29 @@ static unsigned detect(void)
         sets |= PROCESSOR_AVX512;
     if (c & bit_AVX512VNNI)
         sets |= PROCESSOR_VNNI;
+    if ((state & STATE_TILES) == STATE_TILES && (d & AMX_TILE_AND_INT8) == AMX_TILE_AND_INT8)
+        sets |= PROCESSOR_AMX;
     if (__get_cpuid_count(7, 1, &a, &b, &c, &d) && a & AVX_VNNI)
         sets |= PROCESSOR_AVXVNNI;
+#ifdef TILE_MODEL
+    sets |= PROCESSOR_AMX;
+#endif
     return sets;
+}
+
+/*
+ * Linux gives a process the memory to save tiles in if it asks (arch/x86/xstate.rst); all of its
+ * threads, and the children of a fork, may then use them.
+ */
+static bool may_use_tiles(void)
+{
+#ifdef TILE_MODEL
+    return true;
+#else
+    enum { REQUEST_STATE = 0x1023, TILE_DATA = 18 };
+
+    return syscall(SYS_arch_prctl, REQUEST_STATE, TILE_DATA) == 0;
+#endif
 }
 
 #elif defined(__aarch64__)
@@ -89,6 +113,15 @@ static unsigned detect(void)
 static unsigned detect(void)
 {
     return 0;
+}
+
+#endif
+
+#ifndef __x86_64__
+
+static bool may_use_tiles(void)
+{
+    return false;
 }
 
 #endif
@@ -124,6 +157,8 @@ unsigned processor_sets(const char *mask)
     for (size_t i = 0; i < NAME_COUNT; i++)
         if ((sets & names[i].needs) != names[i].needs)
             sets &= ~names[i].set;
+    if (sets & PROCESSOR_AMX && !may_use_tiles())
+        sets &= ~(unsigned)PROCESSOR_AMX;
     return sets;
 }
 

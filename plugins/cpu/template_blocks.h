@@ -11,6 +11,8 @@
  *     load_weights       LANES groups of weights
  *     add_products       sum + the products of a group of inputs with LANES groups of weights
  *     store_numbers      LANES whole numbers, none above LARGEST
+ * or, with OWN_MULTIPLY_ROUNDED defined, a multiply_rounded of its own instead of load_weights and
+ * add_products.
  */
 #ifndef HEARKEN_CPU_TEMPLATE_BLOCKS_H
 #define HEARKEN_CPU_TEMPLATE_BLOCKS_H
@@ -71,6 +73,14 @@ static void round_tile(const float *in, size_t step, size_t rows, size_t blocks,
                         rounded->starts + at);
         }
 }
+
+#ifdef OWN_MULTIPLY_ROUNDED
+
+/* sums[row][PANEL] = Σ over the blocks of a panel. */
+static void multiply_rounded(const struct rounded *rounded, const unsigned char *panel,
+                             size_t blocks, float *sums, size_t rows);
+
+#else
 
 /* A group of inputs in every lane. */
 INLINE vector_int broadcast_group(const number *group)
@@ -155,6 +165,8 @@ static void multiply_rounded(const struct rounded *rounded, const unsigned char 
 #undef CASE
     }
 }
+
+#endif
 
 /* The place of a row's numbers, scales and starts among those of a range of rows. */
 static struct rounded rounded_at(const struct rounded *all, size_t row, size_t inputs)
