@@ -114,25 +114,39 @@ static int write_samples(struct recording *recording, const float *samples, long
     return -EIO;
 }
 
-static int record_samples(struct recording *recording)
+/* Moves what there is, waiting for it; returns how many samples, 0 after that time. */
+static long take_samples(struct recording *recording, int milliseconds)
 {
     float samples[CHUNK_SAMPLES];
     struct hearken_error error;
-    int result = 0;
-    while (result == 0 && wanted_samples(recording) > 0 && !is_interrupted(recording)) {
-        long count = hearken_capture_read(recording->capture, samples, wanted_samples(recording),
-                                          WAIT_MILLISECONDS, &error);
-        if (count < 0) {
-            message_error(NULL, error.message);
-            return (int)count;
-        }
-        result = write_samples(recording, samples, count);
-        recording->length += count;
-        meter_update(&recording->meter, samples, (size_t)count,
-                     (double)recording->length / HEARKEN_RATE);
+    long count = hearken_capture_read(recording->capture, samples, wanted_samples(recording),
+                                      milliseconds, &error);
+    if (count < 0) {
+        meter_clear(&recording->meter);
+        message_error(NULL, error.message);
+        return count;
+    }
+    int result = write_samples(recording, samples, count);
+    recording->length += count;
+    meter_update(&recording->meter, samples, (size_t)count,
+                 (double)recording->length / HEARKEN_RATE);
+    return result < 0 ? result : count;
+}
+
+/* Until the signal, and then what had come before it but was not read yet. */
+static int record_samples(struct recording *recording)
+{
+    long count = 0, waiting = (long)(recording->record->capture.buffer_seconds * HEARKEN_RATE);
+    while (count >= 0 && wanted_samples(recording) > 0 && !is_interrupted(recording))
+        count = take_samples(recording, WAIT_MILLISECONDS);
+    while (count >= 0 && wanted_samples(recording) > 0 && waiting > 0) {
+        count = take_samples(recording, 0);
+        if (count == 0)
+            break;
+        waiting -= count;
     }
     meter_clear(&recording->meter);
-    return result;
+    return count < 0 ? (int)count : 0;
 }
 
 /* The microphone first: without one, no file is touched. */

@@ -22,12 +22,12 @@ from pathlib import Path
 from typing import Self
 
 import programs
-from programs import PATIENCE, wait_until
+from programs import PATIENCE, SCALE, wait_until
 
 ROOM = "room"
 
 # Seconds that the last sample may take from a player to whoever listens, through all buffers.
-ON_ITS_WAY = 0.5
+ON_ITS_WAY = max(0.5, 0.25 * SCALE)
 
 # Shared memory would be left in /dev/shm by a server that is killed.
 CLIENT_CONFIGURATION = "autospawn = no\nenable-shm = no\n"

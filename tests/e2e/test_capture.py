@@ -34,6 +34,8 @@ def recorded(path: Path) -> np.ndarray:
 
 def likeness(part: np.ndarray, whole: np.ndarray) -> tuple[float, int]:
     """The largest correlation of `part` with a piece of `whole`, and where that starts."""
+    if len(whole) < len(part):
+        return 0.0, 0
     size = 1 << (len(part) + len(whole)).bit_length()
     spectrum = np.fft.rfft(whole, size) * np.conj(np.fft.rfft(part, size))
     products = np.fft.irfft(spectrum, size)[: len(whole) - len(part) + 1]
@@ -52,7 +54,8 @@ def tone(path: Path, frequency: float, seconds: float) -> Path:
 
 def assert_heard(recording: Path, output: Path, said: list[str]) -> None:
     score, at = likeness(sounds.samples(recording) / 32768, recorded(output))
-    assert score > 0.99, f"{score:.3f} at {at / 16000:.2f} s; {said}"
+    seconds = len(recorded(output)) / 16000
+    assert score > 0.99, f"{score:.3f} at {at / 16000:.2f} of {seconds:.2f} s; {said}"
 
 
 def tones_in_turn(samples: np.ndarray) -> list[int]:
