@@ -2,6 +2,10 @@
 """Microphones, with a real sound server: `hearken devices` and `hearken record`."""
 
 import json
+import os
+import pty
+import re
+import select
 import signal
 import time
 from collections.abc import Iterator
@@ -13,7 +17,7 @@ import pytest
 import soundfile
 import sounds
 from microphones import Listening, SoundServer, listening
-from programs import SANITIZER, SCALE, run
+from programs import PATIENCE, SANITIZER, SCALE, run, running, wait_until
 from sounds import LONG, SHORT, Pcm, write_wav
 
 BACK_SECONDS = 3.0  # in which a microphone that was plugged in again is listened to
@@ -68,6 +72,16 @@ def tones_in_turn(samples: np.ndarray) -> list[int]:
         if np.sqrt(np.mean(piece**2)) > 0.1 and round(frequency, -2) not in found[-1:]:
             found.append(round(frequency, -2))
     return found
+
+
+@contextmanager
+def playing(server: SoundServer, name: str, recording: Path) -> Iterator[None]:
+    player = server.start_playing(name, recording)
+    try:
+        yield
+    finally:
+        player.kill()
+        player.wait()
 
 
 # ---- Devices ----
@@ -177,17 +191,32 @@ def test_full_disk(server: SoundServer, folder: Path) -> None:
         assert result.returncode == 1 and told in result.stderr.decode()
 
 
-# ---- Devices that come and go ----
+def test_meter(server: SoundServer, folder: Path) -> None:
+    """On a terminal: that there is no sound is seen at once, and how loud it is."""
+    ours, theirs = pty.openpty()
+    shown = bytearray()
 
+    def shows(pattern: bytes) -> bool:
+        while select.select([ours], [], [], 0)[0]:
+            shown.extend(os.read(ours, 65536))
+        return re.search(pattern, shown) is not None
 
-@contextmanager
-def playing(server: SoundServer, name: str, recording: Path) -> Iterator[None]:
-    player = server.start_playing(name, recording)
+    command = ("record", "-d", "mic", "--meter", "-o", folder / "out.wav")
+    options = {"stderr": theirs, "extra_environment": server.environment}
     try:
-        yield
+        with running(*command, folder=folder, **options) as process:
+            wait_until(lambda: shows(rb"\[ {40}\]  no sound"), "silence to be shown")
+            with playing(server, "mic", tone(folder / "tone.wav", 400, 60)):
+                wait_until(lambda: shows(rb"\[#{30,}[ |]*\]  -1[3-7] dB"), "the level")
+            process.send_signal(signal.SIGINT)
+            assert process.wait(PATIENCE) == 0
+        assert shows(rb"\r\x1b\[K$"), "the line is taken away"
     finally:
-        player.kill()
-        player.wait()
+        os.close(ours)
+        os.close(theirs)
+
+
+# ---- Devices that come and go ----
 
 
 def test_default_serves_meanwhile(server: SoundServer, folder: Path) -> None:
