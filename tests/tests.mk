@@ -50,6 +50,12 @@ $(BUILD)/bin/stream-bench: $(call objects,$(bench_sources)) $(libhearken)
 	$(SAY) LINK $@
 	$(call link_program,)
 
+# Times the kernels of another plugin (tests/bench/profile/profile.c says how).
+$(BUILD)/tests/bench/profile.so: tests/bench/profile/profile.c include/hearken/plugin.h
+	$(SAY) LINK $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(COMPILE) $(CFLAGS) -Iinclude -shared -o $@ $< -ldl
+
 # The cpu plugin with tiles in plain C (plugins/cpu/tiles.h), so that what is computed with AMX is
 # tested without it; on a processor with AVX-512, for between the tiles there are vectors.
 ifneq ($(filter amx,$(sets_$(architecture))),)
