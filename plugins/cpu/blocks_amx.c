@@ -13,6 +13,7 @@ typedef int8_t number;
 enum {
     GROUP = 4,
     LARGEST = 127,
+    ROUNDED_ROWS = TILE_ROWS,
     WEIGHT_OFFSET = 0,
 };
 
@@ -77,7 +78,7 @@ static void add_scaled(const int32_t *products, const uint16_t *halves, const fl
 static void multiply_rounded(const struct rounded *rounded, const unsigned char *panel,
                              size_t blocks, float *sums, size_t rows)
 {
-    int32_t products[TILE_ROWS * PANEL] __attribute__((aligned(64)));
+    int32_t products[ROUNDED_ROWS * PANEL] __attribute__((aligned(64)));
 
     memset(sums, 0, rows * PANEL * sizeof(float));
     configure(rows);

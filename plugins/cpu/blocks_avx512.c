@@ -9,6 +9,7 @@ typedef int16_t number;
 enum {
     GROUP = 2,
     LARGEST = 32767,
+    ROUNDED_ROWS = TILE_ROWS,
     WEIGHT_OFFSET = 0,
 };
 

@@ -14,6 +14,7 @@ typedef int8_t number;
 enum {
     GROUP = 4,
     LARGEST = 127,
+    ROUNDED_ROWS = TILE_ROWS,
     WEIGHT_OFFSET = 128,
 };
 

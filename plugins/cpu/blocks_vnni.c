@@ -17,6 +17,7 @@ typedef int8_t number;
 enum {
     GROUP = 4,
     LARGEST = 127,
+    ROUNDED_ROWS = 6, /* with more, a block's end is not done beside the next one's beginning */
     WEIGHT_OFFSET = 128,
 };
 

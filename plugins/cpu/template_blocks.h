@@ -7,6 +7,7 @@
  *     number             int8_t or int16_t: what inputs are rounded to
  *     GROUP              inputs side by side in an element of 32 bits: 4 or 2
  *     LARGEST            the number that the largest input of a block becomes
+ *     ROUNDED_ROWS       rows that are multiplied together
  *     WEIGHT_OFFSET      added to all weights when they were packed, taken off the sums here
  *     load_weights       LANES groups of weights
  *     add_products       sum + the products of a group of inputs with LANES groups of weights
@@ -97,7 +98,7 @@ INLINE void add_block(const number *x, const int32_t *starts, const float *scale
 {
     const uint16_t *halves = (const void *)panel;
     const int8_t *bytes = (const int8_t *)(halves + PANEL);
-    vector_int sum[TILE_ROWS][2];
+    vector_int sum[ROUNDED_ROWS][2];
 
     UNROLL
     for (size_t row = 0; row < rows; row++)
@@ -145,8 +146,8 @@ static void multiply_rounded(const struct rounded *rounded, const unsigned char 
     switch (rows) {
 #define CASE(n)                                                                                    \
     case n:                                                                                        \
-        if (n <= TILE_ROWS)                                                                        \
-            multiply_rounded_of(rounded, panel, blocks, sums, n <= TILE_ROWS ? n : 1);             \
+        if (n <= ROUNDED_ROWS)                                                                     \
+            multiply_rounded_of(rounded, panel, blocks, sums, n <= ROUNDED_ROWS ? n : 1);          \
         break;
         CASE(1)
         CASE(2)
@@ -182,19 +183,19 @@ static void multiply_rows(const struct product *product, struct range rows, stru
 {
     const struct packed *packed = &cpu_tensor(product->weight)->packed;
     const size_t inputs = packed->inputs;
-    float sums[TILE_ROWS * PANEL] __attribute__((aligned(64)));
+    float sums[ROUNDED_ROWS * PANEL] __attribute__((aligned(64)));
     size_t count;
 
     for (size_t row = rows.first; row < rows.end; row += count) {
         const struct rounded tile = rounded_at(rounded, row - rows.first, inputs);
-        count = rows.end - row < TILE_ROWS ? rows.end - row : TILE_ROWS;
+        count = rows.end - row < ROUNDED_ROWS ? rows.end - row : ROUNDED_ROWS;
         round_tile(product->in + row * product->in_step, product->in_step, count,
                    inputs / BLOCK_INPUTS, &tile);
     }
     for (size_t index = panels.first; index < panels.end; index++)
         for (size_t row = rows.first; row < rows.end; row += count) {
             const struct rounded tile = rounded_at(rounded, row - rows.first, inputs);
-            count = rows.end - row < TILE_ROWS ? rows.end - row : TILE_ROWS;
+            count = rows.end - row < ROUNDED_ROWS ? rows.end - row : ROUNDED_ROWS;
             multiply_rounded(&tile, packed->data + index * packed->panel_size,
                              inputs / BLOCK_INPUTS, sums, count);
             finish_tile(product, row, count, index * PANEL, sums);
@@ -205,8 +206,8 @@ static int multiply_blocks(const struct product *product, struct range rows, str
                            struct workspace *workspace)
 {
     const size_t inputs = cpu_tensor(product->weight)->packed.inputs;
-    const size_t tiles = ROUNDED_SIZE / sizeof(number) / inputs / TILE_ROWS;
-    const size_t most = (tiles > 0 ? tiles : 1) * TILE_ROWS;
+    const size_t tiles = ROUNDED_SIZE / sizeof(number) / inputs / ROUNDED_ROWS;
+    const size_t most = (tiles > 0 ? tiles : 1) * ROUNDED_ROWS;
     const size_t count = rows.end - rows.first < most ? rows.end - rows.first : most;
     const size_t blocks = count * inputs / BLOCK_INPUTS;
     float *all = workspace_reserve(
@@ -228,7 +229,7 @@ static int multiply_blocks(const struct product *product, struct range rows, str
 
 #define MATRIX_KERNELS_OF_BLOCKS(packing)                                                          \
     {                                                                                              \
-        .packing_of_q8 = (packing), .panel = PANEL, .tile_rows = TILE_ROWS,                        \
+        .packing_of_q8 = (packing), .panel = PANEL, .tile_rows = ROUNDED_ROWS,                     \
         .multiply = multiply_blocks,                                                               \
     }
 

@@ -27,7 +27,7 @@ struct hearken_buffer {
     struct hearken_buffer *previous, *next;
     size_t elements;
     bool is_memory; /* made by memory_create */
-    float *data; /* behind this struct; NULL where a plugin keeps its numbers elsewhere */
+    float *data;    /* behind this struct; NULL where a plugin keeps its numbers elsewhere */
 };
 
 /* Working memory of a queue. It only grows, so a stream in its stride allocates nothing. */
