@@ -14,8 +14,8 @@ static const struct {
     double margin, unchanged; /* seconds */
     float confidence;
 } rules[] = {
-    {1, 0.6, 0.65f},
-    {5, 5, 0.3f},
+    {1, 1.2, 0.65f},
+    {5, 5, 0.4f},
 };
 
 /* Where nothing is known of the heads that times are read from, so many words have to follow. */

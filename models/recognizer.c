@@ -7,6 +7,7 @@
 #include "logmel.h"
 #include "segment.h"
 #include "speller.h"
+#include "splice.h"
 
 #include <errno.h>
 #include <math.h>
@@ -161,27 +162,92 @@ static uint32_t sound_steps(const struct recognizer *r, size_t samples)
     return listener_memory_steps(r->network, (uint32_t)(samples / LOGMEL_HOP));
 }
 
-static void search(struct recognizer *r, struct hearken_matrix memory, size_t samples,
-                   uint32_t width, bool with_ctc, const struct beam_guess *guess,
-                   struct beam_result *result)
+static struct beam_options search_options(const struct recognizer *r, size_t samples)
 {
-    struct ctc_scores ctc;
-    bool has_ctc = with_ctc && score_ctc(r, memory, &ctc);
     uint32_t most = speller_max_tokens(r->speller);
     uint32_t likely = limits_max_tokens((double)samples / HEARKEN_RATE);
-    if (likely < guess->forced)
-        likely = guess->forced;
-    const struct beam_options options = {
-        .width = width,
+    return (struct beam_options){
+        .width = 1,
         .length_penalty = r->options.length_penalty,
         .ctc_weight = r->options.ctc_weight,
         .max_tokens = likely < most ? likely : most,
         .sound_steps = sound_steps(r, samples),
         .step_seconds = recognizer_step_seconds(r),
-        .guess = *guess,
     };
+}
+
+/* The options' max_tokens may be below what is forced. */
+static void search(struct recognizer *r, const struct beam_options *options,
+                   const struct beam_guess *guess, const struct ctc_scores *ctc,
+                   struct beam_result *result)
+{
+    struct beam_options with_guess = *options;
+    with_guess.guess = *guess;
+    if (with_guess.max_tokens < guess->forced)
+        with_guess.max_tokens = guess->forced;
+    beam_search(&with_guess, r->speller, &r->pass, r->network, ctc, result);
+}
+
+/* ---- Finals that begin with what is committed ---- */
+
+static bool begins_with(const struct beam_result *result, const struct beam_guess *committed)
+{
+    return result->count >= committed->forced &&
+           memcmp(result->tokens, committed->tokens, committed->forced * sizeof(*result->tokens)) ==
+               0;
+}
+
+/* The committed words, and what `found` says behind them. False if it does not say those words. */
+static bool splice(struct recognizer *r, const struct beam_options *options,
+                   const struct beam_guess *committed, const struct beam_result *found,
+                   struct beam_result *result)
+{
+    uint32_t forced = committed->forced;
+    size_t point = splice_point(&r->network->vocabulary, committed->tokens, forced, found->tokens,
+                                found->count);
+    if (point > found->count)
+        return false;
+    uint32_t count = forced + found->count - (uint32_t)point;
+    if (count > speller_max_tokens(r->speller))
+        return false;
+    uint32_t *tokens = calloc(count + 1, sizeof(*tokens));
+    if (!tokens) {
+        r->pass.error = -ENOMEM;
+        return false;
+    }
+    memcpy(tokens, committed->tokens, forced * sizeof(*tokens));
+    memcpy(tokens + forced, found->tokens + point, (count - forced) * sizeof(*tokens));
+    /* All of it is forced, and no more than that may come. */
+    struct beam_options exact = *options;
+    exact.width = 1;
+    exact.max_tokens = count;
+    search(r, &exact, &(struct beam_guess){tokens, count, count}, NULL, result);
+    free(tokens);
+    return true;
+}
+
+/*
+ * A free search, as if nothing had been shown before. Where it differs from the committed words in
+ * marks or capitals only, what it says behind them is right all the same; where it has other words,
+ * it has to begin with those that are committed.
+ */
+static void search_final(struct recognizer *r, struct hearken_matrix memory, size_t samples,
+                         const struct beam_guess *committed, struct beam_result *result)
+{
+    const struct beam_guess none = {0};
+    struct ctc_scores ctc;
+    const struct ctc_scores *scores = score_ctc(r, memory, &ctc) ? &ctc : NULL;
+    struct beam_options options = search_options(r, samples);
+    options.width = r->options.beam_width;
     speller_listen(r->speller, &r->pass, memory);
-    beam_search(&options, r->speller, &r->pass, r->network, has_ctc ? &ctc : NULL, result);
+    search(r, &options, &none, scores, result);
+    if (r->pass.error < 0 || committed->forced == 0 || begins_with(result, committed))
+        return;
+    struct beam_result found = *result;
+    *result = (struct beam_result){0};
+    if (!splice(r, &options, committed, &found, result) && r->pass.error == 0)
+        search(r, &options, committed, scores, result);
+    beam_result_finish(&found);
 }
 
 /* ---- From tokens to a transcript ---- */
@@ -260,7 +326,7 @@ int recognizer_recognise(struct recognizer *recognizer, const float *samples, si
     uint32_t frames = compute_features(r, samples, count);
     struct hearken_matrix memory = listener_hear(r->listener, &r->pass, r->features, frames);
     speller_forget(r->speller);
-    search(r, memory, count, r->options.beam_width, true, guess, &transcript->search);
+    search_final(r, memory, count, guess, &transcript->search);
     int result = end_transcript(r, count, start, guess->forced, true, transcript);
     if (result < 0)
         return result;
@@ -337,7 +403,9 @@ int recognizer_glance(struct recognizer *recognizer, const float *samples, size_
     if (more && memory.rows == r->glanced_steps)
         return 1;
     r->glanced_steps = memory.rows;
-    search(r, memory, count, 1, false, guess, &transcript->search);
+    const struct beam_options options = search_options(r, count);
+    speller_listen(r->speller, &r->pass, memory);
+    search(r, &options, guess, NULL, &transcript->search);
     result = end_transcript(r, count, start, guess->forced, false, transcript);
     transcript->heard_seconds = more ? memory.rows * recognizer_step_seconds(r) : seconds;
     return result;
