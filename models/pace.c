@@ -54,6 +54,7 @@ bool pace_is_due(struct pace *pace)
 void pace_look(struct pace *pace, double seconds)
 {
     pace->looks++;
+    pace->spent += seconds;
     pace->cost = seconds;
     pace->fresh = 0;
     pace->late = false;

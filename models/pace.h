@@ -21,6 +21,7 @@ struct pace {
     double cost;    /* of the last look at this segment; 0: none yet */
     bool late;      /* the look that was due has been skipped */
     uint64_t looks, skipped;
+    double spent; /* on all looks */
 };
 
 void pace_init(struct pace *pace, double longest, double share);

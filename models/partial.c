@@ -2,24 +2,28 @@
 #include "partial.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 /*
  * A word is committed if it ends this long before the end of what was heard, has been the same for
- * so much sound, and the speller is this sure of it. One that the speller is less sure of has to
- * stay for longer, so that it does not hold up what follows (docs/streaming.md has the figures).
+ * so much sound, and the speller is this sure of it, now and at the last look. One that the speller
+ * is less sure of has to stay for longer, so that it does not hold up what follows
+ * (docs/streaming.md has the figures).
  */
 static const struct {
     double margin, unchanged; /* seconds */
     float confidence;
 } rules[] = {
     {1, 1.2, 0.65f},
-    {5, 5, 0.4f},
+    {8, 8, 0.5f},
 };
 
-/* Where nothing is known of the heads that times are read from, so many words have to follow. */
-#define MARGIN_WORDS 4u
+/* Where nothing is known of the heads that times are read from, so many words have to follow, and
+ * the speller has to be surer. */
+#define MARGIN_WORDS      4u
+#define MARGIN_CONFIDENCE 0.8f
 /* Of the longest segment, at its end: where it can still be cut, nothing is committed. */
 #define CUT_SECONDS 4.0
 
@@ -28,6 +32,7 @@ struct partial {
     const struct vocabulary *vocabulary;
     uint32_t *tokens; /* [count], of the last look */
     double *since;    /* [count]: seconds that were heard when each, and all before, came to stay */
+    float *confidence; /* [count]: of its word, at the last look */
     uint32_t count, room;
     uint32_t committed; /* of them */
     bool doubted;       /* the last look was not believed */
@@ -55,6 +60,7 @@ void partial_destroy(struct partial *partial)
         return;
     free(partial->tokens);
     free(partial->since);
+    free(partial->confidence);
     free(partial);
 }
 
@@ -100,11 +106,14 @@ static bool is_settled(const struct partial *p, const struct transcript *t, size
     double since = p->since[t->words.ends[word] - 1];
     if (end > p->longest)
         return false;
-    if (!recognizer_follows_sound(p->recognizer) && word + MARGIN_WORDS >= t->words.count)
+    float confidence =
+        fminf(t->words.words[word].confidence, p->confidence[t->words.ends[word] - 1]);
+    if (!recognizer_follows_sound(p->recognizer) &&
+        (word + MARGIN_WORDS >= t->words.count || confidence < MARGIN_CONFIDENCE))
         return false;
     for (size_t i = 0; i < sizeof(rules) / sizeof(*rules); i++)
         if (end + rules[i].margin <= heard && since + rules[i].unchanged <= heard &&
-            t->words.words[word].confidence >= rules[i].confidence)
+            confidence >= rules[i].confidence)
             return true;
     return false;
 }
@@ -133,7 +142,9 @@ static int reserve(struct partial *p, uint32_t count)
     p->tokens = tokens ? tokens : p->tokens;
     double *since = realloc(p->since, room * sizeof(*since));
     p->since = since ? since : p->since;
-    if (!tokens || !since)
+    float *confidence = realloc(p->confidence, room * sizeof(*confidence));
+    p->confidence = confidence ? confidence : p->confidence;
+    if (!tokens || !since || !confidence)
         return -ENOMEM;
     p->room = (uint32_t)room;
     return 0;
@@ -150,6 +161,9 @@ static int remember(struct partial *p, const struct transcript *t)
         p->since[i] = t->heard_seconds;
     }
     p->count = count;
+    for (size_t i = 0, token = 0; i < t->words.count; i++)
+        while (token < t->words.ends[i])
+            p->confidence[token++] = t->words.words[i].confidence;
     return 0;
 }
 
@@ -181,10 +195,10 @@ int partial_look(struct partial *partial, const float *samples, size_t count, do
     const struct beam_guess guess = {partial->tokens, partial->count, partial->committed};
     int result = recognizer_glance(partial->recognizer, samples, count, start, &guess, transcript);
     if (result != 0)
-        return result;
+        return result < 0 ? result : PARTIAL_UNCHANGED;
     if (wait_for_another(partial, transcript)) {
         transcript_finish(transcript);
-        return 1;
+        return PARTIAL_DOUBTED;
     }
     commit(partial, transcript, start);
     result = remember(partial, transcript);

@@ -19,10 +19,16 @@ void partial_destroy(struct partial *partial);
 /* A new segment: nothing is known of it. */
 void partial_begin(struct partial *partial);
 
+/* What a look may come to. */
+enum partial_outcome {
+    PARTIAL_HEARD,     /* the transcript is made; in the other cases none is */
+    PARTIAL_UNCHANGED, /* there was nothing new to hear, and next to no work */
+    PARTIAL_DOUBTED,   /* what was heard is not believed, and may be right the next time */
+};
+
 /*
  * Looks at the segment so far: the samples of the last call and some more, `start` its time in the
- * stream. 0: `transcript` is made; 1: there was nothing new to hear, and none is. Errors as
- * recognizer_recognise.
+ * stream. Returns an outcome, or an error as recognizer_recognise.
  */
 int partial_look(struct partial *partial, const float *samples, size_t count, double start,
                  struct transcript *transcript);

@@ -17,6 +17,12 @@
 /* Seconds of silence behind a segment that goes on: its end will be heard again. */
 #define GLANCE_PADDING 1.0
 
+/* Of the threshold for final texts, for the first text of a segment. */
+#define FIRST_GLANCE_SHARE 0.67f
+
+/* What a text is for. */
+enum occasion { FINAL, GLANCE, FIRST_GLANCE };
+
 struct recognizer {
     struct hearken_model *model;
     const struct network *network;
@@ -254,13 +260,17 @@ static void search_final(struct recognizer *r, struct hearken_matrix memory, siz
 
 /*
  * Text that the network itself does not believe: unsure of its tokens, or half as unsure where it
- * also says that nobody speaks. docs/accuracy.md has the figures behind the defaults.
+ * also says that nobody speaks. docs/accuracy.md has the figures behind the defaults. The first
+ * text of a segment that goes on has to be surer: in noise it often says something at first.
  */
-static bool is_invented(const struct recognizer *r, const struct transcript *t)
+static bool is_invented(const struct recognizer *r, enum occasion occasion,
+                        const struct transcript *t)
 {
     float threshold = r->options.log_probability_threshold;
     if (t->no_speech > r->options.no_speech_threshold)
         threshold /= 2;
+    if (occasion == FIRST_GLANCE)
+        threshold *= FIRST_GLANCE_SHARE;
     return t->log_probability < threshold;
 }
 
@@ -273,9 +283,8 @@ static int drop_text(const struct recognizer *r, uint32_t forced, struct transcr
     return t->text ? 0 : -ENOMEM;
 }
 
-/* `whole`: the segment has been said to its end. */
 static int take_text(const struct recognizer *r, size_t samples, double start, uint32_t forced,
-                     bool whole, struct transcript *t)
+                     enum occasion occasion, struct transcript *t)
 {
     const struct vocabulary *vocabulary = &r->network->vocabulary;
     t->text = vocabulary_text(vocabulary, t->search.tokens, t->search.count);
@@ -287,7 +296,8 @@ static int take_text(const struct recognizer *r, size_t samples, double start, u
     t->compression = guards_compression(t->text);
     t->looped = t->compression > r->options.compression_threshold;
     /* What could not be written to its end will be heard again, if there is more to come. */
-    t->dropped = is_invented(r, t) || t->looped || (t->search.stopped && !whole);
+    t->dropped =
+        is_invented(r, occasion, t) || t->looped || (t->search.stopped && occasion != FINAL);
     if (t->dropped && drop_text(r, forced, t) < 0)
         return -ENOMEM;
     return word_list_make(&t->words, &t->search, vocabulary, start, (double)samples / HEARKEN_RATE,
@@ -302,14 +312,14 @@ static int take_silence(struct transcript *t)
 }
 
 static int end_transcript(struct recognizer *r, size_t samples, double start, uint32_t forced,
-                          bool whole, struct transcript *transcript)
+                          enum occasion occasion, struct transcript *transcript)
 {
     int result = r->pass.error;
     /* Memory may be there again for the next segment, and what was wrong with a call passes. */
     if (result == -ENOMEM || result == -EINVAL)
         r->pass.error = 0;
     if (result == 0)
-        result = take_text(r, samples, start, forced, whole, transcript);
+        result = take_text(r, samples, start, forced, occasion, transcript);
     if (result < 0)
         transcript_finish(transcript);
     return result;
@@ -327,7 +337,7 @@ int recognizer_recognise(struct recognizer *recognizer, const float *samples, si
     struct hearken_matrix memory = listener_hear(r->listener, &r->pass, r->features, frames);
     speller_forget(r->speller);
     search_final(r, memory, count, guess, &transcript->search);
-    int result = end_transcript(r, count, start, guess->forced, true, transcript);
+    int result = end_transcript(r, count, start, guess->forced, FINAL, transcript);
     if (result < 0)
         return result;
     transcript->committed = strlen(transcript->text);
@@ -397,6 +407,7 @@ int recognizer_glance(struct recognizer *recognizer, const float *samples, size_
         return result;
     bool more = hears_chunks(r);
     double seconds = (double)count / HEARKEN_RATE;
+    enum occasion occasion = guess->count > 0 ? GLANCE : FIRST_GLANCE;
     struct hearken_matrix memory = more ? hear_more(r) : hear_again(r, count);
     if (r->pass.error < 0)
         return r->pass.error;
@@ -406,7 +417,7 @@ int recognizer_glance(struct recognizer *recognizer, const float *samples, size_
     const struct beam_options options = search_options(r, count);
     speller_listen(r->speller, &r->pass, memory);
     search(r, &options, guess, NULL, &transcript->search);
-    result = end_transcript(r, count, start, guess->forced, false, transcript);
+    result = end_transcript(r, count, start, guess->forced, occasion, transcript);
     transcript->heard_seconds = more ? memory.rows * recognizer_step_seconds(r) : seconds;
     return result;
 }

@@ -146,6 +146,16 @@ void hearken_stream_cancel(struct hearken_stream *stream)
     atomic_store(&stream->cancelled, true);
 }
 
+void hearken_stream_count(const struct hearken_stream *stream,
+                          struct hearken_stream_counters *counters)
+{
+    *counters = (struct hearken_stream_counters){
+        .partial_updates = stream->pace.looks,
+        .partial_skipped = stream->pace.skipped,
+        .partial_seconds = stream->pace.spent,
+    };
+}
+
 /* ---- Events ---- */
 
 static double seconds_at(const struct hearken_stream *s, size_t sample)
@@ -338,9 +348,11 @@ static int look(struct hearken_stream *s, size_t fresh)
     struct transcript transcript;
     double start = seconds_at(s, 0), began = now();
     int result = partial_look(s->partial, s->samples, s->count, start, &transcript);
-    if (result != 0)
+    if (result < 0 || result == PARTIAL_UNCHANGED)
         return result < 0 ? result : 0;
     pace_look(&s->pace, now() - began);
+    if (result == PARTIAL_DOUBTED)
+        return 0;
     result = send_text(s, HEARKEN_EVENT_PARTIAL, &transcript, start, seconds_at(s, s->count));
     transcript_finish(&transcript);
     return result;

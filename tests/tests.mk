@@ -106,6 +106,10 @@ lint: $(venv)/ready
 bench: all $(BUILD)/tests/kernels-test
 	$(BUILD)/tests/kernels-test --bench $(plugin_files)
 
+.PHONY: bench-streaming
+bench-streaming: all $(BUILD)/bin/stream-bench $(venv)/ready
+	tests/bench/streaming --build $(BUILD) $(ARGS)
+
 # ---- Fuzzing: clang's libFuzzer, a tree of its own ---------------------------------------------
 
 FUZZ_BUILD  := build/fuzz

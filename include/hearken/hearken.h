@@ -414,6 +414,17 @@ HEARKEN_API int hearken_stream_finish(struct hearken_stream *stream, struct hear
  * event is sent. */
 HEARKEN_API void hearken_stream_cancel(struct hearken_stream *stream);
 
+/* For whoever tunes or watches it: what partial updates a stream has made. */
+struct hearken_stream_counters {
+    uint64_t partial_updates;
+    uint64_t partial_skipped; /* that would have taken longer than the sound they were about */
+    double partial_seconds;   /* spent on them, of a monotonic clock */
+};
+
+/* From the thread that uses the stream. */
+HEARKEN_API void hearken_stream_count(const struct hearken_stream *stream,
+                                      struct hearken_stream_counters *counters);
+
 HEARKEN_API void hearken_stream_destroy(struct hearken_stream *stream);
 
 #ifdef __cplusplus

@@ -86,3 +86,21 @@ def test_long_recording(real: Daemon, folder: Path, hearken) -> None:
     text = hearken("transcribe", "--socket", real.socket, "--no-filename", file)
     assert word_errors(reference, words(text.replace("\n", " "))).total() <= 8
     assert len(text_of(answer(real.socket, sound))) > 0
+
+
+@pytest.mark.parametrize("recording", [SHORT, LONG])
+def test_committed_words_stay(real: Daemon, recording: Path) -> None:
+    """What was committed is in all later texts, and the final one is what it is without them."""
+    settings = {"events": True, "words": True, "partial_seconds": 0.32, "partial_share": 0}
+    events = answer(real.socket, pcm(recording), {"hearken": settings})
+    segments = [event.data for event in of_type(events, "hearken-segment")]
+    committed, commits = b"", 0
+    for segment in segments:
+        text = segment["text"].encode()
+        assert text.startswith(committed)
+        assert 0 <= segment["committed_words"] <= len(segment["words"])
+        commits += segment["committed"] > len(committed)
+        committed = text[: segment["committed"]] if segment["type"] == "partial" else b""
+        assert segment["type"] == "partial" or segment["committed"] == len(text)
+    assert len(segments) > 5 and commits > 1
+    assert words(text_of(events)) == words(transcribed(real.socket, pcm(recording)))

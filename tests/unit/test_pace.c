@@ -66,7 +66,8 @@ static void test_as_often_as_is_affordable(void)
         run(&pace, 100, costs[i], true, &longest);
         double every = fmax(0.16, 2 * costs[i]);
         CU_ASSERT_DOUBLE_EQUAL((double)pace.looks, 100 / every, 0.12 * 100 / every + 1);
-        CU_ASSERT((double)pace.looks * costs[i] <= 0.5 * 100 + costs[i]);
+        CU_ASSERT_DOUBLE_EQUAL(pace.spent, (double)pace.looks * costs[i], 1e-6);
+        CU_ASSERT(pace.spent <= 0.5 * 100 + costs[i]);
         CU_ASSERT(longest <= 0.64 + 1e-6);
         CU_ASSERT_EQUAL(pace.skipped, 0);
     }
