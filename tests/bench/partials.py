@@ -28,7 +28,8 @@ class Recording:
     """What a stream told of one recording."""
 
     events: list[dict[str, Any]] = field(default_factory=list)  # partial and final
-    costs: list[tuple[float, float]] = field(default_factory=list)  # at, processor seconds
+    costs: list[tuple[float, float]] = field(default_factory=list)  # seconds of the segment, work
+    ends: list[float] = field(default_factory=list)  # work at the end of a segment
 
     @property
     def partials(self) -> list[dict[str, Any]]:
@@ -68,6 +69,16 @@ def pack(arguments: argparse.Namespace) -> bytes:
     return bytes(packed)
 
 
+def add_cost(recording: Recording, at: float, cost: float) -> None:
+    """To the segment of the last event."""
+    last = recording.events[-1] if recording.events else {"type": "partial", "start": 0.0}
+    if last["type"] == "final":
+        if len(recording.ends) < len(recording.finals):
+            recording.ends.append(cost)
+    else:
+        recording.costs.append((at - last["start"], cost))
+
+
 def run(arguments: argparse.Namespace, clips: bytes, partial_seconds: float) -> list[Recording]:
     program = REPOSITORY / arguments.build / "bin" / "stream-bench"
     command = [str(program), arguments.model, f"partial_seconds={partial_seconds}"]
@@ -78,7 +89,7 @@ def run(arguments: argparse.Namespace, clips: bytes, partial_seconds: float) -> 
         if "clip" in item:
             recordings.append(Recording())
         elif "cost" in item:
-            recordings[-1].costs.append((item["at"], item["cost"]))
+            add_cost(recordings[-1], item["at"], item["cost"])
         elif item["type"] != "end":
             recordings[-1].events.append(item)
     return recordings
@@ -169,22 +180,20 @@ def print_costs(recordings: list[Recording]) -> None:
     classes: dict[int, tuple[float, float]] = {}
     ends: list[float] = []
     for recording in recordings:
-        starts = sorted({event["start"] for event in recording.partials} | {0.0})
         before = 0.0
-        for at, cost in recording.costs[:-1]:
-            start = max(s for s in starts if s <= at)
-            index = int((at - start) / CLASS_SECONDS)
-            sound, work = classes.get(index, (0.0, 0.0))
-            classes[index] = (sound + at - before, work + cost)
+        for at, cost in recording.costs:
+            before = before if before < at else 0.0
+            sound, work = classes.get(int(at / CLASS_SECONDS), (0.0, 0.0))
+            classes[int(at / CLASS_SECONDS)] = (sound + at - before, work + cost)
             before = at
-        ends.append(recording.costs[-1][1])
+        ends += recording.ends
     for index, (sound, work) in sorted(classes.items()):
         low = index * CLASS_SECONDS
         print(
             f"  {low:2} to {low + CLASS_SECONDS:2} s: "
             f"{work / max(sound, 1e-9):.3f} processor seconds a second"
         )
-    print(f"at the end of a recording: {spread(ends)} of processor time")
+    print(f"at the end of a segment: {spread(ends)} of processor time")
 
 
 def measure(arguments: argparse.Namespace) -> None:
