@@ -51,8 +51,9 @@ void logmel_compute(const struct logmel *logmel, const float *samples, size_t co
 
 /* ---- Stream ---- */
 
-/* A signal that comes in pieces. Keeps all frames that it has finished (32 kB a second at 80
- * bands), and of the samples only those that are still needed. One thread at a time. */
+/* A signal that comes in pieces. Keeps the frames that it has finished (32 kB a second at 80 bands)
+ * until they are forgotten, and of the samples only those that are still needed. One thread at a
+ * time. */
 struct logmel_stream;
 
 /* Errors: -ENOMEM. */
@@ -74,6 +75,9 @@ size_t logmel_stream_samples(const struct logmel_stream *stream);
 
 /* Frames that no later sample can change; after finish: all. */
 size_t logmel_stream_frames(const struct logmel_stream *stream);
+
+/* Lets go of the frames before `frame`, which are not to be read or peeked at any more. */
+void logmel_stream_forget(struct logmel_stream *stream, size_t frame);
 
 /* Copies the frames from <= t < to <= logmel_stream_frames to `out` [to - from, bands]. */
 void logmel_stream_read(const struct logmel_stream *stream, size_t from, size_t to, float *out);

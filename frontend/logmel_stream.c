@@ -14,8 +14,9 @@
 
 struct logmel_stream {
     const struct logmel *logmel;
-    float *rows;             /* [capacity, bands] */
-    size_t stored, capacity; /* rows that are computed; those that have room */
+    float *rows;             /* [capacity, bands], of the frames from `forgotten` on */
+    size_t forgotten;        /* frames */
+    size_t stored, capacity; /* frames that are computed; rows that have room */
     size_t frames;           /* finished: `stored` and, after finish, silence */
     size_t first, count;     /* samples first <= i < count are held */
     bool finished;
@@ -42,7 +43,7 @@ void logmel_stream_destroy(struct logmel_stream *stream)
 
 void logmel_stream_restart(struct logmel_stream *stream)
 {
-    stream->stored = stream->frames = 0;
+    stream->forgotten = stream->stored = stream->frames = 0;
     stream->first = stream->count = 0;
     stream->finished = false;
 }
@@ -65,7 +66,7 @@ static int reserve(struct logmel_stream *stream, size_t rows)
 
 static float *row_at(const struct logmel_stream *stream, size_t frame)
 {
-    return stream->rows + frame * logmel_bands(stream->logmel);
+    return stream->rows + (frame - stream->forgotten) * logmel_bands(stream->logmel);
 }
 
 /* The signal so far, if it ended at `total`. */
@@ -80,7 +81,7 @@ static int store(struct logmel_stream *stream, size_t frames, size_t total)
 {
     if (frames <= stream->stored)
         return 0;
-    if (reserve(stream, frames) < 0)
+    if (reserve(stream, frames - stream->forgotten) < 0)
         return -ENOMEM;
     struct logmel_signal signal = signal_of(stream, total);
     logmel_signal_frames(stream->logmel, &signal, stream->stored, frames,
@@ -152,6 +153,17 @@ int logmel_stream_finish(struct logmel_stream *stream, size_t padding)
     stream->frames = frames;
     stream->finished = true;
     return 0;
+}
+
+void logmel_stream_forget(struct logmel_stream *stream, size_t frame)
+{
+    size_t before = frame < stream->stored ? frame : stream->stored;
+    if (before <= stream->forgotten)
+        return;
+    size_t left = stream->stored - before;
+    size_t row = logmel_bands(stream->logmel) * sizeof(*stream->rows);
+    memmove(stream->rows, row_at(stream, before), left * row);
+    stream->forgotten = before;
 }
 
 size_t logmel_stream_samples(const struct logmel_stream *stream)

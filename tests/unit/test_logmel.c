@@ -322,6 +322,38 @@ static void test_peek(void)
     free(samples);
 }
 
+/* What has been read may be forgotten; what comes is the same. */
+static void test_forget(void)
+{
+    seed();
+    float *samples = make_signal(KIND_NOISE, 20000);
+    float *whole = make_rows(logmel_frames(20000)), *row = make_rows(1);
+    struct logmel_stream *stream;
+    logmel_compute(logmel, samples, 20000, 0, whole);
+    CU_ASSERT_EQUAL_FATAL(logmel_stream_create(logmel, &stream), 0);
+    size_t count = 0, seen = 0;
+    while (count < 20000) {
+        size_t piece = (size_t)rand() % 900;
+        piece = piece < 20000 - count ? piece : 20000 - count;
+        logmel_stream_forget(stream, rand() % 3 ? seen : SIZE_MAX * (seen == 0));
+        CU_ASSERT_EQUAL(logmel_stream_feed(stream, samples + count, piece), 0);
+        count += piece;
+        if (count == 20000)
+            CU_ASSERT_EQUAL(logmel_stream_finish(stream, 0), 0);
+        for (; seen < logmel_stream_frames(stream); seen++) {
+            logmel_stream_read(stream, seen, seen + 1, row);
+            CU_ASSERT(same(row, whole + seen * BANDS, 1));
+        }
+    }
+    CU_ASSERT_EQUAL(seen, logmel_frames(20000));
+    logmel_stream_restart(stream);
+    feed(stream, samples, 4000, 300, whole);
+    logmel_stream_destroy(stream);
+    free(row);
+    free(whole);
+    free(samples);
+}
+
 static void test_restart(void)
 {
     seed();
@@ -436,6 +468,7 @@ void add_logmel_tests(void)
     CU_add_test(suite, "streams of every length", test_streams_of_every_length);
     CU_add_test(suite, "long streams", test_long_streams);
     CU_add_test(suite, "peek", test_peek);
+    CU_add_test(suite, "forget", test_forget);
     CU_add_test(suite, "restart", test_restart);
     CU_add_test(suite, "threads share a plan", test_threads_share_a_plan);
     CU_add_test(suite, "refuses what is wrong", test_refuses_what_is_wrong);
