@@ -3,7 +3,9 @@
 #include "gguf.h"
 #include "parameters.h"
 #include "vocabulary.h"
+#include "voice.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -44,6 +46,26 @@ static void walk_tensor(const struct gguf *gguf, const struct gguf_tensor *tenso
         sum += bytes[i];
 }
 
+/* What is read of it is good to be used. */
+static void read_voice(const struct gguf *gguf, uint32_t mels)
+{
+    struct voice *voice = NULL;
+    struct voice_state *state = NULL;
+    struct hearken_error error = {""};
+    float *frame = calloc(mels, sizeof(*frame));
+    int result = voice_read(gguf, mels, &voice, &error);
+    require(result == 0 || error.message[0] != 0);
+    if (frame && voice && voice_state_create(voice, &state) == 0) {
+        for (uint32_t i = 0; i < 3; i++) {
+            float probability = voice_hear(state, frame);
+            require(isnan(probability) || (probability >= 0 && probability <= 1));
+        }
+    }
+    voice_state_destroy(state);
+    voice_destroy(voice);
+    free(frame);
+}
+
 static void read_network(const struct gguf *gguf)
 {
     struct parameters parameters;
@@ -55,6 +77,7 @@ static void read_network(const struct gguf *gguf)
         for (uint32_t i = 0; i < s->start_count; i++)
             require(s->start[i] < s->vocabulary);
         require(parameters.listener.width % parameters.listener.heads == 0);
+        read_voice(gguf, parameters.features.mels);
     } else {
         require(error.message[0] != 0);
     }
