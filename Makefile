@@ -91,7 +91,7 @@ include_kernels  := -Iinclude
 include_parity   := -Iinclude -Ifrontend -Iplugins -Imodels -DHEARKEN_SOURCE_ROOT='"$(CURDIR)"'
 
 include_for = $(strip $(or \
-	$(if $(filter models/model.c models/recognizer.c models/stream.c,$(1)),$(include_models) -Ifrontend),\
+	$(if $(filter models/model.c models/recognizer.c models/segmenter.c models/stream.c,$(1)),$(include_models) -Ifrontend),\
 	$(if $(filter frontend/%,$(1)),$(include_frontend)),\
 	$(if $(filter daemon/ctl/%,$(1)),$(include_ctl)),\
 	$(if $(filter daemon/%,$(1)),$(include_daemon)),\

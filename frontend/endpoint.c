@@ -24,6 +24,7 @@ struct endpoint {
     uint32_t heard;       /* frames of it, 0: none */
     bool open;
     uint64_t from;        /* first frame of the open segment */
+    uint64_t held;        /* frames before it are not to be cut */
     uint64_t speech_ends; /* one behind the last frame of speech in it */
     struct endpoint_event events[MAX_EVENTS];
     uint32_t event_count, taken;
@@ -115,6 +116,8 @@ static struct stretch longest_pause(const struct endpoint *e, struct stretch win
 /* The centre of the stretch that is least like speech; of those that are alike, the quietest. */
 static uint64_t quietest(const struct endpoint *e, struct stretch window)
 {
+    if (window.to - window.from < ENDPOINT_STRETCH)
+        return window.from + (window.to - window.from) / 2;
     uint64_t best = window.from;
     double least = INFINITY, softest = INFINITY;
     for (uint64_t t = window.from; t + ENDPOINT_STRETCH <= window.to; t++) {
@@ -145,10 +148,13 @@ static void end_speech(struct endpoint *e)
     e->heard = 0;
 }
 
-/* In its second half, so that what is left of a long sentence is not a word or two. */
+/* Behind what is held and in its second half, so that what is left of a long sentence is not a word
+ * or two. */
 static void cut(struct endpoint *e)
 {
     struct stretch window = {e->from + e->options.longest / 2, e->count};
+    if (e->held > window.from)
+        window.from = minimum(e->held, e->count);
     struct stretch pause = longest_pause(e, window);
     uint64_t paused = pause.to - pause.from, trailing = e->count - e->speech_ends;
     if (trailing >= ENDPOINT_STRETCH && trailing >= paused) {
@@ -187,6 +193,11 @@ static void listen_for_start(struct endpoint *e, float probability)
     e->from = back_from(e, e->candidate, o->pre_roll);
     e->speech_ends = e->count;
     tell(e, ENDPOINT_STARTED, e->candidate, e->candidate);
+}
+
+void endpoint_hold(struct endpoint *endpoint, uint64_t frame)
+{
+    endpoint->held = frame;
 }
 
 void endpoint_feed(struct endpoint *endpoint, float probability, float loudness)

@@ -51,6 +51,9 @@ void endpoint_destroy(struct endpoint *endpoint);
  */
 void endpoint_feed(struct endpoint *endpoint, float probability, float loudness);
 
+/* The open segment is not to be cut before this frame, however long it is. */
+void endpoint_hold(struct endpoint *endpoint, uint64_t frame);
+
 /* There are no more frames: ends the segment that is open. Events are to be taken before and after.
  */
 void endpoint_finish(struct endpoint *endpoint);

@@ -64,6 +64,12 @@ int hearken_model_open(const char *path, const struct hearken_backend_options *o
                      strerror(-result));
         goto failed;
     }
+    struct hearken_error inside = {""};
+    result = voice_read(n->gguf, n->parameters.features.mels, &m->voice, &inside);
+    if (result < 0) {
+        hearken_fail(error, result, "%s: %.400s", path, inside.message);
+        goto failed;
+    }
     m->name = copy_string(n->gguf, "general.name");
     m->description = copy_string(n->gguf, "general.description");
     if (!m->name || !m->description) {
@@ -81,6 +87,7 @@ void hearken_model_destroy(struct hearken_model *model)
 {
     if (!model)
         return;
+    voice_destroy(model->voice);
     logmel_destroy(model->logmel);
     network_destroy(model->network);
     free(model->name);

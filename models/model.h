@@ -4,12 +4,14 @@
 #define HEARKEN_MODELS_MODEL_H
 
 #include "network.h"
+#include "voice.h"
 
 struct logmel;
 
 struct hearken_model {
     struct network *network;
     struct logmel *logmel;
+    struct voice *voice; /* NULL if the file has none */
     char *name, *description;
 };
 

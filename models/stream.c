@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * A stream: samples in, events out. Collects mono sound at HEARKEN_RATE, cuts it into segments at
- * quiet places, has each recognised and tells what was heard.
+ * A stream: samples in, events out. Collects mono sound at HEARKEN_RATE, takes the segments of it
+ * that hold speech, or cuts it at quiet places where there is no network that knows, has each
+ * recognised and tells what was heard.
  */
 #include "pace.h"
 #include "partial.h"
+#include "segmenter.h"
 
 #include "format.h"
 #include "resample.h"
@@ -33,6 +35,7 @@ struct hearken_stream {
     struct pace pace;
     double left; /* when the last write returned; 0: there was none */
     struct resampler *resampler;
+    struct segmenter *segmenter; /* NULL: segments are cut at quiet places */
     atomic_bool cancelled;
     bool finished;
     int failed; /* what write or finish ended with */
@@ -61,6 +64,10 @@ void hearken_stream_options_init(struct hearken_stream_options *options)
         .log_probability_threshold = -0.9f,
         .compression_threshold = 2.4f,
         .partial_share = 0.5f,
+        .voice = true,
+        .voice_threshold = 0.5f,
+        .pre_roll = 0.3f,
+        .endpoint_seconds = 0.6f,
     };
 }
 
@@ -89,6 +96,9 @@ static int check_options(const struct hearken_stream_options *o, struct hearken_
         {"compression_threshold", (double)o->compression_threshold, 1, 1000},
         {"partial_seconds", (double)o->partial_seconds, 0, 28},
         {"partial_share", (double)o->partial_share, 0, 1},
+        {"voice_threshold", (double)o->voice_threshold, 0.05, 0.95},
+        {"pre_roll", (double)o->pre_roll, 0, 2},
+        {"endpoint_seconds", (double)o->endpoint_seconds, 0.1, 10},
     };
     for (size_t i = 0; i < sizeof(ranges) / sizeof(*ranges); i++) {
         int result = check_range(ranges[i].name, ranges[i].value, ranges[i].lowest,
@@ -120,7 +130,9 @@ int hearken_stream_create(struct hearken_model *model, const struct hearken_stre
     result = s->mono ? 0 : -ENOMEM;
     if (result < 0 || (result = resampler_create(options->audio.rate, &s->resampler)) < 0 ||
         (result = recognizer_create(model, &s->options, &s->cancelled, &s->recognizer)) < 0 ||
-        (result = partial_create(s->recognizer, &model->network->vocabulary, &s->partial)) < 0) {
+        (result = partial_create(s->recognizer, &model->network->vocabulary, &s->partial)) < 0 ||
+        (result = segmenter_create(model, options, recognizer_max_samples(s->recognizer),
+                                   &s->segmenter)) < 0) {
         hearken_stream_destroy(s);
         return hearken_fail(error, result, "a stream cannot be made: %s", strerror(-result));
     }
@@ -133,6 +145,7 @@ void hearken_stream_destroy(struct hearken_stream *stream)
 {
     if (!stream)
         return;
+    segmenter_destroy(stream->segmenter);
     partial_destroy(stream->partial);
     recognizer_destroy(stream->recognizer);
     resampler_destroy(stream->resampler);
@@ -226,14 +239,10 @@ static int send_text(struct hearken_stream *s, enum hearken_event_type type,
     return 0;
 }
 
-static void send_end(struct hearken_stream *s)
+static void send_moment(struct hearken_stream *s, enum hearken_event_type type, uint64_t sample)
 {
-    const struct hearken_event event = {
-        .type = HEARKEN_EVENT_END,
-        .start = seconds_at(s, 0),
-        .end = seconds_at(s, 0),
-        .text = "",
-    };
+    double time = (double)sample / HEARKEN_RATE;
+    const struct hearken_event event = {.type = type, .start = time, .end = time, .text = ""};
     s->callback(s->context, &event);
 }
 
@@ -285,6 +294,22 @@ static int recognise(struct hearken_stream *s, size_t from, size_t to,
     return result;
 }
 
+static void forget(struct hearken_stream *s, size_t count)
+{
+    if (count == 0)
+        return;
+    s->count -= count;
+    memmove(s->samples, s->samples + count, s->count * sizeof(*s->samples));
+    s->before += count;
+}
+
+static void begin_segment(struct hearken_stream *s)
+{
+    s->sounds = !segment_is_silent(s->samples, s->count);
+    partial_begin(s->partial);
+    pace_begin_segment(&s->pace, (double)s->count / HEARKEN_RATE);
+}
+
 /* Recognises the first `count` samples and forgets them. */
 static int end_segment(struct hearken_stream *s, size_t count)
 {
@@ -292,12 +317,8 @@ static int end_segment(struct hearken_stream *s, size_t count)
     int result = recognise(s, 0, count, &committed);
     if (result < 0)
         return result;
-    s->count -= count;
-    memmove(s->samples, s->samples + count, s->count * sizeof(*s->samples));
-    s->before += count;
-    s->sounds = !segment_is_silent(s->samples, s->count);
-    partial_begin(s->partial);
-    pace_begin_segment(&s->pace, (double)s->count / HEARKEN_RATE);
+    forget(s, count);
+    begin_segment(s);
     return 0;
 }
 
@@ -317,6 +338,45 @@ static int end_full_segments(struct hearken_stream *s)
             return result;
     }
     return 0;
+}
+
+/* ---- Segments of speech ---- */
+
+static int take_voice_event(struct hearken_stream *s, const struct segmenter_event *event)
+{
+    switch (event->type) {
+    case SEGMENTER_STARTED:
+        forget(s, segmenter_keeps(s->segmenter) - s->before);
+        begin_segment(s);
+        if (s->options.voice_events)
+            send_moment(s, HEARKEN_EVENT_VOICE_STARTED, event->from);
+        break;
+    case SEGMENTER_STOPPED:
+        if (s->options.voice_events)
+            send_moment(s, HEARKEN_EVENT_VOICE_STOPPED, event->from);
+        break;
+    case SEGMENTER_SEGMENT:
+        forget(s, event->from - s->before);
+        return end_segment(s, event->to - s->before);
+    }
+    return 0;
+}
+
+/* Hears the last `fresh` samples; recognises what has been said and forgets it, and all that is no
+ * speech. */
+static int end_voiced_segments(struct hearken_stream *s, size_t fresh, bool last)
+{
+    struct segmenter_event event;
+    double committed = partial_committed_seconds(s->partial) * HEARKEN_RATE;
+    segmenter_hold(s->segmenter, s->before + (uint64_t)committed);
+    int result = segmenter_feed(s->segmenter, s->samples + s->count - fresh, fresh);
+    if (result == 0 && last)
+        result = segmenter_finish(s->segmenter);
+    while (result == 0 && segmenter_next(s->segmenter, &event))
+        result = take_voice_event(s, &event);
+    if (result == 0)
+        forget(s, last ? s->count : segmenter_keeps(s->segmenter) - s->before);
+    return result;
 }
 
 /* ---- Partial texts ---- */
@@ -383,7 +443,8 @@ static int take_block(struct hearken_stream *s, const uint8_t *samples, size_t f
     if (got < 0)
         return (int)got;
     s->count += (size_t)got;
-    if ((result = end_full_segments(s)) < 0)
+    result = s->segmenter ? end_voiced_segments(s, (size_t)got, false) : end_full_segments(s);
+    if (result < 0 || (s->segmenter && !segmenter_is_open(s->segmenter)))
         return result;
     return look(s, s->count < (size_t)got ? s->count : (size_t)got);
 }
@@ -397,6 +458,8 @@ static int take_rest(struct hearken_stream *s)
     if (got < 0)
         return (int)got;
     s->count += (size_t)got;
+    if (s->segmenter)
+        return end_voiced_segments(s, (size_t)got, true);
     if ((result = end_full_segments(s)) < 0)
         return result;
     return s->count > 0 ? end_segment(s, s->count) : 0;
@@ -450,6 +513,6 @@ int hearken_stream_finish(struct hearken_stream *stream, struct hearken_error *e
     if ((result = take_rest(stream)) < 0)
         return fail_stream(stream, result, error);
     stream->finished = true;
-    send_end(stream);
+    send_moment(stream, HEARKEN_EVENT_END, stream->before);
     return 0;
 }

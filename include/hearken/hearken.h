@@ -324,6 +324,8 @@ enum hearken_event_type {
                               takes it back */
     HEARKEN_EVENT_FINAL,   /* text of a whole segment; sent for segments that hold text */
     HEARKEN_EVENT_END,     /* after the last final: nothing follows */
+    HEARKEN_EVENT_VOICE_STARTED, /* somebody speaks from `start` = `end` on; if asked for */
+    HEARKEN_EVENT_VOICE_STOPPED, /* nobody does from there on; before the final of what was said */
 };
 
 struct hearken_word {
@@ -346,7 +348,7 @@ struct hearken_alignment {
 struct hearken_event {
     enum hearken_event_type type;
     double start, end; /* of the segment */
-    const char *text;  /* "" for an end event */
+    const char *text;  /* "" for an end or voice event */
     float confidence;  /* 0..1: the geometric mean of the tokens' probabilities */
     /*
      * So many bytes at the start of `text`, whole words, stay as they are in all events of this
@@ -383,6 +385,14 @@ struct hearken_stream_options {
                                   * more often where that takes no more; 0: by sound alone, and so
                                   * the same at every run; default 0.5 */
     bool alignment;              /* events carry the alignment; default false */
+    bool voice;             /* recognise only what the model's voice network takes for speech, if it
+                               has one; default true */
+    float voice_threshold;  /* its probability at which speech begins, 0.05..0.95; default 0.5 */
+    float pre_roll;         /* seconds before that which belong to the segment, 0..2; default 0.3 */
+    float endpoint_seconds; /* silence that ends a segment, 0.1..10; default 0.6 */
+    bool endpointing;       /* end segments so even without partial events: for a speaker who waits;
+                               otherwise pauses up to `padding` do not part them. Default false */
+    bool voice_events;      /* send the voice events; default false */
 };
 
 /* Fills in the defaults. */

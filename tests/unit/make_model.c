@@ -367,3 +367,35 @@ struct hearken_model *open_model(const struct made_file *file)
     free(path);
     return model;
 }
+
+/* ---- Voice ---- */
+
+static void put_floats(struct made_file *file, const char *name, uint32_t columns, uint32_t rows,
+                       const float *values)
+{
+    made_tensor(file, name, GGUF_TENSOR_F32, (uint64_t[4]){columns, rows}, values,
+                (size_t)columns * rows * sizeof(*values));
+}
+
+/* One unit: the mean through a gate that is open for what is new alone, and a steep end. */
+void add_voice(struct made_file *file, uint32_t mels, float level)
+{
+    float *mean = malloc(mels * sizeof(*mean));
+    for (uint32_t i = 0; i < mels; i++)
+        mean[i] = 1.0f / (float)mels;
+    made_number(file, "hearken.voice.mels", GGUF_U32, mels);
+    made_number(file, "hearken.voice.width", GGUF_U32, 1);
+    made_number(file, "hearken.voice.layers", GGUF_U32, 1);
+    made_number(file, "hearken.voice.floor", GGUF_F32, -10);
+    made_number(file, "hearken.voice.shift", GGUF_F32, 10);
+    made_number(file, "hearken.voice.scale", GGUF_F32, 1);
+    put_floats(file, "voice.input.weight", mels, 1, mean);
+    put_floats(file, "voice.input.bias", 1, 1, (const float[]){0});
+    put_floats(file, "voice.layer.0.input.weight", 1, 3, (const float[]){0, 0, 8});
+    put_floats(file, "voice.layer.0.input.bias", 3, 1, (const float[]){0, -50, -8 * (level + 10)});
+    put_floats(file, "voice.layer.0.hidden.weight", 1, 3, (const float[]){0, 0, 0});
+    put_floats(file, "voice.layer.0.hidden.bias", 3, 1, (const float[]){0, 0, 0});
+    put_floats(file, "voice.output.weight", 1, 1, (const float[]){10});
+    put_floats(file, "voice.output.bias", 1, 1, (const float[]){0});
+    free(mean);
+}

@@ -28,6 +28,10 @@ struct model_shape transformer_shape(uint32_t seed);
 /* The file of such a network: made_finish. */
 struct made_file make_model(const struct model_shape *shape);
 
+/* Gives it a voice network that takes for speech what is louder than `level`, the mean of a frame's
+ * log-mel bands. */
+void add_voice(struct made_file *file, uint32_t mels, float level);
+
 /* Sets element `index` of a tensor of type F32. */
 void set_weight(struct made_file *file, const char *name, size_t index, float value);
 

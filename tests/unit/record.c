@@ -122,7 +122,7 @@ void take_event(void *context, const struct hearken_event *event)
     note(&r->text, "%d %a %a '%s' %a %zu\n", (int)event->type, event->start, event->end,
          event->text, (double)event->confidence, event->committed);
     note_words(r, event);
-    if (event->type != HEARKEN_EVENT_END)
+    if (event->type == HEARKEN_EVENT_PARTIAL || event->type == HEARKEN_EVENT_FINAL)
         follow_committed(r, event);
     if (event->alignment)
         note_alignment(r, event->alignment);
@@ -142,6 +142,10 @@ void take_event(void *context, const struct hearken_event *event)
         r->ends++;
         r->end_time = event->end;
         break;
+    case HEARKEN_EVENT_VOICE_STARTED:
+    case HEARKEN_EVENT_VOICE_STOPPED:
+        r->voice_events++;
+        return;
     }
     r->last_end = event->end;
 }

@@ -22,7 +22,7 @@ struct hearken_stream_options stream_options_of(void);
 struct record {
     struct bytes text;   /* all events, to the bit */
     struct bytes spoken; /* the final texts alone, one a line */
-    size_t finals, partials, ends, words, rows, after_end;
+    size_t finals, partials, ends, words, rows, after_end, voice_events;
     double last_end, first_start, longest, end_time;
     bool ordered, rows_sum_to_one, shown; /* shown: a text that may still change */
     char committed[1024];                 /* of this segment */

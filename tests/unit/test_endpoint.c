@@ -237,6 +237,30 @@ static void test_cut_without_a_pause(void)
     expect(&run, "+0 [0,152) -250 [152,250) ");
 }
 
+/* What is held is not cut, be there pauses in it; if all is, all of it is one segment. */
+static void test_held(void)
+{
+    struct endpoint_options options = options_of();
+    struct run run;
+    options.silence = 100;
+    begin(&run, &options);
+    speak(&run, 110);
+    pause(&run, 40);
+    endpoint_hold(run.endpoint, 160);
+    speak(&run, 15);
+    feed(&run, 25, 0.6f, 0.5f);
+    speak(&run, 100);
+    expect(&run, "+0 [0,177) -290 [177,290) ");
+    begin(&run, &options);
+    endpoint_hold(run.endpoint, 199);
+    speak(&run, 250);
+    expect(&run, "+0 [0,199) -250 [199,250) ");
+    begin(&run, &options);
+    endpoint_hold(run.endpoint, 5000);
+    speak(&run, 250);
+    expect(&run, "+0 [0,200) -250 [200,250) ");
+}
+
 /* Two words with less than a stretch between them and the end: nothing is left behind the cut. */
 static void test_nothing_behind_the_cut(void)
 {
@@ -338,6 +362,7 @@ void add_endpoint_tests(void)
     CU_add_test(suite, "cut in a pause", test_cut_in_a_pause);
     CU_add_test(suite, "cut at the end", test_cut_at_the_end);
     CU_add_test(suite, "cut without a pause", test_cut_without_a_pause);
+    CU_add_test(suite, "what is held", test_held);
     CU_add_test(suite, "nothing behind the cut", test_nothing_behind_the_cut);
     CU_add_test(suite, "any signal", test_any_signal);
     CU_add_test(suite, "refuses what is wrong", test_refuses_what_is_wrong);

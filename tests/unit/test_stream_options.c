@@ -40,6 +40,8 @@ static void test_defaults(void)
     CU_ASSERT(o.beam_width == 4 && o.length_penalty == 1 && o.padding == 5);
     CU_ASSERT(o.segment_seconds == 28 && o.partial_seconds == 0 && !o.alignment);
     CU_ASSERT_EQUAL(o.partial_share, 0.5f);
+    CU_ASSERT(o.voice && o.voice_threshold == 0.5f && o.pre_roll == 0.3f);
+    CU_ASSERT(o.endpoint_seconds == 0.6f && !o.endpointing && !o.voice_events);
     struct hearken_model *model = model_of(recurrent_shape(1));
     accepts(model, &o);
     hearken_model_destroy(model);
@@ -63,6 +65,9 @@ static void test_real_options(void)
          1000},
         {"partial_seconds", offsetof(struct hearken_stream_options, partial_seconds), 0, 28},
         {"partial_share", offsetof(struct hearken_stream_options, partial_share), 0, 1},
+        {"voice_threshold", offsetof(struct hearken_stream_options, voice_threshold), 0.05f, 0.95f},
+        {"pre_roll", offsetof(struct hearken_stream_options, pre_roll), 0, 2},
+        {"endpoint_seconds", offsetof(struct hearken_stream_options, endpoint_seconds), 0.1f, 10},
     };
     struct hearken_model *model = model_of(recurrent_shape(1));
     for (size_t i = 0; i < sizeof(reals) / sizeof(*reals); i++) {
