@@ -148,10 +148,9 @@ static void on_segment(void *context, const struct heard_segment *segment)
     struct conversation *conversation = context;
     const struct transcribe *transcribe = &conversation->transcribe;
     int status = 0;
-    if (transcribe->options.segments)
-        conversation->peer->send(conversation->context, "hearken-segment",
-                                 json_incref(segment->data), segment->weights,
-                                 segment->weights_length);
+    if (transcribe->options.segments || segment->voice)
+        conversation->peer->send(conversation->context, segment->event, json_incref(segment->data),
+                                 segment->weights, segment->weights_length);
     if (!segment->final)
         return;
     if (transcribe->extended)

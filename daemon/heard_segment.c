@@ -116,9 +116,25 @@ static int put_alignment(struct heard_segment *segment, const struct hearken_ali
     return status < 0 ? status : copy_weights(segment, alignment);
 }
 
-int heard_segment_init(struct heard_segment *segment, const struct hearken_event *event, bool words)
+/* As Wyoming has it, in milliseconds. */
+static int init_voice(struct heard_segment *segment, const char *name, double time)
 {
     *segment = (struct heard_segment){
+        .event = name,
+        .voice = true,
+        .data = json_pack("{s:I}", "timestamp", (json_int_t)llround(time * 1000)),
+    };
+    return segment->data != NULL ? 0 : -ENOMEM;
+}
+
+int heard_segment_init(struct heard_segment *segment, const struct hearken_event *event, bool words)
+{
+    if (event->type == HEARKEN_EVENT_VOICE_STARTED)
+        return init_voice(segment, "voice-started", event->start);
+    if (event->type == HEARKEN_EVENT_VOICE_STOPPED)
+        return init_voice(segment, "voice-stopped", event->start);
+    *segment = (struct heard_segment){
+        .event = "hearken-segment",
         .final = event->type == HEARKEN_EVENT_FINAL,
         .data = json_object(),
     };

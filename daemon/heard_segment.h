@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* What was heard of one segment, in the form in which clients get it (docs/protocol.md). */
+/* What was heard, of one segment or of where one begins or ends, in the form in which clients get
+ * it (docs/protocol.md). */
 #ifndef HEARKEN_DAEMON_HEARD_SEGMENT_H
 #define HEARKEN_DAEMON_HEARD_SEGMENT_H
 
@@ -11,6 +12,8 @@
 #include "hearken/hearken.h"
 
 struct heard_segment {
+    const char *event; /* the type under which it is sent, a constant */
+    bool voice;        /* tells where somebody speaks: there is no text */
     bool final;
     json_t *data;          /* as docs/protocol.md has it; words, alignment if asked for */
     uint8_t *weights;      /* of the alignment: little endian floats [tokens, steps], or NULL */

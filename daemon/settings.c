@@ -57,6 +57,9 @@ void setting_expectation(const struct setting *setting, char *text, size_t size)
     case SETTING_CHOICE:
         join_words(setting, text, size);
         break;
+    case SETTING_SWITCH:
+        snprintf(text, size, "on or off");
+        break;
     }
 }
 
@@ -137,6 +140,16 @@ static int assign_choice(const struct setting *setting, struct settings *setting
     return refuse(setting, value, error);
 }
 
+static int assign_switch(const struct setting *setting, struct settings *settings,
+                         const char *value, struct hearken_error *error)
+{
+    bool on = strcmp(value, "on") == 0;
+    if (!on && strcmp(value, "off") != 0)
+        return refuse(setting, value, error);
+    *(bool *)field(setting, settings) = on;
+    return 0;
+}
+
 int setting_assign(const struct setting *setting, struct settings *settings, const char *value,
                    struct hearken_error *error)
 {
@@ -149,6 +162,9 @@ int setting_assign(const struct setting *setting, struct settings *settings, con
         break;
     case SETTING_CHOICE:
         status = assign_choice(setting, settings, value, error);
+        break;
+    case SETTING_SWITCH:
+        status = assign_switch(setting, settings, value, error);
         break;
     case SETTING_COUNT:
     case SETTING_MODE:
@@ -169,6 +185,8 @@ bool setting_equal(const struct setting *setting, const struct settings *a,
         return strcmp(*(char *const *)left, *(char *const *)right) == 0;
     case SETTING_NUMBER:
         return *(const float *)left == *(const float *)right;
+    case SETTING_SWITCH:
+        return *(const bool *)left == *(const bool *)right;
     case SETTING_COUNT:
     case SETTING_MODE:
     case SETTING_CHOICE:
@@ -185,6 +203,9 @@ int setting_copy(const struct setting *setting, struct settings *to, const struc
         return assign_text(field(setting, to), *(char *const *)source);
     case SETTING_NUMBER:
         *(float *)field(setting, to) = *(const float *)source;
+        break;
+    case SETTING_SWITCH:
+        *(bool *)field(setting, to) = *(const bool *)source;
         break;
     case SETTING_COUNT:
     case SETTING_MODE:

@@ -22,7 +22,8 @@ struct settings {
     char *cpu_mask;         /* "": nothing withheld */
     unsigned threads;       /* 0: the backend's choice */
 
-    struct hearken_stream_options recognition; /* but audio and alignment, which requests set */
+    struct hearken_stream_options recognition; /* but audio, alignment and voice_events,
+                                               which requests set */
 
     char *socket; /* "": in the runtime directory */
     unsigned socket_mode;
@@ -47,6 +48,7 @@ enum setting_type {
     SETTING_MODE,   /* unsigned, written in octal */
     SETTING_NUMBER, /* float */
     SETTING_CHOICE, /* unsigned: index of one of the words */
+    SETTING_SWITCH, /* bool, written on or off */
 };
 
 enum setting_change {

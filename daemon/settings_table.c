@@ -167,6 +167,63 @@ const struct setting setting_table[] = {
                 "says if that takes no more than this share of a core. 0 counts by sound alone.",
     },
     {
+        .section = "recognition",
+        .name = "voice",
+        .type = SETTING_SWITCH,
+        .change = SETTING_RELOAD,
+        .offset = FIELD(recognition.voice),
+        .standard = "on",
+        .help = "Recognise only what the model's voice network takes for speech; what is none "
+                "costs nothing and no words are invented for it. Models without such a network "
+                "hear everything.",
+    },
+    {
+        .section = "recognition",
+        .name = "voice_threshold",
+        .type = SETTING_NUMBER,
+        .change = SETTING_RELOAD,
+        .offset = FIELD(recognition.voice_threshold),
+        .minimum = 0.05,
+        .maximum = 0.95,
+        .standard = "0.5",
+        .help = "The voice network's probability at which speech begins. It goes on down to three "
+                "fifths of that. Less hears softer speech, and more of what is none.",
+    },
+    {
+        .section = "recognition",
+        .name = "pre_roll",
+        .type = SETTING_NUMBER,
+        .change = SETTING_RELOAD,
+        .offset = FIELD(recognition.pre_roll),
+        .maximum = 2,
+        .standard = "0.3",
+        .help = "Seconds before speech is noticed that are recognised with it, so that its first "
+                "sound is not lost.",
+    },
+    {
+        .section = "recognition",
+        .name = "endpoint_seconds",
+        .type = SETTING_NUMBER,
+        .change = SETTING_RELOAD,
+        .offset = FIELD(recognition.endpoint_seconds),
+        .minimum = 0.1,
+        .maximum = 10,
+        .standard = "0.6",
+        .help = "Silence that ends a segment where text is wanted while one speaks: with "
+                "partial_seconds or endpointing. Otherwise silence up to padding does not part "
+                "what was said.",
+    },
+    {
+        .section = "recognition",
+        .name = "endpointing",
+        .type = SETTING_SWITCH,
+        .change = SETTING_RELOAD,
+        .offset = FIELD(recognition.endpointing),
+        .standard = "off",
+        .help = "End segments after endpoint_seconds of silence also without partial text. For "
+                "speakers who wait for it; a recording is recognised better and faster without.",
+    },
+    {
         .section = "server",
         .name = "socket",
         .type = SETTING_TEXT,

@@ -114,7 +114,11 @@ static int read_setting(struct transcribe *transcribe, const struct setting *set
     struct settings scratch = {.recognition = transcribe->options.stream};
     struct hearken_error reason;
     int status;
-    if (json_is_number(value)) {
+    if (setting->type == SETTING_SWITCH) {
+        if (!json_is_boolean(value))
+            return refuse(error, "transcribe: hearken: %s: expected true or false", setting->name);
+        status = setting_assign(setting, &scratch, json_is_true(value) ? "on" : "off", &reason);
+    } else if (json_is_number(value)) {
         status = setting_assign_number(setting, &scratch, json_number_value(value), &reason);
     } else {
         char expectation[160];
@@ -137,6 +141,8 @@ static int read_extension(struct transcribe *transcribe, const char *key, const 
         return read_flag(key, value, &transcribe->options.segments, error);
     if (strcmp(key, "alignment") == 0)
         return read_flag(key, value, &transcribe->options.stream.alignment, error);
+    if (strcmp(key, "voice_events") == 0)
+        return read_flag(key, value, &transcribe->options.stream.voice_events, error);
     const struct setting *setting = setting_find("recognition", key);
     return setting != NULL ? read_setting(transcribe, setting, value, error) : 1;
 }

@@ -8,28 +8,39 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum field_type {
+    REAL,   /* float */
+    WHOLE,  /* unsigned */
+    SWITCH, /* bool, written on or off */
+};
+
 /* One field of struct hearken_stream_options. */
 struct field {
     const char *name;
     size_t offset;
-    bool whole; /* unsigned, else float */
+    enum field_type type;
     double minimum, maximum;
 };
 
-#define FIELD(name, whole, minimum, maximum)                                                       \
+#define FIELD(name, type, minimum, maximum)                                                        \
     {                                                                                              \
-#name, offsetof(struct hearken_stream_options, name), whole, minimum, maximum              \
+#name, offsetof(struct hearken_stream_options, name), type, minimum, maximum               \
     }
 
 static const struct field fields[] = {
-    FIELD(beam_width, true, 1, 16),
-    FIELD(length_penalty, false, 0, 2),
-    FIELD(ctc_weight, false, 0, 1),
-    FIELD(padding, false, 0, 30),
-    FIELD(segment_seconds, false, 2, 28),
-    FIELD(no_speech_threshold, false, 0, 1),
-    FIELD(log_probability_threshold, false, -100, 0),
-    FIELD(compression_threshold, false, 1, 1000),
+    FIELD(beam_width, WHOLE, 1, 16),
+    FIELD(length_penalty, REAL, 0, 2),
+    FIELD(ctc_weight, REAL, 0, 1),
+    FIELD(padding, REAL, 0, 30),
+    FIELD(segment_seconds, REAL, 2, 28),
+    FIELD(no_speech_threshold, REAL, 0, 1),
+    FIELD(log_probability_threshold, REAL, -100, 0),
+    FIELD(compression_threshold, REAL, 1, 1000),
+    FIELD(voice, SWITCH, 0, 1),
+    FIELD(voice_threshold, REAL, 0.05, 0.95),
+    FIELD(pre_roll, REAL, 0, 2),
+    FIELD(endpoint_seconds, REAL, 0.1, 10),
+    FIELD(endpointing, SWITCH, 0, 1),
 };
 
 #define FIELD_COUNT (sizeof(fields) / sizeof(fields[0]))
@@ -62,23 +73,38 @@ static void set(struct stream_settings *settings, const char *name, double value
         settings->count++;
 }
 
+static bool read_value(const struct field *field, const char *text, double *value)
+{
+    if (field->type == SWITCH) {
+        *value = strcmp(text, "on") == 0;
+        return *value > 0 || strcmp(text, "off") == 0;
+    }
+    char *end;
+    *value = strtod(text, &end);
+    return end > text && !*end && isfinite(*value) && *value >= field->minimum &&
+           *value <= field->maximum && (field->type != WHOLE || *value == floor(*value));
+}
+
+static int refuse(const struct field *field, const char *text, struct hearken_error *error)
+{
+    if (field->type == SWITCH)
+        snprintf(error->message, sizeof(error->message), "%.100s: expected on or off", text);
+    else
+        snprintf(error->message, sizeof(error->message), "%.100s: expected a %snumber %g..%g", text,
+                 field->type == WHOLE ? "whole " : "", field->minimum, field->maximum);
+    return -EINVAL;
+}
+
 int stream_settings_add(struct stream_settings *settings, const char *text,
                         struct hearken_error *error)
 {
     size_t length = strcspn(text, "=");
     const struct field *field = find(text, length);
+    double value;
     if (!field || !text[length])
         return unknown(text, error);
-    char *end;
-    const char *digits = text + length + 1;
-    double value = strtod(digits, &end);
-    bool number = end > digits && !*end && isfinite(value);
-    if (!number || value < field->minimum || value > field->maximum ||
-        (field->whole && value != floor(value))) {
-        snprintf(error->message, sizeof(error->message), "%.100s: expected a %snumber %g..%g", text,
-                 field->whole ? "whole " : "", field->minimum, field->maximum);
-        return -EINVAL;
-    }
+    if (!read_value(field, text + length + 1, &value))
+        return refuse(field, text, error);
     set(settings, field->name, value);
     return 0;
 }
@@ -90,11 +116,20 @@ void stream_settings_apply(const struct stream_settings *settings,
         const struct stream_setting *setting = &settings->items[i];
         const struct field *field = find(setting->name, strlen(setting->name));
         void *target = (char *)options + field->offset;
-        if (field->whole)
+        if (field->type == WHOLE)
             *(unsigned *)target = (unsigned)setting->value;
+        else if (field->type == SWITCH)
+            *(bool *)target = setting->value > 0;
         else
             *(float *)target = (float)setting->value;
     }
+}
+
+static json_t *describe(const struct field *field, double value)
+{
+    if (field->type == SWITCH)
+        return json_boolean(value > 0);
+    return field->type == WHOLE ? json_integer((json_int_t)value) : json_real(value);
 }
 
 int stream_settings_describe(const struct stream_settings *settings, json_t *extension)
@@ -102,8 +137,7 @@ int stream_settings_describe(const struct stream_settings *settings, json_t *ext
     for (size_t i = 0; i < settings->count; i++) {
         const struct stream_setting *setting = &settings->items[i];
         const struct field *field = find(setting->name, strlen(setting->name));
-        json_t *value =
-            field->whole ? json_integer((json_int_t)setting->value) : json_real(setting->value);
+        json_t *value = describe(field, setting->value);
         if (json_object_set_new(extension, setting->name, value) < 0)
             return -ENOMEM;
     }

@@ -13,7 +13,7 @@
 
 struct stream_setting {
     const char *name; /* a constant, as in [recognition] of hearkend.conf(5) */
-    double value;     /* within the range that hearken.h states */
+    double value;     /* within the range that hearken.h states; of a switch 0 or 1 */
 };
 
 struct stream_settings {

@@ -68,6 +68,8 @@ static void test_values(void)
                            "  beam_width: 8\n"
                            "\tpadding=0.5\n"
                            "log_probability_threshold = -2.5\n"
+                           "voice = off\n"
+                           "endpointing = on\n"
                            "[server]\n"
                            "socket_mode = 0660\n"
                            "tcp =\n"
@@ -79,6 +81,8 @@ static void test_values(void)
     CU_ASSERT_EQUAL(settings.recognition.beam_width, 8);
     CU_ASSERT_EQUAL(settings.recognition.padding, 0.5F);
     CU_ASSERT_EQUAL(settings.recognition.log_probability_threshold, -2.5F);
+    CU_ASSERT_FALSE(settings.recognition.voice);
+    CU_ASSERT_TRUE(settings.recognition.endpointing);
     CU_ASSERT_EQUAL(settings.socket_mode, 0660);
     CU_ASSERT_STRING_EQUAL(settings.tcp, "");
     CU_ASSERT_EQUAL(settings.log_level, HEARKEN_LOG_DEBUG);
@@ -103,6 +107,13 @@ static void test_problems(void)
                     ":3: socket_mode: got 1777, expected an octal mode from 0000 to 0777\n");
     expect_problems("[log]\nlevel = loud\n",
                     ":2: level: got loud, expected one of: error, warning, info, debug\n");
+    expect_problems("[recognition]\nvoice = yes\nendpointing =\n",
+                    ":2: voice: got yes, expected on or off\n"
+                    ":3: endpointing: got nothing, expected on or off\n");
+    expect_problems("[recognition]\nvoice_threshold = 0\nendpoint_seconds = 11\npre_roll = 3\n",
+                    ":2: voice_threshold: got 0, expected a number from 0.05 to 0.95\n"
+                    ":3: endpoint_seconds: got 11, expected a number from 0.1 to 10\n"
+                    ":4: pre_roll: got 3, expected a number from 0 to 2\n");
     expect_problems("[log]\nnonsense\n", ":2: expected [section], name = value or a comment\n");
 }
 
@@ -192,6 +203,12 @@ static void test_defaults(void)
     CU_ASSERT_EQUAL(settings.recognition.compression_threshold, options.compression_threshold);
     CU_ASSERT_EQUAL(settings.recognition.partial_seconds, options.partial_seconds);
     CU_ASSERT_EQUAL(settings.recognition.partial_share, options.partial_share);
+    CU_ASSERT_EQUAL(settings.recognition.voice, options.voice);
+    CU_ASSERT_EQUAL(settings.recognition.voice_threshold, options.voice_threshold);
+    CU_ASSERT_EQUAL(settings.recognition.pre_roll, options.pre_roll);
+    CU_ASSERT_EQUAL(settings.recognition.endpoint_seconds, options.endpoint_seconds);
+    CU_ASSERT_EQUAL(settings.recognition.endpointing, options.endpointing);
+    CU_ASSERT_FALSE(settings.recognition.voice_events);
     settings_finish(&settings);
 }
 
@@ -203,13 +220,14 @@ static void test_copy_and_compare(void)
     CU_ASSERT_EQUAL_FATAL(settings_init(&b), 0);
     settings_apply_override(&b, "server.socket=/x", note_problem, &problems);
     settings_apply_override(&b, "timeouts.idle_seconds=7.5", note_problem, &problems);
+    settings_apply_override(&b, "recognition.voice=off", note_problem, &problems);
     unsigned different = 0;
     for (size_t i = 0; i < setting_count; i++) {
         different += !setting_equal(&setting_table[i], &a, &b);
         CU_ASSERT_EQUAL(setting_copy(&setting_table[i], &a, &b), 0);
         CU_ASSERT_TRUE(setting_equal(&setting_table[i], &a, &b));
     }
-    CU_ASSERT_EQUAL(different, 2);
+    CU_ASSERT_EQUAL(different, 3);
     CU_ASSERT_STRING_EQUAL(a.socket, "/x");
     CU_ASSERT_PTR_NOT_EQUAL(a.socket, b.socket);
     settings_finish(&a);
