@@ -210,6 +210,41 @@ static void test_random_weights(void)
     voice_destroy(voice);
 }
 
+/* The network that is installed, and what PyTorch makes of a recording's beginning with the same
+ * weights (models/train/voice/export.py). */
+static void test_against_pytorch(void)
+{
+    struct gguf *model = NULL, *parity = NULL;
+    struct voice *voice = NULL;
+    struct voice_state *state = NULL;
+    const char *folder = HEARKEN_SOURCE_ROOT "/";
+    char path[4096];
+    snprintf(path, sizeof(path), "%smodels/voice.gguf", folder);
+    CU_ASSERT_EQUAL_FATAL(gguf_open(path, &model, NULL), 0);
+    snprintf(path, sizeof(path), "%stests/parity/voice-parity.gguf", folder);
+    CU_ASSERT_EQUAL_FATAL(gguf_open(path, &parity, NULL), 0);
+    const struct gguf_tensor *logmel = gguf_find_tensor(parity, "log_mel");
+    const struct gguf_tensor *theirs = gguf_find_tensor(parity, "probabilities");
+    CU_ASSERT_FATAL(logmel && theirs && logmel->shape[1] == theirs->shape[0]);
+    CU_ASSERT_EQUAL_FATAL(voice_read(model, (uint32_t)logmel->shape[0], &voice, NULL), 0);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(voice);
+    CU_ASSERT_EQUAL_FATAL(voice_state_create(voice, &state), 0);
+    double largest = 0, lowest = 1, highest = 0;
+    for (uint64_t t = 0; t < logmel->shape[1]; t++) {
+        const float *frame = (const float *)logmel->data + t * logmel->shape[0];
+        double ours = (double)voice_hear(state, frame);
+        largest = fmax(largest, fabs(ours - (double)((const float *)theirs->data)[t]));
+        lowest = fmin(lowest, ours);
+        highest = fmax(highest, ours);
+    }
+    CU_ASSERT(largest < 1e-4);
+    CU_ASSERT(lowest < 0.1 && highest > 0.9);
+    voice_state_destroy(state);
+    voice_destroy(voice);
+    gguf_destroy(parity);
+    gguf_destroy(model);
+}
+
 /* ---- Reading ---- */
 
 static uint16_t half_of(float value)
@@ -336,6 +371,7 @@ void add_voice_tests(void)
     CU_pSuite suite = CU_add_suite("voice", NULL, NULL);
     CU_add_test(suite, "by hand", test_by_hand);
     CU_add_test(suite, "random weights", test_random_weights);
+    CU_add_test(suite, "against PyTorch", test_against_pytorch);
     CU_add_test(suite, "half precision", test_half_precision);
     CU_add_test(suite, "a file without", test_none);
     CU_add_test(suite, "wrong keys", test_wrong_keys);
