@@ -83,7 +83,7 @@ include_models   := -Iinclude -Iplugins
 include_daemon   := -Iinclude -DHEARKEN_SYSCONFDIR='"$(SYSCONFDIR)"' \
                     $(libuv_cflags) $(jansson_cflags) $(libsystemd_cflags)
 include_ctl      := -Iinclude -Idaemon $(jansson_cflags) $(sndfile_cflags) $(cairo_cflags)
-include_convert  := $(jansson_cflags)
+include_convert  := -Iinclude -Imodels $(jansson_cflags)
 include_unit     := -Iinclude -Ifrontend -Iplugins -Imodels -Idaemon \
                     $(libuv_cflags) $(jansson_cflags) $(libsystemd_cflags) \
                     $(sndfile_cflags) -DHEARKEN_SOURCE_ROOT='"$(CURDIR)"'
@@ -139,7 +139,8 @@ help:
 	@echo
 	@echo 'SANITIZER=address|undefined|thread and DEBUG=1 build beside the normal tree.'
 
-all: $(libhearken) $(plugin_files) $(programs) $(BUILD)/share/hearken/hearken-en.gguf
+all: $(libhearken) $(plugin_files) $(programs) $(BUILD)/share/hearken/hearken-en.gguf \
+     $(BUILD)/share/hearken/voice.gguf
 
 # libhearken
 soname := libhearken.so.$(SOVERSION)
@@ -182,15 +183,15 @@ $(BUILD)/bin/hearken: $(call objects,$(client_sources) daemon/wyoming.c) $(libhe
 	@mkdir -p $(@D)
 	$(call link_program,$(jansson_libs) $(sndfile_libs) $(cairo_libs) -lm)
 
-$(BUILD)/bin/hearken-convert: $(call objects,$(convert_sources))
+$(BUILD)/bin/hearken-convert: $(call objects,$(convert_sources) models/gguf.c models/error.c)
 	$(SAY) LINK $@
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LINK) $(LDFLAGS) -o $@ $^ $(jansson_libs) -lm
 
-# The build tree looks like an installed one, so that programs find the model in both.
-$(BUILD)/share/hearken/hearken-en.gguf:
+# The build tree looks like an installed one, so that programs find the models in both.
+$(BUILD)/share/hearken/%.gguf:
 	@mkdir -p $(@D)
-	$(Q)ln -sf $(CURDIR)/models/hearken-en.gguf $@
+	$(Q)ln -sf $(CURDIR)/models/$*.gguf $@
 
 $(BUILD)/obj/%.o: %.c $(BUILD)/flags
 	$(SAY) CC $<
@@ -242,7 +243,7 @@ install: all
 	ln -sf $(soname) $(DESTDIR)$(LIBDIR)/libhearken.so
 	install -m 755 $(plugin_files) $(DESTDIR)$(LIBDIR)/hearken
 	install -m 644 include/hearken/*.h $(DESTDIR)$(INCLUDEDIR)/hearken
-	install -m 644 models/hearken-en.gguf $(DESTDIR)$(DATADIR)/hearken
+	install -m 644 models/hearken-en.gguf models/voice.gguf $(DESTDIR)$(DATADIR)/hearken
 	install -m 644 $(manuals1) $(DESTDIR)$(MANDIR)/man1
 	install -m 644 $(manuals5) $(DESTDIR)$(MANDIR)/man5
 	install -m 644 $(manuals8) $(DESTDIR)$(MANDIR)/man8

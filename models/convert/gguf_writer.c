@@ -18,9 +18,6 @@
 #define PIECE        4096u /* values converted at a time; whole blocks */
 #define LARGEST_HALF 65504.0f
 
-/* Values of GGUF's own type field, for metadata. */
-enum { TYPE_U32 = 4, TYPE_I32 = 5, TYPE_F32 = 6, TYPE_STRING = 8, TYPE_ARRAY = 9 };
-
 struct bytes {
     uint8_t *data;
     size_t length, room;
@@ -29,7 +26,7 @@ struct bytes {
 
 struct tensor {
     char *name;
-    enum gguf_type type;
+    enum gguf_tensor_type type;
     uint64_t count; /* of values */
 };
 
@@ -50,12 +47,12 @@ static uint64_t align(uint64_t size)
     return (size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
 }
 
-static uint64_t bytes_of(enum gguf_type type, uint64_t count)
+static uint64_t bytes_of(enum gguf_tensor_type type, uint64_t count)
 {
-    return type == GGUF_Q8_0   ? count / BLOCK * Q8_0_BLOCK_BYTES
-           : type == GGUF_Q5_0 ? count / BLOCK * Q5_0_BLOCK_BYTES
-           : type == GGUF_F16  ? count * sizeof(uint16_t)
-                               : count * sizeof(float);
+    return type == GGUF_TENSOR_Q8_0   ? count / BLOCK * Q8_0_BLOCK_BYTES
+           : type == GGUF_TENSOR_Q5_0 ? count / BLOCK * Q5_0_BLOCK_BYTES
+           : type == GGUF_TENSOR_F16  ? count * sizeof(uint16_t)
+                                      : count * sizeof(float);
 }
 
 /* ---- The head, in memory ---- */
@@ -103,51 +100,76 @@ static void start_key(struct gguf_writer *w, const char *key, uint32_t type)
 
 static void start_array(struct gguf_writer *w, const char *key, uint32_t type, size_t count)
 {
-    start_key(w, key, TYPE_ARRAY);
+    start_key(w, key, GGUF_ARRAY);
     append_u32(w, &w->keys, type);
     append_u64(w, &w->keys, count);
 }
 
 void gguf_add_text(struct gguf_writer *writer, const char *key, const char *value)
 {
-    start_key(writer, key, TYPE_STRING);
+    start_key(writer, key, GGUF_STRING);
     append_text(writer, &writer->keys, value);
 }
 
 void gguf_add_u32(struct gguf_writer *writer, const char *key, uint32_t value)
 {
-    start_key(writer, key, TYPE_U32);
+    start_key(writer, key, GGUF_U32);
     append_u32(writer, &writer->keys, value);
 }
 
 void gguf_add_f32(struct gguf_writer *writer, const char *key, float value)
 {
-    start_key(writer, key, TYPE_F32);
+    start_key(writer, key, GGUF_F32);
     append(writer, &writer->keys, &value, sizeof(value));
 }
 
 void gguf_add_u32s(struct gguf_writer *writer, const char *key, const uint32_t *values,
                    size_t count)
 {
-    start_array(writer, key, TYPE_U32, count);
+    start_array(writer, key, GGUF_U32, count);
     append(writer, &writer->keys, values, count * sizeof(*values));
 }
 
 void gguf_add_i32s(struct gguf_writer *writer, const char *key, const int32_t *values, size_t count)
 {
-    start_array(writer, key, TYPE_I32, count);
+    start_array(writer, key, GGUF_I32, count);
     append(writer, &writer->keys, values, count * sizeof(*values));
 }
 
 void gguf_add_texts(struct gguf_writer *writer, const char *key, char *const *names,
                     const uint32_t *chosen, size_t count)
 {
-    start_array(writer, key, TYPE_STRING, count);
+    start_array(writer, key, GGUF_STRING, count);
     for (size_t i = 0; i < count; i++)
         append_text(writer, &writer->keys, names[chosen[i]]);
 }
 
-static void remember_tensor(struct gguf_writer *w, const char *name, enum gguf_type type,
+/* Of the elements of an entry. */
+static size_t size_of_elements(const struct gguf_entry *entry)
+{
+    static const uint8_t sizes[GGUF_TYPE_COUNT] = {
+        [GGUF_U8] = 1,  [GGUF_I8] = 1,  [GGUF_U16] = 2, [GGUF_I16] = 2,
+        [GGUF_U32] = 4, [GGUF_I32] = 4, [GGUF_F32] = 4, [GGUF_BOOL] = 1,
+        [GGUF_U64] = 8, [GGUF_I64] = 8, [GGUF_F64] = 8,
+    };
+    const uint8_t *cursor = entry->data;
+    if (entry->type != GGUF_STRING)
+        return (size_t)entry->count * sizes[entry->type];
+    for (uint64_t i = 0; i < entry->count; i++)
+        gguf_next_string(&cursor);
+    return (size_t)(cursor - entry->data);
+}
+
+void gguf_add_entry(struct gguf_writer *writer, const struct gguf_entry *entry)
+{
+    if (entry->is_array)
+        start_array(writer, entry->name, entry->type, entry->count);
+    else
+        start_key(writer, entry->name, entry->type);
+    append(writer, &writer->keys, entry->data, size_of_elements(entry));
+}
+
+static void remember_tensor(struct gguf_writer *w, const char *name, enum gguf_tensor_type type,
                             uint64_t count)
 {
     if (w->result < 0)
@@ -163,7 +185,7 @@ static void remember_tensor(struct gguf_writer *w, const char *name, enum gguf_t
     w->tensors[w->tensor_count++] = (struct tensor){copy, type, count};
 }
 
-void gguf_add_tensor(struct gguf_writer *writer, const char *name, enum gguf_type type,
+void gguf_add_tensor(struct gguf_writer *writer, const char *name, enum gguf_tensor_type type,
                      uint32_t rank, const uint64_t *shape)
 {
     uint64_t count = 1;
@@ -210,35 +232,35 @@ static bool can_be_written(struct gguf_writer *w, const struct tensor *tensor, c
                            size_t count)
 {
     /* A block keeps a 127th (Q8_0), at most an 11th (Q5_0) of its largest value as a half. */
-    float largest = tensor->type == GGUF_F32    ? INFINITY
-                    : tensor->type == GGUF_F16  ? LARGEST_HALF
-                    : tensor->type == GGUF_Q5_0 ? 11 * LARGEST_HALF
-                                                : 127 * LARGEST_HALF;
+    float largest = tensor->type == GGUF_TENSOR_F32    ? INFINITY
+                    : tensor->type == GGUF_TENSOR_F16  ? LARGEST_HALF
+                    : tensor->type == GGUF_TENSOR_Q5_0 ? 11 * LARGEST_HALF
+                                                       : 127 * LARGEST_HALF;
     for (size_t i = 0; i < count; i++)
         if (!isfinite(values[i]) || fabsf(values[i]) > largest) {
             w->result =
                 complain(w->complaint, -ERANGE, "tensor '%s' holds %g, expected finite numbers%s",
                          tensor->name, (double)values[i],
-                         tensor->type == GGUF_F32 ? "" : " that half precision holds");
+                         tensor->type == GGUF_TENSOR_F32 ? "" : " that half precision holds");
             return false;
         }
     return true;
 }
 
 /* At most PIECE values. */
-static void write_piece(struct gguf_writer *w, enum gguf_type type, const float *values,
+static void write_piece(struct gguf_writer *w, enum gguf_tensor_type type, const float *values,
                         size_t count)
 {
     uint16_t halves[PIECE];
     uint8_t blocks[PIECE / BLOCK * Q8_0_BLOCK_BYTES]; /* the larger of the two */
-    if (type == GGUF_F32) {
+    if (type == GGUF_TENSOR_F32) {
         write_bytes(w, values, count * sizeof(*values));
-    } else if (type == GGUF_F16) {
+    } else if (type == GGUF_TENSOR_F16) {
         for (size_t i = 0; i < count; i++)
             halves[i] = half_from_float(values[i]);
         write_bytes(w, halves, count * sizeof(*halves));
     } else {
-        (type == GGUF_Q8_0 ? quantize_q8_0 : quantize_q5_0)(values, count, blocks);
+        (type == GGUF_TENSOR_Q8_0 ? quantize_q8_0 : quantize_q5_0)(values, count, blocks);
         write_bytes(w, blocks, (size_t)bytes_of(type, count));
     }
 }
@@ -265,6 +287,13 @@ void gguf_write_values(struct gguf_writer *writer, const float *values, size_t c
         writer->written = 0;
         writer->current++;
     }
+}
+
+void gguf_write_tensor(struct gguf_writer *writer, const struct gguf_tensor *tensor)
+{
+    write_bytes(writer, tensor->data, (size_t)tensor->bytes);
+    write_padding(writer, tensor->bytes);
+    writer->current++;
 }
 
 static int open_temporary(struct gguf_writer *w)

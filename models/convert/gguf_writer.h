@@ -9,19 +9,10 @@
 #define HEARKEN_CONVERT_GGUF_WRITER_H
 
 #include "complaint.h"
+#include "gguf.h"
 
 #include <stddef.h>
 #include <stdint.h>
-
-/* Values of ggml's type field. */
-enum gguf_type {
-    GGUF_F32 = 0,
-    GGUF_F16 = 1,
-    GGUF_Q5_0 = 6,
-    GGUF_Q8_0 = 8,
-};
-
-#define GGUF_MAX_RANK 3
 
 struct gguf_writer;
 
@@ -43,8 +34,11 @@ void gguf_add_i32s(struct gguf_writer *writer, const char *key, const int32_t *v
 void gguf_add_texts(struct gguf_writer *writer, const char *key, char *const *names,
                     const uint32_t *chosen, size_t count);
 
+/* As another file has it: to be copied, not read. */
+void gguf_add_entry(struct gguf_writer *writer, const struct gguf_entry *entry);
+
 /* `shape` innermost first. Q8_0 and Q5_0: shape[0] is a multiple of 32. */
-void gguf_add_tensor(struct gguf_writer *writer, const char *name, enum gguf_type type,
+void gguf_add_tensor(struct gguf_writer *writer, const char *name, enum gguf_tensor_type type,
                      uint32_t rank, const uint64_t *shape);
 
 /* After the last tensor is added and before the first value. */
@@ -52,6 +46,9 @@ void gguf_write_head(struct gguf_writer *writer);
 
 /* The next values of the first tensor that is not full; in blocks of 32 if it has those. */
 void gguf_write_values(struct gguf_writer *writer, const float *values, size_t count);
+
+/* All of the next tensor, of any type, as another file has it: of the same type and shape. */
+void gguf_write_tensor(struct gguf_writer *writer, const struct gguf_tensor *tensor);
 
 /* Makes the file whole, on disk, and gives it its name. The first failure of them all. */
 int gguf_writer_finish(struct gguf_writer *writer);

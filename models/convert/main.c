@@ -1,23 +1,28 @@
 // SPDX-License-Identifier: MIT
 /* hearken-convert: a Whisper checkpoint of CTranslate2 becomes a model file of hearken. */
 #include "model_file.h"
+#include "voice_part.h"
 
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #ifndef HEARKEN_VERSION
 #define HEARKEN_VERSION "0.1.0"
 #endif
 
-#define MAX_PATH 4096u
+#define MAX_PATH   4096u
+#define VOICE_FILE "/share/hearken/voice.gguf"
 
 static const char help_text[] =
     "Usage: hearken-convert [option ...] -o OUT DIRECTORY\n"
+    "       hearken-convert --add-voice [--voice FILE] -o OUT MODEL\n"
     "Make a model file for hearken from a Whisper checkpoint in CTranslate2's format.\n"
     "DIRECTORY holds model.bin, config.json and vocabulary.json or vocabulary.txt.\n"
+    "With --add-voice, give a model file of hearken a voice network or another one.\n"
     "\n"
     "  -o, --output OUT          the model file; takes its name only when it is whole\n"
     "  -t, --type TYPE           of large matrices: f32, f16 or q8_0 (q8_0)\n"
@@ -27,10 +32,11 @@ static const char help_text[] =
     "      --name NAME           general.name (OUT without its directory and .gguf)\n"
     "      --description TEXT    general.description (none)\n"
     "      --license NAME        general.license (MIT, that of OpenAI's checkpoints)\n"
+    "      --voice FILE          the voice network, or none (the one installed)\n"
     "  -h, --help                print this\n"
     "  -V, --version             print the version\n";
 
-enum { OPTION_NAME = 256, OPTION_DESCRIPTION, OPTION_LICENSE };
+enum { OPTION_NAME = 256, OPTION_DESCRIPTION, OPTION_LICENSE, OPTION_VOICE, OPTION_ADD_VOICE };
 
 static const struct option long_options[] = {
     {"output", required_argument, NULL, 'o'},
@@ -41,6 +47,8 @@ static const struct option long_options[] = {
     {"name", required_argument, NULL, OPTION_NAME},
     {"description", required_argument, NULL, OPTION_DESCRIPTION},
     {"license", required_argument, NULL, OPTION_LICENSE},
+    {"voice", required_argument, NULL, OPTION_VOICE},
+    {"add-voice", no_argument, NULL, OPTION_ADD_VOICE},
     {"help", no_argument, NULL, 'h'},
     {"version", no_argument, NULL, 'V'},
     {NULL, 0, NULL, 0},
@@ -48,27 +56,28 @@ static const struct option long_options[] = {
 
 static const struct {
     const char *name;
-    enum gguf_type type;
+    enum gguf_tensor_type type;
 } type_table[] = {
-    {"f32", GGUF_F32},
-    {"f16", GGUF_F16},
-    {"q8_0", GGUF_Q8_0},
-    {"q5_0", GGUF_Q5_0}, /* last: fit for the embedding alone */
+    {"f32", GGUF_TENSOR_F32},
+    {"f16", GGUF_TENSOR_F16},
+    {"q8_0", GGUF_TENSOR_Q8_0},
+    {"q5_0", GGUF_TENSOR_Q5_0}, /* last: fit for the embedding alone */
 };
 
 #define TYPES (sizeof(type_table) / sizeof(*type_table))
 
-enum action { CONVERT, SHOW_HELP, SHOW_VERSION };
+enum action { CONVERT, ADD_VOICE, SHOW_HELP, SHOW_VERSION };
 
 struct options {
     enum action action;
-    const char *directory, *output, *keep;
+    const char *directory, *output, *keep; /* directory: a file, to add a voice to it */
+    const char *voice;                     /* file, "none", or NULL */
     const char *language, *name, *description, *license;
     struct whisper_types types;
     bool has_embedding_type;
 };
 
-static int parse_type(const char *name, size_t types, enum gguf_type *type,
+static int parse_type(const char *name, size_t types, enum gguf_tensor_type *type,
                       struct complaint *complaint)
 {
     for (size_t i = 0; i < types; i++)
@@ -107,6 +116,12 @@ static int take_option(struct options *o, int option, const char *value,
     case OPTION_LICENSE:
         o->license = value;
         return 0;
+    case OPTION_VOICE:
+        o->voice = value;
+        return 0;
+    case OPTION_ADD_VOICE:
+        o->action = ADD_VOICE;
+        return 0;
     case 'h':
         o->action = SHOW_HELP;
         return 0;
@@ -123,10 +138,10 @@ static int parse_options(struct options *o, int count, char **arguments,
 {
     int option;
     opterr = 0;
-    *o = (struct options){.language = "en", .license = "MIT", .types.matrices = GGUF_Q8_0};
+    *o = (struct options){.language = "en", .license = "MIT", .types.matrices = GGUF_TENSOR_Q8_0};
     while ((option = getopt_long(count, arguments, "o:t:e:k:l:hV", long_options, NULL)) != -1) {
         int result = take_option(o, option, optarg, complaint);
-        if (result < 0 || o->action != CONVERT)
+        if (result < 0 || o->action == SHOW_HELP || o->action == SHOW_VERSION)
             return result;
     }
     if (!o->has_embedding_type)
@@ -134,8 +149,8 @@ static int parse_options(struct options *o, int count, char **arguments,
     if (!o->output)
         return complain(complaint, -EINVAL, "-o OUT is missing; see --help");
     if (count - optind != 1)
-        return complain(complaint, -EINVAL, "%d directories given, expected one; see --help",
-                        count - optind);
+        return complain(complaint, -EINVAL, "%d %s given, expected one; see --help", count - optind,
+                        o->action == CONVERT ? "directories" : "models");
     o->directory = arguments[optind];
     return 0;
 }
@@ -150,6 +165,41 @@ static char *default_name(const char *output)
         length -= 5;
     return strndup(base, length);
 }
+
+/* ---- Voice ---- */
+
+/* Beside the program: ../share/hearken/voice.gguf from its folder. NULL if there is none. */
+static const char *installed_voice(char *path, size_t size)
+{
+    ssize_t length = readlink("/proc/self/exe", path, size - 1);
+    if (length < 0)
+        return NULL;
+    path[length] = 0;
+    for (int level = 0; level < 2; level++) {
+        char *slash = strrchr(path, '/');
+        if (slash)
+            *slash = 0;
+    }
+    size_t folder = strlen(path);
+    if (folder + sizeof(VOICE_FILE) > size)
+        return NULL;
+    memcpy(path + folder, VOICE_FILE, sizeof(VOICE_FILE));
+    return access(path, R_OK) == 0 ? path : NULL;
+}
+
+static int add_voice(const struct options *o, const char *model, struct complaint *complaint)
+{
+    char installed[MAX_PATH];
+    bool none = o->voice && strcmp(o->voice, "none") == 0;
+    const char *voice = o->voice ? o->voice : installed_voice(installed, sizeof(installed));
+    if (voice && !none)
+        return voice_part_add(model, voice, o->output, complaint);
+    if (o->action == CONVERT)
+        return 0;
+    return complain(complaint, -EINVAL, "no voice network is installed, expected --voice FILE");
+}
+
+/* ---- Converting ---- */
 
 static int write_file(const struct options *o, const struct ct2 *ct2, const struct whisper *whisper,
                       const struct config *config, const struct vocabulary *vocabulary,
@@ -196,6 +246,8 @@ static int convert(const struct options *o, struct complaint *complaint)
         result = vocabulary_keep(&vocabulary, o->keep, complaint);
     if (result == 0)
         result = write_file(o, ct2, &whisper, &config, &vocabulary, complaint);
+    if (result == 0)
+        result = add_voice(o, o->output, complaint);
     vocabulary_finish(&vocabulary);
     config_finish(&config);
     ct2_destroy(ct2);
@@ -215,7 +267,8 @@ int main(int count, char **arguments)
         fputs(help_text, stdout);
     else if (options.action == SHOW_VERSION)
         puts("hearken-convert " HEARKEN_VERSION);
-    else if (convert(&options, &complaint) < 0) {
+    else if ((options.action == ADD_VOICE ? add_voice(&options, options.directory, &complaint)
+                                          : convert(&options, &complaint)) < 0) {
         fprintf(stderr, "hearken-convert: %s\n", complaint.text);
         return 1;
     }

@@ -206,8 +206,8 @@ static int write_tensors(const struct writing *w, const struct whisper_tensors *
 {
     const uint64_t filters[] = {FREQUENCY_BINS, w->model->whisper->mels};
     const uint64_t window[] = {FFT};
-    gguf_add_tensor(w->out, "features.mel_filters", GGUF_F32, 2, filters);
-    gguf_add_tensor(w->out, "features.window", GGUF_F32, 1, window);
+    gguf_add_tensor(w->out, "features.mel_filters", GGUF_TENSOR_F32, 2, filters);
+    gguf_add_tensor(w->out, "features.window", GGUF_TENSOR_F32, 1, window);
     for (size_t i = 0; i < list->count; i++) {
         const struct whisper_tensor *t = &list->tensors[i];
         gguf_add_tensor(w->out, t->name, t->type, t->rank, t->shape);

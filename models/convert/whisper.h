@@ -22,7 +22,7 @@ int whisper_read(struct whisper *whisper, const struct ct2 *ct2, struct complain
 /* One tensor of the model file, and where its values are. */
 struct whisper_tensor {
     char name[64];
-    enum gguf_type type;
+    enum gguf_tensor_type type;
     uint32_t rank;
     uint64_t shape[GGUF_MAX_RANK]; /* innermost first; 1 beyond the rank */
     const struct ct2_tensor *source;
@@ -37,7 +37,7 @@ struct whisper_tensors {
 
 /* What matrices become in the model file, where they are large enough. */
 struct whisper_types {
-    enum gguf_type matrices, embedding;
+    enum gguf_tensor_type matrices, embedding;
 };
 
 /*

@@ -28,14 +28,15 @@ struct part {
     const char *name, *source;
 };
 
-static enum gguf_type choose_type(enum gguf_type wanted, uint32_t rank, const uint64_t *shape)
+static enum gguf_tensor_type choose_type(enum gguf_tensor_type wanted, uint32_t rank,
+                                         const uint64_t *shape)
 {
     uint64_t count = shape[0] * shape[1] * shape[2];
-    if (rank < 2 || count < SMALLEST_MATRIX || wanted == GGUF_F32)
-        return GGUF_F32;
+    if (rank < 2 || count < SMALLEST_MATRIX || wanted == GGUF_TENSOR_F32)
+        return GGUF_TENSOR_F32;
     if (rank == 3)
-        return GGUF_F16;
-    return shape[0] % BLOCK == 0 ? wanted : GGUF_F32;
+        return GGUF_TENSOR_F16;
+    return shape[0] % BLOCK == 0 ? wanted : GGUF_TENSOR_F32;
 }
 
 static struct whisper_tensor *add(struct listing *l, const char *prefix, const char *part,
@@ -55,7 +56,7 @@ static struct whisper_tensor *add(struct listing *l, const char *prefix, const c
         l->room = room;
     }
     struct whisper_tensor *tensor = &list->tensors[list->count++];
-    *tensor = (struct whisper_tensor){.shape = {1, 1, 1}};
+    *tensor = (struct whisper_tensor){.shape = {1, 1, 1, 1}};
     snprintf(tensor->name, sizeof(tensor->name), "%s%s%s", prefix, part, kind);
     return tensor;
 }
