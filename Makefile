@@ -39,7 +39,7 @@ SANITIZE := $(if $(SANITIZER),-fsanitize=$(SANITIZER) -fno-omit-frame-pointer) \
 COMPILE  := -std=c11 -D_GNU_SOURCE -fPIC -fvisibility=hidden -pthread $(WARNINGS) $(SANITIZE)
 LINK     := -pthread $(SANITIZE) -Wl,--as-needed $(if $(SANITIZER),,-Wl,-z,defs)
 
-packages := sndfile soxr fftw3 portaudio-2.0 alsa zlib libuv jansson libsystemd cairo
+packages := sndfile soxr fftw3 portaudio-2.0 alsa zlib libuv jansson libsystemd cairo OpenCL
 $(foreach p,$(packages),\
 	$(eval $(p)_cflags = $(shell pkg-config --cflags $(p) 2>/dev/null))\
 	$(eval $(p)_libs = $(shell pkg-config --libs $(p) 2>/dev/null)))
@@ -56,9 +56,11 @@ library_sources := $(wildcard frontend/*.c models/*.c plugins/*.c)
 daemon_sources  := $(wildcard daemon/*.c)
 client_sources  := $(wildcard daemon/ctl/*.c)
 convert_sources := $(wildcard models/convert/*.c)
-plugins         := $(notdir $(patsubst %/,%,$(dir $(wildcard plugins/*/plugin.c))))
+plugins_found   := $(notdir $(patsubst %/,%,$(dir $(wildcard plugins/*/plugin.c))))
+plugins         := $(filter-out $(if $(OpenCL_libs),,opencl),$(plugins_found))
 plugin_sources  := $(filter-out $(foreach set,$(foreign_sets),plugins/cpu/%_$(set).c),\
-                     $(wildcard plugins/*/*.c))
+                     $(wildcard $(plugins:%=plugins/%/*.c)))
+opencl_kernels  := $(wildcard plugins/opencl/kernels/*.cl)
 unit_sources    := $(wildcard tests/unit/*.c)
 kernel_sources  := $(wildcard tests/kernels/*.c)
 parity_sources  := $(wildcard tests/parity/*.c)
@@ -139,6 +141,8 @@ help:
 	@echo
 	@echo 'SANITIZER=address|undefined|thread and DEBUG=1 build beside the normal tree.'
 
+$(if $(OpenCL_libs),,$(info plugin opencl is left out: pkg-config finds no OpenCL (ocl-icd-opencl-dev)))
+
 all: $(libhearken) $(plugin_files) $(programs) $(BUILD)/share/hearken/hearken-en.gguf \
      $(BUILD)/share/hearken/voice.gguf
 
@@ -160,9 +164,15 @@ $(BUILD)/lib/libhearken.so.$(VERSION): $(call objects,$(library_sources))
 # (plugins/cpu/ stands on the reference's buffers, checks and copying kernels).
 sources_cpu := $(patsubst %,plugins/reference/%.c,check embed queue search sums tensor)
 
+# plugins/opencl/ takes its checks from there too, and has its kernels built in. Drivers have threads
+# of their own and cannot be unloaded, so neither is the plugin.
+sources_opencl := $(patsubst %,plugins/reference/%.c,check tensor)
+objects_opencl := $(opencl_kernels:%.cl=$(BUILD)/obj/%.o)
+libs_opencl    := $(OpenCL_libs) -Wl,-z,nodelete
+
 define plugin_rule
 $(BUILD)/lib/hearken/$(1).so: $$(call objects,$$(filter plugins/$(1)/%,$$(plugin_sources)) \
-                                              $$(sources_$(1)))
+                                              $$(sources_$(1))) $$(objects_$(1))
 	$$(SAY) LINK $$@
 	@mkdir -p $$(@D)
 	$$(Q)$$(CC) -shared $$(LINK) $$(LDFLAGS) -o $$@ $$^ $$(libs_$(1)) -lm
@@ -197,6 +207,14 @@ $(BUILD)/obj/%.o: %.c $(BUILD)/flags
 	$(SAY) CC $<
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(COMPILE) $(CFLAGS) $(call flags_for,$<) $(call include_for,$<) -MMD -MP -c -o $@ $<
+
+# A file of kernels as a string, opencl_kernels_NAME.
+$(BUILD)/obj/plugins/opencl/kernels/%.o: plugins/opencl/kernels/%.cl $(BUILD)/flags
+	$(SAY) EMBED $<
+	@mkdir -p $(@D)
+	$(Q){ echo 'extern const char opencl_kernels_$*[]; const char opencl_kernels_$*[] = {'; \
+	      od -An -v -tx1 $< | sed "s/ \(..\)/'\\\\x\1',/g"; echo '0};'; } | \
+		$(CC) $(COMPILE) $(CFLAGS) -x c -c -o $@ -
 
 # Remembers the compiler and its flags: a change of either rebuilds everything.
 flags_now := $(strip $(CC) $(COMPILE) $(CFLAGS) $(LDFLAGS) $(SYSCONFDIR))

@@ -5,6 +5,9 @@ library_objects := $(call objects,$(library_sources))
 client_objects  := $(call objects,$(addprefix daemon/ctl/,picture_colour.c picture_layout.c))
 daemon_objects  := $(call objects,$(filter-out daemon/main.c,$(daemon_sources)))
 
+# What is tested of a plugin without its device.
+plugin_objects  := $(call objects,plugins/opencl/program_cache.c)
+
 unit_suites  := $(sort $(patsubst tests/unit/test_%.c,%,$(wildcard tests/unit/test_*.c)))
 bad_plugins  := $(patsubst tests/unit/plugins/%.c,$(BUILD)/tests/bad-plugins/%.so,\
                   $(wildcard tests/unit/plugins/*.c))
@@ -25,7 +28,8 @@ $(BUILD)/tests/unit_main.c: $(wildcard tests/unit/test_*.c) tests/tests.mk
 	   echo '    return failed ? 1 : 0; }'; } >$@
 
 $(BUILD)/tests/unit-test: $(BUILD)/tests/unit_main.c $(call objects,$(unit_sources)) \
-                          $(client_objects) $(daemon_objects) $(library_objects)
+                          $(client_objects) $(daemon_objects) $(library_objects) \
+                          $(plugin_objects)
 	$(SAY) LINK $@
 	$(Q)$(CC) $(SANITIZE) $(LINK) $(LDFLAGS) -o $@ $^ $(library_libs) $(daemon_libs) -lcunit
 
@@ -77,6 +81,13 @@ $(tile_plugin): $(modelled:%.c=$(BUILD)/obj/tile-model/%.o) $(call objects,$(sou
 -include $(modelled:%.c=$(BUILD)/obj/tile-model/%.d)
 endif
 
+# An OpenCL device that can be lost, for the end-to-end tests.
+lost_device := $(if $(filter opencl,$(plugins)),$(BUILD)/tests/lost-device.so)
+$(BUILD)/tests/lost-device.so: tests/e2e/lost_device.c
+	$(SAY) LINK $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(COMPILE) $(CFLAGS) -shared -o $@ $< -ldl
+
 # The Python packages of the end-to-end tests.
 venv := build/venv
 $(venv)/ready: tests/requirements.txt
@@ -85,7 +96,8 @@ $(venv)/ready: tests/requirements.txt
 	$(Q)$(venv)/bin/pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
-check: all $(test_programs) $(bad_plugins) $(tile_plugin) $(venv)/ready $(if $(SANITIZER),,fuzz-programs)
+check: all $(test_programs) $(bad_plugins) $(tile_plugin) $(lost_device) $(venv)/ready \
+       $(if $(SANITIZER),,fuzz-programs)
 	@BUILD='$(BUILD)' SANITIZER='$(SANITIZER)' PLUGINS='$(plugins)' VENV='$(venv)' CC='$(CC)' \
 		TILE_PLUGIN='$(tile_plugin)' FUZZ='$(fuzz_targets)' tests/run
 

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: MIT
+"""The opencl backend in a daemon: the same text, reloads, and a device that is lost."""
+
+import os
+import re
+import signal
+from pathlib import Path
+
+import programs
+import pytest
+from conftest import StartDaemon
+from programs import BUILD, RANDOM_MODELS, REAL_MODEL, SANITIZER, Daemon, alone, run, wait_until
+from sounds import LONG, SHORT, pcm
+from talking import answer, error_of, transcribed
+
+RECURRENT, TRANSFORMER = RANDOM_MODELS["recurrent"], RANDOM_MODELS["transformer"]
+LOST_DEVICE = BUILD / "tests" / "lost-device.so"
+# Drivers and the plugin keep compiled kernels there, over all tests.
+CACHE = {"XDG_CACHE_HOME": str(BUILD.resolve() / "tests" / "cache")}
+
+
+def why_not() -> str:
+    """Why the backend cannot run here; empty if it can."""
+    listed = run("plugins", folder=Path("/"), extra_environment=CACHE).stdout.decode()
+    found = re.search(r"^opencl +(-|\d+)  (.*)$", listed, re.MULTILINE)
+    if found is None:
+        return "plugin opencl was left out of the build"
+    return f"plugin opencl: {found[2]}" if found[1] in ("0", "-") else ""
+
+
+@pytest.fixture(autouse=True)
+def needs_a_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    if reason := why_not():
+        pytest.skip(reason)
+    # Daemons get what is in ours, but for what is named XDG_.
+    kept = programs.environment
+    monkeypatch.setattr(
+        programs, "environment", lambda folder, extra=None: kept(folder, CACHE | dict(extra or {}))
+    )
+
+
+def expected(model: Path, recording: Path) -> str:
+    """Of the plugin alone: where a random network nearly ties, other sums lead elsewhere."""
+    return alone(model, recording, "--backend", "opencl").replace("\n", " ").strip()
+
+
+def reload(daemon: Daemon, backend: str) -> None:
+    daemon.settings["compute.backend"] = backend
+    daemon.write_configuration()
+    before = daemon.log().count("reloaded: ")
+    daemon.signal(signal.SIGHUP)
+    wait_until(lambda: daemon.log().count("reloaded: ") > before, f"backend {backend}")
+    assert f"backend {backend}" in daemon.log().rsplit("reloaded: ", 1)[1]
+
+
+@pytest.mark.parametrize("model", [RECURRENT, TRANSFORMER], ids=["recurrent", "transformer"])
+def test_daemon_and_program_agree(start_daemon: StartDaemon, model: Path) -> None:
+    daemon = start_daemon(model, settings={"compute.backend": "opencl"})
+    for recording in (SHORT, LONG):
+        assert transcribed(daemon.socket, pcm(recording)) == expected(model, recording)
+
+
+@pytest.mark.real
+def test_same_text_as_cpu(start_daemon: StartDaemon) -> None:
+    daemon = start_daemon(REAL_MODEL, settings={"compute.backend": "opencl"})
+    for recording in (SHORT, LONG):
+        said = alone(REAL_MODEL, recording, "--backend", "cpu").replace("\n", " ").strip()
+        assert transcribed(daemon.socket, pcm(recording)) == said
+
+
+def test_there_and_back(start_daemon: StartDaemon) -> None:
+    daemon = start_daemon(settings={"compute.backend": "cpu"})
+    on_cpu = transcribed(daemon.socket, pcm(SHORT))
+    for _ in range(2):
+        reload(daemon, "opencl")
+        assert transcribed(daemon.socket, pcm(SHORT)) == expected(RECURRENT, SHORT)
+        reload(daemon, "cpu")
+        assert transcribed(daemon.socket, pcm(SHORT)) == on_cpu
+
+
+def test_ways_are_counted(start_daemon: StartDaemon) -> None:
+    """
+    What goes to the device does not grow with the text: features, a row of zeros where steps are
+    joined, and two first states for each of two layers. What waits are reads alone.
+    """
+    daemon = start_daemon(settings={"compute.backend": "opencl", "log.level": "debug"})
+    counted = re.compile(r"opencl: (\d+) kernels, (\d+) writes .* (\d+) reads .* (\d+) waits")
+    for recording in (SHORT, LONG):
+        transcribed(daemon.socket, pcm(recording))
+    wait_until(lambda: len(counted.findall(daemon.log())) == 2, "the numbers of two requests")
+    (short, long) = ([int(number) for number in found] for found in counted.findall(daemon.log()))
+    for kernels, writes, reads, waits in (short, long):
+        assert writes <= 6
+        assert waits == reads < kernels / 10
+
+
+def test_lost_device(
+    start_daemon: StartDaemon, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It ends the request that runs; the daemon says why, and lives."""
+    if SANITIZER:
+        pytest.skip("the sanitizer's own library must be loaded first")
+    sign = folder / "lost"
+    monkeypatch.setitem(os.environ, "LD_PRELOAD", str(LOST_DEVICE.resolve()))
+    monkeypatch.setitem(os.environ, "LOST_DEVICE", str(sign))
+    daemon = start_daemon(settings={"compute.backend": "opencl"})
+    assert transcribed(daemon.socket, pcm(SHORT)) == expected(RECURRENT, SHORT)
+    sign.touch()
+    assert "opencl" in error_of(answer(daemon.socket, pcm(SHORT))).text
+    assert "out of device resources" in daemon.log()
+    sign.unlink()
+    assert transcribed(daemon.socket, pcm(SHORT)) == expected(RECURRENT, SHORT)
+    reload(daemon, "cpu")
+    assert transcribed(daemon.socket, pcm(SHORT))
