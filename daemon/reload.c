@@ -31,7 +31,8 @@ static bool needs_model(const struct server *server, const struct settings *sett
         if (setting_table[i].change == SETTING_MODEL &&
             !setting_equal(&setting_table[i], settings, &server->service.settings))
             return true;
-    return served_model_file_changed(server->service.model);
+    return server->service.model->elsewhere || server->service.model->lost ||
+           served_model_file_changed(server->service.model);
 }
 
 /* Takes over the settings. */
@@ -59,8 +60,8 @@ static enum work_outcome open_model(struct work *work)
 {
     struct reload *reload = (struct reload *)((char *)work - offsetof(struct reload, work));
     struct server *server = reload->server;
-    if (served_model_open(&reload->settings, server->service.log, &reload->model, &reload->error) <
-        0)
+    if (served_model_open(&reload->settings, reload->without, server->service.log, &reload->model,
+                          &reload->error) < 0)
         reload->model = NULL;
     return WORK_END;
 }
@@ -77,10 +78,12 @@ static void model_opened(struct work *work)
     struct service *service = &server->service;
     if (reload->model == NULL) {
         log_error(service->log, "reload: %s; nothing was changed", reload->error.message);
+        service->model->lost = false; /* the next request that fails has it tried again */
     } else {
         served_model_release(service->model);
         service->model = reload->model;
         reload->model = NULL;
+        reload_at_loss(server);
         put_in_force(server, &reload->settings);
         log_info(service->log, "reloaded: model %s, backend %s",
                  hearken_model_name(service->model->handle),
@@ -88,6 +91,61 @@ static void model_opened(struct work *work)
     }
     finish_reload(server);
 }
+
+/* With reload->settings, on a worker. */
+static void start_opening(struct server *server, const char *without)
+{
+    struct reload *reload = &server->reload;
+    reload->running = true;
+    reload->work = (struct work){
+        .run = open_model,
+        .deliver = deliver_nothing,
+        .ended = model_opened,
+    };
+    reload->server = server;
+    reload->without = without;
+    workers_submit(server->service.workers, &reload->work);
+}
+
+/* ---- A device that fails ---- */
+
+static int copy_settings(struct settings *to, const struct settings *from)
+{
+    for (size_t i = 0; i < setting_count; i++)
+        if (setting_copy(&setting_table[i], to, from) < 0)
+            return -ENOMEM;
+    return 0;
+}
+
+/*
+ * The device of the model in force has failed: the model is opened again with the settings as they
+ * are, on another backend if they leave the choice to us. Meanwhile requests fail.
+ */
+static void on_loss(void *context)
+{
+    struct server *server = context;
+    struct reload *reload = &server->reload;
+    const char *backend = hearken_model_backend(server->service.model->handle);
+    if (!server->service.model->lost || reload->running || server->phase != SERVER_RUNNING)
+        return;
+    log_warning(server->service.log, "backend %s has failed: the model is opened again", backend);
+    systemd_reloading();
+    if (copy_settings(&reload->settings, &server->service.settings) < 0) {
+        log_error(server->service.log, "reload: out of memory; nothing was changed");
+        server->service.model->lost = false;
+        finish_reload(server);
+        return;
+    }
+    start_opening(server, backend);
+}
+
+void reload_at_loss(struct server *server)
+{
+    server->service.model->on_loss = on_loss;
+    server->service.model->loss_context = server;
+}
+
+/* ---- What is asked for ---- */
 
 void reload_start(struct server *server)
 {
@@ -104,14 +162,7 @@ void reload_start(struct server *server)
         log_error(log, "reload: the configuration has errors; nothing was changed");
         finish_reload(server);
     } else if (needs_model(server, &reload->settings)) {
-        reload->running = true;
-        reload->work = (struct work){
-            .run = open_model,
-            .deliver = deliver_nothing,
-            .ended = model_opened,
-        };
-        reload->server = server;
-        workers_submit(server->service.workers, &reload->work);
+        start_opening(server, NULL);
     } else {
         put_in_force(server, &reload->settings);
         log_info(log, "reloaded the configuration");

@@ -24,6 +24,7 @@ enum outcome {
     OUTCOME_NONE,
     OUTCOME_FINISHED,
     OUTCOME_FAILED,
+    OUTCOME_LOST, /* the device failed */
 };
 
 struct request {
@@ -219,7 +220,7 @@ static enum work_outcome run(struct work *work)
         close_stream(request);
     request->busy_nanoseconds += uv_hrtime() - start;
     if (outcome == WORK_END && status < 0)
-        set_outcome(request, OUTCOME_FAILED, &error);
+        set_outcome(request, status == -EIO ? OUTCOME_LOST : OUTCOME_FAILED, &error);
     else if (outcome == WORK_END)
         set_outcome(request, OUTCOME_FINISHED, NULL);
     return outcome;
@@ -295,6 +296,8 @@ static void ended(struct work *work)
     void *context = request->context;
     struct hearken_error problem = request->problem;
     bool finished = request->outcome == OUTCOME_FINISHED;
+    if (request->outcome == OUTCOME_LOST)
+        served_model_lose(request->model);
     totals->audio_seconds += summary.audio_seconds;
     totals->busy_seconds += summary.busy_seconds;
     totals->live--;

@@ -90,7 +90,45 @@ static void close_model(struct served_model *model)
     free(model);
 }
 
-int served_model_open(const struct settings *settings, struct log *log,
+/* ---- On which backend ---- */
+
+/* The best backend that is not to be passed over. */
+struct search {
+    const char *without;
+    char *found;
+};
+
+/* They come with the best first. */
+static void consider(void *context, const struct hearken_plugin_report *report)
+{
+    struct search *search = context;
+    if (search->found == NULL && report->score > 0 && strcmp(report->name, search->without) != 0)
+        search->found = strdup(report->name);
+}
+
+/* 0, -ENODEV if there is no other, -ENOMEM, or what the system says. */
+static int open_elsewhere(struct served_model *model, const struct hearken_backend_options *options,
+                          const char *without, struct hearken_error *error)
+{
+    struct search search = {.without = without};
+    int status = hearken_plugins_list(options, consider, &search, error);
+    if (status < 0)
+        return status;
+    if (search.found == NULL) {
+        snprintf(error->message, sizeof error->message, "there is no backend but '%s'", without);
+        return -ENODEV;
+    }
+    struct hearken_backend_options named = *options;
+    named.backend = search.found;
+    status = hearken_model_open(model->file, &named, &model->handle, error);
+    free(search.found);
+    model->elsewhere = true;
+    return status;
+}
+
+/* ---- Opening ---- */
+
+int served_model_open(const struct settings *settings, const char *without, struct log *log,
                       struct served_model **result, struct hearken_error *error)
 {
     const struct hearken_backend_options options = {
@@ -113,7 +151,10 @@ int served_model_open(const struct settings *settings, struct log *log,
     /* If it cannot be looked at, opening it says why. */
     if (stat(model->file, &model->file_status) < 0)
         model->file_status = (struct stat){0};
-    status = hearken_model_open(model->file, &options, &model->handle, error);
+    if (without != NULL && strcmp(settings->backend, "auto") == 0)
+        status = open_elsewhere(model, &options, without, error);
+    else
+        status = hearken_model_open(model->file, &options, &model->handle, error);
     if (status < 0)
         goto fail;
     status = read_facts(model, error);
@@ -138,6 +179,15 @@ void served_model_release(struct served_model *model)
 {
     if (model != NULL && --model->references == 0)
         close_model(model);
+}
+
+void served_model_lose(struct served_model *model)
+{
+    if (model->lost)
+        return;
+    model->lost = true;
+    if (model->on_loss != NULL)
+        model->on_loss(model->loss_context);
 }
 
 bool served_model_file_changed(const struct served_model *model)

@@ -20,14 +20,22 @@ struct served_model {
     struct stat file_status;      /* when it was opened */
     char *version, *author, *url; /* from the file's metadata, or NULL */
     json_t *languages;            /* codes, at least one */
+    bool elsewhere;               /* not on the best backend, which was passed over */
+    bool lost;                    /* its device has failed */
+    void (*on_loss)(void *context);
+    void *loss_context;
 };
 
 /*
  * Opens what [model] and [compute] say, which takes a while; from any thread, with settings that do
- * not change meanwhile. The caller gets the one reference. Errors: as hearken_model_open.
+ * not change meanwhile. Where they leave the backend open, the one named `without` (or NULL) is
+ * passed over. The caller gets the one reference. Errors: as hearken_model_open.
  */
-int served_model_open(const struct settings *settings, struct log *log, struct served_model **model,
-                      struct hearken_error *error);
+int served_model_open(const struct settings *settings, const char *without, struct log *log,
+                      struct served_model **model, struct hearken_error *error);
+
+/* A request's device has failed: sets `lost` and, the first time, calls `on_loss`. On the loop. */
+void served_model_lose(struct served_model *model);
 
 /* Both accept NULL. */
 struct served_model *served_model_take(struct served_model *model);

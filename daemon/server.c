@@ -156,9 +156,10 @@ static int start(struct server *server, struct hearken_error *error)
     struct service *service = &server->service;
     /* Clients may be gone when we write. */
     signal(SIGPIPE, SIG_IGN);
-    int status = served_model_open(&service->settings, service->log, &service->model, error);
+    int status = served_model_open(&service->settings, NULL, service->log, &service->model, error);
     if (status < 0)
         return status;
+    reload_at_loss(server);
     log_info(service->log, "model %s, backend %s", hearken_model_name(service->model->handle),
              hearken_model_backend(service->model->handle));
     status = workers_create(service->settings.workers, &server->loop, &service->workers);

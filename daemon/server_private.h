@@ -25,13 +25,14 @@ struct listener {
     enum socket_kind kind;
 };
 
-/* Opening a model while the old one goes on serving. */
+/* Opening a model while the old one goes on serving, or fails. */
 struct reload {
     struct work work;
     struct server *server;
     struct settings settings;   /* that it is opened with, to be put in force if it can be */
     struct served_model *model; /* NULL: it could not be opened */
     struct hearken_error error;
+    const char *without; /* a backend to pass over: of the model in force, or NULL */
     bool running;
     bool again; /* asked for once more meanwhile */
 };
@@ -87,6 +88,9 @@ void server_keep_ticking(struct server *server);
 
 /* Reads the configuration again and puts it in force as far as that can be done. */
 void reload_start(struct server *server);
+
+/* Sees to it that the model in force is opened anew when its device fails. */
+void reload_at_loss(struct server *server);
 
 /* ---- drain.c ---- */
 

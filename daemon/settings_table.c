@@ -23,7 +23,8 @@ const struct setting setting_table[] = {
         .change = SETTING_MODEL,
         .offset = FIELD(backend),
         .standard = "auto",
-        .help = "The plugin that computes. With auto the fastest that can run here is taken; one "
+        .help = "The plugin that computes: cpu, opencl, reference or another one. With auto the "
+                "fastest that can run here is taken, and the next one if its device fails; one "
                 "that is named and cannot run is an error.",
     },
     {

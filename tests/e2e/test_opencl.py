@@ -94,21 +94,47 @@ def test_ways_are_counted(start_daemon: StartDaemon) -> None:
         assert waits == reads < kernels / 10
 
 
-def test_lost_device(
-    start_daemon: StartDaemon, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It ends the request that runs; the daemon says why, and lives."""
+@pytest.fixture
+def sign(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The device is lost while this file is there."""
     if SANITIZER:
         pytest.skip("the sanitizer's own library must be loaded first")
-    sign = folder / "lost"
     monkeypatch.setitem(os.environ, "LD_PRELOAD", str(LOST_DEVICE.resolve()))
-    monkeypatch.setitem(os.environ, "LOST_DEVICE", str(sign))
-    daemon = start_daemon(settings={"compute.backend": "opencl"})
+    monkeypatch.setitem(os.environ, "LOST_DEVICE", str(folder / "lost"))
+    return folder / "lost"
+
+
+def lose(daemon: Daemon, sign: Path, then: str) -> None:
+    """A request ends with an error that the log explains; the model is opened again on `then`."""
     assert transcribed(daemon.socket, pcm(SHORT)) == expected(RECURRENT, SHORT)
     sign.touch()
     assert "opencl" in error_of(answer(daemon.socket, pcm(SHORT))).text
     assert "out of device resources" in daemon.log()
+    wait_until(lambda: "reloaded: " in daemon.log(), "the model to be opened again")
+    assert f"backend {then}" in daemon.log().rsplit("reloaded: ", 1)[1]
+
+
+def test_lost_device_of_a_named_backend(start_daemon: StartDaemon, sign: Path) -> None:
+    daemon = start_daemon(settings={"compute.backend": "opencl"})
+    lose(daemon, sign, then="opencl")
     sign.unlink()
     assert transcribed(daemon.socket, pcm(SHORT)) == expected(RECURRENT, SHORT)
-    reload(daemon, "cpu")
+
+
+def test_lost_device_of_the_best_backend(
+    start_daemon: StartDaemon, sign: Path, folder: Path
+) -> None:
+    """The next one takes over, until a reload."""
+    plugins = folder / "plugins"
+    plugins.mkdir()
+    for name in ("opencl", "reference"):
+        (plugins / f"{name}.so").symlink_to(BUILD.resolve() / "lib" / "hearken" / f"{name}.so")
+    daemon = start_daemon(settings={"compute.plugin_directory": str(plugins)})
+    lose(daemon, sign, then="reference")
     assert transcribed(daemon.socket, pcm(SHORT))
+    sign.unlink()
+    before = daemon.log().count("reloaded: ")
+    daemon.signal(signal.SIGHUP)
+    wait_until(lambda: daemon.log().count("reloaded: ") > before, "the reload")
+    assert "backend opencl" in daemon.log().rsplit("reloaded: ", 1)[1]
+    assert transcribed(daemon.socket, pcm(SHORT)) == expected(RECURRENT, SHORT)
