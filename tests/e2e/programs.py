@@ -17,6 +17,7 @@ BUILD = REPOSITORY / os.environ.get("HEARKEN_BUILD", "build")
 HEARKEND = BUILD / "bin" / "hearkend"
 HEARKEN = BUILD / "bin" / "hearken"
 DATA = REPOSITORY / "tests" / "data"
+CACHE = BUILD.resolve() / "tests" / "cache"  # of compiled kernels, ours and the drivers'
 REAL_MODEL = BUILD / "share" / "hearken" / "hearken-en.gguf"
 RANDOM_MODELS = {
     kind: REPOSITORY / "tests" / "parity" / f"{kind}.gguf" for kind in ("recurrent", "transformer")
@@ -52,7 +53,7 @@ def environment(folder: Path, extra: Mapping[str, str] | None = None) -> dict[st
     kept = {name: value for name, value in os.environ.items() if not name.startswith("XDG_")}
     for name in ("RUNTIME_DIRECTORY", "HEARKEN_PLUGIN_DIR", "NOTIFY_SOCKET", "LISTEN_FDS"):
         kept.pop(name, None)
-    return kept | {"HOME": str(folder)} | dict(extra or {})
+    return kept | {"HOME": str(folder), "XDG_CACHE_HOME": str(CACHE)} | dict(extra or {})
 
 
 def complain_of_sanitizers(text: str) -> None:

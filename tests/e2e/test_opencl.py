@@ -6,7 +6,6 @@ import re
 import signal
 from pathlib import Path
 
-import programs
 import pytest
 from conftest import StartDaemon
 from programs import BUILD, RANDOM_MODELS, REAL_MODEL, SANITIZER, Daemon, alone, run, wait_until
@@ -15,13 +14,11 @@ from talking import answer, error_of, transcribed
 
 RECURRENT, TRANSFORMER = RANDOM_MODELS["recurrent"], RANDOM_MODELS["transformer"]
 LOST_DEVICE = BUILD / "tests" / "lost-device.so"
-# Drivers and the plugin keep compiled kernels there, over all tests.
-CACHE = {"XDG_CACHE_HOME": str(BUILD.resolve() / "tests" / "cache")}
 
 
 def why_not() -> str:
     """Why the backend cannot run here; empty if it can."""
-    listed = run("plugins", folder=Path("/"), extra_environment=CACHE).stdout.decode()
+    listed = run("plugins", folder=Path("/")).stdout.decode()
     found = re.search(r"^opencl +(-|\d+)  (.*)$", listed, re.MULTILINE)
     if found is None:
         return "plugin opencl was left out of the build"
@@ -29,14 +26,9 @@ def why_not() -> str:
 
 
 @pytest.fixture(autouse=True)
-def needs_a_device(monkeypatch: pytest.MonkeyPatch) -> None:
+def needs_a_device() -> None:
     if reason := why_not():
         pytest.skip(reason)
-    # Daemons get what is in ours, but for what is named XDG_.
-    kept = programs.environment
-    monkeypatch.setattr(
-        programs, "environment", lambda folder, extra=None: kept(folder, CACHE | dict(extra or {}))
-    )
 
 
 def expected(model: Path, recording: Path) -> str:
