@@ -197,7 +197,7 @@ const struct setting setting_table[] = {
         .change = SETTING_RELOAD,
         .offset = FIELD(recognition.pre_roll),
         .maximum = 2,
-        .standard = "0.3",
+        .standard = "0.5",
         .help = "Seconds before speech is noticed that are recognised with it, so that its first "
                 "sound is not lost.",
     },

@@ -66,7 +66,7 @@ void hearken_stream_options_init(struct hearken_stream_options *options)
         .partial_share = 0.5f,
         .voice = true,
         .voice_threshold = 0.5f,
-        .pre_roll = 0.3f,
+        .pre_roll = 0.5f,
         .endpoint_seconds = 0.6f,
     };
 }

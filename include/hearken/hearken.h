@@ -388,7 +388,7 @@ struct hearken_stream_options {
     bool voice;             /* recognise only what the model's voice network takes for speech, if it
                                has one; default true */
     float voice_threshold;  /* its probability at which speech begins, 0.05..0.95; default 0.5 */
-    float pre_roll;         /* seconds before that which belong to the segment, 0..2; default 0.3 */
+    float pre_roll;         /* seconds before that which belong to the segment, 0..2; default 0.5 */
     float endpoint_seconds; /* silence that ends a segment, 0.1..10; default 0.6 */
     bool endpointing;       /* end segments so even without partial events: for a speaker who waits;
                                otherwise pauses up to `padding` do not part them. Default false */

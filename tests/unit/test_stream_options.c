@@ -40,7 +40,7 @@ static void test_defaults(void)
     CU_ASSERT(o.beam_width == 4 && o.length_penalty == 1 && o.padding == 5);
     CU_ASSERT(o.segment_seconds == 28 && o.partial_seconds == 0 && !o.alignment);
     CU_ASSERT_EQUAL(o.partial_share, 0.5f);
-    CU_ASSERT(o.voice && o.voice_threshold == 0.5f && o.pre_roll == 0.3f);
+    CU_ASSERT(o.voice && o.voice_threshold == 0.5f && o.pre_roll == 0.5f);
     CU_ASSERT(o.endpoint_seconds == 0.6f && !o.endpointing && !o.voice_events);
     struct hearken_model *model = model_of(recurrent_shape(1));
     accepts(model, &o);
