@@ -37,6 +37,7 @@ static struct hearken_stream_options options_of(void)
     struct hearken_stream_options options;
     hearken_stream_options_init(&options);
     options.endpointing = true;
+    options.pre_roll = 0.3f;
     return options;
 }
 

@@ -46,6 +46,7 @@ static void test_voice_segments(void)
     struct hearken_stream_options options = stream_options_of();
     struct record whole, pieces;
     options.endpointing = options.voice_events = true;
+    options.pre_roll = 0.3f;
     transcribe(model, &options, samples, count, 0, &whole);
     transcribe(model, &options, samples, count, 333, &pieces);
     CU_ASSERT(same_bytes(&whole.text, &pieces.text));
@@ -151,6 +152,7 @@ static void test_voice_partials(void)
     size_t count;
     float *samples = make_sounds(4, &count);
     struct record record;
+    options.pre_roll = 0.3f;
     options.partial_seconds = 0.2f;
     options.segment_seconds = 2;
     options.endpoint_seconds = 2.5f;
