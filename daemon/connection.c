@@ -362,7 +362,8 @@ int connection_accept(uv_stream_t *listener, enum socket_kind kind, struct servi
         return status;
     }
     wyoming_parser_init(&connection->parser, NULL);
-    conversation_init(&connection->conversation, service, &peer, connection, id);
+    conversation_init(&connection->conversation, service, &peer, connection, id,
+                      kind == SOCKET_UNIX);
     connection->last_heard = connection->last_progress = uv_now(listener->loop);
     *result = connection;
     status = uv_accept(listener, &connection->stream);

@@ -10,6 +10,7 @@
 
 #include "audio_format.h"
 #include "info.h"
+#include "live.h"
 
 enum input {
     INPUT_DESCRIBE,
@@ -20,6 +21,11 @@ enum input {
     INPUT_AUDIO_START,
     INPUT_AUDIO_CHUNK,
     INPUT_AUDIO_STOP,
+    INPUT_LISTEN,
+    INPUT_LISTEN_STOP,
+    INPUT_START,
+    INPUT_STOP,
+    INPUT_TOGGLE,
     INPUTS,
 };
 
@@ -28,6 +34,9 @@ static const char *const input_types[INPUTS] = {
     [INPUT_STATUS] = "hearken-status",   [INPUT_SELECT_PROGRAM] = "select-program",
     [INPUT_TRANSCRIBE] = "transcribe",   [INPUT_AUDIO_START] = "audio-start",
     [INPUT_AUDIO_CHUNK] = "audio-chunk", [INPUT_AUDIO_STOP] = "audio-stop",
+    [INPUT_LISTEN] = "hearken-listen",   [INPUT_LISTEN_STOP] = "hearken-listen-stop",
+    [INPUT_START] = "hearken-start",     [INPUT_STOP] = "hearken-stop",
+    [INPUT_TOGGLE] = "hearken-toggle",
 };
 
 static const char *const state_names[CONVERSATION_STATES] = {
@@ -36,6 +45,8 @@ static const char *const state_names[CONVERSATION_STATES] = {
     [CONVERSATION_LISTENING] = "audio is coming",
     [CONVERSATION_FINISHING] = "the transcript is being made",
     [CONVERSATION_REFUSED] = "the request was refused",
+    [CONVERSATION_SUBSCRIBED] = "the microphone is listened to",
+    [CONVERSATION_LEAVING] = "the last segment is being made",
 };
 
 typedef enum conversation_verdict handler(struct conversation *conversation,
@@ -308,7 +319,7 @@ static enum conversation_verdict transcribe(struct conversation *conversation,
         return refuse_drain(conversation);
     if (transcribe_parse(&conversation->transcribe, event->data, conversation->service, &code,
                          &error) < 0)
-        return refuse(conversation, code, "%s", error.message);
+        return refuse(conversation, code, "transcribe: %s", error.message);
     conversation->state = CONVERSATION_REQUESTED;
     return CONVERSATION_GO_ON;
 }
@@ -404,6 +415,39 @@ static enum conversation_verdict drop_last(struct conversation *conversation,
     return CONVERSATION_GO_ON;
 }
 
+/* ---- The microphone ---- */
+
+static enum conversation_verdict subscribe(struct conversation *conversation,
+                                           const struct wyoming_event *event)
+{
+    const char *code;
+    struct hearken_error error;
+    if (conversation->service->draining)
+        return refuse_drain(conversation);
+    if (conversation_listen(conversation, event, &code, &error) == 0)
+        return CONVERSATION_GO_ON;
+    conversation->state = CONVERSATION_IDLE; /* no audio is to come */
+    send_error(conversation, code, error.message);
+    return CONVERSATION_GO_ON;
+}
+
+static enum conversation_verdict leave(struct conversation *conversation,
+                                       const struct wyoming_event *event)
+{
+    (void)event;
+    conversation_leave(conversation);
+    return CONVERSATION_GO_ON;
+}
+
+static enum conversation_verdict switch_hearing(struct conversation *conversation,
+                                                const struct wyoming_event *event)
+{
+    struct hearken_error error;
+    if (conversation_switch(conversation, event, &error) < 0)
+        send_error(conversation, "not-allowed", error.message);
+    return CONVERSATION_GO_ON;
+}
+
 /* The next request, sent ahead of the transcript of this one. */
 static enum conversation_verdict wait_turn(struct conversation *conversation,
                                            const struct wyoming_event *event)
@@ -420,6 +464,7 @@ static enum conversation_verdict wrong_state(struct conversation *conversation,
     snprintf(text, sizeof text, "%s: unexpected: %s", event->type,
              state_names[conversation->state]);
     forget_request(conversation);
+    live_forget(conversation->service->live, &conversation->subscriber);
     conversation->state = CONVERSATION_REFUSED;
     send_error(conversation, "wrong-state", text);
     return CONVERSATION_CLOSE;
@@ -436,6 +481,11 @@ static handler *const handlers[CONVERSATION_STATES][INPUTS] = {
             [INPUT_AUDIO_START] = start_plainly,
             [INPUT_AUDIO_CHUNK] = start_plainly_and_hear,
             [INPUT_AUDIO_STOP] = wrong_state,
+            [INPUT_LISTEN] = subscribe,
+            [INPUT_LISTEN_STOP] = drop,
+            [INPUT_START] = switch_hearing,
+            [INPUT_STOP] = switch_hearing,
+            [INPUT_TOGGLE] = switch_hearing,
         },
     [CONVERSATION_REQUESTED] =
         {
@@ -447,6 +497,11 @@ static handler *const handlers[CONVERSATION_STATES][INPUTS] = {
             [INPUT_AUDIO_START] = start,
             [INPUT_AUDIO_CHUNK] = start_and_hear,
             [INPUT_AUDIO_STOP] = answer_nothing,
+            [INPUT_LISTEN] = wrong_state,
+            [INPUT_LISTEN_STOP] = wrong_state,
+            [INPUT_START] = switch_hearing,
+            [INPUT_STOP] = switch_hearing,
+            [INPUT_TOGGLE] = switch_hearing,
         },
     [CONVERSATION_LISTENING] =
         {
@@ -458,6 +513,11 @@ static handler *const handlers[CONVERSATION_STATES][INPUTS] = {
             [INPUT_AUDIO_START] = wrong_state,
             [INPUT_AUDIO_CHUNK] = hear,
             [INPUT_AUDIO_STOP] = stop,
+            [INPUT_LISTEN] = wrong_state,
+            [INPUT_LISTEN_STOP] = wrong_state,
+            [INPUT_START] = switch_hearing,
+            [INPUT_STOP] = switch_hearing,
+            [INPUT_TOGGLE] = switch_hearing,
         },
     [CONVERSATION_FINISHING] =
         {
@@ -469,6 +529,11 @@ static handler *const handlers[CONVERSATION_STATES][INPUTS] = {
             [INPUT_AUDIO_START] = wait_turn,
             [INPUT_AUDIO_CHUNK] = wait_turn,
             [INPUT_AUDIO_STOP] = wrong_state,
+            [INPUT_LISTEN] = wait_turn,
+            [INPUT_LISTEN_STOP] = wrong_state,
+            [INPUT_START] = switch_hearing,
+            [INPUT_STOP] = switch_hearing,
+            [INPUT_TOGGLE] = switch_hearing,
         },
     [CONVERSATION_REFUSED] =
         {
@@ -480,25 +545,64 @@ static handler *const handlers[CONVERSATION_STATES][INPUTS] = {
             [INPUT_AUDIO_START] = drop,
             [INPUT_AUDIO_CHUNK] = drop,
             [INPUT_AUDIO_STOP] = drop_last,
+            [INPUT_LISTEN] = subscribe,
+            [INPUT_LISTEN_STOP] = drop,
+            [INPUT_START] = switch_hearing,
+            [INPUT_STOP] = switch_hearing,
+            [INPUT_TOGGLE] = switch_hearing,
+        },
+    [CONVERSATION_SUBSCRIBED] =
+        {
+            [INPUT_DESCRIBE] = describe,
+            [INPUT_PING] = pong,
+            [INPUT_STATUS] = tell_status,
+            [INPUT_SELECT_PROGRAM] = wrong_state,
+            [INPUT_TRANSCRIBE] = wrong_state,
+            [INPUT_AUDIO_START] = wrong_state,
+            [INPUT_AUDIO_CHUNK] = wrong_state,
+            [INPUT_AUDIO_STOP] = wrong_state,
+            [INPUT_LISTEN] = wrong_state,
+            [INPUT_LISTEN_STOP] = leave,
+            [INPUT_START] = switch_hearing,
+            [INPUT_STOP] = switch_hearing,
+            [INPUT_TOGGLE] = switch_hearing,
+        },
+    [CONVERSATION_LEAVING] =
+        {
+            [INPUT_DESCRIBE] = describe,
+            [INPUT_PING] = pong,
+            [INPUT_STATUS] = tell_status,
+            [INPUT_SELECT_PROGRAM] = wrong_state,
+            [INPUT_TRANSCRIBE] = wait_turn,
+            [INPUT_AUDIO_START] = wait_turn,
+            [INPUT_AUDIO_CHUNK] = wait_turn,
+            [INPUT_AUDIO_STOP] = wait_turn,
+            [INPUT_LISTEN] = wait_turn,
+            [INPUT_LISTEN_STOP] = drop,
+            [INPUT_START] = switch_hearing,
+            [INPUT_STOP] = switch_hearing,
+            [INPUT_TOGGLE] = switch_hearing,
         },
 };
 
 /* ---- Interface ---- */
 
 void conversation_init(struct conversation *conversation, struct service *service,
-                       const struct conversation_peer *peer, void *context, unsigned id)
+                       const struct conversation_peer *peer, void *context, unsigned id, bool local)
 {
     *conversation = (struct conversation){
         .service = service,
         .peer = peer,
         .context = context,
         .id = id,
+        .local = local,
     };
 }
 
 void conversation_finish(struct conversation *conversation)
 {
     forget_request(conversation);
+    live_forget(conversation->service->live, &conversation->subscriber);
 }
 
 enum conversation_verdict conversation_handle(struct conversation *conversation,

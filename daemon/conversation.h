@@ -12,18 +12,21 @@
 #include <stdint.h>
 
 #include "service.h"
+#include "subscriber.h"
 #include "transcribe.h"
 #include "wyoming.h"
 
 enum conversation_state {
-    CONVERSATION_IDLE,      /* no request */
-    CONVERSATION_REQUESTED, /* transcribe has come, audio has not */
-    CONVERSATION_LISTENING, /* audio comes */
-    CONVERSATION_FINISHING, /* all audio has come, the transcript has not gone out */
-    CONVERSATION_REFUSED,   /* the request was answered with an error: its audio is dropped */
+    CONVERSATION_IDLE,       /* no request */
+    CONVERSATION_REQUESTED,  /* transcribe has come, audio has not */
+    CONVERSATION_LISTENING,  /* audio comes */
+    CONVERSATION_FINISHING,  /* all audio has come, the transcript has not gone out */
+    CONVERSATION_REFUSED,    /* the request was answered with an error: its audio is dropped */
+    CONVERSATION_SUBSCRIBED, /* it listens to the daemon's microphone */
+    CONVERSATION_LEAVING,    /* it wants to no more, the last segment has not gone out */
 };
 
-#define CONVERSATION_STATES (CONVERSATION_REFUSED + 1)
+#define CONVERSATION_STATES (CONVERSATION_LEAVING + 1)
 
 enum conversation_verdict {
     CONVERSATION_GO_ON,
@@ -50,15 +53,19 @@ struct conversation {
     struct transcribe transcribe;
     struct request *request; /* LISTENING and FINISHING, while the recogniser runs */
     size_t frame_size;
-    uint64_t frames;  /* that have come */
-    json_t *segments; /* final ones, if the client wants them */
-    char *text;       /* of the final ones, joined; NULL: none yet */
-    bool started;     /* transcript-start has gone out */
+    uint64_t frames;              /* that have come */
+    json_t *segments;             /* final ones, if the client wants them */
+    char *text;                   /* of the final ones, joined; NULL: none yet */
+    bool started;                 /* transcript-start has gone out */
+    bool local;                   /* the client is on this machine */
+    struct subscriber subscriber; /* SUBSCRIBED and LEAVING */
 };
 
-/* Service and peer must outlive the conversation. Cannot fail. */
+/* Service and peer must outlive the conversation. `local`: the client is on this machine. Cannot
+ * fail. */
 void conversation_init(struct conversation *conversation, struct service *service,
-                       const struct conversation_peer *peer, void *context, unsigned id);
+                       const struct conversation_peer *peer, void *context, unsigned id,
+                       bool local);
 
 /* Abandons the request, if there is one. */
 void conversation_finish(struct conversation *conversation);
@@ -68,6 +75,20 @@ enum conversation_verdict conversation_handle(struct conversation *conversation,
 
 /* More audio waits for the recogniser than should: read no more until `resume`. */
 bool conversation_is_full(struct conversation *conversation);
+
+/* ---- conversation_live.c: the daemon's microphone ---- */
+
+/* hearken-listen in a state that allows it: 0 when the client is subscribed; else -EINVAL, with a
+ * code (a constant) and the reason. */
+int conversation_listen(struct conversation *conversation, const struct wyoming_event *event,
+                        const char **code, struct hearken_error *error);
+
+/* hearken-listen-stop while it is subscribed. */
+void conversation_leave(struct conversation *conversation);
+
+/* hearken-start, -stop, -toggle: 0, or -EPERM. */
+int conversation_switch(struct conversation *conversation, const struct wyoming_event *event,
+                        struct hearken_error *error);
 
 /* Sends an `error` event. */
 void conversation_send_error(const struct conversation_peer *peer, void *context, const char *code,

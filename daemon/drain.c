@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <unistd.h>
 
+#include "live.h"
 #include "server_private.h"
 #include "systemd.h"
 
@@ -27,6 +28,7 @@ static void begin_drain(struct server *server)
     server->service.draining = true;
     server->drain_deadline = uv_now(&server->loop) + (uint64_t)(seconds * 1000);
     listeners_close(server);
+    live_drain(server->service.live);
     for_each_connection(server, connection_drain);
 }
 
@@ -58,7 +60,7 @@ void drain_start(struct server *server)
 static bool is_at_rest(const struct server *server)
 {
     return server->service.connections == 0 && server->service.totals.live == 0 &&
-           !server->reload.running;
+           !live_is_busy(server->service.live) && !server->reload.running;
 }
 
 void drain_tick(struct server *server)

@@ -53,14 +53,15 @@ static int put_span(json_t *object, const char *text, double start, double end, 
     return status;
 }
 
-static int put_words(json_t *data, const struct hearken_event *event)
+static int put_words(json_t *data, const struct hearken_event *event, double origin)
 {
     json_t *words = json_array();
     int status = 0;
     for (size_t i = 0; i < event->word_count; i++) {
         const struct hearken_word *word = &event->words[i];
         json_t *item = json_object();
-        status |= put_span(item, word->text, word->start, word->end, word->confidence);
+        status |=
+            put_span(item, word->text, origin + word->start, origin + word->end, word->confidence);
         status |= json_array_append_new(words, item);
     }
     put(data, "words", words, &status);
@@ -84,7 +85,7 @@ static int copy_weights(struct heard_segment *segment, const struct hearken_alig
     return 0;
 }
 
-static json_t *describe_alignment(const struct hearken_alignment *alignment)
+static json_t *describe_alignment(const struct hearken_alignment *alignment, double origin)
 {
     json_t *texts = json_array();
     int status = 0;
@@ -93,7 +94,7 @@ static json_t *describe_alignment(const struct hearken_alignment *alignment)
     json_t *item = json_object();
     put(item, "tokens", json_integer(alignment->tokens), &status);
     put(item, "steps", json_integer(alignment->steps), &status);
-    put(item, "start", rounded(alignment->start, 1e3), &status);
+    put(item, "start", rounded(origin + alignment->start, 1e3), &status);
     put(item, "step_seconds", rounded(alignment->step_seconds, 1e6), &status);
     put(item, "texts", texts, &status);
     if (status == 0)
@@ -103,7 +104,8 @@ static json_t *describe_alignment(const struct hearken_alignment *alignment)
 }
 
 /* One that no peer would take (see wyoming_limits_default) is null. */
-static int put_alignment(struct heard_segment *segment, const struct hearken_alignment *alignment)
+static int put_alignment(struct heard_segment *segment, const struct hearken_alignment *alignment,
+                         double origin)
 {
     size_t limit = wyoming_limits_default.payload / sizeof(float);
     int status = 0;
@@ -112,7 +114,7 @@ static int put_alignment(struct heard_segment *segment, const struct hearken_ali
         put(segment->data, "alignment", json_null(), &status);
         return status;
     }
-    put(segment->data, "alignment", describe_alignment(alignment), &status);
+    put(segment->data, "alignment", describe_alignment(alignment, origin), &status);
     return status < 0 ? status : copy_weights(segment, alignment);
 }
 
@@ -122,30 +124,34 @@ static int init_voice(struct heard_segment *segment, const char *name, double ti
     *segment = (struct heard_segment){
         .event = name,
         .voice = true,
+        .start = time,
         .data = json_pack("{s:I}", "timestamp", (json_int_t)llround(time * 1000)),
     };
     return segment->data != NULL ? 0 : -ENOMEM;
 }
 
-int heard_segment_init(struct heard_segment *segment, const struct hearken_event *event, bool words)
+int heard_segment_init(struct heard_segment *segment, const struct hearken_event *event, bool words,
+                       double origin)
 {
+    double start = origin + event->start;
     if (event->type == HEARKEN_EVENT_VOICE_STARTED)
-        return init_voice(segment, "voice-started", event->start);
+        return init_voice(segment, "voice-started", start);
     if (event->type == HEARKEN_EVENT_VOICE_STOPPED)
-        return init_voice(segment, "voice-stopped", event->start);
+        return init_voice(segment, "voice-stopped", start);
     *segment = (struct heard_segment){
         .event = "hearken-segment",
         .final = event->type == HEARKEN_EVENT_FINAL,
+        .start = start,
         .data = json_object(),
     };
     int status = 0;
     put(segment->data, "type", json_string(segment->final ? "final" : "partial"), &status);
-    status |= put_span(segment->data, event->text, event->start, event->end, event->confidence);
+    status |= put_span(segment->data, event->text, start, origin + event->end, event->confidence);
     put(segment->data, "committed", json_integer((json_int_t)event->committed), &status);
     if (words && status == 0)
-        status = put_words(segment->data, event);
+        status = put_words(segment->data, event, origin);
     if (event->alignment != NULL && status == 0)
-        status = put_alignment(segment, event->alignment);
+        status = put_alignment(segment, event->alignment, origin);
     if (status == 0)
         return 0;
     heard_segment_finish(segment);

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "live.h"
+
 static const char *text_or_empty(const char *text)
 {
     return text != NULL ? text : "";
@@ -53,8 +55,11 @@ json_t *info_status(const struct service *service)
     unsigned busy, waiting;
     workers_load(service->workers, &busy, &waiting);
     double factor = totals->audio_seconds > 0 ? totals->busy_seconds / totals->audio_seconds : 0;
+    const char *device = live_device(service->live);
     return json_pack(
-        "{s:s, s:o, s:o, s:o, s:f, s:i, s:I, s:I, s:I, s:I, s:i, s:i, s:i, s:f, s:f, s:f, s:I}",
+        "{s:s, s:o, s:o, s:o, s:f, s:i, s:I, s:I, s:I, s:I, s:i, s:i, s:i, s:f, s:f, s:f, s:I, "
+        "s:i, "
+        "s:o}",
         "version", hearken_version(), "model",
         json_from_text(hearken_model_name(service->model->handle)), "model_file",
         json_from_text(service->model->file), "backend",
@@ -65,5 +70,6 @@ json_t *info_status(const struct service *service)
         (json_int_t)totals->live, "workers", (int)workers_count(service->workers), "workers_busy",
         (int)busy, "queued", (int)waiting, "audio_seconds", totals->audio_seconds,
         "recognition_seconds", totals->busy_seconds, "real_time_factor", factor, "memory_bytes",
-        (json_int_t)info_memory());
+        (json_int_t)info_memory(), "listeners", (int)live_subscribers(service->live), "microphone",
+        device != NULL ? json_from_text(device) : json_null());
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <errno.h>
 
+#include "live.h"
 #include "server_private.h"
 #include "systemd.h"
 
@@ -42,6 +43,7 @@ static void put_in_force(struct server *server, struct settings *settings)
     server->service.settings = *settings;
     *settings = (struct settings){0};
     log_set_level(server->service.log, (enum hearken_log_level)server->service.settings.log_level);
+    live_reload(server->service.live);
 }
 
 static void finish_reload(struct server *server)

@@ -85,7 +85,8 @@ static void note_event(void *context, const struct hearken_event *event)
     if (event->type == HEARKEN_EVENT_PARTIAL && !request->options.segments)
         return;
     struct result *result = calloc(1, sizeof *result);
-    if (result == NULL || heard_segment_init(&result->segment, event, request->options.words) < 0) {
+    if (result == NULL || heard_segment_init(&result->segment, event, request->options.words,
+                                             request->options.origin) < 0) {
         free(result);
         request->out_of_memory = true;
         return;

@@ -23,6 +23,7 @@ struct request_options {
     struct hearken_stream_options stream;
     bool segments; /* it wants each segment as it comes; otherwise partial ones are not made */
     bool words;    /* segments list their words */
+    double origin; /* time of the first sample, in seconds */
 };
 
 /* What a request did, once it is over. */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "info.h"
+#include "live.h"
 #include "server_private.h"
 #include "systemd.h"
 
@@ -168,6 +169,11 @@ static int start(struct server *server, struct hearken_error *error)
                  uv_strerror(status));
         return status;
     }
+    service->live = live_create(service, &server->loop);
+    if (service->live == NULL) {
+        snprintf(error->message, sizeof error->message, "out of memory");
+        return -ENOMEM;
+    }
     status = start_handles(server);
     if (status < 0) {
         snprintf(error->message, sizeof error->message, "signals: %s", uv_strerror(status));
@@ -195,6 +201,7 @@ static void finish(struct server *server)
     uv_walk(&server->loop, close_handle, NULL);
     uv_run(&server->loop, UV_RUN_DEFAULT);
     uv_loop_close(&server->loop);
+    live_destroy(server->service.live);
     served_model_release(server->service.model);
     settings_finish(&server->service.settings);
     free(server->read_buffer);

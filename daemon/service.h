@@ -12,11 +12,14 @@
 #include "settings.h"
 #include "workers.h"
 
+struct live;
+
 struct service {
     struct log *log;
     struct settings settings;
     struct workers *workers;
     struct served_model *model; /* for new requests */
+    struct live *live;          /* the microphone and who listens to it */
     struct request_totals totals;
     uint64_t started;     /* uv_hrtime */
     unsigned connections; /* open now */

@@ -14,6 +14,20 @@
 
 #include "hearken/hearken.h"
 
+/* When the microphone is given back. */
+enum capture_release {
+    CAPTURE_WHEN_IDLE, /* nobody has asked to listen */
+    CAPTURE_WHEN_HELD, /* nobody listens just now */
+    CAPTURE_NEVER,
+};
+
+/* Who may listen to the microphone. */
+enum capture_clients {
+    CAPTURE_NONE,
+    CAPTURE_LOCAL, /* those on the Unix socket */
+    CAPTURE_ALL,
+};
+
 struct settings {
     char *model_file; /* "": the one installed with the program */
 
@@ -24,6 +38,12 @@ struct settings {
 
     struct hearken_stream_options recognition; /* but audio, alignment and voice_events,
                                                which requests set */
+
+    char *capture_device;                    /* "": the system's default */
+    unsigned capture_rate, capture_channels; /* 0: the device's own */
+    float capture_buffer_seconds;
+    unsigned capture_release; /* enum capture_release */
+    unsigned capture_clients; /* enum capture_clients */
 
     char *socket; /* "": in the runtime directory */
     unsigned socket_mode;

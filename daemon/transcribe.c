@@ -6,6 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Somebody waits for each word. */
+#define LIVE_PARTIAL_SECONDS 0.64f
+
 static int __attribute__((format(printf, 2, 3)))
 refuse(struct hearken_error *error, const char *format, ...)
 {
@@ -25,7 +28,7 @@ static int get_text(const json_t *data, const char *key, const char **text,
     if (value == NULL || json_is_null(value))
         return 0;
     if (!json_is_string(value))
-        return refuse(error, "transcribe: %s: expected a string", key);
+        return refuse(error, "%s: expected a string", key);
     if (json_string_length(value) > 0)
         *text = json_string_value(value);
     return 0;
@@ -40,7 +43,7 @@ static int check_texts(const json_t *data, const char *key, struct hearken_error
     json_t *item;
     bool valid = json_is_array(list);
     json_array_foreach(list, index, item) valid = valid && json_is_string(item);
-    return valid ? 0 : refuse(error, "transcribe: %s: expected a list of strings", key);
+    return valid ? 0 : refuse(error, "%s: expected a list of strings", key);
 }
 
 /* What other engines make use of and we do not: it has to be sound all the same. */
@@ -49,7 +52,7 @@ static int check_unused(const json_t *data, struct hearken_error *error)
     const char *text;
     const json_t *context = json_object_get(data, "context");
     if (context != NULL && !json_is_null(context) && !json_is_object(context))
-        return refuse(error, "transcribe: context: expected an object");
+        return refuse(error, "context: expected an object");
     int status = get_text(data, "vad_sensitivity", &text, error);
     if (status == 0)
         status = check_texts(data, "transcript_names", error);
@@ -67,7 +70,7 @@ static int read_name(const json_t *data, const struct served_model *model, const
     if (status < 0 || name == NULL || strcmp(name, known) == 0)
         return status;
     *code = "unknown-model";
-    return refuse(error, "transcribe: name: got %.100s, expected %.100s or none", name, known);
+    return refuse(error, "name: got %.100s, expected %.100s or none", name, known);
 }
 
 static void list_languages(const struct served_model *model, char *text, size_t size)
@@ -95,7 +98,7 @@ static int read_language(struct transcribe *transcribe, const json_t *data,
     char known[200] = "";
     list_languages(model, known, sizeof known);
     *code = "unknown-language";
-    return refuse(error, "transcribe: language: got %.100s, this model knows: %s", language, known);
+    return refuse(error, "language: got %.100s, this model knows: %s", language, known);
 }
 
 /* ---- Our own part ---- */
@@ -103,7 +106,7 @@ static int read_language(struct transcribe *transcribe, const json_t *data,
 static int read_flag(const char *key, const json_t *value, bool *flag, struct hearken_error *error)
 {
     if (!json_is_boolean(value))
-        return refuse(error, "transcribe: hearken: %s: expected true or false", key);
+        return refuse(error, "hearken: %s: expected true or false", key);
     *flag = json_boolean_value(value);
     return 0;
 }
@@ -116,7 +119,7 @@ static int read_setting(struct transcribe *transcribe, const struct setting *set
     int status;
     if (setting->type == SETTING_SWITCH) {
         if (!json_is_boolean(value))
-            return refuse(error, "transcribe: hearken: %s: expected true or false", setting->name);
+            return refuse(error, "hearken: %s: expected true or false", setting->name);
         status = setting_assign(setting, &scratch, json_is_true(value) ? "on" : "off", &reason);
     } else if (json_is_number(value)) {
         status = setting_assign_number(setting, &scratch, json_number_value(value), &reason);
@@ -126,12 +129,25 @@ static int read_setting(struct transcribe *transcribe, const struct setting *set
         status = refuse(&reason, "expected %s", expectation);
     }
     if (status < 0)
-        return refuse(error, "transcribe: hearken: %s: %.400s", setting->name, reason.message);
+        return refuse(error, "hearken: %s: %.400s", setting->name, reason.message);
     transcribe->options.stream = scratch.recognition;
     return 0;
 }
 
 /* 1: there is no such key. */
+static int read_live_extension(struct transcribe *transcribe, const char *key, const json_t *value,
+                               struct hearken_error *error)
+{
+    if (strcmp(key, "transcripts") == 0)
+        return read_flag(key, value, &transcribe->transcripts, error);
+    if (strcmp(key, "meter") == 0)
+        return read_flag(key, value, &transcribe->meter, error);
+    if (strcmp(key, "hold") == 0)
+        return read_flag(key, value, &transcribe->hold, error);
+    return 1;
+}
+
+/* 1: likewise. */
 static int read_extension(struct transcribe *transcribe, const char *key, const json_t *value,
                           struct hearken_error *error)
 {
@@ -144,7 +160,9 @@ static int read_extension(struct transcribe *transcribe, const char *key, const 
     if (strcmp(key, "voice_events") == 0)
         return read_flag(key, value, &transcribe->options.stream.voice_events, error);
     const struct setting *setting = setting_find("recognition", key);
-    return setting != NULL ? read_setting(transcribe, setting, value, error) : 1;
+    if (setting != NULL)
+        return read_setting(transcribe, setting, value, error);
+    return transcribe->live ? read_live_extension(transcribe, key, value, error) : 1;
 }
 
 static int read_extensions(struct transcribe *transcribe, json_t *extensions,
@@ -165,9 +183,9 @@ static int read_extensions(struct transcribe *transcribe, json_t *extensions,
                                        length > 0 ? ", " : "", key);
     }
     if (length > 0)
-        return refuse(error, "transcribe: hearken: unknown: %s", unknown);
+        return refuse(error, "hearken: unknown: %s", unknown);
     if (transcribe->options.stream.alignment && !transcribe->options.segments)
-        return refuse(error, "transcribe: hearken: alignment comes with events: ask for both");
+        return refuse(error, "hearken: alignment comes with events: ask for both");
     return 0;
 }
 
@@ -179,10 +197,9 @@ void transcribe_init(struct transcribe *transcribe, const struct settings *setti
     transcribe->options.stream.alignment = false;
 }
 
-int transcribe_parse(struct transcribe *transcribe, const json_t *data,
-                     const struct service *service, const char **code, struct hearken_error *error)
+static int parse(struct transcribe *transcribe, const json_t *data, const struct service *service,
+                 const char **code, struct hearken_error *error)
 {
-    transcribe_init(transcribe, &service->settings);
     *code = "bad-value";
     int status = check_unused(data, error);
     if (status == 0)
@@ -193,6 +210,27 @@ int transcribe_parse(struct transcribe *transcribe, const json_t *data,
     if (status < 0 || extensions == NULL || json_is_null(extensions))
         return status;
     if (!json_is_object(extensions))
-        return refuse(error, "transcribe: hearken: expected an object");
+        return refuse(error, "hearken: expected an object");
     return read_extensions(transcribe, extensions, error);
+}
+
+int transcribe_parse(struct transcribe *transcribe, const json_t *data,
+                     const struct service *service, const char **code, struct hearken_error *error)
+{
+    transcribe_init(transcribe, &service->settings);
+    return parse(transcribe, data, service, code, error);
+}
+
+int transcribe_parse_live(struct transcribe *transcribe, const json_t *data,
+                          const struct service *service, const char **code,
+                          struct hearken_error *error)
+{
+    struct hearken_stream_options *stream = &transcribe->options.stream;
+    transcribe_init(transcribe, &service->settings);
+    transcribe->live = transcribe->options.segments = true;
+    stream->endpointing = true;
+    if (stream->partial_seconds == 0)
+        stream->partial_seconds = LIVE_PARTIAL_SECONDS;
+    stream->audio = (struct hearken_audio_format){HEARKEN_RATE, 1, HEARKEN_SAMPLE_F32};
+    return parse(transcribe, data, service, code, error);
 }

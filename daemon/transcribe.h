@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* What the `transcribe` event asks for, checked (docs/protocol.md). */
+/* What the `transcribe` and `hearken-listen` events ask for, checked (docs/protocol.md). */
 #ifndef HEARKEN_DAEMON_TRANSCRIBE_H
 #define HEARKEN_DAEMON_TRANSCRIBE_H
 
@@ -13,6 +13,11 @@ struct transcribe {
     struct request_options options; /* all but the audio format */
     bool extended;                  /* the client knows hearken's own part of the protocol */
     char language[36];              /* "": not said */
+
+    bool live;        /* it is of the daemon's microphone; the others are only for that */
+    bool transcripts; /* send Wyoming's transcripts as well */
+    bool meter;       /* send the level */
+    bool hold;        /* listen only from the next hearken-start on */
 };
 
 /* What holds for a client that sends audio without asking first. */
@@ -20,9 +25,14 @@ void transcribe_init(struct transcribe *transcribe, const struct settings *setti
 
 /*
  * Reads the event's data over the defaults. On failure returns -EINVAL, with a code for the error
- * event in `code` (a constant) and the reason in `error`.
+ * event in `code` (a constant) and the reason, but not the event's type, in `error`.
  */
 int transcribe_parse(struct transcribe *transcribe, const json_t *data,
                      const struct service *service, const char **code, struct hearken_error *error);
+
+/* The same for hearken-listen, whose defaults are for somebody who speaks. */
+int transcribe_parse_live(struct transcribe *transcribe, const json_t *data,
+                          const struct service *service, const char **code,
+                          struct hearken_error *error);
 
 #endif

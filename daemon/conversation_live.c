@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: MIT
+#include <errno.h>
+#include <string.h>
+
+#include "conversation.h"
+#include "live.h"
+
+static void send_event(struct conversation *conversation, const char *type, json_t *data)
+{
+    conversation->peer->send(conversation->context, type, data, NULL, 0);
+}
+
+/* ---- The subscriber's side ---- */
+
+static void on_send(void *context, const char *type, json_t *data, const void *payload,
+                    size_t payload_length)
+{
+    struct conversation *conversation = context;
+    conversation->peer->send(conversation->context, type, data, payload, payload_length);
+}
+
+static void on_over(void *context, const char *code, const char *problem)
+{
+    struct conversation *conversation = context;
+    conversation->state = CONVERSATION_IDLE;
+    if (problem == NULL) {
+        send_event(conversation, "hearken-listen-stopped", json_object());
+        return;
+    }
+    log_info(conversation->service->log, "connection %u: %s: %s", conversation->id, code, problem);
+    conversation_send_error(conversation->peer, conversation->context, code, problem);
+}
+
+static void on_resume(void *context)
+{
+    struct conversation *conversation = context;
+    conversation->peer->resume(conversation->context);
+}
+
+static const struct subscriber_peer peer = {
+    .send = on_send,
+    .over = on_over,
+    .resume = on_resume,
+};
+
+/* ---- What the client asks for ---- */
+
+static int check_permission(const struct conversation *conversation, struct hearken_error *error)
+{
+    const struct settings *settings = &conversation->service->settings;
+    if (settings->capture_clients == CAPTURE_ALL ||
+        (settings->capture_clients == CAPTURE_LOCAL && conversation->local))
+        return 0;
+    return hearken_fail(error, -EPERM,
+                        settings->capture_clients == CAPTURE_NONE
+                            ? "the microphone is not to be listened to (capture.clients is none)"
+                            : "the microphone is for clients on the Unix socket (capture.clients "
+                              "is local)");
+}
+
+int conversation_listen(struct conversation *conversation, const struct wyoming_event *event,
+                        const char **code, struct hearken_error *error)
+{
+    struct service *service = conversation->service;
+    struct hearken_error reason;
+    *code = "not-allowed";
+    if (check_permission(conversation, error) < 0)
+        return -EPERM;
+    if (transcribe_parse_live(&conversation->transcribe, event->data, service, code, &reason) < 0)
+        return hearken_fail(error, -EINVAL, "hearken-listen: %.400s", reason.message);
+    conversation->subscriber = (struct subscriber){
+        .peer = &peer,
+        .context = conversation,
+        .asked = &conversation->transcribe,
+    };
+    *code = "out-of-memory";
+    conversation->state = CONVERSATION_SUBSCRIBED;
+    return live_join(service->live, &conversation->subscriber, error);
+}
+
+void conversation_leave(struct conversation *conversation)
+{
+    conversation->state = CONVERSATION_LEAVING;
+    if (live_leave(conversation->service->live, &conversation->subscriber))
+        on_over(conversation, NULL, NULL);
+}
+
+int conversation_switch(struct conversation *conversation, const struct wyoming_event *event,
+                        struct hearken_error *error)
+{
+    enum live_switch action = LIVE_TOGGLE;
+    bool hearing;
+    if (check_permission(conversation, error) < 0)
+        return -EPERM;
+    if (strcmp(event->type, "hearken-start") == 0)
+        action = LIVE_START;
+    else if (strcmp(event->type, "hearken-stop") == 0)
+        action = LIVE_STOP;
+    unsigned listeners = live_switch(conversation->service->live, action, &hearing);
+    send_event(conversation, "hearken-switched",
+               json_pack("{s:b, s:i}", "hearing", hearing, "listeners", (int)listeners));
+    return 0;
+}

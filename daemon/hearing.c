@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: MIT
+#include "hearing.h"
+
+#include <endian.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct request_listener listener;
+
+static size_t queue_limit(const struct hearing *hearing)
+{
+    return (size_t)hearing->service->settings.audio_queue_kib * 1024;
+}
+
+/* ---- Sound ---- */
+
+/* A request takes little endian samples. */
+static int write_samples(struct hearing *hearing, const float *samples, size_t count)
+{
+    uint32_t block[1024];
+    const size_t room = sizeof block / sizeof *block;
+    for (size_t done = 0; done < count;) {
+        size_t now = count - done < room ? count - done : room;
+        memcpy(block, samples + done, now * sizeof *block);
+        for (size_t i = 0; i < now; i++)
+            block[i] = htole32(block[i]);
+        if (request_write(hearing->request, (const uint8_t *)block, now * sizeof *block) < 0)
+            return -ENOMEM;
+        done += now;
+    }
+    return 0;
+}
+
+static int keep(struct hearing *hearing, const float *samples, size_t count, double time)
+{
+    if ((hearing->kept_count + count) * sizeof(float) > queue_limit(hearing)) {
+        log_warning(hearing->service->log, "listening: the recogniser is too slow: %.1f s lost",
+                    (double)hearing->kept_count / HEARKEN_RATE);
+        hearing->kept_count = 0;
+    }
+    if (hearing->kept_count == 0)
+        hearing->kept_from = time;
+    if (hearing->kept_count + count > hearing->kept_room) {
+        size_t room = 2 * (hearing->kept_count + count);
+        float *grown = realloc(hearing->kept, room * sizeof *grown);
+        if (grown == NULL)
+            return -ENOMEM;
+        hearing->kept = grown;
+        hearing->kept_room = room;
+    }
+    memcpy(hearing->kept + hearing->kept_count, samples, count * sizeof *samples);
+    hearing->kept_count += count;
+    return 0;
+}
+
+static void forget_kept(struct hearing *hearing)
+{
+    free(hearing->kept);
+    hearing->kept = NULL;
+    hearing->kept_count = hearing->kept_room = 0;
+}
+
+/* ---- Beginning and ending ---- */
+
+static int begin(struct hearing *hearing, double time)
+{
+    struct service *service = hearing->service;
+    hearing->options.origin = time;
+    hearing->request = request_create(service->workers, service->model, &hearing->options,
+                                      queue_limit(hearing), &listener, hearing, &service->totals);
+    if (hearing->request == NULL)
+        return -ENOMEM;
+    hearing->model = service->model;
+    hearing->state = HEARING_RUNNING;
+    hearing->open = hearing->renewed = false;
+    return 0;
+}
+
+static void end_request(struct hearing *hearing)
+{
+    hearing->state = HEARING_ENDING;
+    request_end(hearing->request);
+}
+
+/* The sound that came while the last request ended. */
+static int begin_with_kept(struct hearing *hearing)
+{
+    int status = begin(hearing, hearing->kept_from);
+    if (status == 0)
+        status = write_samples(hearing, hearing->kept, hearing->kept_count);
+    forget_kept(hearing);
+    hearing->again = false;
+    return status;
+}
+
+static void end_and_begin_again(struct hearing *hearing, double time)
+{
+    end_request(hearing);
+    hearing->again = true;
+    hearing->kept_from = time;
+}
+
+/* ---- What a request tells ---- */
+
+static void renew_in_a_pause(struct hearing *hearing)
+{
+    if (!hearing->renewed || hearing->open || hearing->state != HEARING_RUNNING)
+        return;
+    hearing->renewed = false;
+    end_and_begin_again(hearing, 0); /* the first sound that is kept says the time */
+}
+
+static void on_segment(void *context, const struct heard_segment *segment)
+{
+    struct hearing *hearing = context;
+    if (segment->voice)
+        hearing->open = strcmp(segment->event, "voice-started") == 0;
+    else if (segment->final)
+        hearing->open = false;
+    else
+        hearing->open = true;
+    hearing->listener->segment(hearing->context, hearing, segment);
+    renew_in_a_pause(hearing);
+}
+
+static void on_room(void *context)
+{
+    (void)context;
+}
+
+static void tell_failure(struct hearing *hearing, const char *problem)
+{
+    request_abandon(hearing->request);
+    hearing->request = NULL;
+    hearing->state = HEARING_IDLE;
+    hearing->again = hearing->then_end = false;
+    forget_kept(hearing);
+    hearing->listener->ended(hearing->context, hearing, problem);
+}
+
+static void on_finished(void *context, const struct request_summary *summary)
+{
+    struct hearing *hearing = context;
+    (void)summary;
+    hearing->request = NULL;
+    hearing->state = HEARING_IDLE;
+    hearing->open = false;
+    if (hearing->again && begin_with_kept(hearing) < 0) {
+        tell_failure(hearing, "out of memory for a request");
+        return;
+    }
+    if (hearing->then_end) {
+        hearing->then_end = false;
+        end_request(hearing);
+        return;
+    }
+    hearing->listener->ended(hearing->context, hearing, NULL);
+}
+
+static void on_failed(void *context, const char *problem)
+{
+    struct hearing *hearing = context;
+    hearing->request = NULL;
+    tell_failure(hearing, problem);
+}
+
+static const struct request_listener listener = {
+    .segment = on_segment,
+    .room = on_room,
+    .finished = on_finished,
+    .failed = on_failed,
+};
+
+/* ---- Interface ---- */
+
+struct hearing *hearing_create(struct service *service, const struct request_options *options,
+                               const struct hearing_listener *told, void *context)
+{
+    struct hearing *hearing = calloc(1, sizeof *hearing);
+    if (hearing == NULL)
+        return NULL;
+    hearing->service = service;
+    hearing->listener = told;
+    hearing->context = context;
+    hearing->options = *options;
+    return hearing;
+}
+
+void hearing_destroy(struct hearing *hearing)
+{
+    if (hearing == NULL)
+        return;
+    request_abandon(hearing->request);
+    forget_kept(hearing);
+    free(hearing);
+}
+
+bool hearing_is_alike(const struct request_options *a, const struct request_options *b)
+{
+    const struct settings left = {.recognition = a->stream}, right = {.recognition = b->stream};
+    for (size_t i = 0; i < setting_count; i++)
+        if (strcmp(setting_table[i].section, "recognition") == 0 &&
+            !setting_equal(&setting_table[i], &left, &right))
+            return false;
+    return a->stream.alignment == b->stream.alignment;
+}
+
+int hearing_start(struct hearing *hearing, double time)
+{
+    if (hearing->state == HEARING_IDLE)
+        return begin(hearing, time);
+    if (hearing->state == HEARING_RUNNING)
+        return 0;
+    hearing->then_end = false;
+    if (!hearing->again)
+        hearing->kept_from = time;
+    hearing->again = true;
+    return 0;
+}
+
+int hearing_hear(struct hearing *hearing, const float *samples, size_t count, double time)
+{
+    if (hearing->state == HEARING_RUNNING && request_is_full(hearing->request)) {
+        log_warning(hearing->service->log, "listening: the recogniser is slow: the segment is cut");
+        end_and_begin_again(hearing, time);
+    }
+    if (hearing->state == HEARING_RUNNING)
+        return write_samples(hearing, samples, count);
+    if (hearing->state == HEARING_ENDING && hearing->again && !hearing->then_end)
+        return keep(hearing, samples, count, time);
+    return 0;
+}
+
+void hearing_end(struct hearing *hearing)
+{
+    if (hearing->state == HEARING_RUNNING)
+        end_request(hearing);
+    else if (hearing->state == HEARING_ENDING && hearing->again)
+        hearing->then_end = true;
+}
+
+void hearing_renew(struct hearing *hearing)
+{
+    if (hearing->model == hearing->service->model)
+        return;
+    hearing->renewed = true;
+    renew_in_a_pause(hearing);
+}

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT
+/*
+ * One recognition of what the microphone gives, for all subscribers who ask for the same. It is a
+ * request (request.h) that can be begun again, without a gap:
+ *
+ *     IDLE ── start ──> RUNNING ── end, renew, overload ──> ENDING ── the request is over ──> IDLE
+ *                          ^                                                                   |
+ *                          +──── start was called meanwhile: sound has been kept for it ───────+
+ *
+ * For the loop's thread.
+ */
+#ifndef HEARKEN_DAEMON_HEARING_H
+#define HEARKEN_DAEMON_HEARING_H
+
+#include "service.h"
+
+enum hearing_state {
+    HEARING_IDLE,
+    HEARING_RUNNING,
+    HEARING_ENDING,
+};
+
+struct hearing;
+
+/* None of these is called from within a function of the hearing. */
+struct hearing_listener {
+    void (*segment)(void *context, struct hearing *hearing, const struct heard_segment *segment);
+    /* What `end` has ended is told completely; or it failed for `problem`. May destroy the
+     * hearing. */
+    void (*ended)(void *context, struct hearing *hearing, const char *problem);
+};
+
+struct hearing {
+    struct service *service;
+    const struct hearing_listener *listener;
+    void *context;
+    struct request_options options;
+    enum hearing_state state;
+    struct request *request;
+    struct served_model *model; /* of the request, to be compared only */
+    bool open;                  /* a segment is */
+    bool renewed;               /* to be begun again at the next pause */
+    bool again;                 /* when it has ended, begin again with what is kept */
+    bool then_end;              /* and end that too */
+    float *kept;
+    size_t kept_count, kept_room; /* samples */
+    double kept_from;             /* time of the first */
+    struct hearing *next;         /* the owner's list */
+};
+
+/* NULL without memory. The service must outlive it. */
+struct hearing *hearing_create(struct service *service, const struct request_options *options,
+                               const struct hearing_listener *listener, void *context);
+
+/* Abandons what runs. */
+void hearing_destroy(struct hearing *hearing);
+
+/* Whether two requests would be recognised alike. */
+bool hearing_is_alike(const struct request_options *a, const struct request_options *b);
+
+/* Hears from now on, at `time` of the microphone. Errors: -ENOMEM. */
+int hearing_start(struct hearing *hearing, double time);
+
+/* Sound that begins at `time`. What a recogniser that is too slow has no time for is lost, with a
+ * line in the log. Errors: -ENOMEM. */
+int hearing_hear(struct hearing *hearing, const float *samples, size_t count, double time);
+
+/* The segment ends here; `ended` follows. */
+void hearing_end(struct hearing *hearing);
+
+/* Begins again, with the model in force, as soon as nobody speaks. */
+void hearing_renew(struct hearing *hearing);
+
+#endif
