@@ -6,6 +6,10 @@
 #include "options.h"
 
 extern const struct command transcribe_command;
+extern const struct command listen_command;
+extern const struct command start_command;
+extern const struct command stop_command;
+extern const struct command toggle_command;
 extern const struct command record_command;
 extern const struct command devices_command;
 extern const struct command status_command;

@@ -26,7 +26,8 @@ static const struct command help_command = {
 };
 
 static const struct command *const commands[] = {
-    &transcribe_command, &record_command, &devices_command, &status_command,
+    &transcribe_command, &listen_command, &start_command,   &stop_command,
+    &toggle_command,     &record_command, &devices_command, &status_command,
     &plugins_command,    &model_command,  &version_command, &help_command,
 };
 
@@ -51,6 +52,7 @@ static void print_overview(FILE *file)
                   "  hearken transcribe speech.flac\n"
                   "  hearken transcribe --local speech.flac     without a daemon\n"
                   "  hearken transcribe -f srt -o film.srt film.wav\n"
+                  "  hearken listen --meter\n"
                   "  hearken record -o memo.wav\n"
                   "  hearken status\n"
                   "\n"

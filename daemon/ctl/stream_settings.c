@@ -36,6 +36,8 @@ static const struct field fields[] = {
     FIELD(no_speech_threshold, REAL, 0, 1),
     FIELD(log_probability_threshold, REAL, -100, 0),
     FIELD(compression_threshold, REAL, 1, 1000),
+    FIELD(partial_seconds, REAL, 0, 28),
+    FIELD(partial_share, REAL, 0, 1),
     FIELD(voice, SWITCH, 0, 1),
     FIELD(voice_threshold, REAL, 0.05, 0.95),
     FIELD(pre_roll, REAL, 0, 2),

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: MIT
+#include <errno.h>
+#include <jansson.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "commands.h"
+#include "connection.h"
+#include "listen.h"
+#include "message.h"
+#include "wyoming.h"
+
+#define ANSWER_MILLISECONDS 5000
+
+struct switching {
+    struct address address;
+    bool type, quiet;
+};
+
+#define FIELD(name) offsetof(struct switching, name)
+
+#define SWITCH_OPTIONS                                                                             \
+    FLAG('q', "quiet", FIELD(quiet), "do not tell what is heard now"),                             \
+        STRING('\0', "socket", "PATH", FIELD(address.socket),                                      \
+               "the daemon's socket (default: $XDG_RUNTIME_DIR/hearken/hearken.sock, else "        \
+               "/run/hearken/hearken.sock)"),                                                      \
+        STRING('\0', "tcp", "HOST:PORT", FIELD(address.tcp), "the daemon's address")
+
+static const struct option stop_options[] = {SWITCH_OPTIONS};
+static const struct option start_options[] = {
+    FLAG('\0', "type", FIELD(type),
+         "where nobody listens, do what hearken listen --type does, until it is ended"),
+    SWITCH_OPTIONS,
+};
+
+/* What the daemon answered. */
+struct answer {
+    bool hearing;
+    unsigned listeners;
+};
+
+/* 1: that was it. */
+static int take_event(const struct wyoming_event *event, struct answer *answer,
+                      struct hearken_error *error)
+{
+    if (strcmp(event->type, "error") == 0) {
+        const char *text = json_string_value(json_object_get(event->data, "text"));
+        return hearken_fail(error, -EPROTO, "the daemon says: %s", text ? text : "error");
+    }
+    if (strcmp(event->type, "hearken-switched") != 0)
+        return 0;
+    json_int_t listeners = json_integer_value(json_object_get(event->data, "listeners"));
+    answer->hearing = json_is_true(json_object_get(event->data, "hearing"));
+    answer->listeners = listeners > 0 ? (unsigned)listeners : 0;
+    return 1;
+}
+
+static int wait_for(int descriptor, short events, struct hearken_error *error)
+{
+    struct pollfd poller = {.fd = descriptor, .events = events};
+    if (poll(&poller, 1, ANSWER_MILLISECONDS) > 0)
+        return 0;
+    return hearken_fail(error, -EPROTO, "the daemon gives no answer: is it an older one?");
+}
+
+static int read_answer(int descriptor, struct wyoming_parser *parser, struct answer *answer,
+                       struct hearken_error *error)
+{
+    for (;;) {
+        uint8_t bytes[4096];
+        struct wyoming_event event;
+        int result = wyoming_parser_next(parser, &event, error);
+        if (result > 0)
+            result = take_event(&event, answer, error);
+        else if (result == 0)
+            result = wait_for(descriptor, POLLIN, error);
+        if (result != 0)
+            return result;
+        ssize_t got = recv(descriptor, bytes, sizeof(bytes), MSG_DONTWAIT);
+        if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR))
+            return hearken_fail(error, -EPROTO, "the daemon closed the connection");
+        if (got > 0 && (result = wyoming_parser_feed(parser, bytes, (size_t)got, error)) < 0)
+            return result;
+    }
+}
+
+static int ask(int descriptor, const char *name, struct hearken_error *error)
+{
+    char type[32];
+    struct wyoming_buffer buffer = {0};
+    snprintf(type, sizeof(type), "hearken-%s", name);
+    int result = wyoming_serialise(type, NULL, NULL, 0, &buffer);
+    if (result == 0)
+        result = wait_for(descriptor, POLLOUT, error);
+    /* A connection that is new takes so few bytes at once. */
+    if (result == 0 &&
+        send(descriptor, buffer.bytes, buffer.length, MSG_NOSIGNAL) != (ssize_t)buffer.length)
+        result = hearken_fail(error, -EPROTO, "the daemon: %s", strerror(errno));
+    wyoming_buffer_finish(&buffer);
+    return result;
+}
+
+static int exchange(const struct address *address, const char *name, struct answer *answer,
+                    struct hearken_error *error)
+{
+    int descriptor;
+    int result = connection_open(address, -1, &descriptor, error);
+    if (result < 0)
+        return result;
+    struct wyoming_parser parser;
+    wyoming_parser_init(&parser, NULL);
+    result = ask(descriptor, name, error);
+    if (result == 0)
+        result = read_answer(descriptor, &parser, answer, error);
+    wyoming_parser_finish(&parser);
+    close(descriptor);
+    return result < 0 ? result : 0;
+}
+
+static int tell(const struct switching *switching, const struct answer *answer, bool starts)
+{
+    if (answer->listeners > 0) {
+        if (!switching->quiet)
+            printf("%s\n", answer->hearing ? "listening" : "on hold");
+        return EXIT_GOOD;
+    }
+    if (starts && switching->type)
+        return listen_and_type(&switching->address);
+    message_error(NULL, "nobody listens: run hearken listen first, with --type to have it typed; "
+                        "hearken toggle --type does that by itself");
+    return EXIT_FAILED;
+}
+
+static int run_switch(const struct command *command, int argc, char **argv)
+{
+    struct switching switching = {0};
+    struct answer answer = {0};
+    struct hearken_error error;
+    int count = options_parse(command, argc, argv, &switching);
+    if (count < 0)
+        return options_exit_code(count);
+    if (address_check(&switching.address, &error) < 0)
+        return usage_error(command, "%s", error.message);
+    int result = exchange(&switching.address, command->name, &answer, &error);
+    if (result == 0)
+        return tell(&switching, &answer, strcmp(command->name, "stop") != 0);
+    message_error(NULL, error.message);
+    return result == -ENOTCONN ? EXIT_NO_DAEMON : EXIT_FAILED;
+}
+
+#define DESCRIPTION                                                                                \
+    "It is for all who run hearken listen with this daemon, and told what it comes to. What is\n"  \
+    "being said when they are stopped is written down at once.\n"                                  \
+    "Exit status: 0 it is done, 1 nobody listens, 3 no daemon answers.\n"
+
+const struct command start_command = {
+    .name = "start",
+    .operands = "",
+    .summary = "Let hearken listen go on",
+    .description = DESCRIPTION,
+    .options = start_options,
+    .option_count = OPTION_COUNT(start_options),
+    .run = run_switch,
+};
+
+const struct command stop_command = {
+    .name = "stop",
+    .operands = "",
+    .summary = "Hold hearken listen",
+    .description = DESCRIPTION,
+    .options = stop_options,
+    .option_count = OPTION_COUNT(stop_options),
+    .run = run_switch,
+};
+
+const struct command toggle_command = {
+    .name = "toggle",
+    .operands = "",
+    .summary = "Hold hearken listen, or let it go on: for a key of the desktop",
+    .description = DESCRIPTION,
+    .examples = "  hearken listen --type --hold &      and hearken toggle on a key\n"
+                "  hearken toggle --type               on a key, and nothing else running\n",
+    .options = start_options,
+    .option_count = OPTION_COUNT(start_options),
+    .run = run_switch,
+};
