@@ -91,7 +91,14 @@ static void scan_finish(struct scan *scan)
     free(scan->directory);
 }
 
-static int scan_files(struct scan *scan, struct dirent **files, int count,
+static bool is_file_of(const char *file, const char *name)
+{
+    size_t length = strlen(name);
+    return strncmp(file, name, length) == 0 && strcmp(file + length, ".so") == 0;
+}
+
+/* `only`: a plugin's name, or NULL for all. */
+static int scan_files(struct scan *scan, struct dirent **files, int count, const char *only,
                       const struct hearken_plugin_host *host, struct hearken_error *error)
 {
     scan->libraries = calloc((size_t)count + 1, sizeof(*scan->libraries));
@@ -99,6 +106,8 @@ static int scan_files(struct scan *scan, struct dirent **files, int count,
         return hearken_fail(error, -ENOMEM, "out of memory");
     for (int i = 0; i < count; i++) {
         char *path;
+        if (only && !is_file_of(files[i]->d_name, only))
+            continue;
         if (asprintf(&path, "%s/%s", scan->directory, files[i]->d_name) < 0)
             return hearken_fail(error, -ENOMEM, "out of memory");
         plugin_library_init(&scan->libraries[scan->count++], path, host);
@@ -109,7 +118,8 @@ static int scan_files(struct scan *scan, struct dirent **files, int count,
 
 /* Finish it in any case. */
 static int scan_init(struct scan *scan, const struct hearken_backend_options *options,
-                     const struct hearken_plugin_host *host, struct hearken_error *error)
+                     const char *only, const struct hearken_plugin_host *host,
+                     struct hearken_error *error)
 {
     *scan = (struct scan){.directory = plugin_directory(options)};
     if (!scan->directory)
@@ -119,7 +129,7 @@ static int scan_init(struct scan *scan, const struct hearken_backend_options *op
     if (count < 0)
         return hearken_fail(error, -errno, "plugin directory %s: %s", scan->directory,
                             strerror(errno));
-    int result = scan_files(scan, files, count, host, error);
+    int result = scan_files(scan, files, count, only, host, error);
     for (int i = 0; i < count; i++)
         free(files[i]);
     free(files);
@@ -145,9 +155,8 @@ static struct plugin_library *choose_named(struct scan *scan, const char *name,
     for (size_t i = 0; i < scan->count; i++) {
         struct plugin_library *library = &scan->libraries[i];
         const char *file = strrchr(library->path, '/') + 1;
-        bool named = library->plugin ? strcmp(library->plugin->name, name) == 0
-                                     : strncmp(file, name, strlen(file) - 3) == 0 &&
-                                           strlen(file) - 3 == strlen(name);
+        bool named =
+            library->plugin ? strcmp(library->plugin->name, name) == 0 : is_file_of(file, name);
         if (named && library->probe.score > 0)
             return library;
         if (named) {
@@ -214,12 +223,28 @@ static int open_named(struct compute *compute, struct scan *scan, const char *na
     return chosen ? open_backend(compute, chosen, error) : result;
 }
 
+/*
+ * The file that a named backend is called after, alone: others may bring whole drivers with them.
+ * All of them where there is no such file, or another plugin in it.
+ */
+static int scan_for(struct scan *scan, const struct compute *compute,
+                    const struct hearken_backend_options *options, const char *name,
+                    struct hearken_error *error)
+{
+    int result = scan_init(scan, options, name, &compute->host, error);
+    if (result < 0 || !name ||
+        (scan->count > 0 && strcmp(library_name(&scan->libraries[0]), name) == 0))
+        return result;
+    scan_finish(scan);
+    return scan_init(scan, options, NULL, &compute->host, error);
+}
+
 static int choose_and_open(struct compute *compute, const struct hearken_backend_options *options,
                            struct hearken_error *error)
 {
     struct scan scan;
     bool automatic = !options->backend || strcmp(options->backend, "auto") == 0;
-    int result = scan_init(&scan, options, &compute->host, error);
+    int result = scan_for(&scan, compute, options, automatic ? NULL : options->backend, error);
     if (result == 0) {
         log_candidates(compute, &scan);
         result = automatic ? open_best(compute, &scan, error)
@@ -292,7 +317,7 @@ int hearken_plugins_list(const struct hearken_backend_options *options,
         .log = log_for_plugin,
     };
     struct scan scan;
-    int result = scan_init(&scan, options, &host, error);
+    int result = scan_init(&scan, options, NULL, &host, error);
     for (size_t i = 0; result == 0 && i < scan.count; i++) {
         const struct plugin_library *library = &scan.libraries[i];
         struct hearken_plugin_report report = {
