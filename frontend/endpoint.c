@@ -238,6 +238,14 @@ bool endpoint_is_open(const struct endpoint *endpoint)
     return endpoint->open;
 }
 
+bool endpoint_may_end(const struct endpoint *endpoint, uint64_t *from, uint64_t *to)
+{
+    const struct endpoint *e = endpoint;
+    *from = e->from;
+    *to = e->speech_ends + e->options.hang_over;
+    return e->open && e->speech_ends > e->from && *to <= e->count;
+}
+
 uint64_t endpoint_keeps(const struct endpoint *endpoint)
 {
     const struct endpoint *e = endpoint;

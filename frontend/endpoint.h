@@ -64,6 +64,10 @@ bool endpoint_next(struct endpoint *endpoint, struct endpoint_event *event);
 /* Whether a segment is open. */
 bool endpoint_is_open(const struct endpoint *endpoint);
 
+/* If nobody speaks again the open segment will be that: false before its last frame is there, and
+ * where none is open. */
+bool endpoint_may_end(const struct endpoint *endpoint, uint64_t *from, uint64_t *to);
+
 /* The first frame that may still become part of a segment; that of the open segment, if one is. */
 uint64_t endpoint_keeps(const struct endpoint *endpoint);
 

@@ -26,7 +26,7 @@ void pace_wait(struct pace *pace, double seconds)
     pace->waited += seconds;
 }
 
-static bool is_live(const struct pace *pace)
+bool pace_is_live(const struct pace *pace)
 {
     return pace->share > 0 && pace->waited >= WAITS_LIVE * pace->heard;
 }
@@ -35,7 +35,7 @@ bool pace_is_due(struct pace *pace)
 {
     if (pace->longest <= 0)
         return false;
-    if (!is_live(pace))
+    if (!pace_is_live(pace))
         return pace->fresh >= pace->longest;
     if (pace->fresh < SHORTEST && pace->fresh < pace->longest)
         return false;

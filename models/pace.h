@@ -32,6 +32,9 @@ void pace_hear(struct pace *pace, double seconds);
 /* The stream has waited for sound. */
 void pace_wait(struct pace *pace, double seconds);
 
+/* Whether sound comes as it is spoken. */
+bool pace_is_live(const struct pace *pace);
+
 /* Whether it is time to look. */
 bool pace_is_due(struct pace *pace);
 

@@ -348,9 +348,9 @@ int recognizer_recognise(struct recognizer *recognizer, const float *samples, si
 
 /* ---- Glances ---- */
 
-static bool hears_chunks(const struct recognizer *r)
+bool recognizer_hears_chunks(const struct recognizer *recognizer)
 {
-    const struct parameters *p = &r->network->parameters;
+    const struct parameters *p = &recognizer->network->parameters;
     return p->listener.chunk > 0 && p->features.below_maximum <= 0;
 }
 
@@ -405,7 +405,7 @@ int recognizer_glance(struct recognizer *recognizer, const float *samples, size_
     int result = feed(r, samples, count);
     if (result < 0)
         return result;
-    bool more = hears_chunks(r);
+    bool more = recognizer_hears_chunks(r);
     double seconds = (double)count / HEARKEN_RATE;
     enum occasion occasion = guess->count > 0 ? GLANCE : FIRST_GLANCE;
     struct hearken_matrix memory = more ? hear_more(r) : hear_again(r, count);

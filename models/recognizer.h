@@ -55,6 +55,9 @@ void recognizer_begin(struct recognizer *recognizer);
 int recognizer_glance(struct recognizer *recognizer, const float *samples, size_t count,
                       double start, const struct beam_guess *guess, struct transcript *transcript);
 
+/* Whether glances hear only what is new: then nothing may be recognised between them. */
+bool recognizer_hears_chunks(const struct recognizer *recognizer);
+
 /* Whether the times of words come from heads that are known to go along the sound. */
 bool recognizer_follows_sound(const struct recognizer *recognizer);
 

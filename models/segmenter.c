@@ -174,6 +174,15 @@ bool segmenter_is_open(const struct segmenter *segmenter)
     return endpoint_is_open(segmenter->endpoint);
 }
 
+bool segmenter_may_end(const struct segmenter *segmenter, uint64_t *from, uint64_t *to)
+{
+    if (!endpoint_may_end(segmenter->endpoint, from, to))
+        return false;
+    *from = sample_at(segmenter, *from);
+    *to = sample_at(segmenter, *to);
+    return true;
+}
+
 uint64_t segmenter_keeps(const struct segmenter *segmenter)
 {
     return sample_at(segmenter, endpoint_keeps(segmenter->endpoint));

@@ -47,6 +47,10 @@ bool segmenter_next(struct segmenter *segmenter, struct segmenter_event *event);
 /* Whether somebody speaks: a segment is open and begins at segmenter_keeps. */
 bool segmenter_is_open(const struct segmenter *segmenter);
 
+/* If nobody speaks again the open segment will be that: false before its last sample is there, and
+ * where none is open. */
+bool segmenter_may_end(const struct segmenter *segmenter, uint64_t *from, uint64_t *to);
+
 /* The first sample that may still become part of a segment. */
 uint64_t segmenter_keeps(const struct segmenter *segmenter);
 

@@ -4,6 +4,7 @@
  * that hold speech, or cuts it at quiet places where there is no network that knows, has each
  * recognised and tells what was heard.
  */
+#include "early.h"
 #include "pace.h"
 #include "partial.h"
 #include "segmenter.h"
@@ -32,6 +33,7 @@ struct hearken_stream {
     void *context;
     struct recognizer *recognizer;
     struct partial *partial;
+    struct early early;
     struct pace pace;
     double left; /* when the last write returned; 0: there was none */
     struct resampler *resampler;
@@ -145,6 +147,7 @@ void hearken_stream_destroy(struct hearken_stream *stream)
 {
     if (!stream)
         return;
+    early_drop(&stream->early);
     segmenter_destroy(stream->segmenter);
     partial_destroy(stream->partial);
     recognizer_destroy(stream->recognizer);
@@ -166,6 +169,7 @@ void hearken_stream_count(const struct hearken_stream *stream,
         .partial_updates = stream->pace.looks,
         .partial_skipped = stream->pace.skipped,
         .partial_seconds = stream->pace.spent,
+        .early_finals = stream->early.taken,
     };
 }
 
@@ -279,7 +283,9 @@ static int recognise(struct hearken_stream *s, size_t from, size_t to,
 {
     struct transcript transcript;
     double start = seconds_at(s, from), end = seconds_at(s, to);
-    int result = recognizer_recognise(s->recognizer, s->samples + from, to - from, start, guess,
+    int result = 0;
+    if (!early_take(&s->early, s->before + from, s->before + to, &transcript))
+        result = recognizer_recognise(s->recognizer, s->samples + from, to - from, start, guess,
                                       &transcript);
     if (result < 0)
         return result;
@@ -379,6 +385,25 @@ static int end_voiced_segments(struct hearken_stream *s, size_t fresh, bool last
     return result;
 }
 
+/* Silence of which the segment needs no more: its text may be made while the rest of it comes. A
+ * listener that hears in chunks is in the middle of them. */
+static int look_ahead(struct hearken_stream *s)
+{
+    uint64_t from, to;
+    if (!s->segmenter || !(s->options.endpointing || s->options.partial_seconds > 0))
+        return 0;
+    const struct beam_guess committed = partial_committed(s->partial);
+    if (!segmenter_may_end(s->segmenter, &from, &to) || from < s->before ||
+        !pace_is_live(&s->pace) || recognizer_hears_chunks(s->recognizer)) {
+        early_drop(&s->early);
+        return 0;
+    }
+    if (early_is_ready(&s->early, from, to))
+        return 0;
+    return early_make(&s->early, s->recognizer, s->samples + (from - s->before), from, to,
+                      &committed);
+}
+
 /* ---- Partial texts ---- */
 
 static double now(void)
@@ -445,6 +470,8 @@ static int take_block(struct hearken_stream *s, const uint8_t *samples, size_t f
     s->count += (size_t)got;
     result = s->segmenter ? end_voiced_segments(s, (size_t)got, false) : end_full_segments(s);
     if (result < 0 || (s->segmenter && !segmenter_is_open(s->segmenter)))
+        return result;
+    if ((result = look_ahead(s)) < 0 || s->early.ready)
         return result;
     return look(s, s->count < (size_t)got ? s->count : (size_t)got);
 }

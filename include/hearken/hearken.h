@@ -424,11 +424,12 @@ HEARKEN_API int hearken_stream_finish(struct hearken_stream *stream, struct hear
  * event is sent. */
 HEARKEN_API void hearken_stream_cancel(struct hearken_stream *stream);
 
-/* For whoever tunes or watches it: what partial updates a stream has made. */
+/* For whoever tunes or watches it: what a stream has done while somebody speaks. */
 struct hearken_stream_counters {
     uint64_t partial_updates;
     uint64_t partial_skipped; /* that would have taken longer than the sound they were about */
     double partial_seconds;   /* spent on them, of a monotonic clock */
+    uint64_t early_finals;    /* texts that were ready when their segment ended */
 };
 
 /* From the thread that uses the stream. */

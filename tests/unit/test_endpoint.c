@@ -104,6 +104,31 @@ static void test_one_utterance(void)
     expect(&run, "+50 -90 [40,98) ");
 }
 
+/* What the segment will be is known as soon as its last frame is there, until somebody speaks. */
+static void test_may_end(void)
+{
+    struct endpoint_options options = options_of();
+    struct run run;
+    uint64_t from, to;
+    begin(&run, &options);
+    pause(&run, 50);
+    CU_ASSERT_FALSE(endpoint_may_end(run.endpoint, &from, &to));
+    speak(&run, 40);
+    pause(&run, 7);
+    CU_ASSERT_FALSE(endpoint_may_end(run.endpoint, &from, &to));
+    pause(&run, 1);
+    CU_ASSERT_TRUE(endpoint_may_end(run.endpoint, &from, &to));
+    CU_ASSERT(from == 40 && to == 98);
+    speak(&run, 1);
+    CU_ASSERT_FALSE(endpoint_may_end(run.endpoint, &from, &to));
+    pause(&run, 29);
+    CU_ASSERT_TRUE(endpoint_may_end(run.endpoint, &from, &to));
+    CU_ASSERT(from == 40 && to == 107);
+    pause(&run, 1);
+    CU_ASSERT_FALSE(endpoint_may_end(run.endpoint, &from, &to));
+    expect(&run, "+50 -99 [40,107) ");
+}
+
 /* There is no time before the first frame, and none behind the last. */
 static void test_edges(void)
 {
@@ -363,6 +388,7 @@ void add_endpoint_tests(void)
     CU_add_test(suite, "cut at the end", test_cut_at_the_end);
     CU_add_test(suite, "cut without a pause", test_cut_without_a_pause);
     CU_add_test(suite, "what is held", test_held);
+    CU_add_test(suite, "may end", test_may_end);
     CU_add_test(suite, "nothing behind the cut", test_nothing_behind_the_cut);
     CU_add_test(suite, "any signal", test_any_signal);
     CU_add_test(suite, "refuses what is wrong", test_refuses_what_is_wrong);

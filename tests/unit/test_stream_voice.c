@@ -10,9 +10,8 @@
 
 void add_stream_voice_tests(void);
 
-static struct hearken_model *hearing_model(bool hears)
+static struct hearken_model *voiced_model(struct model_shape shape, bool hears)
 {
-    struct model_shape shape = recurrent_shape(2);
     struct made_file file = make_model(&shape);
     if (hears)
         add_voice(&file, shape.mels, -4);
@@ -20,6 +19,11 @@ static struct hearken_model *hearing_model(bool hears)
     made_finish(&file);
     CU_ASSERT_PTR_NOT_NULL_FATAL(model);
     return model;
+}
+
+static struct hearken_model *hearing_model(bool hears)
+{
+    return voiced_model(recurrent_shape(2), hears);
 }
 
 /* `count` sounds of a second each, two seconds of silence before each and behind the last. */
@@ -164,6 +168,52 @@ static void test_voice_partials(void)
     hearken_model_destroy(model);
 }
 
+/* Sound that comes as it is spoken: between two pieces of it the stream has to wait. */
+static uint64_t transcribe_live(struct hearken_model *model,
+                                const struct hearken_stream_options *options, const float *samples,
+                                size_t count, struct record *record)
+{
+    struct hearken_stream *stream = create(model, options, record);
+    struct hearken_stream_counters counters;
+    for (size_t at = 0; at < count; at += RATE / 20) {
+        size_t piece = count - at < RATE / 20 ? count - at : RATE / 20;
+        CU_ASSERT_EQUAL(hearken_stream_write(stream, samples + at, piece, NULL), 0);
+        usleep(10000);
+    }
+    CU_ASSERT_EQUAL(hearken_stream_finish(stream, NULL), 0);
+    hearken_stream_count(stream, &counters);
+    hearken_stream_destroy(stream);
+    return counters.early_finals;
+}
+
+/* The text of a segment is ready when it ends, and the same as if it had been made then. A listener
+ * that hears in chunks is not disturbed. */
+static void test_voice_early(void)
+{
+    const bool chunks[] = {false, true};
+    size_t count;
+    float *samples = make_sounds(3, &count);
+    for (size_t i = 0; i < 2; i++) {
+        struct model_shape shape = recurrent_shape(2);
+        if (!chunks[i])
+            shape.chunk = 0;
+        struct hearken_model *model = voiced_model(shape, true);
+        struct hearken_stream_options options = stream_options_of();
+        struct record late, early;
+        options.endpointing = true;
+        options.partial_share = 0.5f;
+        transcribe(model, &options, samples, count, 800, &late);
+        CU_ASSERT_EQUAL(transcribe_live(model, &options, samples, count, &early),
+                        chunks[i] ? 0 : late.finals);
+        CU_ASSERT(late.finals > 0);
+        CU_ASSERT(same_bytes(&late.text, &early.text));
+        finish_record(&late);
+        finish_record(&early);
+        hearken_model_destroy(model);
+    }
+    free(samples);
+}
+
 void add_stream_voice_tests(void)
 {
     CU_pSuite suite = CU_add_suite("stream voice", NULL, NULL);
@@ -171,6 +221,7 @@ void add_stream_voice_tests(void)
     CU_ADD_TEST(suite, test_voice_joins);
     CU_ADD_TEST(suite, test_voice_silence);
     CU_ADD_TEST(suite, test_voice_partials);
+    CU_ADD_TEST(suite, test_voice_early);
     CU_ADD_TEST(suite, test_voice_is_an_option);
     CU_ADD_TEST(suite, test_voice_that_is_wrong);
 }
