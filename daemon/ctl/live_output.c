@@ -131,8 +131,8 @@ static json_t *event_object(const struct live_event *event)
     case LIVE_CAPTURE:
         return capture_object(event->capture);
     case LIVE_LEVEL:
-        return json_pack("{s:s, s:f, s:f}", "type", "level", "rms", (double)event->level.rms,
-                         "peak", (double)event->level.peak);
+        return json_pack("{s:s, s:o, s:f, s:f}", "type", "level", "time", json_rounded(event->time),
+                         "rms", (double)event->level.rms, "peak", (double)event->level.peak);
     case LIVE_HEARING:
         return json_pack("{s:s, s:b}", "type", "hearing", "hearing", event->hearing);
     }
@@ -189,16 +189,16 @@ static void tell_silence(struct live_output *output)
     live_output_message(output, line);
 }
 
+/* Once there was sound, silence is what somebody wants who mutes it. */
 static void watch_silence(struct live_output *output, const struct live_event *event)
 {
-    if (event->level.peak >= SILENCE) {
-        output->silent_since = -1;
-        output->told_silence = false;
-    } else if (output->silent_since < 0) {
+    output->sounded |= event->level.peak >= SILENCE;
+    if (output->sounded || output->told_silence)
+        return;
+    if (output->silent_since < 0)
         output->silent_since = event->time;
-    } else if (!output->told_silence && event->time - output->silent_since >= SILENCE_SECONDS) {
+    else if (event->time - output->silent_since >= SILENCE_SECONDS)
         tell_silence(output);
-    }
 }
 
 static void take_level(struct live_output *output, const struct live_event *event)
@@ -216,6 +216,7 @@ static void take_capture(struct live_output *output, const struct hearken_captur
 {
     char line[512];
     output->silent_since = -1;
+    output->sounded = output->told_silence = false;
     snprintf(output->device, sizeof(output->device), "%s", event->device);
     capture_message(event, line, sizeof(line));
     live_output_message(output, line);

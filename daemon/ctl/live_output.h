@@ -24,7 +24,8 @@ struct live_output {
     struct live_terminal terminal;
     char device[256];
     bool on_terminal;    /* standard output is drawn on */
-    double silent_since; /* time; negative: there is sound */
+    double silent_since; /* time; negative: not known yet */
+    bool sounded;        /* the device has given more than silence */
     bool told_silence;
 };
 
