@@ -20,6 +20,7 @@ class StartDaemon(Protocol):
         settings: Mapping[str, str] = ...,
         arguments: Sequence[str] = ...,
         launch_only: bool = ...,
+        extra_environment: Mapping[str, str] = ...,
     ) -> Daemon: ...
 
 
@@ -56,12 +57,13 @@ def start_daemon(folder: Path) -> Iterator[StartDaemon]:
         settings: Mapping[str, str] | None = None,
         arguments: Sequence[str] = (),
         launch_only: bool = False,
+        extra_environment: Mapping[str, str] | None = None,
     ) -> Daemon:
         own = folder / str(len(daemons))
         own.mkdir()
         guards = {} if model == REAL_MODEL else unguarded_settings()
         all_settings = {"model.file": str(model)} | guards | dict(settings or {})
-        daemon = Daemon(own, all_settings, arguments)
+        daemon = Daemon(own, all_settings, arguments, extra_environment)
         daemons.append(daemon)
         if launch_only:
             daemon.launch()

@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: MIT
+"""Plays recordings into a microphone in real time and watches what `hearken listen` makes of it.
+
+The microphone is that of the end-to-end tests: a PulseAudio of its own. Latencies are counted from
+when the daemon has the sound, which is told by the times in its level events.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import tempfile
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from microphones import SoundServer
+from normalise import word_errors, words
+from packed import RATE, read_clips, read_sound
+from programs import HEARKEN, REAL_MODEL, REPOSITORY, Daemon, environment, run
+from sounds import Pcm, write_wav
+
+LEAD_SECONDS = 2.0
+
+
+@dataclass
+class Listener:
+    """`hearken listen` with the time at which each event came."""
+
+    process: "subprocess.Popen[str]"
+    events: list[tuple[float, dict[str, Any]]] = field(default_factory=list)
+
+    def read(self) -> None:
+        assert self.process.stdout
+        for line in self.process.stdout:
+            self.events.append((time.monotonic(), json.loads(line)))
+
+
+@dataclass
+class Figures:
+    """Seconds, one for each clip, word or segment."""
+
+    first_partial: list[float] = field(default_factory=list)
+    word_shown: list[float] = field(default_factory=list)
+    final: list[float] = field(default_factory=list)
+
+    def report(self) -> None:
+        for name, values in (
+            ("first partial after speech starts", self.first_partial),
+            ("word shown after it was spoken", self.word_shown),
+            ("final text after the endpoint", self.final),
+        ):
+            if values:
+                middle, high = np.percentile(values, [50, 95])
+                print(f"{name:36} median {middle:6.3f} s  95 % {high:6.3f} s  of {len(values)}")
+
+
+def clock_offset(events: list[tuple[float, dict[str, Any]]]) -> float:
+    """When the daemon's first sound came: what was told fastest counts."""
+    return min(at - event["time"] for at, event in events if event["type"] == "level")
+
+
+def plain(text: str) -> str:
+    return "".join(c for c in text.lower() if c.isalnum())
+
+
+def shown_since(
+    partials: list[tuple[float, dict[str, Any]]], index: int, text: str
+) -> float | None:
+    """When the word of a final text was to be seen first at its place."""
+    for at, event in partials:
+        if index < len(event["words"]) and plain(event["words"][index]["text"]) == plain(text):
+            return at
+    return None
+
+
+def measure(events: list[tuple[float, dict[str, Any]]], figures: Figures) -> None:
+    """Segment after segment."""
+    offset = clock_offset(events)
+    seen: list[tuple[float, dict[str, Any]]] = []
+    started: float | None = None
+    stopped: float | None = None
+    for at, event in events:
+        if event["type"] == "voice-started" and started is None:
+            started = event["time"]
+        elif event["type"] == "voice-stopped":
+            stopped = at
+        elif event["type"] == "partial" and event["text"]:
+            if not seen and started is not None:
+                figures.first_partial.append(at - offset - started)
+            seen.append((at, event))
+        elif event["type"] == "final":
+            seen.append((at, event))
+            for i, word in enumerate(event["words"]):
+                shown = shown_since(seen, i, word["text"])
+                if shown is not None:
+                    figures.word_shown.append(shown - offset - word["end"])
+            if stopped is not None:
+                figures.final.append(at - stopped)
+            seen, started, stopped = [], None, None
+
+
+def processor_seconds(process: int) -> float:
+    fields = Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def play_all(server: SoundServer, listener: Listener, daemon: Daemon, folder: Path, options) -> int:
+    """Returns how many texts are not those of the file."""
+    clips = read_clips(options.corpus, options.set, options.limit)
+    different = lost = doubled = changed = total = 0
+    for clip, samples in read_sound(options.corpus, options.set, clips):
+        file = write_wav(folder / "clip.wav", Pcm(RATE, 2, 1, samples.tobytes()))
+        before = len(listener.events)
+        server.play("mic", file)
+        time.sleep(options.pause)
+        heard = " ".join(e["text"] for _, e in listener.events[before:] if e["type"] == "final")
+        result = run("transcribe", "--socket", daemon.socket, file, folder=folder)
+        expected = result.stdout.decode().replace("\n", " ").strip()
+        errors = word_errors(words(expected), words(heard))
+        lost, doubled = lost + errors.deletions, doubled + errors.insertions
+        changed += errors.substitutions
+        total += len(words(expected))
+        if errors.total():
+            different += 1
+            print(f"{clip.name}\n  file {expected}\n  live {heard}", flush=True)
+    print(
+        f"{len(clips)} recordings, {total} words: {different} texts differ: {lost} words lost, "
+        f"{doubled} doubled or new, {changed} others"
+    )
+    return different
+
+
+def listen_and_play(folder: Path, options: argparse.Namespace) -> int:
+    with SoundServer(folder) as server:
+        settings = {"model.file": str(options.model), "capture.device": "mic"}
+        daemon = Daemon(folder, settings, extra_environment=server.environment).start()
+        command = [HEARKEN, "listen", "--socket", daemon.socket, "-f", "json", "--meter"]
+        with subprocess.Popen(
+            list(map(str, command)), stdout=subprocess.PIPE, text=True, env=environment(folder)
+        ) as process:
+            listener = Listener(process)
+            thread = threading.Thread(target=listener.read)
+            thread.start()
+            time.sleep(LEAD_SECONDS)
+            assert daemon.process
+            begin, spent = time.monotonic(), processor_seconds(daemon.process.pid)
+            different = play_all(server, listener, daemon, folder, options)
+            passed = time.monotonic() - begin
+            spent = processor_seconds(daemon.process.pid) - spent
+            process.terminate()
+            thread.join()
+        daemon.stop()
+    figures = Figures()
+    measure(listener.events, figures)
+    figures.report()
+    print(f"daemon: {spent:.0f} s of a processor in {passed:.0f} s, the files' own texts included")
+    return 1 if different else 0
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--corpus", type=Path, default=REPOSITORY.parent / "shared" / "corpus")
+    parser.add_argument("--set", default="dev-librispeech")
+    parser.add_argument("--limit", type=int, default=50, help="recordings, spread over the set")
+    parser.add_argument("--pause", type=float, default=2.0, help="seconds between them")
+    parser.add_argument("--model", type=Path, default=REAL_MODEL)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="live-") as name:
+        return listen_and_play(Path(name), options)
