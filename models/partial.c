@@ -27,6 +27,9 @@ static const struct {
 /* Of the longest segment, at its end: where it can still be cut, nothing is committed. */
 #define CUT_SECONDS 4.0
 
+/* Text that is not believed any more is taken back after so much more sound. */
+#define DOUBT_SECONDS 1.5
+
 struct partial {
     struct recognizer *recognizer;
     const struct vocabulary *vocabulary;
@@ -35,7 +38,7 @@ struct partial {
     float *confidence; /* [count]: of its word, at the last look */
     uint32_t count, room;
     uint32_t committed; /* of them */
-    bool doubted;       /* the last look was not believed */
+    double believed;    /* seconds of the segment when a look was believed last */
     double longest;     /* seconds of a segment in which words can be committed */
     double committed_seconds;
 };
@@ -68,7 +71,7 @@ void partial_begin(struct partial *partial)
 {
     recognizer_begin(partial->recognizer);
     partial->count = partial->committed = 0;
-    partial->doubted = false;
+    partial->believed = 0;
     partial->committed_seconds = 0;
 }
 
@@ -181,12 +184,15 @@ static int mark_committed(const struct partial *p, struct transcript *t)
     return 0;
 }
 
-/* One look that is not believed takes nothing back yet: the next may be better. */
+/* Looks that are not believed take nothing back for a while: in the middle of a word the next one
+ * is often better, and text that comes and goes is worse than text that waits. */
 static bool wait_for_another(struct partial *p, const struct transcript *t)
 {
-    bool wait = t->dropped && !p->doubted && p->count > p->committed;
-    p->doubted = t->dropped;
-    return wait;
+    if (!t->dropped) {
+        p->believed = t->heard_seconds;
+        return false;
+    }
+    return p->count > p->committed && t->heard_seconds - p->believed < DOUBT_SECONDS;
 }
 
 int partial_look(struct partial *partial, const float *samples, size_t count, double start,
