@@ -76,20 +76,6 @@ enum conversation_verdict conversation_handle(struct conversation *conversation,
 /* More audio waits for the recogniser than should: read no more until `resume`. */
 bool conversation_is_full(struct conversation *conversation);
 
-/* ---- conversation_live.c: the daemon's microphone ---- */
-
-/* hearken-listen in a state that allows it: 0 when the client is subscribed; else -EINVAL, with a
- * code (a constant) and the reason. */
-int conversation_listen(struct conversation *conversation, const struct wyoming_event *event,
-                        const char **code, struct hearken_error *error);
-
-/* hearken-listen-stop while it is subscribed. */
-void conversation_leave(struct conversation *conversation);
-
-/* hearken-start, -stop, -toggle: 0, or -EPERM. */
-int conversation_switch(struct conversation *conversation, const struct wyoming_event *event,
-                        struct hearken_error *error);
-
 /* Sends an `error` event. */
 void conversation_send_error(const struct conversation_peer *peer, void *context, const char *code,
                              const char *text);

@@ -2,13 +2,8 @@
 #include <errno.h>
 #include <string.h>
 
-#include "conversation.h"
+#include "conversation_private.h"
 #include "live.h"
-
-static void send_event(struct conversation *conversation, const char *type, json_t *data)
-{
-    conversation->peer->send(conversation->context, type, data, NULL, 0);
-}
 
 /* ---- The subscriber's side ---- */
 
@@ -24,11 +19,10 @@ static void on_over(void *context, const char *code, const char *problem)
     struct conversation *conversation = context;
     conversation->state = CONVERSATION_IDLE;
     if (problem == NULL) {
-        send_event(conversation, "hearken-listen-stopped", json_object());
+        conversation_send(conversation, "hearken-listen-stopped", json_object());
         return;
     }
-    log_info(conversation->service->log, "connection %u: %s: %s", conversation->id, code, problem);
-    conversation_send_error(conversation->peer, conversation->context, code, problem);
+    conversation_complain(conversation, code, problem);
 }
 
 static void on_resume(void *context)
@@ -97,7 +91,7 @@ int conversation_switch(struct conversation *conversation, const struct wyoming_
     else if (strcmp(event->type, "hearken-stop") == 0)
         action = LIVE_STOP;
     unsigned listeners = live_switch(conversation->service->live, action, &hearing);
-    send_event(conversation, "hearken-switched",
-               json_pack("{s:b, s:i}", "hearing", hearing, "listeners", (int)listeners));
+    conversation_send(conversation, "hearken-switched",
+                      json_pack("{s:b, s:i}", "hearing", hearing, "listeners", (int)listeners));
     return 0;
 }
