@@ -118,7 +118,8 @@ def play_all(server: SoundServer, listener: Listener, daemon: Daemon, folder: Pa
         server.play("mic", file)
         time.sleep(options.pause)
         heard = " ".join(e["text"] for _, e in listener.events[before:] if e["type"] == "final")
-        result = run("transcribe", "--socket", daemon.socket, file, folder=folder)
+        ends = ["--set", "endpointing=on"] if options.endpointing else []
+        result = run("transcribe", "--socket", daemon.socket, *ends, file, folder=folder)
         expected = result.stdout.decode().replace("\n", " ").strip()
         errors = word_errors(words(expected), words(heard))
         lost, doubled = lost + errors.deletions, doubled + errors.insertions
@@ -167,6 +168,9 @@ def main() -> int:
     parser.add_argument("--set", default="dev-librispeech")
     parser.add_argument("--limit", type=int, default=50, help="recordings, spread over the set")
     parser.add_argument("--pause", type=float, default=2.0, help="seconds between them")
+    parser.add_argument(
+        "--endpointing", action="store_true", help="transcribe the files with endpoints, too"
+    )
     parser.add_argument("--model", type=Path, default=REAL_MODEL)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="live-") as name:

@@ -119,12 +119,13 @@ def transcribed(daemon: Daemon, folder: Path, recording: Path) -> list[str]:
 
 
 def assert_like_the_file(heard: list[str], expected: list[str]) -> None:
-    """Word by word; a microphone's resampler may turn one over that was on the edge."""
+    """Nothing lost, nothing doubled; a word in twenty may come out another way, for the sound has been
+    through two resamplers and its ends are not quite the same."""
     sys.path.insert(0, str(Path(__file__).parents[1] / "bench"))
     from normalise import word_errors
 
-    assert word_errors(expected, heard).total() <= 1, (heard, expected)
-    assert heard[:1] == expected[:1] and heard[-1:] == expected[-1:]
+    assert word_errors(expected, heard).total() <= 1 + len(expected) // 20, (heard, expected)
+    assert len(heard) == len(expected) and heard[:1] == expected[:1], (heard, expected)
 
 
 # ---- Text ----
