@@ -134,7 +134,7 @@ help:
 	@echo 'make check      build and run all tests; ends with "N passed, N failed"'
 	@echo 'make check-emulated  test the kernels of processors that this machine does not have'
 	@echo 'make lint       formatting of C and Python'
-	@echo 'make bench      time the kernels; make bench-streaming: partial texts'
+	@echo 'make bench      time the kernels and whole recordings; make bench-streaming: partial texts'
 	@echo 'make fuzz       run each fuzz target for SECONDS (60)'
 	@echo 'make install    into DESTDIR and PREFIX (/usr/local); make uninstall takes it back'
 	@echo 'make clean      remove build/'

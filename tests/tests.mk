@@ -54,6 +54,10 @@ $(BUILD)/bin/stream-bench: $(call objects,$(bench_sources)) $(libhearken)
 	$(SAY) LINK $@
 	$(call link_program,)
 
+$(BUILD)/bin/times-bench: $(call objects,tests/bench/times/times.c) $(libhearken)
+	$(SAY) LINK $@
+	$(call link_program,)
+
 # Times the kernels of another plugin (tests/bench/profile/profile.c says how).
 $(BUILD)/tests/bench/profile.so: tests/bench/profile/profile.c include/hearken/plugin.h
 	$(SAY) LINK $@
@@ -115,8 +119,9 @@ lint: $(venv)/ready
 	$(venv)/bin/ruff check models/train tests
 	$(venv)/bin/ruff format --check models/train tests
 
-bench: all $(BUILD)/tests/kernels-test
+bench: all $(BUILD)/tests/kernels-test $(BUILD)/bin/times-bench
 	$(BUILD)/tests/kernels-test --bench $(plugin_files)
+	$(BUILD)/bin/times-bench tests/data/2086-149214-0003.flac
 
 .PHONY: bench-streaming
 bench-streaming: all $(BUILD)/bin/stream-bench $(venv)/ready
