@@ -299,7 +299,9 @@ def test_interrupted(
         time.sleep(1 + programs.SCALE / 4)
         begun = time.monotonic()
         process.send_signal(number)
-        assert process.wait(programs.PATIENCE) == 128 + number
+        status = process.wait(programs.PATIENCE)
+        # On a busy machine plugins may still be opened, when a signal ends a program as usual.
+        assert status == 128 + number or (command == "local" and status == -number)
         assert time.monotonic() - begun < 10 * programs.SCALE
         assert process.stderr.read() == b""
     if command != "local":
