@@ -121,7 +121,7 @@ lint: $(venv)/ready
 
 bench: all $(BUILD)/tests/kernels-test $(BUILD)/bin/times-bench
 	$(BUILD)/tests/kernels-test --bench $(plugin_files)
-	$(BUILD)/bin/times-bench tests/data/2086-149214-0003.flac
+	$(BUILD)/bin/times-bench $(or $(SPEECH),tests/data/2086-149214-0003.flac)
 
 .PHONY: bench-streaming
 bench-streaming: all $(BUILD)/bin/stream-bench $(venv)/ready

@@ -3,7 +3,10 @@
  * How long recordings take from end to end, in one process on libhearken: the model opened, single
  * recordings of some lengths, a long one, and several at once.
  *
- * usage: times SPEECH [MODEL]      SPEECH is repeated as often as it takes
+ * usage: times SPEECH [MODEL]
+ *
+ * SPEECH is repeated as often as it takes; but a text that repeats itself counts as a loop and is
+ * tried again, so only a recording of half an hour gives the right time for long ones.
  */
 #include <hearken/hearken.h>
 
