@@ -21,15 +21,13 @@ int speller_create(const struct network *network, uint32_t hypotheses, struct sp
     s->states = calloc(p->layers, sizeof(*s->states));
     s->keys = calloc(p->layers, sizeof(*s->keys));
     s->values = calloc(p->layers, sizeof(*s->values));
-    s->alignments = calloc(p->layers, sizeof(*s->alignments));
     s->zeros = calloc((size_t)hypotheses * p->width, sizeof(*s->zeros));
     *speller = s;
-    if (s->states && s->keys && s->values && s->alignments && s->zeros)
+    if (s->states && s->keys && s->values && s->zeros)
         return 0;
     free(s->states);
     free(s->keys);
     free(s->values);
-    free(s->alignments);
     free(s->zeros);
     free(s);
     return -ENOMEM;
@@ -44,17 +42,15 @@ void speller_destroy(struct speller *speller, struct pass *pass)
         pass_release(pass, &speller->states[i].second);
         pass_release(pass, &speller->keys[i]);
         pass_release(pass, &speller->values[i]);
-        pass_release(pass, &speller->alignments[i]);
     }
-    struct storage *const all[] = {&speller->x,      &speller->normed, &speller->wide,
-                                   &speller->narrow, &speller->query,  &speller->context,
-                                   &speller->logits};
+    struct storage *const all[] = {&speller->x,      &speller->normed,   &speller->wide,
+                                   &speller->narrow, &speller->query,    &speller->context,
+                                   &speller->logits, &speller->alignment};
     for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
         pass_release(pass, all[i]);
     free(speller->states);
     free(speller->keys);
     free(speller->values);
-    free(speller->alignments);
     free(speller->zeros);
     free(speller);
 }
@@ -95,6 +91,30 @@ void speller_listen(struct speller *speller, struct pass *pass, struct hearken_m
     speller->steps = memory.rows;
 }
 
+static bool is_aligned(const struct speller *s, uint32_t layer)
+{
+    return s->network->parameters.speller.alignment_heads[layer] != 0;
+}
+
+/* Of the layers below `layer`. */
+static uint32_t count_aligned(const struct speller *s, uint32_t layer)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < layer; i++)
+        count += is_aligned(s, i);
+    return count;
+}
+
+/* [rows, heads · steps], for a layer that is aligned */
+static struct hearken_matrix alignment_of(const struct speller *s, uint32_t rows, uint32_t layer)
+{
+    const struct speller_parameters *p = &s->network->parameters.speller;
+    uint32_t columns = p->heads * s->steps;
+    struct hearken_matrix all =
+        matrix_of(&s->alignment, rows, count_aligned(s, p->layers) * columns);
+    return matrix_columns(all, count_aligned(s, layer) * columns, columns);
+}
+
 /* x += attention_out(heads(attention_query(attention_norm(x)), memory)) */
 static void attend(struct speller *s, struct pass *pass, const struct speller_rows *rows,
                    uint32_t layer)
@@ -104,12 +124,10 @@ static void attend(struct speller *s, struct pass *pass, const struct speller_ro
     struct hearken_matrix normed = matrix_of(&s->normed, rows->rows, p->width);
     struct hearken_matrix query = matrix_of(&s->query, rows->rows, p->width);
     struct hearken_matrix context = matrix_of(&s->context, rows->rows, p->width);
-    pass_reserve(pass, &s->alignments[layer], (size_t)s->room * p->heads * s->steps);
-    struct hearken_matrix alignment =
-        matrix_of(&s->alignments[layer], rows->rows, p->heads * s->steps);
+    struct hearken_matrix alignment = alignment_of(s, rows->rows, layer);
     const struct hearken_attend arguments = {
         .context = context,
-        .alignment = &alignment,
+        .alignment = is_aligned(s, layer) ? &alignment : NULL,
         .query = query,
         .keys = matrix_of(&s->keys[layer], s->steps, p->width),
         .values = matrix_of(&s->values[layer], s->steps, p->width),
@@ -162,6 +180,7 @@ static void reserve(struct speller *s, struct pass *pass)
     size_t answers =
         s->hypotheses > speller_follow_most(s) ? s->hypotheses : speller_follow_most(s);
     pass_reserve(pass, &s->logits, answers * p->vocabulary);
+    pass_reserve(pass, &s->alignment, room * count_aligned(s, p->layers) * p->heads * s->steps);
 }
 
 /* From the logits behind the very first token (Radford et al., 2022, "Robust Speech Recognition").
@@ -242,21 +261,19 @@ struct hearken_matrix speller_keep(struct speller *speller, struct hearken_matri
 }
 
 /* The rows that the last logits belong to: behind the start tokens only the last one. */
-static struct hearken_matrix alignment_of(const struct speller *s, uint32_t layer)
+static struct hearken_matrix last_rows(const struct speller *s, struct hearken_matrix alignment)
 {
-    uint32_t heads = s->network->parameters.speller.heads;
-    struct hearken_matrix all =
-        matrix_of(&s->alignments[layer], s->alignment_rows, heads * s->steps);
-    return matrix_rows(all, s->alignment_rows - s->count, s->count);
+    return matrix_rows(alignment, s->alignment_rows - s->count, s->count);
 }
 
 void speller_read_layer_alignment(struct speller *speller, struct pass *pass, uint32_t layer,
                                   float *alignment)
 {
-    pass_read(pass, alignment_of(speller, layer), alignment);
+    pass_read(pass, last_rows(speller, alignment_of(speller, speller->alignment_rows, layer)),
+              alignment);
 }
 
-/* sum[hypothesis] += each alignment head's row of `layer`; returns how many heads those are. */
+/* sum [steps] += the rows of a layer's alignment heads; returns how many those are. */
 static uint32_t add_heads(const struct speller *s, uint32_t layer, const float *weights, float *sum)
 {
     const struct speller_parameters *p = &s->network->parameters.speller;
@@ -265,33 +282,39 @@ static uint32_t add_heads(const struct speller *s, uint32_t layer, const float *
         if (!(p->alignment_heads[layer] >> head & 1))
             continue;
         heads++;
-        for (uint32_t row = 0; row < s->count; row++) {
-            const float *from = weights + ((size_t)row * p->heads + head) * s->steps;
-            float *to = sum + (size_t)row * s->steps;
-            for (uint32_t t = 0; t < s->steps; t++)
-                to[t] += from[t];
-        }
+        for (uint32_t t = 0; t < s->steps; t++)
+            sum[t] += weights[(size_t)head * s->steps + t];
     }
     return heads;
+}
+
+/* weights [aligned layers · heads · steps] → mean [steps] */
+static void average_heads(const struct speller *s, const float *weights, float *mean)
+{
+    const struct speller_parameters *p = &s->network->parameters.speller;
+    uint32_t heads = 0;
+    memset(mean, 0, s->steps * sizeof(*mean));
+    for (uint32_t layer = 0; layer < p->layers; layer++) {
+        if (!is_aligned(s, layer))
+            continue;
+        heads += add_heads(s, layer, weights, mean);
+        weights += (size_t)p->heads * s->steps;
+    }
+    for (uint32_t t = 0; t < s->steps; t++)
+        mean[t] /= (float)heads;
 }
 
 void speller_read_alignment(struct speller *speller, struct pass *pass, float *alignment)
 {
     const struct speller_parameters *p = &speller->network->parameters.speller;
-    size_t size = (size_t)speller->count * speller->steps;
-    memset(alignment, 0, size * sizeof(*alignment));
-    float *weights = malloc(size * p->heads * sizeof(*weights) + 1);
+    uint32_t columns = count_aligned(speller, p->layers) * p->heads * speller->steps;
+    float *weights = malloc((size_t)speller->count * columns * sizeof(*weights) + 1);
     if (!weights && pass->error == 0)
         pass->error = -ENOMEM;
-    uint32_t heads = 0;
-    for (uint32_t i = 0; i < p->layers && pass->error == 0; i++) {
-        if (!p->alignment_heads[i])
-            continue;
-        speller_read_layer_alignment(speller, pass, i, weights);
-        if (pass->error == 0)
-            heads += add_heads(speller, i, weights, alignment);
-    }
-    for (size_t i = 0; heads > 0 && i < size; i++)
-        alignment[i] /= (float)heads;
+    struct hearken_matrix all = matrix_of(&speller->alignment, speller->alignment_rows, columns);
+    pass_read(pass, last_rows(speller, all), weights);
+    for (uint32_t row = 0; pass->error == 0 && row < speller->count; row++)
+        average_heads(speller, weights + (size_t)row * columns,
+                      alignment + (size_t)row * speller->steps);
     free(weights);
 }

@@ -69,7 +69,8 @@ struct hearken_matrix speller_keep(struct speller *speller, struct hearken_matri
  */
 void speller_read_alignment(struct speller *speller, struct pass *pass, float *alignment);
 
-/* For parity: the weights of one layer as they are, [hypotheses, heads, steps]. Waits. */
+/* For parity: the weights of a layer with alignment heads as they are, [hypotheses, heads, steps].
+ * Waits. */
 void speller_read_layer_alignment(struct speller *speller, struct pass *pass, uint32_t layer,
                                   float *alignment);
 

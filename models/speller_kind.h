@@ -55,8 +55,10 @@ struct speller {
     struct storage *keys, *values; /* [layers] */
 
     struct storage x, normed, wide, narrow, query, context, logits;
-    struct storage *alignments; /* [layers]: [rows, heads · steps] */
-    uint32_t alignment_rows;    /* rows of the last call */
+    /* Only of the layers with heads that follow the sound, side by side, so that a device is asked
+     * for them once: [rows, aligned layers · heads · steps]. */
+    struct storage alignment;
+    uint32_t alignment_rows; /* rows of the last call */
 };
 
 #endif

@@ -282,10 +282,19 @@ static void spell_greedily(struct speller *speller, uint32_t u, struct hearken_m
     free(alignment);
 }
 
+/* A recogniser reads only the layers whose heads follow the sound. */
+static void align_all_layers(void)
+{
+    struct speller_parameters *p = &pair.network->parameters.speller;
+    for (uint32_t layer = 0; layer < p->layers; layer++)
+        p->alignment_heads[layer] = 1;
+}
+
 static void test_speller(void)
 {
     struct speller *speller;
     struct storage storage = {0};
+    align_all_layers();
     CU_ASSERT_EQUAL_FATAL(speller_create(pair.network, 1, &speller), 0);
     for (uint32_t u = 0; u < pair.utterances; u++) {
         speller_forget(speller);
