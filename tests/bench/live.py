@@ -25,6 +25,10 @@ from sounds import Pcm, write_wav
 
 LEAD_SECONDS = 2.0
 
+# Before and behind a recording, in its file and so in the microphone: a segment has its pre-roll in
+# both.
+QUIET_SECONDS = 1.0
+
 
 @dataclass
 class Listener:
@@ -113,7 +117,9 @@ def play_all(server: SoundServer, listener: Listener, daemon: Daemon, folder: Pa
     clips = read_clips(options.corpus, options.set, options.limit)
     different = lost = doubled = changed = total = 0
     for clip, samples in read_sound(options.corpus, options.set, clips):
-        file = write_wav(folder / "clip.wav", Pcm(RATE, 2, 1, samples.tobytes()))
+        quiet = np.zeros(int(QUIET_SECONDS * RATE), samples.dtype)
+        sound = np.concatenate([quiet, samples, quiet])
+        file = write_wav(folder / "clip.wav", Pcm(RATE, 2, 1, sound.tobytes()))
         before = len(listener.events)
         server.play("mic", file)
         time.sleep(options.pause)
@@ -167,7 +173,7 @@ def main() -> int:
     parser.add_argument("--corpus", type=Path, default=REPOSITORY.parent / "shared" / "corpus")
     parser.add_argument("--set", default="dev-librispeech")
     parser.add_argument("--limit", type=int, default=50, help="recordings, spread over the set")
-    parser.add_argument("--pause", type=float, default=2.0, help="seconds between them")
+    parser.add_argument("--pause", type=float, default=1.0, help="seconds between them")
     parser.add_argument(
         "--endpointing", action="store_true", help="transcribe the files with endpoints, too"
     )

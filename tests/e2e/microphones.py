@@ -32,6 +32,8 @@ ON_ITS_WAY = max(0.5, 0.25 * SCALE)
 # Shared memory would be left in /dev/shm by a server that is killed.
 CLIENT_CONFIGURATION = "autospawn = no\nenable-shm = no\n"
 ALSA_MICROPHONE = "pcm.{name} {{ type pulse device {source}.monitor }}\n"
+
+# A recording is brought to the sink's rate: by the usual method its upper band would suffer.
 COMMAND = (
     "pulseaudio",
     "-n",
@@ -42,6 +44,7 @@ COMMAND = (
     "--realtime=no",
     "--high-priority=no",
     "--disable-shm=yes",
+    "--resample-method=soxr-vhq",
     "--log-target=stderr",
 )
 
