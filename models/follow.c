@@ -93,8 +93,7 @@ struct hearken_matrix search_follow(struct search *s, struct hearken_matrix logi
         if (accepted < rows)
             return rows > 1 ? speller_keep(s->speller, answers.logits, accepted + 1)
                             : answers.logits;
-        uint32_t most = speller_follow_most(s->speller);
-        uint32_t next = count - fed < most ? count - fed : most;
+        uint32_t next = count - fed < SPELLER_FOLLOW_MOST ? count - fed : SPELLER_FOLLOW_MOST;
         answers.logits = speller_follow(s->speller, s->pass, guess->tokens + fed, next);
         fed += next;
     }

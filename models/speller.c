@@ -16,8 +16,8 @@ int speller_create(const struct network *network, uint32_t hypotheses, struct sp
     s->kind = p->kind == SPELLER_RECURRENT ? &speller_recurrent : &speller_transformer;
     s->hypotheses = hypotheses;
     s->room = hypotheses > p->start_count ? hypotheses : p->start_count;
-    if (s->room < speller_follow_most(s))
-        s->room = speller_follow_most(s);
+    if (s->room < SPELLER_FOLLOW_MOST)
+        s->room = SPELLER_FOLLOW_MOST;
     s->states = calloc(p->layers, sizeof(*s->states));
     s->keys = calloc(p->layers, sizeof(*s->keys));
     s->values = calloc(p->layers, sizeof(*s->values));
@@ -145,6 +145,7 @@ static struct hearken_matrix run_layers(struct speller *s, struct pass *pass,
 {
     const struct speller_parameters *p = &s->network->parameters.speller;
     const struct speller_rows together = {rows, sequences, matrix_of(&s->x, rows, p->width)};
+    s->together = rows > sequences ? rows : 0;
     s->kind->embed(s, pass, &together, tokens);
     for (uint32_t i = 0; i < p->layers; i++) {
         s->kind->before(s, pass, &together, i);
@@ -177,8 +178,7 @@ static void reserve(struct speller *s, struct pass *pass)
     pass_reserve(pass, &s->narrow, room * p->width);
     pass_reserve(pass, &s->query, room * p->width);
     pass_reserve(pass, &s->context, room * p->width);
-    size_t answers =
-        s->hypotheses > speller_follow_most(s) ? s->hypotheses : speller_follow_most(s);
+    size_t answers = s->hypotheses > SPELLER_FOLLOW_MOST ? s->hypotheses : SPELLER_FOLLOW_MOST;
     pass_reserve(pass, &s->logits, answers * p->vocabulary);
     pass_reserve(pass, &s->alignment, room * count_aligned(s, p->layers) * p->heads * s->steps);
 }
@@ -203,22 +203,24 @@ struct hearken_matrix speller_start(struct speller *speller, struct pass *pass)
     reserve(speller, pass);
     speller->position = 0;
     speller->count = 1;
+    speller->together = 0;
     speller->kind->begin(speller, pass);
-    struct hearken_matrix x;
-    if (speller->kind->one_token_at_a_time) {
-        for (uint32_t i = 0; i < p->start_count; i++)
-            x = run_layers(speller, pass, &p->start[i], 1, 1);
-        speller->no_speech = 0;
-    } else {
-        x = run_layers(speller, pass, p->start, p->start_count, 1);
-        speller->no_speech = measure_no_speech(speller, pass, matrix_rows(x, 0, 1));
-    }
+    struct hearken_matrix x = run_layers(speller, pass, p->start, p->start_count, 1);
+    speller->no_speech = measure_no_speech(speller, pass, matrix_rows(x, 0, 1));
     return compute_logits(speller, pass, matrix_rows(x, x.rows - 1, 1));
 }
 
 float speller_no_speech(const struct speller *speller)
 {
     return speller->no_speech;
+}
+
+/* Tokens that went through together, as far as they were kept, become the one hypothesis. */
+static void settle(struct speller *s, struct pass *pass)
+{
+    if (s->together > 0 && s->kind->keep)
+        s->kind->keep(s, pass, s->together);
+    s->together = 0;
 }
 
 static bool stays_in_place(const uint32_t *parents, uint32_t count)
@@ -232,30 +234,27 @@ static bool stays_in_place(const uint32_t *parents, uint32_t count)
 struct hearken_matrix speller_step(struct speller *speller, struct pass *pass,
                                    const uint32_t *parents, const uint32_t *tokens, uint32_t count)
 {
+    settle(speller, pass);
     if (!stays_in_place(parents, count))
         speller->kind->reorder(speller, pass, parents, count);
     speller->count = count;
     return compute_logits(speller, pass, run_layers(speller, pass, tokens, count, count));
 }
 
-uint32_t speller_follow_most(const struct speller *speller)
-{
-    return speller->kind->one_token_at_a_time ? 1 : SPELLER_FOLLOW_MOST;
-}
-
 struct hearken_matrix speller_follow(struct speller *speller, struct pass *pass,
                                      const uint32_t *tokens, uint32_t count)
 {
+    settle(speller, pass);
     speller->count = count;
     return compute_logits(speller, pass, run_layers(speller, pass, tokens, count, 1));
 }
 
-/* Keys and values behind the last position kept are written over by those that come next. */
 struct hearken_matrix speller_keep(struct speller *speller, struct hearken_matrix logits,
                                    uint32_t kept)
 {
     speller->position -= logits.rows - kept;
     speller->alignment_rows = kept;
+    speller->together = kept;
     speller->count = 1;
     return matrix_rows(logits, kept - 1, 1);
 }

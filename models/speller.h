@@ -43,11 +43,9 @@ float speller_no_speech(const struct speller *speller);
 struct hearken_matrix speller_step(struct speller *speller, struct pass *pass,
                                    const uint32_t *parents, const uint32_t *tokens, uint32_t count);
 
-/* Two tiles of rows for most kernels; the logits of more would only take memory. */
+/* The most tokens that speller_follow takes. Two tiles of rows for most kernels; the logits of more
+ * would only take memory. */
 #define SPELLER_FOLLOW_MOST 28u
-
-/* The most tokens that speller_follow takes: SPELLER_FOLLOW_MOST, or one at a time. */
-uint32_t speller_follow_most(const struct speller *speller);
 
 /*
  * The one hypothesis of the last call, continued with `count` tokens at once → the logits behind

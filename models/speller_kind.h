@@ -5,7 +5,11 @@
 
 #include "speller.h"
 
-/* The state of one layer: of a recurrent one h and c, of a transformer its keys and values. */
+/*
+ * The state of one layer. Of a transformer its keys and values, by hypothesis. Of a recurrent one h
+ * and c: by hypothesis, and behind several tokens of one hypothesis row r is what follows r of
+ * them.
+ */
 struct speller_state {
     struct storage first, second;
 };
@@ -17,11 +21,13 @@ struct speller_rows {
 };
 
 struct speller_operations {
-    bool one_token_at_a_time; /* a hypothesis' tokens go through in turn, not as rows of one call */
     /* Before the layers' first token. */
     void (*begin)(struct speller *speller, struct pass *pass);
     void (*reorder)(struct speller *speller, struct pass *pass, const uint32_t *parents,
                     uint32_t count);
+    /* Of the tokens that went through together, the first `kept` are the one hypothesis. NULL: no
+     * more is needed than to write over what is behind them. */
+    void (*keep)(struct speller *speller, struct pass *pass, uint32_t kept);
     /* x = embedding of the tokens */
     void (*embed)(struct speller *speller, struct pass *pass, const struct speller_rows *rows,
                   const uint32_t *tokens);
@@ -45,6 +51,7 @@ struct speller {
     uint32_t room;       /* the most rows of one call */
     uint32_t position;   /* tokens that have gone through the layers, those that start included */
     uint32_t count;      /* hypotheses of the last call */
+    uint32_t together;   /* tokens of the last call, if they were those of one hypothesis; else 0 */
     float no_speech;
 
     struct speller_state *states; /* [layers] */

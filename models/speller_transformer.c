@@ -98,7 +98,6 @@ static struct hearken_matrix project(struct speller *s, struct pass *pass,
 }
 
 const struct speller_operations speller_transformer = {
-    .one_token_at_a_time = false,
     .begin = begin,
     .reorder = reorder,
     .embed = embed,
