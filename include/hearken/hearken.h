@@ -371,8 +371,9 @@ struct hearken_stream_options {
     float length_penalty; /* a hypothesis scores log-probability / length^this; 0..2; default 1 */
     float ctc_weight; /* share of the CTC prefix score, 0..1, for models with a CTC head; default
                          0.3 */
-    float padding; /* seconds of silence behind the speech, 0..30, for models that need it; default
-                      5 */
+    float padding; /* seconds of silence that are heard in full behind the speech, 0..30, by models
+                      trained on windows; the rest of the window is heard as a few stand-ins.
+                      Default 2; 30: all of it, as the model was trained */
     float segment_seconds;           /* longest segment, 2..28; default 28 */
     float no_speech_threshold;       /* the network's opinion that nobody speaks, 0..1: above
                                       * this, half the next suffices; default 0.6; 1: off */
@@ -391,7 +392,7 @@ struct hearken_stream_options {
     float pre_roll;         /* seconds before that which belong to the segment, 0..2; default 0.5 */
     float endpoint_seconds; /* silence that ends a segment, 0.1..10; default 0.6 */
     bool endpointing;       /* end segments so even without partial events: for a speaker who waits;
-                               otherwise pauses up to `padding` do not part them. Default false */
+                               otherwise pauses up to 5 s do not part them. Default false */
     bool voice_events;      /* send the voice events; default false */
 };
 

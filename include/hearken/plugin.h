@@ -157,6 +157,16 @@ struct hearken_layer_norm {
 };
 
 /*
+ * The last `count` keys each stand for several that are alike: `bias`, the logarithm of how many,
+ * is added to their scores, which weighs them as if all were there ("proportional attention", Bolya
+ * et al. 2023, "Token Merging", equation 1). Zeros: there are none.
+ */
+struct hearken_stand_ins {
+    uint32_t count;
+    float bias;
+};
+
+/*
  * Masked multi-head self-attention of `sequences` independent sequences, `rows / sequences` new
  * positions each, the rows of a sequence together. Position of a sequence's row r: i = past + r.
  *
@@ -165,9 +175,10 @@ struct hearken_layer_norm {
  *     chunk = 0: exist (every position attends to every one), or
  *     chunk > 0: are in its own chunk or an earlier one: j / chunk ≤ i / chunk (integer division);
  *                chunk = 1 is the causal mask.
- * Without one (keys.buffer NULL), past must be 0 and sequences 1.
+ * Without one (keys.buffer NULL), past must be 0 and sequences 1. Only then, and with chunk = 0,
+ * may there be stand-ins.
  *
- * out = softmax(q · k / sqrt(width / heads)) · v, per head.
+ * out = softmax(q · k / sqrt(width / heads) + bias) · v, per head.
  */
 struct hearken_self_attend {
     struct hearken_matrix out;  /* [rows, width], written */
@@ -175,12 +186,13 @@ struct hearken_self_attend {
     struct hearken_matrix keys; /* [sequences, positions · width], updated; stride between them */
     struct hearken_matrix values; /* likewise */
     uint32_t sequences, heads, past, chunk;
+    struct hearken_stand_ins stand_ins;
 };
 
 /*
  * The speller's attention over the memory: every row of `query` (hypotheses, or the tokens of one)
  * against the same keys and values. alignment[row, head] = softmax over steps of q · k /
- * sqrt(width / heads); context = alignment · values, the heads side by side.
+ * sqrt(width / heads) + bias; context = alignment · values, the heads side by side.
  */
 struct hearken_attend {
     struct hearken_matrix context;          /* [rows, width], written */
@@ -189,6 +201,7 @@ struct hearken_attend {
     struct hearken_matrix keys;             /* [steps, width] */
     struct hearken_matrix values;           /* [steps, width] */
     uint32_t heads;
+    struct hearken_stand_ins stand_ins;
 };
 
 /*

@@ -101,8 +101,9 @@ struct attention {
     const float *query, *keys, *values;
     const uint16_t *half_keys, *half_values; /* not NULL: in place of keys, values */
     size_t query_step, keys_step, values_step;
-    size_t past;      /* the position of query row 0 */
-    size_t total;     /* keys */
+    size_t past;                        /* the position of query row 0 */
+    size_t total;                       /* keys */
+    struct hearken_stand_ins stand_ins; /* the last of them */
     size_t chunk;     /* 0: each position sees all keys, else those up to the end of its chunk */
     size_t width;     /* of a head */
     float *alignment; /* [queries, heads · total], or NULL */

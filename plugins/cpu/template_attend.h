@@ -123,6 +123,9 @@ static void score_tile(const struct attention *attention, const struct attend_me
                                       memory->width) *
                               scale);
     }
+    for (size_t head = 0; head < attention->heads; head++)
+        add_bias(attention, (struct range){0, attention->total}, rows,
+                 memory->scores + head * memory->head_scores);
 }
 
 /* Scores become shares of 1, in place. */

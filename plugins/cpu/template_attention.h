@@ -122,6 +122,18 @@ static size_t score_at(size_t key, size_t rows)
     return key / CHUNK_INPUTS * CHUNK_INPUTS * rows + key % CHUNK_INPUTS;
 }
 
+/* The stand-ins among the keys of a range whose scores lie from `scores` on. */
+static void add_bias(const struct attention *attention, struct range keys, size_t rows,
+                     float *scores)
+{
+    const size_t plain = attention->total - attention->stand_ins.count;
+
+    for (size_t key = keys.first > plain ? keys.first : plain; key < keys.end; key++)
+        for (size_t row = 0; row < rows; row++)
+            scores[score_at(key - keys.first, rows) + row * CHUNK_INPUTS] +=
+                attention->stand_ins.bias;
+}
+
 /* Scores of a tile with keys of a range of at most KEY_BLOCK, those behind it being zeros. */
 static void score_keys(const struct attention *attention, const struct attention_memory *memory,
                        struct range keys, size_t rows, float *scores)
@@ -143,6 +155,7 @@ static void score_keys(const struct attention *attention, const struct attention
                       load(sums + row * PANEL + half * LANES) * scale);
         panel += attention->width * PANEL;
     }
+    add_bias(attention, keys, rows, scores);
 }
 
 /* The largest of the first `count` scores of a row. */

@@ -112,6 +112,8 @@ int opencl_self_attend(struct hearken_queue *queue, const struct hearken_self_at
     launch_uint(&launch, positions);
     launch_uint(&launch, arguments->past);
     launch_uint(&launch, arguments->chunk);
+    launch_uint(&launch, arguments->past + positions - arguments->stand_ins.count);
+    launch_float(&launch, arguments->stand_ins.bias);
     launch_uint(&launch, tile);
     launch_float(&launch, scale_for(width));
     const struct attention_memory memory = attention_memory(&device->tuning, tile, width);
@@ -157,6 +159,8 @@ int opencl_attend(struct hearken_queue *queue, const struct hearken_attend *argu
     launch_matrix(&launch, &arguments->values);
     launch_uint(&launch, width);
     launch_uint(&launch, arguments->keys.rows);
+    launch_uint(&launch, arguments->keys.rows - arguments->stand_ins.count);
+    launch_float(&launch, arguments->stand_ins.bias);
     launch_float(&launch, scale_for(width));
     launch_local(&launch, (size_t)width + opencl_backend(queue)->device.tuning.wide);
     return launch_run_groups(&launch, arguments->heads, arguments->query.rows);

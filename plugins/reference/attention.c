@@ -15,6 +15,7 @@ struct memory {
     const float *keys, *values;
     size_t keys_step, values_step;
     size_t rows, width;
+    struct hearken_stand_ins stand_ins; /* at the end of the rows */
 };
 
 static float *pack_rows(struct hearken_queue *queue, enum scratch_use use, const float *rows,
@@ -43,7 +44,7 @@ static int pack(struct hearken_queue *queue, struct memory *memory, size_t queri
     return memory->keys && memory->values ? 0 : -ENOMEM;
 }
 
-/* alignment = softmax(q · k / sqrt(width)) over the rows; context = alignment · values */
+/* alignment = softmax(q · k / sqrt(width) + bias) over the rows; context = alignment · values */
 static void attend_head(const struct memory *memory, const float *query, float *alignment,
                         float *context)
 {
@@ -52,6 +53,8 @@ static void attend_head(const struct memory *memory, const float *query, float *
     dot_rows(memory->keys, memory->keys_step, memory->rows, query, memory->width, alignment);
     for (size_t row = 0; row < memory->rows; row++)
         alignment[row] *= scale;
+    for (size_t row = memory->rows - memory->stand_ins.count; row < memory->rows; row++)
+        alignment[row] += memory->stand_ins.bias;
     softmax(alignment, memory->rows);
     mix_rows(memory->values, memory->values_step, memory->rows, alignment, memory->width, context);
 }
@@ -76,6 +79,7 @@ int attend(struct hearken_queue *queue, const struct hearken_attend *arguments)
             .values_step = arguments->values.stride,
             .rows = steps,
             .width = width,
+            .stand_ins = arguments->stand_ins,
         };
         error = pack(queue, &memory, arguments->query.rows);
         if (error)
@@ -137,6 +141,7 @@ static struct memory memory_of(const struct hearken_self_attend *arguments, size
         .values_step = step,
         .rows = rows,
         .width = head_width,
+        .stand_ins = arguments->stand_ins,
     };
 }
 

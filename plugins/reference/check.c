@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -337,6 +338,16 @@ static bool cache_fits(const struct check *check, const struct hearken_self_atte
                   positions, arguments->past, room);
 }
 
+static bool stand_ins_fit(const struct check *check, struct hearken_stand_ins stand_ins,
+                          uint32_t keys)
+{
+    if (stand_ins.count <= keys && isfinite(stand_ins.bias))
+        return true;
+    refuse(check, "%" PRIu32 " stand-ins with a bias of %g among %" PRIu32 " keys", stand_ins.count,
+           (double)stand_ins.bias, keys);
+    return false;
+}
+
 int check_self_attend(struct hearken_queue *queue, const struct hearken_self_attend *arguments)
 {
     const struct check check = {queue, "self_attend"};
@@ -358,6 +369,12 @@ int check_self_attend(struct hearken_queue *queue, const struct hearken_self_att
                qkv->rows);
         return -EINVAL;
     }
+    if (arguments->stand_ins.count > 0 && (arguments->keys.buffer || arguments->chunk > 0)) {
+        refuse(&check, "stand-ins with a cache or chunks");
+        return -EINVAL;
+    }
+    if (!stand_ins_fit(&check, arguments->stand_ins, qkv->rows))
+        return -EINVAL;
     if (arguments->keys.buffer)
         return cache_fits(&check, arguments, width, qkv->rows / sequences) ? 0 : -EINVAL;
     if (arguments->values.buffer || arguments->past != 0 || sequences != 1) {
@@ -379,7 +396,8 @@ int check_attend(struct hearken_queue *queue, const struct hearken_attend *argum
         !either_is(&check, "keys", keys, ANY, query->columns) ||
         !either_is(&check, "values", values, keys->rows, query->columns) ||
         !matrix_is(&check, "context", context, query->rows, query->columns) ||
-        !heads_divide(&check, arguments->heads, query->columns))
+        !heads_divide(&check, arguments->heads, query->columns) ||
+        !stand_ins_fit(&check, arguments->stand_ins, keys->rows))
         return -EINVAL;
     for (size_t i = 0; i < 3; i++)
         if (!is_apart(&check, "context", context, names[i], read[i]))

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* attend: alignment = softmax(q · k / sqrt(width / heads)); context = alignment · values */
+/* attend: alignment = softmax(q · k / sqrt(width / heads) + bias); context = alignment · values */
 #include "compare.h"
 #include "subject.h"
 
@@ -10,6 +10,7 @@ struct attend_case {
     uint32_t rows, steps, heads, head_width;
     enum fill fill;
     bool aligned;
+    struct hearken_stand_ins stand_ins;
     struct matrix context, alignment, query, keys, values;
     char what[128];
 };
@@ -32,9 +33,11 @@ static struct attend_case create(uint32_t rows, uint32_t steps, uint32_t heads, 
     };
     if (aligned)
         c.alignment = matrix_create(rows, heads * steps, layout, FILL_NORMAL);
-    snprintf(c.what, sizeof(c.what), "attend %u to %u, %u heads of %u%s, %s%s", rows, steps, heads,
-             head_width, aligned ? ", aligned" : "", fill_name(fill),
-             layout == LAYOUT_STRIDED ? ", strided" : "");
+    if (fill != FILL_HUGE)
+        c.stand_ins = random_stand_ins(steps);
+    snprintf(c.what, sizeof(c.what), "attend %u to %u, %u stand-ins, %u heads of %u%s, %s%s", rows,
+             steps, c.stand_ins.count, heads, head_width, aligned ? ", aligned" : "",
+             fill_name(fill), layout == LAYOUT_STRIDED ? ", strided" : "");
     return c;
 }
 
@@ -60,6 +63,7 @@ static int run(const void *arguments)
                                           .keys = c->keys.view,
                                           .values = c->values.view,
                                           .heads = c->heads,
+                                          .stand_ins = c->stand_ins,
                                       });
 }
 
@@ -76,6 +80,8 @@ static void formula_head(const struct attend_case *c, size_t row, size_t head,
         for (size_t i = at; i < at + c->head_width; i++)
             sum_add(&sum, (double)*matrix_at(&c->query, row, i) * *matrix_at(&c->keys, step, i));
         weights[step] = sum.value / sqrt(c->head_width);
+        if (step >= c->steps - c->stand_ins.count)
+            weights[step] += (double)c->stand_ins.bias;
         size = fmax(size, sum_scale(&sum) / sqrt(c->head_width));
         largest = fmax(largest, weights[step]);
     }
@@ -317,6 +323,8 @@ static void check_refused(void)
     REFUSED(bad.values.view.rows = 11);
     REFUSED(bad.context.view.columns = 8);
     REFUSED(bad.context.view.rows = 4);
+    REFUSED(bad.stand_ins.count = 11);
+    REFUSED(bad.stand_ins.bias = INFINITY);
     REFUSED(bad.alignment.view.columns = 10);
     REFUSED(bad.alignment.view.rows = 2);
     REFUSED(bad.alignment.view.buffer = NULL);

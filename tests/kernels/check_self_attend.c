@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* self_attend: out = softmax(q · k / sqrt(width / heads)) · v, per head, with cache and chunks */
+/* self_attend: out = softmax(q · k / sqrt(width / heads) + bias) · v, per head, with cache and
+ * chunks */
 #include "compare.h"
 #include "subject.h"
 
@@ -11,6 +12,7 @@
 /* Sequences as a whole: what is fed to the kernel in one call or in several. */
 struct attend_case {
     uint32_t sequences, positions, heads, head_width, chunk;
+    struct hearken_stand_ins stand_ins;
     bool cached;
     enum layout layout;
     enum fill fill;
@@ -59,8 +61,11 @@ static struct attend_case create(uint32_t sequences, uint32_t positions, uint32_
         c.keys = matrix_create(sequences, room * width, layout, FILL_NORMAL);
         c.values = matrix_create(sequences, room * width, layout, FILL_NORMAL);
     }
-    snprintf(c.what, sizeof(c.what), "self_attend %u x %u, %u heads of %u, chunk %u%s, %s%s",
-             sequences, positions, heads, head_width, chunk, cached ? ", cached" : "",
+    if (!cached && chunk == 0 && fill != FILL_HUGE)
+        c.stand_ins = random_stand_ins(positions);
+    snprintf(c.what, sizeof(c.what),
+             "self_attend %u x %u, %u stand-ins, %u heads of %u, chunk %u%s, %s%s", sequences,
+             positions, c.stand_ins.count, heads, head_width, chunk, cached ? ", cached" : "",
              fill_name(fill), layout == LAYOUT_STRIDED ? ", strided" : "");
     return c;
 }
@@ -104,6 +109,7 @@ static struct call call_create(const struct attend_case *c, uint32_t past, uint3
         .heads = c->heads,
         .past = past,
         .chunk = c->chunk,
+        .stand_ins = c->stand_ins,
     };
     return call;
 }
@@ -139,6 +145,8 @@ static void formula_head(const struct attend_case *c, size_t sequence, size_t po
         for (size_t i = 0; i < c->head_width; i++)
             sum_add(&sum, (double)query[i] * key[i]);
         scores[other] = sum.value / sqrt(c->head_width);
+        if (other >= c->positions - c->stand_ins.count)
+            scores[other] += (double)c->stand_ins.bias;
         size = fmax(size, sum_scale(&sum) / sqrt(c->head_width));
         largest = fmax(largest, scores[other]);
     }
@@ -374,6 +382,12 @@ static void check_refused(void)
     /* Without a cache there is no past, and one sequence. */
     REFUSED(bad.keys.buffer = bad.values.buffer = NULL);
     REFUSED(bad.keys.buffer = bad.values.buffer = NULL; bad.sequences = 1; bad.past = 1);
+    /* Stand-ins are for those that all see all. */
+    REFUSED(bad.stand_ins.count = 1);
+    REFUSED(bad.keys.buffer = bad.values.buffer = NULL; bad.sequences = 1; bad.stand_ins.count = 1);
+    REFUSED(bad.keys.buffer = bad.values.buffer = NULL; bad.sequences = 1; bad.chunk = 0;
+            bad.stand_ins.count = bad.qkv.rows + 1);
+    REFUSED(bad.stand_ins.bias = NAN);
 #undef REFUSED
     matrix_expect_unchanged(&call.out, "self_attend: out of refused calls");
     matrix_expect_unchanged(&c.keys, "self_attend: keys of refused calls");

@@ -73,6 +73,15 @@ uint32_t random_size(uint32_t limit)
     return edge <= limit && random_below(2) ? edge : 1 + random_below(limit);
 }
 
+struct hearken_stand_ins random_stand_ins(uint32_t keys)
+{
+    const uint32_t most = keys < 20 ? keys : 20;
+
+    if (random_below(2))
+        return (struct hearken_stand_ins){0};
+    return (struct hearken_stand_ins){random_below(most + 1), (float)random_below(7000) / 1000};
+}
+
 double random_uniform(void)
 {
     return (double)(random_bits() >> 11) * 0x1p-52 - 1;

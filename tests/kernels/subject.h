@@ -69,8 +69,10 @@ __attribute__((format(printf, 4, 5))) bool expect_at(const char *file, int line,
 void random_start(uint64_t seed, const char *name);
 uint32_t random_below(uint32_t limit); /* 0 .. limit - 1 */
 uint32_t random_size(uint32_t limit);  /* 1 .. limit, small and odd sizes more often */
-double random_uniform(void);           /* -1 .. 1 */
-double random_normal(void);            /* mean 0, variance 1 */
+/* Among so many keys, often none. Not for huge scores: those are exact only without a bias. */
+struct hearken_stand_ins random_stand_ins(uint32_t keys);
+double random_uniform(void); /* -1 .. 1 */
+double random_normal(void);  /* mean 0, variance 1 */
 
 /* How many random cases are run where `count` are usual: an eighth with --quick. */
 int cases(int count);

@@ -46,7 +46,7 @@ inline FLOATS load_part(global const float *row, uint at, uint width)
  * of a head of a sequence through the keys, KEYS at a time, and keeps for each query the largest
  * score so far, and the sums relative to it. Groups of keys start at multiples of KEYS, and a key
  * that a query does not see adds zero, so neither the other queries of the tile nor those of the
- * call change a bit of the result.
+ * call change a bit of the result. Keys from number `plain` on are stand-ins.
  *
  * Local memory, `padded` being the width rounded up to a multiple of WIDE: queries [tile, width];
  * numbers, first keys [width, KEYS + WIDE], then values [KEYS, padded]; sums [tile, padded];
@@ -59,7 +59,8 @@ TILE_KERNEL void self_attend(global float *out, const ulong out_offset, const ul
                              global const float *values, const ulong values_offset,
                              const ulong values_stride, const ulong step, const uint width,
                              const uint positions, const uint past, const uint chunk,
-                             const uint tile, const float scale, local float *queries,
+                             const uint plain, const float bias, const uint tile,
+                             const float scale, local float *queries,
                              local FLOATS *numbers, local FLOATS *sums, local FLOATS *scores,
                              local float *state)
 {
@@ -100,9 +101,11 @@ TILE_KERNEL void self_attend(global float *out, const ulong out_offset, const ul
                 product = MULTIPLY_ADD((FLOATS)(queries[query * width + i]),
                                        numbers[i * (key_vectors + 1) + vector], product);
             product *= scale;
-            for (uint i = 0; i < WIDE; i++)
-                score_at[at * WIDE + i] =
-                    start + vector * WIDE + i < seen ? ELEMENT(product, i) : -INFINITY;
+            for (uint i = 0; i < WIDE; i++) {
+                const uint key = start + vector * WIDE + i;
+                const float score = ELEMENT(product, i) + (key < plain ? 0 : bias);
+                score_at[at * WIDE + i] = key < seen ? score : -INFINITY;
+            }
         }
         barrier(CLK_LOCAL_MEM_FENCE);
 
@@ -160,7 +163,8 @@ ROW_KERNEL void attend(global float *context, const ulong context_offset, const 
                        global const float *keys, const ulong keys_offset, const ulong keys_stride,
                        global const float *values, const ulong values_offset,
                        const ulong values_stride, const uint width, const uint steps,
-                       const float scale, local FLOATS *numbers)
+                       const uint plain, const float bias, const float scale,
+                       local FLOATS *numbers)
 {
     local float folded[GROUP];
     local FLOATS mixed[GROUP];
@@ -185,7 +189,7 @@ ROW_KERNEL void attend(global float *context, const ulong context_offset, const 
                                     load_part(keys + step * keys_stride, i * WIDE, width), products);
         for (uint i = 0; i < WIDE; i++)
             product += ELEMENT(products, i);
-        product *= scale;
+        product = product * scale + (step < plain ? 0 : bias);
         alignment[step] = product;
         largest = fmax(largest, product);
     }
