@@ -3,8 +3,12 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+/* Rows that stand for the silence in a window (docs/network.md has the figures). */
+#define STAND_INS 8u
 
 /* Keys and values of one block, for chunk mode: [positions, width] each. */
 struct listener_cache {
@@ -23,10 +27,11 @@ struct listener {
     struct listener_cache *caches; /* [layers] */
     float *zeros;                  /* [width] */
 
-    uint32_t chunk;     /* steps of a chunk, 0 in full mode */
-    uint32_t written;   /* frames that are in `features` */
-    uint32_t convolved; /* rows of conv1 that are done */
-    uint32_t done;      /* steps that have gone through all blocks */
+    struct hearken_stand_ins stand_ins; /* at the end of x */
+    uint32_t chunk;                     /* steps of a chunk, 0 in full mode */
+    uint32_t written;                   /* frames that are in `features` */
+    uint32_t convolved;                 /* rows of conv1 that are done */
+    uint32_t done;                      /* steps that have gone through all blocks */
 
     listener_tap *tap;
     void *tap_context;
@@ -178,7 +183,12 @@ static void run_block(struct listener *l, struct pass *pass, uint32_t index, uin
     struct hearken_matrix qkv = matrix_of(&l->wide, rows, 3 * p->width);
     struct hearken_matrix mlp = matrix_of(&l->wide, rows, p->mlp);
     struct hearken_self_attend attention = {
-        .out = attended, .qkv = qkv, .sequences = 1, .heads = p->heads};
+        .out = attended,
+        .qkv = qkv,
+        .sequences = 1,
+        .heads = p->heads,
+        .stand_ins = l->stand_ins,
+    };
     if (l->chunk) {
         struct listener_cache *cache = &l->caches[index];
         pass_reserve(pass, &cache->keys, (size_t)p->positions * p->width);
@@ -217,15 +227,10 @@ static void finish_steps(struct listener *l, struct pass *pass, uint32_t first, 
                 &l->network->listener.pyramid);
 }
 
-/* Steps done..done + count through everything; all features they look at must be there. */
-static void hear_steps(struct listener *l, struct pass *pass, uint32_t count, uint32_t frames,
-                       bool last)
+/* x [count, width], steps first..first + count, through all blocks into the memory */
+static void run_blocks(struct listener *l, struct pass *pass, uint32_t first, uint32_t count)
 {
     const struct listener_parameters *p = &l->network->parameters.listener;
-    uint32_t first = l->done, until = 2 * (first + count);
-    convolve_first(l, pass, until < frames || !last ? until : frames, frames);
-    show(l, "conv1", matrix_of(&l->conv1, l->convolved, p->width));
-    convolve_second(l, pass, first, count);
     for (uint32_t i = 0; i < p->layers; i++) {
         char name[32];
         run_block(l, pass, i, count);
@@ -234,6 +239,17 @@ static void hear_steps(struct listener *l, struct pass *pass, uint32_t count, ui
     }
     finish_steps(l, pass, first, count);
     l->done += count;
+}
+
+/* Steps done..done + count through everything; all features they look at must be there. */
+static void hear_steps(struct listener *l, struct pass *pass, uint32_t count, uint32_t frames,
+                       bool last)
+{
+    uint32_t first = l->done, until = 2 * (first + count);
+    convolve_first(l, pass, until < frames || !last ? until : frames, frames);
+    show(l, "conv1", matrix_of(&l->conv1, l->convolved, l->network->parameters.listener.width));
+    convolve_second(l, pass, first, count);
+    run_blocks(l, pass, first, count);
 }
 
 static void write_features(struct listener *l, struct pass *pass, const float *features,
@@ -250,6 +266,7 @@ static void write_features(struct listener *l, struct pass *pass, const float *f
 static void begin(struct listener *l, uint32_t chunk)
 {
     l->chunk = chunk;
+    l->stand_ins = (struct hearken_stand_ins){0};
     l->written = l->convolved = l->done = 0;
 }
 
@@ -264,6 +281,72 @@ struct hearken_matrix listener_hear(struct listener *listener, struct pass *pass
     return matrix_of(&listener->memory, listener_memory_steps(listener->network, frames),
                      listener->network->parameters.listener.memory_width);
 }
+
+/* ---- Windows ---- */
+
+bool listener_wants_window(const struct network *network)
+{
+    return network->parameters.features.window > 0 && network->parameters.listener.pyramid == 1;
+}
+
+static uint32_t window_steps(const struct network *network)
+{
+    uint32_t steps = steps_of_frames(network->parameters.features.window);
+    uint32_t most = network->parameters.listener.positions;
+    return steps < most ? steps : most;
+}
+
+/* A step of silence into row `row` of x, as it would be at `position`. The last row of conv1 has
+ * looked beyond the end. */
+static void convolve_silence(struct listener *l, struct pass *pass, uint32_t row, uint32_t position)
+{
+    uint32_t width = l->network->parameters.listener.width;
+    struct hearken_matrix conv1 = matrix_of(&l->conv1, l->convolved, width);
+    struct hearken_matrix out = matrix_rows(matrix_of(&l->x, row + 1, width), row, 1);
+    const struct hearken_convolve arguments = {
+        .out = out,
+        .in = matrix_rows(conv1, l->convolved - 4, 3),
+        .weight = l->network->listener.conv2.weight,
+        .bias = l->network->listener.conv2.bias,
+        .stride = 2,
+        .activation = HEARKEN_ACTIVATION_GELU,
+        .positions = l->network->listener.positions,
+        .position = position,
+    };
+    pass_convolve(pass, &arguments);
+}
+
+/* Each from the middle of its share of the steps that are left of the window. */
+static void add_stand_ins(struct listener *l, struct pass *pass, uint32_t steps, uint32_t left)
+{
+    uint32_t count = left < STAND_INS ? left : STAND_INS;
+    for (uint32_t i = 0; i < count; i++)
+        convolve_silence(l, pass, steps + i, steps + (2 * i + 1) * left / (2 * count));
+    l->stand_ins = (struct hearken_stand_ins){count, logf((float)left / (float)count)};
+}
+
+struct hearken_matrix listener_hear_window(struct listener *listener, struct pass *pass,
+                                           const float *features, uint32_t frames,
+                                           struct hearken_stand_ins *stand_ins)
+{
+    struct listener *l = listener;
+    uint32_t window = window_steps(l->network), steps = (frames - 1) / 2;
+    *stand_ins = (struct hearken_stand_ins){0};
+    if (frames < LISTENER_SILENCE || steps >= window)
+        return listener_hear(l, pass, features, frames);
+    begin(l, 0);
+    reserve(l, pass, frames + 2 * STAND_INS, steps + STAND_INS);
+    write_features(l, pass, features, frames);
+    convolve_first(l, pass, frames, frames);
+    convolve_second(l, pass, 0, steps);
+    add_stand_ins(l, pass, steps, window - steps);
+    run_blocks(l, pass, 0, steps + l->stand_ins.count);
+    *stand_ins = l->stand_ins;
+    return matrix_of(&l->memory, steps + l->stand_ins.count,
+                     l->network->parameters.listener.memory_width);
+}
+
+/* ---- Chunks ---- */
 
 void listener_begin_chunks(struct listener *listener, uint32_t chunk)
 {

@@ -11,6 +11,8 @@
 
 #include "network.h"
 
+#include <stdbool.h>
+
 struct listener;
 
 int listener_create(const struct network *network, struct listener **listener);
@@ -28,6 +30,23 @@ uint32_t listener_max_frames(const struct network *network);
  */
 struct hearken_matrix listener_hear(struct listener *listener, struct pass *pass,
                                     const float *features, uint32_t frames);
+
+/* Frames of silence that features for listener_hear_window end with. */
+#define LISTENER_SILENCE 8u
+
+/* Whether the network was trained on windows that are longer than what is said in them, so that it
+ * wants the silence behind it. */
+bool listener_wants_window(const struct network *network);
+
+/*
+ * Full mode, as if silence followed up to the end of the window that the network was trained on.
+ * The steps of silence differ in their positions alone, so a few stand for all: the last rows of
+ * the memory, `stand_ins` in number and weight (zeros if the window is full). `features` [frames,
+ * mels] as for listener_hear; that they end in silence is the caller's promise.
+ */
+struct hearken_matrix listener_hear_window(struct listener *listener, struct pass *pass,
+                                           const float *features, uint32_t frames,
+                                           struct hearken_stand_ins *stand_ins);
 
 /* Chunk mode, in steps of 50 Hz a chunk (a multiple of the pyramid): a new segment. */
 void listener_begin_chunks(struct listener *listener, uint32_t chunk);

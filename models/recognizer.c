@@ -20,6 +20,12 @@
 /* Of the threshold for final texts, for the first text of a segment. */
 #define FIRST_GLANCE_SHARE 0.67f
 
+/* What the listener gives: the memory, and which of its steps stand for more. */
+struct heard {
+    struct hearken_matrix memory;
+    struct hearken_stand_ins stand_ins;
+};
+
 /* What a text is for. */
 enum occasion { FINAL, GLANCE, FIRST_GLANCE };
 
@@ -101,13 +107,17 @@ double recognizer_step_seconds(const struct recognizer *recognizer)
 
 /* ---- Features ---- */
 
-/* Zeros behind `count` samples: a network trained on fixed windows hears the end only in silence.
+/*
+ * Zeros behind `count` samples: a network trained on fixed windows hears the end only in silence.
+ * What is not there in full is heard as stand-ins, which need a little of it as well.
  */
 static size_t padding_for(const struct recognizer *r, size_t count, double seconds)
 {
+    size_t least = LISTENER_SILENCE * LOGMEL_HOP, wanted = (size_t)(seconds * HEARKEN_RATE);
     if (r->network->parameters.features.window == 0)
         return 0;
-    size_t wanted = (size_t)(seconds * HEARKEN_RATE);
+    if (listener_wants_window(r->network) && wanted < least)
+        wanted = least;
     size_t most = (size_t)listener_max_frames(r->network) * LOGMEL_HOP;
     size_t room = count < most ? most - count : 0;
     return wanted < room ? wanted : room;
@@ -130,6 +140,17 @@ static uint32_t compute_features(struct recognizer *r, const float *samples, siz
     logmel_compute(r->model->logmel, samples, count, padding, r->features);
     scale(r, r->features, frames);
     return (uint32_t)frames;
+}
+
+/* Features [frames, mels] behind which nobody speaks → memory */
+static struct heard hear(struct recognizer *r, uint32_t frames)
+{
+    struct heard heard = {0};
+    heard.memory =
+        listener_wants_window(r->network)
+            ? listener_hear_window(r->listener, &r->pass, r->features, frames, &heard.stand_ins)
+            : listener_hear(r->listener, &r->pass, r->features, frames);
+    return heard;
 }
 
 /* ---- From memory to tokens ---- */
@@ -237,15 +258,15 @@ static bool splice(struct recognizer *r, const struct beam_options *options,
  * marks or capitals only, what it says behind them is right all the same; where it has other words,
  * it has to begin with those that are committed.
  */
-static void search_final(struct recognizer *r, struct hearken_matrix memory, size_t samples,
+static void search_final(struct recognizer *r, struct heard heard, size_t samples,
                          const struct beam_guess *committed, struct beam_result *result)
 {
     const struct beam_guess none = {0};
     struct ctc_scores ctc;
-    const struct ctc_scores *scores = score_ctc(r, memory, &ctc) ? &ctc : NULL;
+    const struct ctc_scores *scores = score_ctc(r, heard.memory, &ctc) ? &ctc : NULL;
     struct beam_options options = search_options(r, samples);
     options.width = r->options.beam_width;
-    speller_listen(r->speller, &r->pass, memory);
+    speller_listen(r->speller, &r->pass, heard.memory, heard.stand_ins);
     search(r, &options, &none, scores, result);
     if (r->pass.error < 0 || committed->forced == 0 || begins_with(result, committed))
         return;
@@ -334,9 +355,9 @@ int recognizer_recognise(struct recognizer *recognizer, const float *samples, si
     if (count == 0 || (guess->forced == 0 && segment_is_silent(samples, count)))
         return take_silence(transcript);
     uint32_t frames = compute_features(r, samples, count);
-    struct hearken_matrix memory = listener_hear(r->listener, &r->pass, r->features, frames);
+    struct heard heard = hear(r, frames);
     speller_forget(r->speller);
-    search_final(r, memory, count, guess, &transcript->search);
+    search_final(r, heard, count, guess, &transcript->search);
     int result = end_transcript(r, count, start, guess->forced, FINAL, transcript);
     if (result < 0)
         return result;
@@ -375,26 +396,26 @@ static int feed(struct recognizer *r, const float *samples, size_t count)
 }
 
 /* Only what is new goes through features and listener. */
-static struct hearken_matrix hear_more(struct recognizer *r)
+static struct heard hear_more(struct recognizer *r)
 {
     size_t frames = logmel_stream_frames(r->logmel);
     float *to = r->features + r->glanced * r->network->parameters.features.mels;
     logmel_stream_read(r->logmel, r->glanced, frames, to);
     scale(r, to, frames - r->glanced);
     r->glanced = frames;
-    return listener_hear_chunks(r->listener, &r->pass, r->features, (uint32_t)frames, false);
+    return (struct heard){.memory = listener_hear_chunks(r->listener, &r->pass, r->features,
+                                                         (uint32_t)frames, false)};
 }
 
 /* Everything goes through the listener again; what is known of the features is only scaled anew. */
-static struct hearken_matrix hear_again(struct recognizer *r, size_t count)
+static struct heard hear_again(struct recognizer *r, size_t count)
 {
-    double seconds = fmin((double)r->options.padding, GLANCE_PADDING);
-    size_t padding = padding_for(r, count, seconds);
+    size_t padding = padding_for(r, count, fmin((double)r->options.padding, GLANCE_PADDING));
     size_t frames = logmel_frames(count + padding);
     logmel_stream_peek(r->logmel, padding, 0, frames, r->features);
     scale(r, r->features, frames);
     speller_forget(r->speller);
-    return listener_hear(r->listener, &r->pass, r->features, (uint32_t)frames);
+    return hear(r, (uint32_t)frames);
 }
 
 int recognizer_glance(struct recognizer *recognizer, const float *samples, size_t count,
@@ -408,17 +429,18 @@ int recognizer_glance(struct recognizer *recognizer, const float *samples, size_
     bool more = recognizer_hears_chunks(r);
     double seconds = (double)count / HEARKEN_RATE;
     enum occasion occasion = guess->count > 0 ? GLANCE : FIRST_GLANCE;
-    struct hearken_matrix memory = more ? hear_more(r) : hear_again(r, count);
+    struct heard heard = more ? hear_more(r) : hear_again(r, count);
+    uint32_t steps = heard.memory.rows;
     if (r->pass.error < 0)
         return r->pass.error;
-    if (more && memory.rows == r->glanced_steps)
+    if (more && steps == r->glanced_steps)
         return 1;
-    r->glanced_steps = memory.rows;
+    r->glanced_steps = steps;
     const struct beam_options options = search_options(r, count);
-    speller_listen(r->speller, &r->pass, memory);
+    speller_listen(r->speller, &r->pass, heard.memory, heard.stand_ins);
     search(r, &options, guess, NULL, &transcript->search);
     result = end_transcript(r, count, start, guess->forced, occasion, transcript);
-    transcript->heard_seconds = more ? memory.rows * recognizer_step_seconds(r) : seconds;
+    transcript->heard_seconds = more ? steps * recognizer_step_seconds(r) : seconds;
     return result;
 }
 

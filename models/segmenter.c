@@ -20,6 +20,9 @@
 /* Kept behind the last speech: the decay of a word, and its release that is hardly voice. */
 #define HANG_OVER_SECONDS 0.3
 
+/* A longer pause parts the segments of a recording. */
+#define JOINED_SECONDS 5.0
+
 /* In less there is no room for a pause to cut in. */
 #define SHORTEST_LONGEST (2 * (size_t)ENDPOINT_STRETCH * LOGMEL_HOP)
 
@@ -40,15 +43,12 @@ static uint32_t frames_of(double seconds)
     return (uint32_t)lround(seconds * FRAMES_A_SECOND);
 }
 
-/*
- * Without an ear that waits, a pause costs less to recognise than a segment of its own does, up to
- * the silence that is put behind each; and text is better with what was said before.
- */
+/* Without an ear that waits, text is better with what was said before. */
 static double silence_seconds(const struct hearken_stream_options *options)
 {
     double seconds = (double)options->endpoint_seconds;
     bool live = options->endpointing || options->partial_seconds > 0;
-    return live ? seconds : fmax(seconds, (double)options->padding);
+    return live ? seconds : fmax(seconds, JOINED_SECONDS);
 }
 
 static int create_endpoint(const struct hearken_stream_options *options, size_t longest,

@@ -71,11 +71,13 @@ uint32_t speller_max_tokens(const struct speller *speller)
     return p->kind == SPELLER_TRANSFORMER ? p->positions - p->start_count : UINT32_MAX;
 }
 
-void speller_listen(struct speller *speller, struct pass *pass, struct hearken_matrix memory)
+void speller_listen(struct speller *speller, struct pass *pass, struct hearken_matrix memory,
+                    struct hearken_stand_ins stand_ins)
 {
     const struct speller_parameters *p = &speller->network->parameters.speller;
     size_t most = network_max_memory_steps(speller->network);
     uint32_t fresh = memory.rows - speller->steps;
+    speller->stand_ins = stand_ins;
     if (fresh == 0)
         return;
     struct hearken_matrix in = matrix_rows(memory, speller->steps, fresh);
@@ -132,6 +134,7 @@ static void attend(struct speller *s, struct pass *pass, const struct speller_ro
         .keys = matrix_of(&s->keys[layer], s->steps, p->width),
         .values = matrix_of(&s->values[layer], s->steps, p->width),
         .heads = p->heads,
+        .stand_ins = s->stand_ins,
     };
     pass_layer_norm(pass, normed, rows->x, &weights->norm);
     pass_linear(pass, query, normed, &weights->query);

@@ -20,9 +20,10 @@ void speller_forget(struct speller *speller);
 
 /*
  * Takes the memory so far, [steps, memory_width]. Keys and values of steps that were given before
- * are kept, so a memory that grows costs only what is new.
+ * are kept, so a memory that grows costs only what is new. The last steps may be stand-ins.
  */
-void speller_listen(struct speller *speller, struct pass *pass, struct hearken_matrix memory);
+void speller_listen(struct speller *speller, struct pass *pass, struct hearken_matrix memory,
+                    struct hearken_stand_ins stand_ins);
 
 /* Steps of the memory that were given. */
 uint32_t speller_memory_steps(const struct speller *speller);

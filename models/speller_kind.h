@@ -59,7 +59,8 @@ struct speller {
 
     /* Of the memory: [steps, width] for each layer. */
     uint32_t steps;
-    struct storage *keys, *values; /* [layers] */
+    struct hearken_stand_ins stand_ins; /* the last of them */
+    struct storage *keys, *values;      /* [layers] */
 
     struct storage x, normed, wide, narrow, query, context, logits;
     /* Only of the layers with heads that follow the sound, side by side, so that a device is asked

@@ -298,7 +298,8 @@ static void test_speller(void)
     CU_ASSERT_EQUAL_FATAL(speller_create(pair.network, 1, &speller), 0);
     for (uint32_t u = 0; u < pair.utterances; u++) {
         speller_forget(speller);
-        speller_listen(speller, &pair.pass, write_memory(u, &storage));
+        speller_listen(speller, &pair.pass, write_memory(u, &storage),
+                       (struct hearken_stand_ins){0});
         spell_greedily(speller, u, speller_start(speller, &pair.pass));
         CU_ASSERT_EQUAL(pair.pass.error, 0);
     }

@@ -34,7 +34,8 @@ void listen(struct session *s, const float *memory, uint32_t steps)
     pass_reserve(&s->pass, &s->memory, (size_t)steps * width);
     pass_write(&s->pass, matrix_of(&s->memory, steps, width), memory);
     speller_forget(s->speller);
-    speller_listen(s->speller, &s->pass, matrix_of(&s->memory, steps, width));
+    speller_listen(s->speller, &s->pass, matrix_of(&s->memory, steps, width),
+                   (struct hearken_stand_ins){0});
     CU_ASSERT_EQUAL_FATAL(s->pass.error, 0);
 }
 

@@ -70,7 +70,8 @@ static float *first_logits(struct made_file *file)
         memory[i] = sinf((float)i);
     pass_reserve(&pass, &storage, (size_t)STEPS * width);
     pass_write(&pass, matrix_of(&storage, STEPS, width), memory);
-    speller_listen(speller, &pass, matrix_of(&storage, STEPS, width));
+    speller_listen(speller, &pass, matrix_of(&storage, STEPS, width),
+                   (struct hearken_stand_ins){0});
     pass_read(&pass, speller_start(speller, &pass), logits);
     CU_ASSERT_EQUAL(pass.error, 0);
     speller_destroy(speller, &pass);
