@@ -119,7 +119,8 @@ static enum conversation_verdict start_plainly(struct conversation *conversation
 {
     if (conversation->service->draining)
         return refuse_drain(conversation);
-    transcribe_init(&conversation->transcribe, &conversation->service->settings);
+    if (transcribe_init(&conversation->transcribe, &conversation->service->settings) < 0)
+        return conversation_refuse(conversation, "out-of-memory", "out of memory for a request");
     return conversation_begin_audio(conversation, event);
 }
 
@@ -387,6 +388,7 @@ void conversation_finish(struct conversation *conversation)
 {
     conversation_forget_request(conversation);
     live_forget(conversation->service->live, &conversation->subscriber);
+    transcribe_finish(&conversation->transcribe);
 }
 
 enum conversation_verdict conversation_handle(struct conversation *conversation,

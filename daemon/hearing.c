@@ -184,7 +184,14 @@ struct hearing *hearing_create(struct service *service, const struct request_opt
     hearing->listener = told;
     hearing->context = context;
     hearing->options = *options;
-    return hearing;
+    if (options->stream.custom_words == NULL)
+        return hearing;
+    hearing->words = strdup(options->stream.custom_words);
+    hearing->options.stream.custom_words = hearing->words;
+    if (hearing->words != NULL)
+        return hearing;
+    free(hearing);
+    return NULL;
 }
 
 void hearing_destroy(struct hearing *hearing)
@@ -193,7 +200,13 @@ void hearing_destroy(struct hearing *hearing)
         return;
     request_abandon(hearing->request);
     forget_kept(hearing);
+    free(hearing->words);
     free(hearing);
+}
+
+static bool is_same_text(const char *a, const char *b)
+{
+    return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
 }
 
 bool hearing_is_alike(const struct request_options *a, const struct request_options *b)
@@ -201,9 +214,11 @@ bool hearing_is_alike(const struct request_options *a, const struct request_opti
     const struct settings left = {.recognition = a->stream}, right = {.recognition = b->stream};
     for (size_t i = 0; i < setting_count; i++)
         if (strcmp(setting_table[i].section, "recognition") == 0 &&
+            setting_table[i].type != SETTING_TEXT &&
             !setting_equal(&setting_table[i], &left, &right))
             return false;
-    return a->stream.alignment == b->stream.alignment;
+    return a->stream.alignment == b->stream.alignment &&
+           is_same_text(a->stream.custom_words, b->stream.custom_words);
 }
 
 int hearing_start(struct hearing *hearing, double time)

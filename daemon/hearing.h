@@ -35,6 +35,7 @@ struct hearing {
     const struct hearing_listener *listener;
     void *context;
     struct request_options options;
+    char *words; /* custom words, which the options refer to */
     enum hearing_state state;
     struct request *request;
     struct served_model *model; /* of the request, to be compared only */

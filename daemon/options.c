@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "listed_words.h"
+
 #ifndef HEARKEN_SYSCONFDIR
 #define HEARKEN_SYSCONFDIR "/etc"
 #endif
@@ -245,6 +247,8 @@ int options_load_settings(const struct options *options, struct settings *settin
         if (status == 0)
             status = result;
     }
+    if (status == 0)
+        status = listed_words_load(settings, callback, context);
     if (status < 0)
         settings_finish(settings);
     return status;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <errno.h>
 
+#include "listed_words.h"
 #include "live.h"
 #include "server_private.h"
 #include "systemd.h"
@@ -116,7 +117,7 @@ static int copy_settings(struct settings *to, const struct settings *from)
     for (size_t i = 0; i < setting_count; i++)
         if (setting_copy(&setting_table[i], to, from) < 0)
             return -ENOMEM;
-    return 0;
+    return listed_words_copy(to, from);
 }
 
 /*

@@ -34,6 +34,7 @@ struct request {
     struct workers *workers;
     struct served_model *model;
     struct request_options options;
+    char *words; /* custom words, which the options refer to */
     size_t frame_size, queue_limit;
 
     /* The loop's. */
@@ -284,6 +285,7 @@ static void free_request(struct request *request)
     while ((result = take_result(request)) != NULL)
         free_result(result);
     served_model_release(request->model);
+    free(request->words);
     uv_mutex_destroy(&request->mutex);
     free(request);
 }
@@ -321,8 +323,13 @@ struct request *request_create(struct workers *workers, struct served_model *mod
                                struct request_totals *totals)
 {
     size_t frame_size = hearken_audio_frame_size(&options->stream.audio);
+    const char *words = options->stream.custom_words;
     struct request *request = calloc(1, sizeof *request);
-    if (request == NULL || frame_size == 0 || uv_mutex_init(&request->mutex) < 0) {
+    if (request == NULL || frame_size == 0 ||
+        (words != NULL && (request->words = strdup(words)) == NULL) ||
+        uv_mutex_init(&request->mutex) < 0) {
+        if (request != NULL)
+            free(request->words);
         free(request);
         return NULL;
     }
@@ -332,6 +339,7 @@ struct request *request_create(struct workers *workers, struct served_model *mod
     request->workers = workers;
     request->model = served_model_take(model);
     request->options = *options;
+    request->options.stream.custom_words = request->words;
     request->frame_size = frame_size;
     request->queue_limit = queue_limit;
     request->listener = listener;

@@ -237,6 +237,7 @@ void settings_finish(struct settings *settings)
     for (size_t i = 0; i < setting_count; i++)
         if (setting_table[i].type == SETTING_TEXT)
             free(*(char **)field(&setting_table[i], settings));
+    free(settings->listed_words);
     *settings = (struct settings){0};
 }
 

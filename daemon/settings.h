@@ -38,6 +38,9 @@ struct settings {
 
     struct hearken_stream_options recognition; /* but audio, alignment and voice_events,
                                                which requests set */
+    char *custom_words;                        /* between commas */
+    char *custom_words_file;                   /* "": none */
+    char *listed_words;                        /* both, made by listed_words_load; NULL: none */
 
     char *capture_device;                    /* "": the system's default */
     unsigned capture_rate, capture_channels; /* 0: the device's own */

@@ -148,6 +148,41 @@ const struct setting setting_table[] = {
     },
     {
         .section = "recognition",
+        .name = "custom_words",
+        .type = SETTING_TEXT,
+        .change = SETTING_RELOAD,
+        .offset = FIELD(custom_words),
+        .standard = "",
+        .meaning = "none",
+        .help =
+            "Names and rare words, or phrases, between commas, that are likelier than the model "
+            "thinks. Clients may bring a list of their own instead.",
+    },
+    {
+        .section = "recognition",
+        .name = "custom_words_file",
+        .type = SETTING_TEXT,
+        .change = SETTING_RELOAD,
+        .offset = FIELD(custom_words_file),
+        .standard = "",
+        .meaning = "none",
+        .help = "A file with more of them, one a line. Both together may hold 2000 of at most 100 "
+                "bytes each.",
+    },
+    {
+        .section = "recognition",
+        .name = "custom_words_boost",
+        .type = SETTING_NUMBER,
+        .change = SETTING_RELOAD,
+        .offset = FIELD(recognition.custom_words_boost),
+        .maximum = 10,
+        .standard = "0.4",
+        .help =
+            "What a text's log-probability gains for each character of custom words in it. More "
+            "finds more of them, and at some point where they were not said.",
+    },
+    {
+        .section = "recognition",
         .name = "partial_seconds",
         .type = SETTING_NUMBER,
         .change = SETTING_RELOAD,

@@ -4,7 +4,10 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include "listed_words.h"
 
 /* Somebody waits for each word. */
 #define LIVE_PARTIAL_SECONDS 0.64f
@@ -34,16 +37,28 @@ static int get_text(const json_t *data, const char *key, const char **text,
     return 0;
 }
 
-static int check_texts(const json_t *data, const char *key, struct hearken_error *error)
+static bool is_list_of_texts(const json_t *list)
 {
-    const json_t *list = json_object_get(data, key);
-    if (list == NULL || json_is_null(list))
-        return 0;
     size_t index;
     json_t *item;
     bool valid = json_is_array(list);
     json_array_foreach(list, index, item) valid = valid && json_is_string(item);
-    return valid ? 0 : refuse(error, "%s: expected a list of strings", key);
+    return valid;
+}
+
+/* Names and terms as Wyoming has them: names come first. */
+static int read_hints(struct transcribe *transcribe, const json_t *data, const char *key,
+                      const char **code, struct hearken_error *error)
+{
+    const json_t *list = json_object_get(data, key);
+    if (list == NULL || json_is_null(list))
+        return 0;
+    if (!is_list_of_texts(list))
+        return refuse(error, "%s: expected a list of strings", key);
+    if (listed_words_add_hints(&transcribe->words, list) == 0)
+        return 0;
+    *code = "out-of-memory";
+    return refuse(error, "out of memory");
 }
 
 /* What other engines make use of and we do not: it has to be sound all the same. */
@@ -53,12 +68,7 @@ static int check_unused(const json_t *data, struct hearken_error *error)
     const json_t *context = json_object_get(data, "context");
     if (context != NULL && !json_is_null(context) && !json_is_object(context))
         return refuse(error, "context: expected an object");
-    int status = get_text(data, "vad_sensitivity", &text, error);
-    if (status == 0)
-        status = check_texts(data, "transcript_names", error);
-    if (status == 0)
-        status = check_texts(data, "transcript_terms", error);
-    return status;
+    return get_text(data, "vad_sensitivity", &text, error);
 }
 
 static int read_name(const json_t *data, const struct served_model *model, const char **code,
@@ -134,6 +144,19 @@ static int read_setting(struct transcribe *transcribe, const struct setting *set
     return 0;
 }
 
+/* Instead of what the configuration says. */
+static int read_words(struct transcribe *transcribe, const json_t *list,
+                      struct hearken_error *error)
+{
+    struct hearken_error reason;
+    if (!is_list_of_texts(list))
+        return refuse(error, "hearken: custom_words: expected a list of strings");
+    free(transcribe->words);
+    if (listed_words_make(&transcribe->words, list, &reason) < 0)
+        return refuse(error, "hearken: %.400s", reason.message);
+    return 0;
+}
+
 /* 1: there is no such key. */
 static int read_live_extension(struct transcribe *transcribe, const char *key, const json_t *value,
                                struct hearken_error *error)
@@ -159,8 +182,10 @@ static int read_extension(struct transcribe *transcribe, const char *key, const 
         return read_flag(key, value, &transcribe->options.stream.alignment, error);
     if (strcmp(key, "voice_events") == 0)
         return read_flag(key, value, &transcribe->options.stream.voice_events, error);
+    if (strcmp(key, "custom_words") == 0)
+        return read_words(transcribe, value, error);
     const struct setting *setting = setting_find("recognition", key);
-    if (setting != NULL)
+    if (setting != NULL && setting->type != SETTING_TEXT)
         return read_setting(transcribe, setting, value, error);
     return transcribe->live ? read_live_extension(transcribe, key, value, error) : 1;
 }
@@ -191,10 +216,23 @@ static int read_extensions(struct transcribe *transcribe, json_t *extensions,
 
 /* ---- All of it ---- */
 
-void transcribe_init(struct transcribe *transcribe, const struct settings *settings)
+int transcribe_init(struct transcribe *transcribe, const struct settings *settings)
 {
-    *transcribe = (struct transcribe){.options.stream = settings->recognition};
+    transcribe_finish(transcribe);
+    transcribe->options.stream = settings->recognition;
     transcribe->options.stream.alignment = false;
+    transcribe->options.stream.custom_words = NULL;
+    if (settings->listed_words == NULL)
+        return 0;
+    transcribe->words = strdup(settings->listed_words);
+    transcribe->options.stream.custom_words = transcribe->words;
+    return transcribe->words != NULL ? 0 : -ENOMEM;
+}
+
+void transcribe_finish(struct transcribe *transcribe)
+{
+    free(transcribe->words);
+    *transcribe = (struct transcribe){0};
 }
 
 static int parse(struct transcribe *transcribe, const json_t *data, const struct service *service,
@@ -207,17 +245,30 @@ static int parse(struct transcribe *transcribe, const json_t *data, const struct
     if (status == 0)
         status = read_language(transcribe, data, service->model, code, error);
     json_t *extensions = json_object_get(data, "hearken");
-    if (status < 0 || extensions == NULL || json_is_null(extensions))
-        return status;
-    if (!json_is_object(extensions))
-        return refuse(error, "hearken: expected an object");
-    return read_extensions(transcribe, extensions, error);
+    if (status == 0 && extensions != NULL && !json_is_null(extensions)) {
+        if (!json_is_object(extensions))
+            return refuse(error, "hearken: expected an object");
+        status = read_extensions(transcribe, extensions, error);
+    }
+    if (status == 0)
+        status = read_hints(transcribe, data, "transcript_names", code, error);
+    if (status == 0)
+        status = read_hints(transcribe, data, "transcript_terms", code, error);
+    transcribe->options.stream.custom_words = transcribe->words;
+    return status;
+}
+
+static int refuse_memory(const char **code, struct hearken_error *error)
+{
+    *code = "out-of-memory";
+    return refuse(error, "out of memory");
 }
 
 int transcribe_parse(struct transcribe *transcribe, const json_t *data,
                      const struct service *service, const char **code, struct hearken_error *error)
 {
-    transcribe_init(transcribe, &service->settings);
+    if (transcribe_init(transcribe, &service->settings) < 0)
+        return refuse_memory(code, error);
     return parse(transcribe, data, service, code, error);
 }
 
@@ -226,7 +277,8 @@ int transcribe_parse_live(struct transcribe *transcribe, const json_t *data,
                           struct hearken_error *error)
 {
     struct hearken_stream_options *stream = &transcribe->options.stream;
-    transcribe_init(transcribe, &service->settings);
+    if (transcribe_init(transcribe, &service->settings) < 0)
+        return refuse_memory(code, error);
     transcribe->live = transcribe->options.segments = true;
     stream->endpointing = true;
     if (stream->partial_seconds == 0)

@@ -13,6 +13,7 @@ struct transcribe {
     struct request_options options; /* all but the audio format */
     bool extended;                  /* the client knows hearken's own part of the protocol */
     char language[36];              /* "": not said */
+    char *words;                    /* custom words, which the options refer to; NULL: none */
 
     bool live;        /* it is of the daemon's microphone; the others are only for that */
     bool transcripts; /* send Wyoming's transcripts as well */
@@ -20,8 +21,12 @@ struct transcribe {
     bool hold;        /* listen only from the next hearken-start on */
 };
 
-/* What holds for a client that sends audio without asking first. */
-void transcribe_init(struct transcribe *transcribe, const struct settings *settings);
+/* What holds for a client that sends audio without asking first. One that is all zeros or was used
+ * before is made anew. Errors: -ENOMEM; it is all zeros then. */
+int transcribe_init(struct transcribe *transcribe, const struct settings *settings);
+
+/* Accepts one that is all zeros. */
+void transcribe_finish(struct transcribe *transcribe);
 
 /*
  * Reads the event's data over the defaults. On failure returns -EINVAL, with a code for the error

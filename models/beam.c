@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "search.h"
+#include "lane.h"
 
 #include <errno.h>
 #include <math.h>
@@ -44,19 +44,20 @@ static void hypothesis_finish(struct hypothesis *h)
 
 static bool search_init(struct search *s)
 {
-    size_t width = s->options->width, wide = width * CANDIDATES_PER_HYPOTHESIS;
-    s->live = calloc(width, sizeof(*s->live));
-    s->next = calloc(width, sizeof(*s->next));
-    s->ended = calloc(width, sizeof(*s->ended));
-    s->candidates = calloc(width * wide, sizeof(*s->candidates));
-    s->values = calloc(width * wide, sizeof(*s->values));
-    s->columns = calloc(width * wide, sizeof(*s->columns));
+    size_t wide = s->wide;
+    size_t rows = s->rows = s->options->width + (s->options->words ? LANE_WIDTH : 0);
+    s->live = calloc(rows, sizeof(*s->live));
+    s->next = calloc(rows, sizeof(*s->next));
+    s->ended = calloc(rows, sizeof(*s->ended));
+    s->candidates = calloc(rows * wide, sizeof(*s->candidates));
+    s->values = calloc(rows * wide, sizeof(*s->values));
+    s->columns = calloc(rows * wide, sizeof(*s->columns));
     s->scratch.token = calloc(s->steps, sizeof(float));
     s->scratch.blank = calloc(s->steps, sizeof(float));
     if (!s->live || !s->next || !s->ended || !s->candidates || !s->values || !s->columns ||
-        !s->scratch.token || !s->scratch.blank)
+        !s->scratch.token || !s->scratch.blank || !lane_init(s))
         return false;
-    for (size_t i = 0; i < width; i++)
+    for (size_t i = 0; i < rows; i++)
         if (!hypothesis_init(&s->live[i], s) || !hypothesis_init(&s->next[i], s) ||
             !hypothesis_init(&s->ended[i], s))
             return false;
@@ -65,7 +66,7 @@ static bool search_init(struct search *s)
 
 static void search_finish(struct search *s)
 {
-    for (uint32_t i = 0; i < s->options->width; i++) {
+    for (uint32_t i = 0; i < s->rows; i++) {
         if (s->live)
             hypothesis_finish(&s->live[i]);
         if (s->next)
@@ -82,6 +83,7 @@ static void search_finish(struct search *s)
     free(s->alignments);
     free(s->scratch.token);
     free(s->scratch.blank);
+    lane_finish(s);
 }
 
 /* ---- Hypotheses ---- */
@@ -98,6 +100,10 @@ static void copy_hypothesis(struct hypothesis *to, const struct hypothesis *from
     to->speller_score = from->speller_score;
     to->ctc_score = from->ctc_score;
     to->attention = from->attention;
+    to->match = from->match;
+    to->bonus = from->bonus;
+    to->favoured = from->favoured;
+    to->strays = from->strays;
     to->ended = from->ended;
     to->stopped = from->stopped;
     if (s->ctc) {
@@ -106,7 +112,7 @@ static void copy_hypothesis(struct hypothesis *to, const struct hypothesis *from
     }
 }
 
-static float weigh(const struct search *s, float speller_score, float ctc_score)
+float search_weigh(const struct search *s, float speller_score, float ctc_score)
 {
     if (!s->ctc)
         return speller_score;
@@ -114,34 +120,42 @@ static float weigh(const struct search *s, float speller_score, float ctc_score)
     return (1 - weight) * speller_score + weight * ctc_score;
 }
 
-/* log-probability / length^penalty; the end counts as a token. */
-static float normalised(const struct search *s, const struct hypothesis *h)
+float search_normalise(const struct search *s, float score, uint32_t count)
 {
-    float score = weigh(s, h->speller_score, h->ctc_score);
-    return score / powf((float)(h->count + 1), s->options->length_penalty);
+    return score / powf((float)(count + 1), s->options->length_penalty);
 }
 
-/* Keeps the best `width` of those that have ended. `with` NULL: it was made to end. */
-static void end_hypothesis(struct search *s, const struct hypothesis *h,
-                           const struct candidate *with)
+/* As its own kind is compared: what listed words earn counts in the lane only. */
+static float normalised(const struct search *s, const struct hypothesis *h)
 {
-    struct hypothesis *to = &s->ended[s->ended_count];
+    float score = search_weigh(s, h->speller_score, h->ctc_score);
+    return search_normalise(s, h->favoured ? score + h->bonus : score, h->count);
+}
+
+/* Keeps the best of those that have ended, so many as there may be live ones of the kind. */
+void search_end(struct search *s, const struct hypothesis *h, const struct candidate *with)
+{
+    uint32_t most = h->favoured ? LANE_WIDTH : s->options->width;
+    uint32_t *count = h->favoured ? &s->lane_ended_count : &s->ended_count;
+    struct hypothesis *ended = h->favoured ? s->ended + s->options->width : s->ended;
+    struct hypothesis *to = &ended[*count];
     struct hypothesis with_end = *h;
     with_end.ended = true;
     with_end.stopped = !with;
     if (with) {
         with_end.speller_score += with->log_probability;
         with_end.ctc_score = with->ctc_score;
+        with_end.bonus = with->bonus;
     }
-    if (s->ended_count == s->options->width) {
-        to = &s->ended[0];
-        for (uint32_t i = 1; i < s->ended_count; i++)
-            if (normalised(s, &s->ended[i]) < normalised(s, to))
-                to = &s->ended[i];
+    if (*count == most) {
+        to = &ended[0];
+        for (uint32_t i = 1; i < *count; i++)
+            if (normalised(s, &ended[i]) < normalised(s, to))
+                to = &ended[i];
         if (normalised(s, &with_end) <= normalised(s, to))
             return;
     } else {
-        s->ended_count++;
+        ++*count;
     }
     copy_hypothesis(to, &with_end, s);
 }
@@ -172,6 +186,11 @@ static float best_other(const struct search *s, const float *values, const uint3
     return -INFINITY;
 }
 
+bool search_is_end(const struct search *s, uint32_t token)
+{
+    return token == s->network->parameters.speller.end;
+}
+
 bool search_may_end(const struct search *s, float log_probability, float other)
 {
     return s->network->parameters.speller.kind != SPELLER_RECURRENT ||
@@ -188,11 +207,10 @@ static int compare_candidates(const void *a, const void *b)
     return x->token < y->token ? -1 : x->token > y->token;
 }
 
-/* values, columns [live, wide] → candidates, the best first; returns how many. */
-static uint32_t gather_candidates(struct search *s, uint32_t wide)
+uint32_t search_gather(struct search *s, uint32_t first, uint32_t behind)
 {
-    uint32_t count = 0, end = s->network->parameters.speller.end;
-    for (uint32_t row = 0; row < s->live_count; row++) {
+    uint32_t count = 0, end = s->network->parameters.speller.end, wide = s->wide;
+    for (uint32_t row = first; row < behind; row++) {
         const struct hypothesis *h = &s->live[row];
         const float *values = s->values + (size_t)row * wide;
         const uint32_t *columns = s->columns + (size_t)row * wide;
@@ -202,16 +220,16 @@ static uint32_t gather_candidates(struct search *s, uint32_t wide)
                 (columns[i] == end && !search_may_end(s, values[i], other)))
                 continue;
             float ctc_score = search_score_ctc(s, h, columns[i]);
-            s->candidates[count++] = (struct candidate){
+            s->candidates[count] = (struct candidate){
                 .parent = row,
                 .token = columns[i],
                 .log_probability = values[i],
                 .ctc_score = ctc_score,
-                .score = weigh(s, h->speller_score + values[i], ctc_score),
+                .score = search_weigh(s, h->speller_score + values[i], ctc_score),
             };
+            lane_rate(s, &s->candidates[count++]);
         }
     }
-    qsort(s->candidates, count, sizeof(*s->candidates), compare_candidates);
     return count;
 }
 
@@ -226,6 +244,10 @@ bool search_extend(struct search *s, struct hypothesis *to, const struct candida
     to->count++;
     to->speller_score += with->log_probability;
     to->ctc_score = with->ctc_score;
+    to->match = with->match;
+    to->bonus = with->bonus;
+    to->favoured = with->favoured;
+    to->strays = with->strays;
     if (s->ctc)
         ctc_prefix_extend(s->ctc, &from->ctc, last_token(from), with->token, &to->ctc);
     bool forward = limits_follow_attention(&to->attention, s->alignments + (size_t)look * s->steps,
@@ -254,8 +276,10 @@ static void end_all(struct search *s, uint32_t first_look)
 {
     for (uint32_t i = 0; i < s->live_count && s->ended_count < s->options->width; i++) {
         struct hypothesis *h = &s->live[i];
+        if (h->favoured)
+            continue;
         h->looks[h->count] = first_look + i;
-        end_hypothesis(s, h, NULL);
+        search_end(s, h, NULL);
     }
 }
 
@@ -267,42 +291,47 @@ void search_take_next(struct search *s, uint32_t count)
     s->live_count = count;
 }
 
-/* Chooses from sorted candidates: ends among the best `width` end, the others fill the beam. */
+/* Chooses from sorted candidates: ends among the best `width` end, the others fill the beam. Then
+ * the lane takes its own. */
 static void choose(struct search *s, uint32_t count, uint32_t first_look, uint32_t *parents,
                    uint32_t *tokens)
 {
-    uint32_t width = s->options->width, chosen = 0, end = s->network->parameters.speller.end;
+    uint32_t width = s->options->width, chosen = 0;
+    float floor = -INFINITY;
     for (uint32_t i = 0; i < count && chosen < width; i++) {
         const struct candidate *c = &s->candidates[i];
         uint32_t look = first_look + c->parent;
-        if (c->token == end) {
+        if (search_is_end(s, c->token)) {
             struct hypothesis *h = &s->live[c->parent];
             h->looks[h->count] = look;
             if (i < width)
-                end_hypothesis(s, h, c);
+                search_end(s, h, c);
         } else if (search_extend(s, &s->next[chosen], c, look)) {
             parents[chosen] = c->parent;
             tokens[chosen] = c->token;
+            floor = c->score;
             chosen++;
         }
     }
     if (chosen == 0 && s->ended_count == 0)
         end_all(s, first_look);
-    search_take_next(s, chosen);
+    if (s->ended_count >= width)
+        chosen = 0;
+    if (chosen == 0)
+        floor = -INFINITY;
+    uint32_t rows = lane_choose(s, chosen, floor, first_look, parents, tokens);
+    s->beam_count = chosen;
+    search_take_next(s, rows);
 }
 
 /* One token for every hypothesis; false: the search is over. */
 static bool step(struct search *s, struct hearken_matrix *logits, uint32_t *look, bool first)
 {
     const struct speller_weights *weights = &s->network->speller;
-    uint32_t vocabulary = s->network->parameters.speller.vocabulary;
-    uint32_t wide = s->options->width * CANDIDATES_PER_HYPOTHESIS;
-    uint32_t parents[BEAM_MAX_WIDTH], tokens[BEAM_MAX_WIDTH];
-    if (wide > vocabulary)
-        wide = vocabulary;
+    uint32_t parents[BEAM_MAX_WIDTH + LANE_WIDTH], tokens[BEAM_MAX_WIDTH + LANE_WIDTH];
     pass_log_softmax(s->pass, *logits, first ? weights->first_mask : weights->mask);
-    pass_top_k(s->pass, *logits, wide, s->values, s->columns);
-    if (s->pass->error < 0 || !search_read_looks(s, *look, s->live_count))
+    pass_top_k(s->pass, *logits, s->wide, s->values, s->columns);
+    if (s->pass->error < 0 || !search_read_looks(s, *look, s->live_count) || !lane_read(s, *logits))
         return false;
     uint32_t rows = s->live_count;
     if (s->live[0].count == s->options->max_tokens) {
@@ -310,20 +339,32 @@ static bool step(struct search *s, struct hearken_matrix *logits, uint32_t *look
             end_all(s, *look);
         return false;
     }
-    choose(s, gather_candidates(s, wide), *look, parents, tokens);
+    uint32_t count = search_gather(s, 0, s->beam_count);
+    qsort(s->candidates, count, sizeof(*s->candidates), compare_candidates);
+    choose(s, count, *look, parents, tokens);
     *look += rows;
-    if (s->live_count == 0 || s->ended_count >= s->options->width)
+    if (s->live_count == 0)
         return false;
     *logits = speller_step(s->speller, s->pass, parents, tokens, s->live_count);
     return true;
 }
 
-static const struct hypothesis *best_of(const struct search *s)
+/* What listed words earn counts. */
+static float worth(const struct search *s, const struct hypothesis *h)
 {
-    const struct hypothesis *best = NULL;
+    float score = search_weigh(s, h->speller_score, h->ctc_score) + h->bonus;
+    return search_normalise(s, score, h->count);
+}
+
+const struct hypothesis *search_best(const struct search *s)
+{
+    const struct hypothesis *best = NULL, *lane = s->ended + s->options->width;
     for (uint32_t i = 0; i < s->ended_count; i++)
-        if (!best || normalised(s, &s->ended[i]) > normalised(s, best))
+        if (!best || worth(s, &s->ended[i]) > worth(s, best))
             best = &s->ended[i];
+    for (uint32_t i = 0; i < s->lane_ended_count; i++)
+        if (!best || worth(s, &lane[i]) > worth(s, best))
+            best = &lane[i];
     return best;
 }
 
@@ -357,7 +398,8 @@ static void run(struct search *s, struct beam_result *result)
     bool first = true;
     if (s->ctc)
         ctc_prefix_start(s->ctc, &s->live[0].ctc);
-    s->live_count = 1;
+    s->live_count = s->beam_count = 1;
+    s->live[0].match = custom_words_begin();
     struct hearken_matrix logits = speller_start(s->speller, s->pass);
     result->no_speech = speller_no_speech(s->speller);
     if (s->options->guess.count > 0) {
@@ -368,7 +410,7 @@ static void run(struct search *s, struct beam_result *result)
         first = false;
     if (s->pass->error < 0)
         return;
-    const struct hypothesis *best = best_of(s);
+    const struct hypothesis *best = search_best(s);
     if (best)
         take_result(s, best, result);
 }
@@ -385,6 +427,10 @@ void beam_search(const struct beam_options *options, struct speller *speller, st
         .ctc = ctc,
         .steps = speller_memory_steps(speller),
     };
+    uint32_t vocabulary = network->parameters.speller.vocabulary;
+    search.wide = options->width * CANDIDATES_PER_HYPOTHESIS;
+    if (search.wide > vocabulary)
+        search.wide = vocabulary;
     search.sound_steps = options->sound_steps < search.steps ? options->sound_steps : search.steps;
     *result = (struct beam_result){.steps = search.steps};
     if (search_init(&search))

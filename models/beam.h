@@ -4,9 +4,11 @@
 #define HEARKEN_MODELS_BEAM_H
 
 #include "ctc_prefix.h"
+#include "custom_words.h"
 #include "speller.h"
 
 #define BEAM_MAX_WIDTH 16u
+#define LANE_WIDTH     4u /* hypotheses beside the beam that write listed words (lane.h) */
 
 /*
  * A text to begin with. Its first `forced` tokens, whole words, are taken as they are, and behind
@@ -26,6 +28,9 @@ struct beam_options {
         sound_steps;     /* steps of the memory before the padding; 0: where it looks is no limit */
     double step_seconds; /* of the memory */
     struct beam_guess guess;
+    const struct custom_words *words; /* NULL: none; otherwise the speller has room for LANE_WIDTH
+                                         hypotheses more */
+    float word_boost;                 /* log-probability for each character of theirs */
 };
 
 /* The best hypothesis. Arrays are made with malloc, the caller's (beam_result_finish). */

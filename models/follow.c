@@ -3,7 +3,7 @@
  * A guess at the text is checked against the memory in few calls of the speller, many tokens in
  * each, rather than written anew token by token.
  */
-#include "search.h"
+#include "lane.h"
 
 #include <math.h>
 
@@ -57,6 +57,13 @@ static float log_probability_of(struct search *s, const struct answers *answers,
     return log_probability;
 }
 
+/* A search might write a listed word there instead of what scores so much. */
+static bool may_write_word(struct search *s, const struct answers *answers, uint32_t row,
+                           float score)
+{
+    return s->lane && lane_read(s, matrix_rows(answers->logits, row, 1)) && lane_is_near(s, score);
+}
+
 /* Adds the guess' next token, if it is forced or what the row says. */
 static bool accept(struct search *s, const struct answers *answers, uint32_t row, uint32_t look)
 {
@@ -66,11 +73,15 @@ static bool accept(struct search *s, const struct answers *answers, uint32_t row
     bool forced = live->count < guess->forced;
     if (!forced && choose(s, answers->values[row], answers->columns[row]) != token)
         return false;
-    const struct candidate next = {
+    struct candidate next = {
         .token = token,
         .log_probability = log_probability_of(s, answers, row, token),
         .ctc_score = search_score_ctc(s, live, token),
     };
+    next.score = search_weigh(s, live->speller_score + next.log_probability, next.ctc_score);
+    lane_rate(s, &next);
+    if (!forced && may_write_word(s, answers, row, next.score))
+        return false;
     if (!search_extend(s, &s->next[0], &next, look) && !forced)
         return false;
     search_take_next(s, 1);

@@ -33,6 +33,7 @@ struct recognizer {
     struct hearken_model *model;
     const struct network *network;
     struct hearken_stream_options options;
+    const struct custom_words *words; /* or NULL */
     struct pass pass;
     struct listener *listener;
     struct speller *speller;
@@ -46,7 +47,8 @@ struct recognizer {
 };
 
 int recognizer_create(struct hearken_model *model, const struct hearken_stream_options *options,
-                      const atomic_bool *cancelled, struct recognizer **recognizer)
+                      const struct custom_words *words, const atomic_bool *cancelled,
+                      struct recognizer **recognizer)
 {
     const struct network *network = model->network;
     const struct compute *compute = network->compute;
@@ -56,6 +58,7 @@ int recognizer_create(struct hearken_model *model, const struct hearken_stream_o
     r->model = model;
     r->network = network;
     r->options = *options;
+    r->words = words;
     r->pass = (struct pass){.kernels = compute->kernels, .cancelled = cancelled};
     int result = compute->plugin->queue_create(compute->backend, &r->pass.queue);
     if (result < 0)
@@ -65,7 +68,8 @@ int recognizer_create(struct hearken_model *model, const struct hearken_stream_o
     result = r->features ? 0 : -ENOMEM;
     if (result < 0 || (result = logmel_stream_create(model->logmel, &r->logmel)) < 0 ||
         (result = listener_create(network, &r->listener)) < 0 ||
-        (result = speller_create(network, options->beam_width, &r->speller)) < 0)
+        (result = speller_create(network, options->beam_width + (words ? LANE_WIDTH : 0),
+                                 &r->speller)) < 0)
         goto failed;
     *recognizer = r;
     return 0;
@@ -200,6 +204,8 @@ static struct beam_options search_options(const struct recognizer *r, size_t sam
         .max_tokens = likely < most ? likely : most,
         .sound_steps = sound_steps(r, samples),
         .step_seconds = recognizer_step_seconds(r),
+        .words = r->words,
+        .word_boost = r->options.custom_words_boost,
     };
 }
 

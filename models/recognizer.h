@@ -27,9 +27,11 @@ struct transcript {
     bool dropped;         /* it was not believed: only what was forced is left */
 };
 
-/* `cancelled` is asked between kernels. Errors: -ENOMEM, the backend's. */
+/* `words` (NULL: none) have to live longer; `cancelled` is asked between kernels. Errors: -ENOMEM,
+ * the backend's. */
 int recognizer_create(struct hearken_model *model, const struct hearken_stream_options *options,
-                      const atomic_bool *cancelled, struct recognizer **recognizer);
+                      const struct custom_words *words, const atomic_bool *cancelled,
+                      struct recognizer **recognizer);
 void recognizer_destroy(struct recognizer *recognizer);
 
 /* The most samples of a segment, at HEARKEN_RATE. */

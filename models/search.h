@@ -6,6 +6,8 @@
 #include "beam.h"
 #include "limits.h"
 
+struct lane;
+
 struct hypothesis {
     uint32_t *tokens;         /* [max_tokens + 1] */
     float *log_probabilities; /* [max_tokens + 1] */
@@ -15,13 +17,19 @@ struct hypothesis {
     float ctc_score;     /* log-probability of the prefix */
     struct limits_attention attention;
     struct ctc_state ctc;
-    bool ended, stopped; /* stopped: made to end */
+    struct word_match match; /* of listed words */
+    float bonus;             /* what they earn */
+    bool favoured, strays;   /* it came from the lane (lane.h); and is in a word there */
+    bool ended, stopped;     /* stopped: made to end */
 };
 
 /* A hypothesis and one more token. */
 struct candidate {
     uint32_t parent, token;
     float log_probability, ctc_score, score;
+    struct word_match match;
+    float bonus;
+    bool favoured, strays;
 };
 
 struct search {
@@ -30,11 +38,16 @@ struct search {
     struct pass *pass;
     const struct network *network;
     const struct ctc_scores *ctc;
-    struct hypothesis *live, *next, *ended; /* [width] each */
-    uint32_t live_count, ended_count;
+    struct lane *lane;               /* NULL: no words are listed */
+    uint32_t rows;                   /* the most live hypotheses: width, and those of the lane */
+    struct hypothesis *live, *next;  /* [rows] each */
+    struct hypothesis *ended;        /* [rows]: of the beam, then from `width` on of the lane */
+    uint32_t live_count, beam_count; /* of the live ones, the first are those of the beam */
+    uint32_t ended_count, lane_ended_count;
+    uint32_t wide;                /* candidates of each: 2 · width, or the vocabulary */
     uint32_t steps, sound_steps;  /* of the memory, and of it before the padding */
-    struct candidate *candidates; /* [width · 2 · width] */
-    float *values;                /* [width, 2 · width]: of top_k */
+    struct candidate *candidates; /* [rows · wide] */
+    float *values;                /* [rows, wide]: of top_k */
     uint32_t *columns;            /* likewise */
     float *alignments;            /* [looks, steps]: a row for each hypothesis of each step */
     size_t look_room;             /* rows there is room for */
@@ -53,8 +66,28 @@ void search_take_next(struct search *search, uint32_t count);
  * them. False on an error. */
 bool search_read_looks(struct search *search, uint32_t first, uint32_t rows);
 
+/* The score of both, without what listed words earn; and log-probability / length^penalty, the end
+ * counting as a token. */
+float search_weigh(const struct search *search, float speller_score, float ctc_score);
+float search_normalise(const struct search *search, float score, uint32_t count);
+
 /* The CTC score of a hypothesis with one more token; 0 without a CTC head. */
 float search_score_ctc(struct search *search, const struct hypothesis *hypothesis, uint32_t token);
+
+/*
+ * Continuations of the live hypotheses first..behind - 1 with the likeliest tokens, to candidates;
+ * returns how many.
+ */
+uint32_t search_gather(struct search *search, uint32_t first, uint32_t behind);
+
+/* A live hypothesis has ended. `with` NULL: it was made to. */
+void search_end(struct search *search, const struct hypothesis *hypothesis,
+                const struct candidate *with);
+
+/* The best of those that have ended, or NULL. */
+const struct hypothesis *search_best(const struct search *search);
+
+bool search_is_end(const struct search *search, uint32_t token);
 
 /* Whether the end may come now: its log-probability, and that of the best other token. */
 bool search_may_end(const struct search *search, float log_probability, float other);

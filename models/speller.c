@@ -23,12 +23,14 @@ int speller_create(const struct network *network, uint32_t hypotheses, struct sp
     s->values = calloc(p->layers, sizeof(*s->values));
     s->zeros = calloc((size_t)hypotheses * p->width, sizeof(*s->zeros));
     *speller = s;
-    if (s->states && s->keys && s->values && s->zeros)
+    s->parents = calloc(hypotheses, sizeof(*s->parents));
+    if (s->states && s->keys && s->values && s->zeros && s->parents)
         return 0;
     free(s->states);
     free(s->keys);
     free(s->values);
     free(s->zeros);
+    free(s->parents);
     free(s);
     return -ENOMEM;
 }
@@ -52,6 +54,7 @@ void speller_destroy(struct speller *speller, struct pass *pass)
     free(speller->keys);
     free(speller->values);
     free(speller->zeros);
+    free(speller->parents);
     free(speller);
 }
 
@@ -234,12 +237,24 @@ static bool stays_in_place(const uint32_t *parents, uint32_t count)
     return true;
 }
 
+/* A parent may be behind the last of those that are left: the others stay where they are. */
+static void reorder_states(struct speller *s, struct pass *pass, const uint32_t *parents,
+                           uint32_t count)
+{
+    uint32_t rows = count > s->count ? count : s->count;
+    if (stays_in_place(parents, count))
+        return;
+    memcpy(s->parents, parents, count * sizeof(*parents));
+    for (uint32_t i = count; i < rows; i++)
+        s->parents[i] = i;
+    s->kind->reorder(s, pass, s->parents, rows);
+}
+
 struct hearken_matrix speller_step(struct speller *speller, struct pass *pass,
                                    const uint32_t *parents, const uint32_t *tokens, uint32_t count)
 {
     settle(speller, pass);
-    if (!stays_in_place(parents, count))
-        speller->kind->reorder(speller, pass, parents, count);
+    reorder_states(speller, pass, parents, count);
     speller->count = count;
     return compute_logits(speller, pass, run_layers(speller, pass, tokens, count, count));
 }

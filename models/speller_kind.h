@@ -56,6 +56,7 @@ struct speller {
 
     struct speller_state *states; /* [layers] */
     float *zeros;                 /* [hypotheses, width] */
+    uint32_t *parents;            /* [hypotheses] */
 
     /* Of the memory: [steps, width] for each layer. */
     uint32_t steps;

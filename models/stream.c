@@ -31,6 +31,7 @@ struct hearken_stream {
     struct hearken_stream_options options;
     hearken_event_callback *callback;
     void *context;
+    struct custom_words *words; /* or NULL */
     struct recognizer *recognizer;
     struct partial *partial;
     struct early early;
@@ -65,6 +66,7 @@ void hearken_stream_options_init(struct hearken_stream_options *options)
         .no_speech_threshold = 0.6f,
         .log_probability_threshold = -0.9f,
         .compression_threshold = 2.4f,
+        .custom_words_boost = 0.4f,
         .partial_share = 0.5f,
         .voice = true,
         .voice_threshold = 0.5f,
@@ -96,6 +98,7 @@ static int check_options(const struct hearken_stream_options *o, struct hearken_
         {"no_speech_threshold", (double)o->no_speech_threshold, 0, 1},
         {"log_probability_threshold", (double)o->log_probability_threshold, -100, 0},
         {"compression_threshold", (double)o->compression_threshold, 1, 1000},
+        {"custom_words_boost", (double)o->custom_words_boost, 0, 10},
         {"partial_seconds", (double)o->partial_seconds, 0, 28},
         {"partial_share", (double)o->partial_share, 0, 1},
         {"voice_threshold", (double)o->voice_threshold, 0.05, 0.95},
@@ -123,16 +126,24 @@ int hearken_stream_create(struct hearken_model *model, const struct hearken_stre
     struct hearken_stream *s = calloc(1, sizeof(*s));
     if (!s)
         return hearken_fail(error, -ENOMEM, "out of memory");
+    const struct vocabulary *vocabulary = &model->network->vocabulary;
+    if (options->custom_words &&
+        (result = custom_words_create(options->custom_words, vocabulary, &s->words, error)) < 0) {
+        free(s);
+        return result;
+    }
     s->model = model;
     s->options = *options;
+    s->options.custom_words = NULL; /* the caller's, who may let go of it */
     s->callback = callback;
     s->context = context;
     s->mono = malloc(BLOCK * sizeof(*s->mono));
     pace_init(&s->pace, (double)options->partial_seconds, (double)options->partial_share);
     result = s->mono ? 0 : -ENOMEM;
     if (result < 0 || (result = resampler_create(options->audio.rate, &s->resampler)) < 0 ||
-        (result = recognizer_create(model, &s->options, &s->cancelled, &s->recognizer)) < 0 ||
-        (result = partial_create(s->recognizer, &model->network->vocabulary, &s->partial)) < 0 ||
+        (result = recognizer_create(model, &s->options, s->words, &s->cancelled, &s->recognizer)) <
+            0 ||
+        (result = partial_create(s->recognizer, vocabulary, &s->partial)) < 0 ||
         (result = segmenter_create(model, options, recognizer_max_samples(s->recognizer),
                                    &s->segmenter)) < 0) {
         hearken_stream_destroy(s);
@@ -151,6 +162,7 @@ void hearken_stream_destroy(struct hearken_stream *stream)
     segmenter_destroy(stream->segmenter);
     partial_destroy(stream->partial);
     recognizer_destroy(stream->recognizer);
+    custom_words_destroy(stream->words);
     resampler_destroy(stream->resampler);
     free(stream->samples);
     free(stream->mono);

@@ -380,6 +380,12 @@ struct hearken_stream_options {
     float log_probability_threshold; /* mean of a token below which text is taken for invented and
                                       * dropped, -100..0; default -0.9 */
     float compression_threshold; /* text that deflates better than this is a loop; default 2.4 */
+    const char *custom_words;    /* names and rare words that are likelier than the network thinks:
+                                  * UTF-8, a word or phrase a line, HEARKEN_CUSTOM_WORDS_MAX
+                                  * of at most 100 bytes each;
+                                  * only read while the stream is made; NULL (default): none */
+    float custom_words_boost;    /* log-probability that a text earns for each character of them,
+                                  * 0..10; default 0.4 */
     float partial_seconds;       /* longest stretch of new sound without a partial update, 0..28; 0
                                     (default): none */
     float partial_share;         /* of a core, 0..1: sound that comes as it is spoken is looked at
@@ -398,6 +404,12 @@ struct hearken_stream_options {
 
 /* Fills in the defaults. */
 HEARKEN_API void hearken_stream_options_init(struct hearken_stream_options *options);
+
+#define HEARKEN_CUSTOM_WORDS_MAX 2000u
+
+/* How many words a list of custom words holds. Errors: -EINVAL with the line and what is wrong with
+ * it, if a stream would not take the list. */
+HEARKEN_API int hearken_custom_words_check(const char *text, struct hearken_error *error);
 
 /* One recording or one speaker. May be used by one thread at a time; only cancel may come from
  * another. */

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: MIT
+#include "listed_words.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Of a file: more than the longest list that the library takes. */
+#define FILE_BYTES_MAX ((size_t)1 << 20)
+
+/* ---- Text ---- */
+
+static int append(char **list, const char *text, size_t length)
+{
+    size_t used = *list != NULL ? strlen(*list) : 0;
+    char *grown = realloc(*list, used + length + 2);
+    if (grown == NULL)
+        return -ENOMEM;
+    memcpy(grown + used, text, length);
+    grown[used + length] = '\n';
+    grown[used + length + 1] = '\0';
+    *list = grown;
+    return 0;
+}
+
+/* ---- The configuration ---- */
+
+/* Words between commas. */
+static int append_setting(char **list, const char *words)
+{
+    int status = 0;
+    while (status == 0 && *words != '\0') {
+        size_t length = strcspn(words, ",");
+        status = append(list, words, length);
+        words += length + (words[length] == ',');
+    }
+    return status;
+}
+
+static int append_file(char **list, const char *path, struct hearken_error *error)
+{
+    int status = -ENOMEM;
+    char *text = NULL;
+    FILE *file = fopen(path, "re");
+    if (file == NULL)
+        return hearken_fail(error, -errno, "%s: %s", path, strerror(errno));
+    text = malloc(FILE_BYTES_MAX + 1);
+    if (text == NULL)
+        goto out;
+    size_t length = fread(text, 1, FILE_BYTES_MAX + 1, file);
+    if (ferror(file)) {
+        status = hearken_fail(error, -EIO, "%s: cannot be read", path);
+    } else if (length > FILE_BYTES_MAX || memchr(text, '\0', length) != NULL) {
+        status = hearken_fail(error, -EINVAL, "%s: expected text, a word or phrase a line", path);
+    } else {
+        status = append(list, text, length);
+    }
+out:
+    free(text);
+    fclose(file);
+    return status == -ENOMEM ? hearken_fail(error, status, "out of memory") : status;
+}
+
+static int check(const char *list, const char *path, struct hearken_error *error)
+{
+    struct hearken_error reason;
+    int count = hearken_custom_words_check(list, &reason);
+    if (count < 0)
+        return hearken_fail(error, count, "%.300s%s%.180s", path, *path != '\0' ? ": " : "",
+                            reason.message);
+    return 0;
+}
+
+static int load(struct settings *settings, struct hearken_error *error)
+{
+    const char *path = settings->custom_words_file;
+    char *list = NULL;
+    int status = 0;
+    if (*path != '\0')
+        status = append_file(&list, path, error);
+    if (status == 0 && list != NULL)
+        status = check(list, path, error);
+    if (status == 0 && append_setting(&list, settings->custom_words) < 0)
+        status = hearken_fail(error, -ENOMEM, "out of memory");
+    if (status == 0 && list != NULL)
+        status = check(list, "", error);
+    if (status < 0) {
+        free(list);
+        return status;
+    }
+    free(settings->listed_words);
+    settings->recognition.custom_words = settings->listed_words = list;
+    return 0;
+}
+
+int listed_words_load(struct settings *settings, setting_problem_callback *callback, void *context)
+{
+    struct hearken_error error;
+    int status = load(settings, &error);
+    if (status < 0 && callback != NULL)
+        callback(context, error.message);
+    return status;
+}
+
+int listed_words_copy(struct settings *to, const struct settings *from)
+{
+    char *list = NULL;
+    if (from->listed_words != NULL && (list = strdup(from->listed_words)) == NULL)
+        return -ENOMEM;
+    free(to->listed_words);
+    to->recognition.custom_words = to->listed_words = list;
+    return 0;
+}
+
+/* ---- Requests ---- */
+
+/* The first `count` strings of the array. */
+static int append_array(char **list, const json_t *words, size_t count)
+{
+    size_t used = *list != NULL ? strlen(*list) : 0, room = used + 1;
+    for (size_t i = 0; i < count; i++)
+        room += json_string_length(json_array_get(words, i)) + 1;
+    char *grown = realloc(*list, room);
+    if (grown == NULL)
+        return -ENOMEM;
+    for (size_t i = 0; i < count; i++) {
+        const json_t *word = json_array_get(words, i);
+        memcpy(grown + used, json_string_value(word), json_string_length(word));
+        used += json_string_length(word);
+        grown[used++] = '\n';
+    }
+    grown[used] = '\0';
+    *list = grown;
+    return 0;
+}
+
+int listed_words_make(char **list, const json_t *words, struct hearken_error *error)
+{
+    *list = NULL;
+    if (json_array_size(words) == 0)
+        return 0;
+    int status = append_array(list, words, json_array_size(words));
+    if (status < 0)
+        return hearken_fail(error, status, "out of memory");
+    status = check(*list, "", error);
+    if (status < 0) {
+        free(*list);
+        *list = NULL;
+    }
+    return status;
+}
+
+int listed_words_add_hints(char **list, const json_t *words)
+{
+    struct hearken_error error;
+    int count = *list != NULL ? hearken_custom_words_check(*list, &error) : 0;
+    json_t *good = json_array();
+    size_t index;
+    json_t *word;
+    json_array_foreach(words, index, word)
+    {
+        int more = hearken_custom_words_check(json_string_value(word), &error);
+        if (more <= 0 || count + more > (int)HEARKEN_CUSTOM_WORDS_MAX)
+            continue;
+        count += more;
+        json_array_append(good, word);
+    }
+    int status = good != NULL ? append_array(list, good, json_array_size(good)) : -ENOMEM;
+    json_decref(good);
+    return status;
+}
