@@ -195,7 +195,13 @@ enum conversation_verdict conversation_begin_audio(struct conversation *conversa
         options->stream.partial_seconds = 0; /* nobody would see them */
     conversation->frame_size = hearken_audio_frame_size(&options->stream.audio);
     conversation->segments = json_array();
-    conversation->request = request_create(service->workers, service->model, options,
+    struct served_model *model = catalogue_take(&service->models, options->model);
+    if (model == NULL && catalogue_find(&service->models, options->model) == NULL)
+        return conversation_refuse(conversation, "unknown-model",
+                                   "model %s is not in the configuration any more", options->model);
+    if (model == NULL)
+        return conversation_refuse(conversation, "out-of-memory", "out of memory for a model");
+    conversation->request = request_create(service->workers, model, options,
                                            (size_t)service->settings.audio_queue_kib * 1024,
                                            &listener, conversation, &service->totals);
     if (conversation->request == NULL || conversation->segments == NULL)

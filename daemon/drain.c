@@ -60,7 +60,8 @@ void drain_start(struct server *server)
 static bool is_at_rest(const struct server *server)
 {
     return server->service.connections == 0 && server->service.totals.live == 0 &&
-           !live_is_busy(server->service.live) && !server->reload.running;
+           !live_is_busy(server->service.live) && !server->reload.running &&
+           !catalogue_is_busy(&server->service.models);
 }
 
 void drain_tick(struct server *server)

@@ -67,11 +67,14 @@ static int begin(struct hearing *hearing, double time)
 {
     struct service *service = hearing->service;
     hearing->options.origin = time;
-    hearing->request = request_create(service->workers, service->model, &hearing->options,
+    struct served_model *model = catalogue_take(&service->models, hearing->options.model);
+    if (model == NULL)
+        return catalogue_find(&service->models, hearing->options.model) ? -ENOMEM : -ENOENT;
+    hearing->model = model;
+    hearing->request = request_create(service->workers, model, &hearing->options,
                                       queue_limit(hearing), &listener, hearing, &service->totals);
     if (hearing->request == NULL)
         return -ENOMEM;
-    hearing->model = service->model;
     hearing->state = HEARING_RUNNING;
     hearing->open = hearing->renewed = false;
     return 0;
@@ -146,8 +149,10 @@ static void on_finished(void *context, const struct request_summary *summary)
     hearing->request = NULL;
     hearing->state = HEARING_IDLE;
     hearing->open = false;
-    if (hearing->again && begin_with_kept(hearing) < 0) {
-        tell_failure(hearing, "out of memory for a request");
+    int status = hearing->again ? begin_with_kept(hearing) : 0;
+    if (status < 0) {
+        tell_failure(hearing, status == -ENOENT ? "the model is not in the configuration any more"
+                                                : "out of memory for a request");
         return;
     }
     if (hearing->then_end) {
@@ -217,7 +222,7 @@ bool hearing_is_alike(const struct request_options *a, const struct request_opti
             setting_table[i].type != SETTING_TEXT &&
             !setting_equal(&setting_table[i], &left, &right))
             return false;
-    return a->stream.alignment == b->stream.alignment &&
+    return a->stream.alignment == b->stream.alignment && strcmp(a->model, b->model) == 0 &&
            is_same_text(a->stream.custom_words, b->stream.custom_words);
 }
 
@@ -257,7 +262,9 @@ void hearing_end(struct hearing *hearing)
 
 void hearing_renew(struct hearing *hearing)
 {
-    if (hearing->model == hearing->service->model)
+    const struct model_entry *entry =
+        catalogue_find(&hearing->service->models, hearing->options.model);
+    if (entry != NULL && hearing->model == entry->model)
         return;
     hearing->renewed = true;
     renew_in_a_pause(hearing);

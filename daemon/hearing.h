@@ -38,11 +38,11 @@ struct hearing {
     char *words; /* custom words, which the options refer to */
     enum hearing_state state;
     struct request *request;
-    struct served_model *model; /* of the request, to be compared only */
-    bool open;                  /* a segment is */
-    bool renewed;               /* to be begun again at the next pause */
-    bool again;                 /* when it has ended, begin again with what is kept */
-    bool then_end;              /* and end that too */
+    const struct served_model *model; /* of the request, to be compared only */
+    bool open;                        /* a segment is */
+    bool renewed;                     /* to be begun again at the next pause */
+    bool again;                       /* when it has ended, begin again with what is kept */
+    bool then_end;                    /* and end that too */
     float *kept;
     size_t kept_count, kept_room; /* samples */
     double kept_from;             /* time of the first */

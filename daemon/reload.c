@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <errno.h>
 
-#include "listed_words.h"
 #include "live.h"
 #include "server_private.h"
 #include "systemd.h"
@@ -27,14 +26,25 @@ static int keep_fixed(struct server *server, struct settings *settings)
     return 0;
 }
 
-static bool needs_model(const struct server *server, const struct settings *settings)
+/* Settings of backends concern all models, the file only the default. */
+static bool needs_all(const struct server *server, const struct settings *settings)
 {
     for (size_t i = 0; i < setting_count; i++)
         if (setting_table[i].change == SETTING_MODEL &&
+            setting_table[i].offset != offsetof(struct settings, model_file) &&
             !setting_equal(&setting_table[i], settings, &server->service.settings))
             return true;
-    return server->service.model->elsewhere || server->service.model->lost ||
-           served_model_file_changed(server->service.model);
+    return false;
+}
+
+static bool needs_default(const struct server *server, const struct settings *settings)
+{
+    const struct setting *file = setting_find("model", "file");
+    const struct model_entry *entry = catalogue_find(&server->service.models, "");
+    const struct served_model *model = entry->model;
+    if (!setting_equal(file, settings, &server->service.settings))
+        return true;
+    return model != NULL && (model->elsewhere || model->lost || served_model_file_changed(model));
 }
 
 /* Takes over the settings. */
@@ -44,7 +54,6 @@ static void put_in_force(struct server *server, struct settings *settings)
     server->service.settings = *settings;
     *settings = (struct settings){0};
     log_set_level(server->service.log, (enum hearken_log_level)server->service.settings.log_level);
-    live_reload(server->service.live);
 }
 
 static void finish_reload(struct server *server)
@@ -57,15 +66,16 @@ static void finish_reload(struct server *server)
         reload_start(server);
 }
 
-/* ---- A new model ---- */
+/* ---- New models ---- */
 
-static enum work_outcome open_model(struct work *work)
+static enum work_outcome open_models(struct work *work)
 {
     struct reload *reload = (struct reload *)((char *)work - offsetof(struct reload, work));
-    struct server *server = reload->server;
-    if (served_model_open(&reload->settings, reload->without, server->service.log, &reload->model,
-                          &reload->error) < 0)
-        reload->model = NULL;
+    struct log *log = reload->server->service.log;
+    reload->status = model_list_read(&reload->list, &reload->settings, &reload->error);
+    if (reload->status == 0 && reload->opens)
+        reload->status = served_model_open(reload->list.entries[0].file, &reload->settings,
+                                           reload->without, log, &reload->model, &reload->error);
     return WORK_END;
 }
 
@@ -74,36 +84,46 @@ static void deliver_nothing(struct work *work)
     (void)work;
 }
 
-static void model_opened(struct work *work)
+static void lose_nothing_more(struct server *server)
+{
+    struct served_model *model = server->service.models.list.entries[0].model;
+    if (model != NULL)
+        model->lost = false; /* the next request that fails has it tried again */
+}
+
+static void models_opened(struct work *work)
 {
     struct reload *reload = (struct reload *)((char *)work - offsetof(struct reload, work));
     struct server *server = reload->server;
     struct service *service = &server->service;
-    if (reload->model == NULL) {
+    if (reload->status < 0) {
         log_error(service->log, "reload: %s; nothing was changed", reload->error.message);
-        service->model->lost = false; /* the next request that fails has it tried again */
+        model_list_finish(&reload->list);
+        lose_nothing_more(server);
     } else {
-        served_model_release(service->model);
-        service->model = reload->model;
-        reload->model = NULL;
-        reload_at_loss(server);
         put_in_force(server, &reload->settings);
-        log_info(service->log, "reloaded: model %s, backend %s",
-                 hearken_model_name(service->model->handle),
-                 hearken_model_backend(service->model->handle));
+        catalogue_replace(&service->models, &reload->list, reload->afresh, reload->model);
+        live_reload(service->live);
+        if (reload->model != NULL)
+            log_info(service->log, "reloaded: model %s, backend %s",
+                     hearken_model_name(reload->model->handle),
+                     hearken_model_backend(reload->model->handle));
+        else
+            log_info(service->log, "reloaded the configuration");
+        reload->model = NULL;
     }
     finish_reload(server);
 }
 
-/* With reload->settings, on a worker. */
+/* With reload->settings, on a worker. `without`: a backend to pass over, or NULL. */
 static void start_opening(struct server *server, const char *without)
 {
     struct reload *reload = &server->reload;
     reload->running = true;
     reload->work = (struct work){
-        .run = open_model,
+        .run = open_models,
         .deliver = deliver_nothing,
-        .ended = model_opened,
+        .ended = models_opened,
     };
     reload->server = server;
     reload->without = without;
@@ -111,14 +131,6 @@ static void start_opening(struct server *server, const char *without)
 }
 
 /* ---- A device that fails ---- */
-
-static int copy_settings(struct settings *to, const struct settings *from)
-{
-    for (size_t i = 0; i < setting_count; i++)
-        if (setting_copy(&setting_table[i], to, from) < 0)
-            return -ENOMEM;
-    return listed_words_copy(to, from);
-}
 
 /*
  * The device of the model in force has failed: the model is opened again with the settings as they
@@ -128,24 +140,27 @@ static void on_loss(void *context)
 {
     struct server *server = context;
     struct reload *reload = &server->reload;
-    const char *backend = hearken_model_backend(server->service.model->handle);
-    if (!server->service.model->lost || reload->running || server->phase != SERVER_RUNNING)
+    const struct served_model *model = server->service.models.list.entries[0].model;
+    const char *backend = hearken_model_backend(model->handle);
+    if (!model->lost || reload->running || server->phase != SERVER_RUNNING)
         return;
     log_warning(server->service.log, "backend %s has failed: the model is opened again", backend);
     systemd_reloading();
-    if (copy_settings(&reload->settings, &server->service.settings) < 0) {
+    if (settings_copy(&reload->settings, &server->service.settings) < 0) {
         log_error(server->service.log, "reload: out of memory; nothing was changed");
-        server->service.model->lost = false;
+        lose_nothing_more(server);
         finish_reload(server);
         return;
     }
+    reload->opens = true;
+    reload->afresh = false;
     start_opening(server, backend);
 }
 
 void reload_at_loss(struct server *server)
 {
-    server->service.model->on_loss = on_loss;
-    server->service.model->loss_context = server;
+    server->service.models.on_loss = on_loss;
+    server->service.models.loss_context = server;
 }
 
 /* ---- What is asked for ---- */
@@ -164,11 +179,9 @@ void reload_start(struct server *server)
         keep_fixed(server, &reload->settings) < 0) {
         log_error(log, "reload: the configuration has errors; nothing was changed");
         finish_reload(server);
-    } else if (needs_model(server, &reload->settings)) {
-        start_opening(server, NULL);
     } else {
-        put_in_force(server, &reload->settings);
-        log_info(log, "reloaded the configuration");
-        finish_reload(server);
+        reload->afresh = needs_all(server, &reload->settings);
+        reload->opens = reload->afresh || needs_default(server, &reload->settings);
+        start_opening(server, NULL);
     }
 }

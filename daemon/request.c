@@ -41,6 +41,8 @@ struct request {
     const struct request_listener *listener;
     void *context;
     struct request_totals *totals;
+    struct model_waiter waiter;
+    bool waits_for_model;
 
     /* The worker's. */
     uint64_t frames_heard;
@@ -317,6 +319,38 @@ static void ended(struct work *work)
         listener->failed(context, problem.message);
 }
 
+/* ---- The model ---- */
+
+/* A worker cannot do anything without the model. */
+static void submit(struct request *request)
+{
+    if (!request->waits_for_model)
+        workers_submit(request->workers, &request->work);
+}
+
+static void on_model(void *context)
+{
+    struct request *request = context;
+    request->waits_for_model = false;
+    if (request->model->state == SERVED_READY) {
+        submit(request);
+        return;
+    }
+    set_outcome(request, OUTCOME_FAILED, &request->model->problem);
+    ended(&request->work);
+}
+
+static void wait_for_model(struct request *request)
+{
+    if (request->model->state != SERVED_LOADING)
+        return;
+    request->waits_for_model = true;
+    request->waiter = (struct model_waiter){.settled = on_model, .context = request};
+    served_model_wait(request->model, &request->waiter);
+}
+
+/* ---- Interface ---- */
+
 struct request *request_create(struct workers *workers, struct served_model *model,
                                const struct request_options *options, size_t queue_limit,
                                const struct request_listener *listener, void *context,
@@ -331,13 +365,14 @@ struct request *request_create(struct workers *workers, struct served_model *mod
         if (request != NULL)
             free(request->words);
         free(request);
+        served_model_release(model);
         return NULL;
     }
     request->work.run = run;
     request->work.deliver = deliver;
     request->work.ended = ended;
     request->workers = workers;
-    request->model = served_model_take(model);
+    request->model = model;
     request->options = *options;
     request->options.stream.custom_words = request->words;
     request->frame_size = frame_size;
@@ -346,6 +381,7 @@ struct request *request_create(struct workers *workers, struct served_model *mod
     request->context = context;
     request->totals = totals;
     totals->live++;
+    wait_for_model(request);
     return request;
 }
 
@@ -366,7 +402,7 @@ int request_write(struct request *request, const uint8_t *samples, size_t length
     request->last_chunk = chunk;
     request->queued += length;
     uv_mutex_unlock(&request->mutex);
-    workers_submit(request->workers, &request->work);
+    submit(request);
     return 0;
 }
 
@@ -384,7 +420,7 @@ void request_end(struct request *request)
     uv_mutex_lock(&request->mutex);
     request->ended = true;
     uv_mutex_unlock(&request->mutex);
-    workers_submit(request->workers, &request->work);
+    submit(request);
 }
 
 void request_abandon(struct request *request)
@@ -397,5 +433,5 @@ void request_abandon(struct request *request)
     if (request->stream != NULL)
         hearken_stream_cancel(request->stream);
     uv_mutex_unlock(&request->mutex);
-    workers_submit(request->workers, &request->work);
+    submit(request);
 }

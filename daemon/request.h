@@ -18,9 +18,12 @@
 
 struct request;
 
+#define REQUEST_MODEL_MAX 64
+
 /* What a client may ask of a request beyond the plain text. */
 struct request_options {
     struct hearken_stream_options stream;
+    char model[REQUEST_MODEL_MAX]; /* by name; "": the default */
     bool segments; /* it wants each segment as it comes; otherwise partial ones are not made */
     bool words;    /* segments list their words */
     double origin; /* time of the first sample, in seconds */
@@ -48,8 +51,9 @@ struct request_totals {
     double audio_seconds, busy_seconds;
 };
 
-/* `queue_limit`: bytes of audio beyond which request_is_full. Takes a reference of the model;
- * workers, listener and totals must outlive the request. NULL without memory. */
+/* `queue_limit`: bytes of audio beyond which request_is_full. Takes over the reference of the
+ * model, also on failure: one that is being loaded makes the request wait, and fail if it cannot
+ * be. Workers, listener and totals must outlive the request. NULL without memory. */
 struct request *request_create(struct workers *workers, struct served_model *model,
                                const struct request_options *options, size_t queue_limit,
                                const struct request_listener *listener, void *context,

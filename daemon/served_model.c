@@ -1,75 +1,14 @@
 // SPDX-License-Identifier: MIT
 #include "served_model.h"
 
-#include <ctype.h>
 #include <errno.h>
-#include <limits.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
-/* ---- Which file ---- */
-
-static char *chosen_file(const struct settings *settings)
+static struct served_model *model_of(struct work *work)
 {
-    char path[PATH_MAX];
-    if (*settings->model_file != '\0')
-        return strdup(settings->model_file);
-    return hearken_default_model(path, sizeof path) != NULL ? strdup(path) : NULL;
-}
-
-/* ---- What the file says of itself ---- */
-
-static char *copy_value(const char *value)
-{
-    size_t length = strlen(value);
-    if (length >= 2 && value[0] == '"' && value[length - 1] == '"')
-        return strndup(value + 1, length - 2);
-    return strdup(value);
-}
-
-/* Takes the codes out of a list as text, however it is punctuated. */
-static void note_languages(struct served_model *model, const char *value)
-{
-    while (*value != '\0') {
-        size_t length = 0;
-        while (isalnum((unsigned char)value[length]) || value[length] == '-')
-            length++;
-        if (length >= 2 && length <= 20)
-            json_array_append_new(model->languages, json_stringn(value, length));
-        value += length > 0 ? length : 1;
-    }
-}
-
-static void note_item(void *context, const struct hearken_model_item *item)
-{
-    struct served_model *model = context;
-    if (item->shape != NULL || item->value == NULL)
-        return;
-    char **text = NULL;
-    if (strcmp(item->name, "general.version") == 0)
-        text = &model->version;
-    else if (strcmp(item->name, "general.author") == 0)
-        text = &model->author;
-    else if (strcmp(item->name, "general.url") == 0)
-        text = &model->url;
-    else if (strcmp(item->name, "general.languages") == 0)
-        note_languages(model, item->value);
-    if (text != NULL && *text == NULL)
-        *text = copy_value(item->value);
-}
-
-static int read_facts(struct served_model *model, struct hearken_error *error)
-{
-    model->languages = json_array();
-    if (model->languages == NULL)
-        return -ENOMEM;
-    int status = hearken_model_inspect(model->file, note_item, model, error);
-    if (status < 0)
-        return status;
-    if (json_array_size(model->languages) == 0)
-        status = json_array_append_new(model->languages, json_string("en"));
-    return status < 0 ? -ENOMEM : 0;
+    return (struct served_model *)((char *)work - offsetof(struct served_model, work));
 }
 
 /* ---- Opening and closing ---- */
@@ -79,15 +18,49 @@ static const char *text_or_null(const char *text)
     return *text != '\0' ? text : NULL;
 }
 
-static void close_model(struct served_model *model)
+static void free_model(struct served_model *model)
 {
     hearken_model_destroy(model->handle);
-    json_decref(model->languages);
-    free(model->version);
-    free(model->author);
-    free(model->url);
     free(model->file);
     free(model);
+}
+
+/* Large memory that was given back goes to the system at once; malloc keeps the rest unless it is
+ * told not to. */
+static enum work_outcome close_in_worker(struct work *work)
+{
+    struct served_model *model = model_of(work);
+    hearken_model_destroy(model->handle);
+    model->handle = NULL;
+    malloc_trim(0);
+    return WORK_END;
+}
+
+static void deliver_nothing(struct work *work)
+{
+    (void)work;
+}
+
+static void closed(struct work *work)
+{
+    struct served_model *model = model_of(work);
+    model->home->busy--;
+    free_model(model);
+}
+
+static void close_model(struct served_model *model)
+{
+    if (model->home == NULL || model->home->workers == NULL || model->handle == NULL) {
+        free_model(model);
+        return;
+    }
+    model->work = (struct work){
+        .run = close_in_worker,
+        .deliver = deliver_nothing,
+        .ended = closed,
+    };
+    model->home->busy++;
+    workers_submit(model->home->workers, &model->work);
 }
 
 /* ---- On which backend ---- */
@@ -128,8 +101,8 @@ static int open_elsewhere(struct served_model *model, const struct hearken_backe
 
 /* ---- Opening ---- */
 
-int served_model_open(const struct settings *settings, const char *without, struct log *log,
-                      struct served_model **result, struct hearken_error *error)
+static int open_handle(struct served_model *model, const struct settings *settings,
+                       const char *without, struct log *log, struct hearken_error *error)
 {
     const struct hearken_backend_options options = {
         .backend = settings->backend,
@@ -139,34 +112,116 @@ int served_model_open(const struct settings *settings, const char *without, stru
         .log = log_library_message,
         .log_context = log,
     };
-    snprintf(error->message, sizeof error->message, "out of memory");
-    struct served_model *model = calloc(1, sizeof *model);
-    if (model == NULL)
-        return -ENOMEM;
-    int status = -ENOMEM;
-    model->references = 1;
-    model->file = chosen_file(settings);
-    if (model->file == NULL)
-        goto fail;
     /* If it cannot be looked at, opening it says why. */
     if (stat(model->file, &model->file_status) < 0)
         model->file_status = (struct stat){0};
     if (without != NULL && strcmp(settings->backend, "auto") == 0)
-        status = open_elsewhere(model, &options, without, error);
-    else
-        status = hearken_model_open(model->file, &options, &model->handle, error);
-    if (status < 0)
-        goto fail;
-    status = read_facts(model, error);
-    if (status < 0)
-        goto fail;
-    *result = model;
-    return 0;
+        return open_elsewhere(model, &options, without, error);
+    return hearken_model_open(model->file, &options, &model->handle, error);
+}
 
-fail:
-    close_model(model);
+int served_model_open(const char *file, const struct settings *settings, const char *without,
+                      struct log *log, struct served_model **result, struct hearken_error *error)
+{
+    struct served_model *model = calloc(1, sizeof *model);
+    int status = -ENOMEM;
+    snprintf(error->message, sizeof error->message, "out of memory");
+    if (model == NULL)
+        return status;
+    model->references = 1;
+    model->state = SERVED_READY;
+    model->file = strdup(file);
+    if (model->file != NULL)
+        status = open_handle(model, settings, without, log, error);
+    if (status < 0)
+        free_model(model);
+    else
+        *result = model;
     return status;
 }
+
+/* ---- Loading while others are served ---- */
+
+struct loading {
+    struct work work;
+    struct settings settings; /* a copy */
+    char *without;            /* or NULL */
+    struct log *log;
+    struct served_model *model;
+    int status;
+};
+
+static enum work_outcome load(struct work *work)
+{
+    struct loading *loading = (struct loading *)((char *)work - offsetof(struct loading, work));
+    struct served_model *model = loading->model;
+    loading->status =
+        open_handle(model, &loading->settings, loading->without, loading->log, &model->problem);
+    return WORK_END;
+}
+
+static void free_loading(struct loading *loading)
+{
+    settings_finish(&loading->settings);
+    free(loading->without);
+    free(loading);
+}
+
+/* Those who wait may wait for something else from then on. */
+static void loaded(struct work *work)
+{
+    struct loading *loading = (struct loading *)((char *)work - offsetof(struct loading, work));
+    struct served_model *model = loading->model;
+    model->state = loading->status < 0 ? SERVED_FAILED : SERVED_READY;
+    model->home->busy--;
+    free_loading(loading);
+    model->home->loaded(model->home->context, model);
+    while (model->waiters != NULL) {
+        struct model_waiter *waiter = model->waiters;
+        model->waiters = waiter->next;
+        waiter->settled(waiter->context);
+    }
+    served_model_release(model);
+}
+
+struct served_model *served_model_load(struct model_home *home, const char *file,
+                                       const struct settings *settings, const char *without,
+                                       struct log *log)
+{
+    struct served_model *model = calloc(1, sizeof *model);
+    struct loading *loading = calloc(1, sizeof *loading);
+    if (model == NULL || loading == NULL)
+        goto fail;
+    model->home = home;
+    model->references = 2; /* ours too */
+    model->state = SERVED_LOADING;
+    model->file = strdup(file);
+    loading->model = model;
+    loading->log = log;
+    loading->without = without != NULL ? strdup(without) : NULL;
+    if (model->file == NULL || (without != NULL && loading->without == NULL) ||
+        settings_copy(&loading->settings, settings) < 0)
+        goto fail;
+    loading->work = (struct work){.run = load, .deliver = deliver_nothing, .ended = loaded};
+    home->busy++;
+    workers_submit(home->workers, &loading->work);
+    return model;
+
+fail:
+    if (loading != NULL)
+        free_loading(loading);
+    if (model != NULL)
+        free_model(model);
+    return NULL;
+}
+
+void served_model_wait(struct served_model *model, struct model_waiter *waiter)
+{
+    waiter->next = model->waiters;
+    model->waiters = waiter;
+}
+
+/* ---- References ---- */
 
 struct served_model *served_model_take(struct served_model *model)
 {
@@ -177,8 +232,14 @@ struct served_model *served_model_take(struct served_model *model)
 
 void served_model_release(struct served_model *model)
 {
-    if (model != NULL && --model->references == 0)
+    if (model == NULL)
+        return;
+    if (--model->references == 0) {
         close_model(model);
+    } else if (model->references == 1 && model->home != NULL) {
+        model->idle_since = uv_hrtime();
+        model->home->idle(model->home->context);
+    }
 }
 
 void served_model_lose(struct served_model *model)
@@ -186,8 +247,8 @@ void served_model_lose(struct served_model *model)
     if (model->lost)
         return;
     model->lost = true;
-    if (model->on_loss != NULL)
-        model->on_loss(model->loss_context);
+    if (model->home != NULL)
+        model->home->lost(model->home->context, model);
 }
 
 bool served_model_file_changed(const struct served_model *model)
@@ -199,23 +260,4 @@ bool served_model_file_changed(const struct served_model *model)
     return now.st_dev != then->st_dev || now.st_ino != then->st_ino ||
            now.st_size != then->st_size || now.st_mtim.tv_sec != then->st_mtim.tv_sec ||
            now.st_mtim.tv_nsec != then->st_mtim.tv_nsec;
-}
-
-static size_t primary_length(const char *tag)
-{
-    return strcspn(tag, "-_");
-}
-
-bool served_model_speaks(const struct served_model *model, const char *tag)
-{
-    size_t index;
-    json_t *language;
-    json_array_foreach(model->languages, index, language)
-    {
-        const char *known = json_string_value(language);
-        size_t length = primary_length(known);
-        if (length == primary_length(tag) && strncasecmp(known, tag, length) == 0)
-            return true;
-    }
-    return false;
 }

@@ -152,23 +152,42 @@ static void close_handle(uv_handle_t *handle, void *context)
 
 /* ---- The beginning and the end ---- */
 
+/* The default has to be there; of the others only what their files say is read. */
+static int open_models(struct server *server, struct hearken_error *error)
+{
+    struct service *service = &server->service;
+    struct model_list list;
+    struct served_model *model = NULL;
+    int status = model_list_read(&list, &service->settings, error);
+    if (status == 0)
+        status = served_model_open(list.entries[0].file, &service->settings, NULL, service->log,
+                                   &model, error);
+    if (status < 0) {
+        model_list_finish(&list);
+        return status;
+    }
+    catalogue_replace(&service->models, &list, true, model);
+    reload_at_loss(server);
+    log_info(service->log, "model %s, backend %s", hearken_model_name(model->handle),
+             hearken_model_backend(model->handle));
+    return 0;
+}
+
 static int start(struct server *server, struct hearken_error *error)
 {
     struct service *service = &server->service;
     /* Clients may be gone when we write. */
     signal(SIGPIPE, SIG_IGN);
-    int status = served_model_open(&service->settings, NULL, service->log, &service->model, error);
+    int status = open_models(server, error);
     if (status < 0)
         return status;
-    reload_at_loss(server);
-    log_info(service->log, "model %s, backend %s", hearken_model_name(service->model->handle),
-             hearken_model_backend(service->model->handle));
     status = workers_create(service->settings.workers, &server->loop, &service->workers);
     if (status < 0) {
         snprintf(error->message, sizeof error->message, "cannot start workers: %s",
                  uv_strerror(status));
         return status;
     }
+    service->models.home.workers = service->workers;
     service->live = live_create(service, &server->loop);
     if (service->live == NULL) {
         snprintf(error->message, sizeof error->message, "out of memory");
@@ -202,7 +221,7 @@ static void finish(struct server *server)
     uv_run(&server->loop, UV_RUN_DEFAULT);
     uv_loop_close(&server->loop);
     live_destroy(server->service.live);
-    served_model_release(server->service.model);
+    catalogue_finish(&server->service.models);
     settings_finish(&server->service.settings);
     free(server->read_buffer);
     free(server);
@@ -221,6 +240,7 @@ int server_run(const struct options *options, struct settings *settings, struct 
     server->options = options;
     server->service.log = log;
     server->service.settings = *settings;
+    catalogue_init(&server->service.models, &server->loop, &server->service.settings, log);
     server->service.started = uv_hrtime();
     *settings = (struct settings){0};
     server->read_buffer = malloc(CONNECTION_READ_SIZE);

@@ -29,8 +29,12 @@ struct listener {
 struct reload {
     struct work work;
     struct server *server;
-    struct settings settings;   /* that it is opened with, to be put in force if it can be */
-    struct served_model *model; /* NULL: it could not be opened */
+    struct settings settings; /* that it is opened with, to be put in force if it can be */
+    bool opens;               /* the default model, again */
+    bool afresh;              /* all models are to be loaded anew */
+    struct model_list list;
+    struct served_model *model; /* the default, if it is opened */
+    int status;
     struct hearken_error error;
     const char *without; /* a backend to pass over: of the model in force, or NULL */
     bool running;

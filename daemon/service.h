@@ -6,9 +6,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "catalogue.h"
 #include "log.h"
 #include "request.h"
-#include "served_model.h"
 #include "settings.h"
 #include "workers.h"
 
@@ -18,8 +18,8 @@ struct service {
     struct log *log;
     struct settings settings;
     struct workers *workers;
-    struct served_model *model; /* for new requests */
-    struct live *live;          /* the microphone and who listens to it */
+    struct catalogue models;
+    struct live *live; /* the microphone and who listens to it */
     struct request_totals totals;
     uint64_t started;     /* uv_hrtime */
     unsigned connections; /* open now */

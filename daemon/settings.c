@@ -237,6 +237,11 @@ void settings_finish(struct settings *settings)
     for (size_t i = 0; i < setting_count; i++)
         if (setting_table[i].type == SETTING_TEXT)
             free(*(char **)field(&setting_table[i], settings));
+    for (size_t i = 0; i < settings->model_count; i++) {
+        free(settings->models[i].name);
+        free(settings->models[i].file);
+    }
+    free(settings->models);
     free(settings->listed_words);
     *settings = (struct settings){0};
 }

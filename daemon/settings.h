@@ -28,8 +28,20 @@ enum capture_clients {
     CAPTURE_ALL,
 };
 
+/* [model NAME] of the configuration. */
+struct named_model {
+    char *name, *file;
+};
+
+#define SETTINGS_MODELS_MAX 32
+#define SETTINGS_NAME_MAX   40 /* bytes of a model's name; a section holds little more */
+
 struct settings {
-    char *model_file; /* "": the one installed with the program */
+    char *model_file;            /* "": the one installed with the program */
+    bool model_keep;             /* loaded, also when nobody uses it */
+    float model_release_seconds; /* 0: never */
+    struct named_model *models;  /* [model_count]: besides it */
+    size_t model_count;
 
     char *backend;
     char *plugin_directory; /* "": the library's default */
@@ -119,6 +131,19 @@ int setting_assign_number(const struct setting *setting, struct settings *settin
 
 bool setting_equal(const struct setting *setting, const struct settings *a,
                    const struct settings *b);
+
+/* What sets a model of its own: the name behind "model " in a section's, or NULL. */
+const char *settings_model_name(const char *section);
+
+/* Sets `name` of [model MODEL], which is made if need be. Errors: -EINVAL with the reason, -ENOMEM.
+ */
+int settings_assign_model(struct settings *settings, const char *model, const char *name,
+                          const char *value, struct hearken_error *error);
+
+bool settings_same_models(const struct settings *a, const struct settings *b);
+
+/* All of it; `to` is as init leaves it, or all zeros. Errors: -ENOMEM; `to` is finished then. */
+int settings_copy(struct settings *to, const struct settings *from);
 
 /* Gives `to` the value that `from` has. Errors: -ENOMEM. */
 int setting_copy(const struct setting *setting, struct settings *to, const struct settings *from);

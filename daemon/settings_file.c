@@ -47,10 +47,27 @@ static void complain_of_name(struct reading *reading, const char *section, const
                  name, section, near->name, near->section);
 }
 
+static void assign_model(struct reading *reading, const char *section, const char *name,
+                         const char *value)
+{
+    struct hearken_error error;
+    const char *model = settings_model_name(section);
+    if (settings_assign_model(reading->settings, model, name, value, &error) == 0)
+        return;
+    if (reading->path != NULL)
+        complain(reading, "%.100s: %s", name, error.message);
+    else
+        complain(reading, "%.100s.%.100s: %s", section, name, error.message);
+}
+
 static void assign(struct reading *reading, const char *section, const char *name,
                    const char *value)
 {
     const struct setting *setting = setting_find(section, name);
+    if (settings_model_name(section) != NULL) {
+        assign_model(reading, section, name, value);
+        return;
+    }
     if (setting == NULL) {
         complain_of_name(reading, section, name);
         return;
@@ -134,6 +151,20 @@ int settings_read_file(struct settings *settings, const char *path,
     return reading.problems > 0 ? -EINVAL : 0;
 }
 
+/* A model's name may have dots: the last one parts it from the setting's. */
+static bool split_name(const char *text, size_t length, char section[128], char name[64])
+{
+    const char *dot = memrchr(text, '.', length);
+    if (dot == NULL || dot == text || dot - text > 127 || text + length - dot - 1 > 63 ||
+        text + length == dot + 1)
+        return false;
+    memcpy(section, text, (size_t)(dot - text));
+    section[dot - text] = '\0';
+    memcpy(name, dot + 1, (size_t)(text + length - dot - 1));
+    name[text + length - dot - 1] = '\0';
+    return true;
+}
+
 int settings_apply_override(struct settings *settings, const char *assignment,
                             setting_problem_callback *callback, void *context)
 {
@@ -142,10 +173,9 @@ int settings_apply_override(struct settings *settings, const char *assignment,
         .callback = callback,
         .context = context,
     };
-    char section[64], name[64];
+    char section[128] = "", name[64] = "";
     const char *equals = strchr(assignment, '=');
-    if (equals == NULL || sscanf(assignment, "%63[^.=].%63[^=]", section, name) != 2 ||
-        strlen(section) + 1 + strlen(name) != (size_t)(equals - assignment))
+    if (equals == NULL || !split_name(assignment, (size_t)(equals - assignment), section, name))
         complain(&reading, "--set %.200s: expected section.name=value", assignment);
     else
         assign(&reading, section, name, equals + 1);

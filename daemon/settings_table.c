@@ -14,7 +14,29 @@ const struct setting setting_table[] = {
         .offset = FIELD(model_file),
         .standard = "",
         .meaning = "the model installed with hearkend",
-        .help = "The model to recognise with, a GGUF file.",
+        .help = "The model to recognise with, a GGUF file. A section [model NAME] with a file of "
+                "its own adds one that clients choose by that name.",
+    },
+    {
+        .section = "model",
+        .name = "keep",
+        .type = SETTING_SWITCH,
+        .change = SETTING_RELOAD,
+        .offset = FIELD(model_keep),
+        .standard = "on",
+        .help = "Keep this model loaded. Off releases it too when nobody uses it; the next request "
+                "then waits until it is loaded again.",
+    },
+    {
+        .section = "model",
+        .name = "release_seconds",
+        .type = SETTING_NUMBER,
+        .change = SETTING_RELOAD,
+        .offset = FIELD(model_release_seconds),
+        .maximum = 1000000,
+        .standard = "600",
+        .help = "Models are released when nobody has used them for so long. 0 keeps what has been "
+                "loaded.",
     },
     {
         .section = "compute",

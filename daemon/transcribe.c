@@ -71,19 +71,28 @@ static int check_unused(const json_t *data, struct hearken_error *error)
     return get_text(data, "vad_sensitivity", &text, error);
 }
 
-static int read_name(const json_t *data, const struct served_model *model, const char **code,
-                     struct hearken_error *error)
+/* NULL: there is no such model. */
+static const struct model_entry *read_name(struct transcribe *transcribe, const json_t *data,
+                                           const struct catalogue *models, const char **code,
+                                           struct hearken_error *error)
 {
     const char *name;
-    const char *known = hearken_model_name(model->handle);
-    int status = get_text(data, "name", &name, error);
-    if (status < 0 || name == NULL || strcmp(name, known) == 0)
-        return status;
-    *code = "unknown-model";
-    return refuse(error, "name: got %.100s, expected %.100s or none", name, known);
+    char known[400];
+    if (get_text(data, "name", &name, error) < 0)
+        return NULL;
+    const struct model_entry *entry = catalogue_find(models, name != NULL ? name : "");
+    if (entry == NULL) {
+        catalogue_list_names(models, known, sizeof known);
+        *code = "unknown-model";
+        refuse(error, "name: got %.100s, expected one of: %s", name, known);
+        return NULL;
+    }
+    /* The default has no name of its own, so that it may be another after a reload. */
+    snprintf(transcribe->options.model, sizeof transcribe->options.model, "%s", entry->name);
+    return entry;
 }
 
-static void list_languages(const struct served_model *model, char *text, size_t size)
+static void list_languages(const struct model_facts *model, char *text, size_t size)
 {
     size_t length = 0, index;
     json_t *language;
@@ -94,14 +103,14 @@ static void list_languages(const struct served_model *model, char *text, size_t 
 
 /* "auto" is what some clients say for none. */
 static int read_language(struct transcribe *transcribe, const json_t *data,
-                         const struct served_model *model, const char **code,
+                         const struct model_facts *model, const char **code,
                          struct hearken_error *error)
 {
     const char *language;
     int status = get_text(data, "language", &language, error);
     if (status < 0 || language == NULL || strcmp(language, "auto") == 0)
         return status;
-    if (strlen(language) < sizeof transcribe->language && served_model_speaks(model, language)) {
+    if (strlen(language) < sizeof transcribe->language && model_facts_speaks(model, language)) {
         strcpy(transcribe->language, language);
         return 0;
     }
@@ -240,10 +249,11 @@ static int parse(struct transcribe *transcribe, const json_t *data, const struct
 {
     *code = "bad-value";
     int status = check_unused(data, error);
-    if (status == 0)
-        status = read_name(data, service->model, code, error);
-    if (status == 0)
-        status = read_language(transcribe, data, service->model, code, error);
+    const struct model_entry *model =
+        status == 0 ? read_name(transcribe, data, &service->models, code, error) : NULL;
+    if (model == NULL)
+        return -EINVAL;
+    status = read_language(transcribe, data, &model->facts, code, error);
     json_t *extensions = json_object_get(data, "hearken");
     if (status == 0 && extensions != NULL && !json_is_null(extensions)) {
         if (!json_is_object(extensions))

@@ -22,7 +22,7 @@ struct listen {
     struct hearken_backend_options backend;
     struct hearken_capture_options capture;
     unsigned beam; /* 0: not given */
-    struct option_list settings;
+    struct option_list settings, words, word_files;
 };
 
 #define FIELD(name) offsetof(struct listen, name)
@@ -42,6 +42,14 @@ static const struct option listen_options[] = {
     NUMBER('b', "beam", 1, 16, FIELD(beam), "hypotheses kept; more is slower"),
     LIST('s', "set", "NAME=VALUE", FIELD(settings),
          "a setting of [recognition] in hearkend.conf(5); may be repeated"),
+    LIST('\0', "custom-words", "LIST", FIELD(words),
+         "names and rare words to listen for, between commas, instead of those in the "
+         "configuration; may be repeated"),
+    LIST('\0', "custom-words-file", "FILE", FIELD(word_files),
+         "a file of them, one a line; may be repeated"),
+    STRING('\0', "model", "NAME|FILE", FIELD(model),
+           "the model: one of the daemon's, which hearken status lists (default: its first), or "
+           "with --local a file (default: the one installed)"),
 
     HEADING("Daemon"),
     FLAG('\0', "hold", FIELD(hold), "begin to listen at hearken start or toggle only"),
@@ -60,7 +68,6 @@ static const struct option listen_options[] = {
            "frames a second to ask it for (default: its own)"),
     NUMBER('\0', "channels", 1, HEARKEN_CHANNELS_MAX, FIELD(capture.channels),
            "channels to ask it for (default: its own, at most 2)"),
-    STRING('\0', "model", "FILE", FIELD(model), "the model (default: the one installed)"),
     STRING('\0', "backend", "NAME", FIELD(backend.backend),
            "the plugin that computes (default auto: the best that can run here)"),
     STRING('\0', "plugin-dir", "DIR", FIELD(backend.plugin_directory), "where the plugins are"),
@@ -81,8 +88,8 @@ struct session {
 
 static const char *contradiction(const struct listen *listen)
 {
-    bool names_local = listen->model || listen->backend.backend ||
-                       listen->backend.plugin_directory || listen->backend.threads > 0;
+    bool names_local =
+        listen->backend.backend || listen->backend.plugin_directory || listen->backend.threads > 0;
     bool names_device = listen->capture.device || listen->capture.rate || listen->capture.channels;
     if (listen->local && (listen->address.socket || listen->address.tcp))
         return "--local needs no --socket or --tcp";
@@ -92,8 +99,8 @@ static const char *contradiction(const struct listen *listen)
         return "--device, --rate and --channels go with --local; hearkend has them in its "
                "configuration: [capture] device";
     if (!listen->local && names_local)
-        return "--model, --backend, --plugin-dir and --threads go with --local; hearkend has them "
-               "in its configuration";
+        return "--backend, --plugin-dir and --threads go with --local; hearkend has them in its "
+               "configuration";
     return NULL;
 }
 
@@ -108,6 +115,13 @@ static int read_settings(const struct command *command, const struct listen *lis
     snprintf(beam, sizeof(beam), "beam_width=%u", listen->beam);
     if (listen->beam > 0 && stream_settings_add(settings, beam, &error) < 0)
         return usage_error(command, "--beam %s", error.message);
+    for (size_t i = 0; i < listen->words.count; i++)
+        if (stream_settings_add_words(settings, listen->words.items[i], &error) < 0)
+            return usage_error(command, "--custom-words: %s", error.message);
+    for (size_t i = 0; i < listen->word_files.count; i++)
+        if (stream_settings_add_word_file(settings, listen->word_files.items[i], &error) < 0)
+            return usage_error(command, "--custom-words-file: %s", error.message);
+    settings->model = listen->local ? NULL : listen->model;
     return EXIT_GOOD;
 }
 
@@ -221,7 +235,10 @@ static int run_listen(const struct command *command, int argc, char **argv)
         return usage_error(command, "%s", error.message);
     struct session session = {.listen = &listen};
     int code = read_settings(command, &listen, &session.settings);
-    return code == EXIT_GOOD ? open_and_run(&session) : code;
+    if (code == EXIT_GOOD)
+        code = open_and_run(&session);
+    stream_settings_finish(&session.settings);
+    return code;
 }
 
 const struct command listen_command = {

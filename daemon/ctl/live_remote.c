@@ -62,8 +62,7 @@ static int ask(struct exchange *exchange, struct hearken_error *error)
     json_t *request = json_pack("{s:{s:b, s:b, s:b, s:b}}", "hearken", "words", 1, "voice_events",
                                 1, "meter", 1, "hold", options->hold);
     int result = -ENOMEM;
-    if (request &&
-        stream_settings_describe(options->settings, json_object_get(request, "hearken")) == 0)
+    if (request && stream_settings_describe(options->settings, request) == 0)
         result = put(exchange, "hearken-listen", request, error);
     else
         hearken_fail(error, -ENOMEM, "%s", strerror(ENOMEM));

@@ -57,7 +57,7 @@ static int put_opening(struct conversation *conversation, const struct stream_se
 {
     json_t *request = json_pack("{s:{s:b, s:b, s:b}}", "hearken", "events", 1, "words", 1,
                                 "alignment", conversation->recognition->picture != NULL);
-    if (!request || stream_settings_describe(settings, json_object_get(request, "hearken")) < 0) {
+    if (!request || stream_settings_describe(settings, request) < 0) {
         json_decref(request);
         return no_memory(error);
     }

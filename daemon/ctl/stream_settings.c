@@ -36,6 +36,7 @@ static const struct field fields[] = {
     FIELD(no_speech_threshold, REAL, 0, 1),
     FIELD(log_probability_threshold, REAL, -100, 0),
     FIELD(compression_threshold, REAL, 1, 1000),
+    FIELD(custom_words_boost, REAL, 0, 10),
     FIELD(partial_seconds, REAL, 0, 28),
     FIELD(partial_share, REAL, 0, 1),
     FIELD(voice, SWITCH, 0, 1),
@@ -111,9 +112,16 @@ int stream_settings_add(struct stream_settings *settings, const char *text,
     return 0;
 }
 
+void stream_settings_finish(struct stream_settings *settings)
+{
+    free(settings->words);
+    *settings = (struct stream_settings){0};
+}
+
 void stream_settings_apply(const struct stream_settings *settings,
                            struct hearken_stream_options *options)
 {
+    options->custom_words = settings->words;
     for (size_t i = 0; i < settings->count; i++) {
         const struct stream_setting *setting = &settings->items[i];
         const struct field *field = find(setting->name, strlen(setting->name));
@@ -134,8 +142,26 @@ static json_t *describe(const struct field *field, double value)
     return field->type == WHOLE ? json_integer((json_int_t)value) : json_real(value);
 }
 
-int stream_settings_describe(const struct stream_settings *settings, json_t *extension)
+/* A text of lines as a list of them. */
+static json_t *describe_words(const char *words)
 {
+    json_t *list = json_array();
+    int result = 0;
+    while (result == 0 && *words) {
+        size_t length = strcspn(words, "\n");
+        if (length > 0)
+            result = json_array_append_new(list, json_stringn(words, length));
+        words += length + (words[length] == '\n');
+    }
+    if (result == 0)
+        return list;
+    json_decref(list);
+    return NULL;
+}
+
+int stream_settings_describe(const struct stream_settings *settings, json_t *request)
+{
+    json_t *extension = json_object_get(request, "hearken");
     for (size_t i = 0; i < settings->count; i++) {
         const struct stream_setting *setting = &settings->items[i];
         const struct field *field = find(setting->name, strlen(setting->name));
@@ -143,5 +169,10 @@ int stream_settings_describe(const struct stream_settings *settings, json_t *ext
         if (json_object_set_new(extension, setting->name, value) < 0)
             return -ENOMEM;
     }
+    if (settings->words &&
+        json_object_set_new(extension, "custom_words", describe_words(settings->words)) < 0)
+        return -ENOMEM;
+    if (settings->model && json_object_set_new(request, "name", json_string(settings->model)) < 0)
+        return -ENOMEM;
     return 0;
 }

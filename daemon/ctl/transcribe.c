@@ -25,7 +25,7 @@ struct transcribe {
     bool no_file_name, quiet;
 
     unsigned beam; /* 0: not given */
-    struct option_list settings;
+    struct option_list settings, words, word_files;
     unsigned parallel;
 };
 
@@ -55,6 +55,14 @@ static const struct option transcribe_options[] = {
     NUMBER('b', "beam", 1, 16, FIELD(beam), "hypotheses kept; more is slower"),
     LIST('s', "set", "NAME=VALUE", FIELD(settings),
          "a setting of [recognition] in hearkend.conf(5), for these recordings; may be repeated"),
+    LIST('\0', "custom-words", "LIST", FIELD(words),
+         "names and rare words to listen for, between commas, instead of those in the "
+         "configuration; may be repeated"),
+    LIST('\0', "custom-words-file", "FILE", FIELD(word_files),
+         "a file of them, one a line; may be repeated"),
+    STRING('m', "model", "NAME|FILE", FIELD(model),
+           "the model: one of the daemon's, which hearken status lists (default: its first), or "
+           "with --local a file (default: the one installed)"),
     NUMBER('j', "jobs", 1, 256, FIELD(parallel),
            "files recognised at the same time (default 1); results keep the order given"),
 
@@ -67,7 +75,6 @@ static const struct option transcribe_options[] = {
 
     HEADING("Without a daemon"),
     FLAG('\0', "local", FIELD(local), "open the model in this process"),
-    STRING('m', "model", "FILE", FIELD(model), "the model (default: the one installed)"),
     STRING('\0', "backend", "NAME", FIELD(backend.backend),
            "the plugin that computes (default auto: the best that can run here)"),
     STRING('\0', "plugin-dir", "DIR", FIELD(backend.plugin_directory), "where the plugins are"),
@@ -94,9 +101,8 @@ static bool is_subtitle(const struct transcribe *transcribe)
 
 static bool names_local_option(const struct transcribe *transcribe)
 {
-    return transcribe->model || transcribe->backend.backend ||
-           transcribe->backend.plugin_directory || transcribe->backend.cpu_mask ||
-           transcribe->backend.threads > 0;
+    return transcribe->backend.backend || transcribe->backend.plugin_directory ||
+           transcribe->backend.cpu_mask || transcribe->backend.threads > 0;
 }
 
 static size_t count_standard_inputs(char *const *files)
@@ -127,8 +133,8 @@ static const char *contradiction(const struct transcribe *transcribe, char *cons
         !transcribe->output_directory)
         return "--attention in the terminal goes with text, or name an --output";
     if (!transcribe->local && names_local_option(transcribe))
-        return "--model, --backend, --plugin-dir, --cpu-mask and --threads go with --local; "
-               "hearkend has them in its configuration";
+        return "--backend, --plugin-dir, --cpu-mask and --threads go with --local; hearkend has "
+               "them in its configuration";
     if (transcribe->local && (transcribe->address.socket || transcribe->address.tcp))
         return "--local needs no --socket or --tcp";
     if (!transcribe->raw && !raw_default)
@@ -151,6 +157,13 @@ static int read_settings(const struct command *command, const struct transcribe 
     snprintf(beam, sizeof(beam), "beam_width=%u", transcribe->beam);
     if (transcribe->beam > 0 && stream_settings_add(settings, beam, &error) < 0)
         return usage_error(command, "--beam %s", error.message);
+    for (size_t i = 0; i < transcribe->words.count; i++)
+        if (stream_settings_add_words(settings, transcribe->words.items[i], &error) < 0)
+            return usage_error(command, "--custom-words: %s", error.message);
+    for (size_t i = 0; i < transcribe->word_files.count; i++)
+        if (stream_settings_add_word_file(settings, transcribe->word_files.items[i], &error) < 0)
+            return usage_error(command, "--custom-words-file: %s", error.message);
+    settings->model = transcribe->local ? NULL : transcribe->model;
     return EXIT_GOOD;
 }
 
@@ -205,11 +218,12 @@ static int run_transcribe(const struct command *command, int argc, char **argv)
         .quiet = transcribe.quiet,
     };
     int code = read_settings(command, &transcribe, &batch.settings);
-    if (code != EXIT_GOOD)
-        return code;
-    if (transcribe.local)
-        return run_local(&transcribe, &batch, argv, (size_t)count);
-    return batch_run(&batch, argv, (size_t)count);
+    if (code == EXIT_GOOD && transcribe.local)
+        code = run_local(&transcribe, &batch, argv, (size_t)count);
+    else if (code == EXIT_GOOD)
+        code = batch_run(&batch, argv, (size_t)count);
+    stream_settings_finish(&batch.settings);
+    return code;
 }
 
 const struct command transcribe_command = {

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: MIT
+#include "settings.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "listed_words.h"
+
+#define PREFIX "model "
+
+/* ---- [model NAME] ---- */
+
+const char *settings_model_name(const char *section)
+{
+    if (strncmp(section, PREFIX, strlen(PREFIX)) != 0)
+        return NULL;
+    return section + strlen(PREFIX) + strspn(section + strlen(PREFIX), " \t");
+}
+
+static int check_name(const char *name, struct hearken_error *error)
+{
+    size_t length = strlen(name);
+    if (length == 0 || length > SETTINGS_NAME_MAX)
+        return hearken_fail(error, -EINVAL,
+                            "[model NAME]: the name has %zu bytes, expected 1 to %d", length,
+                            SETTINGS_NAME_MAX);
+    for (const char *c = name; *c != '\0'; c++)
+        if ((unsigned char)*c < ' ' || *c == ',' || *c == 0x7f)
+            return hearken_fail(error, -EINVAL,
+                                "[model NAME]: the name has a comma or a control character");
+    return 0;
+}
+
+static struct named_model *find(const struct settings *settings, const char *name)
+{
+    for (size_t i = 0; i < settings->model_count; i++)
+        if (strcmp(settings->models[i].name, name) == 0)
+            return &settings->models[i];
+    return NULL;
+}
+
+static struct named_model *add(struct settings *settings, const char *name,
+                               struct hearken_error *error)
+{
+    if (settings->model_count == SETTINGS_MODELS_MAX) {
+        hearken_fail(error, -EINVAL, "more than %d models", SETTINGS_MODELS_MAX);
+        return NULL;
+    }
+    hearken_fail(error, -ENOMEM, "out of memory");
+    struct named_model *grown =
+        realloc(settings->models, (settings->model_count + 1) * sizeof *grown);
+    if (grown == NULL)
+        return NULL;
+    settings->models = grown;
+    struct named_model *model = &grown[settings->model_count];
+    *model = (struct named_model){strdup(name), strdup("")};
+    if (model->name == NULL || model->file == NULL) {
+        free(model->name);
+        free(model->file);
+        return NULL;
+    }
+    settings->model_count++;
+    return model;
+}
+
+int settings_assign_model(struct settings *settings, const char *model, const char *name,
+                          const char *value, struct hearken_error *error)
+{
+    if (check_name(model, error) < 0)
+        return -EINVAL;
+    if (strcmp(name, "file") != 0)
+        return hearken_fail(error, -EINVAL, "no such setting in section [model %s], expected file",
+                            model);
+    if (*value == '\0')
+        return hearken_fail(error, -EINVAL, "got nothing, expected a model file");
+    struct named_model *named = find(settings, model);
+    if (named == NULL)
+        named = add(settings, model, error);
+    if (named == NULL)
+        return -EINVAL;
+    char *copy = strdup(value);
+    if (copy == NULL)
+        return hearken_fail(error, -ENOMEM, "out of memory");
+    free(named->file);
+    named->file = copy;
+    return 0;
+}
+
+bool settings_same_models(const struct settings *a, const struct settings *b)
+{
+    if (a->model_count != b->model_count)
+        return false;
+    for (size_t i = 0; i < a->model_count; i++)
+        if (strcmp(a->models[i].name, b->models[i].name) != 0 ||
+            strcmp(a->models[i].file, b->models[i].file) != 0)
+            return false;
+    return true;
+}
+
+/* ---- All of it ---- */
+
+int settings_copy(struct settings *to, const struct settings *from)
+{
+    struct hearken_error error;
+    int status = 0;
+    for (size_t i = 0; i < setting_count && status == 0; i++)
+        status = setting_copy(&setting_table[i], to, from);
+    for (size_t i = 0; i < from->model_count && status == 0; i++)
+        status =
+            settings_assign_model(to, from->models[i].name, "file", from->models[i].file, &error);
+    if (status == 0)
+        status = listed_words_copy(to, from);
+    if (status == 0)
+        return 0;
+    settings_finish(to);
+    return -ENOMEM;
+}
