@@ -450,6 +450,11 @@ uint32_t custom_words_longest(const struct custom_words *words)
     return words->longest;
 }
 
+uint32_t custom_words_written(const struct custom_words *words, struct word_match match)
+{
+    return match.earned + words->nodes[match.node].characters;
+}
+
 uint32_t custom_words_hoped(const struct custom_words *words, struct word_match match)
 {
     return match.earned + words->nodes[match.node].longest;

@@ -47,7 +47,8 @@ struct word_match custom_words_advance(const struct custom_words *words, struct 
 uint32_t custom_words_earned(const struct custom_words *words, struct word_match match);
 uint32_t custom_words_earned_at_end(const struct custom_words *words, struct word_match match);
 
-/* What it will have earned if it goes on to the end of the longest word that it may be in. */
+/* With what is written of a word that may go on, and with all of the longest such word. */
+uint32_t custom_words_written(const struct custom_words *words, struct word_match match);
 uint32_t custom_words_hoped(const struct custom_words *words, struct word_match match);
 
 /* The longest word, in characters: no token makes a text hope for more than that. */

@@ -4,6 +4,13 @@
 #include <math.h>
 #include <stdlib.h>
 
+/*
+ * Share that what is still to be written of a word counts among candidates: with none, long words
+ * are not begun; with all of it, those that are begun in vain fill the lane (docs/custom-words.md
+ * has figures).
+ */
+#define HOPE 0.3f
+
 /* A candidate of the lane and what it may come to. */
 struct hope {
     struct candidate candidate;
@@ -112,8 +119,10 @@ static bool may_reach(const struct search *s, const struct hypothesis *h, float 
 
 static void take_hope(struct search *s, const struct candidate *candidate, float floor)
 {
-    uint32_t characters = custom_words_hoped(s->options->words, candidate->match);
-    const struct hope hope = {*candidate, candidate->score + worth(s, characters)};
+    const struct custom_words *words = s->options->words;
+    float written = worth(s, custom_words_written(words, candidate->match));
+    float hoped = fmaxf(written, worth(s, custom_words_hoped(words, candidate->match)));
+    const struct hope hope = {*candidate, candidate->score + written + HOPE * (hoped - written)};
     if (hope.score >= floor)
         queue_up(s->lane, &hope);
 }

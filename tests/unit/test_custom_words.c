@@ -114,6 +114,7 @@ static void test_hopes(void)
     CU_ASSERT(custom_words_within(match));
     CU_ASSERT_EQUAL(custom_words_hoped(made, match), 10);
     CU_ASSERT_EQUAL(custom_words_earned(made, match), 0);
+    CU_ASSERT_EQUAL(custom_words_written(made, match), 3);
     match = custom_words_advance(made, match, 1);
     CU_ASSERT_EQUAL(custom_words_hoped(made, match), 10);
     struct word_match other = custom_words_advance(made, match, 3); /* a new word */
