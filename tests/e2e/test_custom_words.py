@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: MIT
+"""Lists of custom words: from the configuration, a file, a request, the client."""
+
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import StartDaemon
+from programs import HEARKEND, RANDOM_MODELS, Daemon, alone, run, wait_until
+from sounds import SHORT, pcm
+from talking import answer, error_of, text_of, transcribed
+
+MODEL = RANDOM_MODELS["transformer"]
+BOOST = {"recognition.custom_words_boost": "3"}
+WORD = "you"  # that the random network does not write by itself
+
+
+def plain() -> str:
+    return alone(MODEL, SHORT).replace("\n", " ").strip()
+
+
+def with_word() -> str:
+    options = ("--custom-words", WORD, "--set", "custom_words_boost=3")
+    text = alone(MODEL, SHORT, *options).replace("\n", " ").strip()
+    assert WORD in text.split() and WORD not in plain().split()
+    return text
+
+
+def ask(daemon: Daemon, own: dict[str, Any], **request: Any) -> str:
+    return text_of(answer(daemon.socket, pcm(SHORT), request | {"hearken": own}))
+
+
+def test_words_of_a_request(start_daemon: StartDaemon) -> None:
+    daemon = start_daemon(MODEL, BOOST)
+    assert transcribed(daemon.socket, pcm(SHORT)) == plain()
+    assert ask(daemon, {"custom_words": [WORD]}) == with_word()
+    assert ask(daemon, {"custom_words": []}) == plain()
+    assert ask(daemon, {"custom_words": ["Xylophon", "Łódź", "New York"]}) == plain()
+    assert ask(daemon, {"custom_words": [WORD], "custom_words_boost": 0}) == plain()
+    assert ask(daemon, {}, transcript_names=[WORD]) == with_word()
+    assert ask(daemon, {}, transcript_terms=["x" * 200, WORD]) == with_word()
+
+
+def test_words_of_the_configuration(start_daemon: StartDaemon, folder: Path) -> None:
+    file = folder / "words"
+    file.write_text("Łódź\n\n")
+    setting = {"recognition.custom_words_file": str(file)}
+    daemon = start_daemon(MODEL, BOOST | setting | {"recognition.custom_words": f"Ada, {WORD}"})
+    assert transcribed(daemon.socket, pcm(SHORT)) == with_word()
+    assert ask(daemon, {"custom_words": ["Ada"]}) == plain(), "a request's list takes its place"
+    daemon.settings["recognition.custom_words"] = "Ada"
+    file.write_text("Ada\n")
+    for expected in (plain(), with_word()):
+        daemon.write_configuration()
+        before = daemon.log().count("reloaded")
+        daemon.signal(signal.SIGHUP)
+        wait_until(lambda b=before: daemon.log().count("reloaded") > b, "the reload")
+        assert transcribed(daemon.socket, pcm(SHORT)) == expected
+        file.write_text(f"{WORD}\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("you", "custom_words: expected a list of strings"),
+        (["you", 1], "custom_words: expected a list of strings"),
+        (["x" * 101], "custom words: line 1 has 101 bytes, expected up to 100"),
+        (["a"] * 2001, "custom words: there are more than 2000"),
+        (["a\tb", "a\u0007"], "custom words: line 2 is not text in UTF-8"),
+    ],
+)
+def test_lists_that_are_refused(daemon: Daemon, words: object, said: str) -> None:
+    error = error_of(answer(daemon.socket, pcm(SHORT), {"hearken": {"custom_words": words}}))
+    assert error.code == "bad-value" and said in error.text
+    assert transcribed(daemon.socket, pcm(SHORT))
+
+
+def test_long_lists(daemon: Daemon) -> None:
+    names = [f"Name{i}" for i in range(3000)]
+    assert ask(daemon, {"custom_words": names[:2000]})
+    assert ask(daemon, {}, transcript_names=names, transcript_terms=names)
+
+
+def test_files_that_are_refused(folder: Path) -> None:
+    file = folder / "words"
+    configuration = folder / "c"
+    configuration.write_text(f"[recognition]\ncustom_words_file = {file}\n")
+    command = ("--config", configuration, "--check-config")
+    for content, said in (
+        (None, "No such file"),
+        (b"a\n" + b"x" * 101, f"{file}: custom words: line 2 has 101 bytes"),
+        (b"a\xff", f"{file}: custom words: line 1 is not text in UTF-8"),
+        (b"a\0b", "expected text, a word or phrase a line"),
+    ):
+        if content is not None:
+            file.write_bytes(content)
+        checked = run(*command, folder=folder, program=HEARKEND)
+        assert checked.returncode == 2 and said in checked.stderr.decode(), checked
+
+
+def test_client(start_daemon: StartDaemon, folder: Path) -> None:
+    daemon = start_daemon(MODEL, BOOST)
+    file = folder / "words"
+    file.write_text(f"Ada\n{WORD}\n")
+    at = ("transcribe", "--socket", daemon.socket, "--quiet", SHORT)
+    for options in (("--custom-words", f"Ada,{WORD}"), ("--custom-words-file", file)):
+        assert run(*at, *options, folder=folder).stdout.decode().strip() == with_word()
+    wrong = run(*at, "--custom-words", "x" * 101, folder=folder)
+    assert wrong.returncode == 2 and b"line 1 has 101 bytes" in wrong.stderr
+    wrong = run(*at, "--custom-words-file", folder / "none", folder=folder)
+    assert wrong.returncode == 2 and b"No such file" in wrong.stderr
+
+
+def test_partial_texts(start_daemon: StartDaemon) -> None:
+    """The last text is the one with the word, however it was looked at before."""
+    daemon = start_daemon(MODEL, BOOST)
+    own = {"custom_words": [WORD], "events": True, "partial_seconds": 0.4, "partial_share": 0}
+    events = answer(daemon.socket, pcm(SHORT), {"hearken": own})
+    assert any(event.data.get("type") == "partial" for event in events)
+    assert WORD in text_of(events).split()
