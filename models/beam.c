@@ -120,16 +120,42 @@ float search_weigh(const struct search *s, float speller_score, float ctc_score)
     return (1 - weight) * speller_score + weight * ctc_score;
 }
 
-float search_normalise(const struct search *s, float score, uint32_t count)
+static float normalise(const struct search *s, float score, uint32_t count)
 {
     return score / powf((float)(count + 1), s->options->length_penalty);
+}
+
+static float score_of(const struct search *s, const struct hypothesis *h)
+{
+    return normalise(s, search_weigh(s, h->speller_score, h->ctc_score), h->count);
+}
+
+/* The best text of the beam that has ended, or NULL. */
+static const struct hypothesis *best_of_beam(const struct search *s)
+{
+    const struct hypothesis *best = NULL;
+    for (uint32_t i = 0; i < s->ended_count; i++)
+        if (!best || score_of(s, &s->ended[i]) > score_of(s, best))
+            best = &s->ended[i];
+    return best;
+}
+
+float search_worth(const struct search *s, float score, float bonus, uint32_t count)
+{
+    const struct hypothesis *best = bonus > 0 ? best_of_beam(s) : NULL;
+    return normalise(s, score, count) + normalise(s, bonus, best ? best->count : count);
+}
+
+static float worth(const struct search *s, const struct hypothesis *h)
+{
+    float score = search_weigh(s, h->speller_score, h->ctc_score);
+    return search_worth(s, score, h->bonus, h->count);
 }
 
 /* As its own kind is compared: what listed words earn counts in the lane only. */
 static float normalised(const struct search *s, const struct hypothesis *h)
 {
-    float score = search_weigh(s, h->speller_score, h->ctc_score);
-    return search_normalise(s, h->favoured ? score + h->bonus : score, h->count);
+    return h->favoured ? worth(s, h) : score_of(s, h);
 }
 
 /* Keeps the best of those that have ended, so many as there may be live ones of the kind. */
@@ -347,13 +373,6 @@ static bool step(struct search *s, struct hearken_matrix *logits, uint32_t *look
         return false;
     *logits = speller_step(s->speller, s->pass, parents, tokens, s->live_count);
     return true;
-}
-
-/* What listed words earn counts. */
-static float worth(const struct search *s, const struct hypothesis *h)
-{
-    float score = search_weigh(s, h->speller_score, h->ctc_score) + h->bonus;
-    return search_normalise(s, score, h->count);
 }
 
 const struct hypothesis *search_best(const struct search *s)

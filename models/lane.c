@@ -199,9 +199,10 @@ static bool may_still_win(const struct search *s, const struct hope *hope)
     const struct hypothesis *best = search_best(s);
     if (!best)
         return true;
-    float score = search_weigh(s, best->speller_score, best->ctc_score) + best->bonus;
-    return search_normalise(s, hope->score, s->live[hope->candidate.parent].count) >
-           search_normalise(s, score, best->count);
+    float score = search_weigh(s, best->speller_score, best->ctc_score);
+    float bonus = hope->score - hope->candidate.score;
+    return search_worth(s, hope->candidate.score, bonus, s->live[hope->candidate.parent].count) >
+           search_worth(s, score, best->bonus, best->count);
 }
 
 uint32_t lane_choose(struct search *s, uint32_t chosen, float floor, uint32_t first_look,

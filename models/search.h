@@ -66,10 +66,15 @@ void search_take_next(struct search *search, uint32_t count);
  * them. False on an error. */
 bool search_read_looks(struct search *search, uint32_t first, uint32_t rows);
 
-/* The score of both, without what listed words earn; and log-probability / length^penalty, the end
- * counting as a token. */
+/* The score of both, without what listed words earn. */
 float search_weigh(const struct search *search, float speller_score, float ctc_score);
-float search_normalise(const struct search *search, float score, uint32_t count);
+
+/*
+ * What a text of `count` tokens is worth in the end: score / length^penalty, the end counting as a
+ * token, and the bonus of listed words by the length of the best text that was found without them,
+ * so that it makes no text better to be short.
+ */
+float search_worth(const struct search *search, float score, float bonus, uint32_t count);
 
 /* The CTC score of a hypothesis with one more token; 0 without a CTC head. */
 float search_score_ctc(struct search *search, const struct hypothesis *hypothesis, uint32_t token);

@@ -12,7 +12,7 @@ from sounds import SHORT, pcm
 from talking import answer, error_of, text_of, transcribed
 
 MODEL = RANDOM_MODELS["transformer"]
-BOOST = {"recognition.custom_words_boost": "3"}
+BOOST = {"recognition.custom_words_boost": "5"}
 WORD = "you"  # that the random network does not write by itself
 
 
@@ -20,8 +20,8 @@ def plain() -> str:
     return alone(MODEL, SHORT).replace("\n", " ").strip()
 
 
-def with_word() -> str:
-    options = ("--custom-words", WORD, "--set", "custom_words_boost=3")
+def with_word(words: str = WORD) -> str:
+    options = ("--custom-words", words, "--set", "custom_words_boost=5")
     text = alone(MODEL, SHORT, *options).replace("\n", " ").strip()
     assert WORD in text.split() and WORD not in plain().split()
     return text
@@ -47,11 +47,11 @@ def test_words_of_the_configuration(start_daemon: StartDaemon, folder: Path) -> 
     file.write_text("Łódź\n\n")
     setting = {"recognition.custom_words_file": str(file)}
     daemon = start_daemon(MODEL, BOOST | setting | {"recognition.custom_words": f"Ada, {WORD}"})
-    assert transcribed(daemon.socket, pcm(SHORT)) == with_word()
+    assert transcribed(daemon.socket, pcm(SHORT)) == with_word(f"Łódź,Ada,{WORD}")
     assert ask(daemon, {"custom_words": ["Ada"]}) == plain(), "a request's list takes its place"
     daemon.settings["recognition.custom_words"] = "Ada"
     file.write_text("Ada\n")
-    for expected in (plain(), with_word()):
+    for expected in (plain(), with_word(f"Ada,{WORD}")):
         daemon.write_configuration()
         before = daemon.log().count("reloaded")
         daemon.signal(signal.SIGHUP)
@@ -104,8 +104,9 @@ def test_client(start_daemon: StartDaemon, folder: Path) -> None:
     file = folder / "words"
     file.write_text(f"Ada\n{WORD}\n")
     at = ("transcribe", "--socket", daemon.socket, "--quiet", SHORT)
-    for options in (("--custom-words", f"Ada,{WORD}"), ("--custom-words-file", file)):
-        assert run(*at, *options, folder=folder).stdout.decode().strip() == with_word()
+    listed = f"Ada,{WORD}"
+    for options in (("--custom-words", listed), ("--custom-words-file", file)):
+        assert run(*at, *options, folder=folder).stdout.decode().strip() == with_word(listed)
     wrong = run(*at, "--custom-words", "x" * 101, folder=folder)
     assert wrong.returncode == 2 and b"line 1 has 101 bytes" in wrong.stderr
     wrong = run(*at, "--custom-words-file", folder / "none", folder=folder)

@@ -752,6 +752,32 @@ static void test_probability_of_no_speech(void)
     }
 }
 
+/* Of four hypotheses only the last one goes on: as it would have alone. */
+static void test_fewer_hypotheses(void)
+{
+    for (uint32_t kind = 0; kind < 2; kind++) {
+        struct session s;
+        srand(7);
+        open_session(&s, network_of(kind ? transformer_shape(3) : recurrent_shape(3)));
+        listen_to_noise(&s, 30);
+        uint32_t texts[4] = {4, 5, 6, 7}, first[4] = {0};
+        float *expected = malloc(s.vocabulary * sizeof(*expected));
+        float *found = malloc(s.vocabulary * sizeof(*found));
+        speller_start(s.speller, &s.pass);
+        speller_step(s.speller, &s.pass, first, &texts[3], 1);
+        pass_read(&s.pass, speller_step(s.speller, &s.pass, first, texts, 1), expected);
+        speller_start(s.speller, &s.pass);
+        speller_step(s.speller, &s.pass, first, texts, 4);
+        pass_read(&s.pass, speller_step(s.speller, &s.pass, &(uint32_t){3}, texts, 1), found);
+        CU_ASSERT_EQUAL(s.pass.error, 0);
+        for (uint32_t i = 0; i < s.vocabulary; i++)
+            CU_ASSERT(fabsf(expected[i] - found[i]) < 1e-4f);
+        free(expected);
+        free(found);
+        close_session(&s);
+    }
+}
+
 void add_beam_tests(void)
 {
     CU_pSuite suite = CU_add_suite("beam", NULL, NULL);
@@ -761,6 +787,7 @@ void add_beam_tests(void)
     CU_ADD_TEST(suite, test_against_plain_search);
     CU_ADD_TEST(suite, test_same_again);
     CU_ADD_TEST(suite, test_no_more_than_asked_for);
+    CU_ADD_TEST(suite, test_fewer_hypotheses);
     CU_ADD_TEST(suite, test_all_positions);
     CU_ADD_TEST(suite, test_loops_end);
     CU_ADD_TEST(suite, test_loops_are_left);
