@@ -169,6 +169,24 @@ def check_events(events: list[dict[str, Any]]) -> None:
     assert all(a["end"] <= b["start"] + 0.01 for a, b in pairwise(finals))
 
 
+def test_a_model_by_name(start_daemon: StartDaemon, server: SoundServer, folder: Path) -> None:
+    """It is loaded while one speaks, and released when nobody listens with it any more."""
+    settings = SETTINGS | {"model real.file": str(REAL_MODEL), "model.release_seconds": "0.2"}
+    daemon = start_daemon(settings=settings, extra_environment=server.environment)
+    with listener(folder, *at(daemon), "--model", "real") as listens:
+        listens.wait_until_heard()
+        server.play("mic", LONG)
+        listens.wait_for(lambda: len(listens.lines()) == 1, "a line")
+        text = run("transcribe", *at(daemon), "--model", "real", LONG, folder=folder).stdout
+        assert_like_the_file(words(listens.lines()[0]), words(text.decode()))
+        assert "released model" not in daemon.log()
+        listens.stop()
+    wait_until(lambda: "released model real" in daemon.log(), "the model to be released")
+    with listener(folder, *at(daemon), "--model", "another") as listens:
+        listens.process.wait(PATIENCE)
+        assert "got another, expected one of: hearken-test-recurrent, real" in listens.said()
+
+
 def test_plain_lines(daemon: Daemon, server: SoundServer, folder: Path) -> None:
     """Only final text, each line as soon as it is there."""
     with listener(folder, *at(daemon)) as listens:
