@@ -214,7 +214,11 @@ void catalogue_init(struct catalogue *catalogue, uv_loop_t *loop, const struct s
     *catalogue = (struct catalogue){
         .log = log,
         .settings = settings,
-        .home = {.context = catalogue, .loaded = on_loaded, .idle = on_idle, .lost = on_lost},
+        .home = {.loop = loop,
+                 .context = catalogue,
+                 .loaded = on_loaded,
+                 .idle = on_idle,
+                 .lost = on_lost},
     };
     uv_timer_init(loop, &catalogue->timer);
     catalogue->timer.data = catalogue;
@@ -236,9 +240,12 @@ static bool is_same_file(const struct model_entry *a, const struct model_entry *
            x->st_mtim.tv_nsec == y->st_mtim.tv_nsec;
 }
 
-/* The new entry takes over what is loaded for the old one. */
+/* The new entry takes over what is loaded for the old one, if that is on the best backend. */
 static void inherit(struct model_entry *entry, struct model_entry *old)
 {
+    const struct served_model *model = old->model;
+    if (model != NULL && model->state == SERVED_READY && (model->elsewhere || model->lost))
+        return;
     entry->model = old->model;
     entry->backend = old->backend;
     old->model = NULL;

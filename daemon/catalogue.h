@@ -43,11 +43,11 @@ int model_list_read(struct model_list *list, const struct settings *settings,
                     struct hearken_error *error);
 void model_list_finish(struct model_list *list);
 
-/* Nothing but the names of functions and the loop: no model yet. */
+/* Without any model yet. The loop and the settings must outlive it. */
 void catalogue_init(struct catalogue *catalogue, uv_loop_t *loop, const struct settings *settings,
                     struct log *log);
 
-/* When no request has a model any more, and the workers are gone. */
+/* When no request has a model any more, and the loop does not run. */
 void catalogue_finish(struct catalogue *catalogue);
 
 /*

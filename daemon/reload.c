@@ -44,7 +44,8 @@ static bool needs_default(const struct server *server, const struct settings *se
     const struct served_model *model = entry->model;
     if (!setting_equal(file, settings, &server->service.settings))
         return true;
-    return model != NULL && (model->elsewhere || model->lost || served_model_file_changed(model));
+    return model != NULL && model->state == SERVED_READY &&
+           (model->elsewhere || model->lost || served_model_file_changed(model));
 }
 
 /* Takes over the settings. */

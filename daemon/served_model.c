@@ -6,11 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct served_model *model_of(struct work *work)
-{
-    return (struct served_model *)((char *)work - offsetof(struct served_model, work));
-}
-
 /* ---- Opening and closing ---- */
 
 static const char *text_or_null(const char *text)
@@ -27,40 +22,34 @@ static void free_model(struct served_model *model)
 
 /* Large memory that was given back goes to the system at once; malloc keeps the rest unless it is
  * told not to. */
-static enum work_outcome close_in_worker(struct work *work)
+static void close_in_thread(uv_work_t *work)
 {
-    struct served_model *model = model_of(work);
+    struct served_model *model = work->data;
     hearken_model_destroy(model->handle);
     model->handle = NULL;
     malloc_trim(0);
-    return WORK_END;
 }
 
-static void deliver_nothing(struct work *work)
+static void closed(uv_work_t *work, int status)
 {
-    (void)work;
-}
-
-static void closed(struct work *work)
-{
-    struct served_model *model = model_of(work);
+    struct served_model *model = work->data;
+    (void)status;
     model->home->busy--;
     free_model(model);
 }
 
 static void close_model(struct served_model *model)
 {
-    if (model->home == NULL || model->home->workers == NULL || model->handle == NULL) {
+    if (model->home == NULL || model->handle == NULL) {
         free_model(model);
         return;
     }
-    model->work = (struct work){
-        .run = close_in_worker,
-        .deliver = deliver_nothing,
-        .ended = closed,
-    };
+    model->work.data = model;
     model->home->busy++;
-    workers_submit(model->home->workers, &model->work);
+    if (uv_queue_work(model->home->loop, &model->work, close_in_thread, closed) == 0)
+        return;
+    model->home->busy--;
+    free_model(model);
 }
 
 /* ---- On which backend ---- */
@@ -143,7 +132,7 @@ int served_model_open(const char *file, const struct settings *settings, const c
 /* ---- Loading while others are served ---- */
 
 struct loading {
-    struct work work;
+    uv_work_t work;
     struct settings settings; /* a copy */
     char *without;            /* or NULL */
     struct log *log;
@@ -151,13 +140,12 @@ struct loading {
     int status;
 };
 
-static enum work_outcome load(struct work *work)
+static void load(uv_work_t *work)
 {
-    struct loading *loading = (struct loading *)((char *)work - offsetof(struct loading, work));
+    struct loading *loading = work->data;
     struct served_model *model = loading->model;
     loading->status =
         open_handle(model, &loading->settings, loading->without, loading->log, &model->problem);
-    return WORK_END;
 }
 
 static void free_loading(struct loading *loading)
@@ -168,10 +156,11 @@ static void free_loading(struct loading *loading)
 }
 
 /* Those who wait may wait for something else from then on. */
-static void loaded(struct work *work)
+static void loaded(uv_work_t *work, int status)
 {
-    struct loading *loading = (struct loading *)((char *)work - offsetof(struct loading, work));
+    struct loading *loading = work->data;
     struct served_model *model = loading->model;
+    (void)status;
     model->state = loading->status < 0 ? SERVED_FAILED : SERVED_READY;
     model->home->busy--;
     free_loading(loading);
@@ -202,9 +191,10 @@ struct served_model *served_model_load(struct model_home *home, const char *file
     if (model->file == NULL || (without != NULL && loading->without == NULL) ||
         settings_copy(&loading->settings, settings) < 0)
         goto fail;
-    loading->work = (struct work){.run = load, .deliver = deliver_nothing, .ended = loaded};
+    loading->work.data = loading;
+    if (uv_queue_work(home->loop, &loading->work, load, loaded) < 0)
+        goto fail;
     home->busy++;
-    workers_submit(home->workers, &loading->work);
     return model;
 
 fail:

@@ -1,23 +1,24 @@
 // SPDX-License-Identifier: MIT
 /*
  * A model in service: opened on a backend, or just being so, shared by the requests that came while
- * it was in force, and closed after the last of them. For the loop's thread, but for opening.
+ * it was in force, and closed after the last of them. For the loop's thread, but for opening. What
+ * takes time is done by libuv's threads, so that no recognition waits for it.
  */
 #ifndef HEARKEN_DAEMON_SERVED_MODEL_H
 #define HEARKEN_DAEMON_SERVED_MODEL_H
 
 #include <stdbool.h>
 #include <sys/stat.h>
+#include <uv.h>
 
 #include "log.h"
 #include "settings.h"
-#include "workers.h"
 
 struct served_model;
 
-/* Where models belong: who opens and closes them, and is told of them, on the loop. */
+/* Where models belong: who is told of them, on the loop. */
 struct model_home {
-    struct workers *workers;
+    uv_loop_t *loop;
     unsigned busy; /* models that are being loaded or closed */
     void *context;
     void (*loaded)(void *context, struct served_model *model); /* or it failed: see its state */
@@ -50,7 +51,7 @@ struct served_model {
     uint64_t idle_since;     /* uv_hrtime, while there is one reference */
     struct model_home *home; /* NULL: it is closed where its last reference is given back */
     struct model_waiter *waiters;
-    struct work work; /* that closes it */
+    uv_work_t work; /* that closes it */
 };
 
 /*
@@ -61,7 +62,7 @@ struct served_model {
 int served_model_open(const char *file, const struct settings *settings, const char *without,
                       struct log *log, struct served_model **model, struct hearken_error *error);
 
-/* The same in a worker: it is being loaded when this returns. NULL without memory. */
+/* The same in another thread: it is being loaded when this returns. NULL without memory. */
 struct served_model *served_model_load(struct model_home *home, const char *file,
                                        const struct settings *settings, const char *without,
                                        struct log *log);

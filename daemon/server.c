@@ -187,7 +187,6 @@ static int start(struct server *server, struct hearken_error *error)
                  uv_strerror(status));
         return status;
     }
-    service->models.home.workers = service->workers;
     service->live = live_create(service, &server->loop);
     if (service->live == NULL) {
         snprintf(error->message, sizeof error->message, "out of memory");

@@ -140,8 +140,6 @@ const char *settings_model_name(const char *section);
 int settings_assign_model(struct settings *settings, const char *model, const char *name,
                           const char *value, struct hearken_error *error);
 
-bool settings_same_models(const struct settings *a, const struct settings *b);
-
 /* All of it; `to` is as init leaves it, or all zeros. Errors: -ENOMEM; `to` is finished then. */
 int settings_copy(struct settings *to, const struct settings *from);
 

@@ -87,17 +87,6 @@ int settings_assign_model(struct settings *settings, const char *model, const ch
     return 0;
 }
 
-bool settings_same_models(const struct settings *a, const struct settings *b)
-{
-    if (a->model_count != b->model_count)
-        return false;
-    for (size_t i = 0; i < a->model_count; i++)
-        if (strcmp(a->models[i].name, b->models[i].name) != 0 ||
-            strcmp(a->models[i].file, b->models[i].file) != 0)
-            return false;
-    return true;
-}
-
 /* ---- All of it ---- */
 
 int settings_copy(struct settings *to, const struct settings *from)
