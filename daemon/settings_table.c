@@ -198,7 +198,7 @@ const struct setting setting_table[] = {
         .change = SETTING_RELOAD,
         .offset = FIELD(recognition.custom_words_boost),
         .maximum = 10,
-        .standard = "0.4",
+        .standard = "0.6",
         .help =
             "What a text's log-probability gains for each character of custom words in it. More "
             "finds more of them, and at some point where they were not said.",

@@ -66,7 +66,7 @@ void hearken_stream_options_init(struct hearken_stream_options *options)
         .no_speech_threshold = 0.6f,
         .log_probability_threshold = -0.9f,
         .compression_threshold = 2.4f,
-        .custom_words_boost = 0.4f,
+        .custom_words_boost = 0.6f,
         .partial_share = 0.5f,
         .voice = true,
         .voice_threshold = 0.5f,

@@ -385,7 +385,7 @@ struct hearken_stream_options {
                                   * of at most 100 bytes each;
                                   * only read while the stream is made; NULL (default): none */
     float custom_words_boost;    /* log-probability that a text earns for each character of them,
-                                  * 0..10; default 0.4 */
+                                  * 0..10; default 0.6 */
     float partial_seconds;       /* longest stretch of new sound without a partial update, 0..28; 0
                                     (default): none */
     float partial_share;         /* of a core, 0..1: sound that comes as it is spoken is looked at
