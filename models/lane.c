@@ -6,8 +6,8 @@
 
 /*
  * Share that what is still to be written of a word counts among candidates: with none, long words
- * are not begun; with all of it, those that are begun in vain fill the lane (docs/custom-words.md
- * has figures).
+ * are not begun (64 % found of the rare words of 60 clips at a boost of 0.5 and 69 % with this);
+ * with all of it, those that are begun in vain fill the lane (39 % at 0.4, and 58 %).
  */
 #define HOPE 0.3f
 
