@@ -117,10 +117,10 @@ const struct setting setting_table[] = {
         .change = SETTING_RELOAD,
         .offset = FIELD(recognition.padding),
         .maximum = 30,
-        .standard = "2",
+        .standard = "0.5",
         .help = "Seconds of silence that a model trained on windows hears in full behind the "
-                "speech; the rest of its window is heard as a few stand-ins. Less is faster, and "
-                "below 2 less accurate; 30 is the window as it was trained.",
+                "speech; the rest of its window is heard as a few stand-ins. Less is less "
+                "accurate; 30 is the window as it was trained.",
     },
     {
         .section = "recognition",

@@ -14,7 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Seconds of silence behind a segment that goes on: its end will be heard again. */
+/* Seconds of silence behind a segment that goes on, in the middle of a word more often than not:
+ * with less of it the first words are believed later (docs/streaming.md). */
 #define GLANCE_PADDING 1.0
 
 /* Of the threshold for final texts, for the first text of a segment. */
@@ -185,10 +186,13 @@ static bool score_ctc(struct recognizer *r, struct hearken_matrix memory, struct
     return r->pass.error == 0;
 }
 
-/* The steps along which attention has to go forward; 0 where no head is known to do so. */
+/*
+ * The steps along which attention has to go forward; 0 where no head is known to do so. Next to a
+ * whole window of silence heads rest where it begins, and nothing is written twice.
+ */
 static uint32_t sound_steps(const struct recognizer *r, size_t samples)
 {
-    if (!r->network->parameters.speller.follows_sound)
+    if (!r->network->parameters.speller.follows_sound || listener_wants_window(r->network))
         return 0;
     return listener_memory_steps(r->network, (uint32_t)(samples / LOGMEL_HOP));
 }
@@ -416,7 +420,7 @@ static struct heard hear_more(struct recognizer *r)
 /* Everything goes through the listener again; what is known of the features is only scaled anew. */
 static struct heard hear_again(struct recognizer *r, size_t count)
 {
-    size_t padding = padding_for(r, count, fmin((double)r->options.padding, GLANCE_PADDING));
+    size_t padding = padding_for(r, count, GLANCE_PADDING);
     size_t frames = logmel_frames(count + padding);
     logmel_stream_peek(r->logmel, padding, 0, frames, r->features);
     scale(r, r->features, frames);
