@@ -39,7 +39,7 @@ SANITIZE := $(if $(SANITIZER),-fsanitize=$(SANITIZER) -fno-omit-frame-pointer) \
 COMPILE  := -std=c11 -D_GNU_SOURCE -fPIC -fvisibility=hidden -pthread $(WARNINGS) $(SANITIZE)
 LINK     := -pthread $(SANITIZE) -Wl,--as-needed $(if $(SANITIZER),,-Wl,-z,defs)
 
-packages := sndfile soxr fftw3 portaudio-2.0 alsa zlib libuv jansson libsystemd cairo OpenCL
+packages := sndfile soxr fftw3 portaudio-2.0 alsa zlib libzip libuv jansson libsystemd cairo OpenCL
 $(foreach p,$(packages),\
 	$(eval $(p)_cflags = $(shell pkg-config --cflags $(p) 2>/dev/null))\
 	$(eval $(p)_libs = $(shell pkg-config --libs $(p) 2>/dev/null)))
@@ -52,7 +52,8 @@ sets_x86_64  := avx2 avxvnni avx512 vnni amx
 sets_aarch64 := neon dotprod
 foreign_sets := $(filter-out $(sets_$(architecture)),$(sets_x86_64) $(sets_aarch64))
 
-library_sources := $(wildcard frontend/*.c models/*.c plugins/*.c)
+checkpoint_sources := $(wildcard models/checkpoint/*.c)
+library_sources := $(wildcard frontend/*.c models/*.c plugins/*.c) $(checkpoint_sources)
 daemon_sources  := $(wildcard daemon/*.c)
 client_sources  := $(wildcard daemon/ctl/*.c)
 convert_sources := $(wildcard models/convert/*.c)
@@ -81,11 +82,12 @@ programs := $(BUILD)/bin/hearkend $(BUILD)/bin/hearken $(BUILD)/bin/hearken-conv
 include_frontend := -Iinclude $(sndfile_cflags) $(soxr_cflags) $(fftw3_cflags) \
                     $(portaudio-2.0_cflags) $(alsa_cflags)
 include_plugins  := -Iinclude
-include_models   := -Iinclude -Iplugins
+include_models   := -Iinclude -Iplugins -Imodels/checkpoint
+include_checkpoint := -Iinclude -Imodels
 include_daemon   := -Iinclude -DHEARKEN_SYSCONFDIR='"$(SYSCONFDIR)"' \
                     $(libuv_cflags) $(jansson_cflags) $(libsystemd_cflags)
 include_ctl      := -Iinclude -Idaemon $(jansson_cflags) $(sndfile_cflags) $(cairo_cflags)
-include_convert  := -Iinclude -Imodels $(jansson_cflags)
+include_convert  := -Iinclude -Imodels -Imodels/checkpoint $(jansson_cflags) $(libzip_cflags)
 include_unit     := -Iinclude -Ifrontend -Iplugins -Imodels -Idaemon \
                     $(libuv_cflags) $(jansson_cflags) $(libsystemd_cflags) \
                     $(sndfile_cflags) -DHEARKEN_SOURCE_ROOT='"$(CURDIR)"'
@@ -98,6 +100,7 @@ include_for = $(strip $(or \
 	$(if $(filter daemon/ctl/%,$(1)),$(include_ctl)),\
 	$(if $(filter daemon/%,$(1)),$(include_daemon)),\
 	$(if $(filter models/convert/%,$(1)),$(include_convert)),\
+	$(if $(filter models/checkpoint/%,$(1)),$(include_checkpoint)),\
 	$(if $(filter models/%,$(1)),$(include_models)),\
 	$(if $(filter plugins/%,$(1)),$(include_plugins)),\
 	$(if $(filter tests/unit/% tests/fuzz/%,$(1)),$(include_unit)),\
@@ -193,10 +196,11 @@ $(BUILD)/bin/hearken: $(call objects,$(client_sources) daemon/wyoming.c) $(libhe
 	@mkdir -p $(@D)
 	$(call link_program,$(jansson_libs) $(sndfile_libs) $(cairo_libs) -lm)
 
-$(BUILD)/bin/hearken-convert: $(call objects,$(convert_sources) models/gguf.c models/error.c)
+$(BUILD)/bin/hearken-convert: $(call objects,$(convert_sources) $(checkpoint_sources) \
+                                         models/gguf.c models/error.c)
 	$(SAY) LINK $@
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(LINK) $(LDFLAGS) -o $@ $^ $(jansson_libs) -lm
+	$(Q)$(CC) $(LINK) $(LDFLAGS) -o $@ $^ $(jansson_libs) $(libzip_libs) -lm
 
 # The build tree looks like an installed one, so that programs find the models in both.
 $(BUILD)/share/hearken/%.gguf:

@@ -1,31 +1,29 @@
 // SPDX-License-Identifier: MIT
-/* config.json beside a CTranslate2 Whisper model: what its weights do not say. */
+/* JSON files beside a checkpoint's tensors. */
 #ifndef HEARKEN_CONVERT_CONFIG_H
 #define HEARKEN_CONVERT_CONFIG_H
 
-#include "complaint.h"
-
-#include <stddef.h>
-#include <stdint.h>
-
-struct number_list {
-    uint32_t *numbers;
-    size_t count;
-};
-
-struct config {
-    struct number_list alignment_heads;   /* layer * heads + head; of those that follow the sound */
-    struct number_list suppress;          /* tokens that are never written */
-    struct number_list suppress_at_begin; /* nor as the first one */
-};
+#include "checkpoint.h"
+#include "json_file.h"
 
 /*
- * Reads DIRECTORY/config.json; a list that is not there is empty. `layers` and `heads` of the
- * speller and the number of `tokens` bound what may stand in the lists. Errors: -EINVAL, -ENOMEM.
- * Owned by the caller, who calls config_finish, also after an error.
+ * Lists of an object, by the names that one format has for them. One that is absent or null stays
+ * as it is; so does one that the checkpoint has already. Heads have to be set before.
  */
-int config_read(struct config *config, const char *directory, uint32_t layers, uint32_t heads,
-                uint32_t tokens, struct complaint *complaint);
-void config_finish(struct config *config);
+struct list_names {
+    const char *alignment_heads, *suppress, *suppress_at_begin;
+};
+
+/* Errors: -EINVAL, named by `path`; -ENOMEM. */
+int config_read_lists(struct checkpoint *checkpoint, const json_t *root, const char *path,
+                      const struct list_names *names, struct complaint *complaint);
+
+/* A whole number from 1 to 65536. Errors: -EINVAL. */
+int config_read_number(const json_t *root, const char *path, const char *key, uint32_t *value,
+                       struct complaint *complaint);
+
+/* DIRECTORY/NAME into `path` of MAX_PATH bytes. Errors: -ENAMETOOLONG. */
+#define MAX_PATH 4096u
+int config_path(char *path, const char *directory, const char *name, struct complaint *complaint);
 
 #endif

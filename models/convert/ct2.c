@@ -1,20 +1,49 @@
 // SPDX-License-Identifier: MIT
 #include "ct2.h"
 
-#include "numbers.h"
+#include "config.h"
+#include "vocabulary.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
+
+#define SPECIFICATION "WhisperSpec"
+#define GELU          3 /* in CTranslate2's list of activations; the exact one, by erf */
 
 #define OLDEST_VERSION 4u /* the first to state each tensor's size in bytes */
 #define NEWEST_VERSION 6u
 #define MAX_TENSORS    65536u
+
+enum ct2_type {
+    CT2_F32,
+    CT2_I8,
+    CT2_I16,
+    CT2_I32,
+    CT2_F16,
+    CT2_BF16,
+    CT2_TYPE_COUNT,
+};
+
+#define CT2_MAX_RANK CHECKPOINT_MAX_RANK
+
+/* As the file has it. */
+struct ct2_tensor {
+    const char *name; /* in the mapping, terminated */
+    enum ct2_type type;
+    uint32_t rank;                /* 0: a scalar */
+    uint64_t shape[CT2_MAX_RANK]; /* outermost first; 1 beyond the rank */
+    uint64_t count;               /* of values */
+    const uint8_t *data;          /* in the mapping, little endian, not aligned */
+};
+
+struct ct2 {
+    const char *specification;  /* what kind of model, in the mapping */
+    struct ct2_tensor *tensors; /* sorted by name; aliases are entries of their own */
+    size_t count;
+};
 
 static const struct {
     const char *name;
@@ -208,98 +237,242 @@ static int walk_file(struct walk *w, struct ct2 *ct2)
     return w->result;
 }
 
-static int map_file(const char *path, struct ct2 *ct2, struct complaint *complaint)
-{
-    struct stat status;
-    int result = 0;
-    int file = open(path, O_RDONLY | O_CLOEXEC);
-    if (file < 0)
-        return complain_of_file(complaint, -errno, path);
-    if (fstat(file, &status) < 0) {
-        result = complain_of_file(complaint, -errno, path);
-    } else if (!S_ISREG(status.st_mode) || status.st_size == 0) {
-        result = complain(complaint, -EINVAL,
-                          "%s: not a file or empty, expected CTranslate2's "
-                          "model.bin",
-                          path);
-    } else {
-        void *mapping = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, file, 0);
-        if (mapping == MAP_FAILED) {
-            result = complain_of_file(complaint, -errno, path);
-        } else {
-            ct2->mapping = mapping;
-            ct2->mapping_size = (size_t)status.st_size;
-        }
-    }
-    close(file);
-    return result;
-}
-
-int ct2_open(const char *path, struct ct2 **ct2, struct complaint *complaint)
-{
-    struct ct2 *made = calloc(1, sizeof(*made));
-    if (!made)
-        return complain_of_memory(complaint);
-    int result = map_file(path, made, complaint);
-    if (result < 0)
-        goto failed;
-    const uint8_t *start = made->mapping;
-    struct walk walk = {start, start, start + made->mapping_size, path, complaint, 0};
-    if ((result = walk_file(&walk, made)) < 0)
-        goto failed;
-    *ct2 = made;
-    return 0;
-failed:
-    ct2_destroy(made);
-    return result;
-}
-
-void ct2_destroy(struct ct2 *ct2)
-{
-    if (!ct2)
-        return;
-    free(ct2->tensors);
-    if (ct2->mapping)
-        munmap(ct2->mapping, ct2->mapping_size);
-    free(ct2);
-}
-
-const struct ct2_tensor *ct2_find(const struct ct2 *ct2, const char *name)
+static const struct ct2_tensor *ct2_find(const struct ct2 *ct2, const char *name)
 {
     const struct ct2_tensor wanted = {.name = name};
     return bsearch(&wanted, ct2->tensors, ct2->count, sizeof(*ct2->tensors), compare_names);
 }
 
-int32_t ct2_integer(const struct ct2_tensor *tensor)
+/* ---- Whisper's numbers ---- */
+
+/* An integer of one value; `fallback` where there is none. */
+static int32_t scalar(struct walk *w, const struct ct2 *ct2, const char *name, int32_t fallback)
 {
-    int16_t narrow;
-    int32_t wide = 0;
-    if (tensor->type == CT2_I8)
-        return (int8_t)tensor->data[0];
+    const struct ct2_tensor *tensor = ct2_find(ct2, name);
+    if (!tensor || w->result < 0)
+        return fallback;
+    bool whole = tensor->type == CT2_I8 || tensor->type == CT2_I16 || tensor->type == CT2_I32;
+    if (!whole || tensor->count != 1) {
+        w->result = complain(w->complaint, -EINVAL,
+                             "%s: '%s' is %" PRIu64 " values of %s, expected one whole number",
+                             w->path, name, tensor->count, type_table[tensor->type].name);
+        return fallback;
+    }
+    int16_t narrow = 0;
+    int32_t wide = (int8_t)tensor->data[0];
     if (tensor->type == CT2_I16) {
         memcpy(&narrow, tensor->data, sizeof(narrow));
-        return narrow;
-    }
-    if (tensor->type == CT2_I32)
+        wide = narrow;
+    } else if (tensor->type == CT2_I32) {
         memcpy(&wide, tensor->data, sizeof(wide));
+    }
     return wide;
 }
 
-void ct2_read(const struct ct2_tensor *tensor, uint64_t first, size_t count, float *out)
+/* What hearken computes; older files state only what differs. */
+static void check_switches(struct walk *w, const struct ct2 *ct2)
 {
-    const uint8_t *from = tensor->data + first * type_table[tensor->type].size;
-    if (tensor->type == CT2_F32) {
-        memcpy(out, from, count * sizeof(*out));
-        return;
-    }
-    for (size_t i = 0; i < count; i++) {
-        uint16_t bits;
-        memcpy(&bits, from + i * sizeof(bits), sizeof(bits));
-        out[i] = tensor->type == CT2_F16 ? float_from_half(bits) : float_from_bfloat(bits);
+    static const struct {
+        const char *name;
+        int32_t expected;
+    } switches[] = {
+        {"decoder/activation", GELU},
+        {"decoder/pre_norm", 1},
+        {"decoder/scale_embeddings", 0},
+        {"decoder/start_from_zero_embedding", 0},
+        {"decoder/alibi", 0},
+    };
+    for (size_t i = 0; i < sizeof(switches) / sizeof(*switches); i++) {
+        int32_t value = scalar(w, ct2, switches[i].name, switches[i].expected);
+        if (w->result == 0 && value != switches[i].expected)
+            w->result =
+                complain(w->complaint, -EINVAL, "%s: '%s' is %" PRId32 ", expected %" PRId32,
+                         w->path, switches[i].name, value, switches[i].expected);
     }
 }
 
-const char *ct2_type_name(enum ct2_type type)
+static uint32_t read_heads(struct walk *w, const struct ct2 *ct2, const char *name)
 {
-    return type_table[type].name;
+    int32_t heads = scalar(w, ct2, name, 0);
+    if (w->result == 0 && heads < 1)
+        w->result = complain(w->complaint, -EINVAL,
+                             "%s: '%s' is %" PRId32 " or missing, "
+                             "expected 1 or more",
+                             w->path, name, heads);
+    return w->result < 0 ? 1 : (uint32_t)heads;
+}
+
+/* ---- Names ---- */
+
+#define MOST_NAMES 3u
+
+/* What stands in a layer, and what it is to others: equal parts one under the other. */
+struct renaming {
+    const char *from, *to[MOST_NAMES];
+};
+
+static const struct renaming outside[] = {
+    {"encoder/conv1", {"encoder.conv1"}},
+    {"encoder/conv2", {"encoder.conv2"}},
+    {"encoder/layer_norm", {"encoder.ln_post"}},
+    {"decoder/embeddings", {"decoder.token_embedding"}},
+    {"decoder/projection", {"decoder.projection"}},
+    {"decoder/layer_norm", {"decoder.ln"}},
+};
+
+static const struct renaming inside[] = {
+    {"self_attention/layer_norm", {"attn_ln"}},
+    {"self_attention/linear_0", {"attn.query", "attn.key", "attn.value"}},
+    {"self_attention/linear_1", {"attn.out"}},
+    {"attention/layer_norm", {"cross_attn_ln"}},
+    {"attention/linear_0", {"cross_attn.query"}},
+    {"attention/linear_1", {"cross_attn.key", "cross_attn.value"}},
+    {"attention/linear_2", {"cross_attn.out"}},
+    {"ffn/layer_norm", {"mlp_ln"}},
+    {"ffn/linear_0", {"mlp.0"}},
+    {"ffn/linear_1", {"mlp.2"}},
+};
+
+/* "weight" or "bias" for what a tensor's name ends in; NULL for another. */
+static const char *kind_of(const char *ending)
+{
+    if (strcmp(ending, "weight") == 0 || strcmp(ending, "gamma") == 0)
+        return "weight";
+    return strcmp(ending, "bias") == 0 || strcmp(ending, "beta") == 0 ? "bias" : NULL;
+}
+
+static const struct renaming *find_renaming(const struct renaming *table, size_t count,
+                                            const char *name, size_t length)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strlen(table[i].from) == length && memcmp(table[i].from, name, length) == 0)
+            return &table[i];
+    return NULL;
+}
+
+/* Adds the parts of a tensor, `prefix` before their names. */
+static void add_parts(struct walk *w, struct checkpoint *c, const struct ct2_tensor *source,
+                      const char *prefix, const struct renaming *names, const char *kind)
+{
+    uint32_t parts = 0;
+    while (parts < MOST_NAMES && names->to[parts])
+        parts++;
+    if (source->rank == 0 || source->shape[0] % parts) {
+        w->result = complain(w->complaint, -EINVAL,
+                             "%s: '%s' has %" PRIu64 " rows, expected a multiple of %" PRIu32,
+                             w->path, source->name, source->shape[0], parts);
+        return;
+    }
+    for (uint32_t i = 0; w->result == 0 && i < parts; i++) {
+        uint64_t bytes = source->count / parts * type_table[source->type].size;
+        struct checkpoint_tensor tensor = {
+            .type = source->type == CT2_F32   ? VALUE_F32
+                    : source->type == CT2_F16 ? VALUE_F16
+                                              : VALUE_BF16,
+            .rank = source->rank,
+            .data = source->data + i * bytes,
+        };
+        memcpy(tensor.shape, source->shape, sizeof(tensor.shape));
+        tensor.shape[0] /= parts;
+        snprintf(tensor.name, sizeof(tensor.name), "%s%s%s%s", prefix, names->to[i],
+                 *kind ? "." : "", kind);
+        w->result = checkpoint_add(c, &tensor, bytes, NULL, w->complaint);
+    }
+}
+
+static bool is_quantized(const struct ct2_tensor *tensor)
+{
+    return tensor->type == CT2_I8 || tensor->type == CT2_I16 || tensor->type == CT2_I32;
+}
+
+/* A tensor of no name that is known is not needed. */
+static void rename_tensor(struct walk *w, struct checkpoint *c, const struct ct2_tensor *tensor)
+{
+    static const struct renaming positions = {"", {"positional_embedding"}};
+    char part[8], prefix[40];
+    unsigned layer;
+    int length = 0;
+    const char *ending = strrchr(tensor->name, '/');
+    if (!ending || sscanf(tensor->name, "%7[a-z]/", part) != 1)
+        return;
+    const char *kind = kind_of(ending + 1);
+    const struct renaming *names = NULL;
+    prefix[0] = 0;
+    if (strcmp(ending, "/encodings") == 0) {
+        names = &positions;
+        kind = "";
+        snprintf(prefix, sizeof(prefix), "%s.", part);
+    } else if (sscanf(tensor->name, "%*[a-z]/layer_%u/%n", &layer, &length) == 1 && length > 0 &&
+               tensor->name + length < ending) {
+        names = find_renaming(inside, sizeof(inside) / sizeof(*inside), tensor->name + length,
+                              (size_t)(ending - tensor->name) - (size_t)length);
+        snprintf(prefix, sizeof(prefix), "%s.blocks.%u.", part, layer);
+    } else {
+        names = find_renaming(outside, sizeof(outside) / sizeof(*outside), tensor->name,
+                              (size_t)(ending - tensor->name));
+    }
+    if (!names || !kind)
+        return;
+    if (is_quantized(tensor))
+        w->result = complain(w->complaint, -EINVAL,
+                             "%s: '%s' is %s, expected float32, float16 or bfloat16 (a "
+                             "checkpoint that is not quantized)",
+                             w->path, tensor->name, type_table[tensor->type].name);
+    else
+        add_parts(w, c, tensor, prefix, names, kind);
+}
+
+static void rename_all(struct walk *w, struct checkpoint *c, const struct ct2 *ct2)
+{
+    if (strcmp(ct2->specification, SPECIFICATION) != 0)
+        w->result =
+            complain(w->complaint, -EINVAL, "%s: a model of kind '%.60s', expected " SPECIFICATION,
+                     w->path, ct2->specification);
+    if (w->result == 0)
+        check_switches(w, ct2);
+    c->listener_heads = read_heads(w, ct2, "encoder/num_heads");
+    c->speller_heads = read_heads(w, ct2, "decoder/num_heads");
+    for (size_t i = 0; w->result == 0 && i < ct2->count; i++)
+        rename_tensor(w, c, &ct2->tensors[i]);
+}
+
+/* ---- All of it ---- */
+
+bool ct2_begins(const uint8_t *data, size_t size)
+{
+    uint32_t version = 0;
+    if (size < 6)
+        return false;
+    memcpy(&version, data, sizeof(version));
+    return version <= NEWEST_VERSION;
+}
+
+static int read_config(struct checkpoint *checkpoint, const char *directory,
+                       struct complaint *complaint)
+{
+    static const struct list_names names = {"alignment_heads", "suppress_ids",
+                                            "suppress_ids_begin"};
+    char path[MAX_PATH];
+    json_t *root;
+    int result = config_path(path, directory, "config.json", complaint);
+    if (result < 0 || (result = json_file_read(path, &root, complaint)) < 0)
+        return result;
+    result = config_read_lists(checkpoint, root, path, &names, complaint);
+    json_decref(root);
+    return result;
+}
+
+int ct2_read(struct checkpoint *checkpoint, struct mapping mapping, const char *path,
+             const char *directory, struct complaint *complaint)
+{
+    struct ct2 ct2 = {0};
+    struct walk w = {mapping.data, mapping.data, mapping.data + mapping.size, path, complaint, 0};
+    checkpoint->format = "CTranslate2";
+    w.result = walk_file(&w, &ct2);
+    if (w.result == 0)
+        rename_all(&w, checkpoint, &ct2);
+    free(ct2.tensors);
+    if (w.result == 0 && (w.result = checkpoint_sort(checkpoint, complaint)) == 0)
+        w.result = read_config(checkpoint, directory, complaint);
+    return w.result;
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* hearken-convert: a Whisper checkpoint of CTranslate2 becomes a model file of hearken. */
+/* hearken-convert: a Whisper checkpoint becomes a model file of hearken. */
+#include "input.h"
 #include "model_file.h"
 #include "voice_part.h"
 
@@ -18,15 +19,17 @@
 #define VOICE_FILE "/share/hearken/voice.gguf"
 
 static const char help_text[] =
-    "Usage: hearken-convert [option ...] -o OUT DIRECTORY\n"
+    "Usage: hearken-convert [option ...] -o OUT CHECKPOINT\n"
     "       hearken-convert --add-voice [--voice FILE] -o OUT MODEL\n"
-    "Make a model file for hearken from a Whisper checkpoint in CTranslate2's format.\n"
-    "DIRECTORY holds model.bin, config.json and vocabulary.json or vocabulary.txt.\n"
+    "Make a model file for hearken from a Whisper checkpoint: whisper.cpp's ggml-*.bin,\n"
+    "OpenAI's .pt, or a directory with CTranslate2's model.bin or Hugging Face's\n"
+    "model.safetensors and what belongs to it. The content says which it is.\n"
     "With --add-voice, give a model file of hearken a voice network or another one.\n"
     "\n"
     "  -o, --output OUT          the model file; takes its name only when it is whole\n"
     "  -t, --type TYPE           of large matrices: f32, f16 or q8_0 (q8_0)\n"
     "  -e, --embedding TYPE      of the embedding: these or q5_0 (as --type)\n"
+    "      --vocabulary PATH     its tokens, a file or directory (beside CHECKPOINT)\n"
     "  -k, --keep FILE           keep only the tokens in FILE, one a line (all)\n"
     "  -l, --language CODE       the language that the model writes (en)\n"
     "      --name NAME           general.name (OUT without its directory and .gguf)\n"
@@ -36,7 +39,14 @@ static const char help_text[] =
     "  -h, --help                print this\n"
     "  -V, --version             print the version\n";
 
-enum { OPTION_NAME = 256, OPTION_DESCRIPTION, OPTION_LICENSE, OPTION_VOICE, OPTION_ADD_VOICE };
+enum {
+    OPTION_NAME = 256,
+    OPTION_DESCRIPTION,
+    OPTION_LICENSE,
+    OPTION_VOICE,
+    OPTION_ADD_VOICE,
+    OPTION_VOCABULARY
+};
 
 static const struct option long_options[] = {
     {"output", required_argument, NULL, 'o'},
@@ -48,6 +58,7 @@ static const struct option long_options[] = {
     {"description", required_argument, NULL, OPTION_DESCRIPTION},
     {"license", required_argument, NULL, OPTION_LICENSE},
     {"voice", required_argument, NULL, OPTION_VOICE},
+    {"vocabulary", required_argument, NULL, OPTION_VOCABULARY},
     {"add-voice", no_argument, NULL, OPTION_ADD_VOICE},
     {"help", no_argument, NULL, 'h'},
     {"version", no_argument, NULL, 'V'},
@@ -70,8 +81,8 @@ enum action { CONVERT, ADD_VOICE, SHOW_HELP, SHOW_VERSION };
 
 struct options {
     enum action action;
-    const char *directory, *output, *keep; /* directory: a file, to add a voice to it */
-    const char *voice;                     /* file, "none", or NULL */
+    const char *input, *output, *keep, *vocabulary;
+    const char *voice; /* file, "none", or NULL */
     const char *language, *name, *description, *license;
     struct whisper_types types;
     bool has_embedding_type;
@@ -119,6 +130,9 @@ static int take_option(struct options *o, int option, const char *value,
     case OPTION_VOICE:
         o->voice = value;
         return 0;
+    case OPTION_VOCABULARY:
+        o->vocabulary = value;
+        return 0;
     case OPTION_ADD_VOICE:
         o->action = ADD_VOICE;
         return 0;
@@ -150,8 +164,8 @@ static int parse_options(struct options *o, int count, char **arguments,
         return complain(complaint, -EINVAL, "-o OUT is missing; see --help");
     if (count - optind != 1)
         return complain(complaint, -EINVAL, "%d %s given, expected one; see --help", count - optind,
-                        o->action == CONVERT ? "directories" : "models");
-    o->directory = arguments[optind];
+                        o->action == CONVERT ? "checkpoints" : "models");
+    o->input = arguments[optind];
     return 0;
 }
 
@@ -201,9 +215,8 @@ static int add_voice(const struct options *o, const char *model, struct complain
 
 /* ---- Converting ---- */
 
-static int write_file(const struct options *o, const struct ct2 *ct2, const struct whisper *whisper,
-                      const struct config *config, const struct vocabulary *vocabulary,
-                      struct complaint *complaint)
+static int write_file(const struct options *o, const struct checkpoint *checkpoint,
+                      const struct whisper *whisper, struct complaint *complaint)
 {
     char *made_name = o->name ? NULL : default_name(o->output);
     if (!o->name && !made_name)
@@ -215,42 +228,30 @@ static int write_file(const struct options *o, const struct ct2 *ct2, const stru
         .language = o->language,
         .types = o->types,
         .whisper = whisper,
-        .ct2 = ct2,
-        .config = config,
-        .vocabulary = vocabulary,
+        .checkpoint = checkpoint,
     };
     int result = model_file_write(&model, o->output, complaint);
     if (result == 0)
-        printf("%s: %s, %u of %u tokens, listener %u and speller %u layers of width %u\n",
-               o->output, model.name, vocabulary->kept_count, vocabulary->count,
-               whisper->listener_layers, whisper->speller_layers, whisper->width);
+        printf("%s: %s from %s, %u of %u tokens, listener %u and speller %u layers of width %u\n",
+               o->output, model.name, checkpoint->format, checkpoint->tokens.kept_count,
+               checkpoint->tokens.count, whisper->listener_layers, whisper->speller_layers,
+               whisper->width);
     free(made_name);
     return result;
 }
 
 static int convert(const struct options *o, struct complaint *complaint)
 {
-    char path[MAX_PATH];
-    struct ct2 *ct2 = NULL;
+    struct checkpoint checkpoint;
     struct whisper whisper;
-    struct config config = {0};
-    struct vocabulary vocabulary = {0};
-    int length = snprintf(path, sizeof(path), "%s/model.bin", o->directory);
-    if (length < 0 || (size_t)length >= sizeof(path))
-        return complain(complaint, -ENAMETOOLONG, "%.80s...: the path is too long", o->directory);
-    int result = ct2_open(path, &ct2, complaint);
-    if (result == 0 && (result = whisper_read(&whisper, ct2, complaint)) == 0 &&
-        (result = config_read(&config, o->directory, whisper.speller_layers, whisper.heads,
-                              whisper.vocabulary, complaint)) == 0 &&
-        (result = vocabulary_read(&vocabulary, o->directory, complaint)) == 0 && o->keep)
-        result = vocabulary_keep(&vocabulary, o->keep, complaint);
+    int result = input_open(&checkpoint, &whisper, o->input, o->vocabulary, complaint);
+    if (result == 0 && o->keep)
+        result = tokens_keep(&checkpoint.tokens, o->keep, complaint);
     if (result == 0)
-        result = write_file(o, ct2, &whisper, &config, &vocabulary, complaint);
+        result = write_file(o, &checkpoint, &whisper, complaint);
     if (result == 0)
         result = add_voice(o, o->output, complaint);
-    vocabulary_finish(&vocabulary);
-    config_finish(&config);
-    ct2_destroy(ct2);
+    checkpoint_finish(&checkpoint);
     return result;
 }
 
@@ -267,7 +268,7 @@ int main(int count, char **arguments)
         fputs(help_text, stdout);
     else if (options.action == SHOW_VERSION)
         puts("hearken-convert " HEARKEN_VERSION);
-    else if ((options.action == ADD_VOICE ? add_voice(&options, options.directory, &complaint)
+    else if ((options.action == ADD_VOICE ? add_voice(&options, options.input, &complaint)
                                           : convert(&options, &complaint)) < 0) {
         fprintf(stderr, "hearken-convert: %s\n", complaint.text);
         return 1;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* The analysis window and the mel bands that Whisper was trained with. */
-#ifndef HEARKEN_CONVERT_FEATURES_H
-#define HEARKEN_CONVERT_FEATURES_H
+#ifndef HEARKEN_CHECKPOINT_MEL_H
+#define HEARKEN_CHECKPOINT_MEL_H
 
 #include <stdint.h>
 

@@ -5,8 +5,8 @@
  * beside its own and takes that name when it is whole. The first failure sticks: only
  * gguf_writer_finish needs to be asked. One thread at a time.
  */
-#ifndef HEARKEN_CONVERT_GGUF_WRITER_H
-#define HEARKEN_CONVERT_GGUF_WRITER_H
+#ifndef HEARKEN_CHECKPOINT_GGUF_WRITER_H
+#define HEARKEN_CHECKPOINT_GGUF_WRITER_H
 
 #include "complaint.h"
 #include "gguf.h"
@@ -16,7 +16,8 @@
 
 struct gguf_writer;
 
-/* `complaint` outlives the writer. Errors: the system's, -ENOMEM. */
+/* Without a path, a file in memory. `complaint` outlives the writer. Errors: the system's, -ENOMEM.
+ */
 int gguf_writer_create(const char *path, struct gguf_writer **writer, struct complaint *complaint);
 
 /* Removes the temporary file if there is one. NULL is accepted. */
@@ -47,10 +48,16 @@ void gguf_write_head(struct gguf_writer *writer);
 /* The next values of the first tensor that is not full; in blocks of 32 if it has those. */
 void gguf_write_values(struct gguf_writer *writer, const float *values, size_t count);
 
+/* The same for values that are already as the tensor has them. */
+void gguf_write_packed(struct gguf_writer *writer, const void *data, size_t count);
+
 /* All of the next tensor, of any type, as another file has it: of the same type and shape. */
 void gguf_write_tensor(struct gguf_writer *writer, const struct gguf_tensor *tensor);
 
 /* Makes the file whole, on disk, and gives it its name. The first failure of them all. */
 int gguf_writer_finish(struct gguf_writer *writer);
+
+/* After finish: the descriptor of a file in memory, from then on the caller's. */
+int gguf_writer_take(struct gguf_writer *writer);
 
 #endif

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* What went wrong, in one line that says what was found and what was expected. */
-#ifndef HEARKEN_CONVERT_COMPLAINT_H
-#define HEARKEN_CONVERT_COMPLAINT_H
+#ifndef HEARKEN_CHECKPOINT_COMPLAINT_H
+#define HEARKEN_CHECKPOINT_COMPLAINT_H
 
 struct complaint {
     char text[1024];

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "features.h"
+#include "mel.h"
 
 #include <math.h>
 

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: MIT
 /* Half precision and quantized blocks. Pure functions. */
-#ifndef HEARKEN_CONVERT_NUMBERS_H
-#define HEARKEN_CONVERT_NUMBERS_H
+#ifndef HEARKEN_CHECKPOINT_NUMBERS_H
+#define HEARKEN_CHECKPOINT_NUMBERS_H
 
 #include <stddef.h>
 #include <stdint.h>
 
 #define BLOCK            32u /* values */
+#define Q4_0_BLOCK_BYTES 18u /* a scale of half precision, 32 times four bits */
+#define Q4_1_BLOCK_BYTES 20u /* a scale and the least value, 32 times four bits */
+#define Q5_1_BLOCK_BYTES 24u /* a scale and the least value, 32 fifth bits, 32 times four bits */
 #define Q8_0_BLOCK_BYTES 34u /* a scale of half precision, then 32 signed bytes */
 #define Q5_0_BLOCK_BYTES 22u /* a scale of half precision, 32 fifth bits, 32 times four bits */
 
@@ -26,5 +29,15 @@ void quantize_q8_0(const float *values, size_t count, uint8_t *blocks);
  * scales the one with the least square error is taken.
  */
 void quantize_q5_0(const float *values, size_t count, uint8_t *blocks);
+
+/*
+ * Blocks to values, `count` a multiple of 32. Q4_0: scale · (number - 8); Q4_1 and Q5_1: scale ·
+ * number + least; bits are where Q5_0 has them.
+ */
+void expand_q4_0(const uint8_t *blocks, size_t count, float *out);
+void expand_q4_1(const uint8_t *blocks, size_t count, float *out);
+void expand_q5_0(const uint8_t *blocks, size_t count, float *out);
+void expand_q5_1(const uint8_t *blocks, size_t count, float *out);
+void expand_q8_0(const uint8_t *blocks, size_t count, float *out);
 
 #endif

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "model_file.h"
 
-#include "features.h"
+#include "mel.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define ARCHITECTURE   "hearken-las"
 #define WINDOW_SECONDS 30u
@@ -26,8 +27,8 @@ struct writing {
 /* A special token's id in the model file; -EINVAL if it is not there or was cut. */
 static int find_special(const struct writing *w, const char *name, uint32_t *id)
 {
-    const struct vocabulary *v = w->model->vocabulary;
-    uint32_t found = vocabulary_find(v, name);
+    const struct tokens *v = &w->model->checkpoint->tokens;
+    uint32_t found = tokens_find(v, name);
     if (found == NO_TOKEN)
         return complain(w->complaint, -EINVAL, "vocabulary: there is no token %s", name);
     *id = v->ids[found];
@@ -44,7 +45,8 @@ static void add_general(const struct writing *w)
     gguf_add_text(w->out, "general.name", m->name);
     if (m->description)
         gguf_add_text(w->out, "general.description", m->description);
-    gguf_add_text(w->out, "general.license", m->license);
+    if (m->license)
+        gguf_add_text(w->out, "general.license", m->license);
 }
 
 static void add_features(const struct writing *w)
@@ -77,7 +79,7 @@ static void add_network(const struct writing *w)
     gguf_add_u32(w->out, "hearken.speller.layers", n->speller_layers);
     gguf_add_u32(w->out, "hearken.speller.mlp", n->mlp);
     gguf_add_u32(w->out, "hearken.speller.positions", n->speller_positions);
-    const struct number_list *heads = &w->model->config->alignment_heads;
+    const struct number_list *heads = &w->model->checkpoint->alignment_heads;
     if (heads->count > 0)
         gguf_add_u32s(w->out, "hearken.speller.alignment_heads", heads->numbers, heads->count);
 }
@@ -90,7 +92,7 @@ static int add_token_list(const struct writing *w, const char *key, const struct
     if (!ids)
         return complain_of_memory(w->complaint);
     for (size_t i = 0; i < list->count; i++) {
-        uint32_t id = w->model->vocabulary->ids[list->numbers[i]];
+        uint32_t id = w->model->checkpoint->tokens.ids[list->numbers[i]];
         if (id != NO_TOKEN)
             ids[count++] = id;
     }
@@ -121,9 +123,9 @@ static int add_start(const struct writing *w)
 /* What whisper.cpp and CTranslate2 call <|nospeech|>, OpenAI's first files <|nocaptions|>. */
 static int add_no_speech(const struct writing *w)
 {
-    const struct vocabulary *v = w->model->vocabulary;
+    const struct tokens *v = &w->model->checkpoint->tokens;
     uint32_t id;
-    bool modern = vocabulary_find(v, "<|nospeech|>") != NO_TOKEN;
+    bool modern = tokens_find(v, "<|nospeech|>") != NO_TOKEN;
     int result = find_special(w, modern ? "<|nospeech|>" : "<|nocaptions|>", &id);
     if (result == 0)
         gguf_add_u32(w->out, "hearken.speller.no_speech_token", id);
@@ -132,12 +134,12 @@ static int add_no_speech(const struct writing *w)
 
 static int add_token_types(const struct writing *w)
 {
-    const struct vocabulary *v = w->model->vocabulary;
+    const struct tokens *v = &w->model->checkpoint->tokens;
     int32_t *types = calloc(v->kept_count + 1, sizeof(*types));
     if (!types)
         return complain_of_memory(w->complaint);
     for (uint32_t i = 0; i < v->kept_count; i++)
-        types[i] = vocabulary_is_control(v, v->kept[i]) ? TYPE_CONTROL : TYPE_NORMAL;
+        types[i] = tokens_is_control(v, v->kept[i]) ? TYPE_CONTROL : TYPE_NORMAL;
     gguf_add_i32s(w->out, "tokenizer.ggml.token_type", types, v->kept_count);
     free(types);
     return 0;
@@ -145,8 +147,8 @@ static int add_token_types(const struct writing *w)
 
 static int add_vocabulary(const struct writing *w)
 {
-    const struct vocabulary *v = w->model->vocabulary;
-    const struct config *c = w->model->config;
+    const struct tokens *v = &w->model->checkpoint->tokens;
+    const struct checkpoint *c = w->model->checkpoint;
     uint32_t first, last;
     int result;
     if ((result = add_token_list(w, "hearken.speller.suppress", &c->suppress)) < 0 ||
@@ -167,23 +169,42 @@ static int add_vocabulary(const struct writing *w)
 
 /* ---- Tensors ---- */
 
-static uint64_t rows_of(const struct whisper_tensor *tensor)
+/* Whether the part's bytes are what the model file holds. */
+static bool is_same_type(enum gguf_tensor_type to, enum value_type from)
 {
-    return tensor->shape[1] * tensor->shape[2];
+    return (to == GGUF_TENSOR_F32 && from == VALUE_F32) ||
+           (to == GGUF_TENSOR_F16 && from == VALUE_F16) ||
+           (to == GGUF_TENSOR_Q5_0 && from == VALUE_Q5_0) ||
+           (to == GGUF_TENSOR_Q8_0 && from == VALUE_Q8_0);
+}
+
+/* One row. `values` has room for it, and zeros where there is no part. */
+static void write_part(const struct writing *w, const struct whisper_tensor *tensor,
+                       const struct checkpoint_tensor *part, uint64_t row, uint64_t columns,
+                       float *values)
+{
+    if (part && is_same_type(tensor->type, part->type)) {
+        gguf_write_packed(w->out, part->data + value_bytes(part->type, row * columns), columns);
+        return;
+    }
+    if (part)
+        checkpoint_read(part, row * columns, columns, values);
+    gguf_write_values(w->out, values, columns);
 }
 
 static int write_tensor(const struct writing *w, const struct whisper_tensor *tensor)
 {
-    size_t columns = (size_t)tensor->shape[0];
-    float *row = malloc(columns * sizeof(*row));
-    if (!row)
+    /* A vector of parts: each is a row. */
+    uint64_t columns = tensor->rank > 1 ? tensor->shape[0] : tensor->shape[0] / tensor->part_count;
+    uint64_t rows = tensor->rank > 1 ? tensor->shape[1] * tensor->shape[2] / tensor->part_count : 1;
+    float *values = calloc(columns, sizeof(*values));
+    if (!values)
         return complain_of_memory(w->complaint);
-    for (uint64_t i = 0; i < rows_of(tensor); i++) {
-        uint64_t from = tensor->rows ? tensor->rows[i] : tensor->first_row + i;
-        ct2_read(tensor->source, from * columns, columns, row);
-        gguf_write_values(w->out, row, columns);
-    }
-    free(row);
+    for (uint32_t i = 0; i < tensor->part_count; i++)
+        for (uint64_t row = 0; row < rows; row++)
+            write_part(w, tensor, tensor->parts[i], tensor->rows ? tensor->rows[row] : row, columns,
+                       values);
+    free(values);
     return 0;
 }
 
@@ -194,7 +215,11 @@ static int write_features(const struct writing *w)
     float *filters = calloc((size_t)mels * FREQUENCY_BINS, sizeof(*filters));
     if (!filters)
         return complain_of_memory(w->complaint);
-    mel_filters(mels, filters);
+    if (w->model->checkpoint->mel_filters)
+        memcpy(filters, w->model->checkpoint->mel_filters,
+               (size_t)mels * FREQUENCY_BINS * sizeof(*filters));
+    else
+        mel_filters(mels, filters);
     hann_window(window);
     gguf_write_values(w->out, filters, (size_t)mels * FREQUENCY_BINS);
     gguf_write_values(w->out, window, FFT);
@@ -219,37 +244,41 @@ static int write_tensors(const struct writing *w, const struct whisper_tensors *
     return result;
 }
 
-static int check_vocabulary(const struct model_file *m, struct complaint *complaint)
+static int write_all(struct writing *w)
 {
-    if (m->vocabulary->count == m->whisper->vocabulary)
-        return 0;
-    return complain(complaint, -EINVAL,
-                    "vocabulary: %" PRIu32 " tokens, expected the %" PRIu32
-                    " that model.bin's embedding has",
-                    m->vocabulary->count, m->whisper->vocabulary);
+    struct whisper_tensors list = {0};
+    const struct model_file *m = w->model;
+    const struct tokens *v = &m->checkpoint->tokens;
+    int result = whisper_list_tensors(&list, m->whisper, m->checkpoint, m->types, v->kept,
+                                      v->kept_count, w->complaint);
+    if (result < 0)
+        goto finish;
+    add_general(w);
+    add_features(w);
+    add_network(w);
+    if ((result = add_vocabulary(w)) == 0 && (result = write_tensors(w, &list)) == 0)
+        result = gguf_writer_finish(w->out);
+finish:
+    whisper_tensors_finish(&list);
+    return result;
 }
 
 int model_file_write(const struct model_file *model, const char *path, struct complaint *complaint)
 {
-    struct whisper_tensors list = {0};
     struct writing w = {model, NULL, complaint};
-    const struct vocabulary *v = model->vocabulary;
-    int result = check_vocabulary(model, complaint);
-    if (result < 0)
-        return result;
-    result = whisper_list_tensors(&list, model->whisper, model->ct2, model->types, v->kept,
-                                  v->kept_count, complaint);
-    if (result < 0)
-        goto finish;
-    if ((result = gguf_writer_create(path, &w.out, complaint)) < 0)
-        goto finish;
-    add_general(&w);
-    add_features(&w);
-    add_network(&w);
-    if ((result = add_vocabulary(&w)) == 0 && (result = write_tensors(&w, &list)) == 0)
-        result = gguf_writer_finish(w.out);
+    int result = gguf_writer_create(path, &w.out, complaint);
+    if (result == 0)
+        result = write_all(&w);
     gguf_writer_destroy(w.out);
-finish:
-    whisper_tensors_finish(&list);
+    return result;
+}
+
+int model_file_make(const struct model_file *model, struct complaint *complaint)
+{
+    struct writing w = {model, NULL, complaint};
+    int result = gguf_writer_create(NULL, &w.out, complaint);
+    if (result == 0 && (result = write_all(&w)) == 0)
+        result = gguf_writer_take(w.out);
+    gguf_writer_destroy(w.out);
     return result;
 }

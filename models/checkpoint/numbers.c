@@ -2,6 +2,7 @@
 #include "numbers.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <string.h>
 
 static uint32_t bits_of(float value)
@@ -118,4 +119,76 @@ void quantize_q5_0(const float *values, size_t count, uint8_t *blocks)
 {
     for (size_t b = 0; b < count / BLOCK; b++)
         quantize_q5_0_block(values + b * BLOCK, blocks + b * Q5_0_BLOCK_BYTES);
+}
+
+/* ---- Blocks to values ---- */
+
+/* How a kind of block with numbers of 4 or 5 bits is laid out. */
+struct layout {
+    size_t bytes;
+    bool has_least, has_fifth;
+    float zero; /* the number that stands for 0 where there is no least value */
+};
+
+static float half_at(const uint8_t *at)
+{
+    uint16_t half;
+    memcpy(&half, at, sizeof(half));
+    return float_from_half(half);
+}
+
+static void expand(const struct layout *layout, const uint8_t *blocks, size_t count, float *out)
+{
+    for (size_t b = 0; b < count / BLOCK; b++) {
+        const uint8_t *at = blocks + b * layout->bytes;
+        float scale = half_at(at), least = -layout->zero * scale;
+        uint32_t fifth = 0;
+        at += sizeof(uint16_t);
+        if (layout->has_least) {
+            least = half_at(at);
+            at += sizeof(uint16_t);
+        }
+        if (layout->has_fifth) {
+            memcpy(&fifth, at, sizeof(fifth));
+            at += sizeof(fifth);
+        }
+        for (size_t i = 0; i < BLOCK; i++) {
+            uint32_t low = at[i % (BLOCK / 2)] >> (i < BLOCK / 2 ? 0 : 4) & 15;
+            out[b * BLOCK + i] = scale * (float)(low | (fifth >> i & 1) << 4) + least;
+        }
+    }
+}
+
+void expand_q4_0(const uint8_t *blocks, size_t count, float *out)
+{
+    static const struct layout layout = {Q4_0_BLOCK_BYTES, false, false, 8};
+    expand(&layout, blocks, count, out);
+}
+
+void expand_q4_1(const uint8_t *blocks, size_t count, float *out)
+{
+    static const struct layout layout = {Q4_1_BLOCK_BYTES, true, false, 0};
+    expand(&layout, blocks, count, out);
+}
+
+void expand_q5_0(const uint8_t *blocks, size_t count, float *out)
+{
+    static const struct layout layout = {Q5_0_BLOCK_BYTES, false, true, 16};
+    expand(&layout, blocks, count, out);
+}
+
+void expand_q5_1(const uint8_t *blocks, size_t count, float *out)
+{
+    static const struct layout layout = {Q5_1_BLOCK_BYTES, true, true, 0};
+    expand(&layout, blocks, count, out);
+}
+
+void expand_q8_0(const uint8_t *blocks, size_t count, float *out)
+{
+    for (size_t b = 0; b < count / BLOCK; b++) {
+        const uint8_t *at = blocks + b * Q8_0_BLOCK_BYTES;
+        float scale = half_at(at);
+        for (size_t i = 0; i < BLOCK; i++)
+            out[b * BLOCK + i] = scale * (float)(int8_t)at[sizeof(uint16_t) + i];
+    }
 }

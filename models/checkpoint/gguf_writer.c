@@ -4,12 +4,14 @@
 #include "numbers.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -265,28 +267,45 @@ static void write_piece(struct gguf_writer *w, enum gguf_tensor_type type, const
     }
 }
 
+/* The one that is not full; NULL after an error. */
+static const struct tensor *next_tensor(struct gguf_writer *w, size_t count)
+{
+    if (w->result < 0)
+        return NULL;
+    if (w->current < w->tensor_count && count <= w->tensors[w->current].count - w->written)
+        return &w->tensors[w->current];
+    w->result =
+        complain(w->complaint, -EINVAL, "%s: more values than its tensors hold", w->temporary);
+    return NULL;
+}
+
+static void have_written(struct gguf_writer *w, const struct tensor *tensor, size_t count)
+{
+    w->written += count;
+    if (w->written < tensor->count)
+        return;
+    write_padding(w, bytes_of(tensor->type, tensor->count));
+    w->written = 0;
+    w->current++;
+}
+
 void gguf_write_values(struct gguf_writer *writer, const float *values, size_t count)
 {
-    const struct tensor *tensor = &writer->tensors[writer->current];
-    if (writer->result < 0)
-        return;
-    if (writer->current == writer->tensor_count || count > tensor->count - writer->written) {
-        writer->result = complain(writer->complaint, -EINVAL,
-                                  "%s: more values than its tensors "
-                                  "hold",
-                                  writer->temporary);
-        return;
-    }
-    if (!can_be_written(writer, tensor, values, count))
+    const struct tensor *tensor = next_tensor(writer, count);
+    if (!tensor || !can_be_written(writer, tensor, values, count))
         return;
     for (size_t at = 0; at < count; at += PIECE)
         write_piece(writer, tensor->type, values + at, count - at < PIECE ? count - at : PIECE);
-    writer->written += count;
-    if (writer->written == tensor->count) {
-        write_padding(writer, bytes_of(tensor->type, tensor->count));
-        writer->written = 0;
-        writer->current++;
-    }
+    have_written(writer, tensor, count);
+}
+
+void gguf_write_packed(struct gguf_writer *writer, const void *data, size_t count)
+{
+    const struct tensor *tensor = next_tensor(writer, count);
+    if (!tensor)
+        return;
+    write_bytes(writer, data, (size_t)bytes_of(tensor->type, count));
+    have_written(writer, tensor, count);
 }
 
 void gguf_write_tensor(struct gguf_writer *writer, const struct gguf_tensor *tensor)
@@ -313,6 +332,18 @@ static int open_temporary(struct gguf_writer *w)
     return result;
 }
 
+static int open_memory(struct gguf_writer *w)
+{
+    int file = memfd_create("hearken-model", MFD_CLOEXEC);
+    w->file = file < 0 ? NULL : fdopen(file, "wb");
+    if (w->file)
+        return 0;
+    int result = complain_of_file(w->complaint, -errno, w->temporary);
+    if (file >= 0)
+        close(file);
+    return result;
+}
+
 int gguf_writer_create(const char *path, struct gguf_writer **writer, struct complaint *complaint)
 {
     int result = -ENOMEM;
@@ -320,13 +351,14 @@ int gguf_writer_create(const char *path, struct gguf_writer **writer, struct com
     if (!made)
         return complain_of_memory(complaint);
     made->complaint = complaint;
-    made->path = strdup(path);
-    if (!made->path || asprintf(&made->temporary, "%s.XXXXXX", path) < 0) {
-        made->temporary = NULL;
+    made->path = path ? strdup(path) : NULL;
+    made->temporary = NULL;
+    if ((path && !made->path) ||
+        asprintf(&made->temporary, path ? "%s.XXXXXX" : "%s", path ? path : "memory") < 0) {
         complain_of_memory(complaint);
         goto failed;
     }
-    if ((result = open_temporary(made)) < 0)
+    if ((result = path ? open_temporary(made) : open_memory(made)) < 0)
         goto failed;
     *writer = made;
     return 0;
@@ -341,7 +373,8 @@ void gguf_writer_destroy(struct gguf_writer *writer)
         return;
     if (writer->file) {
         fclose(writer->file);
-        unlink(writer->temporary);
+        if (writer->path)
+            unlink(writer->temporary);
     }
     for (size_t i = 0; i < writer->tensor_count; i++)
         free(writer->tensors[i].name);
@@ -358,13 +391,20 @@ int gguf_writer_finish(struct gguf_writer *writer)
     if (writer->result == 0 && writer->current != writer->tensor_count)
         writer->result = complain(writer->complaint, -EINVAL, "tensor '%s' lacks values",
                                   writer->tensors[writer->current].name);
-    if (writer->result == 0 && (fflush(writer->file) != 0 || fsync(fileno(writer->file)) != 0))
+    if (writer->result == 0 &&
+        (fflush(writer->file) != 0 || (writer->path && fsync(fileno(writer->file)) != 0)))
         writer->result = complain_of_file(writer->complaint, -errno, writer->temporary);
-    if (writer->result < 0)
+    if (writer->result < 0 || !writer->path)
         return writer->result;
     if (rename(writer->temporary, writer->path) < 0)
         return writer->result = complain_of_file(writer->complaint, -errno, writer->path);
     fclose(writer->file);
     writer->file = NULL;
     return 0;
+}
+
+int gguf_writer_take(struct gguf_writer *writer)
+{
+    int file = fcntl(fileno(writer->file), F_DUPFD_CLOEXEC, 3);
+    return file < 0 ? complain_of_file(writer->complaint, -errno, writer->temporary) : file;
 }

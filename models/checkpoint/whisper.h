@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-/* Whisper's network out of a CTranslate2 model.bin: its numbers, checked, and its tensors. */
-#ifndef HEARKEN_CONVERT_WHISPER_H
-#define HEARKEN_CONVERT_WHISPER_H
+/* Whisper's network out of a checkpoint: its numbers, checked, and the model file's tensors. */
+#ifndef HEARKEN_CHECKPOINT_WHISPER_H
+#define HEARKEN_CHECKPOINT_WHISPER_H
 
-#include "ct2.h"
+#include "checkpoint.h"
 #include "gguf_writer.h"
 
 #include <stdbool.h>
@@ -17,7 +17,10 @@ struct whisper {
 };
 
 /* Errors: -EINVAL with what is missing or of another shape or kind than hearken computes. */
-int whisper_read(struct whisper *whisper, const struct ct2 *ct2, struct complaint *complaint);
+int whisper_read(struct whisper *whisper, const struct checkpoint *checkpoint,
+                 struct complaint *complaint);
+
+#define MAX_PARTS 3u
 
 /* One tensor of the model file, and where its values are. */
 struct whisper_tensor {
@@ -25,9 +28,10 @@ struct whisper_tensor {
     enum gguf_tensor_type type;
     uint32_t rank;
     uint64_t shape[GGUF_MAX_RANK]; /* innermost first; 1 beyond the rank */
-    const struct ct2_tensor *source;
-    uint64_t first_row;   /* of the source; a row has shape[0] values */
-    const uint32_t *rows; /* NULL: one after another; otherwise these, the caller's */
+    /* One under the other, the same number of rows each; NULL: zeros. */
+    const struct checkpoint_tensor *parts[MAX_PARTS];
+    uint32_t part_count;
+    const uint32_t *rows; /* NULL: all; otherwise these of the one part, the caller's */
 };
 
 struct whisper_tensors {
@@ -38,16 +42,17 @@ struct whisper_tensors {
 /* What matrices become in the model file, where they are large enough. */
 struct whisper_types {
     enum gguf_tensor_type matrices, embedding;
+    bool keep; /* each as the checkpoint has it, where a model file can: otherwise these */
 };
 
 /*
  * All tensors of the model file but for features.*: `kept` are the kept_count rows of the embedding
- * that it gets. Both and `ct2` outlive the list. Errors: -EINVAL, named; -ENOMEM. Owned by the
- * caller, who calls whisper_tensors_finish, also after an error.
+ * that it gets. Both and `checkpoint` outlive the list. Errors: -EINVAL, named; -ENOMEM. Owned by
+ * the caller, who calls whisper_tensors_finish, also after an error.
  */
 int whisper_list_tensors(struct whisper_tensors *list, const struct whisper *whisper,
-                         const struct ct2 *ct2, struct whisper_types types, const uint32_t *kept,
-                         uint32_t kept_count, struct complaint *complaint);
+                         const struct checkpoint *checkpoint, struct whisper_types types,
+                         const uint32_t *kept, uint32_t kept_count, struct complaint *complaint);
 void whisper_tensors_finish(struct whisper_tensors *list);
 
 #endif

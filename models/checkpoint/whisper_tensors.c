@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: MIT
+/* The checkpoint's names and shapes to those of a model file. */
+#include "whisper.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BLOCK           32u    /* of quantized values */
+#define SMALLEST_MATRIX 16384u /* values; below, rounding saves nothing worth its error */
+#define TAPS            3u
+
+/* The first failure sticks. */
+struct listing {
+    struct whisper_tensors *list;
+    size_t room;
+    const struct whisper *whisper;
+    const struct checkpoint *checkpoint;
+    struct whisper_types types;
+    struct complaint *complaint;
+    int result;
+};
+
+/* Names of a layer in the model file, and in the checkpoint behind its block's prefix. */
+struct part {
+    const char *name, *source;
+};
+
+static enum gguf_tensor_type choose_type(enum gguf_tensor_type wanted, uint32_t rank,
+                                         const uint64_t *shape)
+{
+    uint64_t count = shape[0] * shape[1] * shape[2];
+    if (rank < 2 || count < SMALLEST_MATRIX || wanted == GGUF_TENSOR_F32)
+        return GGUF_TENSOR_F32;
+    if (rank == 3)
+        return GGUF_TENSOR_F16;
+    return shape[0] % BLOCK == 0 ? wanted : GGUF_TENSOR_F32;
+}
+
+/* What a model file can hold as it is, stays as it is. */
+static enum gguf_tensor_type keep_type(const struct whisper_tensor *tensor,
+                                       enum gguf_tensor_type wanted)
+{
+    enum value_type type = tensor->parts[0] ? tensor->parts[0]->type : VALUE_F32;
+    for (uint32_t i = 1; i < tensor->part_count; i++)
+        if (!tensor->parts[i] || tensor->parts[i]->type != type)
+            return choose_type(wanted, tensor->rank, tensor->shape);
+    if (tensor->rank < 2 || type == VALUE_F32)
+        return GGUF_TENSOR_F32;
+    if (type == VALUE_F16)
+        return GGUF_TENSOR_F16;
+    if (tensor->rank == 2 && type == VALUE_Q8_0)
+        return GGUF_TENSOR_Q8_0;
+    if (tensor->rank == 2 && type == VALUE_Q5_0)
+        return GGUF_TENSOR_Q5_0;
+    return choose_type(wanted, tensor->rank, tensor->shape);
+}
+
+static void set_type(const struct listing *l, struct whisper_tensor *tensor,
+                     enum gguf_tensor_type wanted)
+{
+    if (l->result == 0)
+        tensor->type = l->types.keep ? keep_type(tensor, wanted)
+                                     : choose_type(wanted, tensor->rank, tensor->shape);
+}
+
+static struct whisper_tensor *add(struct listing *l, const char *prefix, const char *part,
+                                  const char *kind)
+{
+    struct whisper_tensors *list = l->list;
+    if (l->result < 0)
+        return NULL;
+    if (list->count == l->room) {
+        size_t room = l->room ? 2 * l->room : 128;
+        void *grown = realloc(list->tensors, room * sizeof(*list->tensors));
+        if (!grown) {
+            l->result = complain_of_memory(l->complaint);
+            return NULL;
+        }
+        list->tensors = grown;
+        l->room = room;
+    }
+    struct whisper_tensor *tensor = &list->tensors[list->count++];
+    *tensor = (struct whisper_tensor){.shape = {1, 1, 1, 1}};
+    snprintf(tensor->name, sizeof(tensor->name), "%s%s%s", prefix, part, kind);
+    return tensor;
+}
+
+/* `shape` is the source's: outermost first, 1 beyond its rank. NULL after an error. */
+static const struct checkpoint_tensor *find(struct listing *l, const char *name, uint32_t rank,
+                                            const uint64_t *shape)
+{
+    const struct checkpoint_tensor *source = checkpoint_find(l->checkpoint, name);
+    if (l->result < 0)
+        return NULL;
+    if (!source) {
+        l->result = complain(l->complaint, -EINVAL, "'%s' is missing", name);
+        return NULL;
+    }
+    /* whisper.cpp gives the convolutions' biases a second dimension of 1. */
+    bool same_rank = source->rank == rank || (rank == 1 && source->rank == 2);
+    if (!same_rank || memcmp(source->shape, shape, 3 * sizeof(*shape)) != 0) {
+        l->result =
+            complain(l->complaint, -EINVAL,
+                     "'%s' is %" PRIu64 " x %" PRIu64 " x %" PRIu64 " (rank %u), expected %" PRIu64
+                     " x %" PRIu64 " x %" PRIu64 " (rank %u)",
+                     name, source->shape[0], source->shape[1], source->shape[2], source->rank,
+                     shape[0], shape[1], shape[2], rank);
+        return NULL;
+    }
+    return source;
+}
+
+/* A tensor of the model file that is one of the checkpoint. `shape` is outermost first. */
+static struct whisper_tensor *add_whole(struct listing *l, const char *prefix, const char *part,
+                                        const char *kind, const char *source, uint32_t rank,
+                                        const uint64_t *shape)
+{
+    struct whisper_tensor *tensor = add(l, prefix, part, kind);
+    if (!tensor)
+        return NULL;
+    tensor->parts[0] = find(l, source, rank, shape);
+    tensor->part_count = 1;
+    tensor->rank = rank;
+    for (uint32_t i = 0; i < rank; i++)
+        tensor->shape[i] = shape[rank - 1 - i];
+    set_type(l, tensor, l->types.matrices);
+    return tensor;
+}
+
+static void add_vector(struct listing *l, const char *prefix, const char *part, const char *kind,
+                       const char *source)
+{
+    const uint64_t shape[3] = {l->whisper->width, 1, 1};
+    add_whole(l, prefix, part, kind, source, 1, shape);
+}
+
+/* Linear layers one under the other. A bias that is not there is zero, as those of keys are. */
+static void add_joined(struct listing *l, const char *prefix, const char *name, const char *from,
+                       const char *const *sources, uint32_t count, uint64_t outputs,
+                       uint64_t inputs)
+{
+    char path[CHECKPOINT_MAX_NAME];
+    const uint64_t shape[3] = {outputs, inputs, 1}, bias_shape[3] = {outputs, 1, 1};
+    struct whisper_tensor *weight = add(l, prefix, name, ".weight");
+    for (uint32_t i = 0; weight && i < count; i++) {
+        snprintf(path, sizeof(path), "%s%s.weight", from, sources[i]);
+        weight->parts[i] = find(l, path, 2, shape);
+    }
+    if (weight) {
+        weight->part_count = count;
+        weight->rank = 2;
+        weight->shape[0] = inputs;
+        weight->shape[1] = count * outputs;
+        set_type(l, weight, l->types.matrices);
+    }
+    struct whisper_tensor *bias = add(l, prefix, name, ".bias");
+    for (uint32_t i = 0; bias && i < count; i++) {
+        snprintf(path, sizeof(path), "%s%s.bias", from, sources[i]);
+        bool key = strstr(sources[i], "key") && !checkpoint_find(l->checkpoint, path);
+        bias->parts[i] = key ? NULL : find(l, path, 1, bias_shape);
+    }
+    if (bias) {
+        bias->part_count = count;
+        bias->rank = 1;
+        bias->shape[0] = count * outputs;
+        bias->type = GGUF_TENSOR_F32;
+    }
+}
+
+static void add_linear(struct listing *l, const char *to, const char *from, struct part part,
+                       uint64_t outputs, uint64_t inputs)
+{
+    add_joined(l, to, part.name, from, &part.source, 1, outputs, inputs);
+}
+
+static void add_norm(struct listing *l, const char *to, const char *from, struct part part)
+{
+    char source[CHECKPOINT_MAX_NAME];
+    snprintf(source, sizeof(source), "%s%s.weight", from, part.source);
+    add_vector(l, to, part.name, ".weight", source);
+    snprintf(source, sizeof(source), "%s%s.bias", from, part.source);
+    add_vector(l, to, part.name, ".bias", source);
+}
+
+static void add_convolution(struct listing *l, const char *name, uint64_t inputs)
+{
+    char source[CHECKPOINT_MAX_NAME];
+    const uint64_t shape[3] = {l->whisper->width, inputs, TAPS};
+    snprintf(source, sizeof(source), "encoder.%s.weight", name);
+    add_whole(l, "listener.", name, ".weight", source, 3, shape);
+    snprintf(source, sizeof(source), "encoder.%s.bias", name);
+    add_vector(l, "listener.", name, ".bias", source);
+}
+
+static void add_self_attention(struct listing *l, const char *to, const char *from,
+                               const char *const names[3])
+{
+    static const char *const sources[] = {"attn.query", "attn.key", "attn.value"};
+    uint64_t width = l->whisper->width;
+    add_norm(l, to, from, (struct part){names[0], "attn_ln"});
+    add_joined(l, to, names[1], from, sources, 3, width, width);
+    add_linear(l, to, from, (struct part){names[2], "attn.out"}, width, width);
+}
+
+static void add_attention(struct listing *l, const char *to, const char *from)
+{
+    static const struct part parts[] = {
+        {"attention_query", "cross_attn.query"},
+        {"attention_key", "cross_attn.key"},
+        {"attention_value", "cross_attn.value"},
+        {"attention_out", "cross_attn.out"},
+    };
+    uint64_t width = l->whisper->width;
+    add_norm(l, to, from, (struct part){"attention_norm", "cross_attn_ln"});
+    for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++)
+        add_linear(l, to, from, parts[i], width, width);
+}
+
+static void add_mlp(struct listing *l, const char *to, const char *from)
+{
+    const struct whisper *w = l->whisper;
+    add_norm(l, to, from, (struct part){"mlp_norm", "mlp_ln"});
+    add_linear(l, to, from, (struct part){"mlp_up", "mlp.0"}, w->mlp, w->width);
+    add_linear(l, to, from, (struct part){"mlp_down", "mlp.2"}, w->width, w->mlp);
+}
+
+static void add_listener(struct listing *l)
+{
+    static const char *const names[] = {"attention_norm", "qkv", "attention_out"};
+    const struct whisper *w = l->whisper;
+    add_convolution(l, "conv1", w->mels);
+    add_convolution(l, "conv2", w->width);
+    for (uint32_t i = 0; i < w->listener_layers; i++) {
+        char to[32], from[32];
+        snprintf(to, sizeof(to), "listener.block.%" PRIu32 ".", i);
+        snprintf(from, sizeof(from), "encoder.blocks.%" PRIu32 ".", i);
+        add_self_attention(l, to, from, names);
+        add_mlp(l, to, from);
+    }
+    add_norm(l, "listener.", "encoder.", (struct part){"norm", "ln_post"});
+}
+
+static void add_speller(struct listing *l, const uint32_t *kept, uint32_t kept_count)
+{
+    static const char *const names[] = {"self_norm", "self_qkv", "self_out"};
+    const struct whisper *w = l->whisper;
+    const uint64_t embedding_shape[3] = {w->vocabulary, w->width, 1};
+    const uint64_t position_shape[3] = {w->speller_positions, w->width, 1};
+    struct whisper_tensor *embedding =
+        add_whole(l, "speller.", "embedding", ".weight", "decoder.token_embedding.weight", 2,
+                  embedding_shape);
+    if (embedding) {
+        embedding->rows = kept;
+        embedding->shape[1] = kept_count;
+        set_type(l, embedding, l->types.embedding);
+    }
+    add_whole(l, "speller.", "positions", "", "decoder.positional_embedding", 2, position_shape);
+    for (uint32_t i = 0; i < w->speller_layers; i++) {
+        char to[32], from[32];
+        snprintf(to, sizeof(to), "speller.layer.%" PRIu32 ".", i);
+        snprintf(from, sizeof(from), "decoder.blocks.%" PRIu32 ".", i);
+        add_self_attention(l, to, from, names);
+        add_attention(l, to, from);
+        add_mlp(l, to, from);
+    }
+    add_norm(l, "speller.", "decoder.", (struct part){"norm", "ln"});
+}
+
+int whisper_list_tensors(struct whisper_tensors *list, const struct whisper *whisper,
+                         const struct checkpoint *checkpoint, struct whisper_types types,
+                         const uint32_t *kept, uint32_t kept_count, struct complaint *complaint)
+{
+    struct listing listing = {list, 0, whisper, checkpoint, types, complaint, 0};
+    *list = (struct whisper_tensors){0};
+    add_listener(&listing);
+    add_speller(&listing, kept, kept_count);
+    return listing.result;
+}
+
+void whisper_tensors_finish(struct whisper_tensors *list)
+{
+    free(list->tensors);
+    *list = (struct whisper_tensors){0};
+}
