@@ -82,13 +82,13 @@ programs := $(BUILD)/bin/hearkend $(BUILD)/bin/hearken $(BUILD)/bin/hearken-conv
 include_frontend := -Iinclude $(sndfile_cflags) $(soxr_cflags) $(fftw3_cflags) \
                     $(portaudio-2.0_cflags) $(alsa_cflags)
 include_plugins  := -Iinclude
-include_models   := -Iinclude -Iplugins -Imodels/checkpoint
+include_models   := -Iinclude -Iplugins -Imodels -Imodels/checkpoint
 include_checkpoint := -Iinclude -Imodels
 include_daemon   := -Iinclude -DHEARKEN_SYSCONFDIR='"$(SYSCONFDIR)"' \
                     $(libuv_cflags) $(jansson_cflags) $(libsystemd_cflags)
 include_ctl      := -Iinclude -Idaemon $(jansson_cflags) $(sndfile_cflags) $(cairo_cflags)
 include_convert  := -Iinclude -Imodels -Imodels/checkpoint $(jansson_cflags) $(libzip_cflags)
-include_unit     := -Iinclude -Ifrontend -Iplugins -Imodels -Idaemon \
+include_unit     := -Iinclude -Ifrontend -Iplugins -Imodels -Imodels/checkpoint -Idaemon \
                     $(libuv_cflags) $(jansson_cflags) $(libsystemd_cflags) \
                     $(sndfile_cflags) -DHEARKEN_SOURCE_ROOT='"$(CURDIR)"'
 include_kernels  := -Iinclude

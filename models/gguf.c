@@ -395,36 +395,30 @@ int gguf_open_memory(const void *data, size_t size, struct gguf **gguf, struct h
     return 0;
 }
 
-static int map_file(const char *path, void **mapping, size_t *size, struct hearken_error *error)
+static int map_file(int file, const char *path, void **mapping, size_t *size,
+                    struct hearken_error *error)
 {
     struct stat status;
-    /* Without waiting, so that a pipe that nobody writes to is refused and not waited for. */
-    int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (file < 0)
-        return hearken_fail(error, -errno, "%s: %s", path, strerror(errno));
-    int result = 0;
     if (fstat(file, &status) < 0)
-        result = hearken_fail(error, -errno, "%s: %s", path, strerror(errno));
-    else if (!S_ISREG(status.st_mode))
-        result = hearken_fail(error, -EINVAL, "%s: not a regular file", path);
-    else if (status.st_size == 0)
-        result = hearken_fail(error, -EINVAL, "%s: empty, expected a GGUF file", path);
-    if (result == 0) {
-        *size = (size_t)status.st_size;
-        *mapping = mmap(NULL, *size, PROT_READ, MAP_SHARED, file, 0);
-        if (*mapping == MAP_FAILED)
-            result = hearken_fail(error, -errno, "%s: cannot be mapped: %s", path, strerror(errno));
-    }
-    close(file);
-    return result;
+        return hearken_fail(error, -errno, "%s: %s", path, strerror(errno));
+    if (!S_ISREG(status.st_mode))
+        return hearken_fail(error, -EINVAL, "%s: not a regular file", path);
+    if (status.st_size == 0)
+        return hearken_fail(error, -EINVAL, "%s: empty, expected a GGUF file", path);
+    *size = (size_t)status.st_size;
+    *mapping = mmap(NULL, *size, PROT_READ, MAP_SHARED, file, 0);
+    if (*mapping == MAP_FAILED)
+        return hearken_fail(error, -errno, "%s: cannot be mapped: %s", path, strerror(errno));
+    return 0;
 }
 
-int gguf_open(const char *path, struct gguf **gguf, struct hearken_error *error)
+int gguf_open_descriptor(int file, const char *path, struct gguf **gguf,
+                         struct hearken_error *error)
 {
     void *mapping;
     size_t size = 0;
     struct hearken_error inside = {""};
-    int result = map_file(path, &mapping, &size, error);
+    int result = map_file(file, path, &mapping, &size, error);
     if (result < 0)
         return result;
     result = gguf_open_memory(mapping, size, gguf, &inside);
@@ -435,6 +429,17 @@ int gguf_open(const char *path, struct gguf **gguf, struct hearken_error *error)
     (*gguf)->mapping = mapping;
     (*gguf)->mapping_size = size;
     return 0;
+}
+
+int gguf_open(const char *path, struct gguf **gguf, struct hearken_error *error)
+{
+    /* Without waiting, so that a pipe that nobody writes to is refused and not waited for. */
+    int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (file < 0)
+        return hearken_fail(error, -errno, "%s: %s", path, strerror(errno));
+    int result = gguf_open_descriptor(file, path, gguf, error);
+    close(file);
+    return result;
 }
 
 void gguf_release_pages(const struct gguf *gguf)

@@ -75,6 +75,10 @@ struct gguf {
 /* Maps a file. Errors: the system's, -EINVAL for what is in it (named), -ENOMEM. */
 int gguf_open(const char *path, struct gguf **gguf, struct hearken_error *error);
 
+/* The same for an open file, which it does not close; `path` is for messages. */
+int gguf_open_descriptor(int file, const char *path, struct gguf **gguf,
+                         struct hearken_error *error);
+
 /* The same for bytes that outlive it; `data` aligned to 32 bytes. */
 int gguf_open_memory(const void *data, size_t size, struct gguf **gguf,
                      struct hearken_error *error);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "gguf.h"
+#include "open.h"
 #include "utf8.h"
 
 #include <errno.h>
@@ -96,7 +96,7 @@ int hearken_model_inspect(const char *path, hearken_model_item_callback *callbac
                           struct hearken_error *error)
 {
     struct gguf *gguf;
-    int result = gguf_open(path, &gguf, error);
+    int result = model_file_open(path, &gguf, NULL, error);
     if (result < 0)
         return result;
     for (uint64_t i = 0; i < gguf->entry_count; i++)

@@ -10,9 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TEXT(x)    #x
-#define NUMBER(x)  TEXT(x)
-#define MODEL_FILE "share/hearken/hearken-en.gguf" /* beside the library's folder */
+#define TEXT(x)   #x
+#define NUMBER(x) TEXT(x)
+/* Beside the library's folder. */
+#define MODEL_FILE "share/hearken/hearken-en.gguf"
+#define VOICE_FILE "share/hearken/voice.gguf"
 
 const char *hearken_version(void)
 {
@@ -20,7 +22,8 @@ const char *hearken_version(void)
         HEARKEN_VERSION_PATCH);
 }
 
-char *hearken_default_model(char *path, size_t size)
+/* A file that is installed with the library; NULL if there is no telling. */
+static char *installed_file(const char *name, char *path, size_t size)
 {
     Dl_info info;
     if (!dladdr((const void *)MODEL_FILE, &info) || !info.dli_fname)
@@ -33,9 +36,14 @@ char *hearken_default_model(char *path, size_t size)
         if (slash)
             *slash = 0;
     }
-    int length = snprintf(path, size, "%s/" MODEL_FILE, library);
+    int length = snprintf(path, size, "%s/%s", library, name);
     free(library);
     return length > 0 && (size_t)length < size ? path : NULL;
+}
+
+char *hearken_default_model(char *path, size_t size)
+{
+    return installed_file(MODEL_FILE, path, size);
 }
 
 /* A string of the metadata as UTF-8, "" if it is absent; made with malloc. */
@@ -46,6 +54,25 @@ static char *copy_string(const struct gguf *gguf, const char *key)
         return strdup("");
     struct gguf_string string = gguf_string(entry);
     return utf8_repair(string.data, string.length);
+}
+
+/* Of the model's file; for one that can hold none, the installed one, where it fits. */
+static int read_voice(struct hearken_model *m, struct hearken_error *error)
+{
+    const struct network *n = m->network;
+    uint32_t mels = n->parameters.features.mels;
+    char path[4096];
+    struct gguf *gguf;
+    if (!n->translated)
+        return voice_read(n->gguf, mels, &m->voice, error);
+    if (!installed_file(VOICE_FILE, path, sizeof(path)) || gguf_open(path, &gguf, NULL) < 0)
+        return 0;
+    const struct gguf_entry *entry = gguf_find_entry(gguf, "hearken.voice.mels");
+    bool fits = entry && !entry->is_array && entry->type == GGUF_U32 &&
+                gguf_number(entry, 0) == (double)mels;
+    int result = fits ? voice_read(gguf, mels, &m->voice, error) : 0;
+    gguf_destroy(gguf);
+    return result;
 }
 
 int hearken_model_open(const char *path, const struct hearken_backend_options *options,
@@ -65,7 +92,7 @@ int hearken_model_open(const char *path, const struct hearken_backend_options *o
         goto failed;
     }
     struct hearken_error inside = {""};
-    result = voice_read(n->gguf, n->parameters.features.mels, &m->voice, &inside);
+    result = read_voice(m, &inside);
     if (result < 0) {
         hearken_fail(error, result, "%s: %.400s", path, inside.message);
         goto failed;

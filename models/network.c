@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "network.h"
 
+#include "open.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
@@ -426,7 +428,7 @@ int network_open(const char *path, const struct hearken_backend_options *options
     struct network *n = calloc(1, sizeof(*n));
     if (!n)
         return hearken_fail(error, -ENOMEM, "out of memory");
-    int result = gguf_open(path, &n->gguf, error);
+    int result = model_file_open(path, &n->gguf, &n->translated, error);
     if (result < 0)
         goto failed;
     if ((result = parameters_read(&n->parameters, n->gguf, &inside)) < 0 ||

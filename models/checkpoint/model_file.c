@@ -178,7 +178,7 @@ static bool is_same_type(enum gguf_tensor_type to, enum value_type from)
            (to == GGUF_TENSOR_Q8_0 && from == VALUE_Q8_0);
 }
 
-/* One row. `values` has room for it, and zeros where there is no part. */
+/* One row. `values` has room for it; where there is no part it is zero. */
 static void write_part(const struct writing *w, const struct whisper_tensor *tensor,
                        const struct checkpoint_tensor *part, uint64_t row, uint64_t columns,
                        float *values)
@@ -189,6 +189,8 @@ static void write_part(const struct writing *w, const struct whisper_tensor *ten
     }
     if (part)
         checkpoint_read(part, row * columns, columns, values);
+    else
+        memset(values, 0, columns * sizeof(*values));
     gguf_write_values(w->out, values, columns);
 }
 

@@ -240,6 +240,16 @@ static int write_file(const struct options *o, const struct checkpoint *checkpoi
     return result;
 }
 
+/* The installed one is left out where it hears other mel bands; what is asked for is not. */
+static bool voice_fits(const struct options *o, const struct whisper *whisper)
+{
+    char installed[MAX_PATH];
+    struct complaint none;
+    uint32_t mels;
+    const char *voice = o->voice ? NULL : installed_voice(installed, sizeof(installed));
+    return !voice || voice_part_mels(voice, &mels, &none) < 0 || mels == whisper->mels;
+}
+
 static int convert(const struct options *o, struct complaint *complaint)
 {
     struct checkpoint checkpoint;
@@ -249,7 +259,7 @@ static int convert(const struct options *o, struct complaint *complaint)
         result = tokens_keep(&checkpoint.tokens, o->keep, complaint);
     if (result == 0)
         result = write_file(o, &checkpoint, &whisper, complaint);
-    if (result == 0)
+    if (result == 0 && voice_fits(o, &whisper))
         result = add_voice(o, o->output, complaint);
     checkpoint_finish(&checkpoint);
     return result;

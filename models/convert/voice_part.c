@@ -65,6 +65,18 @@ static int check(const char *model_path, const struct gguf *model, const char *v
                     model_path, mels, heard);
 }
 
+int voice_part_mels(const char *voice, uint32_t *mels, struct complaint *complaint)
+{
+    struct gguf *file;
+    int result = open_file(voice, &file, complaint);
+    if (result < 0)
+        return result;
+    double number = number_of(file, "hearken.voice.mels");
+    *mels = number >= 1 && number <= UINT32_MAX ? (uint32_t)number : 0;
+    gguf_destroy(file);
+    return 0;
+}
+
 int voice_part_add(const char *model, const char *voice, const char *output,
                    struct complaint *complaint)
 {

@@ -5,6 +5,8 @@
 
 #include "complaint.h"
 
+#include <stdint.h>
+
 /*
  * Writes to `output` what is in `model`, with the keys hearken.voice.* and the tensors voice.* of
  * `voice` in place of its own, if it has any. `output` may be `model`; it is whole or as it was.
@@ -12,5 +14,8 @@
  */
 int voice_part_add(const char *model, const char *voice, const char *output,
                    struct complaint *complaint);
+
+/* How many mel bands a voice network hears. Errors: as above. */
+int voice_part_mels(const char *voice, uint32_t *mels, struct complaint *complaint);
 
 #endif

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: MIT
+#include "open.h"
+
+#include "ggml.h"
+#include "known.h"
+#include "model_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define LANGUAGE "en" /* of the tokens that start a text */
+
+/* The start of a file, without waiting for a pipe that nobody writes to. */
+static bool is_ggml(const char *path)
+{
+    uint8_t start[4];
+    int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    ssize_t size = file < 0 ? -1 : pread(file, start, sizeof(start), 0);
+    if (file >= 0)
+        close(file);
+    return size > 0 && ggml_begins(start, (size_t)size);
+}
+
+/* "models/ggml-base.bin" is called "ggml-base". Made with malloc. */
+static char *name_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    const char *base = slash ? slash + 1 : path;
+    size_t length = strlen(base);
+    if (length > 4 && strcmp(base + length - 4, ".bin") == 0)
+        length -= 4;
+    return strndup(base, length);
+}
+
+/* The descriptor of a GGUF file in memory. */
+static int translate(const char *path, struct complaint *complaint)
+{
+    struct checkpoint checkpoint = {0};
+    struct complaint inside = {""};
+    struct whisper whisper;
+    struct mapping mapping;
+    char *name = name_of(path);
+    int result = name ? checkpoint_map(&checkpoint, path, &mapping, complaint)
+                      : complain_of_memory(complaint);
+    if (result < 0 || (result = ggml_read(&checkpoint, mapping, path, complaint)) < 0)
+        goto finish;
+    const struct model_file model = {
+        .name = name,
+        .description = "a model of whisper.cpp",
+        .language = LANGUAGE,
+        .types = {GGUF_TENSOR_Q8_0, GGUF_TENSOR_Q8_0, .keep = true},
+        .whisper = &whisper,
+        .checkpoint = &checkpoint,
+    };
+    if ((result = whisper_read(&whisper, &checkpoint, &inside)) < 0 ||
+        (result = known_fill_in(&checkpoint, &whisper, &inside)) < 0 ||
+        (result = model_file_make(&model, &inside)) < 0)
+        complain(complaint, result, "%s: %.900s", path, inside.text);
+finish:
+    checkpoint_finish(&checkpoint);
+    free(name);
+    return result;
+}
+
+int model_file_open(const char *path, struct gguf **gguf, bool *translated,
+                    struct hearken_error *error)
+{
+    struct complaint complaint = {""};
+    bool other = is_ggml(path);
+    if (translated)
+        *translated = other;
+    if (!other)
+        return gguf_open(path, gguf, error);
+    int file = translate(path, &complaint);
+    if (file < 0)
+        return hearken_fail(error, file, "%s", complaint.text);
+    int result = gguf_open_descriptor(file, path, gguf, error);
+    close(file);
+    return result;
+}

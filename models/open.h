@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: MIT
+/* Opens whatever file a model comes in. */
+#ifndef HEARKEN_MODELS_OPEN_H
+#define HEARKEN_MODELS_OPEN_H
+
+#include "gguf.h"
+
+/*
+ * A GGUF file is mapped (gguf_open). whisper.cpp's ggml file becomes one in memory: its weights in
+ * the types they have where a model file can hold those, otherwise as Q8_0; `translated` is then
+ * set, unless it is NULL. Errors: the system's, -EINVAL for what is in it (named), -ENOMEM.
+ */
+int model_file_open(const char *path, struct gguf **gguf, bool *translated,
+                    struct hearken_error *error);
+
+#endif
