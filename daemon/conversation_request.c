@@ -28,7 +28,7 @@ void conversation_complain(struct conversation *conversation, const char *code, 
     conversation_send_error(conversation->peer, conversation->context, code, text);
 }
 
-/* The language goes along only if the client named one. */
+/* The language goes along if the client named one, or it was found in the sound. */
 static json_t *with_language(const struct conversation *conversation, json_t *data)
 {
     if (*conversation->transcribe.language != '\0')
@@ -110,6 +110,14 @@ static int join_text(struct conversation *conversation, const char *text)
     return 0;
 }
 
+static void note_language(struct conversation *conversation, const json_t *segment)
+{
+    char *language = conversation->transcribe.language;
+    const char *found = json_string_value(json_object_get(segment, "language"));
+    if (found != NULL)
+        snprintf(language, sizeof conversation->transcribe.language, "%s", found);
+}
+
 static void on_segment(void *context, const struct heard_segment *segment)
 {
     struct conversation *conversation = context;
@@ -120,6 +128,7 @@ static void on_segment(void *context, const struct heard_segment *segment)
                                  segment->weights, segment->weights_length);
     if (!segment->final)
         return;
+    note_language(conversation, segment->data);
     if (transcribe->extended)
         status = json_array_append_new(conversation->segments, plain_segment(segment));
     if (status == 0)

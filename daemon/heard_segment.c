@@ -148,6 +148,11 @@ int heard_segment_init(struct heard_segment *segment, const struct hearken_event
     put(segment->data, "type", json_string(segment->final ? "final" : "partial"), &status);
     status |= put_span(segment->data, event->text, start, origin + event->end, event->confidence);
     put(segment->data, "committed", json_integer((json_int_t)event->committed), &status);
+    if (event->language_probability > 0) {
+        put(segment->data, "language", json_from_text(event->language), &status);
+        put(segment->data, "language_probability", rounded(event->language_probability, 1e4),
+            &status);
+    }
     if (words && status == 0)
         status = put_words(segment->data, event, origin);
     if (event->alignment != NULL && status == 0)

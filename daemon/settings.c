@@ -43,6 +43,9 @@ void setting_expectation(const struct setting *setting, char *text, size_t size)
     case SETTING_TEXT:
         snprintf(text, size, "text");
         break;
+    case SETTING_STRING:
+        snprintf(text, size, "text of at most %.0f bytes", setting->maximum);
+        break;
     case SETTING_COUNT:
         snprintf(text, size, "a whole number from %.0f to %.0f", setting->minimum,
                  setting->maximum);
@@ -80,6 +83,15 @@ static int assign_text(char **text, const char *value)
         return -ENOMEM;
     free(*text);
     *text = copy;
+    return 0;
+}
+
+static int assign_string(const struct setting *setting, struct settings *settings,
+                         const char *value, struct hearken_error *error)
+{
+    if (strlen(value) > (size_t)setting->maximum)
+        return refuse(setting, value, error);
+    strcpy(field(setting, settings), value);
     return 0;
 }
 
@@ -160,6 +172,9 @@ int setting_assign(const struct setting *setting, struct settings *settings, con
         if (status < 0 && error != NULL)
             snprintf(error->message, sizeof error->message, "out of memory");
         break;
+    case SETTING_STRING:
+        status = assign_string(setting, settings, value, error);
+        break;
     case SETTING_CHOICE:
         status = assign_choice(setting, settings, value, error);
         break;
@@ -183,6 +198,8 @@ bool setting_equal(const struct setting *setting, const struct settings *a,
     switch (setting->type) {
     case SETTING_TEXT:
         return strcmp(*(char *const *)left, *(char *const *)right) == 0;
+    case SETTING_STRING:
+        return strcmp(left, right) == 0;
     case SETTING_NUMBER:
         return *(const float *)left == *(const float *)right;
     case SETTING_SWITCH:
@@ -201,6 +218,9 @@ int setting_copy(const struct setting *setting, struct settings *to, const struc
     switch (setting->type) {
     case SETTING_TEXT:
         return assign_text(field(setting, to), *(char *const *)source);
+    case SETTING_STRING:
+        strcpy(field(setting, to), source);
+        break;
     case SETTING_NUMBER:
         *(float *)field(setting, to) = *(const float *)source;
         break;

@@ -79,6 +79,7 @@ struct settings {
 
 enum setting_type {
     SETTING_TEXT,   /* char * */
+    SETTING_STRING, /* char [maximum + 1] */
     SETTING_COUNT,  /* unsigned */
     SETTING_MODE,   /* unsigned, written in octal */
     SETTING_NUMBER, /* float */

@@ -101,20 +101,31 @@ static void list_languages(const struct model_facts *model, char *text, size_t s
                          json_string_value(language));
 }
 
-/* "auto" is what some clients say for none. */
+static void set_language(struct transcribe *transcribe, const char *language)
+{
+    char *option = transcribe->options.stream.language;
+    size_t length = strcspn(language, "-_");
+    snprintf(option, sizeof transcribe->options.stream.language, "%.*s", (int)length, language);
+}
+
 static int read_language(struct transcribe *transcribe, const json_t *data,
                          const struct model_facts *model, const char **code,
                          struct hearken_error *error)
 {
     const char *language;
     int status = get_text(data, "language", &language, error);
-    if (status < 0 || language == NULL || strcmp(language, "auto") == 0)
+    if (status < 0 || language == NULL)
         return status;
-    if (strlen(language) < sizeof transcribe->language && model_facts_speaks(model, language)) {
-        strcpy(transcribe->language, language);
+    if (strcmp(language, "auto") == 0) {
+        set_language(transcribe, language);
         return 0;
     }
-    char known[200] = "";
+    if (strlen(language) < sizeof transcribe->language && model_facts_speaks(model, language)) {
+        strcpy(transcribe->language, language);
+        set_language(transcribe, language);
+        return 0;
+    }
+    char known[480] = "";
     list_languages(model, known, sizeof known);
     *code = "unknown-language";
     return refuse(error, "language: got %.100s, this model knows: %s", language, known);
@@ -140,6 +151,9 @@ static int read_setting(struct transcribe *transcribe, const struct setting *set
         if (!json_is_boolean(value))
             return refuse(error, "hearken: %s: expected true or false", setting->name);
         status = setting_assign(setting, &scratch, json_is_true(value) ? "on" : "off", &reason);
+    } else if (json_is_string(value) &&
+               (setting->type == SETTING_STRING || setting->type == SETTING_CHOICE)) {
+        status = setting_assign(setting, &scratch, json_string_value(value), &reason);
     } else if (json_is_number(value)) {
         status = setting_assign_number(setting, &scratch, json_number_value(value), &reason);
     } else {

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "lane.h"
 
+#include "masks.h"
+#include "scores.h"
+#include "timestamps.h"
+
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -120,9 +124,11 @@ float search_weigh(const struct search *s, float speller_score, float ctc_score)
     return (1 - weight) * speller_score + weight * ctc_score;
 }
 
+/* / length^penalty; the end counts as a token, but for Whisper's authors. */
 static float normalise(const struct search *s, float score, uint32_t count)
 {
-    return score / powf((float)(count + 1), s->options->length_penalty);
+    uint32_t length = s->options->exact && count > 0 ? count : count + 1;
+    return score / powf((float)length, s->options->length_penalty);
 }
 
 static float score_of(const struct search *s, const struct hypothesis *h)
@@ -278,6 +284,8 @@ bool search_extend(struct search *s, struct hypothesis *to, const struct candida
         ctc_prefix_extend(s->ctc, &from->ctc, last_token(from), with->token, &to->ctc);
     bool forward = limits_follow_attention(&to->attention, s->alignments + (size_t)look * s->steps,
                                            s->sound_steps, s->options->step_seconds);
+    if (s->options->exact)
+        return true;
     return forward && !limits_is_loop(to->tokens, to->count);
 }
 
@@ -350,13 +358,67 @@ static void choose(struct search *s, uint32_t count, uint32_t first_look, uint32
     search_take_next(s, rows);
 }
 
+const struct hearken_tensor *search_mask(const struct search *s, enum place_in_text place)
+{
+    const struct speller_weights *weights = &s->network->speller;
+    const struct hearken_tensor *const own[] = {weights->mask, weights->first_mask,
+                                                weights->next_mask};
+    return s->options->masks ? s->options->masks->at[place] : own[place];
+}
+
+/* A token by chance, as the only choice. */
+static void draw(const struct search *s, const float *row, uint32_t vocabulary, uint32_t wide,
+                 float *values, uint32_t *columns)
+{
+    uint32_t token = scores_draw(row, vocabulary, s->options->temperature, s->options->random);
+    for (uint32_t i = 0; i < wide; i++)
+        values[i] = i > 0 ? -INFINITY : row[token];
+    columns[0] = token;
+}
+
+/* What the backend cannot do: rules that go by what was written, and chance. */
+static void choose_on_host(struct search *s, struct hearken_matrix logits, uint32_t wide,
+                           bool first)
+{
+    uint32_t vocabulary = logits.columns;
+    float *row = malloc(vocabulary * sizeof(*row));
+    if (!row && s->pass->error == 0)
+        s->pass->error = -ENOMEM;
+    if (!s->options->timestamps)
+        pass_log_softmax(s->pass, logits, search_mask(s, first ? FIRST : ANYWHERE));
+    for (uint32_t i = 0; i < s->live_count && s->pass->error == 0; i++) {
+        float *values = s->values + (size_t)i * wide;
+        uint32_t *columns = s->columns + (size_t)i * wide;
+        pass_read(s->pass, matrix_rows(logits, i, 1), row);
+        if (s->pass->error < 0)
+            break;
+        if (s->options->timestamps)
+            timestamps_apply(s->options->timestamps, s->live[i].tokens, s->live[i].count, row);
+        if (s->options->temperature > 0)
+            draw(s, row, vocabulary, wide, values, columns);
+        else
+            scores_top(row, vocabulary, wide, values, columns);
+    }
+    free(row);
+}
+
+/* The likeliest next tokens of each hypothesis: `wide` values and columns. */
+static void look_up_choices(struct search *s, struct hearken_matrix logits, uint32_t wide,
+                            bool first)
+{
+    if (s->options->timestamps || s->options->temperature > 0) {
+        choose_on_host(s, logits, wide, first);
+        return;
+    }
+    pass_log_softmax(s->pass, logits, search_mask(s, first ? FIRST : ANYWHERE));
+    pass_top_k(s->pass, logits, wide, s->values, s->columns);
+}
+
 /* One token for every hypothesis; false: the search is over. */
 static bool step(struct search *s, struct hearken_matrix *logits, uint32_t *look, bool first)
 {
-    const struct speller_weights *weights = &s->network->speller;
     uint32_t parents[BEAM_MAX_WIDTH + LANE_WIDTH], tokens[BEAM_MAX_WIDTH + LANE_WIDTH];
-    pass_log_softmax(s->pass, *logits, first ? weights->first_mask : weights->mask);
-    pass_top_k(s->pass, *logits, s->wide, s->values, s->columns);
+    look_up_choices(s, *logits, s->wide, first);
     if (s->pass->error < 0 || !search_read_looks(s, *look, s->live_count) || !lane_read(s, *logits))
         return false;
     uint32_t rows = s->live_count;

@@ -7,6 +7,9 @@
 #include "custom_words.h"
 #include "speller.h"
 
+struct masks;
+struct timestamps;
+
 #define BEAM_MAX_WIDTH 16u
 #define LANE_WIDTH     4u /* hypotheses beside the beam that write listed words (lane.h) */
 
@@ -27,6 +30,13 @@ struct beam_options {
     uint32_t
         sound_steps;     /* steps of the memory before the padding; 0: where it looks is no limit */
     double step_seconds; /* of the memory */
+    bool exact;          /* as Whisper's authors search: nothing but the length is a limit, and the
+                          * end does not count as a token of a score */
+    const struct masks *masks;           /* NULL: the network's */
+    const struct timestamps *timestamps; /* NULL: none are written. With a guess there are none */
+    float temperature; /* above 0: each token is drawn by chance, and the width is 1. Not with a
+                        * guess */
+    uint64_t *random;  /* for that: the state of the generator */
     struct beam_guess guess;
     const struct custom_words *words; /* NULL: none; otherwise the speller has room for LANE_WIDTH
                                          hypotheses more */

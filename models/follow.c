@@ -20,10 +20,9 @@ struct answers {
 /* Token `index` of a text may be what is not ruled out there. */
 static const struct hearken_tensor *mask_of(const struct search *s, uint32_t index)
 {
-    const struct speller_weights *weights = &s->network->speller;
     if (index == 0)
-        return weights->first_mask;
-    return index == s->options->guess.forced ? weights->next_mask : weights->mask;
+        return search_mask(s, FIRST);
+    return search_mask(s, index == s->options->guess.forced ? BEHIND_A_WORD : ANYWHERE);
 }
 
 /* `first`: index of the token that the first row is about. */

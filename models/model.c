@@ -122,6 +122,12 @@ void hearken_model_destroy(struct hearken_model *model)
     free(model);
 }
 
+size_t hearken_model_languages(const struct hearken_model *model, const char *const **codes)
+{
+    *codes = (const char *const *)model->network->control.written;
+    return model->network->control.written_count;
+}
+
 const char *hearken_model_name(const struct hearken_model *model)
 {
     return model->name;

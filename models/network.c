@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "network.h"
 
+#include "masks.h"
 #include "open.h"
 
 #include <errno.h>
@@ -234,21 +235,6 @@ static const struct hearken_tensor *make_sinusoids(struct loader *l, uint32_t po
     return made;
 }
 
-static void suppress_listed(struct loader *l, const char *key, float *mask)
-{
-    uint32_t *tokens = NULL;
-    size_t count = 0;
-    if (l->result < 0)
-        return;
-    l->result = parameters_read_tokens(l->network->gguf, key, l->network->vocabulary.count, &tokens,
-                                       &count, l->error);
-    for (size_t i = 0; i < count; i++)
-        mask[tokens[i]] = -INFINITY;
-    free(tokens);
-}
-
-enum place_in_text { ANYWHERE, FIRST, BEHIND_A_WORD };
-
 /* Control tokens are no text, but for the end; and what the file lists is not said. */
 static const struct hearken_tensor *make_mask(struct loader *l, enum place_in_text place)
 {
@@ -256,15 +242,7 @@ static const struct hearken_tensor *make_mask(struct loader *l, enum place_in_te
     float *mask = make_floats(l, n->vocabulary.count);
     if (!mask)
         return NULL;
-    for (uint32_t i = 0; i < n->vocabulary.count; i++) {
-        bool fits = place == BEHIND_A_WORD ? vocabulary_follows_word(&n->vocabulary, i)
-                                           : !n->vocabulary.tokens[i].control;
-        if (!fits && i != n->parameters.speller.end)
-            mask[i] = -INFINITY;
-    }
-    suppress_listed(l, "hearken.speller.suppress", mask);
-    if (place == FIRST)
-        suppress_listed(l, "hearken.speller.suppress_at_begin", mask);
+    l->result = masks_fill(n, place, true, false, NULL, mask, l->error);
     const struct hearken_weights weights = {
         HEARKEN_TENSOR_F32, HEARKEN_USE_VECTOR, 1, n->vocabulary.count, 1, mask};
     const struct hearken_tensor *made = NULL;
@@ -434,6 +412,11 @@ int network_open(const char *path, const struct hearken_backend_options *options
     if ((result = parameters_read(&n->parameters, n->gguf, &inside)) < 0 ||
         (result = vocabulary_read(&n->vocabulary, n->gguf, &inside)) < 0)
         goto file_is_wrong;
+    result = control_tokens_find(&n->control, &n->vocabulary, &n->parameters.speller, n->gguf);
+    if (result < 0) {
+        hearken_fail(error, result, "%s: out of memory", path);
+        goto failed;
+    }
     if ((result = compute_open(options, &n->compute, error)) < 0)
         goto failed;
     if ((result = load_all(n, &inside)) < 0)
@@ -461,6 +444,7 @@ void network_destroy(struct network *network)
     free(network->listener.blocks);
     free(network->speller.layers);
     compute_destroy(network->compute);
+    control_tokens_finish(&network->control);
     vocabulary_finish(&network->vocabulary);
     gguf_destroy(network->gguf);
     free(network);

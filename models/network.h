@@ -6,6 +6,7 @@
 #ifndef HEARKEN_MODELS_NETWORK_H
 #define HEARKEN_MODELS_NETWORK_H
 
+#include "control_tokens.h"
 #include "host.h"
 #include "parameters.h"
 #include "pass.h"
@@ -77,6 +78,7 @@ struct network {
     struct compute *compute;
     struct parameters parameters;
     struct vocabulary vocabulary;
+    struct control_tokens control;
     const float *window;      /* [fft] */
     const float *mel_filters; /* [mels, fft / 2 + 1] */
     struct listener_weights listener;

@@ -2,9 +2,12 @@
 #include "recognizer.h"
 
 #include "guards.h"
+#include "language.h"
 #include "limits.h"
 #include "listener.h"
 #include "logmel.h"
+#include "masks.h"
+#include "opening.h"
 #include "segment.h"
 #include "speller.h"
 #include "splice.h"
@@ -21,6 +24,17 @@
 /* Of the threshold for final texts, for the first text of a segment. */
 #define FIRST_GLANCE_SHARE 0.67f
 
+/* Of a sum of steps. */
+#define ROUNDING 1e-3f
+
+/* More than any window lacks. */
+#define WINDOW_SECONDS 30.0
+
+/* A language that is likelier than this is kept for the rest of the stream. */
+#define SURE_OF_LANGUAGE 0.5f
+
+/* Beyond this temperature a text is too much of chance for others to follow on it. */
+#define SOBER_TEMPERATURE 0.5f
 /* What the listener gives: the memory, and which of its steps stand for more. */
 struct heard {
     struct hearken_matrix memory;
@@ -42,43 +56,68 @@ struct recognizer {
     float *features;              /* [max frames, mels] */
     size_t glanced;               /* frames of it that are in `features`, for chunk mode */
     uint32_t glanced_steps;       /* of the memory at the last glance */
-    struct storage ctc;           /* [steps, vocabulary] */
-    float *ctc_scores;            /* the same on the host */
-    size_t ctc_room;              /* elements of it */
+    struct opening *opening;
+    struct masks masks;
+    struct timestamps *timestamps; /* NULL: none are asked for */
+    float language_probability;
+    bool knows_language;
+    struct storage ctc; /* [steps, vocabulary] */
+    float *ctc_scores;  /* the same on the host */
+    size_t ctc_room;    /* elements of it */
 };
+
+/* What the options ask of the speller. */
+static int read_rules(struct recognizer *r, struct hearken_error *error)
+{
+    const struct hearken_stream_options *o = &r->options;
+    int result = opening_create(r->network, o, &r->opening, error);
+    if (result == 0)
+        result = masks_create(r->network, o->suppress_tokens, !o->suppress_blank, &r->masks, error);
+    if (result == 0 && o->timestamps && o->partial_seconds <= 0)
+        result = timestamps_create(r->network, o->suppress_tokens, &r->timestamps, error);
+    return result;
+}
+
+static int allocate(struct recognizer *r)
+{
+    const struct network *network = r->network;
+    size_t frames = listener_max_frames(network);
+    int result;
+    r->features = malloc(frames * network->parameters.features.mels * sizeof(*r->features));
+    if (!r->features)
+        return -ENOMEM;
+    if ((result = logmel_stream_create(r->model->logmel, &r->logmel)) < 0 ||
+        (result = listener_create(network, &r->listener)) < 0)
+        return result;
+    return speller_create(network, r->options.beam_width + (r->words ? LANE_WIDTH : 0),
+                          &r->speller);
+}
 
 int recognizer_create(struct hearken_model *model, const struct hearken_stream_options *options,
                       const struct custom_words *words, const atomic_bool *cancelled,
-                      struct recognizer **recognizer)
+                      struct recognizer **recognizer, struct hearken_error *error)
 {
-    const struct network *network = model->network;
-    const struct compute *compute = network->compute;
+    const struct compute *compute = model->network->compute;
     struct recognizer *r = calloc(1, sizeof(*r));
     if (!r)
-        return -ENOMEM;
+        return hearken_fail(error, -ENOMEM, "out of memory");
     r->model = model;
-    r->network = network;
+    r->network = model->network;
     r->options = *options;
     r->words = words;
     r->pass = (struct pass){.kernels = compute->kernels, .cancelled = cancelled};
     int result = compute->plugin->queue_create(compute->backend, &r->pass.queue);
+    if (result < 0) {
+        free(r);
+        return hearken_fail(error, result, "a stream cannot be made: %s", strerror(-result));
+    }
+    result = read_rules(r, error);
+    if (result == 0 && (result = allocate(r)) < 0)
+        hearken_fail(error, result, "a stream cannot be made: %s", strerror(-result));
     if (result < 0)
-        goto no_queue;
-    size_t frames = listener_max_frames(network);
-    r->features = malloc(frames * network->parameters.features.mels * sizeof(*r->features));
-    result = r->features ? 0 : -ENOMEM;
-    if (result < 0 || (result = logmel_stream_create(model->logmel, &r->logmel)) < 0 ||
-        (result = listener_create(network, &r->listener)) < 0 ||
-        (result = speller_create(network, options->beam_width + (words ? LANE_WIDTH : 0),
-                                 &r->speller)) < 0)
-        goto failed;
-    *recognizer = r;
-    return 0;
-failed:
-    recognizer_destroy(r);
-    return result;
-no_queue:
-    free(r);
+        recognizer_destroy(r);
+    else
+        *recognizer = r;
     return result;
 }
 
@@ -91,6 +130,9 @@ void recognizer_destroy(struct recognizer *recognizer)
     listener_destroy(recognizer->listener, pass);
     speller_destroy(recognizer->speller, pass);
     recognizer->network->compute->plugin->queue_destroy(pass->queue);
+    timestamps_destroy(recognizer->timestamps);
+    masks_finish(&recognizer->masks, recognizer->network);
+    opening_destroy(recognizer->opening);
     logmel_stream_destroy(recognizer->logmel);
     free(recognizer->features);
     free(recognizer->ctc_scores);
@@ -140,7 +182,8 @@ static void scale(const struct recognizer *r, float *features, size_t frames)
 
 static uint32_t compute_features(struct recognizer *r, const float *samples, size_t count)
 {
-    size_t padding = padding_for(r, count, (double)r->options.padding);
+    double seconds = r->options.exact ? WINDOW_SECONDS : (double)r->options.padding;
+    size_t padding = padding_for(r, count, seconds);
     size_t frames = logmel_frames(count + padding);
     logmel_compute(r->model->logmel, samples, count, padding, r->features);
     scale(r, r->features, frames);
@@ -197,6 +240,22 @@ static uint32_t sound_steps(const struct recognizer *r, size_t samples)
     return listener_memory_steps(r->network, (uint32_t)(samples / LOGMEL_HOP));
 }
 
+/* The memory is there: how texts about it start. A glance hears too little to be sure of a
+ * language.
+ */
+static void open_text(struct recognizer *r, struct heard heard, bool times, bool final)
+{
+    speller_listen(r->speller, &r->pass, heard.memory, heard.stand_ins);
+    if (opening_asks_for_language(r->opening) && !r->knows_language) {
+        uint32_t found =
+            language_detect(r->network, r->speller, &r->pass, &r->language_probability);
+        if (found != NO_TOKEN)
+            opening_set_language(r->opening, found);
+        r->knows_language = final && r->language_probability > SURE_OF_LANGUAGE;
+    }
+    speller_start_with(r->speller, opening_start(r->opening, times));
+}
+
 static struct beam_options search_options(const struct recognizer *r, size_t samples)
 {
     uint32_t most = speller_max_tokens(r->speller);
@@ -205,11 +264,13 @@ static struct beam_options search_options(const struct recognizer *r, size_t sam
         .width = 1,
         .length_penalty = r->options.length_penalty,
         .ctc_weight = r->options.ctc_weight,
-        .max_tokens = likely < most ? likely : most,
+        .max_tokens = likely < most && !r->options.exact ? likely : most,
         .sound_steps = sound_steps(r, samples),
         .step_seconds = recognizer_step_seconds(r),
         .words = r->words,
         .word_boost = r->options.custom_words_boost,
+        .exact = r->options.exact,
+        .masks = &r->masks,
     };
 }
 
@@ -274,9 +335,12 @@ static void search_final(struct recognizer *r, struct heard heard, size_t sample
     const struct beam_guess none = {0};
     struct ctc_scores ctc;
     const struct ctc_scores *scores = score_ctc(r, heard.memory, &ctc) ? &ctc : NULL;
+    open_text(r, heard, r->timestamps, true);
     struct beam_options options = search_options(r, samples);
     options.width = r->options.beam_width;
-    speller_listen(r->speller, &r->pass, heard.memory, heard.stand_ins);
+    options.timestamps = r->timestamps;
+    if (r->timestamps)
+        options.words = NULL;
     search(r, &options, &none, scores, result);
     if (r->pass.error < 0 || committed->forced == 0 || begins_with(result, committed))
         return;
@@ -285,6 +349,62 @@ static void search_final(struct recognizer *r, struct heard heard, size_t sample
     if (!splice(r, &options, committed, &found, result) && r->pass.error == 0)
         search(r, &options, committed, scores, result);
     beam_result_finish(&found);
+}
+
+/* ---- Texts by chance ---- */
+
+/* Whisper's reasons to try again: a loop, or tokens that it does not believe, unless that is since
+ * nobody speaks. */
+static bool is_doubtful(const struct recognizer *r, const struct beam_result *result, bool *looped)
+{
+    char *text = vocabulary_text(&r->network->vocabulary, result->tokens, result->count);
+    bool unsure = guards_mean_log_probability(result) < r->options.log_probability_threshold;
+    *looped = text && guards_compression(text) > r->options.compression_threshold;
+    free(text);
+    return *looped || (unsure && result->no_speech <= r->options.no_speech_threshold);
+}
+
+/* A loop is worse than all else. */
+static bool is_better(const struct beam_result *a, bool a_loops, const struct beam_result *b,
+                      bool b_loops)
+{
+    if (a_loops != b_loops)
+        return b_loops;
+    return guards_mean_log_probability(a) > guards_mean_log_probability(b);
+}
+
+/* The first text that is not doubtful, else the best; `temperature`: where it was found. */
+static void search_by_chance(struct recognizer *r, size_t samples, struct beam_result *result,
+                             float *temperature)
+{
+    const struct beam_guess none = {0};
+    uint64_t random = r->options.seed;
+    bool looped;
+    *temperature = 0;
+    if (r->options.temperature_step <= 0 || r->pass.error < 0)
+        return;
+    bool doubtful = is_doubtful(r, result, &looped);
+    for (int i = 1; doubtful && r->pass.error == 0; i++) {
+        struct beam_options options = search_options(r, samples);
+        struct beam_result found;
+        bool found_loops;
+        options.words = NULL;
+        options.timestamps = r->timestamps;
+        options.temperature = (float)i * r->options.temperature_step;
+        options.random = &random;
+        if (options.temperature > 1 + ROUNDING)
+            break;
+        search(r, &options, &none, NULL, &found);
+        doubtful = is_doubtful(r, &found, &found_loops);
+        if (!doubtful || is_better(&found, found_loops, result, looped)) {
+            beam_result_finish(result);
+            *result = found;
+            looped = found_loops;
+            *temperature = options.temperature;
+        } else {
+            beam_result_finish(&found);
+        }
+    }
 }
 
 /* ---- From tokens to a transcript ---- */
@@ -318,10 +438,16 @@ static int take_text(const struct recognizer *r, size_t samples, double start, u
                      enum occasion occasion, struct transcript *t)
 {
     const struct vocabulary *vocabulary = &r->network->vocabulary;
+    double seconds = (double)samples / HEARKEN_RATE;
+    t->log_probability = guards_mean_log_probability(&t->search);
+    t->language = opening_language(r->opening);
+    t->language_probability = r->language_probability;
+    if (occasion == FINAL && r->timestamps &&
+        timestamps_take_out(r->timestamps, seconds, &t->search, &t->spans) < 0)
+        return -ENOMEM;
     t->text = vocabulary_text(vocabulary, t->search.tokens, t->search.count);
     if (!t->text)
         return -ENOMEM;
-    t->log_probability = guards_mean_log_probability(&t->search);
     t->no_speech = t->search.no_speech;
     t->confidence = expf(t->log_probability);
     t->compression = guards_compression(t->text);
@@ -331,13 +457,15 @@ static int take_text(const struct recognizer *r, size_t samples, double start, u
         is_invented(r, occasion, t) || t->looped || (t->search.stopped && occasion != FINAL);
     if (t->dropped && drop_text(r, forced, t) < 0)
         return -ENOMEM;
-    return word_list_make(&t->words, &t->search, vocabulary, start, (double)samples / HEARKEN_RATE,
+    return word_list_make(&t->words, &t->search, vocabulary, start, seconds,
                           recognizer_step_seconds(r));
 }
 
 /* Nothing was said. */
-static int take_silence(struct transcript *t)
+static int take_silence(const struct recognizer *r, struct transcript *t)
 {
+    t->language = opening_language(r->opening);
+    t->language_probability = r->language_probability;
     t->text = strdup("");
     return t->text ? 0 : -ENOMEM;
 }
@@ -363,11 +491,13 @@ int recognizer_recognise(struct recognizer *recognizer, const float *samples, si
     struct recognizer *r = recognizer;
     *transcript = (struct transcript){0};
     if (count == 0 || (guess->forced == 0 && segment_is_silent(samples, count)))
-        return take_silence(transcript);
+        return take_silence(r, transcript);
     uint32_t frames = compute_features(r, samples, count);
     struct heard heard = hear(r, frames);
     speller_forget(r->speller);
     search_final(r, heard, count, guess, &transcript->search);
+    if (guess->forced == 0)
+        search_by_chance(r, count, &transcript->search, &transcript->temperature);
     int result = end_transcript(r, count, start, guess->forced, FINAL, transcript);
     if (result < 0)
         return result;
@@ -375,6 +505,14 @@ int recognizer_recognise(struct recognizer *recognizer, const float *samples, si
     transcript->committed_words = transcript->words.count;
     transcript->heard_seconds = (double)count / HEARKEN_RATE;
     return 0;
+}
+
+void recognizer_remember(struct recognizer *recognizer, const struct transcript *transcript)
+{
+    const struct beam_result *said = &transcript->search;
+    bool sober = transcript->temperature <= SOBER_TEMPERATURE && !transcript->dropped;
+    if (said->count > 0 || !sober)
+        opening_remember(recognizer->opening, said->tokens, sober ? said->count : 0);
 }
 
 /* ---- Glances ---- */
@@ -446,8 +584,8 @@ int recognizer_glance(struct recognizer *recognizer, const float *samples, size_
     if (more && steps == r->glanced_steps)
         return 1;
     r->glanced_steps = steps;
+    open_text(r, heard, false, false);
     const struct beam_options options = search_options(r, count);
-    speller_listen(r->speller, &r->pass, heard.memory, heard.stand_ins);
     search(r, &options, guess, NULL, &transcript->search);
     result = end_transcript(r, count, start, guess->forced, occasion, transcript);
     transcript->heard_seconds = more ? steps * recognizer_step_seconds(r) : seconds;
@@ -457,6 +595,7 @@ int recognizer_glance(struct recognizer *recognizer, const float *samples, size_
 void transcript_finish(struct transcript *transcript)
 {
     free(transcript->text);
+    free(transcript->spans.spans);
     word_list_finish(&transcript->words);
     beam_result_finish(&transcript->search);
     *transcript = (struct transcript){0};

@@ -7,6 +7,7 @@
 #define HEARKEN_MODELS_RECOGNIZER_H
 
 #include "model.h"
+#include "timestamps.h"
 #include "words.h"
 
 struct recognizer;
@@ -22,16 +23,20 @@ struct transcript {
     float no_speech;           /* the network's own opinion, 0..1 */
     float log_probability;     /* mean of a token */
     float compression;
-    double heard_seconds; /* of the segment: its end, as far as it was heard */
-    bool looped;          /* the text was a loop */
-    bool dropped;         /* it was not believed: only what was forced is left */
+    double heard_seconds;   /* of the segment: its end, as far as it was heard */
+    bool looped;            /* the text was a loop */
+    bool dropped;           /* it was not believed: only what was forced is left */
+    struct span_list spans; /* between the times that were written; none without timestamps */
+    float temperature;      /* 0, or at which chance it was written */
+    const char *language;   /* as that of an event */
+    float language_probability;
 };
 
-/* `words` (NULL: none) have to live longer; `cancelled` is asked between kernels. Errors: -ENOMEM,
- * the backend's. */
+/* `words` (NULL: none) have to live longer; `cancelled` is asked between kernels. Errors: -EINVAL
+ * for what the model cannot do, -ENOMEM, the backend's; all with a message. */
 int recognizer_create(struct hearken_model *model, const struct hearken_stream_options *options,
                       const struct custom_words *words, const atomic_bool *cancelled,
-                      struct recognizer **recognizer);
+                      struct recognizer **recognizer, struct hearken_error *error);
 void recognizer_destroy(struct recognizer *recognizer);
 
 /* The most samples of a segment, at HEARKEN_RATE. */
@@ -45,6 +50,9 @@ size_t recognizer_max_samples(const struct recognizer *recognizer);
 int recognizer_recognise(struct recognizer *recognizer, const float *samples, size_t count,
                          double start, const struct beam_guess *guess,
                          struct transcript *transcript);
+
+/* What a final text says was said: the next one follows on it, if that is asked for. */
+void recognizer_remember(struct recognizer *recognizer, const struct transcript *transcript);
 
 /* A new segment begins, to be glanced at. */
 void recognizer_begin(struct recognizer *recognizer);

@@ -5,6 +5,7 @@
 
 #include "beam.h"
 #include "limits.h"
+#include "masks.h"
 
 struct lane;
 
@@ -93,6 +94,9 @@ void search_end(struct search *search, const struct hypothesis *hypothesis,
 const struct hypothesis *search_best(const struct search *search);
 
 bool search_is_end(const struct search *search, uint32_t token);
+
+/* What may not be written there. */
+const struct hearken_tensor *search_mask(const struct search *search, enum place_in_text place);
 
 /* Whether the end may come now: its log-probability, and that of the best other token. */
 bool search_may_end(const struct search *search, float log_probability, float other);

@@ -15,6 +15,7 @@ int speller_create(const struct network *network, uint32_t hypotheses, struct sp
     s->network = network;
     s->kind = p->kind == SPELLER_RECURRENT ? &speller_recurrent : &speller_transformer;
     s->hypotheses = hypotheses;
+    s->start = (struct speller_start){p->start, p->start_count, 0};
     s->room = hypotheses > p->start_count ? hypotheses : p->start_count;
     if (s->room < SPELLER_FOLLOW_MOST)
         s->room = SPELLER_FOLLOW_MOST;
@@ -68,10 +69,17 @@ uint32_t speller_memory_steps(const struct speller *speller)
     return speller->steps;
 }
 
+struct speller_start speller_start_with(struct speller *speller, struct speller_start start)
+{
+    const struct speller_start before = speller->start;
+    speller->start = start;
+    return before;
+}
+
 uint32_t speller_max_tokens(const struct speller *speller)
 {
     const struct speller_parameters *p = &speller->network->parameters.speller;
-    return p->kind == SPELLER_TRANSFORMER ? p->positions - p->start_count : UINT32_MAX;
+    return p->kind == SPELLER_TRANSFORMER ? p->positions - speller->start.count : UINT32_MAX;
 }
 
 void speller_listen(struct speller *speller, struct pass *pass, struct hearken_matrix memory,
@@ -203,30 +211,39 @@ static float measure_no_speech(struct speller *s, struct pass *pass, struct hear
     return expf(log_probability);
 }
 
-struct hearken_matrix speller_start(struct speller *speller, struct pass *pass)
-{
-    const struct speller_parameters *p = &speller->network->parameters.speller;
-    reserve(speller, pass);
-    speller->position = 0;
-    speller->count = 1;
-    speller->together = 0;
-    speller->kind->begin(speller, pass);
-    struct hearken_matrix x = run_layers(speller, pass, p->start, p->start_count, 1);
-    speller->no_speech = measure_no_speech(speller, pass, matrix_rows(x, 0, 1));
-    return compute_logits(speller, pass, matrix_rows(x, x.rows - 1, 1));
-}
-
-float speller_no_speech(const struct speller *speller)
-{
-    return speller->no_speech;
-}
-
 /* Tokens that went through together, as far as they were kept, become the one hypothesis. */
 static void settle(struct speller *s, struct pass *pass)
 {
     if (s->together > 0 && s->kind->keep)
         s->kind->keep(s, pass, s->together);
     s->together = 0;
+}
+
+/* Many tokens go through the layers in several calls. */
+struct hearken_matrix speller_start(struct speller *speller, struct pass *pass)
+{
+    const struct speller_start *start = &speller->start;
+    reserve(speller, pass);
+    speller->position = 0;
+    speller->count = 1;
+    speller->together = 0;
+    speller->no_speech = 0;
+    speller->kind->begin(speller, pass);
+    struct hearken_matrix x;
+    for (uint32_t done = 0, rows; done < start->count; done += rows) {
+        rows = start->count - done < speller->room ? start->count - done : speller->room;
+        settle(speller, pass);
+        x = run_layers(speller, pass, start->tokens + done, rows, 1);
+        if (start->first >= done && start->first - done < rows)
+            speller->no_speech =
+                measure_no_speech(speller, pass, matrix_rows(x, start->first - done, 1));
+    }
+    return compute_logits(speller, pass, matrix_rows(x, x.rows - 1, 1));
+}
+
+float speller_no_speech(const struct speller *speller)
+{
+    return speller->no_speech;
 }
 
 static bool stays_in_place(const uint32_t *parents, uint32_t count)

@@ -28,6 +28,17 @@ void speller_listen(struct speller *speller, struct pass *pass, struct hearken_m
 /* Steps of the memory that were given. */
 uint32_t speller_memory_steps(const struct speller *speller);
 
+/* The tokens with which texts start. */
+struct speller_start {
+    const uint32_t *tokens;
+    uint32_t count; /* at least 1 */
+    uint32_t first; /* behind this one the network tells whether anybody speaks */
+};
+
+/* From the next start on, instead of those of the model file; they are not copied. A transformer
+ * must have room for one more. Returns those of before. */
+struct speller_start speller_start_with(struct speller *speller, struct speller_start start);
+
 /* The most tokens that a text can have, without those that start it. */
 uint32_t speller_max_tokens(const struct speller *speller);
 

@@ -53,6 +53,7 @@ struct speller {
     uint32_t count;      /* hypotheses of the last call */
     uint32_t together;   /* tokens of the last call, if they were those of one hypothesis; else 0 */
     float no_speech;
+    struct speller_start start;
 
     struct speller_state *states; /* [layers] */
     float *zeros;                 /* [hypotheses, width] */

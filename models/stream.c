@@ -72,6 +72,8 @@ void hearken_stream_options_init(struct hearken_stream_options *options)
         .voice_threshold = 0.5f,
         .pre_roll = 0.5f,
         .endpoint_seconds = 0.6f,
+        .suppress_tokens = "-1",
+        .suppress_blank = true,
     };
 }
 
@@ -82,6 +84,24 @@ static int check_range(const char *name, double value, double lowest, double hig
         return 0;
     return hearken_fail(error, -EINVAL, "%s is %g, expected %g to %g", name, value, lowest,
                         highest);
+}
+
+static int check_text(const char *name, const char *text, size_t size, struct hearken_error *error)
+{
+    if (memchr(text, 0, size))
+        return 0;
+    return hearken_fail(error, -EINVAL, "%s is longer than %zu bytes", name, size - 1);
+}
+
+static int check_texts(const struct hearken_stream_options *o, struct hearken_error *error)
+{
+    int result = check_text("language", o->language, sizeof(o->language), error);
+    if (result == 0)
+        result = check_text("prompt", o->prompt, sizeof(o->prompt), error);
+    if (result == 0)
+        result =
+            check_text("suppress_tokens", o->suppress_tokens, sizeof(o->suppress_tokens), error);
+    return result;
 }
 
 static int check_options(const struct hearken_stream_options *o, struct hearken_error *error)
@@ -104,6 +124,8 @@ static int check_options(const struct hearken_stream_options *o, struct hearken_
         {"voice_threshold", (double)o->voice_threshold, 0.05, 0.95},
         {"pre_roll", (double)o->pre_roll, 0, 2},
         {"endpoint_seconds", (double)o->endpoint_seconds, 0.1, 10},
+        {"task", o->task, HEARKEN_TRANSCRIBE, HEARKEN_TRANSLATE},
+        {"temperature_step", (double)o->temperature_step, 0, 1},
     };
     for (size_t i = 0; i < sizeof(ranges) / sizeof(*ranges); i++) {
         int result = check_range(ranges[i].name, ranges[i].value, ranges[i].lowest,
@@ -111,7 +133,8 @@ static int check_options(const struct hearken_stream_options *o, struct hearken_
         if (result < 0)
             return result;
     }
-    return audio_format_check(&o->audio, error);
+    int result = check_texts(o, error);
+    return result < 0 ? result : audio_format_check(&o->audio, error);
 }
 
 /* ---- Creating ---- */
@@ -139,10 +162,13 @@ int hearken_stream_create(struct hearken_model *model, const struct hearken_stre
     s->context = context;
     s->mono = malloc(BLOCK * sizeof(*s->mono));
     pace_init(&s->pace, (double)options->partial_seconds, (double)options->partial_share);
+    result = recognizer_create(model, &s->options, s->words, &s->cancelled, &s->recognizer, error);
+    if (result < 0) {
+        hearken_stream_destroy(s);
+        return result;
+    }
     result = s->mono ? 0 : -ENOMEM;
     if (result < 0 || (result = resampler_create(options->audio.rate, &s->resampler)) < 0 ||
-        (result = recognizer_create(model, &s->options, s->words, &s->cancelled, &s->recognizer)) <
-            0 ||
         (result = partial_create(s->recognizer, vocabulary, &s->partial)) < 0 ||
         (result = segmenter_create(model, options, recognizer_max_samples(s->recognizer),
                                    &s->segmenter)) < 0) {
@@ -247,6 +273,8 @@ static int send_text(struct hearken_stream *s, enum hearken_event_type type,
         .word_count = transcript->words.count,
         .words = transcript->words.words,
         .committed_words = transcript->committed_words,
+        .language = transcript->language,
+        .language_probability = transcript->language_probability,
     };
     s->shown = !empty && type == HEARKEN_EVENT_PARTIAL;
     if (s->options.alignment && transcript->search.count > 0)
@@ -258,8 +286,70 @@ static int send_text(struct hearken_stream *s, enum hearken_event_type type,
 static void send_moment(struct hearken_stream *s, enum hearken_event_type type, uint64_t sample)
 {
     double time = (double)sample / HEARKEN_RATE;
-    const struct hearken_event event = {.type = type, .start = time, .end = time, .text = ""};
+    const struct hearken_event event = {
+        .type = type, .start = time, .end = time, .text = "", .language = ""};
     s->callback(s->context, &event);
+}
+
+/* ---- Texts with times ---- */
+
+/* Tokens first..end - 1 of a result, as they are there. */
+static struct beam_result part_of(const struct beam_result *all, uint32_t first, uint32_t end)
+{
+    struct beam_result part = *all;
+    part.tokens += first;
+    part.log_probabilities += first;
+    part.alignment += (size_t)first * all->steps;
+    part.count = end - first;
+    return part;
+}
+
+/* The words of a span: those that begin in it. */
+static void part_words(const struct transcript *transcript, uint32_t first, uint32_t end,
+                       struct transcript *part)
+{
+    const struct word_list *all = &transcript->words;
+    size_t from = 0, to = 0;
+    while (from < all->count && (from > 0 ? all->ends[from - 1] : 0) < first)
+        from++;
+    for (to = from; to < all->count && (to > 0 ? all->ends[to - 1] : 0) < end;)
+        to++;
+    part->words = (struct word_list){all->words + from, all->ends + from, to - from};
+}
+
+static int send_span(struct hearken_stream *s, const struct transcript *transcript,
+                     const struct span *span, uint32_t first, double start)
+{
+    struct transcript part = *transcript;
+    part.search = part_of(&transcript->search, first, span->tokens_end);
+    part.text =
+        vocabulary_text(&s->model->network->vocabulary, part.search.tokens, part.search.count);
+    if (!part.text)
+        return -ENOMEM;
+    part_words(transcript, first, span->tokens_end, &part);
+    part.confidence = expf(span->log_probability);
+    part.committed = strlen(part.text);
+    part.committed_words = part.words.count;
+    int result = *part.text ? send_text(s, HEARKEN_EVENT_FINAL, &part, start + span->start,
+                                        start + span->end)
+                            : 0;
+    free(part.text);
+    return result;
+}
+
+/* A final text, or one for each of its spans. */
+static int send_final(struct hearken_stream *s, const struct transcript *transcript, double start,
+                      double end)
+{
+    const struct span_list *spans = &transcript->spans;
+    int result = 0;
+    recognizer_remember(s->recognizer, transcript);
+    if (spans->count == 0 || transcript->dropped)
+        return send_text(s, HEARKEN_EVENT_FINAL, transcript, start, end);
+    for (size_t i = 0; result == 0 && i < spans->count; i++)
+        result = send_span(s, transcript, &spans->spans[i],
+                           i > 0 ? spans->spans[i - 1].tokens_end : 0, start);
+    return result;
 }
 
 /* ---- Segments ---- */
@@ -285,8 +375,7 @@ static int recognise_rest(struct hearken_stream *s, size_t from, size_t to,
     size_t cut = from + (size_t)(partial_committed_seconds(s->partial) * HEARKEN_RATE);
     if (cut > to)
         cut = to;
-    int result =
-        send_text(s, HEARKEN_EVENT_FINAL, committed, seconds_at(s, from), seconds_at(s, cut));
+    int result = send_final(s, committed, seconds_at(s, from), seconds_at(s, cut));
     return result < 0 ? result : recognise(s, cut, to, &none);
 }
 
@@ -306,7 +395,7 @@ static int recognise(struct hearken_stream *s, size_t from, size_t to,
     } else if (transcript.looped && end - start >= SHORTEST_RETRY_SECONDS) {
         result = recognise_halves(s, from, to);
     } else {
-        result = send_text(s, HEARKEN_EVENT_FINAL, &transcript, start, end);
+        result = send_final(s, &transcript, start, end);
     }
     transcript_finish(&transcript);
     return result;

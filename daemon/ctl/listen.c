@@ -21,6 +21,7 @@ struct listen {
     const char *model;
     struct hearken_backend_options backend;
     struct hearken_capture_options capture;
+    const char *language;
     unsigned beam; /* 0: not given */
     struct option_list settings, words, word_files;
 };
@@ -40,6 +41,9 @@ static const struct option listen_options[] = {
 
     HEADING("Recognition"),
     NUMBER('b', "beam", 1, 16, FIELD(beam), "hypotheses kept; more is slower"),
+    STRING('l', "language", "CODE", FIELD(language),
+           "the language that is spoken, de or en ..., or auto to find it in the sound (default: "
+           "the daemon's)"),
     LIST('s', "set", "NAME=VALUE", FIELD(settings),
          "a setting of [recognition] in hearkend.conf(5); may be repeated"),
     LIST('\0', "custom-words", "LIST", FIELD(words),
@@ -122,6 +126,9 @@ static int read_settings(const struct command *command, const struct listen *lis
         if (stream_settings_add_word_file(settings, listen->word_files.items[i], &error) < 0)
             return usage_error(command, "--custom-words-file: %s", error.message);
     settings->model = listen->local ? NULL : listen->model;
+    if (listen->language &&
+        stream_settings_add_text(settings, "language", listen->language, &error) < 0)
+        return usage_error(command, "--language: %s", error.message);
     return EXIT_GOOD;
 }
 

@@ -48,7 +48,8 @@ static void take_capture_event(void *context, const struct hearken_capture_event
 
 static int fill_segment(struct transcript_segment *segment, const struct hearken_event *event)
 {
-    int result = 0;
+    int result =
+        transcript_segment_language(segment, event->language, (double)event->language_probability);
     transcript_segment_time(segment, event->start, event->end, (double)event->confidence);
     for (size_t i = 0; i < event->word_count && result == 0; i++)
         result =

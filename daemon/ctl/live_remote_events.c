@@ -27,7 +27,8 @@ static int tell(struct live_conversation *conversation, const struct live_event 
 static int fill_segment(struct transcript_segment *segment, const json_t *data, double origin)
 {
     const json_t *words = json_object_get(data, "words");
-    int result = 0;
+    int result = transcript_segment_language(segment, string(data, "language"),
+                                             number(data, "language_probability"));
     transcript_segment_time(segment, number(data, "start") - origin, number(data, "end") - origin,
                             number(data, "confidence"));
     for (size_t i = 0; i < json_array_size(words) && result == 0; i++) {

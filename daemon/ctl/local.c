@@ -98,6 +98,9 @@ static int add_segment(struct recognition *recognition, const struct hearken_eve
     if (!segment)
         return -ENOMEM;
     transcript_segment_time(segment, event->start, event->end, (double)event->confidence);
+    if (transcript_segment_language(segment, event->language, (double)event->language_probability) <
+        0)
+        return -ENOMEM;
     for (size_t i = 0; i < event->word_count; i++) {
         const struct hearken_word *word = &event->words[i];
         int result = transcript_segment_add_word(segment, word->text, word->start, word->end,

@@ -104,7 +104,9 @@ static int take_segment(struct recognition *recognition, const struct wyoming_ev
         return no_memory(error);
     transcript_segment_time(segment, number(data, "start"), number(data, "end"),
                             number(data, "confidence"));
-    if (add_words(segment, json_object_get(data, "words")) < 0)
+    if (transcript_segment_language(segment, string(data, "language"),
+                                    number(data, "language_probability")) < 0 ||
+        add_words(segment, json_object_get(data, "words")) < 0)
         return no_memory(error);
     if (recognition->picture && add_to_picture(recognition->picture, segment, event) < 0)
         return no_memory(error);

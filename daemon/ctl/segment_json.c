@@ -42,9 +42,16 @@ json_t *json_segment(const struct transcript_segment *segment)
 {
     if (!segment->timed)
         return json_pack("{s:o}", "text", json_any_string(segment->text));
-    return json_pack("{s:o, s:o, s:o, s:o, s:o}", "start", json_rounded(segment->start), "end",
-                     json_rounded(segment->end), "text", json_any_string(segment->text),
-                     "confidence", json_rounded(segment->confidence), "words", word_array(segment));
+    json_t *object =
+        json_pack("{s:o, s:o, s:o, s:o, s:o}", "start", json_rounded(segment->start), "end",
+                  json_rounded(segment->end), "text", json_any_string(segment->text), "confidence",
+                  json_rounded(segment->confidence), "words", word_array(segment));
+    if (!object || !segment->language)
+        return object;
+    json_object_set_new(object, "language", json_any_string(segment->language));
+    json_object_set_new(object, "language_probability",
+                        json_rounded(segment->language_probability));
+    return object;
 }
 
 int json_print_line(FILE *stream, json_t *object)

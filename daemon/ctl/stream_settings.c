@@ -12,6 +12,8 @@ enum field_type {
     REAL,   /* float */
     WHOLE,  /* unsigned */
     SWITCH, /* bool, written on or off */
+    STRING, /* char [maximum + 1] */
+    TASK,   /* unsigned: enum hearken_task */
 };
 
 /* One field of struct hearken_stream_options. */
@@ -44,7 +46,19 @@ static const struct field fields[] = {
     FIELD(pre_roll, REAL, 0, 2),
     FIELD(endpoint_seconds, REAL, 0.1, 10),
     FIELD(endpointing, SWITCH, 0, 1),
+    FIELD(language, STRING, 0, HEARKEN_LANGUAGE_SIZE - 1),
+    FIELD(task, TASK, HEARKEN_TRANSCRIBE, HEARKEN_TRANSLATE),
+    FIELD(timestamps, SWITCH, 0, 1),
+    FIELD(previous_text, SWITCH, 0, 1),
+    FIELD(prompt, STRING, 0, HEARKEN_PROMPT_SIZE - 1),
+    FIELD(suppress_tokens, STRING, 0, HEARKEN_SUPPRESS_SIZE - 1),
+    FIELD(suppress_blank, SWITCH, 0, 1),
+    FIELD(temperature_step, REAL, 0, 1),
+    FIELD(seed, WHOLE, 0, 4294967295.0),
+    FIELD(exact, SWITCH, 0, 1),
 };
+
+static const char *const tasks[] = {"transcribe", "translate"};
 
 #define FIELD_COUNT (sizeof(fields) / sizeof(fields[0]))
 
@@ -66,12 +80,12 @@ static int unknown(const char *text, struct hearken_error *error)
     return -EINVAL;
 }
 
-static void set(struct stream_settings *settings, const char *name, double value)
+static void set(struct stream_settings *settings, const char *name, double value, const char *text)
 {
     size_t i = 0;
     while (i < settings->count && settings->items[i].name != name)
         i++;
-    settings->items[i] = (struct stream_setting){name, value};
+    settings->items[i] = (struct stream_setting){name, value, text};
     if (i == settings->count)
         settings->count++;
 }
@@ -81,6 +95,12 @@ static bool read_value(const struct field *field, const char *text, double *valu
     if (field->type == SWITCH) {
         *value = strcmp(text, "on") == 0;
         return *value > 0 || strcmp(text, "off") == 0;
+    }
+    if (field->type == STRING)
+        return (double)strlen(text) <= field->maximum;
+    if (field->type == TASK) {
+        *value = strcmp(text, tasks[HEARKEN_TRANSLATE]) == 0;
+        return *value > 0 || strcmp(text, tasks[HEARKEN_TRANSCRIBE]) == 0;
     }
     char *end;
     *value = strtod(text, &end);
@@ -92,6 +112,12 @@ static int refuse(const struct field *field, const char *text, struct hearken_er
 {
     if (field->type == SWITCH)
         snprintf(error->message, sizeof(error->message), "%.100s: expected on or off", text);
+    else if (field->type == STRING)
+        snprintf(error->message, sizeof(error->message), "%s: expected at most %g bytes of text",
+                 field->name, field->maximum);
+    else if (field->type == TASK)
+        snprintf(error->message, sizeof(error->message), "%.100s: expected transcribe or translate",
+                 text);
     else
         snprintf(error->message, sizeof(error->message), "%.100s: expected a %snumber %g..%g", text,
                  field->type == WHOLE ? "whole " : "", field->minimum, field->maximum);
@@ -103,12 +129,24 @@ int stream_settings_add(struct stream_settings *settings, const char *text,
 {
     size_t length = strcspn(text, "=");
     const struct field *field = find(text, length);
-    double value;
+    double value = 0;
     if (!field || !text[length])
         return unknown(text, error);
     if (!read_value(field, text + length + 1, &value))
         return refuse(field, text, error);
-    set(settings, field->name, value);
+    bool is_text = field->type == STRING || field->type == TASK;
+    set(settings, field->name, value, is_text ? text + length + 1 : NULL);
+    return 0;
+}
+
+int stream_settings_add_text(struct stream_settings *settings, const char *name, const char *value,
+                             struct hearken_error *error)
+{
+    const struct field *field = find(name, strlen(name));
+    double number = 0;
+    if (!read_value(field, value, &number))
+        return refuse(field, value, error);
+    set(settings, field->name, number, value);
     return 0;
 }
 
@@ -126,7 +164,9 @@ void stream_settings_apply(const struct stream_settings *settings,
         const struct stream_setting *setting = &settings->items[i];
         const struct field *field = find(setting->name, strlen(setting->name));
         void *target = (char *)options + field->offset;
-        if (field->type == WHOLE)
+        if (field->type == STRING)
+            strcpy(target, setting->text);
+        else if (field->type == WHOLE || field->type == TASK)
             *(unsigned *)target = (unsigned)setting->value;
         else if (field->type == SWITCH)
             *(bool *)target = setting->value > 0;
@@ -135,11 +175,14 @@ void stream_settings_apply(const struct stream_settings *settings,
     }
 }
 
-static json_t *describe(const struct field *field, double value)
+static json_t *describe(const struct field *field, const struct stream_setting *setting)
 {
+    if (setting->text)
+        return json_string(setting->text);
     if (field->type == SWITCH)
-        return json_boolean(value > 0);
-    return field->type == WHOLE ? json_integer((json_int_t)value) : json_real(value);
+        return json_boolean(setting->value > 0);
+    return field->type == WHOLE ? json_integer((json_int_t)setting->value)
+                                : json_real(setting->value);
 }
 
 /* A text of lines as a list of them. */
@@ -165,7 +208,7 @@ int stream_settings_describe(const struct stream_settings *settings, json_t *req
     for (size_t i = 0; i < settings->count; i++) {
         const struct stream_setting *setting = &settings->items[i];
         const struct field *field = find(setting->name, strlen(setting->name));
-        json_t *value = describe(field, setting->value);
+        json_t *value = describe(field, setting);
         if (json_object_set_new(extension, setting->name, value) < 0)
             return -ENOMEM;
     }

@@ -14,6 +14,7 @@
 struct stream_setting {
     const char *name; /* a constant, as in [recognition] of hearkend.conf(5) */
     double value;     /* within the range that hearken.h states; of a switch 0 or 1 */
+    const char *text; /* of what is text or one of some words, the caller's; else NULL */
 };
 
 struct stream_settings {
@@ -26,10 +27,14 @@ struct stream_settings {
 /* Accepts one that is all zeros. */
 void stream_settings_finish(struct stream_settings *settings);
 
-/* Reads "name=value"; a later one replaces an earlier one of the same name. -EINVAL: `error` says
- * what was expected. */
+/* Reads "name=value", which has to live as long as the settings; a later one replaces an earlier
+ * one of the same name. -EINVAL: `error` says what was expected. */
 int stream_settings_add(struct stream_settings *settings, const char *text,
                         struct hearken_error *error);
+
+/* The same for one that is text or a word, of which `value` is all. */
+int stream_settings_add_text(struct stream_settings *settings, const char *name, const char *value,
+                             struct hearken_error *error);
 
 /* Adds words between commas, or a file of a word a line, to those of the list. Errors: -EINVAL,
  * -ENOMEM or the system's for the file, in words. */

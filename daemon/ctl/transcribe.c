@@ -25,6 +25,8 @@ struct transcribe {
     bool no_file_name, quiet;
 
     unsigned beam; /* 0: not given */
+    const char *language, *prompt;
+    bool translate;
     struct option_list settings, words, word_files;
     unsigned parallel;
 };
@@ -53,6 +55,12 @@ static const struct option transcribe_options[] = {
 
     HEADING("Recognition"),
     NUMBER('b', "beam", 1, 16, FIELD(beam), "hypotheses kept; more is slower"),
+    STRING('l', "language", "CODE", FIELD(language),
+           "the language that is spoken, de or en ..., or auto to find it in the sound (default: "
+           "the daemon's)"),
+    FLAG('\0', "translate", FIELD(translate), "translate to English, with models that can"),
+    STRING('\0', "prompt", "TEXT", FIELD(prompt),
+           "what is taken for said before: names and spellings that are expected"),
     LIST('s', "set", "NAME=VALUE", FIELD(settings),
          "a setting of [recognition] in hearkend.conf(5), for these recordings; may be repeated"),
     LIST('\0', "custom-words", "LIST", FIELD(words),
@@ -164,6 +172,15 @@ static int read_settings(const struct command *command, const struct transcribe 
         if (stream_settings_add_word_file(settings, transcribe->word_files.items[i], &error) < 0)
             return usage_error(command, "--custom-words-file: %s", error.message);
     settings->model = transcribe->local ? NULL : transcribe->model;
+    if (transcribe->language &&
+        stream_settings_add_text(settings, "language", transcribe->language, &error) < 0)
+        return usage_error(command, "--language: %s", error.message);
+    if (transcribe->prompt &&
+        stream_settings_add_text(settings, "prompt", transcribe->prompt, &error) < 0)
+        return usage_error(command, "--prompt: %s", error.message);
+    if (transcribe->translate &&
+        stream_settings_add_text(settings, "task", "translate", &error) < 0)
+        return usage_error(command, "--translate: %s", error.message);
     return EXIT_GOOD;
 }
 

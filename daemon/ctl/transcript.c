@@ -19,6 +19,7 @@ static void segment_finish(struct transcript_segment *segment)
     for (size_t i = 0; i < segment->word_count; i++)
         free(segment->words[i].text);
     free(segment->words);
+    free(segment->language);
     free(segment->text);
 }
 
@@ -80,6 +81,17 @@ void transcript_segment_time(struct transcript_segment *segment, double start, d
     segment->start = between(start, 0, SECONDS_MAX);
     segment->end = between(end, segment->start, SECONDS_MAX);
     segment->confidence = between(confidence, 0, 1);
+}
+
+int transcript_segment_language(struct transcript_segment *segment, const char *language,
+                                double probability)
+{
+    if (!(probability > 0) || !*language)
+        return 0;
+    free(segment->language);
+    segment->language = copy_without_controls(language);
+    segment->language_probability = between(probability, 0, 1);
+    return segment->language ? 0 : -ENOMEM;
 }
 
 int transcript_segment_add_word(struct transcript_segment *segment, const char *text, double start,

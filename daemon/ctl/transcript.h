@@ -20,6 +20,8 @@ struct transcript_segment {
     bool timed;        /* false where a server gave nothing but text: the three below are 0 */
     double start, end; /* seconds */
     double confidence; /* 0..1 */
+    char *language;    /* that was found in the sound; NULL where none was looked for */
+    double language_probability;
     size_t word_count;
     struct transcript_word *words;
 };
@@ -43,6 +45,10 @@ struct transcript_segment *transcript_add(struct transcript *transcript, const c
 /* Sets the times and the confidence of a segment; what is not a sane number becomes 0. */
 void transcript_segment_time(struct transcript_segment *segment, double start, double end,
                              double confidence);
+
+/* Says which language was found in the sound: 0, or -ENOMEM. */
+int transcript_segment_language(struct transcript_segment *segment, const char *language,
+                                double probability);
 
 /* Appends a word to a segment: 0, or -ENOMEM. */
 int transcript_segment_add_word(struct transcript_segment *segment, const char *text, double start,

@@ -295,6 +295,10 @@ HEARKEN_API void hearken_model_destroy(struct hearken_model *model);
  */
 HEARKEN_API char *hearken_default_model(char *path, size_t size);
 
+/* The codes of the languages that it writes, at least one; returns how many. */
+HEARKEN_API size_t hearken_model_languages(const struct hearken_model *model,
+                                           const char *const **codes);
+
 /* These strings live as long as the model. */
 HEARKEN_API const char *hearken_model_name(const struct hearken_model *model);
 HEARKEN_API const char *hearken_model_description(const struct hearken_model *model);
@@ -359,11 +363,23 @@ struct hearken_event {
     const struct hearken_word *words;
     size_t committed_words; /* in `committed`; to the last one a mark may still be added */
     const struct hearken_alignment *alignment; /* NULL unless asked for */
+    const char *language;       /* of the text: its code, "en"; "" where the model knows of none */
+    float language_probability; /* that it is, where it was looked for in the sound; 0: it was not */
 };
 
 /* Called in the thread that writes to or finishes the stream; must not call functions of the same
  * stream but cancel. */
 typedef void hearken_event_callback(void *context, const struct hearken_event *event);
+
+enum hearken_task {
+    HEARKEN_TRANSCRIBE,
+    HEARKEN_TRANSLATE, /* to English; for models that have a token for it */
+};
+
+/* Bytes of what is text in the options, its 0 included. */
+#define HEARKEN_LANGUAGE_SIZE 16u
+#define HEARKEN_PROMPT_SIZE   1024u
+#define HEARKEN_SUPPRESS_SIZE 1024u
 
 struct hearken_stream_options {
     struct hearken_audio_format audio; /* default: 16 kHz mono float */
@@ -400,6 +416,26 @@ struct hearken_stream_options {
     bool endpointing;       /* end segments so even without partial events: for a speaker who waits;
                                otherwise pauses up to 5 s do not part them. Default false */
     bool voice_events;      /* send the voice events; default false */
+
+    /* For Whisper's models; docs/network.md has what each does. */
+    char language[HEARKEN_LANGUAGE_SIZE]; /* spoken: a code, "de" or "de-AT"; "auto": found in the
+                                           * sound; "" (default): the one the model file says */
+    unsigned task;                        /* enum hearken_task; default HEARKEN_TRANSCRIBE */
+    bool timestamps;    /* the model writes times, at which final texts are parted; only without
+                         * partial events; default false */
+    bool previous_text; /* each text follows on what was said before; default false */
+    char prompt[HEARKEN_PROMPT_SIZE]; /* what all texts follow on: names, spellings, a style; as
+                                       * much of its end as has room; default "" */
+    char suppress_tokens[HEARKEN_SUPPRESS_SIZE]; /* never written: token ids with commas between
+                                                  * them, -1 for the model's own list; default
+                                                  * "-1" */
+    bool suppress_blank;    /* texts begin with no space alone, nor end at once; default true */
+    float temperature_step; /* text that is taken for invented or a loop is written again by
+                             * chance, with temperatures of 1, 2, ... of these up to 1; 0..1, 0
+                             * (default): it is not */
+    unsigned seed;          /* of that chance: the same gives the same text; default 0 */
+    bool exact;             /* as Whisper's authors do it: silence up to the full window, and
+                             * nothing but the length limits a text; default false */
 };
 
 /* Fills in the defaults. */
@@ -415,7 +451,8 @@ HEARKEN_API int hearken_custom_words_check(const char *text, struct hearken_erro
  * another. */
 struct hearken_stream;
 
-/* Errors: -EINVAL for an option out of range (named), -ENOMEM, or the backend's. */
+/* Errors: -EINVAL for an option out of range, or one that the model cannot do (named), -ENOMEM, or
+ * the backend's. */
 HEARKEN_API int hearken_stream_create(struct hearken_model *model,
                                       const struct hearken_stream_options *options,
                                       hearken_event_callback *callback, void *context,
