@@ -212,9 +212,18 @@ static float *make_floats(struct loader *l, size_t count)
     return make_values(l, count, sizeof(float));
 }
 
+/* The nearest number of half precision: 11 bits, none below 2^-24. */
+static float round_to_half(float x)
+{
+    int exponent;
+    frexpf(x, &exponent);
+    exponent = exponent - 11 > -24 ? exponent - 11 : -24;
+    return ldexpf(nearbyintf(ldexpf(x, -exponent)), exponent);
+}
+
 /* p[t, i] = sin(t · f_i), p[t, width / 2 + i] = cos(t · f_i), f_i = 10000^(-i / (width / 2 - 1)) */
 static const struct hearken_tensor *make_sinusoids(struct loader *l, uint32_t positions,
-                                                   uint32_t width)
+                                                   uint32_t width, bool half_precision)
 {
     float *table = make_floats(l, (size_t)positions * width);
     if (!table)
@@ -228,6 +237,8 @@ static const struct hearken_tensor *make_sinusoids(struct loader *l, uint32_t po
             table[(size_t)t * width + i] = sinf(angle);
             table[(size_t)t * width + half + i] = cosf(angle);
         }
+    for (size_t i = 0; half_precision && i < (size_t)positions * width; i++)
+        table[i] = round_to_half(table[i]);
     const struct hearken_weights weights = {
         HEARKEN_TENSOR_F32, HEARKEN_USE_EMBED, positions, width, 1, table};
     const struct hearken_tensor *made = NULL;
@@ -298,7 +309,7 @@ static void load_listener(struct loader *l)
     }
     w->conv1 = load_convolution(l, "conv1", p->width, n->parameters.features.mels);
     w->conv2 = load_convolution(l, "conv2", p->width, p->width);
-    w->positions = make_sinusoids(l, p->positions, p->width);
+    w->positions = make_sinusoids(l, p->positions, p->width, p->half_positions);
     for (uint32_t i = 0; i < p->layers; i++)
         load_listener_block(l, &w->blocks[i], i);
     w->norm = load_norm(l, &at, "norm", p->width);

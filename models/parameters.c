@@ -139,7 +139,9 @@ static int read_listener(struct listener_parameters *l, const struct gguf *gguf,
         (result = read_optional(gguf, "hearken.listener.memory_width", l->width, 1, MAX_WIDTH,
                                 &l->memory_width, error)) < 0 ||
         (result = read_optional(gguf, "hearken.listener.chunk", 0, 0, MAX_POSITIONS, &l->chunk,
-                                error)) < 0)
+                                error)) < 0 ||
+        (result = read_optional(gguf, "hearken.listener.half_positions", 0, 0, 1,
+                                &l->half_positions, error)) < 0)
         return result;
     if (l->width % 2)
         return hearken_fail(error, -EINVAL, "hearken.listener.width is %u, expected an even number",

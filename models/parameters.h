@@ -26,7 +26,8 @@ struct listener_parameters {
     uint32_t positions; /* the most steps of 50 Hz */
     uint32_t pyramid;   /* steps joined to one of the memory: 1 or 2 */
     uint32_t memory_width;
-    uint32_t chunk; /* in steps; 0: not trained for chunks */
+    uint32_t chunk;          /* in steps; 0: not trained for chunks */
+    uint32_t half_positions; /* 1: the sinusoids are rounded to half precision */
 };
 
 struct speller_parameters {

@@ -73,6 +73,7 @@ static void add_network(const struct writing *w)
     gguf_add_u32(w->out, "hearken.listener.pyramid", 1);
     gguf_add_u32(w->out, "hearken.listener.memory_width", n->width);
     gguf_add_u32(w->out, "hearken.listener.chunk", 0);
+    gguf_add_u32(w->out, "hearken.listener.half_positions", n->half_positions);
     gguf_add_text(w->out, "hearken.speller.kind", "transformer");
     gguf_add_u32(w->out, "hearken.speller.width", n->width);
     gguf_add_u32(w->out, "hearken.speller.heads", n->heads);

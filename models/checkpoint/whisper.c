@@ -69,8 +69,17 @@ static uint32_t count_layers(struct look *look, const char *part)
     return count;
 }
 
+/* The nearest number of half precision: 11 bits, none below 2^-24. */
+static double round_to_half(double x)
+{
+    int exponent;
+    frexp(x, &exponent);
+    exponent = exponent - 11 > -24 ? exponent - 11 : -24;
+    return ldexp(nearbyint(ldexp(x, -exponent)), exponent);
+}
+
 /* Whisper's own are sin(t · f_i), then cos(t · f_i), f_i = 10000^(-i / (width / 2 - 1)). */
-static void check_positions(struct look *look, const struct whisper *w)
+static void check_positions(struct look *look, struct whisper *w)
 {
     const struct checkpoint_tensor *table = find(look, "encoder.positional_embedding");
     uint32_t half = w->width / 2;
@@ -85,11 +94,15 @@ static void check_positions(struct look *look, const struct whisper *w)
                                 table->name, w->width);
         return;
     }
+    double from_half = 0, from_exact = 0;
     for (uint64_t k = 0; k < table->count; k++) {
         uint64_t t = k / w->width, i = k % w->width;
         double angle = (double)t * exp(-log(10000) * (double)(i % half) / (half - 1));
         checkpoint_read(table, k, 1, &value);
-        if (!(fabs((i < half ? sin(angle) : cos(angle)) - (double)value) < tolerance)) {
+        double exact = i < half ? sin(angle) : cos(angle);
+        from_exact += fabs(exact - (double)value);
+        from_half += fabs(round_to_half(exact) - (double)value);
+        if (!(fabs(exact - (double)value) < tolerance)) {
             look->result =
                 complain(look->complaint, -EINVAL,
                          "'%s' holds %g for position %" PRIu64 ", expected Whisper's sinusoids",
@@ -97,6 +110,7 @@ static void check_positions(struct look *look, const struct whisper *w)
             return;
         }
     }
+    w->half_positions = from_half < from_exact;
 }
 
 /* Logits are the embedding times x: a projection of its own has no place in the file. */

@@ -13,7 +13,8 @@ struct whisper {
     uint32_t listener_layers, listener_positions;
     uint32_t speller_layers, speller_positions;
     uint32_t vocabulary;
-    bool multilingual; /* knows languages and tasks */
+    bool half_positions; /* the listener's are rounded to half precision */
+    bool multilingual;   /* knows languages and tasks */
 };
 
 /* Errors: -EINVAL with what is missing or of another shape or kind than hearken computes. */
