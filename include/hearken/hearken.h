@@ -364,7 +364,7 @@ struct hearken_event {
     size_t committed_words; /* in `committed`; to the last one a mark may still be added */
     const struct hearken_alignment *alignment; /* NULL unless asked for */
     const char *language;       /* of the text: its code, "en"; "" where the model knows of none */
-    float language_probability; /* that it is, where it was looked for in the sound; 0: it was not */
+    float language_probability; /* that it is, if it was looked for in the sound; otherwise 0 */
 };
 
 /* Called in the thread that writes to or finishes the stream; must not call functions of the same

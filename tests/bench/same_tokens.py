@@ -51,6 +51,7 @@ def parse_arguments() -> argparse.Namespace:
     add("--set", default="dev-librispeech")
     add("--build", type=Path, default=REPOSITORY / "build", metavar="DIR")
     add("--backend", default="auto", metavar="NAME")
+    add("--threads", type=int, default=0, metavar="N", help="of hearken (default: all)")
     add("--limit", type=int, default=50, metavar="N", help="recordings (default 50)")
     add("--beam", type=int, default=1, metavar="N")
     add("--padding", choices=("silence", "zeros"), default="silence", help="see peer_tokens.py")
@@ -162,6 +163,7 @@ def main() -> int:
     settings = EXACT | {
         "model.file": str(arguments.model.resolve()),
         "compute.backend": arguments.backend,
+        "compute.threads": str(arguments.threads),
         "recognition.beam_width": str(arguments.beam),
     }
     with ExitStack() as stack:

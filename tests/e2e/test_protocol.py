@@ -270,6 +270,17 @@ def test_settings_of_a_request(daemon: Daemon) -> None:
     assert complete(work()) == [narrow, expected(RECURRENT, LONG), narrow]
 
 
+def test_language_that_need_not_be_found(daemon: Daemon) -> None:
+    """A model of one language takes it, and "auto"."""
+
+    async def work() -> list[str]:
+        async with connected(daemon.socket) as client:
+            requests = [{"language": "auto"}, {"language": "en-GB"}, {"hearken": {"language": ""}}]
+            return [text_of(await ask(client, pcm(SHORT), request)) for request in requests]
+
+    assert complete(work()) == [expected(RECURRENT, SHORT)] * 3
+
+
 @pytest.mark.parametrize(
     ("request_data", "code", "said"),
     [
@@ -278,6 +289,14 @@ def test_settings_of_a_request(daemon: Daemon) -> None:
         ({"language": 7}, "bad-value", "language"),
         ({"hearken": {"beam_width": 0}}, "bad-value", "beam_width"),
         ({"hearken": {"beam_width": "many"}}, "bad-value", "beam_width"),
+        ({"hearken": {"language": 3}}, "bad-value", "language"),
+        ({"hearken": {"task": "sing"}}, "bad-value", "transcribe, translate"),
+        ({"hearken": {"prompt": "x" * 1024}}, "bad-value", "at most 1023 bytes"),
+        ({"hearken": {"exact": "yes"}}, "bad-value", "exact"),
+        ({"hearken": {"task": "translate"}}, "recognition-failed", "translate"),
+        ({"hearken": {"timestamps": True}}, "recognition-failed", "timestamps"),
+        ({"hearken": {"prompt": "Dear all"}}, "recognition-failed", "<|startofprev|>"),
+        ({"hearken": {"suppress_tokens": "1,x"}}, "recognition-failed", "suppress_tokens"),
         ({"hearken": {"frobnicate": True}}, "bad-value", "frobnicate"),
         ({"hearken": 1}, "bad-value", "hearken"),
     ],
