@@ -50,6 +50,8 @@ def parse_arguments() -> argparse.Namespace:
     add("--seconds", default="8-12", metavar="FROM-TO", help="length of recordings (8-12)")
     add("--limit", type=int, default=30, metavar="N", help="recordings (default 30)")
     add("--only", action="append", choices=OTHERS, help="not all of the others")
+    add("--model", type=Path, metavar="FILE", help="of hearken (default: the installed one)")
+    add("--beam", type=int, metavar="N", help="of hearken (default 4); faster-whisper's is 5")
     add("--output", type=Path, metavar="FILE", help="write JSON there as well")
     return parser.parse_args()
 
@@ -69,9 +71,13 @@ def process_of(name: str, parent: int) -> int:
     raise RuntimeError(f"{name} does not run")
 
 
-def hearken(stack: ExitStack, build: Path) -> Contender:
+def hearken(stack: ExitStack, arguments: argparse.Namespace) -> Contender:
     settings = {"server.workers": "1", "compute.threads": "2", "compute.backend": "cpu"}
-    path = stack.enter_context(daemon(build, settings))
+    if arguments.model:
+        settings["model.file"] = str(arguments.model.resolve())
+    if arguments.beam:
+        settings["recognition.beam_width"] = str(arguments.beam)
+    path = stack.enter_context(daemon(arguments.build, settings))
     number = process_of("hearkend", os.getpid())
 
     def recognise(clip: Clip, samples: np.ndarray) -> tuple[str, float]:
@@ -158,7 +164,7 @@ def main() -> int:
     clips = chosen_clips(arguments)
     heard = sum(clip.seconds for clip in clips)
     with ExitStack() as stack:
-        contenders = [hearken(stack, arguments.build)]
+        contenders = [hearken(stack, arguments)]
         contenders += [other(stack, name) for name in arguments.only or OTHERS]
         sounds = read_sound(arguments.corpus, arguments.set, clips)
         for number, (clip, samples) in enumerate(sounds):
