@@ -117,33 +117,44 @@ static bool may_reach(const struct search *s, const struct hypothesis *h, float 
     return log_probability > -INFINITY && score + worth(s, most) >= floor;
 }
 
-static void take_hope(struct search *s, const struct candidate *candidate, float floor)
+static float hope_of(const struct search *s, const struct candidate *candidate)
 {
     const struct custom_words *words = s->options->words;
     float written = worth(s, custom_words_written(words, candidate->match));
     float hoped = fmaxf(written, worth(s, custom_words_hoped(words, candidate->match)));
-    const struct hope hope = {*candidate, candidate->score + written + HOPE * (hoped - written)};
+    return candidate->score + written + HOPE * (hoped - written);
+}
+
+static void take_hope(struct search *s, const struct candidate *candidate, float floor)
+{
+    const struct hope hope = {*candidate, hope_of(s, candidate)};
     if (hope.score >= floor)
         queue_up(s->lane, &hope);
 }
 
-/* The token is within a word, or begins one. */
+/* The token is within a word, or begins one. No prefix has a higher CTC score than its start, so
+ * that is worked out only for what may come in with its start's: it takes longest. */
 static void hope_for(struct search *s, uint32_t row, uint32_t token, float log_probability,
                      float floor)
 {
     const struct hypothesis *h = &s->live[row];
+    const struct lane *lane = s->lane;
     struct candidate candidate = {
         .parent = row,
         .token = token,
         .log_probability = log_probability,
-        .ctc_score = search_score_ctc(s, h, token),
+        .score = search_weigh(s, h->speller_score + log_probability, h->ctc_score),
     };
-    candidate.score = search_weigh(s, h->speller_score + log_probability, candidate.ctc_score);
     lane_rate(s, &candidate);
     candidate.favoured = true;
     candidate.strays = candidate.bonus <= h->bonus && (h->strays || !h->favoured);
-    if (custom_words_within(candidate.match))
-        take_hope(s, &candidate, floor);
+    float most = hope_of(s, &candidate);
+    if (!custom_words_within(candidate.match) || most < floor ||
+        (lane->count == LANE_WIDTH && most <= lane->best[LANE_WIDTH - 1].score))
+        return;
+    candidate.ctc_score = search_score_ctc(s, h, token);
+    candidate.score = search_weigh(s, h->speller_score + log_probability, candidate.ctc_score);
+    take_hope(s, &candidate, floor);
 }
 
 /* Behind a word that is left before its end there is nothing to hope for. */
