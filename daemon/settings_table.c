@@ -117,7 +117,7 @@ const struct setting setting_table[] = {
         .change = SETTING_RELOAD,
         .offset = FIELD(recognition.padding),
         .maximum = 30,
-        .standard = "0.5",
+        .standard = "1",
         .help = "Seconds of silence that a model trained on windows hears in full behind the "
                 "speech; the rest of its window is heard as a few stand-ins. Less is less "
                 "accurate; 30 is the window as it was trained.",

@@ -61,7 +61,7 @@ void hearken_stream_options_init(struct hearken_stream_options *options)
         .beam_width = 4,
         .length_penalty = 1,
         .ctc_weight = 0.3f,
-        .padding = 0.5f,
+        .padding = 1,
         .segment_seconds = 28,
         .no_speech_threshold = 0.6f,
         .log_probability_threshold = -0.9f,

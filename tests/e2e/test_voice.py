@@ -83,8 +83,8 @@ def test_voice_events(start_daemon: StartDaemon, hearing: Path) -> None:
 
 
 def test_recordings_stay_whole(start_daemon: StartDaemon, hearing: Path) -> None:
-    """Who does not wait gets one segment over pauses that are shorter than the padding."""
-    daemon = start_daemon(hearing, {"recognition.padding": "5"})
+    """Who does not wait gets one segment over pauses that are shorter than 5 seconds."""
+    daemon = start_daemon(hearing)
     events = answer(daemon.socket, utterances(2), {"hearken": {"events": True}})
     (segment,) = of_type(events, "hearken-segment")
     assert segment.data["end"] - segment.data["start"] > 2 * pcm(SHORT).seconds()

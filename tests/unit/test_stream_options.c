@@ -37,7 +37,7 @@ static void test_defaults(void)
     hearken_stream_options_init(&o);
     CU_ASSERT(o.audio.rate == HEARKEN_RATE && o.audio.channels == 1);
     CU_ASSERT_EQUAL(o.audio.type, HEARKEN_SAMPLE_F32);
-    CU_ASSERT(o.beam_width == 4 && o.length_penalty == 1 && o.padding == 0.5f);
+    CU_ASSERT(o.beam_width == 4 && o.length_penalty == 1 && o.padding == 1);
     CU_ASSERT(o.segment_seconds == 28 && o.partial_seconds == 0 && !o.alignment);
     CU_ASSERT_EQUAL(o.partial_share, 0.5f);
     CU_ASSERT(o.voice && o.voice_threshold == 0.5f && o.pre_roll == 0.5f);
