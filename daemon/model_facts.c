@@ -44,8 +44,6 @@ static void note_item(void *context, const struct hearken_model_item *item)
         text = &facts->author;
     else if (strcmp(item->name, "general.url") == 0)
         text = &facts->url;
-    else if (strcmp(item->name, "general.languages") == 0)
-        note_languages(facts, item->value);
     if (text != NULL && *text == NULL)
         *text = copy_value(item->value);
 }
@@ -55,7 +53,10 @@ int model_facts_read(struct model_facts *facts, const char *file, struct hearken
     *facts = (struct model_facts){.languages = json_array()};
     if (facts->languages == NULL)
         return hearken_fail(error, -ENOMEM, "out of memory");
+    char codes[2048];
     int status = hearken_model_inspect(file, note_item, facts, error);
+    if (status == 0 && hearken_model_file_languages(file, codes, sizeof codes, NULL) == 0)
+        note_languages(facts, codes);
     if (status < 0) {
         model_facts_finish(facts);
         facts->languages = json_array();

@@ -128,6 +128,45 @@ size_t hearken_model_languages(const struct hearken_model *model, const char *co
     return model->network->control.written_count;
 }
 
+static void list_codes(const struct control_tokens *control, char *codes, size_t size)
+{
+    size_t length = 0;
+    for (uint32_t i = 0; i < control->written_count; i++) {
+        size_t more = strlen(control->written[i]) + (i > 0);
+        if (length + more >= size)
+            return;
+        length += (size_t)snprintf(codes + length, size - length, "%s%s", i ? "," : "",
+                                   control->written[i]);
+    }
+}
+
+int hearken_model_file_languages(const char *path, char *codes, size_t size,
+                                 struct hearken_error *error)
+{
+    struct gguf *gguf = NULL;
+    struct parameters parameters;
+    struct vocabulary vocabulary = {0};
+    struct control_tokens control = {0};
+    struct hearken_error inside = {""};
+    if (size > 0)
+        *codes = 0;
+    int result = gguf_open(path, &gguf, error);
+    if (result < 0)
+        return result;
+    if ((result = parameters_read(&parameters, gguf, &inside)) == 0 &&
+        (result = vocabulary_read(&vocabulary, gguf, &inside)) == 0)
+        result = control_tokens_find(&control, &vocabulary, &parameters.speller, gguf);
+    if (result == 0)
+        list_codes(&control, codes, size);
+    else
+        hearken_fail(error, result, "%s: %.400s", path,
+                     *inside.message ? inside.message : strerror(-result));
+    control_tokens_finish(&control);
+    vocabulary_finish(&vocabulary);
+    gguf_destroy(gguf);
+    return result;
+}
+
 const char *hearken_model_name(const struct hearken_model *model)
 {
     return model->name;

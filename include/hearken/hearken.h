@@ -299,6 +299,11 @@ HEARKEN_API char *hearken_default_model(char *path, size_t size);
 HEARKEN_API size_t hearken_model_languages(const struct hearken_model *model,
                                            const char *const **codes);
 
+/* Those of a model file, with commas between them, without opening it on a backend; cut where
+ * `codes` [size] is full. Errors as hearken_model_open. */
+HEARKEN_API int hearken_model_file_languages(const char *path, char *codes, size_t size,
+                                             struct hearken_error *error);
+
 /* These strings live as long as the model. */
 HEARKEN_API const char *hearken_model_name(const struct hearken_model *model);
 HEARKEN_API const char *hearken_model_description(const struct hearken_model *model);
