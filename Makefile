@@ -103,6 +103,8 @@ include_for = $(strip $(or \
 	$(if $(filter models/checkpoint/%,$(1)),$(include_checkpoint)),\
 	$(if $(filter models/%,$(1)),$(include_models)),\
 	$(if $(filter plugins/%,$(1)),$(include_plugins)),\
+	$(if $(filter tests/fuzz/fuzz_pickle.c tests/fuzz/fuzz_safetensors.c,$(1)),\
+		$(include_convert) -Imodels/convert),\
 	$(if $(filter tests/unit/% tests/fuzz/%,$(1)),$(include_unit)),\
 	$(if $(filter tests/kernels/% tests/bench/%,$(1)),$(include_kernels)),\
 	$(if $(filter tests/parity/%,$(1)),$(include_parity))))

@@ -144,6 +144,11 @@ $(BUILD)/fuzz-%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(daemon_objects) $(library_ob
 	$(SAY) LINK $@
 	$(Q)$(CC) $(LINK) $(LDFLAGS) -o $@ $^ $(library_libs) $(daemon_libs)
 
+# What reads checkpoints for hearken-convert alone.
+reader_objects := $(call objects,$(addprefix models/convert/,config.c hugging_face.c json_file.c \
+                    pickle.c safetensors.c))
+$(BUILD)/fuzz-pickle $(BUILD)/fuzz-safetensors: $(reader_objects)
+
 fuzz: fuzz-programs
 	@for target in $(fuzz_targets); do \
 		tests/fuzz/run $(FUZZ_BUILD) $$target $(SECONDS) || exit 1; done

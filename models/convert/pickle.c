@@ -8,8 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_PLACES 4000000u /* of the memo, which a file may index as it likes */
-#define PROTOCOL   2
+#define PROTOCOL 2
 
 /* Those that may stand in a file; the last are types of storage. */
 enum { ORDERED_DICTIONARY, REBUILD_TENSOR, FLOAT_STORAGE, HALF_STORAGE, BFLOAT_STORAGE, GLOBALS };
@@ -327,9 +326,11 @@ static void call(struct machine *m)
 static void remember(struct machine *m, uint64_t place)
 {
     struct pickle *p = m->pickle;
-    if (m->result == 0 && (p->stack.count == 0 || place >= MAX_PLACES))
-        fail(m, "place %" PRIu64 " of the memo, expected less than %u and a value", place,
-             MAX_PLACES);
+    /* Places are counted up, and every one takes a byte at least. */
+    uint64_t places = (uint64_t)(m->end - m->start);
+    if (m->result == 0 && (p->stack.count == 0 || place >= places))
+        fail(m, "place %" PRIu64 " of the memo, expected less than %" PRIu64 " and a value", place,
+             places);
     while (m->result == 0 && p->memo.count <= place) {
         struct pickle_value *empty = append(m, &p->memo, sizeof(*empty));
         if (empty)

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: MIT
+/* A ggml file of any bytes: read, and made a model file where it is one. */
+#include "ggml.h"
+#include "known.h"
+#include "model_file.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* So that no read is left out. */
+static volatile float sum;
+
+static void read_values(const struct checkpoint *checkpoint)
+{
+    float values[32];
+    for (size_t i = 0; i < checkpoint->count; i++) {
+        const struct checkpoint_tensor *tensor = &checkpoint->tensors[i];
+        if (tensor->count >= 32) {
+            checkpoint_read(tensor, tensor->count / 32 * 32 - 32, 32, values);
+            sum = values[31];
+        }
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct checkpoint checkpoint = {0};
+    struct complaint complaint = {""};
+    struct whisper whisper;
+    const struct mapping mapping = {data, size};
+    int result = ggml_read(&checkpoint, mapping, "fuzz", &complaint);
+    if (result == 0) {
+        read_values(&checkpoint);
+        if ((result = whisper_read(&whisper, &checkpoint, &complaint)) == 0 &&
+            (result = known_fill_in(&checkpoint, &whisper, &complaint)) == 0) {
+            const struct model_file model = {
+                .name = "fuzz",
+                .language = "en",
+                .types = {GGUF_TENSOR_Q8_0, GGUF_TENSOR_Q8_0, .keep = true},
+                .whisper = &whisper,
+                .checkpoint = &checkpoint,
+            };
+            result = model_file_make(&model, &complaint);
+            if (result >= 0)
+                close(result);
+        }
+    }
+    if (result < 0 && complaint.text[0] == 0)
+        abort();
+    checkpoint_finish(&checkpoint);
+    return 0;
+}
