@@ -116,11 +116,13 @@ const struct setting setting_table[] = {
         .type = SETTING_NUMBER,
         .change = SETTING_RELOAD,
         .offset = FIELD(recognition.padding),
+        .minimum = -1,
         .maximum = 30,
-        .standard = "1",
+        .standard = "-1",
         .help = "Seconds of silence that a model trained on windows hears in full behind the "
-                "speech; the rest of its window is heard as a few stand-ins. Less is less "
-                "accurate; 30 is the window as it was trained.",
+                "speech; the rest of its window is heard as a few stand-ins. -1 leaves it to the "
+                "model, whose file may say; where it does not, 1. 30 is the window as it was "
+                "trained.",
     },
     {
         .section = "recognition",

@@ -19,6 +19,10 @@
 #define MAX_MELS       512u
 #define MAX_POSITIONS  65536u
 #define MAX_VOCABULARY 1000000u
+#define MAX_PADDING    30.0f
+
+/* Seconds of its window that a network hears in full, where the file does not say. */
+#define WINDOW_PADDING 1.0f
 
 static const struct gguf_entry *find_number(const struct gguf *gguf, const char *key)
 {
@@ -118,6 +122,18 @@ static int check_heads(const char *part, uint32_t width, uint32_t heads,
         return 0;
     return hearken_fail(error, -EINVAL, "hearken.%s: width %u does not divide by %u heads", part,
                         width, heads);
+}
+
+static int read_padding(struct parameters *p, const struct gguf *gguf, struct hearken_error *error)
+{
+    float *padding = &p->listener.padding;
+    int result = read_real(gguf, "hearken.listener.padding",
+                           p->features.window > 0 ? WINDOW_PADDING : 0, padding, error);
+    if (result == 0 && !(*padding >= 0 && *padding <= MAX_PADDING))
+        result =
+            hearken_fail(error, -EINVAL, "hearken.listener.padding is %g, expected 0 to %g seconds",
+                         (double)*padding, (double)MAX_PADDING);
+    return result;
 }
 
 static int read_listener(struct listener_parameters *l, const struct gguf *gguf,
@@ -301,6 +317,7 @@ int parameters_read(struct parameters *parameters, const struct gguf *gguf,
     if ((result = check_architecture(gguf, error)) < 0 ||
         (result = read_features(&parameters->features, gguf, error)) < 0 ||
         (result = read_listener(&parameters->listener, gguf, error)) < 0 ||
+        (result = read_padding(parameters, gguf, error)) < 0 ||
         (result = read_speller(&parameters->speller, gguf, error)) < 0)
         return result;
     if (parameters->has_ctc && parameters->speller.blank == NO_TOKEN)

@@ -28,6 +28,7 @@ struct listener_parameters {
     uint32_t memory_width;
     uint32_t chunk;          /* in steps; 0: not trained for chunks */
     uint32_t half_positions; /* 1: the sinusoids are rounded to half precision */
+    float padding;           /* seconds of silence that it wants behind a segment */
 };
 
 struct speller_parameters {

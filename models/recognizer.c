@@ -104,6 +104,8 @@ int recognizer_create(struct hearken_model *model, const struct hearken_stream_o
     r->model = model;
     r->network = model->network;
     r->options = *options;
+    if (options->padding < 0)
+        r->options.padding = r->network->parameters.listener.padding;
     r->words = words;
     r->pass = (struct pass){.kernels = compute->kernels, .cancelled = cancelled};
     int result = compute->plugin->queue_create(compute->backend, &r->pass.queue);
@@ -156,13 +158,14 @@ double recognizer_step_seconds(const struct recognizer *recognizer)
 
 /*
  * Zeros behind `count` samples: a network trained on fixed windows hears the end only in silence.
- * What is not there in full is heard as stand-ins, which need a little of it as well.
+ * What is not there in full is heard as stand-ins, which need a little of it as well. One without a
+ * window gets what it was trained with, whatever is asked for.
  */
 static size_t padding_for(const struct recognizer *r, size_t count, double seconds)
 {
     size_t least = LISTENER_SILENCE * LOGMEL_HOP, wanted = (size_t)(seconds * HEARKEN_RATE);
     if (r->network->parameters.features.window == 0)
-        return 0;
+        wanted = (size_t)((double)r->network->parameters.listener.padding * HEARKEN_RATE);
     if (listener_wants_window(r->network) && wanted < least)
         wanted = least;
     size_t most = (size_t)listener_max_frames(r->network) * LOGMEL_HOP;

@@ -33,7 +33,7 @@ static const struct field fields[] = {
     FIELD(beam_width, WHOLE, 1, 16),
     FIELD(length_penalty, REAL, 0, 2),
     FIELD(ctc_weight, REAL, 0, 1),
-    FIELD(padding, REAL, 0, 30),
+    FIELD(padding, REAL, -1, 30),
     FIELD(segment_seconds, REAL, 2, 28),
     FIELD(no_speech_threshold, REAL, 0, 1),
     FIELD(log_probability_threshold, REAL, -100, 0),

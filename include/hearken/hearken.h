@@ -394,7 +394,8 @@ struct hearken_stream_options {
                          0.3 */
     float padding; /* seconds of silence that are heard in full behind the speech, 0..30, by models
                       trained on windows; the rest of the window is heard as a few stand-ins.
-                      Default 1; 30: all of it, as the model was trained */
+                      Below 0 (-1, the default): as the model's file says, 1 where it does not;
+                      30: all of it, as the model was trained */
     float segment_seconds;           /* longest segment, 2..28; default 28 */
     float no_speech_threshold;       /* the network's opinion that nobody speaks, 0..1: above
                                       * this, half the next suffices; default 0.6; 1: off */

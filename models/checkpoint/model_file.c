@@ -59,7 +59,8 @@ static void add_features(const struct writing *w)
     gguf_add_f32(w->out, "hearken.features.shift", SHIFT);
     gguf_add_f32(w->out, "hearken.features.scale", SCALE);
     gguf_add_f32(w->out, "hearken.features.below_maximum", BELOW_MAXIMUM);
-    gguf_add_u32(w->out, "hearken.features.window", WINDOW_SECONDS * SAMPLE_RATE / HOP);
+    gguf_add_u32(w->out, "hearken.features.window",
+                 w->model->no_window ? 0 : WINDOW_SECONDS * SAMPLE_RATE / HOP);
 }
 
 static void add_network(const struct writing *w)
@@ -74,6 +75,8 @@ static void add_network(const struct writing *w)
     gguf_add_u32(w->out, "hearken.listener.memory_width", n->width);
     gguf_add_u32(w->out, "hearken.listener.chunk", 0);
     gguf_add_u32(w->out, "hearken.listener.half_positions", n->half_positions);
+    if (w->model->padding)
+        gguf_add_f32(w->out, "hearken.listener.padding", *w->model->padding);
     gguf_add_text(w->out, "hearken.speller.kind", "transformer");
     gguf_add_u32(w->out, "hearken.speller.width", n->width);
     gguf_add_u32(w->out, "hearken.speller.heads", n->heads);

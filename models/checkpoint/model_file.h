@@ -8,6 +8,8 @@
 struct model_file {
     const char *name, *description, *license; /* the last two may be NULL */
     const char *language;                     /* its token is <|language|> */
+    const float *padding; /* seconds of silence that the listener wants; NULL: not said */
+    bool no_window;       /* it was adapted to hear segments alone */
     struct whisper_types types;
     const struct whisper *whisper;
     const struct checkpoint *checkpoint;

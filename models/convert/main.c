@@ -32,6 +32,8 @@ static const char help_text[] =
     "      --vocabulary PATH     its tokens, a file or directory (beside CHECKPOINT)\n"
     "  -k, --keep FILE           keep only the tokens in FILE, one a line (all)\n"
     "  -l, --language CODE       the language that the model writes (en)\n"
+    "      --padding SECONDS     silence that the listener wants behind a segment (not said)\n"
+    "      --no-window           it was adapted to hear segments without its window of 30 s\n"
     "      --name NAME           general.name (OUT without its directory and .gguf)\n"
     "      --description TEXT    general.description (none)\n"
     "      --license NAME        general.license (MIT, that of OpenAI's checkpoints)\n"
@@ -45,8 +47,12 @@ enum {
     OPTION_LICENSE,
     OPTION_VOICE,
     OPTION_ADD_VOICE,
-    OPTION_VOCABULARY
+    OPTION_VOCABULARY,
+    OPTION_PADDING,
+    OPTION_NO_WINDOW,
 };
+
+#define MOST_PADDING 30.0 /* seconds: models/parameters.c takes no more */
 
 static const struct option long_options[] = {
     {"output", required_argument, NULL, 'o'},
@@ -60,6 +66,8 @@ static const struct option long_options[] = {
     {"voice", required_argument, NULL, OPTION_VOICE},
     {"vocabulary", required_argument, NULL, OPTION_VOCABULARY},
     {"add-voice", no_argument, NULL, OPTION_ADD_VOICE},
+    {"padding", required_argument, NULL, OPTION_PADDING},
+    {"no-window", no_argument, NULL, OPTION_NO_WINDOW},
     {"help", no_argument, NULL, 'h'},
     {"version", no_argument, NULL, 'V'},
     {NULL, 0, NULL, 0},
@@ -84,6 +92,8 @@ struct options {
     const char *input, *output, *keep, *vocabulary;
     const char *voice; /* file, "none", or NULL */
     const char *language, *name, *description, *license;
+    double padding; /* below 0: not said */
+    bool no_window;
     struct whisper_types types;
     bool has_embedding_type;
 };
@@ -98,6 +108,15 @@ static int parse_type(const char *name, size_t types, enum gguf_tensor_type *typ
         }
     return complain(complaint, -EINVAL, "type '%.40s', expected f32, f16, q8_0%s", name,
                     types == TYPES ? " or q5_0" : "");
+}
+
+static int parse_padding(const char *text, double *seconds, struct complaint *complaint)
+{
+    char *end;
+    *seconds = strtod(text, &end);
+    if (end != text && *end == 0 && *seconds >= 0 && *seconds <= MOST_PADDING)
+        return 0;
+    return complain(complaint, -EINVAL, "padding '%.40s', expected 0 to 30 seconds", text);
 }
 
 static int take_option(struct options *o, int option, const char *value,
@@ -136,6 +155,11 @@ static int take_option(struct options *o, int option, const char *value,
     case OPTION_ADD_VOICE:
         o->action = ADD_VOICE;
         return 0;
+    case OPTION_PADDING:
+        return parse_padding(value, &o->padding, complaint);
+    case OPTION_NO_WINDOW:
+        o->no_window = true;
+        return 0;
     case 'h':
         o->action = SHOW_HELP;
         return 0;
@@ -152,7 +176,12 @@ static int parse_options(struct options *o, int count, char **arguments,
 {
     int option;
     opterr = 0;
-    *o = (struct options){.language = "en", .license = "MIT", .types.matrices = GGUF_TENSOR_Q8_0};
+    *o = (struct options){
+        .language = "en",
+        .license = "MIT",
+        .padding = -1,
+        .types.matrices = GGUF_TENSOR_Q8_0,
+    };
     while ((option = getopt_long(count, arguments, "o:t:e:k:l:hV", long_options, NULL)) != -1) {
         int result = take_option(o, option, optarg, complaint);
         if (result < 0 || o->action == SHOW_HELP || o->action == SHOW_VERSION)
@@ -221,11 +250,14 @@ static int write_file(const struct options *o, const struct checkpoint *checkpoi
     char *made_name = o->name ? NULL : default_name(o->output);
     if (!o->name && !made_name)
         return complain_of_memory(complaint);
+    const float padding = (float)o->padding;
     const struct model_file model = {
         .name = o->name ? o->name : made_name,
         .description = o->description,
         .license = o->license,
         .language = o->language,
+        .padding = o->padding >= 0 ? &padding : NULL,
+        .no_window = o->no_window,
         .types = o->types,
         .whisper = whisper,
         .checkpoint = checkpoint,

@@ -149,7 +149,36 @@ static void test_defaults(void)
     made_finish(&file);
 }
 
+/* Silence behind a segment: as the file says, or as its kind needs. */
+static void test_padding(void)
+{
+    struct made_file file = base(SPELLER_TRANSFORMER);
+    CU_ASSERT_EQUAL(accepts(&file).listener.padding, 0);
+    made_number(&file, "hearken.features.window", GGUF_U32, 3000);
+    CU_ASSERT_EQUAL(accepts(&file).listener.padding, 1);
+    for (int seconds = 0; seconds <= 30; seconds += 30) {
+        made_number(&file, "hearken.listener.padding", GGUF_F32, seconds);
+        CU_ASSERT_EQUAL(accepts(&file).listener.padding, (float)seconds);
+    }
+    made_finish(&file);
+}
+
 /* ---- What is wrong ---- */
+
+static void test_wrong_padding(void)
+{
+    static const double wrong[] = {-0.01, 30.01, NAN, INFINITY, -INFINITY, 1e300};
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
+        struct made_file file = base(SPELLER_TRANSFORMER);
+        made_number(&file, "hearken.listener.padding", GGUF_F64, wrong[i]);
+        refuses(&file, "hearken.listener.padding");
+        made_finish(&file);
+    }
+    struct made_file file = base(SPELLER_RECURRENT);
+    made_string(&file, "hearken.listener.padding", "5");
+    refuses(&file, "hearken.listener.padding");
+    made_finish(&file);
+}
 
 static const struct range {
     const char *key;
@@ -520,6 +549,8 @@ void add_parameters_tests(void)
     CU_ADD_TEST(suite, test_recurrent);
     CU_ADD_TEST(suite, test_transformer);
     CU_ADD_TEST(suite, test_defaults);
+    CU_ADD_TEST(suite, test_padding);
+    CU_ADD_TEST(suite, test_wrong_padding);
     CU_ADD_TEST(suite, test_missing);
     CU_ADD_TEST(suite, test_out_of_range);
     CU_ADD_TEST(suite, test_wrong_type);

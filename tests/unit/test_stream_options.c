@@ -37,7 +37,7 @@ static void test_defaults(void)
     hearken_stream_options_init(&o);
     CU_ASSERT(o.audio.rate == HEARKEN_RATE && o.audio.channels == 1);
     CU_ASSERT_EQUAL(o.audio.type, HEARKEN_SAMPLE_F32);
-    CU_ASSERT(o.beam_width == 4 && o.length_penalty == 1 && o.padding == 1);
+    CU_ASSERT(o.beam_width == 4 && o.length_penalty == 1 && o.padding == -1);
     CU_ASSERT(o.segment_seconds == 28 && o.partial_seconds == 0 && !o.alignment);
     CU_ASSERT_EQUAL(o.partial_share, 0.5f);
     CU_ASSERT(o.voice && o.voice_threshold == 0.5f && o.pre_roll == 0.5f);
@@ -56,7 +56,7 @@ static void test_real_options(void)
     } reals[] = {
         {"length_penalty", offsetof(struct hearken_stream_options, length_penalty), 0, 2},
         {"ctc_weight", offsetof(struct hearken_stream_options, ctc_weight), 0, 1},
-        {"padding", offsetof(struct hearken_stream_options, padding), 0, 30},
+        {"padding", offsetof(struct hearken_stream_options, padding), -1, 30},
         {"segment_seconds", offsetof(struct hearken_stream_options, segment_seconds), 2, 28},
         {"no_speech_threshold", offsetof(struct hearken_stream_options, no_speech_threshold), 0, 1},
         {"log_probability_threshold",
