@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: MIT
+"""Packed sets of recordings with the tokens of their texts."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from tokenizers import Tokenizer
+from voice.sounds import RATE, decode
+
+PROMPT = ("<|startoftranscript|>", "<|en|>", "<|transcribe|>", "<|notimestamps|>")
+END = "<|endoftext|>"
+
+
+@dataclass(frozen=True)
+class Clip:
+    """`samples` are 16 bits each; `tokens` is None where no text is known."""
+
+    dataset: str
+    samples: np.ndarray
+    tokens: list[int] | None
+
+    @property
+    def seconds(self) -> float:
+        return len(self.samples) / RATE
+
+
+class Vocabulary:
+    """The tokens of a checkpoint that a model file keeps, numbered as in that file."""
+
+    def __init__(self, checkpoint: Path, keep: Path) -> None:
+        names = json.loads((checkpoint / "vocabulary.json").read_text())
+        wanted = set(keep.read_text().splitlines())
+        self.kept = [number for number, name in enumerate(names) if name in wanted]
+        self.numbers = {old: new for new, old in enumerate(self.kept)}
+        self.tokenizer = Tokenizer.from_file(str(checkpoint / "tokenizer.json"))
+        self.prompt = [self.control(name) for name in PROMPT]
+        self.end = self.control(END)
+
+    def control(self, name: str) -> int:
+        return self.numbers[self.tokenizer.token_to_id(name)]
+
+    def tokens(self, text: str) -> list[int] | None:
+        """None where the text needs a token that is not kept."""
+        ids = self.tokenizer.encode(" " + text.strip(), add_special_tokens=False).ids
+        if any(number not in self.numbers for number in ids):
+            return None
+        return [self.numbers[number] for number in ids]
+
+
+def labels_of(pack: Path, rows: list[dict]) -> list[str | None]:
+    labels = pack.with_suffix(".labels.jsonl")
+    if labels.exists():
+        return [json.loads(line)["label"] for line in labels.read_text().splitlines()]
+    return [row.get("text") for row in rows]
+
+
+def read_set(corpus: Path, name: str, cache: Path, vocabulary: Vocabulary) -> list[Clip]:
+    pack = corpus / name
+    rows = [json.loads(line) for line in pack.with_suffix(".jsonl").read_text().splitlines()]
+    samples = decode(pack, cache)
+    clips = []
+    for row, label in zip(rows, labels_of(pack, rows), strict=True):
+        start, count = round(row["start"] * RATE), round(row["seconds"] * RATE)
+        tokens = vocabulary.tokens(label) if label else None
+        clips.append(Clip(row["dataset"], samples[start : start + count], tokens))
+    return clips
