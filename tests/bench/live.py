@@ -25,6 +25,9 @@ from sounds import Pcm, write_wav
 
 LEAD_SECONDS = 2.0
 
+# A recording is brought to the microphone's rate: by the usual method its upper band suffers.
+RESAMPLING = "--resample-method=soxr-vhq"
+
 # Before and behind a recording, in its file and so in the microphone: a segment has its pre-roll in
 # both.
 QUIET_SECONDS = 1.0
@@ -142,7 +145,7 @@ def play_all(server: SoundServer, listener: Listener, daemon: Daemon, folder: Pa
 
 
 def listen_and_play(folder: Path, options: argparse.Namespace) -> int:
-    with SoundServer(folder) as server:
+    with SoundServer(folder, ("mic",), RESAMPLING) as server:
         settings = {"model.file": str(options.model), "capture.device": "mic"}
         daemon = Daemon(folder, settings, extra_environment=server.environment).start()
         command = [HEARKEN, "listen", "--socket", daemon.socket, "-f", "json", "--meter"]

@@ -32,8 +32,6 @@ ON_ITS_WAY = max(0.5, 0.25 * SCALE)
 # Shared memory would be left in /dev/shm by a server that is killed.
 CLIENT_CONFIGURATION = "autospawn = no\nenable-shm = no\n"
 ALSA_MICROPHONE = "pcm.{name} {{ type pulse device {source}.monitor }}\n"
-
-# A recording is brought to the sink's rate: by the usual method its upper band would suffer.
 COMMAND = (
     "pulseaudio",
     "-n",
@@ -44,20 +42,23 @@ COMMAND = (
     "--realtime=no",
     "--high-priority=no",
     "--disable-shm=yes",
-    "--resample-method=soxr-vhq",
     "--log-target=stderr",
 )
 
 
 class SoundServer:
-    """A PulseAudio with microphones of these names, and `room`; the context of a with statement."""
+    """A PulseAudio with microphones of these names, and `room`; the context of a with statement.
 
-    def __init__(self, folder: Path, names: Sequence[str] = ("mic",)) -> None:
+    `options` are further ones of pulseaudio(1).
+    """
+
+    def __init__(self, folder: Path, names: Sequence[str] = ("mic",), *options: str) -> None:
         self.folder = folder / "sound"
         self.folder.mkdir()
         self.socket = self.folder / "pulse"
         self.log_file = self.folder / "log"
         self.names = [ROOM, *names]
+        self.options = options
         self.modules: dict[str, str] = {}
         self.process: subprocess.Popen[bytes] | None = None
         configuration = self.folder / "asound.conf"
@@ -98,7 +99,7 @@ class SoundServer:
         protocol = f"module-native-protocol-unix socket={self.socket} auth-anonymous=1"
         with self.log_file.open("ab") as log:
             self.process = subprocess.Popen(
-                [*COMMAND, "-L", protocol],
+                [*COMMAND, *self.options, "-L", protocol],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
