@@ -163,10 +163,11 @@ static void make_tuple(struct machine *m, size_t count, bool marked)
     push(m, tuple);
 }
 
+/* NULL of an empty one. */
 static const struct pickle_value *tuple_items(const struct machine *m,
                                               const struct pickle_value *tuple)
 {
-    return values_of(&m->pickle->tuples) + tuple->integer;
+    return tuple->count ? values_of(&m->pickle->tuples) + tuple->integer : NULL;
 }
 
 static void push_dictionary(struct machine *m)
