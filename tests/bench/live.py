@@ -117,7 +117,7 @@ def processor_seconds(process: int) -> float:
 
 def play_all(server: SoundServer, listener: Listener, daemon: Daemon, folder: Path, options) -> int:
     """Returns how many texts are not those of the file."""
-    clips = read_clips(options.corpus, options.set, options.limit)
+    clips = read_clips(options.corpus, options.set, options.limit or 50)
     different = lost = doubled = changed = total = 0
     for clip, samples in read_sound(options.corpus, options.set, clips):
         quiet = np.zeros(int(QUIET_SECONDS * RATE), samples.dtype)
@@ -144,6 +144,31 @@ def play_all(server: SoundServer, listener: Listener, daemon: Daemon, folder: Pa
     return different
 
 
+def play_noise(server: SoundServer, listener: Listener, folder: Path, options) -> bool:
+    """Recordings without speech, then digital silence; returns whether more than a word a minute was invented."""
+    clips = read_clips(options.corpus, "noise", None)
+    clips = [clip for clip in clips if not options.only or clip.dataset in options.only]
+    limit = min(options.limit or len(clips), len(clips))
+    clips = [clips[i * len(clips) // limit] for i in range(limit)]
+    silence = np.zeros(options.silence * 60 * RATE, np.int16)
+    invented, seconds = 0, 0.0
+    for name, samples in [
+        *((clip.name, samples) for clip, samples in read_sound(options.corpus, "noise", clips)),
+        ("silence", silence),
+    ]:
+        file = write_wav(folder / "clip.wav", Pcm(RATE, 2, 1, samples.tobytes()))
+        before = len(listener.events)
+        server.play("mic", file)
+        time.sleep(options.pause)
+        heard = [e["text"] for _, e in listener.events[before:] if e["type"] == "final"]
+        count = sum(len(words(text)) for text in heard)
+        invented, seconds = invented + count, seconds + len(samples) / RATE
+        if count:
+            print(f"{name}: {count} words: {' '.join(heard)}", flush=True)
+    print(f"{seconds / 60:.1f} min: {invented} words, {60 * invented / seconds:.2f} a minute")
+    return invented > seconds / 60
+
+
 def listen_and_play(folder: Path, options: argparse.Namespace) -> int:
     with SoundServer(folder, ("mic",), RESAMPLING) as server:
         settings = {"model.file": str(options.model), "capture.device": "mic"}
@@ -158,7 +183,10 @@ def listen_and_play(folder: Path, options: argparse.Namespace) -> int:
             time.sleep(LEAD_SECONDS)
             assert daemon.process
             begin, spent = time.monotonic(), processor_seconds(daemon.process.pid)
-            different = play_all(server, listener, daemon, folder, options)
+            if options.noise:
+                wrong = play_noise(server, listener, folder, options)
+            else:
+                wrong = play_all(server, listener, daemon, folder, options)
             passed = time.monotonic() - begin
             spent = processor_seconds(daemon.process.pid) - spent
             process.terminate()
@@ -168,14 +196,21 @@ def listen_and_play(folder: Path, options: argparse.Namespace) -> int:
     measure(listener.events, figures)
     figures.report()
     print(f"daemon: {spent:.0f} s of a processor in {passed:.0f} s, the files' own texts included")
-    return 1 if different else 0
+    return 1 if wrong else 0
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--corpus", type=Path, default=REPOSITORY.parent / "shared" / "corpus")
     parser.add_argument("--set", default="dev-librispeech")
-    parser.add_argument("--limit", type=int, default=50, help="recordings, spread over the set")
+    parser.add_argument("--limit", type=int, help="recordings (default 50; with --noise: all)")
+    parser.add_argument(
+        "--noise", action="store_true", help="play recordings without speech, count the words"
+    )
+    parser.add_argument("--only", action="append", help="with --noise: moodist, blanket")
+    parser.add_argument(
+        "--silence", type=int, default=0, metavar="MINUTES", help="with --noise: then zeros"
+    )
     parser.add_argument("--pause", type=float, default=1.0, help="seconds between them")
     parser.add_argument(
         "--endpointing", action="store_true", help="transcribe the files with endpoints, too"

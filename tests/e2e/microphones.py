@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Self
 
 import programs
+import soundfile
 from programs import PATIENCE, SCALE, wait_until
 
 ROOM = "room"
@@ -172,7 +173,8 @@ class SoundServer:
     def play(self, name: str, recording: Path) -> None:
         process = self.start_playing(name, recording)
         try:
-            assert process.wait(PATIENCE) == 0, f"{recording} could not be played"
+            seconds = soundfile.info(recording).duration
+            assert process.wait(seconds + PATIENCE) == 0, f"{recording} could not be played"
             time.sleep(ON_ITS_WAY)
         finally:
             process.kill()
