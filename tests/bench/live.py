@@ -170,8 +170,13 @@ def play_noise(server: SoundServer, listener: Listener, folder: Path, options) -
 
 
 def listen_and_play(folder: Path, options: argparse.Namespace) -> int:
-    with SoundServer(folder, ("mic",), RESAMPLING) as server:
-        settings = {"model.file": str(options.model), "capture.device": "mic"}
+    form = f"rate={options.rate} channels=1"
+    with SoundServer(folder, ("mic",), RESAMPLING, form=form) as server:
+        settings = {
+            "model.file": str(options.model),
+            "capture.device": "mic",
+            "capture.rate": str(options.rate),
+        }
         daemon = Daemon(folder, settings, extra_environment=server.environment).start()
         command = [HEARKEN, "listen", "--socket", daemon.socket, "-f", "json", "--meter"]
         with subprocess.Popen(
@@ -210,6 +215,9 @@ def main() -> int:
     parser.add_argument("--only", action="append", help="with --noise: moodist, blanket")
     parser.add_argument(
         "--silence", type=int, default=0, metavar="MINUTES", help="with --noise: then zeros"
+    )
+    parser.add_argument(
+        "--rate", type=int, default=44100, help="of the microphone; 16000 takes the sound as it is"
     )
     parser.add_argument("--pause", type=float, default=1.0, help="seconds between them")
     parser.add_argument(

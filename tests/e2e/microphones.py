@@ -50,16 +50,19 @@ COMMAND = (
 class SoundServer:
     """A PulseAudio with microphones of these names, and `room`; the context of a with statement.
 
-    `options` are further ones of pulseaudio(1).
+    `options` are further ones of pulseaudio(1), `form` one of module-null-sink.
     """
 
-    def __init__(self, folder: Path, names: Sequence[str] = ("mic",), *options: str) -> None:
+    def __init__(
+        self, folder: Path, names: Sequence[str] = ("mic",), *options: str, form: str = ""
+    ) -> None:
         self.folder = folder / "sound"
         self.folder.mkdir()
         self.socket = self.folder / "pulse"
         self.log_file = self.folder / "log"
         self.names = [ROOM, *names]
         self.options = options
+        self.form = form
         self.modules: dict[str, str] = {}
         self.process: subprocess.Popen[bytes] | None = None
         configuration = self.folder / "asound.conf"
@@ -156,7 +159,7 @@ class SoundServer:
     def plug_in(self, name: str) -> None:
         """Without rewinds a null sink works in steps of 50 ms; else its monitor may give nothing for
         the first two seconds."""
-        options = (f"sink_name={name}", "norewinds=1")
+        options = (f"sink_name={name}", "norewinds=1", *self.form.split())
         self.modules[name] = self.control("load-module", "module-null-sink", *options)
 
     def unplug(self, name: str) -> None:
