@@ -16,8 +16,8 @@ static const struct {
     double margin, unchanged; /* seconds */
     float confidence;
 } rules[] = {
-    {1, 1.2, 0.65f},
-    {8, 8, 0.5f},
+    {1.5, 1.5, 0.8f},
+    {6, 6, 0.65f},
 };
 
 /* Where nothing is known of the heads that times are read from, so many words have to follow, and

@@ -17,7 +17,7 @@ import pytest
 from conftest import StartDaemon
 from microphones import SoundServer
 from programs import HEARKEN, PATIENCE, REAL_MODEL, Daemon, environment, wait_until
-from sounds import LONG, SHORT
+from sounds import LONG, SHORT, Pcm, pcm, write_wav
 
 pytestmark = pytest.mark.real
 
@@ -173,9 +173,11 @@ def test_lines_are_drawn_in_place(
 
 
 def test_committed_text_is_plain(daemon: Daemon, server: SoundServer, folder: Path) -> None:
+    both = Pcm(16000, 2, 1, pcm(SHORT).data + pcm(LONG).data)
+    recording = write_wav(folder / "both.wav", both)  # its first words are soon beyond doubt
     terminal = AtTerminal(80, folder, "--socket", daemon.socket)
     try:
-        play_at(terminal, server, LONG)
+        play_at(terminal, server, recording)
         terminal.stop()
     finally:
         terminal.close()
