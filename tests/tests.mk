@@ -52,10 +52,12 @@ $(BUILD)/tests/bad-plugins/%.so: tests/unit/plugins/%.c include/hearken/plugin.h
 # Partial texts, timed and written down: tests/bench/streaming.
 $(BUILD)/bin/stream-bench: $(call objects,$(bench_sources)) $(libhearken)
 	$(SAY) LINK $@
+	@mkdir -p $(@D)
 	$(call link_program,)
 
 $(BUILD)/bin/times-bench: $(call objects,tests/bench/times/times.c) $(libhearken)
 	$(SAY) LINK $@
+	@mkdir -p $(@D)
 	$(call link_program,)
 
 # Times the kernels of another plugin (tests/bench/profile/profile.c says how).
