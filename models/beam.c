@@ -29,9 +29,9 @@ static bool hypothesis_init(struct hypothesis *h, const struct search *s)
     h->log_probabilities = calloc(tokens, sizeof(*h->log_probabilities));
     h->looks = calloc(tokens, sizeof(*h->looks));
     if (s->ctc) {
-        h->ctc.token = calloc(s->steps, sizeof(float));
+        h->ctc.either = calloc(s->steps, sizeof(float));
         h->ctc.blank = calloc(s->steps, sizeof(float));
-        if (!h->ctc.token || !h->ctc.blank)
+        if (!h->ctc.either || !h->ctc.blank)
             return false;
     }
     return h->tokens && h->log_probabilities && h->looks;
@@ -42,7 +42,7 @@ static void hypothesis_finish(struct hypothesis *h)
     free(h->tokens);
     free(h->log_probabilities);
     free(h->looks);
-    free(h->ctc.token);
+    free(h->ctc.either);
     free(h->ctc.blank);
 }
 
@@ -56,10 +56,8 @@ static bool search_init(struct search *s)
     s->candidates = calloc(rows * wide, sizeof(*s->candidates));
     s->values = calloc(rows * wide, sizeof(*s->values));
     s->columns = calloc(rows * wide, sizeof(*s->columns));
-    s->scratch.token = calloc(s->steps, sizeof(float));
-    s->scratch.blank = calloc(s->steps, sizeof(float));
     if (!s->live || !s->next || !s->ended || !s->candidates || !s->values || !s->columns ||
-        !s->scratch.token || !s->scratch.blank || !lane_init(s))
+        !lane_init(s))
         return false;
     for (size_t i = 0; i < rows; i++)
         if (!hypothesis_init(&s->live[i], s) || !hypothesis_init(&s->next[i], s) ||
@@ -85,8 +83,6 @@ static void search_finish(struct search *s)
     free(s->values);
     free(s->columns);
     free(s->alignments);
-    free(s->scratch.token);
-    free(s->scratch.blank);
     lane_finish(s);
 }
 
@@ -111,7 +107,7 @@ static void copy_hypothesis(struct hypothesis *to, const struct hypothesis *from
     to->ended = from->ended;
     to->stopped = from->stopped;
     if (s->ctc) {
-        memcpy(to->ctc.token, from->ctc.token, s->steps * sizeof(float));
+        memcpy(to->ctc.either, from->ctc.either, s->steps * sizeof(float));
         memcpy(to->ctc.blank, from->ctc.blank, s->steps * sizeof(float));
     }
 }
@@ -199,13 +195,13 @@ static uint32_t last_token(const struct hypothesis *h)
     return h->count > 0 ? h->tokens[h->count - 1] : NO_LAST_TOKEN;
 }
 
-float search_score_ctc(struct search *s, const struct hypothesis *h, uint32_t token)
+float search_score_ctc(const struct search *s, const struct hypothesis *h, uint32_t token)
 {
     if (!s->ctc)
         return 0;
     if (token == s->network->parameters.speller.end)
         return ctc_prefix_end(s->ctc, &h->ctc);
-    return ctc_prefix_extend(s->ctc, &h->ctc, last_token(h), token, &s->scratch);
+    return ctc_prefix_score(s->ctc, &h->ctc, last_token(h), token);
 }
 
 /* The log-probability of the likeliest token that is not the end. */

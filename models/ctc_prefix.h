@@ -15,10 +15,10 @@ struct ctc_scores {
     uint32_t steps, vocabulary, blank;
 };
 
-/* For each step: log-probability that the prefix was written by then, ending in a token or a blank.
+/* For each step: log-probability that the prefix was written by then, and that a blank came last.
  */
 struct ctc_state {
-    float *token, *blank; /* [steps] each */
+    float *either, *blank; /* [steps] each; either: a token or a blank came last */
 };
 
 /* The empty prefix. `state` has room for the steps. */
@@ -26,10 +26,14 @@ void ctc_prefix_start(const struct ctc_scores *scores, struct ctc_state *state);
 
 /*
  * Log-probability of the prefix of `from`, whose last token is `last` (NO_LAST_TOKEN: it is empty),
- * continued with `token`; `to` becomes the state of that prefix.
+ * continued with `token`.
  */
-float ctc_prefix_extend(const struct ctc_scores *scores, const struct ctc_state *from,
-                        uint32_t last, uint32_t token, struct ctc_state *to);
+float ctc_prefix_score(const struct ctc_scores *scores, const struct ctc_state *from, uint32_t last,
+                       uint32_t token);
+
+/* `to` becomes the state of that prefix. */
+void ctc_prefix_extend(const struct ctc_scores *scores, const struct ctc_state *from, uint32_t last,
+                       uint32_t token, struct ctc_state *to);
 
 /* Log-probability that the text ends with this prefix. */
 float ctc_prefix_end(const struct ctc_scores *scores, const struct ctc_state *state);

@@ -52,7 +52,6 @@ struct search {
     uint32_t *columns;            /* likewise */
     float *alignments;            /* [looks, steps]: a row for each hypothesis of each step */
     size_t look_room;             /* rows there is room for */
-    struct ctc_state scratch;
 };
 
 /* `to` becomes hypothesis with->parent of the live ones and one more token, which looked at row
@@ -78,7 +77,8 @@ float search_weigh(const struct search *search, float speller_score, float ctc_s
 float search_worth(const struct search *search, float score, float bonus, uint32_t count);
 
 /* The CTC score of a hypothesis with one more token; 0 without a CTC head. */
-float search_score_ctc(struct search *search, const struct hypothesis *hypothesis, uint32_t token);
+float search_score_ctc(const struct search *search, const struct hypothesis *hypothesis,
+                       uint32_t token);
 
 /*
  * Continuations of the live hypotheses first..behind - 1 with the likeliest tokens, to candidates;

@@ -62,8 +62,9 @@ static double score_ctc(const struct session *s, const uint32_t *tokens, uint32_
     float score = 0;
     ctc_prefix_start(&s->ctc, &state);
     for (uint32_t i = 0; i < count; i++) {
-        score = ctc_prefix_extend(&s->ctc, &state, i > 0 ? tokens[i - 1] : NO_LAST_TOKEN, tokens[i],
-                                  &next);
+        uint32_t last = i > 0 ? tokens[i - 1] : NO_LAST_TOKEN;
+        score = ctc_prefix_score(&s->ctc, &state, last, tokens[i]);
+        ctc_prefix_extend(&s->ctc, &state, last, tokens[i], &next);
         struct ctc_state swap = state;
         state = next;
         next = swap;
