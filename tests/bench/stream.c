@@ -149,7 +149,7 @@ int main(int count, char **arguments)
     hearken_stream_options_init(&options);
     options.audio.type = HEARKEN_SAMPLE_S16;
     options.partial_seconds = 0.64f;
-    options.partial_share = 0; /* by sound alone */
+    options.partial_share = 0;  /* by sound alone */
     options.endpointing = true; /* segments do not hang on partial_seconds */
     for (int i = 2; i < count; i++)
         if (!set_option(&options, arguments[i]))
