@@ -193,7 +193,8 @@ $(BUILD)/bin/hearkend: $(call objects,$(daemon_sources)) $(libhearken)
 	@mkdir -p $(@D)
 	$(call link_program,$(daemon_libs))
 
-$(BUILD)/bin/hearken: $(call objects,$(client_sources) daemon/wyoming.c) $(libhearken)
+$(BUILD)/bin/hearken: $(call objects,$(client_sources) daemon/standard_streams.c daemon/wyoming.c) \
+                      $(libhearken)
 	$(SAY) LINK $@
 	@mkdir -p $(@D)
 	$(call link_program,$(jansson_libs) $(sndfile_libs) $(cairo_libs) -lm)

@@ -5,6 +5,7 @@
 #include "log.h"
 #include "options.h"
 #include "server.h"
+#include "standard_streams.h"
 
 /* Exit status: 0 done, 1 could not run, 2 bad command line or configuration. */
 #define EXIT_USAGE 2
@@ -73,6 +74,8 @@ int main(int count, char **arguments)
     struct log log;
     struct options options;
     struct hearken_error error;
+    if (standard_streams_occupy() < 0)
+        return EXIT_FAILURE;
     log_init(&log, HEARKEN_LOG_INFO);
     int status = EXIT_USAGE;
     if (options_parse(&options, count, arguments, &error) < 0)

@@ -6,6 +6,7 @@
 #include "commands.h"
 #include "hearken/hearken.h"
 #include "message.h"
+#include "standard_streams.h"
 
 static int run_version(const struct command *command, int argc, char **argv);
 static int run_help(const struct command *command, int argc, char **argv);
@@ -141,6 +142,8 @@ static int run(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+    if (standard_streams_occupy() < 0)
+        return EXIT_FAILED;
     int code = run(argc, argv);
     if (fflush(stdout) != 0 || ferror(stdout)) {
         message_error(NULL, "standard output could not be written");

@@ -269,6 +269,33 @@ def test_broken_pipe(daemon: Daemon, folder: Path) -> None:
         assert process.stderr.read() == b""
 
 
+def without(descriptor: int, *arguments: str | Path) -> subprocess.CompletedProcess[bytes]:
+    """As `hearken ... >&-`: with a standard stream closed."""
+    return subprocess.run(
+        ["sh", "-c", f'exec "$0" "$@" {descriptor}>&-', str(HEARKEN), *map(str, arguments)],
+        capture_output=True,
+        stdin=subprocess.DEVNULL,
+        timeout=programs.PATIENCE,
+        check=False,
+    )
+
+
+def test_closed_standard_streams(daemon: Daemon, folder: Path) -> None:
+    """Nothing that is opened later is taken for a stream that was closed from the start."""
+    result = without(0, *through(daemon), "-")
+    assert result.returncode == 1
+    assert message(result) == "hearken: standard input: Bad file descriptor\n"
+    result = without(1, *through(daemon), SHORT)
+    assert result.returncode == 1
+    assert message(result) == "hearken: standard output: Bad file descriptor\n"
+    out = folder / "out"
+    assert without(1, *through(daemon), "-o", out, SHORT).returncode == 0
+    assert out.read_text() == alone(RECURRENT, SHORT)
+    out.unlink()
+    result = without(2, *through(daemon), "-o", out, folder / "absent")
+    assert result.returncode == 1 and out.read_text() == ""
+
+
 def test_output_that_cannot_be_opened(daemon: Daemon, folder: Path) -> None:
     result = run(*through(daemon), "-o", folder / "no" / "out", SHORT, folder=folder)
     assert result.returncode == 1 and str(folder / "no" / "out") in message(result)

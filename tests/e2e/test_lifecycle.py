@@ -461,6 +461,20 @@ def test_errors_of_a_draining_daemon(daemon: Daemon) -> None:
     assert daemon.wait() == 0
 
 
+def test_closed_standard_streams(start_daemon: StartDaemon) -> None:
+    """The log goes nowhere then, not into what took its descriptor's number."""
+    daemon = start_daemon()
+    daemon.stop()
+    command = 'exec "$0" --config "$1" <&- >&- 2>&-'
+    daemon.process = subprocess.Popen(
+        ["sh", "-c", command, str(HEARKEND), str(daemon.configuration)],
+        env=daemon.environment,
+    )
+    wait_until(daemon.answers, "hearkend to listen")
+    places = [os.readlink(f"/proc/{daemon.process.pid}/fd/{number}") for number in range(3)]
+    assert places == ["/dev/null"] * 3
+
+
 def test_no_descriptor_is_inherited(daemon: Daemon) -> None:
     """It neither needs nor keeps what it was started with."""
     assert daemon.process is not None
