@@ -428,6 +428,13 @@ void request_abandon(struct request *request)
     if (request == NULL)
         return;
     request->listener = NULL;
+    /* A client may have many refused while all workers are busy: none of them is to wait there. */
+    if (workers_withdraw(request->workers, &request->work)) {
+        if (request->waits_for_model)
+            served_model_stop_waiting(request->model, &request->waiter);
+        ended(&request->work);
+        return;
+    }
     uv_mutex_lock(&request->mutex);
     request->abandoned = true;
     if (request->stream != NULL)

@@ -67,7 +67,8 @@ bool request_is_full(struct request *request);
 /* There is no more audio. */
 void request_end(struct request *request);
 
-/* Nobody wants it any more: it stops at the next opportunity. Accepts NULL. */
+/* Nobody wants it any more: it is gone at once if no worker has begun with it, else it stops at the
+ * next opportunity. Accepts NULL. */
 void request_abandon(struct request *request);
 
 #endif

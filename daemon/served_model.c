@@ -211,6 +211,14 @@ void served_model_wait(struct served_model *model, struct model_waiter *waiter)
     model->waiters = waiter;
 }
 
+void served_model_stop_waiting(struct served_model *model, const struct model_waiter *waiter)
+{
+    struct model_waiter **at = &model->waiters;
+    while (*at != waiter)
+        at = &(*at)->next;
+    *at = waiter->next;
+}
+
 /* ---- References ---- */
 
 struct served_model *served_model_take(struct served_model *model)

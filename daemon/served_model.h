@@ -70,6 +70,9 @@ struct served_model *served_model_load(struct model_home *home, const char *file
 /* Tells the waiter once a model that is being loaded is not any more. */
 void served_model_wait(struct served_model *model, struct model_waiter *waiter);
 
+/* The waiter, which waits, is not to be told any more. */
+void served_model_stop_waiting(struct served_model *model, const struct model_waiter *waiter);
+
 /* A request's device has failed: sets `lost` and, the first time, tells the home. */
 void served_model_lose(struct served_model *model);
 

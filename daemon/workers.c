@@ -43,6 +43,20 @@ static struct work *take_waiting(struct workers *workers)
     return work;
 }
 
+static void remove_waiting(struct workers *workers, const struct work *work)
+{
+    struct work *previous = NULL;
+    for (struct work *at = workers->waiting_head; at != work; at = at->next_waiting)
+        previous = at;
+    if (previous != NULL)
+        previous->next_waiting = work->next_waiting;
+    else
+        workers->waiting_head = work->next_waiting;
+    if (workers->waiting_tail == work)
+        workers->waiting_tail = previous;
+    workers->waiting--;
+}
+
 static void append_delivery(struct workers *workers, struct work *work)
 {
     if (work->delivering)
@@ -80,6 +94,7 @@ static void run_worker(void *context)
             break;
         struct work *work = take_waiting(workers);
         work->state = WORK_RUNNING;
+        work->begun = true;
         workers->busy++;
         uv_mutex_unlock(&workers->mutex);
         enum work_outcome outcome = work->run(work);
@@ -199,6 +214,18 @@ void workers_submit(struct workers *workers, struct work *work)
     else if (work->state == WORK_RUNNING)
         work->state = WORK_RUNNING_AGAIN;
     uv_mutex_unlock(&workers->mutex);
+}
+
+bool workers_withdraw(struct workers *workers, struct work *work)
+{
+    uv_mutex_lock(&workers->mutex);
+    bool withdrawn = !work->begun;
+    if (withdrawn && work->state == WORK_WAITING)
+        remove_waiting(workers, work);
+    if (withdrawn)
+        work->state = WORK_ENDED;
+    uv_mutex_unlock(&workers->mutex);
+    return withdrawn;
 }
 
 void workers_deliver(struct workers *workers, struct work *work)

@@ -40,6 +40,7 @@ struct work {
 
     /* For workers.c only; zeros at the start. */
     enum work_state state;
+    bool begun; /* a worker has had it */
     bool delivering;
     struct work *next_waiting, *next_delivery;
 };
@@ -56,6 +57,10 @@ void workers_destroy(struct workers *workers);
 
 /* From any thread. Nothing happens to a work that waits already or has ended. */
 void workers_submit(struct workers *workers, struct work *work);
+
+/* Takes a work that no worker has had yet out of the pool: true, and nothing more happens to it,
+ * `ended` neither. False: it goes on as before. */
+bool workers_withdraw(struct workers *workers, struct work *work);
 
 /* From any thread: makes the loop call work->deliver soon. Calls that come before it does so are
  * one. */

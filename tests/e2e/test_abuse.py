@@ -6,10 +6,11 @@ import random
 import socket
 import struct
 import time
+from typing import Any
 
 import pytest
 from conftest import StartDaemon
-from programs import RANDOM_MODELS, SCALE, Daemon, alone, wait_until
+from programs import RANDOM_MODELS, REAL_MODEL, SCALE, Daemon, alone, wait_until
 from sounds import LONG, SHORT, pcm
 from talking import EXTENDED, Bare, error_of, transcribed
 
@@ -21,6 +22,14 @@ def expect_health(daemon: Daemon) -> None:
     assert daemon.process is not None and daemon.process.poll() is None
     expected = alone(RANDOM_MODELS["recurrent"], SHORT).replace("\n", " ").strip()
     assert transcribed(daemon.socket, pcm(SHORT)) == expected
+
+
+def status_of(daemon: Daemon) -> dict[str, Any]:
+    with Bare(daemon.socket) as bare:
+        bare.event("hearken-status")
+        event = bare.read()
+    assert event is not None
+    return event.data
 
 
 @pytest.mark.parametrize(
@@ -253,6 +262,26 @@ def test_too_long_a_recording(start_daemon: StartDaemon) -> None:
         bare.sound(pcm(SHORT).first(0.9))
         event = bare.read()
         assert event is not None and event.type == "transcript-start", "the connection goes on"
+
+
+@pytest.mark.real
+def test_refused_requests_do_not_pile_up(start_daemon: StartDaemon) -> None:
+    """Nothing of them stays, though the only worker has no time for them."""
+    settings = {"server.workers": "1", "compute.backend": "reference"}
+    daemon = start_daemon(model=REAL_MODEL, settings=settings)
+    with Bare(daemon.socket) as busy, Bare(daemon.socket) as bare:
+        busy.event("audio-start", FORM)
+        busy.event("audio-chunk", FORM, pcm(LONG).data * 2)
+        wait_until(lambda: status_of(daemon)["workers_busy"] == 1, "the worker to be busy")
+        for _ in range(20):
+            bare.event("audio-chunk", FORM, bytes(100000))
+            bare.event("audio-chunk", FORM, bytes(3))
+            bare.event("audio-stop")
+            event = bare.read()
+            assert event is not None and event.data["code"] == "bad-value"
+        status = status_of(daemon)
+    assert status["workers_busy"] == 1, "it was done too soon for this test to tell anything"
+    assert (status["requests_running"], status["requests_abandoned"]) == (1, 20)
 
 
 def test_back_pressure(start_daemon: StartDaemon) -> None:
