@@ -71,15 +71,23 @@ static int check(const char *list, const char *path, struct hearken_error *error
     return 0;
 }
 
+static int load_file(char **list, const char *path, struct hearken_error *error)
+{
+    struct hearken_error reason;
+    int status = append_file(list, path, &reason);
+    if (status == 0)
+        status = check(*list, path, &reason);
+    return status < 0 ? hearken_fail(error, status, "custom_words_file: %.480s", reason.message)
+                      : 0;
+}
+
 static int load(struct settings *settings, struct hearken_error *error)
 {
     const char *path = settings->custom_words_file;
     char *list = NULL;
     int status = 0;
     if (*path != '\0')
-        status = append_file(&list, path, error);
-    if (status == 0 && list != NULL)
-        status = check(list, path, error);
+        status = load_file(&list, path, error);
     if (status == 0 && append_setting(&list, settings->custom_words) < 0)
         status = hearken_fail(error, -ENOMEM, "out of memory");
     if (status == 0 && list != NULL)

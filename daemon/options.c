@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "listed_words.h"
+#include "sockets.h"
 
 #ifndef HEARKEN_SYSCONFDIR
 #define HEARKEN_SYSCONFDIR "/etc"
@@ -116,11 +117,11 @@ static int choose_help(struct options *options, const char *argument, struct hea
     return -EINVAL;
 }
 
-static int bad_usage(char *const *arguments, int index, struct hearken_error *error)
+/* `option`: what getopt found, '?' or ':'. */
+static int bad_usage(int option, const char *argument, struct hearken_error *error)
 {
-    snprintf(error->message, sizeof error->message,
-             "%.200s: unknown option, or its argument is missing; try hearkend --help",
-             arguments[index]);
+    snprintf(error->message, sizeof error->message, "%.200s: %s; try hearkend --help", argument,
+             option == ':' ? "expected an argument after it" : "unknown option");
     return -EINVAL;
 }
 
@@ -200,11 +201,11 @@ int options_parse(struct options *options, int count, char *const *arguments,
     opterr = 0;
     for (;;) {
         int index = optind > 0 ? optind : 1;
-        int option = getopt_long(count, arguments, "m:b:s:c:o:vqhV", long_options, NULL);
+        int option = getopt_long(count, arguments, ":m:b:s:c:o:vqhV", long_options, NULL);
         if (option < 0)
             break;
-        if (option == '?')
-            return bad_usage(arguments, index, error);
+        if (option == '?' || option == ':')
+            return bad_usage(option, arguments[index], error);
         status = apply_option(options, option, optarg, error);
         if (status == -ENOMEM)
             snprintf(error->message, sizeof error->message, "out of memory");
@@ -232,6 +233,23 @@ void options_finish(struct options *options)
     *options = (struct options){0};
 }
 
+/* What only the daemon's start would find otherwise. An empty setting names nothing. */
+static int check_addresses(const struct settings *settings, setting_problem_callback *callback,
+                           void *context)
+{
+    struct hearken_error error;
+    int status = 0;
+    if (*settings->socket != '\0' && socket_check_unix(settings->socket, &error) < 0) {
+        callback(context, error.message);
+        status = -EINVAL;
+    }
+    if (*settings->tcp != '\0' && socket_check_tcp(settings->tcp, &error) < 0) {
+        callback(context, error.message);
+        status = -EINVAL;
+    }
+    return status;
+}
+
 int options_load_settings(const struct options *options, struct settings *settings,
                           setting_problem_callback *callback, void *context)
 {
@@ -247,6 +265,8 @@ int options_load_settings(const struct options *options, struct settings *settin
         if (status == 0)
             status = result;
     }
+    if (check_addresses(settings, callback, context) < 0 && status == 0)
+        status = -EINVAL;
     if (status == 0)
         status = listed_words_load(settings, callback, context);
     if (status < 0)

@@ -37,7 +37,12 @@ complain(struct reading *reading, const char *format, ...)
 static void complain_of_name(struct reading *reading, const char *section, const char *name)
 {
     const struct setting *near = setting_suggest(section, name);
-    if (near == NULL)
+    if (*section == '\0' && near == NULL)
+        complain(reading, "%.100s: stands before the first [section]", name);
+    else if (*section == '\0')
+        complain(reading, "%.100s: stands before the first [section]; did you mean %s in [%s]?",
+                 name, near->name, near->section);
+    else if (near == NULL)
         complain(reading, "%.100s: no such setting in section [%.100s]", name, section);
     else if (strcmp(near->section, section) == 0)
         complain(reading, "%.100s: no such setting in section [%.100s]; did you mean %s?", name,
@@ -145,8 +150,10 @@ int settings_read_file(struct settings *settings, const char *path,
     }
     int result = ini_parse_stream(read_line, &reading, handle_assignment, &reading);
     check_syntax(&reading, result);
-    if (ferror(reading.file))
-        complain(&reading, "cannot be read");
+    if (ferror(reading.file)) {
+        reading.path = NULL; /* it has no line */
+        complain(&reading, "%s: cannot be read", path);
+    }
     fclose(reading.file);
     return reading.problems > 0 ? -EINVAL : 0;
 }

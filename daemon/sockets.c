@@ -57,6 +57,12 @@ static int set_address(struct sockaddr_un *address, const char *path, struct hea
     return 0;
 }
 
+int socket_check_unix(const char *path, struct hearken_error *error)
+{
+    struct sockaddr_un address;
+    return set_address(&address, path, error);
+}
+
 static int make_directory(const char *path, struct hearken_error *error)
 {
     char directory[sizeof(struct sockaddr_un)];
@@ -131,6 +137,13 @@ int socket_open_unix(const char *path, unsigned mode, struct socket_listener *li
 
 /* ---- TCP ---- */
 
+/* getaddrinfo takes any number, and its lower 16 bits for the port. */
+static bool is_port(const char *text)
+{
+    return *text != '\0' && text[strspn(text, "0123456789")] == '\0' && strlen(text) <= 5 &&
+           atoi(text) >= 1 && atoi(text) <= 65535;
+}
+
 /* Splits "host:port" or "[host]:port". */
 static int split_address(const char *address, char *host, size_t host_size, const char **port,
                          struct hearken_error *error)
@@ -144,15 +157,21 @@ static int split_address(const char *address, char *host, size_t host_size, cons
     } else if (memchr(start, ':', length) != NULL) {
         length = 0;
     }
-    if (length == 0 || length >= host_size || colon[1] == '\0' ||
-        colon[1 + strspn(colon + 1, "0123456789")] != '\0')
+    if (length == 0 || length >= host_size || !is_port(colon + 1))
         return fail(error, -EINVAL,
-                    "tcp: got %.100s, expected an address and a port such as 127.0.0.1:10300 or "
-                    "[::1]:10300",
+                    "tcp: got %.100s, expected an address and a port from 1 to 65535 such as "
+                    "127.0.0.1:10300 or [::1]:10300",
                     address);
     snprintf(host, host_size, "%.*s", (int)length, start);
     *port = colon + 1;
     return 0;
+}
+
+int socket_check_tcp(const char *address, struct hearken_error *error)
+{
+    char host[256];
+    const char *port;
+    return split_address(address, host, sizeof host, &port, error);
 }
 
 static int open_tcp_address(const struct addrinfo *info, const char *address,

@@ -29,6 +29,11 @@ struct socket_listener {
  * reason. */
 char *socket_standard_path(struct hearken_error *error);
 
+/* Whether socket_open_unix and socket_open_tcp could take it: 0, -ENAMETOOLONG or -EINVAL, with the
+ * reason. Looks at the text alone. */
+int socket_check_unix(const char *path, struct hearken_error *error);
+int socket_check_tcp(const char *address, struct hearken_error *error);
+
 /*
  * Binds a Unix socket with that file mode. Its directory is made (0700) if it is missing; a socket
  * that nobody answers on is replaced. Errors: -EADDRINUSE if somebody does, -EEXIST if something

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <netdb.h>
 #include <poll.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -112,11 +113,20 @@ static int open_default(int interrupt, int *descriptor, struct hearken_error *er
 
 /* ---- TCP ---- */
 
+/* getaddrinfo takes any number, and its lower 16 bits for the port; a name is its own to look up.
+ */
+static bool is_port(const char *text)
+{
+    if (text[strspn(text, "0123456789")])
+        return true;
+    return strlen(text) <= 5 && atoi(text) >= 1 && atoi(text) <= 65535;
+}
+
 /* Splits a copy of "HOST:PORT" in place. */
 static int split(char *text, char **host, char **port)
 {
     char *colon = strrchr(text, ':');
-    if (!colon || colon == text || !colon[1])
+    if (!colon || colon == text || !colon[1] || !is_port(colon + 1))
         return -EINVAL;
     *colon = '\0';
     *port = colon + 1;
@@ -139,7 +149,8 @@ static int parse_tcp(const char *where, char text[TCP_BYTES], char **host, char 
     int length = snprintf(text, TCP_BYTES, "%s", where);
     if (length >= 0 && length < TCP_BYTES && split(text, host, port) == 0)
         return 0;
-    snprintf(error->message, sizeof(error->message), "--tcp %.200s: expected HOST:PORT", where);
+    snprintf(error->message, sizeof(error->message),
+             "--tcp %.200s: expected HOST:PORT, PORT from 1 to 65535", where);
     return -EINVAL;
 }
 

@@ -370,6 +370,8 @@ def test_interrupted(
         (["transcribe", "--raw", "--rate", "1", "x"], "1000"),
         (["transcribe", "--tcp", "nonsense", "x"], "HOST:PORT"),
         (["transcribe", "--tcp", "::1:5", "x"], "HOST:PORT"),
+        (["transcribe", "--tcp", "localhost:65536", "x"], "65535"),
+        (["status", "--tcp", "localhost:0"], "65535"),
         (["transcribe", "--tcp", "a:1", "--socket", "b", "x"], "choose one"),
         (["transcribe", "--socket", "x" * 120, "x"], "107"),
         (["transcribe", "-", "-"], "once"),

@@ -244,7 +244,7 @@ def test_something_else_in_the_way(start_daemon: StartDaemon, folder: Path) -> N
 def test_too_long_a_socket_path(start_daemon: StartDaemon, folder: Path) -> None:
     settings = {"server.socket": str(folder / ("x" * 120))}
     status, log = fail_to_start(start_daemon(settings=settings, launch_only=True))
-    assert status == 1 and "107" in log
+    assert status == 2 and "107" in log
 
 
 def test_socket_is_not_left_to_a_successor(start_daemon: StartDaemon) -> None:
@@ -353,6 +353,7 @@ def test_empty_plugin_directory(start_daemon: StartDaemon, folder: Path) -> None
         ("[log]\nlevel = chatty\n", 2, "debug"),
         ("[recognition]\npadding = nan\n", 2, "padding"),
         ("[server\nsocket = /tmp/x\n", 1, ""),
+        ("beam_width = 4\n", 1, "before the first [section]"),
     ],
 )
 def test_bad_configuration(
@@ -379,6 +380,31 @@ def test_all_problems_are_told(folder: Path) -> None:
         assert f"{file}:{line}:".encode() in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[server]\ntcp = localhost\n", "tcp: got localhost"),
+        ("[server]\ntcp = 127.0.0.1:65536\n", "65535"),
+        ("[server]\ntcp = 127.0.0.1:0\n", "65535"),
+        ("[server]\ntcp = 127.0.0.1:http\n", "65535"),
+        (f"[server]\nsocket = /tmp/{'x' * 120}\n", "107"),
+        ("[recognition]\ncustom_words_file = /absent\n", "custom_words_file: /absent: No such"),
+    ],
+)
+def test_check_of_addresses_and_files(folder: Path, text: str, said: str) -> None:
+    """--check-config finds what else only a start would."""
+    file = folder / "hearkend.conf"
+    file.write_text(text)
+    result = programs.run("--check-config", "--config", file, folder=folder, program=HEARKEND)
+    assert result.returncode == 2 and said in result.stderr.decode()
+
+
+def test_check_of_a_directory(folder: Path) -> None:
+    result = programs.run("--check-config", "--config", folder, folder=folder, program=HEARKEND)
+    assert result.returncode == 2
+    assert result.stderr.decode() == f"hearkend: error: {folder}: cannot be read\n"
+
+
 def test_check_of_a_good_configuration(folder: Path) -> None:
     """The commented defaults that it prints are themselves in order."""
     printed = programs.run("--help-config", folder=folder, program=HEARKEND)
@@ -396,10 +422,19 @@ def test_command_line_is_stronger(start_daemon: StartDaemon, folder: Path) -> No
     wait_until(daemon.answers, "the socket of the command line")
 
 
-@pytest.mark.parametrize("arguments", [["--frobnicate"], ["extra"], ["--config"]])
-def test_bad_command_line(folder: Path, arguments: list[str]) -> None:
-    result = programs.run(*arguments, folder=folder, program=HEARKEND)
-    assert result.returncode == 2 and arguments[0].encode() in result.stderr
+@pytest.mark.parametrize(
+    ("argument", "said"),
+    [
+        ("--frobnicate", "unknown option"),
+        ("-x", "unknown option"),
+        ("extra", "hearkend takes options only"),
+        ("--config", "expected an argument"),
+        ("-m", "expected an argument"),
+    ],
+)
+def test_bad_command_line(folder: Path, argument: str, said: str) -> None:
+    result = programs.run(argument, folder=folder, program=HEARKEND)
+    assert result.returncode == 2 and f"{argument}: {said}" in result.stderr.decode()
 
 
 def test_missing_configuration(folder: Path) -> None:

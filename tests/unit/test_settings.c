@@ -128,7 +128,8 @@ static void test_suggestions(void)
     expect_problems("[server]\ncolour_of_the_sky = blue\n",
                     ":2: colour_of_the_sky: no such setting in section [server]\n");
     expect_problems("file = x\n",
-                    ":1: file: no such setting in section []; did you mean file in [model]?\n");
+                    ":1: file: stands before the first [section]; did you mean file in "
+                    "[model]?\n");
 }
 
 static void test_long_line(void)
@@ -357,7 +358,7 @@ static void test_bad_usage(void)
     expect_usage((const char *[]){"hearkend", "--no-such-thing", NULL},
                  "--no-such-thing: unknown option");
     expect_usage((const char *[]){"hearkend", "-v", "--model", NULL},
-                 "--model: unknown option, or its");
+                 "--model: expected an argument after it");
     expect_usage((const char *[]){"hearkend", "file", NULL}, "file: hearkend takes options only");
     expect_usage((const char *[]){"hearkend", "--help-config=html", NULL}, "got html, expected");
 }
