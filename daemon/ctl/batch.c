@@ -14,6 +14,7 @@
 #include "atomic_file.h"
 #include "message.h"
 #include "options.h"
+#include "output_name.h"
 #include "picture_file.h"
 #include "picture_terminal.h"
 #include "progress.h"
@@ -79,37 +80,17 @@ static void end_batch(struct batch *batch, int exit_code, const char *reason)
     signal_event(batch->interrupt);
 }
 
-static const char *file_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash ? slash + 1 : path;
-}
-
-/* DIRECTORY/NAME.EXTENSION, NAME without the extension it had. */
-static char *output_path(const struct batch_options *options, const char *file)
-{
-    const char *name = strcmp(file, "-") == 0 ? "stdin" : file_name(file);
-    const char *dot = strrchr(name, '.');
-    int length = dot && dot != name ? (int)(dot - name) : (int)strlen(name);
-    const char *extension =
-        options->style.format == OUTPUT_TEXT ? "txt" : output_format_names[options->style.format];
-    char *path;
-    if (asprintf(&path, "%s/%.*s.%s", options->output_directory, length, name, extension) < 0)
-        return NULL;
-    return path;
-}
-
 static int write_own_file(struct job *job, struct hearken_error *error)
 {
-    char *path = output_path(job->batch->options, job->file);
+    const struct batch_options *options = job->batch->options;
+    char *path = output_name(options->output_directory, options->style.format, job->file);
     if (!path)
         return -ENOMEM;
     struct output output;
     int result = output_open(&output, path, error);
     if (result == 0) {
         struct hearken_error late;
-        result = output_transcript(&output, &job->batch->options->style, job->file,
-                                   &job->transcript, error);
+        result = output_transcript(&output, &options->style, job->file, &job->transcript, error);
         if (output_close(&output, &late) < 0 && result == 0) {
             *error = late;
             result = -EIO;

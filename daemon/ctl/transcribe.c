@@ -7,6 +7,7 @@
 #include "batch.h"
 #include "commands.h"
 #include "message.h"
+#include "output_name.h"
 #include "picture_file.h"
 
 struct transcribe {
@@ -154,6 +155,16 @@ static const char *contradiction(const struct transcribe *transcribe, char *cons
     return NULL;
 }
 
+/* That the results overwrite neither one another nor what they are made of. */
+static int check_outputs(const struct transcribe *transcribe, char *const *files, size_t count,
+                         struct hearken_error *error)
+{
+    if (transcribe->output_directory)
+        return output_names_check(transcribe->output_directory, transcribe->style.format, files,
+                                  count, error);
+    return transcribe->output ? output_file_check(transcribe->output, files, count, error) : 0;
+}
+
 static int read_settings(const struct command *command, const struct transcribe *transcribe,
                          struct stream_settings *settings)
 {
@@ -219,7 +230,8 @@ static int run_transcribe(const struct command *command, int argc, char **argv)
     const char *problem = contradiction(&transcribe, argv);
     if (problem)
         return usage_error(command, "%s", problem);
-    if (address_check(&transcribe.address, &error) < 0)
+    if (address_check(&transcribe.address, &error) < 0 ||
+        check_outputs(&transcribe, argv, (size_t)count, &error) < 0)
         return usage_error(command, "%s", error.message);
     transcribe.audio.type = (enum hearken_sample_type)transcribe.sample_type;
     transcribe.style.with_file_name =

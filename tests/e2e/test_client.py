@@ -134,6 +134,27 @@ def test_output_directory(daemon: Daemon, hearken, folder: Path) -> None:
         assert (folder / f"{file.stem}.srt").read_text() == single
 
 
+def test_nothing_is_overwritten(daemon: Daemon, folder: Path) -> None:
+    """Neither a recording's text by another's nor a recording by its own."""
+    for name in ("one", "two"):
+        (folder / name).mkdir()
+        shutil.copy(SHORT, folder / name / "a.flac")
+    files = (folder / "one" / "a.flac", folder / "two" / "a.flac")
+    result = run(*through(daemon), "-d", folder, *files, folder=folder)
+    assert result.returncode == 2
+    assert all(str(path) in message(result) for path in (*files, folder / "a.txt"))
+    assert not (folder / "a.txt").exists()
+
+    own = folder / "a.txt"
+    own.write_bytes(pcm(SHORT).data)
+    for options in (("-o", own), ("-d", folder)):
+        result = run(*through(daemon), "--raw", *options, own, folder=folder)
+        assert result.returncode == 2 and f"overwrite the recording {own}" in message(result)
+        assert own.read_bytes() == pcm(SHORT).data
+    result = run(*through(daemon), "-o", "/dev/null", "/dev/null", folder=folder)
+    assert result.returncode == 1 and "is empty" in message(result)
+
+
 def test_long_files_in_pieces(daemon: Daemon, hearken, folder: Path) -> None:
     """A line for each segment, the same with and without a daemon."""
     file = write_wav(folder / "long.wav", sounds.Pcm(16000, 2, 1, pcm(LONG).data * 3))
