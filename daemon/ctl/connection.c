@@ -184,6 +184,10 @@ int address_check(const struct address *address, struct hearken_error *error)
         snprintf(error->message, sizeof(error->message), "--socket and --tcp: choose one");
         return -EINVAL;
     }
+    if (address->socket && !*address->socket) {
+        snprintf(error->message, sizeof(error->message), "--socket: expected a path, got nothing");
+        return -EINVAL;
+    }
     if (address->socket && strlen(address->socket) > SOCKET_PATH_MAX) {
         snprintf(error->message, sizeof(error->message),
                  "--socket %.200s: the path is longer than the %zu bytes that the system allows",

@@ -76,6 +76,13 @@ static int unknown_command(const char *name)
     return EXIT_USAGE;
 }
 
+/* Only where the daemon is may be said first. */
+static int expected_command(const char *option)
+{
+    fprintf(stderr, "hearken: expected a command, got %s (see hearken help)\n", option);
+    return EXIT_USAGE;
+}
+
 static int run_help(const struct command *command, int argc, char **argv)
 {
     int count = options_parse(command, argc, argv, NULL);
@@ -136,7 +143,7 @@ static int run(int argc, char **argv)
         name = "version";
     const struct command *command = find_command(name);
     if (!command)
-        return unknown_command(name);
+        return name[0] == '-' ? expected_command(name) : unknown_command(name);
     return command->run(command, argc - 1, argv + 1);
 }
 

@@ -50,7 +50,9 @@ static int run_plugins(const struct command *command, int argc, char **argv)
         return EXIT_FAILED;
     }
     if (plugins.usable == 0) {
-        message_error(NULL, plugins.count ? "no plugin can run here" : "there are no plugins");
+        const char *directory = plugins.backend.plugin_directory;
+        message_error(plugins.count ? NULL : directory,
+                      plugins.count ? "no plugin can run here" : "there are no plugins");
         return EXIT_FAILED;
     }
     return EXIT_GOOD;
@@ -63,7 +65,7 @@ const struct command plugins_command = {
     .description = "A plugin with score 0 cannot run on this machine, one with - could not be "
                    "loaded; the\nreason says why. Exit status: 0 if any can run, else 1.\n",
     .examples = "  hearken plugins\n"
-                "  hearken plugins --cpu-mask avx512f\n",
+                "  hearken plugins --cpu-mask avx512\n",
     .options = plugins_options,
     .option_count = OPTION_COUNT(plugins_options),
     .run = run_plugins,
