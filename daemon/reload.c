@@ -62,7 +62,8 @@ static void finish_reload(struct server *server)
     struct reload *reload = &server->reload;
     settings_finish(&reload->settings);
     reload->running = false;
-    systemd_ready();
+    if (server->phase == SERVER_RUNNING)
+        systemd_ready();
     if (reload->again && server->phase == SERVER_RUNNING)
         reload_start(server);
 }
