@@ -13,17 +13,15 @@
 #include "live_wait.h"
 #include "message.h"
 #include "signals.h"
+#include "stream_arguments.h"
 
 struct listen {
     struct address address;
     unsigned format;
     bool meter, type, hold, quiet, local;
-    const char *model;
     struct hearken_backend_options backend;
     struct hearken_capture_options capture;
-    const char *language;
-    unsigned beam; /* 0: not given */
-    struct option_list settings, words, word_files;
+    struct stream_arguments stream;
 };
 
 #define FIELD(name) offsetof(struct listen, name)
@@ -40,18 +38,18 @@ static const struct option listen_options[] = {
     FLAG('q', "quiet", FIELD(quiet), "do not tell what happens to the microphone"),
 
     HEADING("Recognition"),
-    NUMBER('b', "beam", 1, 16, FIELD(beam), "hypotheses kept; more is slower"),
-    STRING('l', "language", "CODE", FIELD(language),
+    NUMBER('b', "beam", 1, 16, FIELD(stream.beam), "hypotheses kept; more is slower"),
+    STRING('l', "language", "CODE", FIELD(stream.language),
            "the language that is spoken, de or en ..., or auto to find it in the sound (default: "
            "the daemon's)"),
-    LIST('s', "set", "NAME=VALUE", FIELD(settings),
+    LIST('s', "set", "NAME=VALUE", FIELD(stream.settings),
          "a setting of [recognition] in hearkend.conf(5); may be repeated"),
-    LIST('\0', "custom-words", "LIST", FIELD(words),
+    LIST('\0', "custom-words", "LIST", FIELD(stream.words),
          "names and rare words to listen for, between commas, instead of those in the "
          "configuration; may be repeated"),
-    LIST('\0', "custom-words-file", "FILE", FIELD(word_files),
+    LIST('\0', "custom-words-file", "FILE", FIELD(stream.word_files),
          "a file of them, one a line; may be repeated"),
-    STRING('\0', "model", "NAME|FILE", FIELD(model),
+    STRING('\0', "model", "NAME|FILE", FIELD(stream.model),
            "the model: one of the daemon's, which hearken status lists (default: its first), or "
            "with --local a file (default: the one installed)"),
 
@@ -108,30 +106,6 @@ static const char *contradiction(const struct listen *listen)
     return NULL;
 }
 
-static int read_settings(const struct command *command, const struct listen *listen,
-                         struct stream_settings *settings)
-{
-    struct hearken_error error;
-    char beam[32];
-    for (size_t i = 0; i < listen->settings.count; i++)
-        if (stream_settings_add(settings, listen->settings.items[i], &error) < 0)
-            return usage_error(command, "--set %s", error.message);
-    snprintf(beam, sizeof(beam), "beam_width=%u", listen->beam);
-    if (listen->beam > 0 && stream_settings_add(settings, beam, &error) < 0)
-        return usage_error(command, "--beam %s", error.message);
-    for (size_t i = 0; i < listen->words.count; i++)
-        if (stream_settings_add_words(settings, listen->words.items[i], &error) < 0)
-            return usage_error(command, "--custom-words: %s", error.message);
-    for (size_t i = 0; i < listen->word_files.count; i++)
-        if (stream_settings_add_word_file(settings, listen->word_files.items[i], &error) < 0)
-            return usage_error(command, "--custom-words-file: %s", error.message);
-    settings->model = listen->local ? NULL : listen->model;
-    if (listen->language &&
-        stream_settings_add_text(settings, "language", listen->language, &error) < 0)
-        return usage_error(command, "--language: %s", error.message);
-    return EXIT_GOOD;
-}
-
 static void on_resized(void *context)
 {
     live_output_resized(context);
@@ -161,7 +135,7 @@ static int listen_remotely(struct session *session, struct hearken_error *error)
 static int listen_locally(struct session *session, struct hearken_error *error)
 {
     struct live_local local = {
-        .model = session->listen->model,
+        .model = session->listen->stream.model,
         .backend = session->listen->backend,
         .capture = session->listen->capture,
         .settings = &session->settings,
@@ -241,7 +215,8 @@ static int run_listen(const struct command *command, int argc, char **argv)
     if (address_check(&listen.address, &error) < 0)
         return usage_error(command, "%s", error.message);
     struct session session = {.listen = &listen};
-    int code = read_settings(command, &listen, &session.settings);
+    int code = stream_arguments_read(&listen.stream, command, &session.settings);
+    session.settings.model = listen.local ? NULL : listen.stream.model;
     if (code == EXIT_GOOD)
         code = open_and_run(&session);
     stream_settings_finish(&session.settings);

@@ -9,11 +9,11 @@
 #include "message.h"
 #include "output_name.h"
 #include "picture_file.h"
+#include "stream_arguments.h"
 
 struct transcribe {
     struct address address;
     bool local;
-    const char *model;
     struct hearken_backend_options backend;
 
     bool raw;
@@ -25,10 +25,7 @@ struct transcribe {
     const char *attention; /* a file, or "-" */
     bool no_file_name, quiet;
 
-    unsigned beam; /* 0: not given */
-    const char *language, *prompt;
-    bool translate;
-    struct option_list settings, words, word_files;
+    struct stream_arguments stream;
     unsigned parallel;
 };
 
@@ -55,21 +52,21 @@ static const struct option transcribe_options[] = {
     FLAG('q', "quiet", FIELD(quiet), "no progress on standard error"),
 
     HEADING("Recognition"),
-    NUMBER('b', "beam", 1, 16, FIELD(beam), "hypotheses kept; more is slower"),
-    STRING('l', "language", "CODE", FIELD(language),
+    NUMBER('b', "beam", 1, 16, FIELD(stream.beam), "hypotheses kept; more is slower"),
+    STRING('l', "language", "CODE", FIELD(stream.language),
            "the language that is spoken, de or en ..., or auto to find it in the sound (default: "
            "the daemon's)"),
-    FLAG('\0', "translate", FIELD(translate), "translate to English, with models that can"),
-    STRING('\0', "prompt", "TEXT", FIELD(prompt),
+    FLAG('\0', "translate", FIELD(stream.translate), "translate to English, with models that can"),
+    STRING('\0', "prompt", "TEXT", FIELD(stream.prompt),
            "what is taken for said before: names and spellings that are expected"),
-    LIST('s', "set", "NAME=VALUE", FIELD(settings),
+    LIST('s', "set", "NAME=VALUE", FIELD(stream.settings),
          "a setting of [recognition] in hearkend.conf(5), for these recordings; may be repeated"),
-    LIST('\0', "custom-words", "LIST", FIELD(words),
+    LIST('\0', "custom-words", "LIST", FIELD(stream.words),
          "names and rare words to listen for, between commas, instead of those in the "
          "configuration; may be repeated"),
-    LIST('\0', "custom-words-file", "FILE", FIELD(word_files),
+    LIST('\0', "custom-words-file", "FILE", FIELD(stream.word_files),
          "a file of them, one a line; may be repeated"),
-    STRING('m', "model", "NAME|FILE", FIELD(model),
+    STRING('m', "model", "NAME|FILE", FIELD(stream.model),
            "the model: one of the daemon's, which hearken status lists (default: its first), or "
            "with --local a file (default: the one installed)"),
     NUMBER('j', "jobs", 1, 256, FIELD(parallel),
@@ -165,36 +162,6 @@ static int check_outputs(const struct transcribe *transcribe, char *const *files
     return transcribe->output ? output_file_check(transcribe->output, files, count, error) : 0;
 }
 
-static int read_settings(const struct command *command, const struct transcribe *transcribe,
-                         struct stream_settings *settings)
-{
-    struct hearken_error error;
-    char beam[32];
-    for (size_t i = 0; i < transcribe->settings.count; i++)
-        if (stream_settings_add(settings, transcribe->settings.items[i], &error) < 0)
-            return usage_error(command, "--set %s", error.message);
-    snprintf(beam, sizeof(beam), "beam_width=%u", transcribe->beam);
-    if (transcribe->beam > 0 && stream_settings_add(settings, beam, &error) < 0)
-        return usage_error(command, "--beam %s", error.message);
-    for (size_t i = 0; i < transcribe->words.count; i++)
-        if (stream_settings_add_words(settings, transcribe->words.items[i], &error) < 0)
-            return usage_error(command, "--custom-words: %s", error.message);
-    for (size_t i = 0; i < transcribe->word_files.count; i++)
-        if (stream_settings_add_word_file(settings, transcribe->word_files.items[i], &error) < 0)
-            return usage_error(command, "--custom-words-file: %s", error.message);
-    settings->model = transcribe->local ? NULL : transcribe->model;
-    if (transcribe->language &&
-        stream_settings_add_text(settings, "language", transcribe->language, &error) < 0)
-        return usage_error(command, "--language: %s", error.message);
-    if (transcribe->prompt &&
-        stream_settings_add_text(settings, "prompt", transcribe->prompt, &error) < 0)
-        return usage_error(command, "--prompt: %s", error.message);
-    if (transcribe->translate &&
-        stream_settings_add_text(settings, "task", "translate", &error) < 0)
-        return usage_error(command, "--translate: %s", error.message);
-    return EXIT_GOOD;
-}
-
 static void print_warning(void *context, enum hearken_log_level level, const char *message)
 {
     (void)context;
@@ -207,7 +174,7 @@ static int run_local(struct transcribe *transcribe, struct batch_options *batch,
 {
     struct hearken_error error;
     transcribe->backend.log = print_warning;
-    if (local_create(transcribe->model, &transcribe->backend, &batch->local, &error) < 0) {
+    if (local_create(transcribe->stream.model, &transcribe->backend, &batch->local, &error) < 0) {
         message_error(NULL, error.message);
         return EXIT_FAILED;
     }
@@ -246,7 +213,8 @@ static int run_transcribe(const struct command *command, int argc, char **argv)
         .attention = transcribe.attention,
         .quiet = transcribe.quiet,
     };
-    int code = read_settings(command, &transcribe, &batch.settings);
+    int code = stream_arguments_read(&transcribe.stream, command, &batch.settings);
+    batch.settings.model = transcribe.local ? NULL : transcribe.stream.model;
     if (code == EXIT_GOOD && transcribe.local)
         code = run_local(&transcribe, &batch, argv, (size_t)count);
     else if (code == EXIT_GOOD)
