@@ -37,6 +37,7 @@ def ask(daemon: Daemon, own: dict[str, Any], **request: Any) -> str:
     return text_of(answer(daemon.socket, pcm(SHORT), request | {"hearken": own}))
 
 
+@pytest.mark.real
 def test_words_of_a_request(start_daemon: StartDaemon) -> None:
     daemon = start_daemon(REAL_MODEL)
     assert transcribed(daemon.socket, pcm(SHORT)) == plain()
@@ -48,6 +49,7 @@ def test_words_of_a_request(start_daemon: StartDaemon) -> None:
     assert ask(daemon, {}, transcript_terms=["x" * 200, WORD]) == with_word()
 
 
+@pytest.mark.real
 def test_words_of_the_configuration(start_daemon: StartDaemon, folder: Path) -> None:
     file = folder / "words"
     file.write_text("Łódź\n\n")
@@ -107,6 +109,7 @@ def test_files_that_are_refused(folder: Path) -> None:
         assert checked.returncode == 2 and said in checked.stderr.decode(), checked
 
 
+@pytest.mark.real
 def test_client(start_daemon: StartDaemon, folder: Path) -> None:
     daemon = start_daemon(REAL_MODEL)
     file = folder / "words"
@@ -121,6 +124,7 @@ def test_client(start_daemon: StartDaemon, folder: Path) -> None:
     assert wrong.returncode == 2 and b"No such file" in wrong.stderr
 
 
+@pytest.mark.real
 def test_partial_texts(start_daemon: StartDaemon) -> None:
     """The last text is the one with the word, however it was looked at before."""
     daemon = start_daemon(REAL_MODEL)
