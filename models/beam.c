@@ -24,7 +24,7 @@
 
 static bool hypothesis_init(struct hypothesis *h, const struct search *s)
 {
-    size_t tokens = s->options->max_tokens + 1;
+    size_t tokens = (size_t)s->options->max_tokens + 1;
     h->tokens = calloc(tokens, sizeof(*h->tokens));
     h->log_probabilities = calloc(tokens, sizeof(*h->log_probabilities));
     h->looks = calloc(tokens, sizeof(*h->looks));

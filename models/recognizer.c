@@ -27,6 +27,9 @@
 /* Of a sum of steps. */
 #define ROUNDING 1e-3f
 
+/* Of the smallest steps; Whisper's authors make five. */
+#define MOST_CHANCES 20
+
 /* More than any window lacks. */
 #define WINDOW_SECONDS 30.0
 
@@ -261,15 +264,22 @@ static void open_text(struct recognizer *r, struct heard heard, bool times, bool
     speller_start_with(r->speller, opening_start(r->opening, times));
 }
 
-static struct beam_options search_options(const struct recognizer *r, size_t samples)
+/* With `exact` the positions alone limit a text, where the speller has any. */
+static uint32_t max_tokens(const struct recognizer *r, size_t samples)
 {
     uint32_t most = speller_max_tokens(r->speller);
     uint32_t likely = limits_max_tokens((double)samples / HEARKEN_RATE);
+    bool is_limit = !r->options.exact || most == UINT32_MAX;
+    return is_limit && likely < most ? likely : most;
+}
+
+static struct beam_options search_options(const struct recognizer *r, size_t samples)
+{
     return (struct beam_options){
         .width = 1,
         .length_penalty = r->options.length_penalty,
         .ctc_weight = r->options.ctc_weight,
-        .max_tokens = likely < most && !r->options.exact ? likely : most,
+        .max_tokens = max_tokens(r, samples),
         .sound_steps = sound_steps(r, samples),
         .step_seconds = recognizer_step_seconds(r),
         .words = r->words,
@@ -389,7 +399,7 @@ static void search_by_chance(struct recognizer *r, size_t samples, struct beam_r
     if (r->options.temperature_step <= 0 || r->pass.error < 0)
         return;
     bool doubtful = is_doubtful(r, result, &looped);
-    for (int i = 1; doubtful && r->pass.error == 0; i++) {
+    for (int i = 1; doubtful && i <= MOST_CHANCES && r->pass.error == 0; i++) {
         struct beam_options options = search_options(r, samples);
         struct beam_result found;
         bool found_loops;

@@ -198,6 +198,32 @@ static void refuses(struct hearken_model *model, const struct hearken_stream_opt
         printf("\n    '%s' does not say '%s' ", error.message, part);
 }
 
+/* However small the steps, a text is not tried for ever. */
+static void test_small_steps_of_chance(void)
+{
+    struct hearken_model *model = open_whisper(5);
+    struct hearken_stream_options options = stream_options_of();
+    options.log_probability_threshold = 0; /* nothing is sure enough */
+    options.temperature_step = 1e-7f;
+    struct record record = run(model, &options, 2);
+    CU_ASSERT_EQUAL(record.ends, 1);
+    finish_record(&record);
+    hearken_model_destroy(model);
+}
+
+/* A recurrent speller has no positions that would end a text. */
+static void test_exact_without_positions(void)
+{
+    struct hearken_model *model = model_of(recurrent_shape(7));
+    struct hearken_stream_options options = stream_options_of();
+    options.exact = true;
+    struct record record = run(model, &options, 3);
+    CU_ASSERT_EQUAL(record.ends, 1);
+    CU_ASSERT(record.words <= 10 + 3 * 12); /* as models/limits.c has it */
+    finish_record(&record);
+    hearken_model_destroy(model);
+}
+
 static void test_bad_options(void)
 {
     static const char *const lists[] = {"x", "1,", ",1", "1 2", "-2", "100000", "1,,2", "1.5"};
@@ -232,5 +258,7 @@ void add_stream_rules_tests(void)
     CU_add_test(suite, "options change the text", test_options_change_the_text);
     CU_add_test(suite, "timestamps", test_timestamps);
     CU_add_test(suite, "chance", test_chance);
+    CU_add_test(suite, "small steps of chance", test_small_steps_of_chance);
+    CU_add_test(suite, "exact without positions", test_exact_without_positions);
     CU_add_test(suite, "bad options", test_bad_options);
 }
