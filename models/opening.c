@@ -69,6 +69,14 @@ static int choose_task(struct opening *o, const struct hearken_stream_options *o
     return 0;
 }
 
+/* Half of the positions, but what is written behind the start needs one at least. */
+static uint32_t room_before(const struct speller_parameters *speller)
+{
+    uint32_t half = speller->positions / 2, taken = speller->start_count + 1;
+    uint32_t left = speller->positions > taken ? speller->positions - taken : 0;
+    return half < left ? half : left;
+}
+
 static int take_prompt(struct opening *o, const struct hearken_stream_options *options,
                        struct hearken_error *error)
 {
@@ -83,7 +91,13 @@ static int take_prompt(struct opening *o, const struct hearken_stream_options *o
                             "%s: this model takes no text before what is said: it has no token "
                             "<|startofprev|>",
                             *prompt ? "prompt" : "previous_text");
-    o->most = n->parameters.speller.positions / 2;
+    o->most = room_before(&n->parameters.speller);
+    if (o->most < 2)
+        return hearken_fail(error, -EINVAL,
+                            "%s: this model has no room for text before what is said: "
+                            "hearken.speller.positions is %u, and texts start with %u tokens",
+                            *prompt ? "prompt" : "previous_text", n->parameters.speller.positions,
+                            n->parameters.speller.start_count);
     o->said = calloc(o->most, sizeof(*o->said));
     if (!o->said)
         return hearken_fail(error, -ENOMEM, "out of memory");

@@ -136,6 +136,29 @@ static void refuses(const struct network *network, const struct hearken_stream_o
         printf("\n    '%s' does not say '%s' ", error.message, part);
 }
 
+/* A file may leave hardly more positions than its own start takes. */
+static void test_few_positions(void)
+{
+    struct network *network = open_whisper();
+    struct speller_parameters *p = &network->parameters.speller;
+    struct hearken_stream_options options = plain();
+    uint32_t said[20];
+    for (uint32_t i = 0; i < 20; i++)
+        said[i] = W_TEXT + i % 3;
+    options.previous_text = true;
+    memset(options.prompt, 'b', 50);
+    for (p->positions = 5; p->positions < 7; p->positions++)
+        refuses(network, &options, "no room for text before");
+    for (; p->positions < 20; p->positions++) {
+        struct opening *opening = open_text(network, &options);
+        CU_ASSERT(opening_start(opening, false).count < p->positions);
+        opening_remember(opening, said, 20);
+        CU_ASSERT(opening_start(opening, false).count < p->positions);
+        opening_destroy(opening);
+    }
+    network_destroy(network);
+}
+
 static void test_what_there_is_not(void)
 {
     struct network *whisper = open_whisper();
@@ -254,6 +277,7 @@ void add_opening_tests(void)
     CU_add_test(suite, "language and task", test_language_and_task);
     CU_add_test(suite, "text before", test_text_before);
     CU_add_test(suite, "room for text before", test_room_before);
+    CU_add_test(suite, "few positions", test_few_positions);
     CU_add_test(suite, "what a model does not have", test_what_there_is_not);
     CU_add_test(suite, "languages without tokens", test_listed_languages);
     CU_add_test(suite, "which language", test_detection);
