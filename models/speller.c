@@ -23,10 +23,11 @@ int speller_create(const struct network *network, uint32_t hypotheses, struct sp
     s->keys = calloc(p->layers, sizeof(*s->keys));
     s->values = calloc(p->layers, sizeof(*s->values));
     s->zeros = calloc((size_t)hypotheses * p->width, sizeof(*s->zeros));
-    *speller = s;
     s->parents = calloc(hypotheses, sizeof(*s->parents));
-    if (s->states && s->keys && s->values && s->zeros && s->parents)
+    if (s->states && s->keys && s->values && s->zeros && s->parents) {
+        *speller = s;
         return 0;
+    }
     free(s->states);
     free(s->keys);
     free(s->values);
