@@ -10,6 +10,9 @@
 
 #define PROTOCOL 2
 
+/* Of a storage: its bytes fit in 64 bits. */
+#define MOST_VALUES (UINT64_MAX / 8)
+
 /* Those that may stand in a file; the last are types of storage. */
 enum { ORDERED_DICTIONARY, REBUILD_TENSOR, FLOAT_STORAGE, HALF_STORAGE, BFLOAT_STORAGE, GLOBALS };
 
@@ -246,6 +249,11 @@ static void push_storage(struct machine *m)
         items[1].integer < FLOAT_STORAGE || items[2].kind != PICKLE_TEXT ||
         items[4].kind != PICKLE_INTEGER || items[4].integer < 0) {
         fail(m, "a persistent object that is no storage of float, half or bfloat16");
+        return;
+    }
+    if ((uint64_t)items[4].integer > MOST_VALUES) {
+        fail(m, "a storage of %" PRId64 " values, expected at most %" PRIu64, items[4].integer,
+             MOST_VALUES);
         return;
     }
     struct pickle_value value = {.kind = PICKLE_STORAGE,

@@ -459,7 +459,15 @@ class Pickle:
         self.data += f"c{module}\n{name}\n".encode()
         self.remember()
 
-    def tensor(self, key: str, storage: str, values: np.ndarray) -> None:
+    def tensor(
+        self,
+        key: str,
+        storage: str,
+        values: np.ndarray,
+        count: int | None = None,
+        offset: int = 0,
+    ) -> None:
+        """`count`: what the storage says that it holds, where not the values alone."""
         steps = [int(np.prod(values.shape[i + 1 :])) for i in range(values.ndim)]
         self.name("torch._utils", "_rebuild_tensor_v2")
         self.data += b"(("
@@ -467,9 +475,9 @@ class Pickle:
         self.name("torch", storage)
         self.text(key)
         self.text("cpu")
-        self.integer(values.size)
+        self.integer(values.size if count is None else count)
         self.data += b"tQ"
-        self.integer(0)
+        self.integer(offset)
         self.integers(values.shape)
         self.integers(steps)
         self.data += b"\x89"

@@ -206,6 +206,25 @@ def test_pickle_of_something_else(small: Network, folder: Path) -> None:
     assert "'os system'" in refuse(path)
 
 
+def test_storage_beyond_memory(folder: Path) -> None:
+    """Bytes that do not fit in 64 bits: the file of the storage would seem to hold them."""
+    count, offset = (1 << 62) + 4, (1 << 62) - 16
+    pickle = checkpoints.Pickle()
+    pickle.data += b"}("
+    pickle.text("dims")
+    pickle.data += b"}"
+    pickle.text("model_state_dict")
+    pickle.data += b"}("
+    pickle.text("encoder.conv1.weight")
+    pickle.tensor("0", "FloatStorage", np.zeros(16), count, offset)
+    pickle.data += b"uu."
+    path = folder / "bad.pt"
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("archive/data.pkl", bytes(pickle.data))
+        file.writestr("archive/data/0", bytes(16))
+    assert f"a storage of {count} values" in refuse(path)
+
+
 def test_not_a_checkpoint(folder: Path) -> None:
     path = folder / "text"
     path.write_bytes(struct.pack("<4I", 99, 98, 97, 96))
