@@ -16,11 +16,17 @@ static bool is_voice_tensor(const char *name)
     return strncmp(name, "voice.", 6) == 0;
 }
 
+/* What the writer decides anew. */
+static bool is_layout_key(const char *name)
+{
+    return strcmp(name, "general.alignment") == 0;
+}
+
 /* Those of the model that are not the voice's, or those of the voice that are. */
 static void add_parts(struct gguf_writer *writer, const struct gguf *from, bool voice)
 {
     for (uint64_t i = 0; i < from->entry_count; i++)
-        if (is_voice_key(from->entries[i].name) == voice)
+        if (is_voice_key(from->entries[i].name) == voice && !is_layout_key(from->entries[i].name))
             gguf_add_entry(writer, &from->entries[i]);
     for (uint64_t i = 0; i < from->tensor_count; i++) {
         const struct gguf_tensor *tensor = &from->tensors[i];

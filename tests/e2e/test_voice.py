@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A model that is given a voice network hears where somebody speaks."""
 
+import struct
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -49,6 +50,22 @@ def test_adding_a_voice(hearing: Path, folder: Path, hearken: Callable[..., str]
     assert (folder / "again.gguf").read_bytes() == hearing.read_bytes()
     add_voice(hearing, VOICE, hearing)
     assert (folder / "again.gguf").read_bytes() == hearing.read_bytes()
+
+
+def test_adding_a_voice_to_an_aligned_model(folder: Path, hearken: Callable[..., str]) -> None:
+    """What a file says of its own layout is no fact of the model: the new one has another."""
+    key = b"general.alignment"
+    data = RANDOM_MODELS["recurrent"].read_bytes()
+    tensors, entries = struct.unpack_from("<QQ", data, 8)
+    added = struct.pack("<Q", len(key)) + key + struct.pack("<II", 4, 32)
+    name = b"x" * (-(len(added) + 13) % 32)  # so that what follows stays where it may be
+    added += struct.pack("<Q", len(name)) + name + struct.pack("<IB", 0, 0)
+    head = data[:8] + struct.pack("<QQ", tensors, entries + 2)
+    (folder / "aligned.gguf").write_bytes(head + added + data[24:])
+    hearken("model", folder / "aligned.gguf")  # it opens
+    add_voice(folder / "aligned.gguf", VOICE, folder / "out.gguf")
+    assert key not in (folder / "out.gguf").read_bytes()
+    hearken("model", folder / "out.gguf")
 
 
 def test_what_is_no_voice(folder: Path) -> None:
