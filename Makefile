@@ -94,8 +94,11 @@ include_unit     := -Iinclude -Ifrontend -Iplugins -Imodels -Imodels/checkpoint 
 include_kernels  := -Iinclude
 include_parity   := -Iinclude -Ifrontend -Iplugins -Imodels -DHEARKEN_SOURCE_ROOT='"$(CURDIR)"'
 
+# Of the network's files, those that know the front end.
+take_sound := $(addprefix models/,model.c recognizer.c segmenter.c stream.c stream_options.c)
+
 include_for = $(strip $(or \
-	$(if $(filter models/model.c models/recognizer.c models/segmenter.c models/stream.c,$(1)),$(include_models) -Ifrontend),\
+	$(if $(filter $(take_sound),$(1)),$(include_models) -Ifrontend),\
 	$(if $(filter frontend/%,$(1)),$(include_frontend)),\
 	$(if $(filter daemon/ctl/%,$(1)),$(include_ctl)),\
 	$(if $(filter daemon/%,$(1)),$(include_daemon)),\

@@ -8,13 +8,14 @@
 #include "pace.h"
 #include "partial.h"
 #include "segmenter.h"
+#include "stream_options.h"
+#include "teller.h"
 
 #include "format.h"
 #include "resample.h"
 #include "segment.h"
 
 #include <errno.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -29,8 +30,7 @@
 struct hearken_stream {
     struct hearken_model *model;
     struct hearken_stream_options options;
-    hearken_event_callback *callback;
-    void *context;
+    struct teller teller;
     struct custom_words *words; /* or NULL */
     struct recognizer *recognizer;
     struct partial *partial;
@@ -48,94 +48,8 @@ struct hearken_stream {
     uint64_t before; /* samples of the segments that are done */
 
     bool sounds; /* there is more than silence among them */
-    bool shown;  /* the last event was partial and had text */
     float *mono; /* [BLOCK] */
 };
-
-/* ---- Options ---- */
-
-void hearken_stream_options_init(struct hearken_stream_options *options)
-{
-    *options = (struct hearken_stream_options){
-        .audio = {HEARKEN_RATE, 1, HEARKEN_SAMPLE_F32},
-        .beam_width = 4,
-        .length_penalty = 1,
-        .ctc_weight = 0.3f,
-        .padding = -1,
-        .segment_seconds = 28,
-        .no_speech_threshold = 0.6f,
-        .log_probability_threshold = -0.9f,
-        .compression_threshold = 2.4f,
-        .custom_words_boost = 0.6f,
-        .partial_share = 0.5f,
-        .voice = true,
-        .voice_threshold = 0.5f,
-        .pre_roll = 0.5f,
-        .endpoint_seconds = 0.6f,
-        .suppress_tokens = "-1",
-        .suppress_blank = true,
-    };
-}
-
-static int check_range(const char *name, double value, double lowest, double highest,
-                       struct hearken_error *error)
-{
-    if (value >= lowest && value <= highest)
-        return 0;
-    return hearken_fail(error, -EINVAL, "%s is %g, expected %g to %g", name, value, lowest,
-                        highest);
-}
-
-static int check_text(const char *name, const char *text, size_t size, struct hearken_error *error)
-{
-    if (memchr(text, 0, size))
-        return 0;
-    return hearken_fail(error, -EINVAL, "%s is longer than %zu bytes", name, size - 1);
-}
-
-static int check_texts(const struct hearken_stream_options *o, struct hearken_error *error)
-{
-    int result = check_text("language", o->language, sizeof(o->language), error);
-    if (result == 0)
-        result = check_text("prompt", o->prompt, sizeof(o->prompt), error);
-    if (result == 0)
-        result =
-            check_text("suppress_tokens", o->suppress_tokens, sizeof(o->suppress_tokens), error);
-    return result;
-}
-
-static int check_options(const struct hearken_stream_options *o, struct hearken_error *error)
-{
-    const struct {
-        const char *name;
-        double value, lowest, highest;
-    } ranges[] = {
-        {"beam_width", o->beam_width, 1, BEAM_MAX_WIDTH},
-        {"length_penalty", (double)o->length_penalty, 0, 2},
-        {"ctc_weight", (double)o->ctc_weight, 0, 1},
-        {"padding", (double)o->padding, -1, 30},
-        {"segment_seconds", (double)o->segment_seconds, 2, 28},
-        {"no_speech_threshold", (double)o->no_speech_threshold, 0, 1},
-        {"log_probability_threshold", (double)o->log_probability_threshold, -100, 0},
-        {"compression_threshold", (double)o->compression_threshold, 1, 1000},
-        {"custom_words_boost", (double)o->custom_words_boost, 0, 10},
-        {"partial_seconds", (double)o->partial_seconds, 0, 28},
-        {"partial_share", (double)o->partial_share, 0, 1},
-        {"voice_threshold", (double)o->voice_threshold, 0.05, 0.95},
-        {"pre_roll", (double)o->pre_roll, 0, 2},
-        {"endpoint_seconds", (double)o->endpoint_seconds, 0.1, 10},
-        {"task", o->task, HEARKEN_TRANSCRIBE, HEARKEN_TRANSLATE},
-        {"temperature_step", (double)o->temperature_step, 0, 1},
-    };
-    for (size_t i = 0; i < sizeof(ranges) / sizeof(*ranges); i++) {
-        int result = check_range(ranges[i].name, ranges[i].value, ranges[i].lowest,
-                                 ranges[i].highest, error);
-        if (result < 0)
-            return result;
-    }
-    int result = check_texts(o, error);
-    return result < 0 ? result : audio_format_check(&o->audio, error);
-}
 
 /* ---- Creating ---- */
 
@@ -143,7 +57,7 @@ int hearken_stream_create(struct hearken_model *model, const struct hearken_stre
                           hearken_event_callback *callback, void *context,
                           struct hearken_stream **stream, struct hearken_error *error)
 {
-    int result = check_options(options, error);
+    int result = stream_options_check(options, error);
     if (result < 0)
         return result;
     struct hearken_stream *s = calloc(1, sizeof(*s));
@@ -158,8 +72,6 @@ int hearken_stream_create(struct hearken_model *model, const struct hearken_stre
     s->model = model;
     s->options = *options;
     s->options.custom_words = NULL; /* the caller's, who may let go of it */
-    s->callback = callback;
-    s->context = context;
     s->mono = malloc(BLOCK * sizeof(*s->mono));
     pace_init(&s->pace, (double)options->partial_seconds, (double)options->partial_share);
     result = recognizer_create(model, &s->options, s->words, &s->cancelled, &s->recognizer, error);
@@ -175,6 +87,13 @@ int hearken_stream_create(struct hearken_model *model, const struct hearken_stre
         hearken_stream_destroy(s);
         return hearken_fail(error, result, "a stream cannot be made: %s", strerror(-result));
     }
+    s->teller = (struct teller){
+        .callback = callback,
+        .context = context,
+        .vocabulary = vocabulary,
+        .step_seconds = recognizer_step_seconds(s->recognizer),
+        .alignment = options->alignment,
+    };
     partial_begin(s->partial);
     *stream = s;
     return 0;
@@ -211,145 +130,9 @@ void hearken_stream_count(const struct hearken_stream *stream,
     };
 }
 
-/* ---- Events ---- */
-
 static double seconds_at(const struct hearken_stream *s, size_t sample)
 {
     return (double)(s->before + sample) / HEARKEN_RATE;
-}
-
-/* The texts of the tokens, each made with malloc; NULL: out of memory. */
-static char **token_texts(const struct hearken_stream *s, const struct beam_result *result)
-{
-    char **texts = calloc((size_t)result->count + 1, sizeof(*texts));
-    for (uint32_t i = 0; texts && i < result->count; i++) {
-        texts[i] = vocabulary_text(&s->model->network->vocabulary, &result->tokens[i], 1);
-        if (texts[i])
-            continue;
-        while (i-- > 0)
-            free(texts[i]);
-        free(texts);
-        return NULL;
-    }
-    return texts;
-}
-
-static int send_with_alignment(struct hearken_stream *s, struct hearken_event *event,
-                               const struct beam_result *result)
-{
-    char **texts = token_texts(s, result);
-    if (!texts)
-        return -ENOMEM;
-    const struct hearken_alignment alignment = {
-        .tokens = result->count,
-        .steps = result->steps,
-        .start = event->start,
-        .step_seconds = recognizer_step_seconds(s->recognizer),
-        .texts = (const char *const *)texts,
-        .weights = result->alignment,
-    };
-    event->alignment = &alignment;
-    s->callback(s->context, event);
-    for (uint32_t i = 0; i < result->count; i++)
-        free(texts[i]);
-    free(texts);
-    return 0;
-}
-
-/* Silence is no event, but for a partial one that takes back what an earlier one has shown. */
-static int send_text(struct hearken_stream *s, enum hearken_event_type type,
-                     const struct transcript *transcript, double start, double end)
-{
-    bool empty = !*transcript->text;
-    if (empty && !s->shown)
-        return 0;
-    struct hearken_event event = {
-        .type = empty ? HEARKEN_EVENT_PARTIAL : type,
-        .start = start,
-        .end = end,
-        .text = transcript->text,
-        .confidence = transcript->confidence,
-        .committed = transcript->committed,
-        .word_count = transcript->words.count,
-        .words = transcript->words.words,
-        .committed_words = transcript->committed_words,
-        .language = transcript->language,
-        .language_probability = transcript->language_probability,
-    };
-    s->shown = !empty && type == HEARKEN_EVENT_PARTIAL;
-    if (s->options.alignment && transcript->search.count > 0)
-        return send_with_alignment(s, &event, &transcript->search);
-    s->callback(s->context, &event);
-    return 0;
-}
-
-static void send_moment(struct hearken_stream *s, enum hearken_event_type type, uint64_t sample)
-{
-    double time = (double)sample / HEARKEN_RATE;
-    const struct hearken_event event = {
-        .type = type, .start = time, .end = time, .text = "", .language = ""};
-    s->callback(s->context, &event);
-}
-
-/* ---- Texts with times ---- */
-
-/* Tokens first..end - 1 of a result, as they are there. */
-static struct beam_result part_of(const struct beam_result *all, uint32_t first, uint32_t end)
-{
-    struct beam_result part = *all;
-    part.tokens += first;
-    part.log_probabilities += first;
-    part.alignment += (size_t)first * all->steps;
-    part.count = end - first;
-    return part;
-}
-
-/* The words of a span: those that begin in it. */
-static void part_words(const struct transcript *transcript, uint32_t first, uint32_t end,
-                       struct transcript *part)
-{
-    const struct word_list *all = &transcript->words;
-    size_t from = 0, to = 0;
-    while (from < all->count && (from > 0 ? all->ends[from - 1] : 0) < first)
-        from++;
-    for (to = from; to < all->count && (to > 0 ? all->ends[to - 1] : 0) < end;)
-        to++;
-    part->words = (struct word_list){all->words + from, all->ends + from, to - from};
-}
-
-static int send_span(struct hearken_stream *s, const struct transcript *transcript,
-                     const struct span *span, uint32_t first, double start)
-{
-    struct transcript part = *transcript;
-    part.search = part_of(&transcript->search, first, span->tokens_end);
-    part.text =
-        vocabulary_text(&s->model->network->vocabulary, part.search.tokens, part.search.count);
-    if (!part.text)
-        return -ENOMEM;
-    part_words(transcript, first, span->tokens_end, &part);
-    part.confidence = expf(span->log_probability);
-    part.committed = strlen(part.text);
-    part.committed_words = part.words.count;
-    int result = *part.text ? send_text(s, HEARKEN_EVENT_FINAL, &part, start + span->start,
-                                        start + span->end)
-                            : 0;
-    free(part.text);
-    return result;
-}
-
-/* A final text, or one for each of its spans. */
-static int send_final(struct hearken_stream *s, const struct transcript *transcript, double start,
-                      double end)
-{
-    const struct span_list *spans = &transcript->spans;
-    int result = 0;
-    recognizer_remember(s->recognizer, transcript);
-    if (spans->count == 0 || transcript->dropped)
-        return send_text(s, HEARKEN_EVENT_FINAL, transcript, start, end);
-    for (size_t i = 0; result == 0 && i < spans->count; i++)
-        result = send_span(s, transcript, &spans->spans[i],
-                           i > 0 ? spans->spans[i - 1].tokens_end : 0, start);
-    return result;
 }
 
 /* ---- Segments ---- */
@@ -375,7 +158,8 @@ static int recognise_rest(struct hearken_stream *s, size_t from, size_t to,
     size_t cut = from + (size_t)(partial_committed_seconds(s->partial) * HEARKEN_RATE);
     if (cut > to)
         cut = to;
-    int result = send_final(s, committed, seconds_at(s, from), seconds_at(s, cut));
+    recognizer_remember(s->recognizer, committed);
+    int result = tell_final(&s->teller, committed, seconds_at(s, from), seconds_at(s, cut));
     return result < 0 ? result : recognise(s, cut, to, &none);
 }
 
@@ -395,7 +179,8 @@ static int recognise(struct hearken_stream *s, size_t from, size_t to,
     } else if (transcript.looped && end - start >= SHORTEST_RETRY_SECONDS) {
         result = recognise_halves(s, from, to);
     } else {
-        result = send_final(s, &transcript, start, end);
+        recognizer_remember(s->recognizer, &transcript);
+        result = tell_final(&s->teller, &transcript, start, end);
     }
     transcript_finish(&transcript);
     return result;
@@ -456,11 +241,11 @@ static int take_voice_event(struct hearken_stream *s, const struct segmenter_eve
         forget(s, segmenter_keeps(s->segmenter) - s->before);
         begin_segment(s);
         if (s->options.voice_events)
-            send_moment(s, HEARKEN_EVENT_VOICE_STARTED, event->from);
+            tell_moment(&s->teller, HEARKEN_EVENT_VOICE_STARTED, event->from);
         break;
     case SEGMENTER_STOPPED:
         if (s->options.voice_events)
-            send_moment(s, HEARKEN_EVENT_VOICE_STOPPED, event->from);
+            tell_moment(&s->teller, HEARKEN_EVENT_VOICE_STOPPED, event->from);
         break;
     case SEGMENTER_SEGMENT:
         forget(s, event->from - s->before);
@@ -539,7 +324,8 @@ static int look(struct hearken_stream *s, size_t fresh)
     pace_look(&s->pace, now() - began);
     if (result == PARTIAL_DOUBTED)
         return 0;
-    result = send_text(s, HEARKEN_EVENT_PARTIAL, &transcript, start, seconds_at(s, s->count));
+    result =
+        tell_text(&s->teller, HEARKEN_EVENT_PARTIAL, &transcript, start, seconds_at(s, s->count));
     transcript_finish(&transcript);
     return result;
 }
@@ -610,6 +396,8 @@ static int fail_stream(struct hearken_stream *s, int result, struct hearken_erro
     s->failed = result;
     if (result == -ECANCELED)
         return hearken_fail(error, result, "the stream was cancelled");
+    if (result == -ENOMEM)
+        return hearken_fail(error, result, "out of memory");
     return hearken_fail(error, result, "backend '%s': %s", hearken_model_backend(s->model),
                         strerror(-result));
 }
@@ -641,6 +429,6 @@ int hearken_stream_finish(struct hearken_stream *stream, struct hearken_error *e
     if ((result = take_rest(stream)) < 0)
         return fail_stream(stream, result, error);
     stream->finished = true;
-    send_moment(stream, HEARKEN_EVENT_END, stream->before);
+    tell_moment(&stream->teller, HEARKEN_EVENT_END, stream->before);
     return 0;
 }
