@@ -282,6 +282,8 @@ bool search_extend(struct search *s, struct hypothesis *to, const struct candida
                                            s->sound_steps, s->options->step_seconds);
     if (s->options->exact)
         return true;
+    if (s->options->rests)
+        forward = !limits_says_again(&to->attention, to->tokens, to->count);
     return forward && !limits_is_loop(to->tokens, to->count);
 }
 

@@ -30,6 +30,8 @@ struct beam_options {
     uint32_t
         sound_steps;     /* steps of the memory before the padding; 0: where it looks is no limit */
     double step_seconds; /* of the memory */
+    bool rests;          /* heads rest behind what was said: to look back is a limit only for a
+                          * text that says the same again */
     bool exact;          /* as Whisper's authors search: nothing but the length is a limit, and the
                           * end does not count as a token of a score */
     const struct masks *masks;           /* NULL: the network's */

@@ -46,6 +46,7 @@ bool limits_follow_attention(struct limits_attention *attention, const float *we
     for (uint32_t t = 1; t < steps; t++)
         if (weights[t] > weights[peak])
             peak = t;
+    attention->stays = peak > attention->furthest ? 0 : attention->stays + 1;
     if (peak >= attention->furthest) {
         attention->furthest = peak;
         attention->strikes = 0;
@@ -55,6 +56,17 @@ bool limits_follow_attention(struct limits_attention *attention, const float *we
         attention->strikes = 0;
     }
     return attention->strikes < BACK_TOKENS;
+}
+
+bool limits_says_again(const struct limits_attention *attention, const uint32_t *tokens,
+                       size_t count)
+{
+    if (attention->stays < BACK_TOKENS)
+        return false;
+    for (size_t at = 0; at + BACK_TOKENS < count; at++)
+        if (memcmp(tokens + at, tokens + count - BACK_TOKENS, BACK_TOKENS * sizeof(*tokens)) == 0)
+            return true;
+    return false;
 }
 
 uint32_t limits_max_tokens(double seconds)

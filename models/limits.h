@@ -14,6 +14,7 @@ bool limits_is_loop(const uint32_t *tokens, size_t count);
 struct limits_attention {
     uint32_t furthest; /* step of the memory */
     uint32_t strikes;  /* tokens in a row that looked far behind it */
+    uint32_t stays;    /* tokens in a row that looked no further */
 };
 
 /*
@@ -22,6 +23,13 @@ struct limits_attention {
  */
 bool limits_follow_attention(struct limits_attention *attention, const float *weights,
                              uint32_t steps, double step_seconds);
+
+/*
+ * Whether the end of `tokens` says again what stands before, without having looked any further. For
+ * heads that rest behind what was said, and so are no limit by themselves.
+ */
+bool limits_says_again(const struct limits_attention *attention, const uint32_t *tokens,
+                       size_t count);
 
 /* The most tokens that anyone says in that time. */
 uint32_t limits_max_tokens(double seconds);

@@ -236,14 +236,12 @@ static bool score_ctc(struct recognizer *r, struct hearken_matrix memory, struct
 }
 
 /*
- * The steps along which attention has to go forward; 0 where no head is known to do so. Next to a
- * whole window of silence heads rest where it begins, and nothing is written twice. A translation
- * goes to and fro, as its words stand elsewhere.
+ * The steps along which attention has to go forward; 0 where no head is known to do so. A
+ * translation goes to and fro, as its words stand elsewhere.
  */
 static uint32_t sound_steps(const struct recognizer *r, size_t samples)
 {
-    if (!r->network->parameters.speller.follows_sound || listener_wants_window(r->network) ||
-        r->options.task == HEARKEN_TRANSLATE)
+    if (!r->network->parameters.speller.follows_sound || r->options.task == HEARKEN_TRANSLATE)
         return 0;
     return listener_memory_steps(r->network, (uint32_t)(samples / LOGMEL_HOP));
 }
@@ -282,6 +280,7 @@ static struct beam_options search_options(const struct recognizer *r, size_t sam
         .max_tokens = max_tokens(r, samples),
         .sound_steps = sound_steps(r, samples),
         .step_seconds = recognizer_step_seconds(r),
+        .rests = listener_wants_window(r->network),
         .words = r->words,
         .word_boost = r->options.custom_words_boost,
         .exact = r->options.exact,

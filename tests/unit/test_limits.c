@@ -157,6 +157,24 @@ static void test_attention_on_padding(void)
     free(weights);
 }
 
+/* The same five tokens, of which none looks further than what stood before them. */
+static void test_said_again(void)
+{
+    const uint32_t tokens[] = {1, 2, 3, 4, 5, 6, 1, 2, 3, 4, 5, 6};
+    for (uint32_t stays = 3; stays < 7; stays++) {
+        struct limits_attention attention = {.furthest = 300};
+        for (uint32_t i = 0; i < stays; i++)
+            look(&attention, 300 - i);
+        CU_ASSERT_EQUAL(attention.stays, stays);
+        CU_ASSERT_EQUAL(limits_says_again(&attention, tokens, 11), stays >= 5);
+        CU_ASSERT_FALSE(limits_says_again(&attention, tokens, 10));
+        CU_ASSERT_FALSE(limits_says_again(&attention, tokens, 4));
+        CU_ASSERT_FALSE(limits_says_again(&attention, tokens + 1, 9));
+        look(&attention, 301);
+        CU_ASSERT_FALSE(limits_says_again(&attention, tokens, 11));
+    }
+}
+
 static void test_one_step(void)
 {
     struct limits_attention attention = {0};
@@ -188,6 +206,7 @@ void add_limits_tests(void)
     CU_ADD_TEST(suite, test_strikes_have_to_be_in_a_row);
     CU_ADD_TEST(suite, test_attention_counts_seconds);
     CU_ADD_TEST(suite, test_attention_on_padding);
+    CU_ADD_TEST(suite, test_said_again);
     CU_ADD_TEST(suite, test_one_step);
     CU_ADD_TEST(suite, test_most_tokens);
 }
