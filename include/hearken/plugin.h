@@ -85,7 +85,10 @@ enum hearken_tensor_type {
     HEARKEN_TENSOR_Q5_0,
 };
 
-/* What a weight will be used for, so that it is packed once and right. May be several. */
+/*
+ * What a weight will be used for, so that it is packed once and right. May be several, but of
+ * weights with more than one tap.
+ */
 enum hearken_tensor_use {
     HEARKEN_USE_LINEAR = 1,   /* matrix of `linear` and `lstm` */
     HEARKEN_USE_EMBED = 2,    /* table of `embed` */

@@ -206,9 +206,12 @@ static bool weights_fit(const struct hearken_backend *backend,
 
     if (weights->use == 0 || weights->use & ~known)
         report(backend, "tensor: uses %#" PRIx32 " are not known", weights->use);
-    else if (weights->rows == 0 || weights->columns == 0 || taps == 0 || (taps > 1 && !convolves))
+    else if (weights->rows == 0 || weights->columns == 0 || taps == 0)
         report(backend, "tensor: [%" PRIu32 ", %" PRIu32 ", %" PRIu32 "] is no shape of a weight",
                weights->rows, weights->columns, weights->taps);
+    else if (taps > 1 && weights->use != HEARKEN_USE_CONVOLVE)
+        report(backend, "tensor: %" PRIu32 " taps for uses %#" PRIx32 ", expected %#x alone", taps,
+               weights->use, (unsigned)HEARKEN_USE_CONVOLVE);
     else if (weights->columns > SIZE_MAX / sizeof(float) / taps / weights->rows)
         report(backend, "tensor: [%" PRIu32 ", %" PRIu32 ", %" PRIu32 "] is too large",
                weights->rows, weights->columns, weights->taps);

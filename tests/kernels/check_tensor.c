@@ -74,6 +74,11 @@ static void check_refused(void)
     REFUSED(-EINVAL, bad.type = HEARKEN_TENSOR_Q5_0; bad.columns = 48);
     REFUSED(-EINVAL, bad.use = HEARKEN_USE_VECTOR); /* 5 rows */
     REFUSED(-EINVAL, bad.use = HEARKEN_USE_CONVOLVE; bad.taps = 0);
+    /* The other kernels would read, or write, `columns` elements of a row that has three times. */
+    REFUSED(-EINVAL, bad.use = HEARKEN_USE_CONVOLVE | HEARKEN_USE_LINEAR; bad.taps = 3);
+    REFUSED(-EINVAL, bad.use = HEARKEN_USE_CONVOLVE | HEARKEN_USE_EMBED; bad.taps = 3);
+    REFUSED(-EINVAL, bad.use = HEARKEN_USE_CONVOLVE | HEARKEN_USE_VECTOR; bad.rows = 1;
+            bad.taps = 3);
     REFUSED(-EINVAL, bad.rows = bad.columns = UINT32_MAX; bad.taps = UINT32_MAX;
             bad.use = HEARKEN_USE_CONVOLVE);
     REFUSED(-ENOTSUP, bad.type = (enum hearken_tensor_type)9);
