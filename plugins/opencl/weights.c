@@ -21,6 +21,11 @@ struct packed {
     void *made;
 };
 
+static bool is_multiplied(const struct hearken_weights *weights)
+{
+    return weights->use & (HEARKEN_USE_LINEAR | HEARKEN_USE_CONVOLVE);
+}
+
 static size_t element_size(cl_uint type)
 {
     return type == HEARKEN_TENSOR_F32   ? sizeof(float)
@@ -33,7 +38,6 @@ static bool plan(const struct tuning *tuning, struct opencl_tensor *tensor, stru
 {
     const struct hearken_weights *weights = &tensor->base.weights;
     const size_t width = tensor_width(&tensor->base);
-    const bool multiplied = weights->use & (HEARKEN_USE_LINEAR | HEARKEN_USE_CONVOLVE);
 
     if (width > UINT32_MAX - BLOCK)
         return false;
@@ -41,7 +45,7 @@ static bool plan(const struct tuning *tuning, struct opencl_tensor *tensor, stru
                    : weights->type == HEARKEN_TENSOR_Q5_0 ? HEARKEN_TENSOR_Q8_0
                                                           : weights->type;
     tensor->pitch = (cl_uint)((width + BLOCK - 1) / BLOCK * BLOCK);
-    tensor->panel = multiplied ? tuning->lanes_x * tuning->wide : 1;
+    tensor->panel = is_multiplied(weights) ? tuning->lanes_x * tuning->wide : 1;
     packed->rows = ((size_t)weights->rows + tensor->panel - 1) / tensor->panel * tensor->panel;
     if (tensor->pitch > SIZE_MAX / 2 / sizeof(float) / packed->rows)
         return false;
@@ -143,6 +147,13 @@ int opencl_tensor_create(struct hearken_backend *backend, const struct hearken_w
 
     if (error)
         return error;
+    /* Kernels read a vector's elements side by side, which in a panel they are not. */
+    if (is_multiplied(weights) && weights->use & HEARKEN_USE_VECTOR) {
+        report(backend, "tensor: uses %#x, expected a vector to be that alone or a table",
+               (unsigned)weights->use);
+        tensor_destroy(backend, mapped);
+        return -ENOTSUP;
+    }
     struct opencl_tensor *made = calloc(1, sizeof(*made));
     error = made ? 0 : -ENOMEM;
     if (!error) {

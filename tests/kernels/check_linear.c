@@ -313,6 +313,29 @@ static void check_refused(void)
     destroy(&c);
 }
 
+/* A vector that is made for another use too, if the plugin takes it, is still that vector. */
+static void check_vector_with_another_use(void)
+{
+    static const uint32_t uses[] = {HEARKEN_USE_LINEAR, HEARKEN_USE_EMBED, HEARKEN_USE_CONVOLVE};
+
+    for (size_t i = 0; i < sizeof(uses) / sizeof(uses[0]); i++) {
+        struct linear_case c = create((struct linear_shape){3, 5, 70, HEARKEN_TENSOR_F32},
+                                      WITH_BIAS, LAYOUT_PACKED, FILL_NORMAL);
+        struct hearken_weights both = c.bias.weights;
+        struct hearken_tensor *tensor = NULL, *const alone = c.bias.tensor;
+        both.use |= uses[i];
+        const int error = subject()->plugin->tensor_create(subject()->backend, &both, &tensor);
+        expect(error == 0 || error == -ENOTSUP, "a vector for uses %#x: %d", both.use, error);
+        if (error == 0) {
+            c.bias.tensor = tensor;
+            check(&c);
+            c.bias.tensor = alone;
+            subject()->plugin->tensor_destroy(subject()->backend, tensor);
+        }
+        destroy(&c);
+    }
+}
+
 static void bench(void)
 {
     static const struct {
@@ -351,6 +374,7 @@ static const struct check checks[] = {
     {"GELU", check_gelu},
     {"rows in pieces equal the whole", check_pieces},
     {"matrices in one buffer", check_one_buffer},
+    {"a vector with another use", check_vector_with_another_use},
     {"refused arguments", check_refused},
 };
 
