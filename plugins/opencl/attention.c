@@ -28,12 +28,29 @@ static struct attention_memory attention_memory(const struct tuning *tuning, siz
     };
 }
 
+/* Bytes of `count` numbers of local memory: where each piece begins is the driver's choice. */
+static size_t local_size(size_t count)
+{
+    enum { ALIGNMENT = 128 }; /* of the longest vector that OpenCL has */
+
+    return (count * sizeof(float) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+}
+
 static bool fits(const struct device *device, size_t tile, size_t width)
 {
     const struct attention_memory memory = attention_memory(&device->tuning, tile, width);
 
-    return memory.queries + memory.numbers + memory.sums + memory.scores + memory.state <=
-           device->local_memory / sizeof(float);
+    return local_size(memory.queries) + local_size(memory.numbers) + local_size(memory.sums) +
+               local_size(memory.scores) + local_size(memory.state) <=
+           device->local_memory;
+}
+
+/* -EINVAL, after a line in the log, of heads that `kernel` cannot take. */
+static int refuse_width(const struct hearken_queue *queue, const char *kernel, unsigned width)
+{
+    report(queue->backend, "%s: heads %u wide do not fit into %llu bytes of local memory", kernel,
+           width, (unsigned long long)opencl_backend(queue)->device.local_memory);
+    return -EINVAL;
 }
 
 /* As many queries of a head together as fit into local memory; 0 if one is too wide. */
@@ -95,11 +112,8 @@ int opencl_self_attend(struct hearken_queue *queue, const struct hearken_self_at
     const unsigned width = arguments->out.columns / arguments->heads;
     const unsigned positions = arguments->qkv.rows / arguments->sequences;
     const unsigned tile = choose_tile(device, positions, width);
-    if (tile == 0) {
-        report(queue->backend, "self_attend: heads %u wide do not fit into %llu bytes", width,
-               (unsigned long long)device->local_memory);
-        return -EINVAL;
-    }
+    if (tile == 0)
+        return refuse_width(queue, "self_attend", width);
     if (arguments->keys.buffer)
         error = append(queue, arguments);
     if (error)
@@ -142,13 +156,26 @@ static int launch_alignment(struct launch *launch, const struct hearken_attend *
     return memory ? 0 : -ENOMEM;
 }
 
+/* A query of `attend`, and what the kernel has besides: a number and a vector of each work-item. */
+static bool query_fits(const struct device *device, size_t width)
+{
+    const struct tuning *tuning = &device->tuning;
+
+    return local_size(width + tuning->wide) + local_size(tuning->group) +
+               local_size((size_t)tuning->group * tuning->wide) <=
+           device->local_memory;
+}
+
 int opencl_attend(struct hearken_queue *queue, const struct hearken_attend *arguments)
 {
     int error = check_attend(queue, arguments);
 
     if (error)
         return error;
+    const struct device *device = &opencl_backend(queue)->device;
     const unsigned width = arguments->query.columns / arguments->heads;
+    if (!query_fits(device, width))
+        return refuse_width(queue, "attend", width);
     struct launch launch = launch_begin(opencl_queue(queue), KERNEL_ATTEND);
     launch_matrix(&launch, &arguments->context);
     error = launch_alignment(&launch, arguments);
@@ -162,6 +189,6 @@ int opencl_attend(struct hearken_queue *queue, const struct hearken_attend *argu
     launch_uint(&launch, arguments->keys.rows - arguments->stand_ins.count);
     launch_float(&launch, arguments->stand_ins.bias);
     launch_float(&launch, scale_for(width));
-    launch_local(&launch, (size_t)width + opencl_backend(queue)->device.tuning.wide);
+    launch_local(&launch, (size_t)width + device->tuning.wide);
     return launch_run_groups(&launch, arguments->heads, arguments->query.rows);
 }

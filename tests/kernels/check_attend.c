@@ -169,6 +169,31 @@ static void check_network(void)
     check_case(30, 375, 8, 64, false, LAYOUT_PACKED, FILL_NORMAL);
 }
 
+/* Large enough to be shared by threads, in parts that come out even nowhere. */
+static void check_odd_heads(void)
+{
+    static const uint32_t heads[] = {3, 5, 7, 13};
+
+    for (size_t i = 0; i < sizeof(heads) / sizeof(heads[0]); i++)
+        check_case(5, 701, heads[i], 43, i % 2, LAYOUT_STRIDED, FILL_NORMAL);
+}
+
+/* A head wider than any working memory: computed or refused, and the queue works on. */
+static void check_wide_head(void)
+{
+    static const uint32_t widths[] = {5000, 100003, 1 << 20};
+
+    for (size_t i = 0; i < sizeof(widths) / sizeof(widths[0]); i++) {
+        struct attend_case c = create(1, 2, 1, widths[i], true, LAYOUT_PACKED, FILL_ZERO);
+        const int error = run(&c);
+        expect(error == 0 || error == -EINVAL, "%s: %d, %s", c.what, error, subject()->message);
+        if (error == 0)
+            check(&c);
+        destroy(&c);
+        check_case(2, 3, 1, 8, true, LAYOUT_PACKED, FILL_NORMAL);
+    }
+}
+
 /* With and without the alignment, and alone or among others, a row has the same bits. */
 static void check_pieces(void)
 {
@@ -241,6 +266,76 @@ static void check_remembered(void)
         c.values.view = values;
         destroy(&c);
     }
+}
+
+/* Such a buffer holds zeros at first: every step gets the same share of nothing. */
+static void check_remembered_nothing(void)
+{
+    struct attend_case c = create(3, 10, 2, 8, true, LAYOUT_PACKED, FILL_NORMAL);
+    const struct hearken_matrix keys = c.keys.view, values = c.values.view;
+    struct hearken_matrix memory = keys;
+
+    c.stand_ins = (struct hearken_stand_ins){0};
+    expect_done(
+        subject()->kernels->memory_create(subject()->queue, c.keys.elements, &memory.buffer));
+    c.keys.view = c.values.view = memory;
+    expect_done(run(&c));
+    matrix_read(&c.alignment);
+    matrix_read(&c.context);
+    for (size_t row = 0; row < 3; row++) {
+        for (size_t at = 0; at < 20; at++)
+            expect(fabsf(*matrix_at(&c.alignment, row, at) - 0.1f) < 1e-6f,
+                   "alignment [%zu, %zu] with nothing is %g", row, at,
+                   (double)*matrix_at(&c.alignment, row, at));
+        for (size_t i = 0; i < 16; i++)
+            expect(*matrix_at(&c.context, row, i) == 0, "context [%zu, %zu] of nothing is %g", row,
+                   i, (double)*matrix_at(&c.context, row, i));
+    }
+    forget(memory);
+    c.keys.view = keys;
+    c.values.view = values;
+    destroy(&c);
+}
+
+/* Numbers beyond those of half precision do not become infinite, and infinities no NaN. */
+static void check_remembered_huge(void)
+{
+    struct attend_case c = create(4, 33, 2, 24, true, LAYOUT_STRIDED, FILL_NORMAL);
+    const struct hearken_matrix keys = c.keys.view, values = c.values.view;
+
+    for (size_t step = 0; step < 33; step++)
+        for (size_t i = 0; i < 48; i++) {
+            *matrix_at(&c.keys, step, i) *= 1e6f;
+            *matrix_at(&c.values, step, i) *= 1e6f;
+        }
+    matrix_write(&c.keys);
+    matrix_write(&c.values);
+    c.keys.view = remember(&c.keys);
+    c.values.view = remember(&c.values);
+    expect_done(run(&c));
+    matrix_read(&c.context);
+    matrix_read(&c.alignment);
+    expect_rows_of_one(&c);
+    for (size_t row = 0; row < 4; row++)
+        for (size_t i = 0; i < 48; i++)
+            expect(isfinite(*matrix_at(&c.context, row, i)), "context [%zu, %zu] is %g", row, i,
+                   (double)*matrix_at(&c.context, row, i));
+    forget(c.keys.view);
+    forget(c.values.view);
+    c.keys.view = keys;
+    c.values.view = values;
+    destroy(&c);
+}
+
+/* Such buffers are made with the checks of others. */
+static void check_memory_refused(void)
+{
+    struct hearken_buffer *buffer = NULL;
+
+    expect_refused(subject()->kernels->memory_create(subject()->queue, 0, &buffer));
+    expect(subject()->kernels->memory_create(subject()->queue, SIZE_MAX / 2 + 2, &buffer) ==
+               -ENOMEM,
+           "memory of the address space");
 }
 
 /* Only `linear` writes to such a buffer, only `attend` reads it, as keys or values. */
@@ -353,10 +448,15 @@ static void bench(void)
 static const struct check checks[] = {
     {"random shapes", check_shapes},
     {"sizes of the network", check_network},
+    {"odd heads on many threads", check_odd_heads},
+    {"a wide head", check_wide_head},
     {"fills", check_fills},
     {"one huge score", check_one_huge_score},
     {"rows in pieces equal the whole", check_pieces},
     {"keys and values that were remembered", check_remembered},
+    {"nothing remembered", check_remembered_nothing},
+    {"huge numbers remembered", check_remembered_huge},
+    {"refused memory", check_memory_refused},
     {"what was remembered is for attend alone", check_remembered_alone},
     {"refused arguments", check_refused},
 };
