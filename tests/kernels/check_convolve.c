@@ -145,6 +145,18 @@ static void check_boundaries(void)
                 }
 }
 
+/* Strides and paddings that 32 bits can just hold: windows that see a row or two, or none. */
+static void check_far_windows(void)
+{
+    static const uint32_t far[] = {1000, INT32_MAX, UINT32_MAX - 1, UINT32_MAX};
+
+    for (size_t stride = 0; stride < 4; stride++)
+        for (size_t padding = 0; padding < 4; padding++)
+            check_case(
+                (struct convolve_shape){9, 5, 7, 3, far[stride], far[padding], 4, random_below(2)},
+                false, false, LAYOUT_STRIDED, FILL_NORMAL);
+}
+
 static struct convolve_shape random_shape(void)
 {
     struct convolve_shape shape = {
@@ -292,6 +304,7 @@ static void bench(void)
 
 static const struct check checks[] = {
     {"boundaries", check_boundaries},
+    {"far windows", check_far_windows},
     {"random shapes", check_shapes},
     {"sizes of the network", check_network},
     {"fills", check_fills},

@@ -40,7 +40,7 @@ static void run_chain(struct chain *chain)
     if (!chain->error)
         chain->error = kernels->write(chain->queue, &x, chain->in);
     for (size_t layer = 0; layer < LAYERS && !chain->error; layer++) {
-        struct hearken_buffer *next;
+        struct hearken_buffer *next = NULL;
         chain->error = kernels->buffer_create(chain->queue, ROWS * WIDTH, &next);
         if (!chain->error)
             chain->error = run_layer(chain->queue, &chain->weights[layer], x.buffer, next);

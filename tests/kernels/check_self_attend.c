@@ -241,6 +241,48 @@ static void check_shapes(void)
     }
 }
 
+/*
+ * More keys than are looked at together, by heads whose width divides by nothing: chunks and
+ * stand-ins begin in one block of keys and end in another.
+ */
+static void check_many_keys(void)
+{
+    static const uint32_t chunks[] = {0, 1, 7, 100, 130, 257};
+
+    for (int i = 0; i < cases(30); i++) {
+        const bool cached = random_below(2);
+        struct attend_case c =
+            create(cached ? 1 + random_below(3) : 1, 120 + random_below(200), 1 + random_below(3),
+                   random_size(70), chunks[random_below(sizeof(chunks) / sizeof(chunks[0]))],
+                   cached, random_below(LAYOUT_COUNT), FILL_NORMAL);
+        const uint32_t past = cached ? random_below(c.positions) : 0;
+        if (past > 0)
+            check_call(&c, 0, past);
+        check_call(&c, past, c.positions - past);
+        destroy(&c);
+    }
+}
+
+/* A head that may be wider than the working memory of a device: computed or refused. */
+static void check_wide_head(uint32_t positions, uint32_t width)
+{
+    struct attend_case c = create(1, positions, 1, width, 0, false, LAYOUT_PACKED, FILL_ZERO);
+    struct call call = call_create(&c, 0, positions);
+    const int error = run(&call.arguments);
+
+    expect(error == 0 || error == -EINVAL, "%s: %d, %s", c.what, error, subject()->message);
+    if (error == 0)
+        expect_formula(&call);
+    call_destroy(&call);
+    destroy(&c);
+}
+
+static void check_wide_heads(void)
+{
+    for (uint32_t width = 100; width < 100000; width += width / 3)
+        check_wide_head(1 + random_below(16), width);
+}
+
 /* Any number of positions at a time, each against the formula for what is there by then. */
 static void check_past(void)
 {
@@ -304,10 +346,11 @@ static void collect(const struct attend_case *c, struct matrix *out, uint32_t pa
 static void check_pieces(void)
 {
     for (int i = 0; i < cases(60); i++) {
-        static const uint32_t chunks[] = {1, 8, 32};
-        const uint32_t chunk = chunks[random_below(3)];
-        struct attend_case c = create(1 + random_below(3), random_size(100), 1 + random_below(4),
-                                      random_size(70), chunk, true, LAYOUT_STRIDED, FILL_NORMAL);
+        static const uint32_t chunks[] = {1, 7, 8, 32, 50};
+        const uint32_t chunk = chunks[random_below(sizeof(chunks) / sizeof(chunks[0]))];
+        struct attend_case c =
+            create(1 + random_below(3), random_size(i % 4 ? 100 : 300), 1 + random_below(4),
+                   random_size(70), chunk, true, LAYOUT_STRIDED, FILL_NORMAL);
         struct call whole = call_create(&c, 0, c.positions);
         struct matrix all =
             matrix_create(c.sequences * c.positions, width_of(&c), LAYOUT_PACKED, FILL_ZERO);
@@ -426,7 +469,8 @@ static void bench(void)
 }
 
 static const struct check checks[] = {
-    {"random shapes", check_shapes},          {"behind what is in the cache", check_past},
+    {"random shapes", check_shapes},          {"many keys", check_many_keys},
+    {"wide heads", check_wide_heads},         {"behind what is in the cache", check_past},
     {"sizes of the network", check_network},  {"fills", check_fills},
     {"one huge score", check_one_huge_score}, {"chunks in pieces equal the whole", check_pieces},
     {"refused arguments", check_refused},
