@@ -87,7 +87,7 @@ static void formula_head(const struct attend_case *c, size_t row, size_t head,
     }
     for (size_t step = 0; step < c->steps; step++)
         total += weights[step] = exp(weights[step] - largest);
-    const double error = c->fill == FILL_HUGE ? 1 : 1 + rounding_scale(size);
+    const double error = c->fill == FILL_HUGE ? 1 : 1 + exponential_scale(size);
     for (size_t step = 0; step < c->steps; step++)
         expected_set(alignment, row, head * c->steps + step, weights[step] / total,
                      weights[step] / total * error);

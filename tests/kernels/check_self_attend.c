@@ -152,7 +152,7 @@ static void formula_head(const struct attend_case *c, size_t sequence, size_t po
     }
     for (size_t other = 0; other < visible; other++)
         total += scores[other] = exp(scores[other] - largest);
-    const double error = c->fill == FILL_HUGE ? 1 : 1 + rounding_scale(size);
+    const double error = c->fill == FILL_HUGE ? 1 : 1 + exponential_scale(size);
     for (size_t i = 0; i < c->head_width; i++) {
         struct sum sum = {0};
         double mean_size = 0;

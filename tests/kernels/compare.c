@@ -77,6 +77,13 @@ double rounding_scale(double number)
     return few / tolerance_of[HEARKEN_TENSOR_F32].worst * fabs(number);
 }
 
+double exponential_scale(double number)
+{
+    const double worst = tolerance_of[HEARKEN_TENSOR_F32].worst;
+
+    return expm1(fmin(rounding_scale(number) * worst, 20)) / worst;
+}
+
 double gelu(double x)
 {
     return 0.5 * x * erfc(-x * M_SQRT1_2);

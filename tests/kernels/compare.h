@@ -61,6 +61,9 @@ double sum_scale(const struct sum *sum);
 /* The scale of a result that is off by a few units in the last place of `number`. */
 double rounding_scale(double number);
 
+/* Likewise of exp(number) as a part of itself: for large numbers that is all of it, and more. */
+double exponential_scale(double number);
+
 double gelu(double x);
 
 #endif
