@@ -31,6 +31,13 @@ static int no_memory(const struct opencl_queue *queue, size_t elements, const ch
     return -ENOMEM;
 }
 
+/* Device memory of `elements` numbers was not to be had. */
+static int memory_fail(struct opencl_queue *queue, size_t elements, cl_int status, const char *what)
+{
+    return opencl_errno(status) == -ENOMEM ? no_memory(queue, elements, opencl_words(status))
+                                           : queue_fail(queue, status, what);
+}
+
 static int create_buffer(struct hearken_queue *queue, const char *kernel, size_t elements,
                          struct hearken_buffer **buffer)
 {
@@ -51,8 +58,7 @@ static int create_buffer(struct hearken_queue *queue, const char *kernel, size_t
     made->memory = create_memory(q, elements * sizeof(float), &status);
     if (!made->memory) {
         free(made);
-        return opencl_errno(status) == -ENOMEM ? no_memory(q, elements, opencl_words(status))
-                                               : queue_fail(q, status, kernel);
+        return memory_fail(q, elements, status, kernel);
     }
     made->base.queue = queue;
     made->base.elements = elements;
@@ -121,7 +127,7 @@ int opencl_write(struct hearken_queue *queue, const struct hearken_matrix *to, c
         clCreateBuffer(opencl_backend(queue)->context, CL_MEM_READ_ONLY | CL_MEM_COPY_HOST_PTR,
                        size, (void *)from, &status);
     if (!staged)
-        return queue_fail(q, status, "write");
+        return memory_fail(q, size / sizeof(float), status, "write");
     if (is_packed(to)) {
         status = clEnqueueCopyBuffer(q->commands, staged, matrix_memory(to), 0,
                                      to->offset * sizeof(float), size, 0, NULL, NULL);

@@ -112,6 +112,19 @@ static char *make_key(const struct opencl_backend *backend, const char *options)
     return key;
 }
 
+/* Why a file of the cache was not read (program_cache.h). */
+static const char *cache_words(int error)
+{
+    switch (error) {
+    case -EBADMSG:
+        return "the file is damaged, or holds something else";
+    case -EPERM:
+        return "expected a regular file of this user's that nobody else may write to";
+    default:
+        return strerror(-error);
+    }
+}
+
 /* True if the program was made from what is on disk. */
 static bool load(struct opencl_backend *backend, const char *folder, const char *key,
                  const char *options)
@@ -125,7 +138,7 @@ static bool load(struct opencl_backend *backend, const char *folder, const char 
     if (error) {
         if (error != -ENOENT)
             log_line(host, LEVEL_WARNING, "compiled kernels in %s are not used: %s", folder,
-                     strerror(-error));
+                     cache_words(error));
         return false;
     }
     const unsigned char *bytes = data;

@@ -346,8 +346,9 @@ static bool stand_ins_fit(const struct check *check, struct hearken_stand_ins st
 {
     if (stand_ins.count <= keys && isfinite(stand_ins.bias))
         return true;
-    refuse(check, "%" PRIu32 " stand-ins with a bias of %g among %" PRIu32 " keys", stand_ins.count,
-           (double)stand_ins.bias, keys);
+    refuse(check,
+           "%" PRIu32 " stand-ins with a bias of %g, expected up to %" PRIu32 " and a finite one",
+           stand_ins.count, (double)stand_ins.bias, keys);
     return false;
 }
 
@@ -373,7 +374,8 @@ int check_self_attend(struct hearken_queue *queue, const struct hearken_self_att
         return -EINVAL;
     }
     if (arguments->stand_ins.count > 0 && (arguments->keys.buffer || arguments->chunk > 0)) {
-        refuse(&check, "stand-ins with a cache or chunks");
+        refuse(&check, "%" PRIu32 " stand-ins with a cache or chunks, expected none",
+               arguments->stand_ins.count);
         return -EINVAL;
     }
     if (!stand_ins_fit(&check, arguments->stand_ins, qkv->rows))
@@ -381,7 +383,10 @@ int check_self_attend(struct hearken_queue *queue, const struct hearken_self_att
     if (arguments->keys.buffer)
         return cache_fits(&check, arguments, width, qkv->rows / sequences) ? 0 : -EINVAL;
     if (arguments->values.buffer || arguments->past != 0 || sequences != 1) {
-        refuse(&check, "without keys: values, past or several sequences");
+        refuse(&check,
+               "without keys: values, past %" PRIu32 " or %" PRIu32
+               " sequences, expected none, 0 and 1",
+               arguments->past, sequences);
         return -EINVAL;
     }
     return 0;
@@ -493,7 +498,11 @@ int check_reorder(struct hearken_queue *queue, const struct hearken_matrix *stat
 {
     const struct check check = {queue, "reorder"};
 
-    if (!matrix_is(&check, "state", state, count == 0 ? UINT32_MAX : count, ANY))
+    if (count == 0) {
+        refuse(&check, "0 parents, expected one for each row");
+        return -EINVAL;
+    }
+    if (!matrix_is(&check, "state", state, count, ANY))
         return -EINVAL;
     for (size_t row = 0; row < count; row++)
         if (parents[row] >= count) {
