@@ -348,9 +348,16 @@ static void load_transformer(struct loader *l, const struct place *at,
         .self_norm = load_norm(l, at, "self_norm", p->width),
         .self_qkv = load_affine(l, at, "self_qkv", 3 * p->width, p->width),
         .self_out = load_affine(l, at, "self_out", p->width, p->width),
-        .mlp_norm = load_norm(l, at, "mlp_norm", p->width),
-        .mlp_up = load_affine(l, at, "mlp_up", p->mlp, p->width),
-        .mlp_down = load_affine(l, at, "mlp_down", p->width, p->mlp),
+    };
+}
+
+static void load_mlp(struct loader *l, const struct place *at, struct mlp_weights *m)
+{
+    const struct speller_parameters *p = &l->network->parameters.speller;
+    *m = (struct mlp_weights){
+        .norm = load_norm(l, at, "mlp_norm", p->width),
+        .up = load_affine(l, at, "mlp_up", p->mlp, p->width),
+        .down = load_affine(l, at, "mlp_down", p->width, p->mlp),
     };
 }
 
@@ -390,6 +397,8 @@ static void load_speller(struct loader *l)
             load_recurrent(l, &at, &w->layers[i].recurrent);
         else
             load_transformer(l, &at, &w->layers[i].transformer);
+        if (p->mlp > 0)
+            load_mlp(l, &at, &w->layers[i].mlp);
     }
     load_speller_ends(l);
 }

@@ -49,15 +49,19 @@ struct transformer_weights {
     struct norm self_norm;  /* [width] */
     struct affine self_qkv; /* [3 · width, width] */
     struct affine self_out; /* [width, width] */
-    struct norm mlp_norm;   /* [width] */
-    struct affine mlp_up;   /* [mlp, width] */
-    struct affine mlp_down; /* [width, mlp] */
+};
+
+struct mlp_weights {
+    struct norm norm;   /* [width] */
+    struct affine up;   /* [mlp, width] */
+    struct affine down; /* [width, mlp] */
 };
 
 struct speller_layer {
     struct attention_weights attention;
     struct recurrent_weights recurrent;     /* of its kind only */
     struct transformer_weights transformer; /* likewise */
+    struct mlp_weights mlp;                 /* none if the mlp's width is 0 */
 };
 
 struct speller_weights {

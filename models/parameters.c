@@ -240,18 +240,6 @@ static int read_start_tokens(struct speller_parameters *s, const struct gguf *gg
     return result;
 }
 
-static int read_transformer(struct speller_parameters *s, const struct gguf *gguf,
-                            struct hearken_error *error)
-{
-    int result;
-    if ((result = read_integer(gguf, "hearken.speller.positions", MAX_START_TOKENS + 1,
-                               MAX_POSITIONS, &s->positions, error)) < 0 ||
-        (result = read_optional(gguf, "hearken.speller.mlp", 4 * s->width, 1, MAX_MLP, &s->mlp,
-                                error)) < 0)
-        return result;
-    return 0;
-}
-
 static int read_speller(struct speller_parameters *s, const struct gguf *gguf,
                         struct hearken_error *error)
 {
@@ -266,7 +254,13 @@ static int read_speller(struct speller_parameters *s, const struct gguf *gguf,
             0 ||
         (result = check_heads("speller", s->width, s->heads, error)) < 0)
         return result;
-    if (s->kind == SPELLER_TRANSFORMER && (result = read_transformer(s, gguf, error)) < 0)
+    bool has_mlp = s->kind == SPELLER_TRANSFORMER;
+    if ((result = read_optional(gguf, "hearken.speller.mlp", has_mlp ? 4 * s->width : 0, has_mlp,
+                                MAX_MLP, &s->mlp, error)) < 0)
+        return result;
+    if (s->kind == SPELLER_TRANSFORMER &&
+        (result = read_integer(gguf, "hearken.speller.positions", MAX_START_TOKENS + 1,
+                               MAX_POSITIONS, &s->positions, error)) < 0)
         return result;
     uint32_t last = s->vocabulary - 1;
     if ((result = read_start_tokens(s, gguf, error)) < 0 ||

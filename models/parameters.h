@@ -34,7 +34,8 @@ struct listener_parameters {
 struct speller_parameters {
     enum speller_kind kind;
     uint32_t width, heads, layers, vocabulary;
-    uint32_t mlp, positions; /* transformer only */
+    uint32_t mlp;       /* 0: none */
+    uint32_t positions; /* transformer only */
     uint32_t start[MAX_START_TOKENS], start_count;
     uint32_t end;                         /* the end-of-sentence token */
     uint32_t no_speech;                   /* token, or NO_TOKEN */

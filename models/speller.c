@@ -154,6 +154,18 @@ static void attend(struct speller *s, struct pass *pass, const struct speller_ro
     pass_linear_add(pass, rows->x, context, &weights->out);
 }
 
+/* x += mlp_down(GELU(mlp_up(mlp_norm(x)))) */
+static void apply_mlp(struct speller *s, struct pass *pass, struct hearken_matrix x, uint32_t layer)
+{
+    const struct speller_parameters *p = &s->network->parameters.speller;
+    const struct mlp_weights *weights = &s->network->speller.layers[layer].mlp;
+    struct hearken_matrix normed = matrix_of(&s->normed, x.rows, p->width);
+    struct hearken_matrix inner = matrix_of(&s->wide, x.rows, p->mlp);
+    pass_layer_norm(pass, normed, x, &weights->norm);
+    pass_linear_gelu(pass, inner, normed, &weights->up);
+    pass_linear_add(pass, x, inner, &weights->down);
+}
+
 /* tokens [rows], a hypothesis' tokens together → x [rows, width] */
 static struct hearken_matrix run_layers(struct speller *s, struct pass *pass,
                                         const uint32_t *tokens, uint32_t rows, uint32_t sequences)
@@ -165,7 +177,8 @@ static struct hearken_matrix run_layers(struct speller *s, struct pass *pass,
     for (uint32_t i = 0; i < p->layers; i++) {
         s->kind->before(s, pass, &together, i);
         attend(s, pass, &together, i);
-        s->kind->after(s, pass, &together, i);
+        if (p->mlp > 0)
+            apply_mlp(s, pass, together.x, i);
     }
     s->position += rows / sequences;
     s->alignment_rows = rows;

@@ -31,11 +31,9 @@ struct speller_operations {
     /* x = embedding of the tokens */
     void (*embed)(struct speller *speller, struct pass *pass, const struct speller_rows *rows,
                   const uint32_t *tokens);
-    /* Of a layer, before and after it attends to the memory. */
+    /* Of a layer, before it attends to the memory. */
     void (*before)(struct speller *speller, struct pass *pass, const struct speller_rows *rows,
                    uint32_t layer);
-    void (*after)(struct speller *speller, struct pass *pass, const struct speller_rows *rows,
-                  uint32_t layer);
     /* What the logits are computed from. May return its argument. */
     struct hearken_matrix (*project)(struct speller *speller, struct pass *pass,
                                      struct hearken_matrix normed);

@@ -3,7 +3,7 @@
  * The recurrent kind: each layer writes, then looks. No state hangs on the attention of its own
  * layer, so several tokens of a hypothesis go through a layer together but for the LSTM itself.
  *     x = embedding[token] · sqrt(width)
- *     h, c = LSTM(lstm_norm(x), h, c), x += h; x += attention(x)
+ *     h, c = LSTM(lstm_norm(x), h, c), x += h; x += attention(x); x += mlp(x) if there is one
  *     logits = embedding · projection(norm(x)) + bias
  */
 #include "speller_kind.h"
@@ -108,12 +108,6 @@ static void before(struct speller *s, struct pass *pass, const struct speller_ro
     }
 }
 
-static void after(struct speller *s, struct pass *pass, const struct speller_rows *rows,
-                  uint32_t layer)
-{
-    (void)s, (void)pass, (void)rows, (void)layer;
-}
-
 static struct hearken_matrix project(struct speller *s, struct pass *pass,
                                      struct hearken_matrix normed)
 {
@@ -128,6 +122,5 @@ const struct speller_operations speller_recurrent = {
     .keep = keep,
     .embed = embed,
     .before = before,
-    .after = after,
     .project = project,
 };

@@ -2,8 +2,7 @@
 /*
  * The transformer kind (Whisper's: Radford et al., 2022).
  *     x = embedding[token] + positions[position]
- *     x += self_out(heads(self_qkv(self_norm(x)))); x += attention(x);
- *     x += mlp_down(GELU(mlp_up(mlp_norm(x))))
+ *     x += self_out(heads(self_qkv(self_norm(x)))); x += attention(x); x += mlp(x)
  *     logits = embedding · norm(x)
  */
 #include "speller_kind.h"
@@ -78,18 +77,6 @@ static void before(struct speller *s, struct pass *pass, const struct speller_ro
     pass_linear_add(pass, rows->x, attended, &weights->self_out);
 }
 
-static void after(struct speller *s, struct pass *pass, const struct speller_rows *rows,
-                  uint32_t layer)
-{
-    const struct speller_parameters *p = &s->network->parameters.speller;
-    const struct transformer_weights *weights = &s->network->speller.layers[layer].transformer;
-    struct hearken_matrix normed = matrix_of(&s->normed, rows->rows, p->width);
-    struct hearken_matrix mlp = matrix_of(&s->wide, rows->rows, p->mlp);
-    pass_layer_norm(pass, normed, rows->x, &weights->mlp_norm);
-    pass_linear_gelu(pass, mlp, normed, &weights->mlp_up);
-    pass_linear_add(pass, rows->x, mlp, &weights->mlp_down);
-}
-
 static struct hearken_matrix project(struct speller *s, struct pass *pass,
                                      struct hearken_matrix normed)
 {
@@ -102,6 +89,5 @@ const struct speller_operations speller_transformer = {
     .reorder = reorder,
     .embed = embed,
     .before = before,
-    .after = after,
     .project = project,
 };

@@ -132,6 +132,13 @@ static void attention(struct maker *m, const char *prefix, const struct model_sh
     linear(m, prefix, "attention_out", s->speller_width, s->speller_width, 1);
 }
 
+static void mlp(struct maker *m, const char *prefix, const struct model_shape *s)
+{
+    norm(m, prefix, "mlp_norm", s->speller_width);
+    linear(m, prefix, "mlp_up", s->speller_mlp, s->speller_width, 2);
+    linear(m, prefix, "mlp_down", s->speller_width, s->speller_mlp, 2);
+}
+
 static void recurrent_speller(struct maker *m, const struct model_shape *s)
 {
     for (uint32_t i = 0; i < s->speller_layers; i++) {
@@ -141,6 +148,8 @@ static void recurrent_speller(struct maker *m, const struct model_shape *s)
         linear(m, prefix, "lstm_input", 4 * s->speller_width, s->speller_width, 4);
         linear(m, prefix, "lstm_hidden", 4 * s->speller_width, s->speller_width, 9);
         attention(m, prefix, s);
+        if (s->speller_mlp > 0)
+            mlp(m, prefix, s);
     }
     add(m, "speller.embedding.weight", (uint64_t[4]){s->speller_width, s->token_count}, 0,
         0.5 / sqrt(s->speller_width));
@@ -158,9 +167,7 @@ static void transformer_speller(struct maker *m, const struct model_shape *s)
         linear(m, prefix, "self_qkv", 3 * s->speller_width, s->speller_width, 1.4);
         linear(m, prefix, "self_out", s->speller_width, s->speller_width, 1.5);
         attention(m, prefix, s);
-        norm(m, prefix, "mlp_norm", s->speller_width);
-        linear(m, prefix, "mlp_up", s->speller_mlp, s->speller_width, 2);
-        linear(m, prefix, "mlp_down", s->speller_width, s->speller_mlp, 2);
+        mlp(m, prefix, s);
     }
     add(m, "speller.positions", (uint64_t[4]){s->speller_width, s->speller_positions}, 0, 1);
     add(m, "speller.embedding.weight", (uint64_t[4]){s->speller_width, s->token_count}, 0,
@@ -203,8 +210,10 @@ static void shared_keys(struct maker *m, const struct model_shape *s)
     made_strings(&m->file, "tokenizer.ggml.tokens", s->tokens, s->token_count);
 }
 
-static void recurrent_keys(struct maker *m)
+static void recurrent_keys(struct maker *m, const struct model_shape *s)
 {
+    if (s->speller_mlp > 0)
+        made_number(&m->file, "hearken.speller.mlp", GGUF_U32, s->speller_mlp);
     made_string(&m->file, "hearken.speller.kind", "lstm");
     made_string(&m->file, "tokenizer.ggml.model", "hearken-bpe");
     made_number(&m->file, "tokenizer.ggml.blank_token_id", GGUF_U32, 0);
@@ -256,6 +265,7 @@ struct model_shape recurrent_shape(uint32_t seed)
         .speller_width = 12,
         .speller_heads = 3,
         .speller_layers = 2,
+        .speller_mlp = seed % 2 ? 0 : 24,
         .ctc = true,
         .tokens = tokens,
         .token_count = sizeof(tokens) / sizeof(*tokens),
@@ -315,7 +325,7 @@ struct made_file make_model(const struct model_shape *shape)
     features(&m, shape);
     listener(&m, shape);
     if (shape->kind == SPELLER_RECURRENT) {
-        recurrent_keys(&m);
+        recurrent_keys(&m, shape);
         recurrent_speller(&m, shape);
     } else {
         transformer_keys(&m, shape);

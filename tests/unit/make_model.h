@@ -11,7 +11,8 @@ struct model_shape {
     uint32_t seed, mels;
     uint32_t width, heads, layers, mlp, positions, pyramid, memory_width, chunk;
     uint32_t speller_width, speller_heads, speller_layers;
-    uint32_t speller_mlp, speller_positions; /* transformer only */
+    uint32_t speller_mlp;       /* 0: none */
+    uint32_t speller_positions; /* transformer only */
     bool ctc;
     const char *const *tokens; /* the special ones first, see below */
     uint32_t token_count;

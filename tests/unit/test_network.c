@@ -106,6 +106,24 @@ static void test_recurrent(void)
     made_finish(&file);
 }
 
+/* The layers of either kind may have an MLP; those of a recurrent speller need none. */
+static void test_recurrent_with_mlp(void)
+{
+    struct model_shape shape = recurrent_shape(1);
+    CU_ASSERT_EQUAL(shape.speller_mlp, 0);
+    shape.speller_mlp = 40;
+    struct made_file file = make_model(&shape);
+    struct network *n = accepts(&file);
+    CU_ASSERT_EQUAL(n->parameters.speller.mlp, 40);
+    CU_ASSERT_EQUAL(n->tensor_count, file.tensor_count - 2 + 4);
+    const struct mlp_weights *mlp = &n->speller.layers[shape.speller_layers - 1].mlp;
+    CU_ASSERT(mlp->norm.scale && mlp->norm.shift && mlp->up.bias && mlp->down.bias);
+    CU_ASSERT(mlp->up.inputs == shape.speller_width && mlp->up.outputs == 40);
+    CU_ASSERT(mlp->down.inputs == 40 && mlp->down.outputs == shape.speller_width);
+    network_destroy(n);
+    made_finish(&file);
+}
+
 static void test_transformer(void)
 {
     struct model_shape shape = transformer_shape(1);
@@ -370,6 +388,7 @@ void add_network_tests(void)
 {
     CU_pSuite suite = CU_add_suite("network", NULL, NULL);
     CU_ADD_TEST(suite, test_recurrent);
+    CU_ADD_TEST(suite, test_recurrent_with_mlp);
     CU_ADD_TEST(suite, test_transformer);
     CU_ADD_TEST(suite, test_odd_positions);
     CU_ADD_TEST(suite, test_more_than_it_needs);

@@ -53,6 +53,7 @@ static struct hearken_model *reciter(uint32_t seed, uint32_t chunk, float surene
     struct model_shape shape = recurrent_shape(seed);
     shape.chunk = chunk;
     shape.positions = 500; /* 10 s */
+    shape.speller_mlp = 0;
     shape.speller_width = 32;
     shape.speller_heads = 4;
     struct made_file file = make_model(&shape);
