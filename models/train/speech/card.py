@@ -19,13 +19,18 @@ def steps_of(log: Path) -> list[dict]:
     return [json.loads(line) for line in log.read_text().splitlines()]
 
 
+def cells(*columns: object) -> str:
+    return "| " + " | ".join(str(column) for column in columns) + " |"
+
+
 def watched_table(steps: list[dict]) -> list[str]:
     """The held-out clips at each checkpoint."""
     rows = [step for step in steps if "watched" in step]
-    lines = ["| minutes | steps | memory | speller, nats |", "| --- | --- | --- | --- |"]
+    names = list(rows[0]["watched"]) if rows else []
+    lines = [cells("minutes", "steps", *names), cells(*["---"] * (2 + len(names)))]
     for row in rows:
-        memory, speller = row["watched"]
-        lines.append(f"| {row['minutes']:.0f} | {row['steps']} | {memory:.4f} | {speller:.4f} |")
+        figures = (f"{row['watched'][name]:.4g}" for name in names)
+        lines.append(cells(f"{row['minutes']:.0f}", row["steps"], *figures))
     return lines
 
 

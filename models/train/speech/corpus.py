@@ -49,19 +49,23 @@ class Vocabulary:
         return [self.numbers[number] for number in ids]
 
 
-def labels_of(pack: Path, rows: list[dict]) -> list[str | None]:
-    labels = pack.with_suffix(".labels.jsonl")
-    if labels.exists():
-        return [json.loads(line)["label"] for line in labels.read_text().splitlines()]
+def labels_of(pack: Path, rows: list[dict], more: Path | None) -> list[str | None]:
+    """`more`: a folder of labels for sets that have none."""
+    for folder in (pack.parent, *([more] if more else [])):
+        labels = folder / f"{pack.name}.labels.jsonl"
+        if labels.exists():
+            return [json.loads(line)["label"] for line in labels.read_text().splitlines()]
     return [row.get("text") for row in rows]
 
 
-def read_set(corpus: Path, name: str, cache: Path, vocabulary: Vocabulary) -> list[Clip]:
+def read_set(
+    corpus: Path, name: str, cache: Path, vocabulary: Vocabulary, labels: Path | None = None
+) -> list[Clip]:
     pack = corpus / name
     rows = [json.loads(line) for line in pack.with_suffix(".jsonl").read_text().splitlines()]
     samples = decode(pack, cache)
     clips = []
-    for row, label in zip(rows, labels_of(pack, rows), strict=True):
+    for row, label in zip(rows, labels_of(pack, rows, labels), strict=True):
         start, count = round(row["start"] * RATE), round(row["seconds"] * RATE)
         tokens = vocabulary.tokens(label) if label else None
         clips.append(Clip(row["dataset"], samples[start : start + count], tokens))

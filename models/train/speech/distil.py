@@ -11,7 +11,6 @@ import argparse
 import copy
 import json
 import math
-import signal
 import time
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from .corpus import Clip, Vocabulary, read_set
 from .examples import Example, Examples, as_float
 from .hearing import Memory, Silence, hear
 from .network import Network
+from .stop import Stop
 
 SPEECH = [
     "train-librispeech",
@@ -54,6 +54,7 @@ def arguments_of() -> argparse.Namespace:
     add("--minutes", type=float, default=90.0, help="of training, all runs together")
     add("--tail", type=float, default=0.0, help="seconds of silence that the student gets")
     add("--window-padding", type=float, default=0.5, help="seconds of the teacher's silence")
+    add("--chunk", type=int, default=0, help="steps of a chunk, 20 ms each, in half of the batches")
     add("--stand-ins", type=int, default=32, help="that stand for the rest of the teacher's window")
     add("--seconds", type=float, default=40.0, help="of sound in a batch")
     add("--rate", type=float, default=1e-4, help="the learning rate's highest value")
@@ -131,14 +132,14 @@ class Distillation:
             return memory, self.teacher.speller.logits(hidden).float().log_softmax(1)
 
     def losses(
-        self, network: Network, examples: list[Example]
+        self, network: Network, examples: list[Example], chunk: int = 0
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Of the memory, as a share of its spread, and of the speller's guesses, in nats."""
         segments = [torch.from_numpy(e.samples) for e in examples]
         tokens, valid = text_batch(examples, self.end)
         taught, wanted = self.taught(segments, tokens, valid)
         with torch.autocast("cpu", torch.bfloat16):
-            memory = hear(network.listener, self.logmel, segments, self.bare)
+            memory = hear(network.listener, self.logmel, segments, self.bare, chunk)
             hidden = network.speller(tokens, memory.rows, memory.mask)[valid]
             guessed = network.speller.logits(hidden).float().log_softmax(1)
         divergence = (wanted.exp() * (wanted - guessed)).sum(1).mean()
@@ -159,7 +160,8 @@ class Distillation:
 
     def step(self, examples: list[Example]) -> tuple[float, float]:
         begun = time.monotonic()
-        memory, divergence = self.losses(self.student, examples)
+        chunk = self.arguments.chunk if self.steps % 2 else 0
+        memory, divergence = self.losses(self.student, examples, chunk)
         (memory + self.arguments.speller_weight * divergence).backward()
         for group in self.optimizer.param_groups:
             group["lr"] = group["highest"] * self.rate()
@@ -174,11 +176,14 @@ class Distillation:
         return memory.item(), divergence.item()
 
     @torch.no_grad()
-    def measure(self, batches: list[list[Example]]) -> tuple[float, float]:
-        losses = [self.losses(self.average, batch) for batch in batches]
-        return tuple(
-            sum(float(x) for x in part) / len(losses) for part in zip(*losses, strict=True)
-        )
+    def measure(self, batches: list[list[Example]]) -> dict[str, float]:
+        figures = {}
+        for mode, chunk in (("", 0), ("chunked ", self.arguments.chunk)):
+            if chunk or not mode:
+                losses = [self.losses(self.average, batch, chunk) for batch in batches]
+                memory, divergence = torch.tensor(losses).mean(0).tolist()
+                figures |= {mode + "memory": memory, mode + "divergence": divergence}
+        return {name: round(figure, 4) for name, figure in figures.items()}
 
     def save(self, path: Path) -> None:
         state = {
@@ -210,18 +215,6 @@ def held_out(arguments: argparse.Namespace, vocabulary: Vocabulary) -> list[list
     ]
     examples.sort(key=lambda e: len(e.samples))
     return [examples[n : n + 4] for n in range(0, len(examples), 4)]
-
-
-class Stop:
-    """Set by SIGTERM and SIGINT: the step in flight is finished, then all is saved."""
-
-    def __init__(self) -> None:
-        self.asked = False
-        for name in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(name, self.ask)
-
-    def ask(self, *_) -> None:
-        self.asked = True
 
 
 def train(run: Distillation, examples: Examples, watched, arguments: argparse.Namespace) -> None:

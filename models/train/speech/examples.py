@@ -38,7 +38,7 @@ class Examples:
     ) -> None:
         self.speech, self.noise = speech, noise
         self.vocabulary = vocabulary
-        self.random = np.random.default_rng(seed)
+        self.seed, self.random = seed, np.random.default_rng(seed)
         self.shares = Shares()
         self.invented = [vocabulary.tokens(text) for text in INVENTED]
 
@@ -128,6 +128,42 @@ class Examples:
         if len(samples) < SHORTEST * RATE:
             return self.draw()
         return Example(samples, example.tokens, example.ended)
+
+    # ---- Each clip once ----
+
+    def groups(self) -> list[list[int]]:
+        """Clips with a text, in any order: most alone, some to be joined."""
+        groups: list[list[int]] = []
+        room = 0.0
+        for number in self.random.permutation(len(self.speech)).tolist():
+            clip = self.speech[number]
+            if not clip.tokens or not SHORTEST < clip.seconds < LONGEST - 1:
+                continue
+            room -= clip.seconds + 1.5
+            if not groups or room < 0 or self.random.random() > 0.4:
+                groups.append([])
+                room = LONGEST - 1 - clip.seconds
+            groups[-1].append(number)
+        return groups
+
+    def of_group(self, group: list[int]) -> Example:
+        """The same for the same seed and group."""
+        self.random = np.random.default_rng([self.seed, *group])
+        if self.random.random() < self.shares.noise / 2:
+            return self.silent()
+        parts, tokens = [self.hiss(self.random.uniform(0, 0.4))], []
+        for number in group:
+            clip = self.speech[number]
+            pause = self.hiss(self.random.uniform(0.05, 1.0))
+            parts += [as_float(clip.samples), pause]
+            tokens += clip.tokens
+        samples = np.concatenate(parts if self.random.random() < 0.5 else parts[:-1])
+        if self.random.random() < self.shares.noisy:
+            samples = self.with_noise(samples)
+        samples = samples[: round(LONGEST * RATE)].clip(-1, 1).astype(np.float32)
+        return Example(samples, self.vocabulary.prompt + tokens, True)
+
+    # ---- Batches ----
 
     def batches(self, seconds: float, pool: int):
         """Endless: of `pool` examples those of like length together, `seconds` of sound each."""

@@ -53,10 +53,20 @@ def rows_of(frames: int, stand_ins: int, positions: int) -> tuple[list, list, li
     )
 
 
+def chunks(steps: int, chunk: int) -> torch.Tensor:
+    """[steps, steps], to be added to scores: each step sees its own chunk and those before it."""
+    number = torch.arange(steps) // chunk
+    return torch.zeros(steps, steps).masked_fill(number[None, :] > number[:, None], -math.inf)
+
+
 def hear(
-    listener: Listener, logmel: LogMel, segments: list[torch.Tensor], silence: Silence
+    listener: Listener,
+    logmel: LogMel,
+    segments: list[torch.Tensor],
+    silence: Silence,
+    chunk: int = 0,
 ) -> Memory:
-    """Segments [samples] each, of any lengths."""
+    """Segments [samples] each, of any lengths; in chunk mode if `chunk` is not 0: so many steps."""
     seconds = max(silence.seconds, LEAST_SECONDS) if silence.stand_ins else silence.seconds
     features = [features_of(logmel, samples, round(seconds * RATE)) for samples in segments]
     frames = torch.tensor([len(rows) for rows in features])
@@ -71,6 +81,7 @@ def hear(
     )
     x = embedded.gather(1, step[:, :, None].expand(-1, -1, embedded.shape[2]))
     mask = bonus[:, None, None].to(x.dtype)
-    heard = listener.transform(x + listener.positions[position].to(x.dtype), mask)
+    seen = mask + chunks(x.shape[1], chunk).to(x.dtype) if chunk else mask
+    heard = listener.transform(x + listener.positions[position].to(x.dtype), seen)
     spoken = torch.tensor([len(samples) // STEP for samples in segments])
     return Memory(heard, mask, spoken)

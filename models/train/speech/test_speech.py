@@ -5,14 +5,19 @@ import tempfile
 import unittest
 from pathlib import Path
 
+import gguf
 import numpy as np
 import torch
 from voice.sounds import HOP, LogMel
 
-from . import whisper
+from . import model_file, whisper
 from .checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from .examples import Example
 from .hearing import Silence, hear
 from .network import Network, Shape
+from .recurrent import RecurrentSpeller, State, begin_with, write
+from .remembered import Store, batch_of, remember
+from .spell import distance
 
 SHAPE = Shape(
     mels=80,
@@ -122,9 +127,144 @@ class HearingTest(unittest.TestCase):
         # The last step of the window alone knows where it ends.
         torch.testing.assert_close(sampled.rows[0, :50], window[0, :50], atol=1e-3, rtol=1e-3)
 
+    def test_chunks_hear_what_was_before(self) -> None:
+        long, chunk = noise(160), 16
+        whole = self.heard_in_chunks(long, chunk)
+        begin = self.heard_in_chunks(long[: 70 * HOP], chunk)
+        # The convolutions look one frame ahead.
+        torch.testing.assert_close(begin[:32], whole[:32], atol=1e-3, rtol=1e-3)
+        full = self.heard([long], Silence(0)).rows[0]
+        self.assertGreater((whole[:32] - full[:32]).abs().max(), 0.02)
+        torch.testing.assert_close(self.heard_in_chunks(long, 80), full)
+
+    @torch.no_grad()
+    def heard_in_chunks(self, samples: torch.Tensor, chunk: int) -> torch.Tensor:
+        return hear(self.listener, self.logmel, [samples], Silence(0), chunk).rows[0]
+
     def test_steps_of_speech(self) -> None:
         memory = self.heard([noise(41), noise(100)], Silence(0.3))
         self.assertEqual(memory.spoken.tolist(), [20, 50])
+
+
+def recurrent() -> RecurrentSpeller:
+    torch.manual_seed(2)
+    return begin_with(network().speller, SHAPE.heads, [0, 1]).eval()
+
+
+class RecurrentTest(unittest.TestCase):
+    def setUp(self) -> None:
+        self.speller = recurrent()
+        self.memory = torch.randn(3, 30, SHAPE.width, generator=torch.Generator().manual_seed(3))
+        self.mask = torch.zeros(3, 1, 1, 30)
+
+    @torch.no_grad()
+    def test_token_by_token_is_all_at_once(self) -> None:
+        tokens = torch.tensor([[1, 2, 3, 4], [5, 6, 7, 8], [9, 9, 9, 9]])
+        whole = self.speller(tokens, self.memory, self.mask)
+        state = State([None] * len(self.speller.layers))
+        steps = [
+            self.speller(tokens[:, n : n + 1], self.memory, self.mask, state) for n in range(4)
+        ]
+        torch.testing.assert_close(torch.cat(steps, 1), whole, atol=1e-4, rtol=1e-4)
+
+    def test_begins_with_the_transformer(self) -> None:
+        layer, theirs = self.speller.layers[1], network().speller.layers[1]
+        torch.testing.assert_close(layer.attention.key.weight, theirs.attention.key.weight)
+        torch.testing.assert_close(layer.mlp.up.weight, theirs.mlp.up.weight)
+
+    def test_writes_to_the_end(self) -> None:
+        end, likely = 7, 9
+        with torch.no_grad():
+            self.speller.bias[likely] = 1000
+        texts = write(self.speller, self.memory, self.mask, [1, 2], end, 5)
+        self.assertEqual(texts, [[likely] * 5] * 3)
+        with torch.no_grad():
+            self.speller.bias[end] = 2000
+        self.assertEqual(write(self.speller, self.memory, self.mask, [1, 2], end, 5), [[]] * 3)
+
+    def test_distance(self) -> None:
+        self.assertEqual(distance([1, 2, 3], [1, 2, 3]), 0)
+        self.assertEqual(distance([1, 2, 3], [2, 3, 4, 5]), 3)
+        self.assertEqual(distance([], [4]), 1)
+
+
+class RememberedTest(unittest.TestCase):
+    """What comes back from disk is what the teacher heard and said."""
+
+    def examples(self) -> list[Example]:
+        return [
+            Example(noise(100).numpy(), [1, 2, 3, 4, 5], True),
+            Example(noise(41).numpy(), [1, 2, 3], True),
+        ]
+
+    @torch.no_grad()
+    def test_there_and_back(self) -> None:
+        teacher, logmel, silence = network(), LogMel(), Silence(0.2, 4)
+        with tempfile.TemporaryDirectory() as folder:
+            store = Store(Path(folder), SHAPE.width)
+            remember(store, teacher, logmel, self.examples()[:1], silence)
+            again = Store(Path(folder), SHAPE.width)
+            remember(again, teacher, logmel, self.examples()[1:], silence)
+            store.open()
+            batch = batch_of([store[0], store[1]], silence.stand_ins, 3, 7)
+        segments = [torch.from_numpy(e.samples) for e in self.examples()]
+        heard = hear(teacher.listener, logmel, segments, silence)
+        there = torch.isfinite(heard.mask[:, 0, 0])
+        torch.testing.assert_close(batch.memory[there], heard.rows[there], atol=1e-2, rtol=1e-2)
+        torch.testing.assert_close(batch.mask, heard.mask, atol=1e-3, rtol=1e-3)
+        self.assertEqual(
+            batch.wanted.tolist(), [[-100, -100, 4, 5, 7], [-100, -100, 7, -100, -100]]
+        )
+        said = teacher.speller(batch.tokens, heard.rows, heard.mask)[batch.valid]
+        torch.testing.assert_close(batch.taught, said, atol=1e-2, rtol=1e-2)
+
+
+class ModelFileTest(unittest.TestCase):
+    def base(self, path: Path) -> None:
+        """A model file with all that is looked at."""
+        writer = gguf.GGUFWriter(path, "hearken-las")
+        writer.add_name("base")
+        writer.add_string("hearken.speller.kind", "transformer")
+        writer.add_uint32("hearken.speller.layers", 6)
+        writer.add_uint32("hearken.speller.heads", 8)
+        writer.add_array("hearken.speller.start", [1, 2])
+        writer.add_array("hearken.speller.alignment_heads", [3, 17, 34])
+        writer.add_tensor("listener.norm.weight", np.ones(64, np.float32))
+        writer.add_tensor("speller.norm.weight", np.zeros(64, np.float32))
+        writer.write_header_to_file()
+        writer.write_kv_data_to_file()
+        writer.write_tensors_to_file()
+        writer.close()
+
+    def test_export(self) -> None:
+        speller = recurrent()
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            self.base(folder / "base.gguf")
+            torch.save({"average": speller.state_dict(), "layers": [2, 4]}, folder / "last.pt")
+            model_file.export(folder, folder / "base.gguf", folder / "out.gguf", "small", "test")
+            reader = gguf.GGUFReader(folder / "out.gguf")
+            keys = {key: field.contents() for key, field in reader.fields.items()}
+            tensors = {
+                t.name: gguf.quants.dequantize(t.data, t.tensor_type) for t in reader.tensors
+            }
+        self.assertEqual(keys["general.name"], "small")
+        self.assertEqual(keys["hearken.speller.kind"], "lstm")
+        self.assertEqual(keys["hearken.speller.layers"], 2)
+        self.assertEqual(keys["hearken.speller.start"], [1, 2])
+        self.assertEqual(keys["hearken.speller.alignment_heads"], [1, 10])
+        self.assertTrue((tensors["listener.norm.weight"] == 1).all())
+        expected = {
+            "speller.norm.weight": speller.norm.weight,
+            "speller.bias": speller.bias,
+            "speller.layer.1.lstm_hidden.weight": speller.layers[1].lstm.weight_hh_l0,
+            "speller.layer.0.attention_query.bias": speller.layers[0].attention.query.bias,
+            "speller.layer.1.mlp_norm.bias": speller.layers[1].mlp_norm.bias,
+            "speller.layer.0.mlp_down.weight": speller.layers[0].mlp.down.weight,
+        }
+        for tensor, values in expected.items():
+            np.testing.assert_allclose(tensors[tensor], values.detach(), atol=0.02)
+        self.assertNotIn("speller.embedding.weight", tensors)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: MIT
+"""A model file with a recurrent speller, and all else from another model file.
+
+usage: python -m speech.model_file RUN MODEL OUT [--name NAME] [--description TEXT]
+
+RUN is a folder of speech.spell; MODEL has the listener and the vocabulary that it was trained with.
+"""
+
+import argparse
+from pathlib import Path
+
+import gguf
+import numpy as np
+import torch
+from gguf import GGMLQuantizationType as Type
+
+# Of the transformer, or set here.
+REPLACED = (
+    "general.architecture",
+    "general.name",
+    "general.description",
+    "hearken.speller.kind",
+    "hearken.speller.layers",
+    "hearken.speller.positions",
+    "hearken.speller.alignment_heads",
+)
+LSTM = {"ih": "input", "hh": "hidden"}
+ATTENTION = ("query", "key", "value", "out")
+
+
+def name_of(weight: str) -> str | None:
+    """PyTorch's name -> that in the file; None: it is not stored."""
+    parts = weight.split(".")
+    if parts[0] == "embedding":
+        return None
+    if parts[0] != "layers":
+        return f"speller.{weight}"
+    layer, kind = f"speller.layer.{parts[1]}.", parts[-1]
+    if parts[2] == "lstm":
+        kind, side, _ = parts[3].split("_")
+        return f"{layer}lstm_{LSTM[side]}.{kind}"
+    if parts[2] in ("attention", "mlp"):
+        return f"{layer}{parts[2]}_{parts[3]}.{kind}"
+    return f"{layer}{parts[2]}.{kind}"
+
+
+def is_kept(tensor: str) -> bool:
+    return not tensor.startswith(("speller.layer.", "speller.positions", "speller.norm."))
+
+
+def heads_that_follow(reader: gguf.GGUFReader, layers: list[int]) -> list[int]:
+    """Those of the transformer's layers that the recurrent ones began with."""
+    heads = reader.fields["hearken.speller.heads"].contents()
+    theirs = reader.fields["hearken.speller.alignment_heads"].contents()
+    return [
+        ours * heads + head % heads
+        for ours, layer in enumerate(layers)
+        for head in theirs
+        if head // heads == layer
+    ]
+
+
+def copy_keys(reader: gguf.GGUFReader, writer: gguf.GGUFWriter) -> None:
+    for key, entry in reader.fields.items():
+        if key in REPLACED or key.startswith("GGUF."):
+            continue
+        kind = entry.types[0]
+        if kind == gguf.GGUFValueType.ARRAY:
+            writer.add_key_value(key, entry.contents(), kind, entry.types[-1])
+        else:
+            writer.add_key_value(key, entry.contents(), kind)
+
+
+def export(run: Path, model: Path, out: Path, name: str, description: str) -> None:
+    state = torch.load(run / "last.pt", weights_only=True)
+    weights, layers = state["average"], state["layers"]
+    reader = gguf.GGUFReader(model)
+    unfinished = out.with_suffix(".part")
+    writer = gguf.GGUFWriter(unfinished, "hearken-las")
+    writer.add_name(name)
+    writer.add_description(description)
+    copy_keys(reader, writer)
+    writer.add_string("hearken.speller.kind", "lstm")
+    writer.add_uint32("hearken.speller.layers", len(layers))
+    follow = heads_that_follow(reader, layers)
+    if follow:
+        writer.add_key_value(
+            "hearken.speller.alignment_heads",
+            follow,
+            gguf.GGUFValueType.ARRAY,
+            gguf.GGUFValueType.UINT32,
+        )
+    for tensor in reader.tensors:
+        if is_kept(tensor.name):
+            writer.add_tensor(tensor.name, tensor.data, raw_dtype=tensor.tensor_type)
+    for ours, values in weights.items():
+        theirs, array = name_of(ours), values.float().numpy()
+        if theirs and array.ndim == 2:
+            writer.add_tensor(theirs, gguf.quants.quantize(array, Type.Q8_0), raw_dtype=Type.Q8_0)
+        elif theirs:
+            writer.add_tensor(theirs, np.ascontiguousarray(array))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    unfinished.replace(out)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="speech.model_file", description=__doc__.split("\n")[0])
+    for name in ("run", "model", "out"):
+        parser.add_argument(name, type=Path)
+    parser.add_argument("--name", default="hearken-en-small")
+    parser.add_argument("--description", default="Whisper base's listener, a recurrent speller")
+    arguments = parser.parse_args()
+    export(arguments.run, arguments.model, arguments.out, arguments.name, arguments.description)
+
+
+if __name__ == "__main__":
+    main()
