@@ -95,7 +95,8 @@ include_kernels  := -Iinclude
 include_parity   := -Iinclude -Ifrontend -Iplugins -Imodels -DHEARKEN_SOURCE_ROOT='"$(CURDIR)"'
 
 # Of the network's files, those that know the front end.
-take_sound := $(addprefix models/,model.c recognizer.c segmenter.c stream.c stream_options.c)
+take_sound := $(addprefix models/,ear.c model.c recognizer.c segmenter.c stream.c \
+	stream_options.c)
 
 include_for = $(strip $(or \
 	$(if $(filter $(take_sound),$(1)),$(include_models) -Ifrontend),\

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "recognizer.h"
 
+#include "ear.h"
 #include "guards.h"
 #include "language.h"
 #include "limits.h"
@@ -16,10 +17,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* Seconds of silence behind a segment that goes on, in the middle of a word more often than not:
- * with less of it the first words are believed later (docs/streaming.md). */
-#define GLANCE_PADDING 1.0
 
 /* Of the threshold for final texts, for the first text of a segment. */
 #define FIRST_GLANCE_SHARE 0.67f
@@ -38,11 +35,6 @@
 
 /* Beyond this temperature a text is too much of chance for others to follow on it. */
 #define SOBER_TEMPERATURE 0.5f
-/* What the listener gives: the memory, and which of its steps stand for more. */
-struct heard {
-    struct hearken_matrix memory;
-    struct hearken_stand_ins stand_ins;
-};
 
 /* What a text is for. */
 enum occasion { FINAL, GLANCE, FIRST_GLANCE };
@@ -53,12 +45,9 @@ struct recognizer {
     struct hearken_stream_options options;
     const struct custom_words *words; /* or NULL */
     struct pass pass;
-    struct listener *listener;
+    struct ear *ear;
     struct speller *speller;
-    struct logmel_stream *logmel; /* of the segment that is glanced at */
-    float *features;              /* [max frames, mels] */
-    size_t glanced;               /* frames of it that are in `features`, for chunk mode */
-    uint32_t glanced_steps;       /* of the memory at the last glance */
+    uint32_t glanced_steps; /* of the memory at the last glance */
     struct opening *opening;
     struct masks masks;
     struct timestamps *timestamps; /* NULL: none are asked for */
@@ -83,17 +72,13 @@ static int read_rules(struct recognizer *r, struct hearken_error *error)
 
 static int allocate(struct recognizer *r)
 {
-    const struct network *network = r->network;
-    size_t frames = listener_max_frames(network);
-    int result;
-    r->features = malloc(frames * network->parameters.features.mels * sizeof(*r->features));
-    if (!r->features)
-        return -ENOMEM;
-    if ((result = logmel_stream_create(r->model->logmel, &r->logmel)) < 0 ||
-        (result = listener_create(network, &r->listener)) < 0)
+    const struct hearken_stream_options *o = &r->options;
+    double padding =
+        o->padding < 0 ? (double)r->network->parameters.listener.padding : (double)o->padding;
+    int result = ear_create(r->model, o->exact ? WINDOW_SECONDS : padding, &r->ear);
+    if (result < 0)
         return result;
-    return speller_create(network, r->options.beam_width + (r->words ? LANE_WIDTH : 0),
-                          &r->speller);
+    return speller_create(r->network, o->beam_width + (r->words ? LANE_WIDTH : 0), &r->speller);
 }
 
 int recognizer_create(struct hearken_model *model, const struct hearken_stream_options *options,
@@ -107,8 +92,6 @@ int recognizer_create(struct hearken_model *model, const struct hearken_stream_o
     r->model = model;
     r->network = model->network;
     r->options = *options;
-    if (options->padding < 0)
-        r->options.padding = r->network->parameters.listener.padding;
     r->words = words;
     r->pass = (struct pass){.kernels = compute->kernels, .cancelled = cancelled};
     int result = compute->plugin->queue_create(compute->backend, &r->pass.queue);
@@ -132,14 +115,12 @@ void recognizer_destroy(struct recognizer *recognizer)
         return;
     struct pass *pass = &recognizer->pass;
     pass_release(pass, &recognizer->ctc);
-    listener_destroy(recognizer->listener, pass);
+    ear_destroy(recognizer->ear, pass);
     speller_destroy(recognizer->speller, pass);
     recognizer->network->compute->plugin->queue_destroy(pass->queue);
     timestamps_destroy(recognizer->timestamps);
     masks_finish(&recognizer->masks, recognizer->network);
     opening_destroy(recognizer->opening);
-    logmel_stream_destroy(recognizer->logmel);
-    free(recognizer->features);
     free(recognizer->ctc_scores);
     free(recognizer);
 }
@@ -147,7 +128,7 @@ void recognizer_destroy(struct recognizer *recognizer)
 size_t recognizer_max_samples(const struct recognizer *recognizer)
 {
     size_t wanted = (size_t)((double)recognizer->options.segment_seconds * HEARKEN_RATE);
-    size_t most = (size_t)listener_max_frames(recognizer->network) * LOGMEL_HOP;
+    size_t most = ear_max_samples(recognizer->ear);
     return wanted < most ? wanted : most;
 }
 
@@ -155,56 +136,6 @@ double recognizer_step_seconds(const struct recognizer *recognizer)
 {
     const struct listener_parameters *p = &recognizer->network->parameters.listener;
     return 2.0 * p->pyramid * LOGMEL_HOP / HEARKEN_RATE;
-}
-
-/* ---- Features ---- */
-
-/*
- * Zeros behind `count` samples: a network trained on fixed windows hears the end only in silence.
- * What is not there in full is heard as stand-ins, which need a little of it as well. One without a
- * window gets what it was trained with, whatever is asked for.
- */
-static size_t padding_for(const struct recognizer *r, size_t count, double seconds)
-{
-    size_t least = LISTENER_SILENCE * LOGMEL_HOP, wanted = (size_t)(seconds * HEARKEN_RATE);
-    if (r->network->parameters.features.window == 0)
-        wanted = (size_t)((double)r->network->parameters.listener.padding * HEARKEN_RATE);
-    if (listener_wants_window(r->network) && wanted < least)
-        wanted = least;
-    size_t most = (size_t)listener_max_frames(r->network) * LOGMEL_HOP;
-    size_t room = count < most ? most - count : 0;
-    return wanted < room ? wanted : room;
-}
-
-static void scale(const struct recognizer *r, float *features, size_t frames)
-{
-    const struct feature_parameters *f = &r->network->parameters.features;
-    size_t count = frames * f->mels;
-    if (f->below_maximum > 0)
-        logmel_scale_below_maximum(features, count, f->below_maximum, f->shift, f->scale);
-    else
-        logmel_scale_fixed(features, count, f->floor, f->shift, f->scale);
-}
-
-static uint32_t compute_features(struct recognizer *r, const float *samples, size_t count)
-{
-    double seconds = r->options.exact ? WINDOW_SECONDS : (double)r->options.padding;
-    size_t padding = padding_for(r, count, seconds);
-    size_t frames = logmel_frames(count + padding);
-    logmel_compute(r->model->logmel, samples, count, padding, r->features);
-    scale(r, r->features, frames);
-    return (uint32_t)frames;
-}
-
-/* Features [frames, mels] behind which nobody speaks → memory */
-static struct heard hear(struct recognizer *r, uint32_t frames)
-{
-    struct heard heard = {0};
-    heard.memory =
-        listener_wants_window(r->network)
-            ? listener_hear_window(r->listener, &r->pass, r->features, frames, &heard.stand_ins)
-            : listener_hear(r->listener, &r->pass, r->features, frames);
-    return heard;
 }
 
 /* ---- From memory to tokens ---- */
@@ -506,8 +437,7 @@ int recognizer_recognise(struct recognizer *recognizer, const float *samples, si
     *transcript = (struct transcript){0};
     if (count == 0 || (guess->forced == 0 && segment_is_silent(samples, count)))
         return take_silence(r, transcript);
-    uint32_t frames = compute_features(r, samples, count);
-    struct heard heard = hear(r, frames);
+    struct heard heard = ear_hear(r->ear, &r->pass, samples, count);
     speller_forget(r->speller);
     search_final(r, heard, count, guess, &transcript->search);
     if (guess->forced == 0)
@@ -533,8 +463,7 @@ void recognizer_remember(struct recognizer *recognizer, const struct transcript 
 
 bool recognizer_hears_chunks(const struct recognizer *recognizer)
 {
-    const struct parameters *p = &recognizer->network->parameters;
-    return p->listener.chunk > 0 && p->features.below_maximum <= 0;
+    return ear_hears_chunks(recognizer->ear);
 }
 
 bool recognizer_follows_sound(const struct recognizer *recognizer)
@@ -544,40 +473,9 @@ bool recognizer_follows_sound(const struct recognizer *recognizer)
 
 void recognizer_begin(struct recognizer *recognizer)
 {
-    logmel_stream_restart(recognizer->logmel);
-    listener_begin_chunks(recognizer->listener, recognizer->network->parameters.listener.chunk);
+    ear_begin(recognizer->ear);
     speller_forget(recognizer->speller);
-    recognizer->glanced = 0;
     recognizer->glanced_steps = 0;
-}
-
-static int feed(struct recognizer *r, const float *samples, size_t count)
-{
-    size_t fed = logmel_stream_samples(r->logmel);
-    return logmel_stream_feed(r->logmel, samples + fed, count - fed);
-}
-
-/* Only what is new goes through features and listener. */
-static struct heard hear_more(struct recognizer *r)
-{
-    size_t frames = logmel_stream_frames(r->logmel);
-    float *to = r->features + r->glanced * r->network->parameters.features.mels;
-    logmel_stream_read(r->logmel, r->glanced, frames, to);
-    scale(r, to, frames - r->glanced);
-    r->glanced = frames;
-    return (struct heard){.memory = listener_hear_chunks(r->listener, &r->pass, r->features,
-                                                         (uint32_t)frames, false)};
-}
-
-/* Everything goes through the listener again; what is known of the features is only scaled anew. */
-static struct heard hear_again(struct recognizer *r, size_t count)
-{
-    size_t padding = padding_for(r, count, GLANCE_PADDING);
-    size_t frames = logmel_frames(count + padding);
-    logmel_stream_peek(r->logmel, padding, 0, frames, r->features);
-    scale(r, r->features, frames);
-    speller_forget(r->speller);
-    return hear(r, (uint32_t)frames);
 }
 
 int recognizer_glance(struct recognizer *recognizer, const float *samples, size_t count,
@@ -585,13 +483,15 @@ int recognizer_glance(struct recognizer *recognizer, const float *samples, size_
 {
     struct recognizer *r = recognizer;
     *transcript = (struct transcript){0};
-    int result = feed(r, samples, count);
+    struct heard heard;
+    int result = ear_glance(r->ear, &r->pass, samples, count, &heard);
     if (result < 0)
         return result;
     bool more = recognizer_hears_chunks(r);
+    if (!more)
+        speller_forget(r->speller);
     double seconds = (double)count / HEARKEN_RATE;
     enum occasion occasion = guess->count > 0 ? GLANCE : FIRST_GLANCE;
-    struct heard heard = more ? hear_more(r) : hear_again(r, count);
     uint32_t steps = heard.memory.rows;
     if (r->pass.error < 0)
         return r->pass.error;
