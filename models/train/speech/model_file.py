@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A model file with a recurrent speller, and all else from another model file.
 
-usage: python -m speech.model_file RUN MODEL OUT [--name NAME] [--description TEXT]
+usage: python -m speech.model_file RUN MODEL OUT [--listener TYPE] [--speller TYPE]
 
 RUN is a folder of speech.spell; MODEL has the listener and the vocabulary that it was trained with.
 """
@@ -24,6 +24,7 @@ REPLACED = (
     "hearken.speller.positions",
     "hearken.speller.alignment_heads",
 )
+TYPES = {"q8_0": Type.Q8_0, "q5_0": Type.Q5_0}
 LSTM = {"ih": "input", "hh": "hidden"}
 ATTENTION = ("query", "key", "value", "out")
 
@@ -71,7 +72,28 @@ def copy_keys(reader: gguf.GGUFReader, writer: gguf.GGUFWriter) -> None:
             writer.add_key_value(key, entry.contents(), kind)
 
 
-def export(run: Path, model: Path, out: Path, name: str, description: str) -> None:
+def add_matrix(writer: gguf.GGUFWriter, name: str, values: np.ndarray, kind: Type) -> None:
+    writer.add_tensor(name, gguf.quants.quantize(values, kind), raw_dtype=kind)
+
+
+def copy_tensor(writer: gguf.GGUFWriter, tensor: gguf.ReaderTensor, kind: Type) -> None:
+    """As it is, but for the listener's large matrices."""
+    if tensor.name.startswith("listener.block.") and tensor.tensor_type == Type.Q8_0 != kind:
+        values = gguf.quants.dequantize(tensor.data, tensor.tensor_type)
+        add_matrix(writer, tensor.name, values, kind)
+    else:
+        writer.add_tensor(tensor.name, tensor.data, raw_dtype=tensor.tensor_type)
+
+
+def export(
+    run: Path,
+    model: Path,
+    out: Path,
+    name: str = "hearken-en-small",
+    description: str = "OpenAI Whisper base's listener with a recurrent speller",
+    listener: Type = Type.Q8_0,
+    speller: Type = Type.Q8_0,
+) -> None:
     state = torch.load(run / "last.pt", weights_only=True)
     weights, layers = state["average"], state["layers"]
     reader = gguf.GGUFReader(model)
@@ -92,11 +114,11 @@ def export(run: Path, model: Path, out: Path, name: str, description: str) -> No
         )
     for tensor in reader.tensors:
         if is_kept(tensor.name):
-            writer.add_tensor(tensor.name, tensor.data, raw_dtype=tensor.tensor_type)
+            copy_tensor(writer, tensor, listener)
     for ours, values in weights.items():
         theirs, array = name_of(ours), values.float().numpy()
         if theirs and array.ndim == 2:
-            writer.add_tensor(theirs, gguf.quants.quantize(array, Type.Q8_0), raw_dtype=Type.Q8_0)
+            add_matrix(writer, theirs, array, speller)
         elif theirs:
             writer.add_tensor(theirs, np.ascontiguousarray(array))
     writer.write_header_to_file()
@@ -110,10 +132,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="speech.model_file", description=__doc__.split("\n")[0])
     for name in ("run", "model", "out"):
         parser.add_argument(name, type=Path)
-    parser.add_argument("--name", default="hearken-en-small")
-    parser.add_argument("--description", default="Whisper base's listener, a recurrent speller")
+    for part in ("listener", "speller"):
+        parser.add_argument(f"--{part}", choices=TYPES, default="q8_0", help="of its matrices")
     arguments = parser.parse_args()
-    export(arguments.run, arguments.model, arguments.out, arguments.name, arguments.description)
+    export(
+        arguments.run,
+        arguments.model,
+        arguments.out,
+        listener=TYPES[arguments.listener],
+        speller=TYPES[arguments.speller],
+    )
 
 
 if __name__ == "__main__":

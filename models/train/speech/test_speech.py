@@ -242,7 +242,7 @@ class ModelFileTest(unittest.TestCase):
             folder = Path(name)
             self.base(folder / "base.gguf")
             torch.save({"average": speller.state_dict(), "layers": [2, 4]}, folder / "last.pt")
-            model_file.export(folder, folder / "base.gguf", folder / "out.gguf", "small", "test")
+            model_file.export(folder, folder / "base.gguf", folder / "out.gguf", "small")
             reader = gguf.GGUFReader(folder / "out.gguf")
             keys = {key: field.contents() for key, field in reader.fields.items()}
             tensors = {
