@@ -171,7 +171,7 @@ $(BUILD)/lib/libhearken.so.$(VERSION): $(call objects,$(library_sources))
 
 # Plugins: one shared object for each folder that has a plugin.c
 # (plugins/cpu/ stands on the reference's buffers, checks and copying kernels).
-sources_cpu := $(patsubst %,plugins/reference/%.c,check embed queue search sums tensor)
+sources_cpu := $(patsubst %,plugins/reference/%.c,check copy embed queue search sums tensor)
 
 # plugins/opencl/ takes its checks from there too, and has its kernels built in. Drivers have threads
 # of their own and cannot be unloaded, so neither is the plugin.

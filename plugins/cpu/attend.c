@@ -3,8 +3,6 @@
 #include "cpu.h"
 #include "pool.h"
 
-#include <string.h>
-
 enum {
     PART_PRODUCTS = 256 * 1024, /* multiplications that are worth another thread */
     PARTS_PER_THREAD = 2,
@@ -20,11 +18,6 @@ struct heads {
     attention_kernel *run;
     size_t heads, queries, step, pieces;
 };
-
-static size_t divide_up(size_t count, size_t by)
-{
-    return (count + by - 1) / by;
-}
 
 static struct attention head_of(const struct hearken_self_attend *arguments, size_t sequence,
                                 size_t head)
@@ -89,20 +82,6 @@ static int run_heads(struct hearken_queue *queue, struct heads *heads, size_t se
     return error;
 }
 
-/* The new keys and values of one sequence go behind those that its cache holds. */
-static void append(const struct hearken_self_attend *arguments, size_t sequence, size_t positions)
-{
-    const size_t width = arguments->out.columns;
-
-    for (size_t row = 0; row < positions; row++) {
-        const float *qkv = matrix_row(&arguments->qkv, sequence * positions + row);
-        const size_t at = (arguments->past + row) * width;
-        memcpy(matrix_row(&arguments->keys, sequence) + at, qkv + width, width * sizeof(float));
-        memcpy(matrix_row(&arguments->values, sequence) + at, qkv + 2 * width,
-               width * sizeof(float));
-    }
-}
-
 int cpu_self_attend(struct hearken_queue *queue, const struct hearken_self_attend *arguments)
 {
     int error = check_self_attend(queue, arguments);
@@ -117,8 +96,7 @@ int cpu_self_attend(struct hearken_queue *queue, const struct hearken_self_atten
         .queries = positions,
     };
     if (arguments->keys.buffer)
-        for (size_t sequence = 0; sequence < arguments->sequences; sequence++)
-            append(arguments, sequence, positions);
+        append_to_caches(arguments);
     const double keys = (double)arguments->past + (double)positions;
     return run_heads(queue, &heads, arguments->sequences,
                      2.0 * keys * arguments->out.columns * arguments->sequences);

@@ -137,6 +137,12 @@ extern const struct instruction_set instruction_set_plain, instruction_set_avx2,
 extern const struct matrix_kernels blocks_avx2, blocks_avxvnni, blocks_avx512, blocks_vnni,
     blocks_amx, blocks_dotprod;
 
+/* `count` things in parts of `by`: how many parts. */
+static inline size_t divide_up(size_t count, size_t by)
+{
+    return (count + by - 1) / by;
+}
+
 /* ---- Backend and queue ---- */
 
 struct cpu_backend {

@@ -4,7 +4,6 @@
 #include "pool.h"
 
 #include <errno.h>
-#include <string.h>
 
 enum {
     PART_PRODUCTS = 512 * 1024, /* multiplications that are worth another thread */
@@ -18,11 +17,6 @@ struct cut {
     size_t parts, step;
     bool by_rows;
 };
-
-static size_t divide_up(size_t count, size_t by)
-{
-    return (count + by - 1) / by;
-}
 
 static struct cut cut_product(const struct product *product, size_t threads)
 {
@@ -98,22 +92,6 @@ int cpu_linear(struct hearken_queue *queue, const struct hearken_linear *argumen
  */
 
 enum { WINDOW_ELEMENTS = 1024 * 1024 };
-
-/* Input row t · stride + k - padding for every tap k, zeros where there is none. */
-static void fill_window(const struct hearken_convolve *arguments, size_t step, float *window)
-{
-    const size_t inputs = arguments->in.columns;
-
-    for (uint32_t tap = 0; tap < arguments->weight->weights.taps; tap++) {
-        const uint64_t padded = (uint64_t)step * arguments->stride + tap; /* row + padding */
-        float *to = window + tap * inputs;
-        if (padded < arguments->padding || padded - arguments->padding >= arguments->in.rows)
-            memset(to, 0, inputs * sizeof(float));
-        else
-            memcpy(to, matrix_row(&arguments->in, (size_t)(padded - arguments->padding)),
-                   inputs * sizeof(float));
-    }
-}
 
 /* The positions as a residual: expanded, where they are not single precision. */
 static int find_positions(struct hearken_queue *queue, const struct hearken_convolve *arguments,

@@ -95,20 +95,6 @@ int attend(struct hearken_queue *queue, const struct hearken_attend *arguments)
     return 0;
 }
 
-/* The new keys and values of one sequence go behind those that its cache holds. */
-static void append(const struct hearken_self_attend *arguments, size_t sequence, size_t positions)
-{
-    const size_t width = arguments->out.columns;
-
-    for (size_t row = 0; row < positions; row++) {
-        const float *qkv = matrix_row(&arguments->qkv, sequence * positions + row);
-        const size_t at = (arguments->past + row) * width;
-        memcpy(matrix_row(&arguments->keys, sequence) + at, qkv + width, width * sizeof(float));
-        memcpy(matrix_row(&arguments->values, sequence) + at, qkv + 2 * width,
-               width * sizeof(float));
-    }
-}
-
 /* How many positions position i sees: all, or up to the end of its chunk. */
 static size_t visible(size_t position, size_t total, size_t chunk)
 {
@@ -177,10 +163,9 @@ int self_attend(struct hearken_queue *queue, const struct hearken_self_attend *a
     float *scores = scratch(queue, SCRATCH_SCORES, arguments->past + positions);
     if (!scores)
         return -ENOMEM;
-    for (size_t sequence = 0; sequence < arguments->sequences && !error; sequence++) {
-        if (arguments->keys.buffer)
-            append(arguments, sequence, positions);
+    if (arguments->keys.buffer)
+        append_to_caches(arguments);
+    for (size_t sequence = 0; sequence < arguments->sequences && !error; sequence++)
         error = attend_sequence(queue, arguments, sequence, scores);
-    }
     return error;
 }

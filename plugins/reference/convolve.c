@@ -7,23 +7,6 @@
 #include "reference.h"
 
 #include <errno.h>
-#include <string.h>
-
-/* Input row t · stride + k - padding for every tap k, zeros where there is none. */
-static void fill_window(const struct hearken_convolve *arguments, uint32_t step, float *window)
-{
-    const size_t inputs = arguments->in.columns;
-
-    for (uint32_t tap = 0; tap < arguments->weight->weights.taps; tap++) {
-        const uint64_t padded = (uint64_t)step * arguments->stride + tap; /* row + padding */
-        float *to = window + tap * inputs;
-        if (padded < arguments->padding || padded - arguments->padding >= arguments->in.rows)
-            memset(to, 0, inputs * sizeof(float));
-        else
-            memcpy(to, matrix_row(&arguments->in, (size_t)(padded - arguments->padding)),
-                   inputs * sizeof(float));
-    }
-}
 
 static int add_positions(struct hearken_queue *queue, const struct hearken_convolve *arguments)
 {
@@ -57,7 +40,7 @@ int convolve(struct hearken_queue *queue, const struct hearken_convolve *argumen
     for (size_t first = 0; first < steps; first += block) {
         const size_t count = steps - first < block ? steps - first : block;
         for (size_t step = 0; step < count; step++)
-            fill_window(arguments, (uint32_t)(first + step), windows + step * width);
+            fill_window(arguments, first + step, windows + step * width);
         error = multiply(queue, &(struct product){
                                     .in = windows,
                                     .in_step = width,

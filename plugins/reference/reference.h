@@ -122,6 +122,15 @@ size_t multiply_block(const struct hearken_tensor *weight);
 /* 0 or -ENOMEM. */
 int multiply(struct hearken_queue *queue, const struct product *product);
 
+/* ---- Copies (copy.c), by checked arguments ---- */
+
+/* `window` [taps, inputs]: row t · stride + k - padding of `in` for every tap k of step t, zeros
+ * where there is none. */
+void fill_window(const struct hearken_convolve *arguments, size_t step, float *window);
+
+/* New keys and values of all sequences behind those that the caches hold. */
+void append_to_caches(const struct hearken_self_attend *arguments);
+
 /* ---- Kernels, each in the file of its name; `reorder` to `top_k` in search.c ---- */
 
 int linear(struct hearken_queue *queue, const struct hearken_linear *arguments);
