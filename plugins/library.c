@@ -49,6 +49,12 @@ static bool has_functions(const struct hearken_plugin *plugin)
            plugin->queue_create && plugin->queue_destroy && plugin->kernels;
 }
 
+/* One that a configuration can hold, and that does nothing to a terminal or a log. */
+static bool is_name(const char *name)
+{
+    return *name && name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-")] == 0;
+}
+
 /* Reads version and size before anything else: the rest may be laid out differently. */
 static bool check_plugin(struct plugin_library *library, const struct hearken_plugin *plugin)
 {
@@ -60,6 +66,8 @@ static bool check_plugin(struct plugin_library *library, const struct hearken_pl
                (unsigned)plugin->struct_size, sizeof(*plugin));
     else if (!has_functions(plugin))
         refuse(library, "its plugin struct lacks a name or a function");
+    else if (!is_name(plugin->name))
+        refuse(library, "its name is not of a-z, 0-9 and '-' alone");
     else if (plugin->kernels->struct_size != sizeof(*plugin->kernels))
         refuse(library, "its kernel table has %u bytes, expected %zu",
                (unsigned)plugin->kernels->struct_size, sizeof(*plugin->kernels));

@@ -204,6 +204,7 @@ static const struct {
     {"wrong_abi.so", "wrong_abi", "made for plugin ABI 7, expected 1"},
     {"wrong_size.so", "wrong_size", "its plugin struct has "},
     {"wrong_table_size.so", "wrong_table_size", "its kernel table has "},
+    {"bad_name.so", "bad_name", "its name is not of a-z, 0-9 and '-' alone"},
     {"no_symbol.so", "no_symbol", "not a plugin: it has no symbol 'hearken_plugin'"},
     {"unruly_probe.so", "unruly-probe", "rrrrrrrrrrrrrrrr"},
 };
