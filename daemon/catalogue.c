@@ -21,6 +21,9 @@ static int set_text(char **text, const char *value)
 static int read_entry(struct model_entry *entry, const char *name, const char *file,
                       struct hearken_error *error)
 {
+    char path[PATH_MAX];
+    if (hearken_find_model(file, path, sizeof(path)) != NULL)
+        file = path;
     if (set_text(&entry->name, name) < 0 || set_text(&entry->file, file) < 0)
         return hearken_fail(error, -ENOMEM, "out of memory");
     int status = model_facts_read(&entry->facts, file, error);
@@ -31,22 +34,14 @@ static int read_entry(struct model_entry *entry, const char *name, const char *f
     return 0;
 }
 
-static const char *default_file(const struct settings *settings, char path[PATH_MAX])
-{
-    if (*settings->model_file != '\0')
-        return settings->model_file;
-    return hearken_default_model(path, PATH_MAX) != NULL ? path : "";
-}
-
 int model_list_read(struct model_list *list, const struct settings *settings,
                     struct hearken_error *error)
 {
-    char path[PATH_MAX];
     *list =
         (struct model_list){.entries = calloc(1 + settings->model_count, sizeof(*list->entries))};
     if (list->entries == NULL)
         return hearken_fail(error, -ENOMEM, "out of memory");
-    int status = read_entry(&list->entries[list->count++], "", default_file(settings, path), error);
+    int status = read_entry(&list->entries[list->count++], "", settings->model_file, error);
     for (size_t i = 0; i < settings->model_count && status == 0; i++)
         status = read_entry(&list->entries[list->count++], settings->models[i].name,
                             settings->models[i].file, error);

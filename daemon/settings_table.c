@@ -14,7 +14,8 @@ const struct setting setting_table[] = {
         .offset = FIELD(model_file),
         .standard = "",
         .meaning = "the model installed with hearkend",
-        .help = "The model to recognise with, a GGUF file. A section [model NAME] with a file of "
+        .help = "The model to recognise with: a GGUF file, or the name of one that is installed, "
+                "hearken-en or hearken-en-small. A section [model NAME] with a file of "
                 "its own adds one that clients choose by that name.",
     },
     {

@@ -9,12 +9,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define TEXT(x)   #x
 #define NUMBER(x) TEXT(x)
 /* Beside the library's folder. */
-#define MODEL_FILE "share/hearken/hearken-en.gguf"
-#define VOICE_FILE "share/hearken/voice.gguf"
+#define FOLDER        "share/hearken/"
+#define DEFAULT_MODEL "hearken-en"
+#define VOICE_FILE    FOLDER "voice.gguf"
 
 const char *hearken_version(void)
 {
@@ -26,7 +28,7 @@ const char *hearken_version(void)
 static char *installed_file(const char *name, char *path, size_t size)
 {
     Dl_info info;
-    if (!dladdr((const void *)MODEL_FILE, &info) || !info.dli_fname)
+    if (!dladdr((const void *)VOICE_FILE, &info) || !info.dli_fname)
         return NULL;
     char *library = realpath(info.dli_fname, NULL);
     if (!library)
@@ -41,9 +43,22 @@ static char *installed_file(const char *name, char *path, size_t size)
     return length > 0 && (size_t)length < size ? path : NULL;
 }
 
-char *hearken_default_model(char *path, size_t size)
+static char *installed_model(const char *name, char *path, size_t size)
 {
-    return installed_file(MODEL_FILE, path, size);
+    char file[256];
+    int length = snprintf(file, sizeof(file), FOLDER "%s.gguf", name);
+    return length > 0 && (size_t)length < sizeof(file) ? installed_file(file, path, size) : NULL;
+}
+
+char *hearken_find_model(const char *name, char *path, size_t size)
+{
+    if (!name || !*name)
+        return installed_model(DEFAULT_MODEL, path, size);
+    if (!strchr(name, '/') && access(name, F_OK) < 0 && installed_model(name, path, size) &&
+        access(path, F_OK) == 0)
+        return path;
+    int length = snprintf(path, size, "%s", name);
+    return length >= 0 && (size_t)length < size ? path : NULL;
 }
 
 /* A string of the metadata as UTF-8, "" if it is absent; made with malloc. */

@@ -156,12 +156,10 @@ static int open_stream(struct listening *listening, struct hearken_error *error)
 static int open_model(struct listening *listening, struct hearken_error *error)
 {
     const struct live_local *options = listening->options;
-    char installed[PATH_MAX];
-    const char *file =
-        options->model ? options->model : hearken_default_model(installed, sizeof(installed));
-    if (!file)
-        return hearken_fail(error, -ENAMETOOLONG, "the installed model's path is too long");
-    return hearken_model_open(file, &options->backend, &listening->model, error);
+    char path[PATH_MAX];
+    if (!hearken_find_model(options->model, path, sizeof(path)))
+        return hearken_fail(error, -ENAMETOOLONG, "the model's path is too long");
+    return hearken_model_open(path, &options->backend, &listening->model, error);
 }
 
 int live_local_listen(const struct live_local *options, struct hearken_error *error)

@@ -27,14 +27,14 @@ struct local {
 int local_create(const char *model, const struct hearken_backend_options *options,
                  struct local **local, struct hearken_error *error)
 {
-    char installed[PATH_MAX];
+    char path[PATH_MAX];
     struct local *created = calloc(1, sizeof(*created));
     int result = -ENOMEM;
-    if (!created || (!model && !hearken_default_model(installed, sizeof(installed)))) {
+    if (!created || !hearken_find_model(model, path, sizeof(path))) {
         snprintf(error->message, sizeof(error->message), "%s", strerror(ENOMEM));
         goto free_created;
     }
-    result = hearken_model_open(model ? model : installed, options, &created->model, error);
+    result = hearken_model_open(path, options, &created->model, error);
     if (result < 0)
         goto free_created;
     pthread_mutex_init(&created->lock, NULL);

@@ -225,12 +225,12 @@ static int run_model(const struct command *command, int argc, char **argv)
     int count = options_parse(command, argc, argv, &options);
     if (count < 0)
         return options_exit_code(count);
-    char installed[PATH_MAX];
-    if (count == 0 && !hearken_default_model(installed, sizeof(installed))) {
+    char path[PATH_MAX];
+    if (!hearken_find_model(count == 0 ? NULL : argv[0], path, sizeof(path))) {
         message_error(NULL, strerror(ENAMETOOLONG));
         return EXIT_FAILED;
     }
-    return inspect(&options, count == 0 ? installed : argv[0]);
+    return inspect(&options, path);
 }
 
 const struct command model_command = {

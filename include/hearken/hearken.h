@@ -290,10 +290,12 @@ HEARKEN_API int hearken_model_open(const char *path, const struct hearken_backen
 HEARKEN_API void hearken_model_destroy(struct hearken_model *model);
 
 /*
- * The model that is installed with the library: ../share/hearken/hearken-en.gguf from its folder.
- * Returns `path`, or NULL if that does not fit into `size` bytes.
+ * The file that `name` stands for. NULL or "": the default model that is installed with the
+ * library, ../share/hearken/hearken-en.gguf from its folder. A bare NAME: NAME.gguf there, where
+ * there is one, and no file NAME here. Anything else is a path and stays as it is. Returns `path`,
+ * or NULL if that does not fit into `size` bytes.
  */
-HEARKEN_API char *hearken_default_model(char *path, size_t size);
+HEARKEN_API char *hearken_find_model(const char *name, char *path, size_t size);
 
 /* The codes of the languages that it writes, at least one; returns how many. */
 HEARKEN_API size_t hearken_model_languages(const struct hearken_model *model,

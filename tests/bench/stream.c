@@ -144,8 +144,7 @@ int main(int count, char **arguments)
     struct hearken_model *model = NULL;
     struct hearken_error error;
     char path[4096];
-    const char *file =
-        count > 1 && *arguments[1] ? arguments[1] : hearken_default_model(path, sizeof(path));
+    const char *file = hearken_find_model(count > 1 ? arguments[1] : NULL, path, sizeof(path));
     hearken_stream_options_init(&options);
     options.audio.type = HEARKEN_SAMPLE_S16;
     options.partial_seconds = 0.64f;

@@ -7,6 +7,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 void add_model_tests(void);
@@ -68,14 +69,46 @@ static void test_features_that_are_no_numbers(void)
 static void test_default_model(void)
 {
     char path[4096], exact[4096];
-    CU_ASSERT_PTR_EQUAL_FATAL(hearken_default_model(path, sizeof(path)), path);
+    CU_ASSERT_PTR_EQUAL_FATAL(hearken_find_model(NULL, path, sizeof(path)), path);
     CU_ASSERT_EQUAL(path[0], '/');
     CU_ASSERT_PTR_NOT_NULL(strstr(path, "/share/hearken/hearken-en.gguf"));
-    CU_ASSERT_PTR_NULL(hearken_default_model(exact, strlen(path)));
-    CU_ASSERT_PTR_NULL(hearken_default_model(exact, 0));
-    CU_ASSERT_PTR_EQUAL(hearken_default_model(exact, strlen(path) + 1), exact);
+    CU_ASSERT_PTR_NULL(hearken_find_model(NULL, exact, strlen(path)));
+    CU_ASSERT_PTR_NULL(hearken_find_model(NULL, exact, 0));
+    CU_ASSERT_PTR_EQUAL(hearken_find_model("", exact, strlen(path) + 1), exact);
     CU_ASSERT_STRING_EQUAL(exact, path);
     CU_ASSERT_STRING_EQUAL(hearken_version(), "0.1.0");
+}
+
+static void test_find_model(void)
+{
+    static const char *const paths[] = {"no-such-model", "no-such-model.gguf", "/", "./hearken-en",
+                                        "../share/hearken/hearken-en"};
+    char path[4096];
+    for (size_t i = 0; i < sizeof(paths) / sizeof(*paths); i++) {
+        CU_ASSERT_PTR_EQUAL(hearken_find_model(paths[i], path, sizeof(path)), path);
+        CU_ASSERT_STRING_EQUAL(path, paths[i]);
+        CU_ASSERT_PTR_NULL(hearken_find_model(paths[i], path, strlen(paths[i])));
+    }
+}
+
+/* What is here by that name comes first. */
+static void test_model_that_is_here(void)
+{
+    char installed[4096], path[4096], before[4096], folder[] = "/tmp/hearken-model-XXXXXX";
+    CU_ASSERT_PTR_NOT_NULL_FATAL(hearken_find_model(NULL, installed, sizeof(installed)));
+    if (access(installed, F_OK) == 0) {
+        CU_ASSERT_PTR_EQUAL(hearken_find_model("hearken-en", path, sizeof(path)), path);
+        CU_ASSERT_STRING_EQUAL(path, installed);
+    }
+    CU_ASSERT_PTR_NOT_NULL_FATAL(getcwd(before, sizeof(before)));
+    CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(folder));
+    CU_ASSERT_EQUAL_FATAL(chdir(folder), 0);
+    CU_ASSERT_EQUAL(mkdir("hearken-en", 0700), 0);
+    CU_ASSERT_PTR_EQUAL(hearken_find_model("hearken-en", path, sizeof(path)), path);
+    CU_ASSERT_STRING_EQUAL(path, "hearken-en");
+    CU_ASSERT_EQUAL(rmdir("hearken-en"), 0);
+    CU_ASSERT_EQUAL(chdir(before), 0);
+    CU_ASSERT_EQUAL(rmdir(folder), 0);
 }
 
 void add_model_tests(void)
@@ -85,4 +118,6 @@ void add_model_tests(void)
     CU_ADD_TEST(suite, test_names_that_are_no_text);
     CU_ADD_TEST(suite, test_features_that_are_no_numbers);
     CU_ADD_TEST(suite, test_default_model);
+    CU_ADD_TEST(suite, test_find_model);
+    CU_ADD_TEST(suite, test_model_that_is_here);
 }

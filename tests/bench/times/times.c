@@ -176,7 +176,7 @@ int main(int count, char **arguments)
         return 2;
     }
     const char *path =
-        count > 2 ? arguments[2] : hearken_default_model(installed, sizeof(installed));
+        hearken_find_model(count > 2 ? arguments[2] : NULL, installed, sizeof(installed));
     float *samples = read_repeated(arguments[1], (size_t)1800 * HEARKEN_RATE);
     const double began = now();
     if (!samples || hearken_model_open(path ? path : "", NULL, &model, &error) < 0) {
