@@ -51,7 +51,7 @@ static const struct option listen_options[] = {
          "a file of them, one a line; may be repeated"),
     STRING('\0', "model", "NAME|FILE", FIELD(stream.model),
            "the model: one of the daemon's, which hearken status lists (default: its first), or "
-           "with --local a file (default: the one installed)"),
+           "with --local a file or an installed one (default: hearken-en)"),
 
     HEADING("Daemon"),
     FLAG('\0', "hold", FIELD(hold), "begin to listen at hearken start or toggle only"),

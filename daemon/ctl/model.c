@@ -238,9 +238,11 @@ const struct command model_command = {
     .operands = "[FILE]",
     .operands_maximum = 1,
     .summary = "Show what is in a model file",
-    .description = "Without FILE, the model that is installed. Any GGUF file can be shown.\n",
+    .description =
+        "Without FILE, the default model. Any GGUF file can be shown, and an installed one by its\n"
+        "name.\n",
     .examples = "  hearken model\n"
-                "  hearken model --tensors hearken-en.gguf\n",
+                "  hearken model --tensors hearken-en-small\n",
     .options = model_options,
     .option_count = OPTION_COUNT(model_options),
     .run = run_model,

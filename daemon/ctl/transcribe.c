@@ -68,7 +68,7 @@ static const struct option transcribe_options[] = {
          "a file of them, one a line; may be repeated"),
     STRING('m', "model", "NAME|FILE", FIELD(stream.model),
            "the model: one of the daemon's, which hearken status lists (default: its first), or "
-           "with --local a file (default: the one installed)"),
+           "with --local a file or an installed one (default: hearken-en)"),
     NUMBER('j', "jobs", 1, 256, FIELD(parallel),
            "files recognised at the same time (default 1); results keep the order given"),
 
