@@ -278,13 +278,13 @@ bool search_extend(struct search *s, struct hypothesis *to, const struct candida
     to->strays = with->strays;
     if (s->ctc)
         ctc_prefix_extend(s->ctc, &from->ctc, last_token(from), with->token, &to->ctc);
-    bool forward = limits_follow_attention(&to->attention, s->alignments + (size_t)look * s->steps,
-                                           s->sound_steps, s->options->step_seconds);
+    bool forward = runaway_follow_attention(&to->attention, s->alignments + (size_t)look * s->steps,
+                                            s->sound_steps, s->options->step_seconds);
     if (s->options->exact)
         return true;
     if (s->options->rests)
-        forward = !limits_says_again(&to->attention, to->tokens, to->count);
-    return forward && !limits_is_loop(to->tokens, to->count);
+        forward = !runaway_says_again(&to->attention, to->tokens, to->count);
+    return forward && !runaway_is_loop(to->tokens, to->count);
 }
 
 bool search_read_looks(struct search *s, uint32_t first, uint32_t rows)

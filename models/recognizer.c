@@ -4,11 +4,11 @@
 #include "ear.h"
 #include "guards.h"
 #include "language.h"
-#include "limits.h"
 #include "listener.h"
 #include "logmel.h"
 #include "masks.h"
 #include "opening.h"
+#include "runaway.h"
 #include "segment.h"
 #include "speller.h"
 #include "splice.h"
@@ -197,7 +197,7 @@ static void open_text(struct recognizer *r, struct heard heard, bool times, bool
 static uint32_t max_tokens(const struct recognizer *r, size_t samples)
 {
     uint32_t most = speller_max_tokens(r->speller);
-    uint32_t likely = limits_max_tokens((double)samples / HEARKEN_RATE);
+    uint32_t likely = runaway_max_tokens((double)samples / HEARKEN_RATE);
     bool is_limit = !r->options.exact || most == UINT32_MAX;
     return is_limit && likely < most ? likely : most;
 }

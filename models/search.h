@@ -4,8 +4,8 @@
 #define HEARKEN_MODELS_SEARCH_H
 
 #include "beam.h"
-#include "limits.h"
 #include "masks.h"
+#include "runaway.h"
 
 struct lane;
 
@@ -16,7 +16,7 @@ struct hypothesis {
     uint32_t count;
     float speller_score; /* sum of the log-probabilities */
     float ctc_score;     /* log-probability of the prefix */
-    struct limits_attention attention;
+    struct runaway_attention attention;
     struct ctc_state ctc;
     struct word_match match; /* of listed words */
     float bonus;             /* what they earn */

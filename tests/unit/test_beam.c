@@ -2,7 +2,7 @@
 /* The beam search against plain searches that score every hypothesis from its start. */
 #include "session.h"
 
-#include "limits.h"
+#include "runaway.h"
 
 #include <CUnit/Basic.h>
 #include <errno.h>
@@ -19,7 +19,7 @@ void add_beam_tests(void);
 
 struct scored {
     uint32_t tokens[MAX_TOKENS + 1], count;
-    struct limits_attention attention;
+    struct runaway_attention attention;
     double speller, ctc;
 };
 
@@ -188,7 +188,7 @@ static void test_width_one_is_greedy(void)
             bool ended = search_greedily(&s, &greedy);
             bool loops = false;
             for (uint32_t i = 1; i <= greedy.count; i++)
-                loops |= limits_is_loop(greedy.tokens, i);
+                loops |= runaway_is_loop(greedy.tokens, i);
             if (loops)
                 continue;
             struct beam_result result = search(&s, &options, false);
@@ -364,7 +364,7 @@ static void test_wide_beam_finds_the_best(void)
 struct extension {
     uint32_t parent, token;
     double log_probability, ctc, score;
-    struct limits_attention attention;
+    struct runaway_attention attention;
     bool wanders; /* its attention has gone back for too long */
 };
 
@@ -393,8 +393,8 @@ static uint32_t extensions_of(struct session *s, const struct beam_options *o, b
     uint32_t count = 0, end = s->network->parameters.speller.end;
     score_next(s, h->tokens, h->count, next, look);
     bool ends = may_end(s, next);
-    struct limits_attention attention = h->attention;
-    bool wanders = !limits_follow_attention(&attention, look, o->sound_steps, o->step_seconds);
+    struct runaway_attention attention = h->attention;
+    bool wanders = !runaway_follow_attention(&attention, look, o->sound_steps, o->step_seconds);
     for (uint32_t i = 0; i < 2 * o->width && i < s->vocabulary; i++) {
         uint32_t best = 0;
         for (uint32_t v = 1; v < s->vocabulary; v++)
@@ -445,7 +445,7 @@ static bool plain_step(struct session *s, const struct beam_options *o, bool wit
             p->ended[p->ended_count++] = h;
         else if (all[i].token != end && all[i].wanders)
             p->dropped++;
-        else if (all[i].token != end && !limits_is_loop(h.tokens, h.count))
+        else if (all[i].token != end && !runaway_is_loop(h.tokens, h.count))
             next[chosen++] = h;
     }
     memcpy(p->live, next, chosen * sizeof(*next));
@@ -593,7 +593,7 @@ static void test_all_positions(void)
         options.max_tokens = speller_max_tokens(s.speller);
         struct beam_result result = search(&s, &options, false);
         CU_ASSERT_EQUAL(result.count, 18);
-        CU_ASSERT_FALSE(limits_is_loop(result.tokens, result.count));
+        CU_ASSERT_FALSE(runaway_is_loop(result.tokens, result.count));
         beam_result_finish(&result);
     }
     close_session(&s);
@@ -628,7 +628,7 @@ static void test_loops_are_left(void)
         struct beam_result result = search(&s, &options, false);
         CU_ASSERT(result.count >= 11);
         for (uint32_t i = 1; i <= result.count; i++)
-            CU_ASSERT_FALSE(limits_is_loop(result.tokens, i));
+            CU_ASSERT_FALSE(runaway_is_loop(result.tokens, i));
         beam_result_finish(&result);
     }
     close_session(&s);

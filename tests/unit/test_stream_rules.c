@@ -219,7 +219,7 @@ static void test_exact_without_positions(void)
     options.exact = true;
     struct record record = run(model, &options, 3);
     CU_ASSERT_EQUAL(record.ends, 1);
-    CU_ASSERT(record.words <= 10 + 3 * 12); /* as models/limits.c has it */
+    CU_ASSERT(record.words <= 10 + 3 * 12); /* as models/runaway.c has it */
     finish_record(&record);
     hearken_model_destroy(model);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* What ends a text that would go on for ever, and what must not. */
-#include "limits.h"
+#include "runaway.h"
 
 #include "make_gguf.h"
 
@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-void add_limits_tests(void);
+void add_runaway_tests(void);
 
 /* ---- Loops ---- */
 
@@ -23,7 +23,7 @@ static bool loops(uint32_t before, uint32_t turn, uint32_t times, uint32_t extra
     for (size_t i = before; i < count; i++)
         tokens[i] = (uint32_t)(i - before) % turn;
     void *copy = exact_copy(tokens, count * sizeof(*tokens));
-    bool result = limits_is_loop(copy, count);
+    bool result = runaway_is_loop(copy, count);
     free(copy);
     free(tokens);
     return result;
@@ -54,19 +54,19 @@ static void test_a_loop_needs_all_of_its_turn(void)
         size_t missed = 0;
         for (uint32_t at = 0; at < count; at++) {
             tokens[at] += 100; /* one other token anywhere */
-            missed += limits_is_loop(tokens, count);
+            missed += runaway_is_loop(tokens, count);
             tokens[at] -= 100;
         }
         CU_ASSERT_EQUAL(missed, 0);
-        CU_ASSERT(limits_is_loop(tokens, count));
+        CU_ASSERT(runaway_is_loop(tokens, count));
         free(tokens);
     }
 }
 
 static void test_no_tokens(void)
 {
-    CU_ASSERT_FALSE(limits_is_loop(NULL, 0));
-    CU_ASSERT_FALSE(limits_is_loop(&(uint32_t){7}, 1));
+    CU_ASSERT_FALSE(runaway_is_loop(NULL, 0));
+    CU_ASSERT_FALSE(runaway_is_loop(&(uint32_t){7}, 1));
 }
 
 /* A loop that a text has left is none; the one at its end counts. */
@@ -76,26 +76,26 @@ static void test_only_the_end_counts(void)
     for (uint32_t i = 0; i < 20; i++)
         tokens[i] = 5;
     tokens[20] = 6;
-    CU_ASSERT(limits_is_loop(tokens, 20));
-    CU_ASSERT_FALSE(limits_is_loop(tokens, 21));
+    CU_ASSERT(runaway_is_loop(tokens, 20));
+    CU_ASSERT_FALSE(runaway_is_loop(tokens, 21));
 }
 
 /* ---- Attention ---- */
 
 #define STEPS 400u
 
-static bool look(struct limits_attention *attention, uint32_t peak)
+static bool look(struct runaway_attention *attention, uint32_t peak)
 {
     float weights[STEPS];
     for (uint32_t t = 0; t < STEPS; t++)
         weights[t] = 0.001f;
     weights[peak] = 0.5f;
-    return limits_follow_attention(attention, weights, STEPS, 0.04);
+    return runaway_follow_attention(attention, weights, STEPS, 0.04);
 }
 
 static void test_attention_moves_on(void)
 {
-    struct limits_attention attention = {0};
+    struct runaway_attention attention = {0};
     for (uint32_t peak = 0; peak < STEPS; peak++)
         CU_ASSERT(look(&attention, peak));
     CU_ASSERT_EQUAL(attention.furthest, STEPS - 1);
@@ -105,7 +105,7 @@ static void test_attention_moves_on(void)
  */
 static void test_attention_goes_back(void)
 {
-    struct limits_attention attention = {0};
+    struct runaway_attention attention = {0};
     CU_ASSERT(look(&attention, 300));
     for (uint32_t i = 0; i < 40; i++)
         CU_ASSERT(look(&attention, 275));
@@ -118,7 +118,7 @@ static void test_attention_goes_back(void)
 static void test_strikes_have_to_be_in_a_row(void)
 {
     for (uint32_t between = 0; between < 2; between++) {
-        struct limits_attention attention = {0};
+        struct runaway_attention attention = {0};
         CU_ASSERT(look(&attention, 300));
         for (uint32_t i = 0; i < 4; i++)
             CU_ASSERT(look(&attention, 0));
@@ -132,27 +132,27 @@ static void test_strikes_have_to_be_in_a_row(void)
 /* Steps are as long as they are: at 20 ms it takes 50 of them. */
 static void test_attention_counts_seconds(void)
 {
-    struct limits_attention attention = {.furthest = 300};
+    struct runaway_attention attention = {.furthest = 300};
     float weights[STEPS] = {[250] = 1};
     for (uint32_t i = 0; i < 40; i++)
-        CU_ASSERT(limits_follow_attention(&attention, weights, STEPS, 0.02));
+        CU_ASSERT(runaway_follow_attention(&attention, weights, STEPS, 0.02));
     CU_ASSERT_EQUAL(attention.strikes, 0);
     weights[249] = 2;
     for (uint32_t i = 0; i < 4; i++)
-        CU_ASSERT(limits_follow_attention(&attention, weights, STEPS, 0.02));
-    CU_ASSERT_FALSE(limits_follow_attention(&attention, weights, STEPS, 0.02));
+        CU_ASSERT(runaway_follow_attention(&attention, weights, STEPS, 0.02));
+    CU_ASSERT_FALSE(runaway_follow_attention(&attention, weights, STEPS, 0.02));
 }
 
 /* What lies behind the steps of the sound is not looked at; there may be none. */
 static void test_attention_on_padding(void)
 {
-    struct limits_attention attention = {0};
+    struct runaway_attention attention = {0};
     float *weights = exact_copy((const float[]){0.1f, 0.3f, 0.2f}, 3 * sizeof(float));
-    CU_ASSERT(limits_follow_attention(&attention, weights, 3, 0.04));
+    CU_ASSERT(runaway_follow_attention(&attention, weights, 3, 0.04));
     CU_ASSERT_EQUAL(attention.furthest, 1);
-    attention = (struct limits_attention){0};
-    CU_ASSERT(limits_follow_attention(&attention, weights, 1, 0.04));
-    CU_ASSERT(limits_follow_attention(&attention, weights, 0, 0.04));
+    attention = (struct runaway_attention){0};
+    CU_ASSERT(runaway_follow_attention(&attention, weights, 1, 0.04));
+    CU_ASSERT(runaway_follow_attention(&attention, weights, 0, 0.04));
     CU_ASSERT_EQUAL(attention.furthest, 0);
     free(weights);
 }
@@ -162,25 +162,25 @@ static void test_said_again(void)
 {
     const uint32_t tokens[] = {1, 2, 3, 4, 5, 6, 1, 2, 3, 4, 5, 6};
     for (uint32_t stays = 3; stays < 7; stays++) {
-        struct limits_attention attention = {.furthest = 300};
+        struct runaway_attention attention = {.furthest = 300};
         for (uint32_t i = 0; i < stays; i++)
             look(&attention, 300 - i);
         CU_ASSERT_EQUAL(attention.stays, stays);
-        CU_ASSERT_EQUAL(limits_says_again(&attention, tokens, 11), stays >= 5);
-        CU_ASSERT_FALSE(limits_says_again(&attention, tokens, 10));
-        CU_ASSERT_FALSE(limits_says_again(&attention, tokens, 4));
-        CU_ASSERT_FALSE(limits_says_again(&attention, tokens + 1, 9));
+        CU_ASSERT_EQUAL(runaway_says_again(&attention, tokens, 11), stays >= 5);
+        CU_ASSERT_FALSE(runaway_says_again(&attention, tokens, 10));
+        CU_ASSERT_FALSE(runaway_says_again(&attention, tokens, 4));
+        CU_ASSERT_FALSE(runaway_says_again(&attention, tokens + 1, 9));
         look(&attention, 301);
-        CU_ASSERT_FALSE(limits_says_again(&attention, tokens, 11));
+        CU_ASSERT_FALSE(runaway_says_again(&attention, tokens, 11));
     }
 }
 
 static void test_one_step(void)
 {
-    struct limits_attention attention = {0};
+    struct runaway_attention attention = {0};
     float *weights = exact_copy(&(float){1}, sizeof(float));
     for (uint32_t i = 0; i < 40; i++)
-        CU_ASSERT(limits_follow_attention(&attention, weights, 1, 0.04));
+        CU_ASSERT(runaway_follow_attention(&attention, weights, 1, 0.04));
     free(weights);
 }
 
@@ -188,15 +188,15 @@ static void test_one_step(void)
 
 static void test_most_tokens(void)
 {
-    CU_ASSERT_EQUAL(limits_max_tokens(0), 10);
-    CU_ASSERT_EQUAL(limits_max_tokens(0.5), 16);
-    CU_ASSERT_EQUAL(limits_max_tokens(1), 22);
-    CU_ASSERT_EQUAL(limits_max_tokens(28), 346);
+    CU_ASSERT_EQUAL(runaway_max_tokens(0), 10);
+    CU_ASSERT_EQUAL(runaway_max_tokens(0.5), 16);
+    CU_ASSERT_EQUAL(runaway_max_tokens(1), 22);
+    CU_ASSERT_EQUAL(runaway_max_tokens(28), 346);
 }
 
-void add_limits_tests(void)
+void add_runaway_tests(void)
 {
-    CU_pSuite suite = CU_add_suite("limits", NULL, NULL);
+    CU_pSuite suite = CU_add_suite("runaway", NULL, NULL);
     CU_ADD_TEST(suite, test_turns);
     CU_ADD_TEST(suite, test_a_loop_needs_all_of_its_turn);
     CU_ADD_TEST(suite, test_no_tokens);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "limits.h"
+#include "runaway.h"
 
 #include <string.h>
 
@@ -23,7 +23,7 @@
 #define TOKENS_PER_SECOND 12.0
 #define TOKENS_AT_LEAST   10u
 
-bool limits_is_loop(const uint32_t *tokens, size_t count)
+bool runaway_is_loop(const uint32_t *tokens, size_t count)
 {
     for (size_t turn = 1; turn <= LONGEST_TURN; turn++) {
         size_t times = (LOOP_TOKENS + turn - 1) / turn;
@@ -39,8 +39,8 @@ bool limits_is_loop(const uint32_t *tokens, size_t count)
     return false;
 }
 
-bool limits_follow_attention(struct limits_attention *attention, const float *weights,
-                             uint32_t steps, double step_seconds)
+bool runaway_follow_attention(struct runaway_attention *attention, const float *weights,
+                              uint32_t steps, double step_seconds)
 {
     uint32_t peak = 0;
     for (uint32_t t = 1; t < steps; t++)
@@ -58,8 +58,8 @@ bool limits_follow_attention(struct limits_attention *attention, const float *we
     return attention->strikes < BACK_TOKENS;
 }
 
-bool limits_says_again(const struct limits_attention *attention, const uint32_t *tokens,
-                       size_t count)
+bool runaway_says_again(const struct runaway_attention *attention, const uint32_t *tokens,
+                        size_t count)
 {
     if (attention->stays < BACK_TOKENS)
         return false;
@@ -69,7 +69,7 @@ bool limits_says_again(const struct limits_attention *attention, const uint32_t 
     return false;
 }
 
-uint32_t limits_max_tokens(double seconds)
+uint32_t runaway_max_tokens(double seconds)
 {
     return TOKENS_AT_LEAST + (uint32_t)(seconds * TOKENS_PER_SECOND);
 }
