@@ -9,7 +9,7 @@ the order of the checkpoint's ids, for hearken-convert --keep.
 
 usage: english_vocabulary.py CHECKPOINT OUT --count N --words FILE... --texts FILE... [--check FILE]
 
-CHECKPOINT is a directory with tokenizer.json, config.json and vocabulary.json. --texts takes
+CHECKPOINT is a directory with tokenizer.json, config.json and vocabulary.json or .txt. --texts takes
 plain text, gzip'd or not, and JSON lines (their "label", or their "text" where that is cased).
 --check reports how much of other texts is spelled by tokens that were cut.
 Needs: pip install tokenizers wordfreq
@@ -24,6 +24,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import wordfreq
+from speech.corpus import MULTILINGUAL, names_of
 from tokenizers import Tokenizer
 
 # What a text is worth beside the frequency list: it knows punctuation and numbers.
@@ -48,6 +49,7 @@ CONTROL = [
     "<|transcribe|>",
     "<|startofprev|>",
     "<|nospeech|>",
+    "<|nocaptions|>",
     "<|notimestamps|>",
 ]
 
@@ -163,7 +165,7 @@ def must_have(names: list[str], suppressed: set[int]) -> set[int]:
     wanted = [*BYTE_NAMES.values(), *CONTROL]
     wanted += [name_of(space + sign) for sign in SIGNS for space in ("", " ")]
     kept = {ids[name] for name in wanted if name in ids}
-    kept |= {ids["<|en|>"] + i for i in range(len(languages(names)))}
+    kept |= {ids[name] for name in languages(names)}
     for i, name in enumerate(names):
         text = text_of(name)
         if not text or not text.isascii() or i in suppressed:
@@ -174,7 +176,9 @@ def must_have(names: list[str], suppressed: set[int]) -> set[int]:
 
 
 def languages(names: list[str]) -> list[str]:
-    """All language tokens: the probability of silence is measured against them."""
+    """All that the model knows: the probability of silence is measured against them."""
+    if len(names) < MULTILINGUAL:
+        return []
     first, last = names.index("<|en|>"), names.index("<|translate|>")
     return names[first:last]
 
@@ -223,7 +227,7 @@ def main() -> None:
     arguments = parser.parse_args()
 
     tokenizer = Tokenizer.from_file(str(arguments.checkpoint / "tokenizer.json"))
-    names = json.loads((arguments.checkpoint / "vocabulary.json").read_text())
+    names = names_of(arguments.checkpoint)
     config = json.loads((arguments.checkpoint / "config.json").read_text())
     ids = {name: i for i, name in enumerate(names)}
     # Bytes and special tokens are kept all the same.

@@ -9,8 +9,22 @@ import numpy as np
 from tokenizers import Tokenizer
 from voice.sounds import RATE, decode
 
-PROMPT = ("<|startoftranscript|>", "<|en|>", "<|transcribe|>", "<|notimestamps|>")
 END = "<|endoftext|>"
+MULTILINGUAL = 51865  # tokens of the smallest Whisper that knows more than English
+
+
+def names_of(checkpoint: Path) -> list[str]:
+    """The tokens by their numbers. CTranslate2 writes them as JSON or as lines."""
+    listed = checkpoint / "vocabulary.json"
+    if listed.exists():
+        return json.loads(listed.read_text())
+    return (checkpoint / "vocabulary.txt").read_text().removesuffix("\n").split("\n")
+
+
+def prompt_of(names: list[str]) -> tuple[str, ...]:
+    """A model for English alone is not told what to write."""
+    task = ("<|en|>", "<|transcribe|>") if len(names) >= MULTILINGUAL else ()
+    return ("<|startoftranscript|>", *task, "<|notimestamps|>")
 
 
 @dataclass(frozen=True)
@@ -30,12 +44,12 @@ class Vocabulary:
     """The tokens of a checkpoint that a model file keeps, numbered as in that file."""
 
     def __init__(self, checkpoint: Path, keep: Path) -> None:
-        names = json.loads((checkpoint / "vocabulary.json").read_text())
+        names = names_of(checkpoint)
         wanted = set(keep.read_text().splitlines())
         self.kept = [number for number, name in enumerate(names) if name in wanted]
         self.numbers = {old: new for new, old in enumerate(self.kept)}
         self.tokenizer = Tokenizer.from_file(str(checkpoint / "tokenizer.json"))
-        self.prompt = [self.control(name) for name in PROMPT]
+        self.prompt = [self.control(name) for name in prompt_of(names)]
         self.end = self.control(END)
 
     def control(self, name: str) -> int:

@@ -29,8 +29,6 @@ from .stop import Stop
 SAVE_SECONDS = 300
 SHOW_SECONDS = 30
 POOL = 512  # examples that are sorted by length together
-# Of Whisper base's layers those whose attention follows the sound.
-LAYERS = [4, 5]
 
 
 def arguments_of() -> argparse.Namespace:
@@ -41,7 +39,7 @@ def arguments_of() -> argparse.Namespace:
     add("--keep", type=Path, required=True, help="the tokens that the model file keeps")
     add("--memories", type=Path, nargs="+", required=True, help="made by speech.remembered")
     add("--watch", type=Path, required=True, help="memories to measure by")
-    add("--layers", type=int, nargs="+", default=LAYERS, help="of the transformer's, to begin with")
+    add("--layers", type=int, nargs="+", help="of the transformer's, to begin with: its last two")
     add("--stand-ins", type=int, default=8, help="that each memory ends with")
     add("--minutes", type=float, default=90.0, help="of training, all runs together")
     add("--seconds", type=float, default=300.0, help="of sound in a batch")
@@ -57,10 +55,17 @@ def arguments_of() -> argparse.Namespace:
 
 
 class Training:
+    """`layers`: of the transformer's, those that the speller began with."""
+
     def __init__(
-        self, speller: RecurrentSpeller, arguments: argparse.Namespace, vocabulary: Vocabulary
+        self,
+        speller: RecurrentSpeller,
+        layers: list[int],
+        arguments: argparse.Namespace,
+        vocabulary: Vocabulary,
     ) -> None:
-        self.speller, self.arguments, self.vocabulary = speller, arguments, vocabulary
+        self.speller, self.layers = speller, layers
+        self.arguments, self.vocabulary = arguments, vocabulary
         self.average = copy.deepcopy(speller).eval().requires_grad_(False)
         fresh, known = [], []
         for name, weight in speller.named_parameters():
@@ -153,7 +158,7 @@ class Training:
             "steps": self.steps,
             "elapsed": self.elapsed,
             "spread": self.spread,
-            "layers": self.arguments.layers,
+            "layers": self.layers,
         }
         torch.save(state, path.with_suffix(".part"))
         path.with_suffix(".part").replace(path)
@@ -261,9 +266,11 @@ def main() -> None:
     arguments.out.mkdir(parents=True, exist_ok=True)
     vocabulary = Vocabulary(arguments.checkpoint, arguments.keep)
     teacher = whisper.load(read_checkpoint(arguments.checkpoint / "model.bin"), vocabulary.kept)
-    heads = teacher.speller.layers[0].attention.heads
-    speller = begin_with(teacher.speller, heads, arguments.layers).train()
-    run = Training(speller, arguments, vocabulary)
+    heads, count = teacher.speller.layers[0].attention.heads, len(teacher.speller.layers)
+    # The attention of the last ones follows the sound, in tiny and base alike.
+    layers = arguments.layers or [count - 2, count - 1]
+    speller = begin_with(teacher.speller, heads, layers).train()
+    run = Training(speller, layers, arguments, vocabulary)
     if (arguments.out / "last.pt").exists():
         run.resume(arguments.out / "last.pt")
     width = run.speller.embedding.embedding_dim
