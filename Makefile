@@ -15,6 +15,9 @@ UNITDIR     ?= $(PREFIX)/lib/systemd/system
 USERUNITDIR ?= $(PREFIX)/lib/systemd/user
 DESTDIR     ?=
 
+# What is installed; the first is the default.
+MODELS ?= hearken-en hearken-en-light
+
 SANITIZER ?=
 DEBUG     ?=
 V         ?= # V=1 shows the commands
@@ -128,6 +131,8 @@ library_libs := $(sndfile_libs) $(soxr_libs) $(fftw3_libs) $(portaudio-2.0_libs)
                 $(zlib_libs) -ldl -lm
 daemon_libs  := $(libuv_libs) $(jansson_libs) $(libsystemd_libs) -linih -lm
 
+model_files := $(MODELS:%=%.gguf) voice.gguf
+
 # ---- Targets -----------------------------------------------------------------------------------
 
 .PHONY: help all deps demo run check check-emulated emulated-programs lint bench fuzz install uninstall clean
@@ -145,15 +150,15 @@ help:
 	@echo 'make lint       formatting of C and Python'
 	@echo 'make bench      time the kernels and whole recordings; make bench-streaming: partial texts'
 	@echo 'make fuzz       run each fuzz target for SECONDS (60)'
-	@echo 'make install    into DESTDIR and PREFIX (/usr/local); make uninstall takes it back'
+	@echo 'make install    into DESTDIR and PREFIX (/usr/local); make uninstall takes it back;'
+	@echo '                MODELS="$(MODELS)" without those that are not wanted'
 	@echo 'make clean      remove build/'
 	@echo
 	@echo 'SANITIZER=address|undefined|thread and DEBUG=1 build beside the normal tree.'
 
 $(if $(OpenCL_libs),,$(info plugin opencl is left out: pkg-config finds no OpenCL (ocl-icd-opencl-dev)))
 
-all: $(libhearken) $(plugin_files) $(programs) $(BUILD)/share/hearken/hearken-en.gguf \
-     $(BUILD)/share/hearken/voice.gguf
+all: $(libhearken) $(plugin_files) $(programs) $(model_files:%=$(BUILD)/share/hearken/%)
 
 # libhearken
 soname := libhearken.so.$(SOVERSION)
@@ -272,7 +277,7 @@ install: all
 	ln -sf $(soname) $(DESTDIR)$(LIBDIR)/libhearken.so
 	install -m 755 $(plugin_files) $(DESTDIR)$(LIBDIR)/hearken
 	install -m 644 include/hearken/*.h $(DESTDIR)$(INCLUDEDIR)/hearken
-	install -m 644 models/hearken-en.gguf models/voice.gguf $(DESTDIR)$(DATADIR)/hearken
+	install -m 644 $(model_files:%=models/%) $(DESTDIR)$(DATADIR)/hearken
 	install -m 644 $(manuals1) $(DESTDIR)$(MANDIR)/man1
 	install -m 644 $(manuals5) $(DESTDIR)$(MANDIR)/man5
 	install -m 644 $(manuals8) $(DESTDIR)$(MANDIR)/man8

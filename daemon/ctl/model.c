@@ -242,7 +242,7 @@ const struct command model_command = {
         "Without FILE, the default model. Any GGUF file can be shown, and an installed one by its\n"
         "name.\n",
     .examples = "  hearken model\n"
-                "  hearken model --tensors hearken-en-small\n",
+                "  hearken model --tensors hearken-en-light\n",
     .options = model_options,
     .option_count = OPTION_COUNT(model_options),
     .run = run_model,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from conftest import StartDaemon
-from programs import REAL_MODEL, REPOSITORY, Daemon
+from programs import REAL_MODELS, REPOSITORY, Daemon
 from sounds import LONG, SHORT, pcm, silence, transcripts, write_wav
 from talking import EXTENDED, answer, of_type, text_of, transcribed
 
@@ -17,10 +17,10 @@ from normalise import word_errors, words
 pytestmark = pytest.mark.real
 
 
-@pytest.fixture
-def real(start_daemon: StartDaemon) -> Daemon:
-    assert REAL_MODEL.exists(), f"{REAL_MODEL} is missing: make"
-    return start_daemon(REAL_MODEL)
+@pytest.fixture(params=REAL_MODELS, ids=lambda model: model.stem)
+def real(start_daemon: StartDaemon, request: pytest.FixtureRequest) -> Daemon:
+    assert request.param.exists(), f"{request.param} is missing: make"
+    return start_daemon(request.param)
 
 
 def errors(recording: Path, text: str) -> int:
@@ -68,13 +68,14 @@ def test_a_click_gives_no_text(real: Daemon) -> None:
 def test_client(real: Daemon, hearken, folder: Path) -> None:
     text = hearken("transcribe", "--socket", real.socket, SHORT)
     assert errors(SHORT, text) <= 1
-    assert text == hearken("transcribe", "--local", "--model", REAL_MODEL, SHORT)
+    assert text == hearken("transcribe", "--local", "--model", real.settings["model.file"], SHORT)
     quiet = write_wav(folder / "quiet.wav", silence(5))
     assert hearken("transcribe", "--socket", real.socket, quiet) == ""
 
 
-def test_installed_model_is_the_default(hearken) -> None:
-    assert errors(SHORT, hearken("transcribe", "--local", SHORT)) <= 1
+def test_installed_models(hearken) -> None:
+    for model in ([], *(["--model", model.stem] for model in REAL_MODELS)):
+        assert errors(SHORT, hearken("transcribe", "--local", *model, SHORT)) <= 1
 
 
 def test_long_recording(real: Daemon, folder: Path, hearken) -> None:
