@@ -97,7 +97,8 @@ uint8_t *checkpoint_reserve(struct checkpoint *checkpoint, size_t size, struct m
 }
 
 /* The product of the shape, and what it takes in bytes. */
-static int measure(struct checkpoint_tensor *tensor, uint64_t *bytes, struct complaint *complaint)
+static int measure(struct checkpoint_tensor *tensor, const char *path, uint64_t *bytes,
+                   struct complaint *complaint)
 {
     uint32_t block = type_table[tensor->type].values;
     tensor->count = 1;
@@ -106,39 +107,41 @@ static int measure(struct checkpoint_tensor *tensor, uint64_t *bytes, struct com
             tensor->shape[i] = 1;
         if (__builtin_mul_overflow(tensor->count, tensor->shape[i], &tensor->count) ||
             tensor->count > UINT64_MAX / 8)
-            return complain(complaint, -EINVAL, "'%s' has more than 2^61 values", tensor->name);
+            return complain(complaint, -EINVAL, "%s: '%s' has more than 2^61 values", path,
+                            tensor->name);
     }
     uint64_t row = tensor->rank ? tensor->shape[tensor->rank - 1] : 1;
     if (row % block)
         return complain(complaint, -EINVAL,
-                        "'%s' is %s with rows of %" PRIu64 ", expected a multiple of %u",
+                        "%s: '%s' is %s with rows of %" PRIu64 ", expected a multiple of %u", path,
                         tensor->name, type_table[tensor->type].name, row, block);
     *bytes = value_bytes(tensor->type, tensor->count);
     return 0;
 }
 
-int checkpoint_add(struct checkpoint *checkpoint, const struct checkpoint_tensor *tensor,
-                   uint64_t available, uint64_t *bytes, struct complaint *complaint)
+int checkpoint_add(struct checkpoint *checkpoint, const char *path,
+                   const struct checkpoint_tensor *tensor, uint64_t available, uint64_t *bytes,
+                   struct complaint *complaint)
 {
     struct checkpoint_tensor added = *tensor;
     uint64_t needed = 0;
     if (added.rank > CHECKPOINT_MAX_RANK)
-        return complain(complaint, -EINVAL, "'%s' has rank %u, expected at most %d", added.name,
-                        added.rank, CHECKPOINT_MAX_RANK);
-    int result = measure(&added, &needed, complaint);
+        return complain(complaint, -EINVAL, "%s: '%s' has rank %u, expected at most %d", path,
+                        added.name, added.rank, CHECKPOINT_MAX_RANK);
+    int result = measure(&added, path, &needed, complaint);
     if (result < 0)
         return result;
     if (needed > available)
         return complain(complaint, -EINVAL,
-                        "'%s' needs %" PRIu64 " bytes, but %" PRIu64 " are there (truncated?)",
-                        added.name, needed, available);
+                        "%s: '%s' needs %" PRIu64 " bytes, but %" PRIu64 " are there (truncated?)",
+                        path, added.name, needed, available);
     if (checkpoint->count == checkpoint->room) {
         size_t room = checkpoint->room ? 2 * checkpoint->room : 128;
         void *grown = room > MAX_TENSORS
                           ? NULL
                           : realloc(checkpoint->tensors, room * sizeof(*checkpoint->tensors));
         if (room > MAX_TENSORS)
-            return complain(complaint, -EINVAL, "more than %u tensors", MAX_TENSORS / 2);
+            return complain(complaint, -EINVAL, "%s: more than %u tensors", path, MAX_TENSORS / 2);
         if (!grown)
             return complain_of_memory(complaint);
         checkpoint->tensors = grown;
@@ -156,14 +159,16 @@ static int compare_names(const void *a, const void *b)
     return strcmp(left->name, right->name);
 }
 
-int checkpoint_sort(struct checkpoint *checkpoint, struct complaint *complaint)
+int checkpoint_sort(struct checkpoint *checkpoint, const char *path, struct complaint *complaint)
 {
     if (checkpoint->count == 0)
-        return complain(complaint, -EINVAL, "there are no tensors of a Whisper model in it");
+        return complain(complaint, -EINVAL, "%s: there are no tensors of a Whisper model in it",
+                        path);
     qsort(checkpoint->tensors, checkpoint->count, sizeof(*checkpoint->tensors), compare_names);
     for (size_t i = 1; i < checkpoint->count; i++)
         if (compare_names(&checkpoint->tensors[i - 1], &checkpoint->tensors[i]) == 0)
-            return complain(complaint, -EINVAL, "'%s' is there twice", checkpoint->tensors[i].name);
+            return complain(complaint, -EINVAL, "%s: '%s' is there twice", path,
+                            checkpoint->tensors[i].name);
     return 0;
 }
 

@@ -79,13 +79,15 @@ uint8_t *checkpoint_reserve(struct checkpoint *checkpoint, size_t size, struct m
 
 /*
  * Checks `shape` and `type`, and that `available` bytes at `data` hold them, and adds the tensor.
- * `bytes` is set to what its values take unless it is NULL. Errors: -EINVAL, named; -ENOMEM.
+ * `bytes` is set to what its values take unless it is NULL. `path` is the file's, for messages.
+ * Errors: -EINVAL, named; -ENOMEM.
  */
-int checkpoint_add(struct checkpoint *checkpoint, const struct checkpoint_tensor *tensor,
-                   uint64_t available, uint64_t *bytes, struct complaint *complaint);
+int checkpoint_add(struct checkpoint *checkpoint, const char *path,
+                   const struct checkpoint_tensor *tensor, uint64_t available, uint64_t *bytes,
+                   struct complaint *complaint);
 
 /* After the last tensor. Errors: -EINVAL for a name that is there twice. */
-int checkpoint_sort(struct checkpoint *checkpoint, struct complaint *complaint);
+int checkpoint_sort(struct checkpoint *checkpoint, const char *path, struct complaint *complaint);
 
 /* NULL if there is none of that name. */
 const struct checkpoint_tensor *checkpoint_find(const struct checkpoint *checkpoint,

@@ -190,8 +190,8 @@ static void take_tensor(struct walk *w)
     if (w->result < 0)
         return;
     tensor.data = w->at;
-    w->result =
-        checkpoint_add(w->checkpoint, &tensor, (uint64_t)(w->end - w->at), &bytes, w->complaint);
+    w->result = checkpoint_add(w->checkpoint, w->path, &tensor, (uint64_t)(w->end - w->at), &bytes,
+                               w->complaint);
     w->at += bytes;
 }
 
@@ -248,7 +248,7 @@ int ggml_read(struct checkpoint *checkpoint, struct mapping mapping, const char 
     while (w.result == 0 && w.at < w.end)
         take_tensor(&w);
     if (w.result == 0 && (w.result = tokens_index(&checkpoint->tokens, complaint)) == 0 &&
-        (w.result = checkpoint_sort(checkpoint, complaint)) == 0)
+        (w.result = checkpoint_sort(checkpoint, path, complaint)) == 0)
         check_numbers(&w);
     return w.result;
 }

@@ -376,7 +376,7 @@ static void add_parts(struct walk *w, struct checkpoint *c, const struct ct2_ten
         tensor.shape[0] /= parts;
         snprintf(tensor.name, sizeof(tensor.name), "%s%s%s%s", prefix, names->to[i],
                  *kind ? "." : "", kind);
-        w->result = checkpoint_add(c, &tensor, bytes, NULL, w->complaint);
+        w->result = checkpoint_add(c, w->path, &tensor, bytes, NULL, w->complaint);
     }
 }
 
@@ -472,7 +472,7 @@ int ct2_read(struct checkpoint *checkpoint, struct mapping mapping, const char *
     if (w.result == 0)
         rename_all(&w, checkpoint, &ct2);
     free(ct2.tensors);
-    if (w.result == 0 && (w.result = checkpoint_sort(checkpoint, complaint)) == 0)
+    if (w.result == 0 && (w.result = checkpoint_sort(checkpoint, path, complaint)) == 0)
         w.result = read_config(checkpoint, directory, complaint);
     return w.result;
 }

@@ -76,7 +76,7 @@ static int read_tensors(struct checkpoint *c, struct mapping mapping, const char
         c->format = "safetensors";
         result = begins_with(mapping, "{") ? safetensors_read_index(c, path, directory, complaint)
                                            : safetensors_read(c, mapping, path, complaint);
-        if (result < 0 || (result = checkpoint_sort(c, complaint)) < 0)
+        if (result < 0 || (result = checkpoint_sort(c, path, complaint)) < 0)
             return result;
         return hugging_face_read_config(c, directory, complaint);
     }

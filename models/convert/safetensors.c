@@ -87,7 +87,8 @@ static int add_tensor(const struct header *h, const char *name, const json_t *en
                         " (truncated?)",
                         h->path, name, h->size);
     tensor.data = h->values + start;
-    if ((result = checkpoint_add(h->checkpoint, &tensor, end - start, &bytes, h->complaint)) == 0 &&
+    if ((result = checkpoint_add(h->checkpoint, h->path, &tensor, end - start, &bytes,
+                                 h->complaint)) == 0 &&
         bytes != end - start)
         result = complain(h->complaint, -EINVAL,
                           "%s: '%.80s' has %" PRIu64 " bytes, expected %" PRIu64 " by its shape",

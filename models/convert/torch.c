@@ -105,7 +105,7 @@ static int add_tensor(struct reading *r, const char *name, const struct pickle_t
     memcpy(tensor.shape, from->shape, sizeof(tensor.shape));
     tensor.type = storage->type;
     tensor.data = data + value_bytes(storage->type, from->offset);
-    return checkpoint_add(r->checkpoint, &tensor,
+    return checkpoint_add(r->checkpoint, r->path, &tensor,
                           value_bytes(storage->type, storage->count - from->offset), NULL,
                           r->complaint);
 }
@@ -145,7 +145,7 @@ static int read_dictionary(struct reading *r, const char *directory)
     const struct pickle_value *dims = pickle_find(&r->pickle, root, "dims");
     const struct pickle_value *state = pickle_find(&r->pickle, root, "model_state_dict");
     int result = add_tensors(r, dims ? state : root, !dims);
-    if (result < 0 || (result = checkpoint_sort(r->checkpoint, r->complaint)) < 0)
+    if (result < 0 || (result = checkpoint_sort(r->checkpoint, r->path, r->complaint)) < 0)
         return result;
     if (!dims)
         return hugging_face_read_config(r->checkpoint, directory, r->complaint);

@@ -195,7 +195,7 @@ def test_truncated(route: str, small: Network, folder: Path) -> None:
     for size in (3, 40, 5000, len(whole) // 2, len(whole) - 1):
         file.write_bytes(whole[:size])
         said = refuse(checkpoint)
-        assert "hearken-convert: " in said and len(said.splitlines()) == 1
+        assert f"hearken-convert: {file}: " in said and len(said.splitlines()) == 1
 
 
 def test_pickle_of_something_else(small: Network, folder: Path) -> None:
