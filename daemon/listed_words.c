@@ -5,61 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Of a file: more than the longest list that the library takes. */
-#define FILE_BYTES_MAX ((size_t)1 << 20)
-
-/* ---- Text ---- */
-
-static int append(char **list, const char *text, size_t length)
-{
-    size_t used = *list != NULL ? strlen(*list) : 0;
-    char *grown = realloc(*list, used + length + 2);
-    if (grown == NULL)
-        return -ENOMEM;
-    memcpy(grown + used, text, length);
-    grown[used + length] = '\n';
-    grown[used + length + 1] = '\0';
-    *list = grown;
-    return 0;
-}
+#include "word_list.h"
 
 /* ---- The configuration ---- */
-
-/* Words between commas. */
-static int append_setting(char **list, const char *words)
-{
-    int status = 0;
-    while (status == 0 && *words != '\0') {
-        size_t length = strcspn(words, ",");
-        status = append(list, words, length);
-        words += length + (words[length] == ',');
-    }
-    return status;
-}
-
-static int append_file(char **list, const char *path, struct hearken_error *error)
-{
-    int status = -ENOMEM;
-    char *text = NULL;
-    FILE *file = fopen(path, "re");
-    if (file == NULL)
-        return hearken_fail(error, -errno, "%s: %s", path, strerror(errno));
-    text = malloc(FILE_BYTES_MAX + 1);
-    if (text == NULL)
-        goto out;
-    size_t length = fread(text, 1, FILE_BYTES_MAX + 1, file);
-    if (ferror(file)) {
-        status = hearken_fail(error, -EIO, "%s: cannot be read", path);
-    } else if (length > FILE_BYTES_MAX || memchr(text, '\0', length) != NULL) {
-        status = hearken_fail(error, -EINVAL, "%s: expected text, a word or phrase a line", path);
-    } else {
-        status = append(list, text, length);
-    }
-out:
-    free(text);
-    fclose(file);
-    return status == -ENOMEM ? hearken_fail(error, status, "out of memory") : status;
-}
 
 static int check(const char *list, const char *path, struct hearken_error *error)
 {
@@ -74,7 +22,7 @@ static int check(const char *list, const char *path, struct hearken_error *error
 static int load_file(char **list, const char *path, struct hearken_error *error)
 {
     struct hearken_error reason;
-    int status = append_file(list, path, &reason);
+    int status = word_list_add_file(list, path, &reason);
     if (status == 0)
         status = check(*list, path, &reason);
     return status < 0 ? hearken_fail(error, status, "custom_words_file: %.480s", reason.message)
@@ -88,7 +36,7 @@ static int load(struct settings *settings, struct hearken_error *error)
     int status = 0;
     if (*path != '\0')
         status = load_file(&list, path, error);
-    if (status == 0 && append_setting(&list, settings->custom_words) < 0)
+    if (status == 0 && word_list_add_between_commas(&list, settings->custom_words) < 0)
         status = hearken_fail(error, -ENOMEM, "out of memory");
     if (status == 0 && list != NULL)
         status = check(list, "", error);

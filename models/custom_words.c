@@ -260,6 +260,9 @@ static void copy_line(const char *line, size_t length, char *word)
     word[used] = 0;
 }
 
+/* Some editors begin a text with it; it is no part of the first word. */
+#define BYTE_ORDER_MARK "\xef\xbb\xbf"
+
 /* A list that is being read. */
 struct lines {
     const char *at;
@@ -280,6 +283,11 @@ static int next_word(struct lines *lines, char word[CUSTOM_WORD_BYTES_MOST + 1],
         length = strcspn(line, "\n");
         lines->at += length + (line[length] == '\n');
         lines->number++;
+        if (length >= strlen(BYTE_ORDER_MARK) &&
+            memcmp(line, BYTE_ORDER_MARK, strlen(BYTE_ORDER_MARK)) == 0) {
+            line += strlen(BYTE_ORDER_MARK);
+            length -= strlen(BYTE_ORDER_MARK);
+        }
         while (length > 0 && is_space(line[length - 1]))
             length--;
         while (length > 0 && is_space(*line)) {

@@ -52,7 +52,7 @@ def test_words_of_a_request(start_daemon: StartDaemon) -> None:
 @pytest.mark.real
 def test_words_of_the_configuration(start_daemon: StartDaemon, folder: Path) -> None:
     file = folder / "words"
-    file.write_text("Łódź\n\n")
+    file.write_text("Łódź\n\n", encoding="utf-8-sig")
     settings = {"custom_words_file": str(file), "custom_words": f"Ada, {WORD}"}
     daemon = start_daemon(
         REAL_MODEL, {f"recognition.{name}": value for name, value in settings.items()}
@@ -67,7 +67,7 @@ def test_words_of_the_configuration(start_daemon: StartDaemon, folder: Path) -> 
         daemon.signal(signal.SIGHUP)
         wait_until(lambda b=before: daemon.log().count("reloaded") > b, "the reload")
         assert transcribed(daemon.socket, pcm(SHORT)) == expected
-        file.write_text(f"{WORD}\n")
+        file.write_text(f"{WORD}\n", encoding="utf-8-sig")
 
 
 @pytest.mark.parametrize(

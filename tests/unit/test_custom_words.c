@@ -55,6 +55,7 @@ static void test_whole_words_earn(void)
 {
     CU_ASSERT_EQUAL(earned("Kubernetes", " the| Kub|ern|etes"), 10);
     CU_ASSERT_EQUAL(earned("Kubernetes", "Kubernetes"), 10);
+    CU_ASSERT_EQUAL(earned("\xef\xbb\xbfKubernetes", "Kubernetes"), 10);
     CU_ASSERT_EQUAL(earned("Kubernetes", " Kubern|etes.| And"), 10);
     CU_ASSERT_EQUAL(earned("Kubernetes", " Kubern|etes|'s"), 10);
     CU_ASSERT_EQUAL(earned("Kubernetes", " (|Kubernetes|)"), 10);
@@ -222,6 +223,7 @@ static void test_limits(void)
     text[3 * HEARKEN_CUSTOM_WORDS_MAX] = 0;
     CU_ASSERT_EQUAL(hearken_custom_words_check(text, &error), 2000);
     CU_ASSERT_EQUAL(hearken_custom_words_check(" \n\t\n\n", &error), 0);
+    CU_ASSERT_EQUAL(hearken_custom_words_check("\xef\xbb\xbf\n", &error), 0);
     struct text tokens;
     cut(&tokens, " a");
     CU_ASSERT_PTR_NULL(list("\n \n", &tokens));
