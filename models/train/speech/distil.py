@@ -155,7 +155,7 @@ class Distillation:
 
     def rate(self) -> float:
         """Rises over the first steps, then falls along a cosine by the clock."""
-        done = min(self.elapsed / (60 * self.arguments.minutes), 1)
+        done = min(self.elapsed / max(60 * self.arguments.minutes, 1), 1)
         return min((self.steps + 1) / 20, 1) * max(0.5 * (1 + math.cos(math.pi * done)), 0.01)
 
     def step(self, examples: list[Example]) -> tuple[float, float]:

@@ -90,7 +90,7 @@ def export(
     model: Path,
     out: Path,
     name: str = "hearken-en-small",
-    description: str = "OpenAI Whisper base's listener with a recurrent speller",
+    description: str = "OpenAI Whisper's listener with a recurrent speller",
     listener: Type = Type.Q8_0,
     speller: Type = Type.Q8_0,
 ) -> None:
