@@ -16,7 +16,7 @@ USERUNITDIR ?= $(PREFIX)/lib/systemd/user
 DESTDIR     ?=
 
 # What is installed; the first is the default.
-MODELS ?= hearken-en hearken-en-light
+MODELS ?= hearken-en hearken-en-light hearken-en-small
 
 SANITIZER ?=
 DEBUG     ?=

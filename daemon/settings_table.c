@@ -15,8 +15,8 @@ const struct setting setting_table[] = {
         .standard = "",
         .meaning = "the model installed with hearkend",
         .help = "The model to recognise with: a GGUF file, or the name of one that is installed, "
-                "hearken-en or hearken-en-light. A section [model NAME] with a file of "
-                "its own adds one that clients choose by that name.",
+                "hearken-en, hearken-en-light or hearken-en-small. A section [model NAME] with a "
+                "file of its own adds one that clients choose by that name.",
     },
     {
         .section = "model",

@@ -19,7 +19,11 @@ HEARKEN = BUILD / "bin" / "hearken"
 DATA = REPOSITORY / "tests" / "data"
 CACHE = BUILD.resolve() / "tests" / "cache"  # of compiled kernels, ours and the drivers'
 REAL_MODEL = BUILD / "share" / "hearken" / "hearken-en.gguf"
-REAL_MODELS = [REAL_MODEL, REAL_MODEL.with_name("hearken-en-light.gguf")]
+REAL_MODELS = [
+    REAL_MODEL,
+    REAL_MODEL.with_name("hearken-en-light.gguf"),
+    REAL_MODEL.with_name("hearken-en-small.gguf"),
+]
 RANDOM_MODELS = {
     kind: REPOSITORY / "tests" / "parity" / f"{kind}.gguf" for kind in ("recurrent", "transformer")
 }
