@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Quick tests of the parts, on networks of random weights: python -m speech.test_speech"""
 
+import json
 import tempfile
 import unittest
 from pathlib import Path
@@ -12,6 +13,7 @@ from voice.sounds import HOP, LogMel
 
 from . import model_file, whisper
 from .checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from .corpus import MULTILINGUAL, names_of, prompt_of
 from .examples import Example
 from .hearing import Silence, hear
 from .network import Network, Shape
@@ -149,6 +151,24 @@ class HearingTest(unittest.TestCase):
 def recurrent() -> RecurrentSpeller:
     torch.manual_seed(2)
     return begin_with(network().speller, SHAPE.heads, [0, 1]).eval()
+
+
+class VocabularyTest(unittest.TestCase):
+    def test_names(self) -> None:
+        """Lines and JSON say the same; a token may be what only some take for the end of a line."""
+        names = ["!", "\u0120the", "\u2028"]
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            (folder / "vocabulary.txt").write_text("".join(f"{token}\n" for token in names))
+            self.assertEqual(names_of(folder), names)
+            (folder / "vocabulary.json").write_text(json.dumps(names))
+            self.assertEqual(names_of(folder), names)
+
+    def test_prompts(self) -> None:
+        self.assertEqual(len(prompt_of(["a"] * MULTILINGUAL)), 4)
+        self.assertEqual(
+            prompt_of(["a"] * (MULTILINGUAL - 1)), ("<|startoftranscript|>", "<|notimestamps|>")
+        )
 
 
 class RecurrentTest(unittest.TestCase):
