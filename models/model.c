@@ -54,9 +54,8 @@ char *hearken_find_model(const char *name, char *path, size_t size)
 {
     if (!name || !*name)
         return installed_model(DEFAULT_MODEL, path, size);
-    if (!strchr(name, '/') && access(name, F_OK) < 0 && installed_model(name, path, size) &&
-        access(path, F_OK) == 0)
-        return path;
+    if (!strpbrk(name, "/.") && access(name, F_OK) < 0)
+        return installed_model(name, path, size);
     int length = snprintf(path, size, "%s", name);
     return length >= 0 && (size_t)length < size ? path : NULL;
 }

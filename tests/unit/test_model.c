@@ -81,9 +81,11 @@ static void test_default_model(void)
 
 static void test_find_model(void)
 {
-    static const char *const paths[] = {"no-such-model", "no-such-model.gguf", "/", "./hearken-en",
+    static const char *const paths[] = {"no-such-model.gguf", "/", "./hearken-en",
                                         "../share/hearken/hearken-en"};
     char path[4096];
+    CU_ASSERT_PTR_EQUAL(hearken_find_model("no-such-model", path, sizeof(path)), path);
+    CU_ASSERT_PTR_NOT_NULL(strstr(path, "/share/hearken/no-such-model.gguf"));
     for (size_t i = 0; i < sizeof(paths) / sizeof(*paths); i++) {
         CU_ASSERT_PTR_EQUAL(hearken_find_model(paths[i], path, sizeof(path)), path);
         CU_ASSERT_STRING_EQUAL(path, paths[i]);
