@@ -197,23 +197,36 @@ static bool may_go_on(struct connection *connection)
            !conversation_is_full(&connection->conversation);
 }
 
-/* The client sends no more. What it may still get is the transcript of a request that is complete;
- * but TCP does not tell a client that waits for it from one that is gone, and the usual one is. */
-static bool wants_answer(const struct connection *connection)
+/* The client sends no more. What it may still get is the transcript; but TCP does not tell a client
+ * that waits for it from one that is gone, and the usual one is: nothing more is recognised for it.
+ */
+static bool wants_answer(struct connection *connection)
 {
-    return connection->kind == SOCKET_UNIX &&
-           connection->conversation.state == CONVERSATION_FINISHING;
+    bool tells_apart = connection->kind == SOCKET_UNIX;
+    conversation_cut(&connection->conversation, tells_apart, "incomplete",
+                     "the client ended its side without audio-stop");
+    return tells_apart && connection->conversation.state == CONVERSATION_FINISHING;
+}
+
+static void end_unanswered(struct connection *connection)
+{
+    if (conversation_is_over(&connection->conversation) ||
+        (is_between_requests(connection) && wyoming_parser_idle(&connection->parser))) {
+        linger(connection);
+        return;
+    }
+    fail(connection, "incomplete", "the client ended its side in the middle of a request");
 }
 
 static void check_end(struct connection *connection)
 {
     if (connection->state != CONNECTION_OPEN || connection->holding)
         return;
-    if (connection->client_ended && !wants_answer(connection)) {
-        if (!is_between_requests(connection) || !wyoming_parser_idle(&connection->parser))
-            log_info(connection->service->log, "connection %u: gone in the middle of a request",
-                     connection->id);
+    if (conversation_is_over(&connection->conversation)) {
         linger(connection);
+    } else if (connection->client_ended) {
+        if (!wants_answer(connection))
+            end_unanswered(connection);
     } else if (connection->service->draining && is_between_requests(connection)) {
         linger(connection);
     }
@@ -283,16 +296,23 @@ static bool has_hung_up(const struct connection *connection)
     return poll(&state, 1, 0) > 0 && state.revents != 0;
 }
 
+/* What was heard of a request is told first. */
+static void give_up(struct connection *connection, const char *reason)
+{
+    if (!conversation_cut(&connection->conversation, true, "timeout", reason))
+        fail(connection, "timeout", reason);
+}
+
 static void check_client(struct connection *connection, uint64_t now)
 {
     const struct settings *settings = &connection->service->settings;
-    enum conversation_state state = connection->conversation.state;
     bool within_message = !wyoming_parser_idle(&connection->parser);
-    bool owes_audio = state == CONVERSATION_REQUESTED || state == CONVERSATION_LISTENING;
-    if (within_message || owes_audio) {
+    if (conversation_is_cut(&connection->conversation))
+        return;
+    if (within_message || conversation_owes_audio(&connection->conversation)) {
         if (has_passed(now, connection->last_heard, settings->stall_seconds))
-            fail(connection, "timeout",
-                 within_message ? "stopped in the middle of a message" : "stopped sending audio");
+            give_up(connection, within_message ? "stopped in the middle of a message"
+                                               : "stopped sending audio");
         return;
     }
     uint64_t since = connection->last_heard > connection->last_progress ? connection->last_heard

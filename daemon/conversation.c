@@ -100,11 +100,21 @@ static enum conversation_verdict transcribe(struct conversation *conversation,
     struct hearken_error error;
     if (conversation->service->draining)
         return refuse_drain(conversation);
+    conversation->plain = json_object_get(event->data, "hearken") == NULL;
     if (transcribe_parse(&conversation->transcribe, event->data, conversation->service, &code,
                          &error) < 0)
         return conversation_refuse(conversation, code, "transcribe: %s", error.message);
     conversation->state = CONVERSATION_REQUESTED;
     return CONVERSATION_GO_ON;
+}
+
+/* Somebody changed their mind: what came before is forgotten. */
+static enum conversation_verdict transcribe_anew(struct conversation *conversation,
+                                                 const struct wyoming_event *event)
+{
+    conversation_forget_request(conversation);
+    conversation->state = CONVERSATION_IDLE;
+    return transcribe(conversation, event);
 }
 
 static enum conversation_verdict start(struct conversation *conversation,
@@ -119,6 +129,7 @@ static enum conversation_verdict start_plainly(struct conversation *conversation
 {
     if (conversation->service->draining)
         return refuse_drain(conversation);
+    conversation->plain = true;
     if (transcribe_init(&conversation->transcribe, &conversation->service->settings) < 0)
         return conversation_refuse(conversation, "out-of-memory", "out of memory for a request");
     return conversation_begin_audio(conversation, event);
@@ -166,8 +177,7 @@ static enum conversation_verdict stop(struct conversation *conversation,
                                       const struct wyoming_event *event)
 {
     (void)event;
-    conversation->state = CONVERSATION_FINISHING;
-    request_end(conversation->request);
+    conversation_end_audio(conversation);
     return CONVERSATION_GO_ON;
 }
 
@@ -192,12 +202,15 @@ static enum conversation_verdict drop(struct conversation *conversation,
     return CONVERSATION_GO_ON;
 }
 
+/* A client of plain Wyoming waits for `transcript` or the end of the connection, and takes no
+ * notice of errors. It gets the latter, as from other servers; an empty transcript would say that
+ * nobody spoke. */
 static enum conversation_verdict drop_last(struct conversation *conversation,
                                            const struct wyoming_event *event)
 {
     (void)event;
     conversation->state = CONVERSATION_IDLE;
-    return CONVERSATION_GO_ON;
+    return conversation->plain ? CONVERSATION_CLOSE : CONVERSATION_GO_ON;
 }
 
 /* ---- The microphone ---- */
@@ -278,7 +291,7 @@ static handler *const handlers[CONVERSATION_STATES][INPUTS] = {
             [INPUT_PING] = pong,
             [INPUT_STATUS] = tell_status,
             [INPUT_SELECT_PROGRAM] = wrong_state,
-            [INPUT_TRANSCRIBE] = wrong_state,
+            [INPUT_TRANSCRIBE] = transcribe_anew,
             [INPUT_AUDIO_START] = start,
             [INPUT_AUDIO_CHUNK] = start_and_hear,
             [INPUT_AUDIO_STOP] = answer_nothing,
@@ -294,7 +307,7 @@ static handler *const handlers[CONVERSATION_STATES][INPUTS] = {
             [INPUT_PING] = pong,
             [INPUT_STATUS] = tell_status,
             [INPUT_SELECT_PROGRAM] = wrong_state,
-            [INPUT_TRANSCRIBE] = wrong_state,
+            [INPUT_TRANSCRIBE] = transcribe_anew,
             [INPUT_AUDIO_START] = wrong_state,
             [INPUT_AUDIO_CHUNK] = hear,
             [INPUT_AUDIO_STOP] = stop,
@@ -394,6 +407,10 @@ void conversation_finish(struct conversation *conversation)
 enum conversation_verdict conversation_handle(struct conversation *conversation,
                                               const struct wyoming_event *event)
 {
+    if (conversation->over)
+        return CONVERSATION_CLOSE;
+    if (conversation_is_cut(conversation))
+        return CONVERSATION_GO_ON;
     for (unsigned input = 0; input < INPUTS; input++)
         if (strcmp(event->type, input_types[input]) == 0)
             return handlers[conversation->state][input](conversation, event);
@@ -406,4 +423,22 @@ enum conversation_verdict conversation_handle(struct conversation *conversation,
 bool conversation_is_full(struct conversation *conversation)
 {
     return conversation->state == CONVERSATION_LISTENING && request_is_full(conversation->request);
+}
+
+bool conversation_is_cut(const struct conversation *conversation)
+{
+    return conversation->cut_code != NULL;
+}
+
+bool conversation_is_over(const struct conversation *conversation)
+{
+    return conversation->over;
+}
+
+/* One that was refused owes it up to audio-stop, if it does not know that it was refused. */
+bool conversation_owes_audio(const struct conversation *conversation)
+{
+    return conversation->state == CONVERSATION_REQUESTED ||
+           conversation->state == CONVERSATION_LISTENING ||
+           (conversation->state == CONVERSATION_REFUSED && conversation->plain);
 }

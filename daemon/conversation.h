@@ -28,6 +28,9 @@ enum conversation_state {
 
 #define CONVERSATION_STATES (CONVERSATION_LEAVING + 1)
 
+/* Bytes of the largest frame: 4 a sample. */
+#define CONVERSATION_FRAME_MAX (4 * HEARKEN_CHANNELS_MAX)
+
 enum conversation_verdict {
     CONVERSATION_GO_ON,
     CONVERSATION_WAIT,  /* give the same event again at `resume` */
@@ -53,7 +56,13 @@ struct conversation {
     struct transcribe transcribe;
     struct request *request; /* LISTENING and FINISHING, while the recogniser runs */
     size_t frame_size;
-    uint64_t frames;              /* that have come */
+    uint64_t frames;       /* that have come */
+    size_t partial_length; /* bytes of the frame that ends in the next chunk */
+    uint8_t partial[CONVERSATION_FRAME_MAX];
+    bool plain;           /* the request does without hearken's own part of the protocol */
+    bool over;            /* nothing more is to be said: close */
+    const char *cut_code; /* of the error to end with, as audio-stop never came; or NULL */
+    const char *cut_text;
     json_t *segments;             /* final ones, if the client wants them */
     char *text;                   /* of the final ones, joined; NULL: none yet */
     bool started;                 /* transcript-start has gone out */
@@ -75,6 +84,24 @@ enum conversation_verdict conversation_handle(struct conversation *conversation,
 
 /* More audio waits for the recogniser than should: read no more until `resume`. */
 bool conversation_is_full(struct conversation *conversation);
+
+/*
+ * The client sends no more audio, though audio-stop has not come. What has come is heard, the
+ * transcript goes out, then the error (code and text: constants), and the conversation is over.
+ * `hears` false: only what is recognised already is told, at once. False: there is no such audio,
+ * and nothing was done.
+ */
+bool conversation_cut(struct conversation *conversation, bool hears, const char *code,
+                      const char *text);
+
+/* conversation_cut is at work: no more is expected of the client. */
+bool conversation_is_cut(const struct conversation *conversation);
+
+/* The last answer has gone out: close. */
+bool conversation_is_over(const struct conversation *conversation);
+
+/* Audio is expected: the client may not be silent for long. */
+bool conversation_owes_audio(const struct conversation *conversation);
 
 /* Sends an `error` event. */
 void conversation_send_error(const struct conversation_peer *peer, void *context, const char *code,

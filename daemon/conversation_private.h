@@ -34,6 +34,9 @@ enum conversation_verdict conversation_begin_audio(struct conversation *conversa
 enum conversation_verdict conversation_take_samples(struct conversation *conversation,
                                                     const struct wyoming_event *event);
 
+/* All audio has come. */
+void conversation_end_audio(struct conversation *conversation);
+
 /* ---- conversation_live.c: the daemon's microphone ---- */
 
 /* hearken-listen in a state that allows it: 0 when the client is subscribed; else -EINVAL, with a

@@ -68,6 +68,7 @@ void conversation_forget_request(struct conversation *conversation)
     conversation->text = NULL;
     conversation->started = false;
     conversation->frames = 0;
+    conversation->partial_length = 0;
 }
 
 /* Answers a request with an error; the connection goes on. */
@@ -80,8 +81,9 @@ enum conversation_verdict conversation_refuse(struct conversation *conversation,
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
     conversation_forget_request(conversation);
-    bool over = conversation->state == CONVERSATION_FINISHING;
-    conversation->state = over ? CONVERSATION_IDLE : CONVERSATION_REFUSED;
+    bool complete = conversation->state == CONVERSATION_FINISHING;
+    conversation->state = complete ? CONVERSATION_IDLE : CONVERSATION_REFUSED;
+    conversation->over = complete && (conversation->plain || conversation_is_cut(conversation));
     conversation_complain(conversation, code, text);
     return CONVERSATION_GO_ON;
 }
@@ -161,6 +163,12 @@ void conversation_send_transcript(struct conversation *conversation,
     conversation_send(conversation, "transcript-stop", json_object());
 }
 
+static void complain_of_cut(struct conversation *conversation)
+{
+    conversation_complain(conversation, conversation->cut_code, conversation->cut_text);
+    conversation->over = true;
+}
+
 static void on_finished(void *context, const struct request_summary *summary)
 {
     struct conversation *conversation = context;
@@ -172,6 +180,8 @@ static void on_finished(void *context, const struct request_summary *summary)
     conversation->state = CONVERSATION_IDLE;
     conversation_send_transcript(conversation, summary);
     conversation_forget_request(conversation);
+    if (conversation_is_cut(conversation))
+        complain_of_cut(conversation);
     conversation->peer->resume(conversation->context);
 }
 
@@ -191,6 +201,38 @@ static const struct request_listener listener = {
 };
 
 /* ---- Audio ---- */
+
+void conversation_end_audio(struct conversation *conversation)
+{
+    conversation->state = CONVERSATION_FINISHING;
+    if (conversation->partial_length > 0)
+        log_info(conversation->service->log,
+                 "connection %u: the audio ends within a frame: %zu of %zu bytes dropped",
+                 conversation->id, conversation->partial_length, conversation->frame_size);
+    request_end(conversation->request);
+}
+
+bool conversation_cut(struct conversation *conversation, bool hears, const char *code,
+                      const char *text)
+{
+    if (conversation->state != CONVERSATION_LISTENING || conversation->frames == 0)
+        return false;
+    conversation->cut_code = code;
+    conversation->cut_text = text;
+    if (hears) {
+        conversation_end_audio(conversation);
+        return true;
+    }
+    const struct request_summary summary = {
+        .audio_seconds =
+            (double)conversation->frames / conversation->transcribe.options.stream.audio.rate,
+    };
+    conversation_send_transcript(conversation, &summary);
+    conversation_forget_request(conversation);
+    conversation->state = CONVERSATION_IDLE;
+    complain_of_cut(conversation);
+    return true;
+}
 
 enum conversation_verdict conversation_begin_audio(struct conversation *conversation,
                                                    const struct wyoming_event *event)
@@ -219,22 +261,40 @@ enum conversation_verdict conversation_begin_audio(struct conversation *conversa
     return CONVERSATION_GO_ON;
 }
 
+/* Chunks may end within a frame: what is left of it comes with the next one. */
+static int write_samples(struct conversation *conversation, const uint8_t *bytes, size_t length)
+{
+    size_t size = conversation->frame_size, held = conversation->partial_length;
+    if (held > 0) {
+        size_t taken = length < size - held ? length : size - held;
+        memcpy(conversation->partial + held, bytes, taken);
+        conversation->partial_length = held += taken;
+        bytes += taken;
+        length -= taken;
+        if (held < size)
+            return 0;
+        conversation->partial_length = 0;
+        int status = request_write(conversation->request, conversation->partial, size);
+        if (status < 0)
+            return status;
+    }
+    size_t rest = length % size;
+    memcpy(conversation->partial, bytes + length - rest, rest);
+    conversation->partial_length = rest;
+    return request_write(conversation->request, bytes, length - rest);
+}
+
 enum conversation_verdict conversation_take_samples(struct conversation *conversation,
                                                     const struct wyoming_event *event)
 {
     const struct hearken_audio_format *audio = &conversation->transcribe.options.stream.audio;
-    size_t frames = event->payload_length / conversation->frame_size;
     float limit = conversation->service->settings.audio_seconds;
-    if (event->payload_length % conversation->frame_size != 0)
-        return conversation_refuse(
-            conversation, "bad-value",
-            "audio-chunk: %zu bytes are no whole number of frames of %zu bytes",
-            event->payload_length, conversation->frame_size);
-    conversation->frames += frames;
+    conversation->frames +=
+        (conversation->partial_length + event->payload_length) / conversation->frame_size;
     if ((double)conversation->frames / audio->rate > (double)limit)
         return conversation_refuse(conversation, "too-long",
                                    "more than %g seconds of audio in one request", (double)limit);
-    if (request_write(conversation->request, event->payload, event->payload_length) < 0)
+    if (write_samples(conversation, event->payload, event->payload_length) < 0)
         return conversation_refuse(conversation, "out-of-memory", "out of memory for audio");
     return CONVERSATION_GO_ON;
 }

@@ -112,10 +112,11 @@ def transcribed(where: Path | tuple[str, int], sound: Pcm) -> str:
 class Bare:
     """A socket without any manners."""
 
-    def __init__(self, path: Path) -> None:
-        self.socket = socket.socket(socket.AF_UNIX)
+    def __init__(self, where: Path | tuple[str, int]) -> None:
+        family = socket.AF_INET if isinstance(where, tuple) else socket.AF_UNIX
+        self.socket = socket.socket(family)
         self.socket.settimeout(PATIENCE)
-        self.socket.connect(str(path))
+        self.socket.connect(where if isinstance(where, tuple) else str(where))
         self.reader = self.socket.makefile("rb")
 
     def __enter__(self) -> Self:

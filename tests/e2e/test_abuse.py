@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from conftest import StartDaemon
-from programs import RANDOM_MODELS, REAL_MODEL, SCALE, Daemon, alone, wait_until
+from programs import RANDOM_MODELS, REAL_MODEL, SCALE, Daemon, alone, free_port, wait_until
 from sounds import LONG, SHORT, pcm
 from talking import EXTENDED, Bare, error_of, transcribed
 
@@ -131,9 +131,7 @@ def test_mutated_requests(daemon: Daemon) -> None:
     "events",
     [
         ["audio-stop"],
-        ["transcribe", "transcribe"],
         ["transcribe", "audio-start", "audio-start"],
-        ["audio-start", "transcribe"],
         ["audio-start", "select-program"],
     ],
     ids="-then-".join,
@@ -229,6 +227,77 @@ def test_end_of_input_after_a_request(daemon: Daemon) -> None:
     assert kinds[-2:] == ["transcript", "transcript-stop"]
 
 
+def without_stop(bare: Bare) -> None:
+    """A whole recording; audio-stop is missing."""
+    bare.event("transcribe", {})
+    for chunk in pcm(SHORT).chunks(1600):
+        bare.event("audio-chunk", FORM, chunk)
+
+
+def test_no_audio_stop(start_daemon: StartDaemon) -> None:
+    """What was heard is told, then what was wrong; who sends more meanwhile changes nothing."""
+    daemon = start_daemon(settings=SHORT_STALL)
+    expected = alone(RANDOM_MODELS["recurrent"], SHORT).replace("\n", " ").strip()
+    for ending in (b"", b'{"type": "audio-ch'):
+        with Bare(daemon.socket) as bare:
+            without_stop(bare)
+            bare.send(ending)
+            events = bare.read_all()
+        assert [event.type for event in events[-3:]] == ["transcript", "transcript-stop", "error"]
+        assert events[-3].data["text"] == expected
+        assert error_of(events).code == "timeout"
+    expect_health(daemon)
+
+
+def test_end_of_input_without_audio_stop(daemon: Daemon) -> None:
+    expected = alone(RANDOM_MODELS["recurrent"], SHORT).replace("\n", " ").strip()
+    with Bare(daemon.socket) as bare:
+        without_stop(bare)
+        bare.socket.shutdown(socket.SHUT_WR)
+        events = bare.read_all()
+    assert [event.type for event in events[-3:]] == ["transcript", "transcript-stop", "error"]
+    assert events[-3].data["text"] == expected
+    assert error_of(events).code == "incomplete"
+    expect_health(daemon)
+
+
+def test_end_of_input_on_tcp(start_daemon: StartDaemon) -> None:
+    """It may be gone for good: nothing more is recognised for it, what is recognised is told."""
+    port = free_port()
+    daemon = start_daemon(settings={"server.tcp": f"127.0.0.1:{port}"})
+    with Bare(("127.0.0.1", port)) as bare:
+        bare.event("transcribe", {"hearken": {"segment_seconds": 2}})
+        for chunk in pcm(LONG).chunks(1600):
+            bare.event("audio-chunk", FORM, chunk)
+        events = [bare.read(), bare.read()]
+        bare.socket.shutdown(socket.SHUT_WR)
+        events += bare.read_all()
+    assert all(events)
+    chunks = [event.data["text"] for event in events if event.type == "transcript-chunk"]
+    assert [event.type for event in events[-3:]] == ["transcript", "transcript-stop", "error"]
+    assert events[-3].data["text"] == "".join(chunks) != ""
+    assert error_of(events).code == "incomplete"
+    wait_until(lambda: status_of(daemon)["requests_running"] == 0, "the request to go")
+    expect_health(daemon)
+
+
+def test_end_of_input_in_a_message(daemon: Daemon) -> None:
+    with Bare(daemon.socket) as bare:
+        bare.send(b'{"type": "audio-ch')
+        bare.socket.shutdown(socket.SHUT_WR)
+        assert error_of(bare.read_all()).code == "incomplete"
+
+
+def test_plain_request_that_is_refused_and_stalls(start_daemon: StartDaemon) -> None:
+    """It is not kept for idle_seconds, for it does not know that it was refused."""
+    daemon = start_daemon(settings=SHORT_STALL)
+    with Bare(daemon.socket) as bare:
+        bare.event("transcribe", {"language": "tlh"})
+        bare.event("audio-start", FORM)
+        codes = [event.data["code"] for event in bare.read_all()]
+    assert codes == ["unknown-language", "timeout"]
+
+
 def test_too_many_connections(start_daemon: StartDaemon) -> None:
     daemon = start_daemon(settings={"limits.connections": "3"})
     bares = [Bare(daemon.socket) for _ in range(3)]
@@ -254,7 +323,7 @@ def test_too_many_connections(start_daemon: StartDaemon) -> None:
 def test_too_long_a_recording(start_daemon: StartDaemon) -> None:
     daemon = start_daemon(settings={"limits.audio_seconds": "1"})
     with Bare(daemon.socket) as bare:
-        bare.event("transcribe", {})
+        bare.event("transcribe", {"hearken": {}})
         bare.sound(pcm(SHORT))
         event = bare.read()
         assert event is not None and error_of([event]).code == "too-long"
@@ -274,11 +343,12 @@ def test_refused_requests_do_not_pile_up(start_daemon: StartDaemon) -> None:
         busy.event("audio-chunk", FORM, pcm(LONG).data * 2)
         wait_until(lambda: status_of(daemon)["workers_busy"] == 1, "the worker to be busy")
         for _ in range(20):
+            bare.event("transcribe", {"hearken": {}})
             bare.event("audio-chunk", FORM, bytes(100000))
-            bare.event("audio-chunk", FORM, bytes(3))
+            bare.event("audio-chunk", FORM | {"rate": 8000}, bytes(4))
             bare.event("audio-stop")
             event = bare.read()
-            assert event is not None and event.data["code"] == "bad-value"
+            assert event is not None and event.data["code"] == "format-changed"
         wait_until(lambda: status_of(daemon)["requests_abandoned"] == 20, "the last to go")
         status = status_of(daemon)
     assert status["workers_busy"] == 1, "it was done too soon for this test to tell anything"

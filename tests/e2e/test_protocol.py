@@ -2,6 +2,7 @@
 """The Wyoming protocol as other programs use it."""
 
 import asyncio
+import itertools
 import os
 import sys
 
@@ -9,7 +10,7 @@ import programs
 import pytest
 from conftest import StartDaemon
 from programs import Daemon, alone
-from sounds import LONG, SHORT, pcm, silence
+from sounds import LONG, SHORT, Pcm, pcm, silence
 from talking import (
     EXTENDED,
     Bare,
@@ -284,10 +285,15 @@ def test_language_that_need_not_be_found(daemon: Daemon) -> None:
 @pytest.mark.parametrize(
     ("request_data", "code", "said"),
     [
-        ({"language": "tlh"}, "unknown-language", "tlh"),
-        ({"name": "whisper-huge"}, "unknown-model", "whisper-huge"),
-        ({"language": 7}, "bad-value", "language"),
+        ({"language": "tlh", "hearken": {}}, "unknown-language", "tlh"),
+        ({"name": "whisper-huge", "hearken": {}}, "unknown-model", "whisper-huge"),
+        ({"language": 7, "hearken": {}}, "bad-value", "language"),
         ({"hearken": {"beam_width": 0}}, "bad-value", "beam_width"),
+        ({"hearken": {"beam_width": 1e300}}, "bad-value", "got 1e+300"),
+        ({"hearken": {"beam_width": -(2**63)}}, "bad-value", "from 1 to 16"),
+        ({"hearken": {"seed": 2**32}}, "bad-value", "got 4294967296"),
+        ({"hearken": {"seed": -1}}, "bad-value", "got -1"),
+        ({"hearken": {"padding": -1e300}}, "bad-value", "got -1e+300"),
         ({"hearken": {"beam_width": "many"}}, "bad-value", "beam_width"),
         ({"hearken": {"language": 3}}, "bad-value", "language"),
         ({"hearken": {"task": "sing"}}, "bad-value", "transcribe, translate"),
@@ -313,6 +319,36 @@ def test_refused_requests(daemon: Daemon, request_data, code: str, said: str) ->
     error = error_of(refused)
     assert error.code == code and said in error.text
     assert text_of(accepted) == expected(RECURRENT, SHORT)
+
+
+@pytest.mark.parametrize(
+    ("settings", "request_data", "code"),
+    [
+        ({}, {"language": "tlh"}, "unknown-language"),
+        ({}, {"name": "whisper-huge"}, "unknown-model"),
+        ({"limits.audio_seconds": "1"}, {}, "too-long"),
+        ({"recognition.timestamps": "on"}, {}, "recognition-failed"),
+    ],
+)
+@pytest.mark.parametrize("tcp", [False, True], ids=["unix", "tcp"])
+def test_refused_plain_requests(
+    start_daemon: StartDaemon, tcp: bool, settings, request_data, code: str
+) -> None:
+    """A client that knows no errors sends all, and gets the end of the connection."""
+    port = programs.free_port()
+    daemon = start_daemon(settings=settings | {"server.tcp": f"127.0.0.1:{port}"})
+
+    async def work() -> list[Event]:
+        async with connected(("127.0.0.1", port) if tcp else daemon.socket) as client:
+            await client.write_event(Event("transcribe", request_data))
+            await send_sound(client, pcm(SHORT))
+            events = []
+            while (event := await client.read_event()) is not None:
+                events.append(event)
+            return events
+
+    (event,) = complete(work())
+    assert error_of([event]).code == code
 
 
 @pytest.mark.parametrize(
@@ -346,11 +382,91 @@ def test_format_may_not_change(daemon: Daemon) -> None:
         assert event is not None and error_of([event]).code == "format-changed"
 
 
-def test_half_a_frame(daemon: Daemon) -> None:
+def answer_to_pieces(daemon: Daemon, sound: Pcm, sizes: list[int], rest: bytes = b"") -> str:
+    """What a client gets whose chunks have these sizes in bytes, in turn."""
+    form = {"rate": sound.rate, "width": sound.width, "channels": sound.channels}
+    data, offset = sound.data + rest, 0
     with Bare(daemon.socket) as bare:
-        bare.event("audio-chunk", {"rate": 16000, "width": 2, "channels": 2}, bytes(3201))
-        event = bare.read()
-        assert event is not None and error_of([event]).code == "bad-value"
+        bare.event("transcribe", {})
+        bare.event("audio-start", form)
+        for size in itertools.cycle(sizes):
+            if offset >= len(data):
+                break
+            bare.event("audio-chunk", form, data[offset : offset + size])
+            offset += size
+        bare.event("audio-stop")
+        events = []
+        while not events or events[-1].type not in ("transcript-stop", "error"):
+            event = bare.read()
+            assert event is not None
+            events.append(event)
+    return text_of(events)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "width", "channels", "seconds"),
+    [
+        ([1], 2, 1, 1.0),
+        ([3], 3, 2, 1.0),
+        ([101, 37, 512, 999], 2, 1, 2.5),
+        ([101, 37, 512, 999], 4, 64, 2.5),
+        ([0, 7, 20001], 3, 2, 2.5),
+    ],
+)
+def test_chunks_of_any_size(
+    daemon: Daemon, sizes: list[int], width: int, channels: int, seconds: float
+) -> None:
+    """A frame may begin in one chunk and end in the next, or in one after that."""
+    sound = pcm(SHORT, width=width, channels=channels).first(seconds)
+    text = transcribed(daemon.socket, sound)
+    assert text and answer_to_pieces(daemon, sound, sizes) == text
+
+
+def test_rest_of_a_frame(daemon: Daemon) -> None:
+    """It is dropped at the end, and belongs to no other request."""
+    sound = pcm(SHORT, channels=2)
+    text = transcribed(daemon.socket, sound)
+    assert text and answer_to_pieces(daemon, sound, [999], rest=b"xyz") == text
+    assert "3 of 4 bytes dropped" in daemon.log()
+
+
+def test_frames_of_other_requests(daemon: Daemon) -> None:
+    """The start of a frame does not outlive its request, on one connection."""
+    sound = pcm(SHORT)
+    form = {"rate": sound.rate, "width": sound.width, "channels": sound.channels}
+
+    async def work() -> list[str]:
+        texts = []
+        async with connected(daemon.socket) as client:
+            for end in ("audio-stop", "transcribe"):
+                await client.write_event(Event("audio-chunk", form, bytes(1)))
+                await client.write_event(Event(end, {}))
+                if end == "audio-stop":
+                    await read_answer(client)
+                texts.append(text_of(await ask(client, sound)))
+        return texts
+
+    assert complete(work()) == [expected(RECURRENT, SHORT)] * 2
+
+
+@pytest.mark.parametrize(
+    "before", [["transcribe"], ["audio-start"], ["transcribe", "audio-start", "audio-chunk"]]
+)
+def test_transcribe_starts_anew(daemon: Daemon, before: list[str]) -> None:
+    """Of what came before nothing is left, neither sound nor what was asked for."""
+    form = {"rate": 8000, "width": 2, "channels": 1}
+
+    async def work() -> list[Event]:
+        async with connected(daemon.socket) as client:
+            for kind in before:
+                data = {"hearken": {"events": True}} if kind == "transcribe" else form
+                payload = pcm(LONG).data if kind == "audio-chunk" else None
+                await client.write_event(Event(kind, data, payload))
+            return await ask(client, pcm(SHORT), {})
+
+    events = complete(work())
+    assert text_of(events) == expected(RECURRENT, SHORT)
+    assert not of_type(events, "hearken-segment")
 
 
 def test_select_program(daemon: Daemon) -> None:
