@@ -27,8 +27,8 @@ static int read_entry(struct model_entry *entry, const char *name, const char *f
     if (set_text(&entry->name, name) < 0 || set_text(&entry->file, file) < 0)
         return hearken_fail(error, -ENOMEM, "out of memory");
     int status = model_facts_read(&entry->facts, file, error);
-    if (status == -ENOMEM)
-        return status;
+    if (status == -ENOMEM || status == -EMFILE || status == -ENFILE)
+        return status; /* the file may be as good as before */
     if (status < 0 || stat(file, &entry->file_status) < 0)
         entry->file_status = (struct stat){0};
     return 0;

@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* A client that was told the last gets this long to take it. */
 #define LINGER_MILLISECONDS 3000
@@ -155,17 +156,18 @@ static const struct conversation_peer peer = {
     .resume = resume,
 };
 
-static void fail(struct connection *connection, const char *code, const char *text)
+void connection_reject(struct connection *connection, const char *code, const char *text)
 {
-    log_info(connection->service->log, "connection %u: %s: %s", connection->id, code, text);
+    if (connection->state != CONNECTION_OPEN)
+        return;
     conversation_send_error(&peer, connection, code, text);
     linger(connection);
 }
 
-void connection_reject(struct connection *connection, const char *code, const char *text)
+static void fail(struct connection *connection, const char *code, const char *text)
 {
-    if (connection->state == CONNECTION_OPEN)
-        fail(connection, code, text);
+    log_info(connection->service->log, "connection %u: %s: %s", connection->id, code, text);
+    connection_reject(connection, code, text);
 }
 
 /* ---- In ---- */
@@ -355,43 +357,59 @@ void connection_drain(struct connection *connection)
 
 /* ---- The beginning ---- */
 
-static int init_handle(struct connection *connection, uv_loop_t *loop)
+static void forget_handle(uv_handle_t *handle)
 {
-    int status = connection->kind == SOCKET_UNIX ? uv_pipe_init(loop, &connection->pipe, 0)
-                                                 : uv_tcp_init(loop, &connection->tcp);
-    connection->handle.data = connection;
-    return status;
+    free(handle->data);
 }
 
-int connection_accept(uv_stream_t *listener, enum socket_kind kind, struct service *service,
-                      char *read_buffer, unsigned id, void (*closed)(struct connection *),
-                      void *owner, struct connection **result)
+/* The descriptor is the handle's if this succeeds; else a handle that was begun frees the
+ * connection in the end. */
+static int open_handle(struct connection *connection, uv_loop_t *loop, int descriptor)
 {
-    struct connection *connection = calloc(1, sizeof *connection);
-    if (connection == NULL)
-        return -ENOMEM;
-    connection->service = service;
-    connection->kind = kind;
-    connection->id = id;
-    connection->read_buffer = read_buffer;
-    connection->closed = closed;
-    connection->owner = owner;
-    int status = init_handle(connection, listener->loop);
+    bool local = connection->kind == SOCKET_UNIX;
+    int status =
+        local ? uv_pipe_init(loop, &connection->pipe, 0) : uv_tcp_init(loop, &connection->tcp);
     if (status < 0) {
         free(connection);
         return status;
     }
+    connection->handle.data = connection;
+    status = local ? uv_pipe_open(&connection->pipe, descriptor)
+                   : uv_tcp_open(&connection->tcp, descriptor);
+    if (status < 0)
+        uv_close(&connection->handle, forget_handle);
+    return status;
+}
+
+int connection_create(uv_loop_t *loop, int descriptor, enum socket_kind kind,
+                      struct service *service, char *read_buffer, unsigned id,
+                      void (*closed)(struct connection *), void *owner, struct connection **result)
+{
+    struct connection *connection = calloc(1, sizeof *connection);
+    int status = -ENOMEM;
+    if (connection != NULL) {
+        connection->kind = kind;
+        status = open_handle(connection, loop, descriptor);
+    }
+    if (status < 0) {
+        close(descriptor);
+        return status;
+    }
+    connection->service = service;
+    connection->id = id;
+    connection->read_buffer = read_buffer;
+    connection->closed = closed;
+    connection->owner = owner;
     wyoming_parser_init(&connection->parser, NULL);
     conversation_init(&connection->conversation, service, &peer, connection, id,
                       kind == SOCKET_UNIX);
-    connection->last_heard = connection->last_progress = uv_now(listener->loop);
-    *result = connection;
-    status = uv_accept(listener, &connection->stream);
-    if (status == 0 && kind == SOCKET_TCP) {
+    connection->last_heard = connection->last_progress = uv_now(loop);
+    if (kind == SOCKET_TCP) {
         uv_tcp_nodelay(&connection->tcp, 1);
         uv_tcp_keepalive(&connection->tcp, 1, 60);
     }
-    return status;
+    *result = connection;
+    return 0;
 }
 
 void connection_start(struct connection *connection)

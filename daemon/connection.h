@@ -57,16 +57,17 @@ struct connection {
     struct connection *previous, *next; /* the owner's list */
 };
 
-/* Accepts from a listening stream. `closed` is the last thing that happens to the connection; the
- * memory is freed after it returns. Errors: libuv's. */
-int connection_accept(uv_stream_t *listener, enum socket_kind kind, struct service *service,
-                      char *read_buffer, unsigned id, void (*closed)(struct connection *),
-                      void *owner, struct connection **connection);
+/* Takes over a connected socket, also on failure. `closed` is the last thing that happens to the
+ * connection; the memory is freed after it returns. Errors: libuv's. */
+int connection_create(uv_loop_t *loop, int descriptor, enum socket_kind kind,
+                      struct service *service, char *read_buffer, unsigned id,
+                      void (*closed)(struct connection *), void *owner,
+                      struct connection **connection);
 
 /* Starts to read. */
 void connection_start(struct connection *connection);
 
-/* Sends an error event and ends the connection, started or not. */
+/* Sends an error event and ends the connection, started or not. Logs nothing. */
 void connection_reject(struct connection *connection, const char *code, const char *text);
 
 /* To be called a few times a second: timeouts, and clients that went away unread. */

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "server_private.h"
@@ -10,43 +11,90 @@
 
 #define BACKLOG 128
 
-static void on_client(uv_stream_t *stream, int status)
+/* Clients taken at a time, so that those who are there get their turn. */
+#define ACCEPTS_MAX 64
+
+/* Between two looks whether clients can be taken again. */
+#define PAUSE_MILLISECONDS 500
+
+/* ---- Clients ---- */
+
+static void on_client(uv_poll_t *poll, int status, int events);
+
+static void watch(struct listener *listener)
 {
-    struct listener *listener = stream->data;
-    if (status < 0)
-        log_warning(listener->server->service.log, "cannot accept: %s", uv_strerror(status));
-    else
-        server_accept(listener);
+    uv_poll_start(&listener->poll, UV_READABLE, on_client);
 }
+
+static void go_on(uv_timer_t *timer)
+{
+    struct server *server = timer->data;
+    for (unsigned i = 0; i < server->listener_count; i++)
+        watch(&server->listeners[i]);
+}
+
+/* A client that waits would be told of again and again. */
+static void pause_all(struct server *server)
+{
+    for (unsigned i = 0; i < server->listener_count; i++)
+        uv_poll_stop(&server->listeners[i].poll);
+    uv_timer_start(&server->pause, go_on, PAUSE_MILLISECONDS, 0);
+}
+
+/* accept has failed. False: nobody can be taken just now. */
+static bool get_over(struct listener *listener, int reason)
+{
+    char why[120];
+    if (reason == EINTR || reason == ECONNABORTED || reason == EPROTO)
+        return true;
+    snprintf(why, sizeof why, "cannot accept: %s", strerror(reason));
+    server_note_refusal(listener->server, why);
+    return (reason == EMFILE || reason == ENFILE) &&
+           admission_turn_away_next(&listener->server->admission, listener->descriptor);
+}
+
+static void on_client(uv_poll_t *poll, int status, int events)
+{
+    struct listener *listener = poll->data;
+    (void)events;
+    for (unsigned i = 0; i < ACCEPTS_MAX && status == 0; i++) {
+        int descriptor = accept4(listener->descriptor, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        if (descriptor >= 0) {
+            server_accept(listener, descriptor);
+        } else if (errno == EAGAIN) {
+            return;
+        } else if (!get_over(listener, errno)) {
+            pause_all(listener->server);
+            return;
+        }
+    }
+    if (status < 0)
+        pause_all(listener->server);
+}
+
+/* ---- Opening ---- */
 
 /* Takes over the descriptor, also on failure. */
 static int listen_on(struct server *server, const struct socket_listener *made,
                      struct hearken_error *error)
 {
     struct listener *listener = &server->listeners[server->listener_count];
-    listener->server = server;
-    listener->kind = made->kind;
-    int status = made->kind == SOCKET_UNIX ? uv_pipe_init(&server->loop, &listener->pipe, 0)
-                                           : uv_tcp_init(&server->loop, &listener->tcp);
-    if (status < 0) {
-        close(made->descriptor);
-        goto fail;
-    }
-    listener->handle.data = listener;
-    server->listener_count++;
-    status = made->kind == SOCKET_UNIX ? uv_pipe_open(&listener->pipe, made->descriptor)
-                                       : uv_tcp_open(&listener->tcp, made->descriptor);
-    if (status < 0) {
-        close(made->descriptor);
-        goto fail;
-    }
-    status = uv_listen(&listener->stream, BACKLOG, on_client);
+    *listener = (struct listener){
+        .server = server,
+        .descriptor = made->descriptor,
+        .kind = made->kind,
+    };
+    int status = listen(made->descriptor, BACKLOG) < 0 ? -errno : 0;
     if (status == 0)
-        return 0;
-
-fail:
-    snprintf(error->message, sizeof error->message, "cannot listen: %s", uv_strerror(status));
-    return status;
+        status = uv_poll_init(&server->loop, &listener->poll, made->descriptor);
+    if (status < 0) {
+        close(made->descriptor);
+        return hearken_fail(error, status, "cannot listen: %s", uv_strerror(status));
+    }
+    listener->poll.data = listener;
+    server->listener_count++;
+    watch(listener);
+    return 0;
 }
 
 static int listen_on_all(struct server *server, const struct socket_listener *made, int count,
@@ -100,6 +148,8 @@ int listeners_open(struct server *server, struct hearken_error *error)
     struct socket_listener made[SOCKETS_MAX];
     bool given[] = {[SOCKET_UNIX] = false, [SOCKET_TCP] = false};
     int count = systemd_take_sockets(made, error);
+    uv_timer_init(&server->loop, &server->pause);
+    server->pause.data = server;
     if (count < 0)
         return count;
     for (int i = 0; i < count; i++)
@@ -130,7 +180,9 @@ static void remove_socket(struct server *server)
 void listeners_close(struct server *server)
 {
     remove_socket(server);
-    for (unsigned i = 0; i < server->listener_count; i++)
-        uv_close(&server->listeners[i].handle, NULL);
+    for (unsigned i = 0; i < server->listener_count; i++) {
+        uv_close((uv_handle_t *)&server->listeners[i].poll, NULL);
+        close(server->listeners[i].descriptor);
+    }
     server->listener_count = 0;
 }

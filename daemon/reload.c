@@ -55,6 +55,7 @@ static void put_in_force(struct server *server, struct settings *settings)
     server->service.settings = *settings;
     *settings = (struct settings){0};
     log_set_level(server->service.log, (enum hearken_log_level)server->service.settings.log_level);
+    admission_make_room(&server->admission, server->service.settings.connections);
 }
 
 static void finish_reload(struct server *server)

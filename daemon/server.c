@@ -13,10 +13,6 @@
 
 #define TICK_MILLISECONDS 250
 
-/* Beyond the limit of connections, so many more are told that there are too many; the rest is
- * closed without a word. */
-#define REJECTED_MAX 32
-
 /* ---- Connections ---- */
 
 /* Only what has changed: systemd tells others of each message. */
@@ -57,25 +53,35 @@ static void add_connection(struct server *server, struct connection *connection)
     server_keep_ticking(server);
 }
 
-void server_accept(struct listener *listener)
+void server_note_refusal(struct server *server, const char *why)
+{
+    admission_note(&server->admission, uv_now(&server->loop), why);
+    server_keep_ticking(server);
+}
+
+void server_accept(struct listener *listener, int descriptor)
 {
     struct server *server = listener->server;
     struct service *service = &server->service;
-    unsigned limit = service->settings.connections;
-    struct connection *connection = NULL;
-    int status =
-        connection_accept(&listener->stream, listener->kind, service, server->read_buffer,
-                          ++server->connections_made, forget_connection, server, &connection);
-    if (status < 0)
-        log_warning(service->log, "cannot accept: %s", uv_strerror(status));
-    if (connection == NULL)
+    unsigned limit = admission_limit(&server->admission, service->settings.connections);
+    bool excess = service->connections >= limit;
+    struct connection *connection;
+    if (excess)
+        server_note_refusal(server, "too many connections");
+    if (excess && service->connections >=
+                      admission_total(&server->admission, service->settings.connections)) {
+        admission_turn_away(descriptor);
         return;
-    add_connection(server, connection);
+    }
+    int status =
+        connection_create(&server->loop, descriptor, listener->kind, service, server->read_buffer,
+                          ++server->connections_made, forget_connection, server, &connection);
     if (status < 0) {
-        connection_close(connection);
-    } else if (service->connections > limit + REJECTED_MAX) {
-        connection_close(connection);
-    } else if (service->connections > limit) {
+        log_warning(service->log, "cannot take a client: %s", uv_strerror(status));
+        return;
+    }
+    add_connection(server, connection);
+    if (excess) {
         connection_reject(connection, "busy", "too many connections");
     } else {
         log_debug(service->log, "connection %u: opened", connection->id);
@@ -95,7 +101,8 @@ static void on_tick(uv_timer_t *timer)
         connection_tick(connection);
     }
     tell_status(server);
-    if (server->service.connections == 0 && server->phase == SERVER_RUNNING)
+    bool crowded = admission_tick(&server->admission, uv_now(&server->loop));
+    if (server->service.connections == 0 && server->phase == SERVER_RUNNING && !crowded)
         uv_timer_stop(timer);
     drain_tick(server);
 }
@@ -197,7 +204,12 @@ static int start(struct server *server, struct hearken_error *error)
         snprintf(error->message, sizeof error->message, "signals: %s", uv_strerror(status));
         return status;
     }
-    return listeners_open(server, error);
+    status = listeners_open(server, error);
+    if (status < 0)
+        return status;
+    admission_init(&server->admission, service->log);
+    admission_make_room(&server->admission, service->settings.connections);
+    return 0;
 }
 
 static void serve(struct server *server)
@@ -215,6 +227,7 @@ static void serve(struct server *server)
 static void finish(struct server *server)
 {
     listeners_close(server);
+    admission_finish(&server->admission);
     workers_destroy(server->service.workers);
     uv_walk(&server->loop, close_handle, NULL);
     uv_run(&server->loop, UV_RUN_DEFAULT);
@@ -238,6 +251,7 @@ int server_run(const struct options *options, struct settings *settings, struct 
     }
     server->options = options;
     server->service.log = log;
+    server->admission.reserve = -1;
     server->service.settings = *settings;
     catalogue_init(&server->service.models, &server->loop, &server->service.settings, log);
     server->service.started = uv_hrtime();

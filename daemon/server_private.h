@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <uv.h>
 
+#include "admission.h"
 #include "connection.h"
 #include "options.h"
 #include "service.h"
@@ -14,14 +15,11 @@
 
 struct server;
 
+/* libuv's own accept closes clients without a word when descriptors run out: this one is ours. */
 struct listener {
-    union {
-        uv_handle_t handle;
-        uv_stream_t stream;
-        uv_pipe_t pipe;
-        uv_tcp_t tcp;
-    };
+    uv_poll_t poll;
     struct server *server;
+    int descriptor;
     enum socket_kind kind;
 };
 
@@ -57,6 +55,8 @@ struct server {
 
     struct listener listeners[2 * SOCKETS_MAX + 1];
     unsigned listener_count;
+    uv_timer_t pause; /* runs while no client can be taken or told */
+    struct admission admission;
     char *socket_path;         /* of the socket that we made, or NULL */
     struct stat socket_status; /* of its name, so that no other's is removed */
 
@@ -82,8 +82,11 @@ void listeners_close(struct server *server);
 
 /* ---- server.c ---- */
 
-/* Takes a client that has come to the listener. */
-void server_accept(struct listener *listener);
+/* Takes over the socket of a client that has come to the listener. */
+void server_accept(struct listener *listener, int descriptor);
+
+/* A client finds no room: logged once, for all that come soon after it. */
+void server_note_refusal(struct server *server, const char *why);
 
 /* Runs the tick while it is needed. */
 void server_keep_ticking(struct server *server);

@@ -508,7 +508,10 @@ const struct setting setting_table[] = {
         .minimum = 1,
         .maximum = 100000,
         .standard = "100",
-        .help = "Connections at the same time. One more is told so and closed.",
+        .help =
+            "Connections at the same time. One more is told so and closed. The daemon raises its "
+            "limit of open files to what these need; where the system does not let it, fewer "
+            "are taken, which it says at the start.",
     },
     {
         .section = "limits",

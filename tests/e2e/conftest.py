@@ -21,6 +21,7 @@ class StartDaemon(Protocol):
         arguments: Sequence[str] = ...,
         launch_only: bool = ...,
         extra_environment: Mapping[str, str] = ...,
+        open_files: int = ...,
     ) -> Daemon: ...
 
 
@@ -58,12 +59,13 @@ def start_daemon(folder: Path) -> Iterator[StartDaemon]:
         arguments: Sequence[str] = (),
         launch_only: bool = False,
         extra_environment: Mapping[str, str] | None = None,
+        open_files: int | None = None,
     ) -> Daemon:
         own = folder / str(len(daemons))
         own.mkdir()
         guards = {} if model == REAL_MODEL else unguarded_settings()
         all_settings = {"model.file": str(model)} | guards | dict(settings or {})
-        daemon = Daemon(own, all_settings, arguments, extra_environment)
+        daemon = Daemon(own, all_settings, arguments, extra_environment, open_files)
         daemons.append(daemon)
         if launch_only:
             daemon.launch()

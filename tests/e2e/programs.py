@@ -98,8 +98,10 @@ class Daemon:
         settings: Mapping[str, str],
         arguments: Sequence[str] = (),
         extra_environment: Mapping[str, str] | None = None,
+        open_files: int | None = None,
     ) -> None:
         self.folder = folder
+        self.open_files = open_files
         self.socket = folder / "s"
         self.configuration = folder / "hearkend.conf"
         self.log_file = folder / "log"
@@ -118,6 +120,8 @@ class Daemon:
     def launch(self) -> subprocess.Popen[bytes]:
         """Without waiting for anything."""
         command = [str(HEARKEND), "--config", str(self.configuration), *self.arguments]
+        if self.open_files is not None:
+            command = ["sh", "-c", f'ulimit -n {self.open_files}; exec "$@"', "sh", *command]
         with self.log_file.open("ab") as log:
             self.process = subprocess.Popen(
                 command,

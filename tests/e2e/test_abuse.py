@@ -3,9 +3,14 @@
 
 import os
 import random
+import resource
+import signal
 import socket
 import struct
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,6 +27,13 @@ def expect_health(daemon: Daemon) -> None:
     assert daemon.process is not None and daemon.process.poll() is None
     expected = alone(RANDOM_MODELS["recurrent"], SHORT).replace("\n", " ").strip()
     assert transcribed(daemon.socket, pcm(SHORT)) == expected
+
+
+def cpu_ticks(daemon: Daemon) -> int:
+    """Hundredths of a second that it has computed."""
+    assert daemon.process is not None
+    fields = Path(f"/proc/{daemon.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return int(fields[11]) + int(fields[12])
 
 
 def status_of(daemon: Daemon) -> dict[str, Any]:
@@ -318,6 +330,151 @@ def test_too_many_connections(start_daemon: StartDaemon) -> None:
             return event is not None and event.type == "pong"
 
     wait_until(welcome, "a place to become free")
+
+
+def ask_for_pong(where: Path | tuple[str, int]) -> str:
+    """What one of a crowd gets: pong, or the error's code."""
+    with Bare(where) as bare:
+        bare.event("ping", {})
+        event = bare.read()
+        assert event is not None, "closed without a word"
+        return str(event.data["code"]) if event.type == "error" else event.type
+
+
+@contextmanager
+def crowd(where: Path | tuple[str, int], count: int) -> Iterator[list[str]]:
+    """So many clients at once, who stay, and what each was told."""
+    bares = [Bare(where) for _ in range(count)]
+    try:
+        told = []
+        for bare in bares:
+            with suppress(BrokenPipeError):  # it was told already
+                bare.event("ping", {})
+            event = bare.read()
+            assert event is not None, f"closed without a word after {told}"
+            told.append(str(event.data["code"]) if event.type == "error" else event.type)
+        yield told
+    finally:
+        for bare in bares:
+            bare.__exit__()
+
+
+def wait_until_alone(bare: Bare) -> None:
+    """What found out whether the daemon listens may still be there."""
+
+    def is_alone() -> bool:
+        bare.event("hearken-status")
+        event = bare.read()
+        return event is not None and event.data["connections"] == 1
+
+    wait_until(is_alone, "others to go")
+
+
+def expect_one_warning(daemon: Daemon, said: str) -> None:
+    warnings = [line for line in daemon.log().splitlines() if "warning: " in line]
+    assert len([line for line in warnings if "too many" in line and said in line]) == 1, warnings
+
+
+def limit_files(daemon: Daemon, count: int) -> None:
+    assert daemon.process is not None
+    pid = daemon.process.pid
+    _, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (count, hard))
+
+
+def open_files(daemon: Daemon) -> set[int]:
+    assert daemon.process is not None
+    return set(map(int, os.listdir(f"/proc/{daemon.process.pid}/fd")))
+
+
+def fill_holes(daemon: Daemon, held: ExitStack) -> int:
+    """Clients take the descriptors that are free between others; returns how many are open."""
+    while (files := open_files(daemon)) != set(range(len(files))):
+        bare = held.enter_context(Bare(daemon.socket))
+        bare.event("ping", {})
+        assert bare.read() is not None
+    return len(files)
+
+
+@pytest.mark.parametrize("tcp", [False, True], ids=["unix", "tcp"])
+def test_crowd_beyond_the_limit(start_daemon: StartDaemon, tcp: bool) -> None:
+    """Each is told, those too that there is no time to wait for; the log has one line of it."""
+    port = free_port()
+    settings = {"limits.connections": "3", "server.tcp": f"127.0.0.1:{port}"}
+    daemon = start_daemon(settings=settings)
+    where = ("127.0.0.1", port) if tcp else daemon.socket
+    with Bare(daemon.socket) as bare:
+        wait_until_alone(bare)
+        with crowd(where, 60) as told:
+            assert told == ["pong"] * 2 + ["busy"] * 58
+            expect_one_warning(daemon, "too many connections")
+    wait_until(lambda: ask_for_pong(daemon.socket) == "pong", "room")
+    expect_health(daemon)
+
+
+@pytest.mark.parametrize("tcp", [False, True], ids=["unix", "tcp"])
+def test_few_open_files_allowed(start_daemon: StartDaemon, tcp: bool) -> None:
+    """The daemon knows how many clients it has descriptors for, and keeps some for its files."""
+    port = free_port()
+    settings = {"server.tcp": f"127.0.0.1:{port}"}
+    where = ("127.0.0.1", port)
+    daemon = start_daemon(settings=settings, launch_only=True, open_files=40)
+    wait_until(daemon.answers, "hearkend to listen")
+    with Bare(daemon.socket) as bare:
+        wait_until_alone(bare)
+        assert "40 open files are allowed, which is enough for" in daemon.log()
+        with crowd(where if tcp else daemon.socket, 60) as told:
+            served = told.count("pong")
+            assert told == ["pong"] * served + ["busy"] * (60 - served)
+            assert 3 < served < 25
+            wait_until(lambda: len(open_files(daemon)) + 15 <= 40, "the last refused to go")
+            expect_one_warning(daemon, "too many connections")
+    wait_until(lambda: ask_for_pong(daemon.socket) == "pong", "room")
+    expect_health(daemon)
+
+
+def test_descriptors_run_out(start_daemon: StartDaemon) -> None:
+    """Something else has taken them: whoever comes is told all the same, and nothing spins."""
+    models = {"model other.file": str(RANDOM_MODELS["transformer"])}
+    daemon = start_daemon(settings=models)
+    with ExitStack() as held:
+        bare = held.enter_context(Bare(daemon.socket))
+        wait_until_alone(bare)
+        limit_files(daemon, fill_holes(daemon, held))
+        with crowd(daemon.socket, 60) as told:
+            assert told == ["busy"] * 60
+        expect_one_warning(daemon, "Too many open files")
+        bare.event("transcribe", {"name": "other", "hearken": {}})
+        bare.sound(pcm(SHORT))
+        event = bare.read()
+        assert event is not None and error_of([event]).code == "recognition-failed"
+        assert "Too many open files" in error_of([event]).text
+        daemon.signal(signal.SIGHUP)
+        wait_until(lambda: "nothing was changed" in daemon.log(), "the reload to fail")
+        limit_files(daemon, 1024)
+        bare.event("transcribe", {"name": "other"})
+        bare.sound(pcm(SHORT))
+        kinds = [bare.read() for _ in range(2)]
+        assert [event and event.type for event in kinds] == ["transcript-start", "transcript-chunk"]
+    expect_health(daemon)
+
+
+def test_not_even_a_reserve(daemon: Daemon) -> None:
+    """No client can be told; they wait, and so does the daemon, until there are descriptors."""
+    assert daemon.process is not None
+    limit_files(daemon, 3)
+    with Bare(daemon.socket) as bare:
+        bare.event("ping", {})
+        wait_until(lambda: "cannot accept: Too many open files" in daemon.log(), "the warning")
+        before = cpu_ticks(daemon)
+        bare.socket.settimeout(1.5)
+        with pytest.raises(TimeoutError):
+            bare.socket.recv(1)
+        assert cpu_ticks(daemon) - before < 20 * SCALE, "it spins"
+        expect_one_warning(daemon, "Too many open files")
+        limit_files(daemon, 1024)
+        wait_until(lambda: ask_for_pong(daemon.socket) == "pong", "room")
+    expect_health(daemon)
 
 
 def test_too_long_a_recording(start_daemon: StartDaemon) -> None:
