@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -110,18 +111,39 @@ static int listen_on_all(struct server *server, const struct socket_listener *ma
     return status;
 }
 
+static int settings_socket_path(const struct settings *settings, char **path,
+                                struct hearken_error *error)
+{
+    if (*settings->socket == '\0')
+        return socket_standard_path(path, error);
+    *path = strdup(settings->socket);
+    return *path != NULL ? 0 : hearken_fail(error, -ENOMEM, "out of memory");
+}
+
+static void warn_if_out_of_reach(struct server *server, const char *path)
+{
+    char folder[PATH_MAX];
+    unsigned mode = server->service.settings.socket_mode;
+    if (!socket_is_within_reach(path, mode, folder))
+        log_warning(server->service.log,
+                    "socket_mode %04o lets more users in than the folder %s does: open that, or "
+                    "set server.socket to a path elsewhere",
+                    mode, folder);
+}
+
 static int open_unix(struct server *server, struct hearken_error *error)
 {
     const struct settings *settings = &server->service.settings;
     struct socket_listener made;
-    char *path = *settings->socket != '\0' ? strdup(settings->socket) : socket_standard_path(error);
-    if (path == NULL)
-        return -EINVAL;
-    int status = socket_open_unix(path, settings->socket_mode, &made, error);
+    char *path = NULL;
+    int status = settings_socket_path(settings, &path, error);
+    if (status == 0)
+        status = socket_open_unix(path, settings->socket_mode, &made, error);
     if (status < 0) {
         free(path);
         return status;
     }
+    warn_if_out_of_reach(server, path);
     server->socket_path = path;
     if (lstat(path, &server->socket_status) < 0)
         server->socket_status = (struct stat){0};

@@ -16,7 +16,8 @@ const struct setting setting_table[] = {
         .meaning = "the model installed with hearkend",
         .help = "The model to recognise with: a GGUF file, or the name of one that is installed, "
                 "hearken-en, hearken-en-light or hearken-en-small. A section [model NAME] with a "
-                "file of its own adds one that clients choose by that name.",
+                "file of its own adds one that clients choose by that name, which no other model "
+                "has, nor this one's file for itself.",
     },
     {
         .section = "model",
@@ -474,7 +475,10 @@ const struct setting setting_table[] = {
         .offset = FIELD(socket_mode),
         .maximum = 0777,
         .standard = "0600",
-        .help = "Who may connect to the Unix socket: its file mode, in octal.",
+        .help =
+            "Who may connect to the Unix socket: its file mode, in octal. A folder that the daemon "
+            "makes for it lets the same users in. One that is there already may not, as "
+            "$XDG_RUNTIME_DIR, which is its user's alone; then the log has a warning.",
     },
     {
         .section = "server",

@@ -24,26 +24,26 @@ fail(struct hearken_error *error, int status, const char *format, ...)
 
 /* ---- Unix ---- */
 
-char *socket_standard_path(struct hearken_error *error)
+int socket_standard_path(char **path, struct hearken_error *error)
 {
     static const char name[] = "hearken.sock";
     const char *service = getenv("RUNTIME_DIRECTORY"); /* from systemd: a list, by colons */
     const char *user = getenv("XDG_RUNTIME_DIR");
-    char *path = NULL;
     int length = 0;
+    *path = NULL;
     if (service != NULL && service[0] == '/')
-        length = asprintf(&path, "%.*s/%s", (int)strcspn(service, ":"), service, name);
+        length = asprintf(path, "%.*s/%s", (int)strcspn(service, ":"), service, name);
     else if (geteuid() == 0)
-        length = asprintf(&path, "/run/hearken/%s", name);
+        length = asprintf(path, "/run/hearken/%s", name);
     else if (user != NULL && user[0] == '/')
-        length = asprintf(&path, "%s/hearken/%s", user, name);
+        length = asprintf(path, "%s/hearken/%s", user, name);
     else
-        fail(error, 0, "XDG_RUNTIME_DIR is not set: say where to listen with --socket");
-    if (length < 0) {
-        path = NULL;
-        fail(error, 0, "out of memory");
-    }
-    return path;
+        return fail(error, -EINVAL,
+                    "XDG_RUNTIME_DIR is not set: say where to listen with --socket");
+    if (length >= 0)
+        return 0;
+    *path = NULL;
+    return fail(error, -ENOMEM, "out of memory");
 }
 
 static int set_address(struct sockaddr_un *address, const char *path, struct hearken_error *error)
@@ -63,16 +63,47 @@ int socket_check_unix(const char *path, struct hearken_error *error)
     return set_address(&address, path, error);
 }
 
-static int make_directory(const char *path, struct hearken_error *error)
+/* Who may search a folder: the owner, and all whom the socket's mode lets in. */
+static mode_t folder_mode(unsigned mode)
+{
+    return 0700 | ((mode & 0060) != 0 ? 0010 : 0) | ((mode & 0006) != 0 ? 0001 : 0);
+}
+
+/* What the umask takes away is given back. */
+static int make_directory(const char *path, unsigned mode, struct hearken_error *error)
 {
     char directory[sizeof(struct sockaddr_un)];
     const char *slash = strrchr(path, '/');
     if (slash == NULL || slash == path)
         return 0;
     snprintf(directory, sizeof directory, "%.*s", (int)(slash - path), path);
-    if (mkdir(directory, 0700) == 0 || errno == EEXIST)
+    if (mkdir(directory, 0700) == 0) {
+        if (chmod(directory, folder_mode(mode)) == 0)
+            return 0;
+    } else if (errno == EEXIST) {
         return 0;
+    }
     return fail(error, -errno, "directory %s: %s", directory, strerror(errno));
+}
+
+bool socket_is_within_reach(const char *path, unsigned mode, char *folder)
+{
+    mode_t needed = folder_mode(mode) & 0011;
+    struct stat status;
+    if (realpath(path, folder) == NULL)
+        return true; /* whoever removed it knows why */
+    for (char *slash; (slash = strrchr(folder, '/')) != NULL && slash != folder;) {
+        *slash = '\0';
+        if (stat(folder, &status) < 0)
+            return true;
+        /* Of which group those are whom the socket's group lets in is not known here. */
+        mode_t granted = status.st_mode & 0011;
+        if ((granted & 0001) != 0)
+            granted |= 0010;
+        if ((needed & ~granted) != 0)
+            return false;
+    }
+    return true;
 }
 
 /* Takes away a socket that a daemon left when it died. */
@@ -118,7 +149,7 @@ int socket_open_unix(const char *path, unsigned mode, struct socket_listener *li
     struct sockaddr_un address;
     int status = set_address(&address, path, error);
     if (status == 0)
-        status = make_directory(path, error);
+        status = make_directory(path, mode, error);
     if (status == 0)
         status = remove_stale(&address, error);
     if (status < 0)

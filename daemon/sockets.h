@@ -25,9 +25,9 @@ struct socket_listener {
 /* More addresses than one name of a host has, or sockets than systemd would hand over. */
 #define SOCKETS_MAX 16
 
-/* Where the Unix socket belongs if the settings do not say: a malloc'd path, or NULL with the
- * reason. */
-char *socket_standard_path(struct hearken_error *error);
+/* Where the Unix socket belongs if the settings do not say: a malloc'd path. Errors, with a path of
+ * NULL: -EINVAL if the environment does not say either, -ENOMEM. */
+int socket_standard_path(char **path, struct hearken_error *error);
 
 /* Whether socket_open_unix and socket_open_tcp could take it: 0, -ENAMETOOLONG or -EINVAL, with the
  * reason. Looks at the text alone. */
@@ -35,9 +35,15 @@ int socket_check_unix(const char *path, struct hearken_error *error);
 int socket_check_tcp(const char *address, struct hearken_error *error);
 
 /*
- * Binds a Unix socket with that file mode. Its directory is made (0700) if it is missing; a socket
- * that nobody answers on is replaced. Errors: -EADDRINUSE if somebody does, -EEXIST if something
- * else has that name, -ENAMETOOLONG, and the system's.
+ * Whether the folders above a socket let all those in whom its mode lets in. False: `folder` (of
+ * PATH_MAX bytes) is the first that does not.
+ */
+bool socket_is_within_reach(const char *path, unsigned mode, char *folder);
+
+/*
+ * Binds a Unix socket with that file mode. Its directory is made if it is missing, open to those
+ * whom the mode lets in; a socket that nobody answers on is replaced. Errors: -EADDRINUSE if
+ * somebody does, -EEXIST if something else has that name, -ENAMETOOLONG, and the system's.
  */
 int socket_open_unix(const char *path, unsigned mode, struct socket_listener *listener,
                      struct hearken_error *error);

@@ -213,6 +213,37 @@ def test_socket_mode(start_daemon: StartDaemon) -> None:
     assert stat.S_IMODE(daemon.socket.stat().st_mode) == 0o666
 
 
+@pytest.mark.parametrize(
+    ("mode", "folder_mode"), [("0600", 0o700), ("0660", 0o710), ("0666", 0o711), ("0602", 0o701)]
+)
+def test_mode_of_the_folder(
+    start_daemon: StartDaemon, folder: Path, mode: str, folder_mode: int
+) -> None:
+    """One that is made for the socket lets in whom the socket lets in."""
+    folder.chmod(0o755)
+    path = folder / "made" / "s"
+    settings = {"server.socket": str(path), "server.socket_mode": mode}
+    daemon = start_daemon(settings=settings, launch_only=True)
+    daemon.socket = path
+    wait_until(daemon.answers, "hearkend to listen")
+    assert stat.S_IMODE(path.parent.stat().st_mode) == folder_mode
+    assert "socket_mode" not in daemon.log()
+
+
+@pytest.mark.parametrize("mode", ["0666", "0660", "0600"])
+def test_folder_that_lets_nobody_in(start_daemon: StartDaemon, folder: Path, mode: str) -> None:
+    """As $XDG_RUNTIME_DIR is: the socket's mode has no effect, which is said."""
+    runtime = folder / "runtime"
+    runtime.mkdir(mode=0o700)
+    path = runtime / "hearken" / "s"
+    settings = {"server.socket": str(path), "server.socket_mode": mode}
+    daemon = start_daemon(settings=settings, launch_only=True)
+    daemon.socket = path
+    wait_until(daemon.answers, "hearkend to listen")
+    said = f"socket_mode {mode} lets more users in than the folder {runtime} does"
+    assert (said in daemon.log()) == (mode != "0600")
+
+
 def test_stale_socket(start_daemon: StartDaemon) -> None:
     """What a killed daemon leaves is replaced."""
     first = start_daemon()
