@@ -34,6 +34,19 @@ static int read_entry(struct model_entry *entry, const char *name, const char *f
     return 0;
 }
 
+/* The name of the default is its file's own. */
+static int check_names(const struct model_list *list, struct hearken_error *error)
+{
+    const char *standard = model_entry_name(&list->entries[0]);
+    for (size_t i = 1; i < list->count; i++)
+        if (strcmp(list->entries[i].name, standard) == 0)
+            return hearken_fail(error, -EINVAL,
+                                "[model %s]: the default model, %.300s, has that name: give the "
+                                "section another",
+                                standard, list->entries[0].file);
+    return 0;
+}
+
 int model_list_read(struct model_list *list, const struct settings *settings,
                     struct hearken_error *error)
 {
@@ -45,6 +58,8 @@ int model_list_read(struct model_list *list, const struct settings *settings,
     for (size_t i = 0; i < settings->model_count && status == 0; i++)
         status = read_entry(&list->entries[list->count++], settings->models[i].name,
                             settings->models[i].file, error);
+    if (status == 0)
+        status = check_names(list, error);
     if (status < 0)
         model_list_finish(list);
     return status;

@@ -38,7 +38,8 @@ struct catalogue {
 };
 
 /* Which models there are, and what their files say of themselves; from any thread. A file that
- * cannot be read is no error. Errors: -ENOMEM, and -EMFILE or -ENFILE where files cannot be opened.
+ * cannot be read is no error. Errors: -EINVAL if the default has the name of another, -ENOMEM,
+ * -EMFILE or -ENFILE where files cannot be opened.
  */
 int model_list_read(struct model_list *list, const struct settings *settings,
                     struct hearken_error *error);

@@ -243,11 +243,12 @@ int server_run(const struct options *options, struct settings *settings, struct 
 {
     struct hearken_error error;
     struct server *server = calloc(1, sizeof *server);
-    if (server == NULL || uv_loop_init(&server->loop) < 0) {
+    int status = server != NULL ? uv_loop_init(&server->loop) : -ENOMEM;
+    if (status < 0) {
         free(server);
         settings_finish(settings);
-        log_error(log, "out of memory");
-        return -ENOMEM;
+        log_error(log, "cannot start: %s", uv_strerror(status));
+        return status;
     }
     server->options = options;
     server->service.log = log;
@@ -257,8 +258,7 @@ int server_run(const struct options *options, struct settings *settings, struct 
     server->service.started = uv_hrtime();
     *settings = (struct settings){0};
     server->read_buffer = malloc(CONNECTION_READ_SIZE);
-    int status = -ENOMEM;
-    snprintf(error.message, sizeof error.message, "out of memory");
+    status = hearken_fail(&error, -ENOMEM, "out of memory");
     if (server->read_buffer != NULL)
         status = start(server, &error);
     if (status == 0)

@@ -152,8 +152,8 @@ typedef void setting_problem_callback(void *context, const char *problem);
 
 /*
  * Reads an INI file over the settings. Each problem is reported as "FILE:LINE: name: got X,
- * expected Y"; all of the file is read. Errors: the system's for the file, -EINVAL if there was any
- * problem; the settings are then good for finish only.
+ * expected Y"; all of the file is read. Errors: the system's for the file, -ENOMEM, -EINVAL if
+ * there was any other problem; the settings are then good for finish only.
  */
 int settings_read_file(struct settings *settings, const char *path,
                        setting_problem_callback *callback, void *context);

@@ -13,7 +13,13 @@ struct reading {
     const char *path;
     FILE *file;
     unsigned line;
+    struct {
+        char name[SETTINGS_NAME_MAX + 1];
+        unsigned line; /* of its file */
+    } models[SETTINGS_MODELS_MAX];
+    size_t model_count;
     unsigned problems;
+    int status; /* -EINVAL after a problem, or -ENOMEM */
     setting_problem_callback *callback;
     void *context;
 };
@@ -29,9 +35,22 @@ complain(struct reading *reading, const char *format, ...)
     va_start(arguments, format);
     vsnprintf(text + length, sizeof text - length, format, arguments);
     va_end(arguments);
-    reading->problems++;
+    if (reading->status == 0)
+        reading->status = -EINVAL;
     if (reading->callback != NULL)
         reading->callback(reading->context, text);
+}
+
+/* About the value of a setting. */
+static void complain_of_value(struct reading *reading, const char *section, const char *name,
+                              int status, const struct hearken_error *error)
+{
+    if (reading->path != NULL)
+        complain(reading, "%.100s: %s", name, error->message);
+    else
+        complain(reading, "%.100s.%.100s: %s", section, name, error->message);
+    if (status == -ENOMEM)
+        reading->status = status;
 }
 
 static void complain_of_name(struct reading *reading, const char *section, const char *name)
@@ -52,17 +71,31 @@ static void complain_of_name(struct reading *reading, const char *section, const
                  name, section, near->name, near->section);
 }
 
+/* The line where this file has named that model, which is good so far; 0: it has not. */
+static unsigned note_model(struct reading *reading, const char *model)
+{
+    for (size_t i = 0; i < reading->model_count; i++)
+        if (strcmp(reading->models[i].name, model) == 0)
+            return reading->models[i].line;
+    if (reading->model_count < SETTINGS_MODELS_MAX) {
+        strcpy(reading->models[reading->model_count].name, model);
+        reading->models[reading->model_count++].line = reading->line;
+    }
+    return 0;
+}
+
 static void assign_model(struct reading *reading, const char *section, const char *name,
                          const char *value)
 {
     struct hearken_error error;
     const char *model = settings_model_name(section);
-    if (settings_assign_model(reading->settings, model, name, value, &error) == 0)
-        return;
-    if (reading->path != NULL)
-        complain(reading, "%.100s: %s", name, error.message);
-    else
-        complain(reading, "%.100s.%.100s: %s", section, name, error.message);
+    int status = settings_assign_model(reading->settings, model, name, value, &error);
+    unsigned line = status == 0 && reading->path != NULL ? note_model(reading, model) : 0;
+    if (line > 0)
+        status =
+            hearken_fail(&error, -EINVAL, "[model %s] has a file already, in line %u", model, line);
+    if (status < 0)
+        complain_of_value(reading, section, name, status, &error);
 }
 
 static void assign(struct reading *reading, const char *section, const char *name,
@@ -78,12 +111,9 @@ static void assign(struct reading *reading, const char *section, const char *nam
         return;
     }
     struct hearken_error error;
-    if (setting_assign(setting, reading->settings, value, &error) == 0)
-        return;
-    if (reading->path != NULL)
-        complain(reading, "%s: %s", name, error.message);
-    else
-        complain(reading, "%s.%s: %s", section, name, error.message);
+    int status = setting_assign(setting, reading->settings, value, &error);
+    if (status < 0)
+        complain_of_value(reading, section, name, status, &error);
 }
 
 static int handle_assignment(void *context, const char *section, const char *name,
@@ -129,6 +159,7 @@ static void check_syntax(struct reading *reading, int result)
         complain(reading, "expected [section], name = value or a comment");
     } else if (result < 0) {
         complain(reading, "out of memory");
+        reading->status = -ENOMEM;
     }
 }
 
@@ -155,7 +186,7 @@ int settings_read_file(struct settings *settings, const char *path,
         complain(&reading, "%s: cannot be read", path);
     }
     fclose(reading.file);
-    return reading.problems > 0 ? -EINVAL : 0;
+    return reading.status;
 }
 
 /* A model's name may have dots: the last one parts it from the setting's. */
@@ -186,5 +217,5 @@ int settings_apply_override(struct settings *settings, const char *assignment,
         complain(&reading, "--set %.200s: expected section.name=value", assignment);
     else
         assign(&reading, section, name, equals + 1);
-    return reading.problems > 0 ? -EINVAL : 0;
+    return reading.status;
 }

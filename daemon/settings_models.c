@@ -40,28 +40,26 @@ static struct named_model *find(const struct settings *settings, const char *nam
     return NULL;
 }
 
-static struct named_model *add(struct settings *settings, const char *name,
-                               struct hearken_error *error)
+static int add(struct settings *settings, const char *name, struct named_model **added,
+               struct hearken_error *error)
 {
-    if (settings->model_count == SETTINGS_MODELS_MAX) {
-        hearken_fail(error, -EINVAL, "more than %d models", SETTINGS_MODELS_MAX);
-        return NULL;
-    }
-    hearken_fail(error, -ENOMEM, "out of memory");
+    if (settings->model_count == SETTINGS_MODELS_MAX)
+        return hearken_fail(error, -EINVAL, "more than %d models", SETTINGS_MODELS_MAX);
     struct named_model *grown =
         realloc(settings->models, (settings->model_count + 1) * sizeof *grown);
     if (grown == NULL)
-        return NULL;
+        return hearken_fail(error, -ENOMEM, "out of memory");
     settings->models = grown;
     struct named_model *model = &grown[settings->model_count];
     *model = (struct named_model){strdup(name), strdup("")};
     if (model->name == NULL || model->file == NULL) {
         free(model->name);
         free(model->file);
-        return NULL;
+        return hearken_fail(error, -ENOMEM, "out of memory");
     }
     settings->model_count++;
-    return model;
+    *added = model;
+    return 0;
 }
 
 int settings_assign_model(struct settings *settings, const char *model, const char *name,
@@ -75,10 +73,9 @@ int settings_assign_model(struct settings *settings, const char *model, const ch
     if (*value == '\0')
         return hearken_fail(error, -EINVAL, "got nothing, expected a model file");
     struct named_model *named = find(settings, model);
-    if (named == NULL)
-        named = add(settings, model, error);
-    if (named == NULL)
-        return -EINVAL;
+    int status = named == NULL ? add(settings, model, &named, error) : 0;
+    if (status < 0)
+        return status;
     char *copy = strdup(value);
     if (copy == NULL)
         return hearken_fail(error, -ENOMEM, "out of memory");

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <systemd/sd-daemon.h>
 #include <time.h>
@@ -18,7 +19,9 @@ static bool is_socket(int descriptor, int family)
 int systemd_take_sockets(struct socket_listener *listeners, struct hearken_error *error)
 {
     int count = sd_listen_fds(1);
-    if (count > SOCKETS_MAX || count < 0) {
+    if (count < 0)
+        return hearken_fail(error, count, "systemd: sockets handed over: %s", strerror(-count));
+    if (count > SOCKETS_MAX) {
         snprintf(error->message, sizeof error->message,
                  "systemd: %d sockets handed over, expected at most %d", count, SOCKETS_MAX);
         return -EINVAL;

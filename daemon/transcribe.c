@@ -168,16 +168,17 @@ static int read_setting(struct transcribe *transcribe, const struct setting *set
 }
 
 /* Instead of what the configuration says. */
-static int read_words(struct transcribe *transcribe, const json_t *list,
+static int read_words(struct transcribe *transcribe, const json_t *list, const char **code,
                       struct hearken_error *error)
 {
     struct hearken_error reason;
     if (!is_list_of_texts(list))
         return refuse(error, "hearken: custom_words: expected a list of strings");
     free(transcribe->words);
-    if (listed_words_make(&transcribe->words, list, &reason) < 0)
-        return refuse(error, "hearken: %.400s", reason.message);
-    return 0;
+    int status = listed_words_make(&transcribe->words, list, &reason);
+    if (status == -ENOMEM)
+        *code = "out-of-memory";
+    return status < 0 ? refuse(error, "hearken: %.400s", reason.message) : 0;
 }
 
 /* 1: there is no such key. */
@@ -195,7 +196,7 @@ static int read_live_extension(struct transcribe *transcribe, const char *key, c
 
 /* 1: likewise. */
 static int read_extension(struct transcribe *transcribe, const char *key, const json_t *value,
-                          struct hearken_error *error)
+                          const char **code, struct hearken_error *error)
 {
     if (strcmp(key, "words") == 0)
         return read_flag(key, value, &transcribe->options.words, error);
@@ -206,14 +207,14 @@ static int read_extension(struct transcribe *transcribe, const char *key, const 
     if (strcmp(key, "voice_events") == 0)
         return read_flag(key, value, &transcribe->options.stream.voice_events, error);
     if (strcmp(key, "custom_words") == 0)
-        return read_words(transcribe, value, error);
+        return read_words(transcribe, value, code, error);
     const struct setting *setting = setting_find("recognition", key);
     if (setting != NULL && setting->type != SETTING_TEXT)
         return read_setting(transcribe, setting, value, error);
     return transcribe->live ? read_live_extension(transcribe, key, value, error) : 1;
 }
 
-static int read_extensions(struct transcribe *transcribe, json_t *extensions,
+static int read_extensions(struct transcribe *transcribe, json_t *extensions, const char **code,
                            struct hearken_error *error)
 {
     char unknown[200] = "";
@@ -223,7 +224,7 @@ static int read_extensions(struct transcribe *transcribe, json_t *extensions,
     transcribe->extended = true;
     json_object_foreach(extensions, key, value)
     {
-        int status = read_extension(transcribe, key, value, error);
+        int status = read_extension(transcribe, key, value, code, error);
         if (status < 0)
             return status;
         if (status == 1 && length < sizeof unknown)
@@ -272,7 +273,7 @@ static int parse(struct transcribe *transcribe, const json_t *data, const struct
     if (status == 0 && extensions != NULL && !json_is_null(extensions)) {
         if (!json_is_object(extensions))
             return refuse(error, "hearken: expected an object");
-        status = read_extensions(transcribe, extensions, error);
+        status = read_extensions(transcribe, extensions, code, error);
     }
     if (status == 0)
         status = read_hints(transcribe, data, "transcript_names", code, error);

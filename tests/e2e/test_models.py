@@ -276,12 +276,40 @@ def test_settings(folder: Path) -> None:
         (f"[model {'n' * 40}]\nfile = x\n", ""),
         (f"[model {'n' * 41}]\nfile = x\n", "the name has 41 bytes, expected 1 to 40"),
         (f"[model {'n' * 100}]\nfile = x\n", "expected 1 to 40"),
+        (
+            "[model a]\nfile = x\n[model b]\nfile = y\n\n[model a]\nfile = z\n",
+            "c.conf:7: file: [model a] has a file already, in line 2",
+        ),
+        ("[model a]\nfile = x\nfile = x\n", "c.conf:3: file: [model a] has a file already"),
         ("".join(f"[model {n}]\nfile = x\n" for n in range(33)), "66: file: more than 32 models"),
     ):
         file.write_text(lines)
         checked = run("--config", file, "--check-config", folder=folder, program=HEARKEND)
         assert (checked.returncode == 0) == (not problem), checked
         assert problem in checked.stderr.decode() + checked.stdout.decode()
+
+
+def test_command_line_over_a_section(start_daemon: StartDaemon) -> None:
+    """It names the same model, and is no second one."""
+    arguments = ["--set", f"model other.file={TRANSFORMER}"]
+    daemon = start_daemon(settings={"model other.file": "/none"}, arguments=arguments)
+    assert by_name(daemon, "other") == expected(TRANSFORMER, SHORT)
+
+
+def test_name_of_the_default(start_daemon: StartDaemon) -> None:
+    """Nobody could choose the other one. A reload with such a name changes nothing."""
+    name = ask(start_daemon(), "describe", "info")["asr"][0]["models"][0]["name"]
+    settings = {f"model {name}.file": str(TRANSFORMER)}
+    refused = start_daemon(settings=settings, launch_only=True)
+    assert refused.wait() == 1
+    said = f"[model {name}]: the default model, {RECURRENT}, has that name"
+    assert said in refused.log()
+    daemon = start_daemon(settings=OTHER)
+    daemon.settings |= settings
+    daemon.write_configuration()
+    reload(daemon, "nothing was changed")
+    assert said in daemon.log()
+    assert by_name(daemon, "other") == expected(TRANSFORMER, SHORT)
 
 
 def test_listening_with_a_model_of_ones_own(start_daemon: StartDaemon) -> None:
