@@ -27,7 +27,7 @@ void close_session(struct session *s)
     free(s->ctc_log_probabilities);
 }
 
-void listen(struct session *s, const float *memory, uint32_t steps)
+void listen_to_memory(struct session *s, const float *memory, uint32_t steps)
 {
     uint32_t width = s->network->parameters.listener.memory_width;
     s->steps = steps;
@@ -50,7 +50,7 @@ void listen_to_noise(struct session *s, uint32_t steps)
     float *memory = malloc(size * sizeof(*memory));
     for (size_t i = 0; i < size; i++)
         memory[i] = random_number(2);
-    listen(s, memory, steps);
+    listen_to_memory(s, memory, steps);
     free(memory);
     free(s->ctc_log_probabilities);
     s->ctc_log_probabilities = malloc((size_t)steps * s->vocabulary * sizeof(float));

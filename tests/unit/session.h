@@ -25,7 +25,7 @@ void open_session(struct session *s, struct network *network);
 void close_session(struct session *s);
 
 /* memory [steps, memory_width] */
-void listen(struct session *s, const float *memory, uint32_t steps);
+void listen_to_memory(struct session *s, const float *memory, uint32_t steps);
 
 /* From -scale to scale. */
 float random_number(float scale);

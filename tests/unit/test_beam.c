@@ -249,7 +249,7 @@ static uint32_t compare_utterance(struct session *s, const struct gguf *parity, 
     bool ended = tokens[count - 1] == s->network->parameters.speller.end;
     struct beam_options options = options_of(1);
     options.max_tokens = ended ? count + 3 : count;
-    listen(s, memory->data, (uint32_t)memory->shape[1]);
+    listen_to_memory(s, memory->data, (uint32_t)memory->shape[1]);
     struct beam_result result = search(s, &options, false);
     CU_ASSERT(same_tokens(&result, tokens, count - ended));
     CU_ASSERT_FATAL(result.count == count - ended);
