@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "gguf.h"
 
+#include "file_copy.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -34,9 +36,10 @@ static const struct {
     [GGUF_F64] = {"f64", 8},
 };
 
-/* What is left of the file while open walks it. The first failure sticks. */
+/* What is left of the file while open walks it. */
 struct reader {
     const uint8_t *start, *at, *end;
+    struct file_copy *copy; /* the bytes come from it as they are needed; NULL: all are there */
     struct hearken_error *error;
 };
 
@@ -51,10 +54,19 @@ static int ends_early(struct reader *r, const char *what)
                         (size_t)(r->end - r->start));
 }
 
+/* Sees to it that the next `size` bytes are in memory. */
+static int need(struct reader *r, uint64_t size, const char *what)
+{
+    if (size > left(r))
+        return ends_early(r, what);
+    return r->copy ? file_copy_read(r->copy, (size_t)(r->at - r->start) + size, r->error) : 0;
+}
+
 static int read_bytes(struct reader *r, void *to, size_t size, const char *what)
 {
-    if (left(r) < size)
-        return ends_early(r, what);
+    int result = need(r, size, what);
+    if (result < 0)
+        return result;
     memcpy(to, r->at, size);
     r->at += size;
     return 0;
@@ -92,8 +104,8 @@ static int read_name(struct reader *r, char **name, const char *what)
     if (length == 0 || length > MAX_NAME)
         return hearken_fail(r->error, -EINVAL, "GGUF: %s has %" PRIu64 " bytes, expected 1 to %u",
                             what, length, MAX_NAME);
-    if (length > left(r))
-        return ends_early(r, what);
+    if ((result = need(r, length, what)) < 0)
+        return result;
     if (memchr(r->at, 0, length))
         return hearken_fail(r->error, -EINVAL, "GGUF: %s holds a zero byte", what);
     *name = strndup((const char *)r->at, length);
@@ -314,13 +326,15 @@ static struct named tensors_of(const struct gguf *gguf)
 
 static int read_header(struct reader *r, struct gguf *gguf)
 {
-    char magic[4];
+    char magic[4] = "";
     uint32_t version = 0;
-    if (left(r) < sizeof(magic) || memcmp(r->at, MAGIC, sizeof(magic)) != 0)
+    int result = left(r) < sizeof(magic) ? 0 : read_bytes(r, magic, sizeof(magic), "the header");
+    if (result < 0)
+        return result;
+    if (memcmp(magic, MAGIC, sizeof(magic)) != 0)
         return hearken_fail(r->error, -EINVAL,
                             "not a GGUF file: it does not start with '" MAGIC "'");
-    int result = read_bytes(r, magic, sizeof(magic), "the header");
-    if (result < 0 || (result = read_u32(r, &version, "the header")) < 0)
+    if ((result = read_u32(r, &version, "the header")) < 0)
         return result;
     if (version != VERSION)
         return hearken_fail(r->error, -EINVAL, "GGUF version %" PRIu32 ", expected %u", version,
@@ -363,89 +377,121 @@ static int read_tables(struct reader *r, struct gguf *gguf, uint64_t *offsets)
     return place_tensors(r, gguf, offsets);
 }
 
-static int parse(struct gguf *gguf, const void *data, size_t size, struct hearken_error *error)
+static int parse_into(struct gguf *gguf, struct reader *r)
 {
-    struct reader reader = {data, data, (const uint8_t *)data + size, error};
-    int result = read_header(&reader, gguf);
+    int result = read_header(r, gguf);
     if (result < 0) {
         gguf->entry_count = gguf->tensor_count = 0;
         return result;
     }
-    if ((result = allocate_tables(&reader, gguf)) < 0)
+    if ((result = allocate_tables(r, gguf)) < 0)
         return result;
     uint64_t *offsets = calloc(gguf->tensor_count + 1, sizeof(*offsets));
     if (!offsets)
-        return hearken_fail(error, -ENOMEM, "out of memory");
-    result = read_tables(&reader, gguf, offsets);
+        return hearken_fail(r->error, -ENOMEM, "out of memory");
+    result = read_tables(r, gguf, offsets);
     free(offsets);
+    return result;
+}
+
+static int parse(struct reader *r, struct gguf **gguf)
+{
+    struct gguf *g = calloc(1, sizeof(*g));
+    if (!g)
+        return hearken_fail(r->error, -ENOMEM, "out of memory");
+    int result = parse_into(g, r);
+    if (result == 0)
+        *gguf = g;
+    else
+        gguf_destroy(g);
     return result;
 }
 
 int gguf_open_memory(const void *data, size_t size, struct gguf **gguf, struct hearken_error *error)
 {
-    struct gguf *g = calloc(1, sizeof(*g));
-    if (!g)
-        return hearken_fail(error, -ENOMEM, "out of memory");
-    int result = parse(g, data, size, error);
-    if (result < 0) {
+    struct reader reader = {data, data, (const uint8_t *)data + size, NULL, error};
+    return parse(&reader, gguf);
+}
+
+/* Up to the end of the last tensor: what is behind it is of no use. */
+static int read_values(struct gguf *gguf, struct file_copy *copy, enum gguf_extent extent,
+                       struct hearken_error *error)
+{
+    size_t end = 0;
+    for (uint64_t i = 0; i < gguf->tensor_count; i++) {
+        struct gguf_tensor *tensor = &gguf->tensors[i];
+        size_t its = (size_t)((const uint8_t *)tensor->data - copy->data) + tensor->bytes;
+        end = its > end ? its : end;
+        if (extent == GGUF_HEAD)
+            tensor->data = NULL;
+    }
+    return extent == GGUF_HEAD ? 0 : file_copy_read(copy, end, error);
+}
+
+static int read_file(int file, enum gguf_extent extent, struct gguf **gguf,
+                     struct hearken_error *error)
+{
+    struct file_copy copy;
+    struct gguf *g = NULL;
+    int result = file_copy_start(&copy, file, "a GGUF file", error);
+    if (result < 0)
+        return result;
+    struct reader reader = {copy.data, copy.data, copy.data + copy.size, &copy, error};
+    if ((result = parse(&reader, &g)) < 0 || (result = read_values(g, &copy, extent, error)) < 0 ||
+        (result = file_copy_check(&copy, error)) < 0) {
         gguf_destroy(g);
+        file_copy_finish(&copy);
         return result;
     }
+    g->memory = copy.data;
+    g->memory_size = copy.size;
     *gguf = g;
     return 0;
 }
 
-static int map_file(int file, const char *path, void **mapping, size_t *size,
-                    struct hearken_error *error)
+int gguf_open(const char *path, enum gguf_extent extent, struct gguf **gguf,
+              struct hearken_error *error)
 {
-    struct stat status;
-    if (fstat(file, &status) < 0)
-        return hearken_fail(error, -errno, "%s: %s", path, strerror(errno));
-    if (!S_ISREG(status.st_mode))
-        return hearken_fail(error, -EINVAL, "%s: not a regular file", path);
-    if (status.st_size == 0)
-        return hearken_fail(error, -EINVAL, "%s: empty, expected a GGUF file", path);
-    *size = (size_t)status.st_size;
-    *mapping = mmap(NULL, *size, PROT_READ, MAP_SHARED, file, 0);
-    if (*mapping == MAP_FAILED)
-        return hearken_fail(error, -errno, "%s: cannot be mapped: %s", path, strerror(errno));
-    return 0;
-}
-
-int gguf_open_descriptor(int file, const char *path, struct gguf **gguf,
-                         struct hearken_error *error)
-{
-    void *mapping;
-    size_t size = 0;
     struct hearken_error inside = {""};
-    int result = map_file(file, path, &mapping, &size, error);
-    if (result < 0)
-        return result;
-    result = gguf_open_memory(mapping, size, gguf, &inside);
-    if (result < 0) {
-        munmap(mapping, size);
-        return hearken_fail(error, result, "%s: %.400s", path, inside.message);
-    }
-    (*gguf)->mapping = mapping;
-    (*gguf)->mapping_size = size;
-    return 0;
-}
-
-int gguf_open(const char *path, struct gguf **gguf, struct hearken_error *error)
-{
     /* Without waiting, so that a pipe that nobody writes to is refused and not waited for. */
     int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (file < 0)
         return hearken_fail(error, -errno, "%s: %s", path, strerror(errno));
-    int result = gguf_open_descriptor(file, path, gguf, error);
+    int result = read_file(file, extent, gguf, &inside);
     close(file);
-    return result;
+    return result < 0 ? hearken_fail(error, result, "%s: %.400s", path, inside.message) : 0;
 }
 
-void gguf_release_pages(const struct gguf *gguf)
+int gguf_open_private(int file, struct gguf **gguf, struct hearken_error *error)
 {
-    if (gguf->mapping)
-        madvise(gguf->mapping, gguf->mapping_size, MADV_DONTNEED);
+    struct stat status;
+    if (fstat(file, &status) < 0)
+        return hearken_fail(error, -errno, "%s", strerror(errno));
+    size_t size = (size_t)status.st_size;
+    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    if (memory == MAP_FAILED)
+        return hearken_fail(error, -errno, "cannot be mapped: %s", strerror(errno));
+    int result = gguf_open_memory(memory, size, gguf, error);
+    if (result < 0) {
+        munmap(memory, size);
+        return result;
+    }
+    (*gguf)->memory = memory;
+    (*gguf)->memory_size = size;
+    (*gguf)->memory_is_file = true;
+    return 0;
+}
+
+void gguf_release(const struct gguf *gguf, const struct gguf_tensor *tensor)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    if (!gguf->memory || !tensor->data)
+        return;
+    /* Pages at either end may hold values of others. */
+    uintptr_t start = ((uintptr_t)tensor->data + page - 1) / page * page;
+    uintptr_t end = ((uintptr_t)tensor->data + tensor->bytes) / page * page;
+    if (start < end)
+        madvise((void *)start, end - start, gguf->memory_is_file ? MADV_REMOVE : MADV_DONTNEED);
 }
 
 void gguf_destroy(struct gguf *gguf)
@@ -460,8 +506,8 @@ void gguf_destroy(struct gguf *gguf)
     free(gguf->tensors);
     free(gguf->entries_by_name);
     free(gguf->tensors_by_name);
-    if (gguf->mapping)
-        munmap(gguf->mapping, gguf->mapping_size);
+    if (gguf->memory)
+        munmap(gguf->memory, gguf->memory_size);
     free(gguf);
 }
 

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * GGUF v3 files, read in place (https://github.com/ggml-org/ggml/blob/master/docs/gguf.md).
+ * GGUF v3 files, read into memory (https://github.com/ggml-org/ggml/blob/master/docs/gguf.md).
  *
  * The file is untrusted: open walks it once and checks every offset, length and type, so that what
- * the other functions return lies inside the mapping. All are safe from any thread after open.
+ * the other functions return lies inside the memory. All are safe from any thread after open, but
+ * for gguf_release. Whoever changes the file afterwards changes nothing here.
  */
 #ifndef HEARKEN_MODELS_GGUF_H
 #define HEARKEN_MODELS_GGUF_H
@@ -36,7 +37,7 @@ enum gguf_tensor_type {
     GGUF_TENSOR_I32 = 26,
 };
 
-/* Not terminated: `length` bytes of the mapping. */
+/* Not terminated: `length` bytes of the file in memory. */
 struct gguf_string {
     const char *data;
     size_t length;
@@ -58,7 +59,7 @@ struct gguf_tensor {
     enum gguf_tensor_type type;
     uint32_t rank;
     uint64_t shape[GGUF_MAX_RANK]; /* innermost first, as the file has it; 1 beyond the rank */
-    const void *data;              /* aligned to 32 bytes */
+    const void *data;              /* aligned to 32 bytes; NULL where only the head was read */
     uint64_t bytes;
 };
 
@@ -68,28 +69,39 @@ struct gguf {
     struct gguf_tensor *tensors; /* likewise */
     uint32_t *entries_by_name;   /* indices, sorted by name */
     uint32_t *tensors_by_name;
-    void *mapping; /* owned, NULL if opened from memory */
-    size_t mapping_size;
+    void *memory; /* what the file holds: owned, NULL if opened from memory */
+    size_t memory_size;
+    bool memory_is_file; /* and goes with the file's pages */
 };
 
-/* Maps a file. Errors: the system's, -EINVAL for what is in it (named), -ENOMEM. */
-int gguf_open(const char *path, struct gguf **gguf, struct hearken_error *error);
+/* What of a file is read. */
+enum gguf_extent {
+    GGUF_WHOLE,
+    GGUF_HEAD, /* metadata and what is told of the tensors, not their values */
+};
 
-/* The same for an open file, which it does not close; `path` is for messages. */
-int gguf_open_descriptor(int file, const char *path, struct gguf **gguf,
-                         struct hearken_error *error);
+/*
+ * Reads a file. Errors: the system's, -EINVAL for what is in it (named), -EIO for one that is cut
+ * short or written to meanwhile, -ENOMEM.
+ */
+int gguf_open(const char *path, enum gguf_extent extent, struct gguf **gguf,
+              struct hearken_error *error);
 
-/* The same for bytes that outlive it; `data` aligned to 32 bytes. */
+/* The same for a file in memory that nobody else has and that is not needed otherwise: it is mapped
+ * and not closed. Messages are without its name. */
+int gguf_open_private(int file, struct gguf **gguf, struct hearken_error *error);
+
+/* The same for bytes that outlive it, messages likewise; `data` aligned to 32 bytes. */
 int gguf_open_memory(const void *data, size_t size, struct gguf **gguf,
                      struct hearken_error *error);
 
 void gguf_destroy(struct gguf *gguf);
 
 /*
- * Lets go of the pages of a mapped file that are in memory; those that are read again come back.
- * For when backends have made their own copies.
+ * Gives back the memory of a tensor's values, which must not be read any more: for when a backend
+ * has made its own copy. Nothing is given back of what was opened from memory.
  */
-void gguf_release_pages(const struct gguf *gguf);
+void gguf_release(const struct gguf *gguf, const struct gguf_tensor *tensor);
 
 /* NULL if there is none of that name. */
 const struct gguf_entry *gguf_find_entry(const struct gguf *gguf, const char *name);

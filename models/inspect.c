@@ -96,7 +96,7 @@ int hearken_model_inspect(const char *path, hearken_model_item_callback *callbac
                           struct hearken_error *error)
 {
     struct gguf *gguf;
-    int result = model_file_open(path, &gguf, NULL, error);
+    int result = model_file_open(path, GGUF_HEAD, &gguf, NULL, error);
     if (result < 0)
         return result;
     for (uint64_t i = 0; i < gguf->entry_count; i++)

@@ -2,6 +2,7 @@
 #include "model.h"
 
 #include "logmel.h"
+#include "open.h"
 #include "utf8.h"
 
 #include <dlfcn.h>
@@ -79,7 +80,8 @@ static int read_voice(struct hearken_model *m, struct hearken_error *error)
     struct gguf *gguf;
     if (!n->translated)
         return voice_read(n->gguf, mels, &m->voice, error);
-    if (!installed_file(VOICE_FILE, path, sizeof(path)) || gguf_open(path, &gguf, NULL) < 0)
+    if (!installed_file(VOICE_FILE, path, sizeof(path)) ||
+        gguf_open(path, GGUF_WHOLE, &gguf, NULL) < 0)
         return 0;
     const struct gguf_entry *entry = gguf_find_entry(gguf, "hearken.voice.mels");
     bool fits = entry && !entry->is_array && entry->type == GGUF_U32 &&
@@ -164,7 +166,7 @@ int hearken_model_file_languages(const char *path, char *codes, size_t size,
     struct hearken_error inside = {""};
     if (size > 0)
         *codes = 0;
-    int result = gguf_open(path, &gguf, error);
+    int result = model_file_open(path, GGUF_HEAD, &gguf, NULL, error);
     if (result < 0)
         return result;
     if ((result = parameters_read(&parameters, gguf, &inside)) == 0 &&

@@ -145,6 +145,8 @@ static const struct hearken_tensor *load(struct loader *l, const char *name, uin
         plugin_type(tensor->type), use, rows, columns, taps, tensor->data};
     const struct hearken_tensor *made = NULL;
     register_tensor(l, &weights, name, &made);
+    if (l->result == 0 && (use & l->network->compute->plugin->copies))
+        gguf_release(l->network->gguf, tensor);
     return made;
 }
 
@@ -426,7 +428,7 @@ int network_open(const char *path, const struct hearken_backend_options *options
     struct network *n = calloc(1, sizeof(*n));
     if (!n)
         return hearken_fail(error, -ENOMEM, "out of memory");
-    int result = model_file_open(path, &n->gguf, &n->translated, error);
+    int result = model_file_open(path, GGUF_WHOLE, &n->gguf, &n->translated, error);
     if (result < 0)
         goto failed;
     if ((result = parameters_read(&n->parameters, n->gguf, &inside)) < 0 ||
@@ -441,7 +443,6 @@ int network_open(const char *path, const struct hearken_backend_options *options
         goto failed;
     if ((result = load_all(n, &inside)) < 0)
         goto file_is_wrong;
-    gguf_release_pages(n->gguf);
     *network = n;
     return 0;
 file_is_wrong:

@@ -77,7 +77,7 @@ struct speller_weights {
 };
 
 struct network {
-    struct gguf *gguf; /* mapped as long as the network lives: backends use it in place */
+    struct gguf *gguf; /* as long as the network lives: backends use it in place */
     bool translated;   /* of another format than GGUF: the file has no voice network */
     struct compute *compute;
     struct parameters parameters;

@@ -5,8 +5,6 @@
 #include "known.h"
 #include "model_file.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,15 +12,10 @@
 
 #define LANGUAGE "en" /* of the tokens that start a text */
 
-/* The start of a file, without waiting for a pipe that nobody writes to. */
 static bool is_ggml(const char *path)
 {
     uint8_t start[4];
-    int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    ssize_t size = file < 0 ? -1 : pread(file, start, sizeof(start), 0);
-    if (file >= 0)
-        close(file);
-    return size > 0 && ggml_begins(start, (size_t)size);
+    return ggml_begins(start, checkpoint_peek(path, start, sizeof(start)));
 }
 
 /* "models/ggml-base.bin" is called "ggml-base". Made with malloc. */
@@ -37,14 +30,14 @@ static char *name_of(const char *path)
 }
 
 /* The descriptor of a GGUF file in memory. */
-static int translate(const char *path, struct complaint *complaint)
+static int translate(const char *path, enum gguf_extent extent, struct complaint *complaint)
 {
     struct checkpoint checkpoint = {0};
     struct complaint inside = {""};
     struct whisper whisper;
     struct mapping mapping;
     char *name = name_of(path);
-    int result = name ? checkpoint_map(&checkpoint, path, &mapping, complaint)
+    int result = name ? checkpoint_load(&checkpoint, path, &mapping, complaint)
                       : complain_of_memory(complaint);
     if (result < 0 || (result = ggml_read(&checkpoint, mapping, path, complaint)) < 0)
         goto finish;
@@ -52,6 +45,7 @@ static int translate(const char *path, struct complaint *complaint)
         .name = name,
         .description = "a model of whisper.cpp",
         .language = LANGUAGE,
+        .no_values = extent == GGUF_HEAD,
         .types = {GGUF_TENSOR_Q8_0, GGUF_TENSOR_Q8_0, .keep = true},
         .whisper = &whisper,
         .checkpoint = &checkpoint,
@@ -66,19 +60,20 @@ finish:
     return result;
 }
 
-int model_file_open(const char *path, struct gguf **gguf, bool *translated,
+int model_file_open(const char *path, enum gguf_extent extent, struct gguf **gguf, bool *translated,
                     struct hearken_error *error)
 {
     struct complaint complaint = {""};
+    struct hearken_error inside = {""};
     bool other = is_ggml(path);
     if (translated)
         *translated = other;
     if (!other)
-        return gguf_open(path, gguf, error);
-    int file = translate(path, &complaint);
+        return gguf_open(path, extent, gguf, error);
+    int file = translate(path, extent, &complaint);
     if (file < 0)
         return hearken_fail(error, file, "%s", complaint.text);
-    int result = gguf_open_descriptor(file, path, gguf, error);
+    int result = gguf_open_private(file, gguf, &inside);
     close(file);
-    return result;
+    return result < 0 ? hearken_fail(error, result, "%s: %.400s", path, inside.message) : 0;
 }

@@ -280,8 +280,9 @@ struct hearken_model;
 
 /*
  * Opens a GGUF file of architecture "hearken-las" on a backend (`options` NULL: automatic). The
- * file is memory-mapped and checked before use. Errors: the system's for the file, -EINVAL for what
- * is in it, -ENODEV where the backend named cannot run, -ENOMEM.
+ * file is read into memory, checked before use, and may change afterwards. Errors: the system's for
+ * the file, -EINVAL for what is in it, -EIO for one that is cut short or written to while it is
+ * read, -ENODEV where the backend named cannot run, -ENOMEM.
  */
 HEARKEN_API int hearken_model_open(const char *path, const struct hearken_backend_options *options,
                                    struct hearken_model **model, struct hearken_error *error);

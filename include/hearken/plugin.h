@@ -99,7 +99,8 @@ enum hearken_tensor_use {
 /*
  * A weight as the file has it, row-major: [rows, columns], or [rows, columns, taps] for a
  * convolution, or [1, columns] for a vector. `data` is aligned to 4 bytes, checked for its length,
- * and stays mapped until the tensor is destroyed: a plugin may use it in place.
+ * and stays as it is until the tensor is destroyed: a plugin may use it in place, unless it says
+ * that it `copies` weights of such a use.
  */
 struct hearken_weights {
     enum hearken_tensor_type type;
@@ -308,6 +309,12 @@ struct hearken_plugin {
     void (*queue_destroy)(struct hearken_queue *queue); /* with the buffers that are left */
 
     const struct hearken_kernels *kernels;
+
+    /*
+     * Of enum hearken_tensor_use: the data of a weight with one of these uses is not read once
+     * tensor_create has returned, and the host gives its memory back. 0: all are used in place.
+     */
+    uint32_t copies;
 };
 
 #ifdef __cplusplus

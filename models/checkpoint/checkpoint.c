@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "checkpoint.h"
 
+#include "file_copy.h"
 #include "numbers.h"
 
 #include <errno.h>
@@ -9,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define MAX_TENSORS 65536u
@@ -55,29 +55,41 @@ static int remember_mapping(struct checkpoint *checkpoint, struct mapping mappin
     return 0;
 }
 
-int checkpoint_map(struct checkpoint *checkpoint, const char *path, struct mapping *mapping,
-                   struct complaint *complaint)
+size_t checkpoint_peek(const char *path, uint8_t *start, size_t size)
 {
-    struct stat status;
-    int result = 0;
+    int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    ssize_t got = file < 0 ? -1 : pread(file, start, size, 0);
+    if (file >= 0)
+        close(file);
+    return got > 0 ? (size_t)got : 0;
+}
+
+static int load(int file, struct file_copy *copy, struct hearken_error *error)
+{
+    int result = file_copy_start(copy, file, "a checkpoint", error);
+    if (result < 0)
+        return result;
+    if ((result = file_copy_read(copy, copy->size, error)) < 0 ||
+        (result = file_copy_check(copy, error)) < 0)
+        file_copy_finish(copy);
+    return result;
+}
+
+int checkpoint_load(struct checkpoint *checkpoint, const char *path, struct mapping *mapping,
+                    struct complaint *complaint)
+{
+    struct file_copy copy;
+    struct hearken_error error = {""};
     int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (file < 0)
         return complain_of_file(complaint, -errno, path);
-    if (fstat(file, &status) < 0) {
-        result = complain_of_file(complaint, -errno, path);
-    } else if (!S_ISREG(status.st_mode) || status.st_size == 0) {
-        result =
-            complain(complaint, -EINVAL, "%s: not a file or empty, expected a checkpoint", path);
-    } else {
-        size_t size = (size_t)status.st_size;
-        void *data = mmap(NULL, size, PROT_READ, MAP_PRIVATE, file, 0);
-        *mapping = (struct mapping){data, size};
-        if (data == MAP_FAILED)
-            result = complain_of_file(complaint, -errno, path);
-        else if ((result = remember_mapping(checkpoint, *mapping, complaint)) < 0)
-            munmap(data, size);
-    }
+    int result = load(file, &copy, &error);
     close(file);
+    if (result < 0)
+        return complain(complaint, result, "%s: %s", path, error.message);
+    *mapping = (struct mapping){copy.data, copy.size};
+    if ((result = remember_mapping(checkpoint, *mapping, complaint)) < 0)
+        file_copy_finish(&copy);
     return result;
 }
 

@@ -3,7 +3,7 @@
  * A Whisper checkpoint of any format, as what reads one fills it in: tensors by the names that
  * OpenAI's own code gives them ("encoder.blocks.0.attn.query.weight"), tokens, lists of numbers.
  *
- * A reader checks that every tensor's values lie inside the mapping; what a network needs of them
+ * A reader checks that every tensor's values lie inside its memory; what a network needs of them
  * is whisper.h's to check. After it is filled in it does not change: safe from any thread.
  */
 #ifndef HEARKEN_CHECKPOINT_CHECKPOINT_H
@@ -37,7 +37,7 @@ struct checkpoint_tensor {
     uint32_t rank;                       /* 0: a scalar */
     uint64_t shape[CHECKPOINT_MAX_RANK]; /* outermost first; 1 beyond the rank */
     uint64_t count;                      /* of values */
-    const uint8_t *data;                 /* in a mapping, little endian, not aligned */
+    const uint8_t *data;                 /* little endian, not aligned */
 };
 
 struct number_list {
@@ -45,6 +45,7 @@ struct number_list {
     size_t count;
 };
 
+/* Memory with what a file holds, mapped by itself. */
 struct mapping {
     const uint8_t *data;
     size_t size;
@@ -66,9 +67,15 @@ struct checkpoint {
     uint32_t mel_bands;
 };
 
-/* Maps a file read-only, for as long as the checkpoint lives. Errors: the system's, -EINVAL. */
-int checkpoint_map(struct checkpoint *checkpoint, const char *path, struct mapping *mapping,
-                   struct complaint *complaint);
+/* Its first bytes, at most `size`, without waiting for a pipe; how many. 0: none can be read. */
+size_t checkpoint_peek(const char *path, uint8_t *start, size_t size);
+
+/*
+ * Reads a file into memory, for as long as the checkpoint lives. Errors: the system's, -EINVAL for
+ * what is no file, -EIO for one that is cut short or written to meanwhile, -ENOMEM.
+ */
+int checkpoint_load(struct checkpoint *checkpoint, const char *path, struct mapping *mapping,
+                    struct complaint *complaint);
 
 /*
  * Memory for as long as the checkpoint lives, to be filled in by the caller; NULL after -ENOMEM,

@@ -230,6 +230,15 @@ void gguf_write_head(struct gguf_writer *writer)
     write_padding(writer, 24 + writer->keys.length + writer->infos.length);
 }
 
+void gguf_leave_values(struct gguf_writer *writer)
+{
+    struct gguf_writer *w = writer;
+    off_t head = w->result == 0 && fflush(w->file) == 0 ? ftello(w->file) : -1;
+    if (w->result == 0 && (head < 0 || ftruncate(fileno(w->file), head + (off_t)w->offset) < 0))
+        w->result = complain_of_file(w->complaint, -errno, w->temporary);
+    w->current = w->tensor_count;
+}
+
 static bool can_be_written(struct gguf_writer *w, const struct tensor *tensor, const float *values,
                            size_t count)
 {
@@ -352,9 +361,9 @@ int gguf_writer_create(const char *path, struct gguf_writer **writer, struct com
         return complain_of_memory(complaint);
     made->complaint = complaint;
     made->path = path ? strdup(path) : NULL;
-    made->temporary = NULL;
     if ((path && !made->path) ||
-        asprintf(&made->temporary, path ? "%s.XXXXXX" : "%s", path ? path : "memory") < 0) {
+        asprintf(&made->temporary, "%s%s", path ? path : "memory", path ? ".XXXXXX" : "") < 0) {
+        made->temporary = NULL; /* asprintf leaves anything there */
         complain_of_memory(complaint);
         goto failed;
     }

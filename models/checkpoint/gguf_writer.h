@@ -45,6 +45,9 @@ void gguf_add_tensor(struct gguf_writer *writer, const char *name, enum gguf_ten
 /* After the last tensor is added and before the first value. */
 void gguf_write_head(struct gguf_writer *writer);
 
+/* Instead of the values: they become zeros, which take no room in a file. */
+void gguf_leave_values(struct gguf_writer *writer);
+
 /* The next values of the first tensor that is not full; in blocks of 32 if it has those. */
 void gguf_write_values(struct gguf_writer *writer, const float *values, size_t count);
 

@@ -244,6 +244,10 @@ static int write_tensors(const struct writing *w, const struct whisper_tensors *
         gguf_add_tensor(w->out, t->name, t->type, t->rank, t->shape);
     }
     gguf_write_head(w->out);
+    if (w->model->no_values) {
+        gguf_leave_values(w->out);
+        return 0;
+    }
     int result = write_features(w);
     for (size_t i = 0; result == 0 && i < list->count; i++)
         result = write_tensor(w, &list->tensors[i]);

@@ -10,6 +10,7 @@ struct model_file {
     const char *language;                     /* its token is <|language|> */
     const float *padding; /* seconds of silence that the listener wants; NULL: not said */
     bool no_window;       /* it was adapted to hear segments alone */
+    bool no_values;       /* of tensors, which become zeros: for what only looks at the head */
     struct whisper_types types;
     const struct whisper *whisper;
     const struct checkpoint *checkpoint;

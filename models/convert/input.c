@@ -61,17 +61,22 @@ static bool begins_with(struct mapping mapping, const char *text)
     return mapping.size >= strlen(text) && memcmp(mapping.data, text, strlen(text)) == 0;
 }
 
-static int read_tensors(struct checkpoint *c, struct mapping mapping, const char *path,
-                        const char *directory, struct complaint *complaint)
+static int read_tensors(struct checkpoint *c, const char *path, const char *directory,
+                        struct complaint *complaint)
 {
-    int result;
+    uint8_t start[8];
+    struct mapping mapping;
+    /* libzip reads from the file as it needs it. */
+    if (torch_begins(start, checkpoint_peek(path, start, sizeof(start))))
+        return torch_read(c, path, directory, complaint);
+    int result = checkpoint_load(c, path, &mapping, complaint);
+    if (result < 0)
+        return result;
     if (begins_with(mapping, "GGUF"))
         return complain(complaint, -EINVAL,
                         "%s: a GGUF file, expected a checkpoint that is to become one", path);
     if (ggml_begins(mapping.data, mapping.size))
         return ggml_read(c, mapping, path, complaint);
-    if (torch_begins(mapping.data, mapping.size))
-        return torch_read(c, mapping, path, directory, complaint);
     if (safetensors_begins(mapping.data, mapping.size) || begins_with(mapping, "{")) {
         c->format = "safetensors";
         result = begins_with(mapping, "{") ? safetensors_read_index(c, path, directory, complaint)
@@ -108,13 +113,10 @@ int input_open(struct checkpoint *checkpoint, struct whisper *whisper, const cha
                const char *vocabulary, struct complaint *complaint)
 {
     char file[MAX_PATH], directory[MAX_PATH];
-    struct mapping mapping;
     struct complaint inside = {""};
     *checkpoint = (struct checkpoint){0};
     int result = find_file(path, file, directory, complaint);
-    if (result < 0 || (result = checkpoint_map(checkpoint, file, &mapping, complaint)) < 0)
-        return result;
-    if ((result = read_tensors(checkpoint, mapping, file, directory, complaint)) < 0 ||
+    if (result < 0 || (result = read_tensors(checkpoint, file, directory, complaint)) < 0 ||
         (result = read_tokens(checkpoint, directory, vocabulary, complaint)) < 0)
         return result;
     if ((result = whisper_read(whisper, checkpoint, &inside)) < 0)

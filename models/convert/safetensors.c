@@ -134,7 +134,7 @@ static int read_shard(struct checkpoint *checkpoint, const char *directory, cons
     if (strchr(name, '/') || name[0] == '.')
         return complain(complaint, -EINVAL, "%s: '%.80s' is no file beside it", index, name);
     if ((result = config_path(path, directory, name, complaint)) < 0 ||
-        (result = checkpoint_map(checkpoint, path, &mapping, complaint)) < 0)
+        (result = checkpoint_load(checkpoint, path, &mapping, complaint)) < 0)
         return result;
     if (!safetensors_begins(mapping.data, mapping.size))
         return complain(complaint, -EINVAL, "%s: not a safetensors file", path);

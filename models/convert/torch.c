@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <zip.h>
 
@@ -14,11 +15,21 @@
 #define MAX_PICKLE  (64u << 20)
 #define MAX_FOLDER  256u
 
+/* A storage that is in memory: tensors may share it. */
+struct loaded {
+    const char *name; /* in the pickle */
+    size_t length;
+    struct mapping mapping;
+};
+
 struct reading {
     struct checkpoint *checkpoint;
     zip_t *zip;
+    uint64_t left;           /* bytes that the files of the zip can have, as none is packed */
     char folder[MAX_FOLDER]; /* all files of the zip are in it */
     struct pickle pickle;
+    struct loaded *loaded; /* [loaded_count], not more than the pickle has storages */
+    size_t loaded_count;
     const char *path;
     struct complaint *complaint;
 };
@@ -40,6 +51,10 @@ static int read_entry(struct reading *r, const char *name, uint64_t most, struct
                         "%s: '%.200s' is packed or has %" PRIu64 " bytes, expected it as it is "
                         "and 1 to %" PRIu64,
                         r->path, name, (uint64_t)status.size, most);
+    if (status.size > r->left)
+        return complain(r->complaint, -EINVAL, "%s: its files have more bytes than it has itself",
+                        r->path);
+    r->left -= status.size;
     uint8_t *data = checkpoint_reserve(r->checkpoint, status.size, mapping, r->complaint);
     if (!data)
         return -ENOMEM;
@@ -49,6 +64,8 @@ static int read_entry(struct reading *r, const char *name, uint64_t most, struct
         zip_fclose(file);
     if (read >= 0 && (zip_uint64_t)read == status.size)
         return 0;
+    if (!file && zip_error_code_zip(zip_get_error(r->zip)) == ZIP_ER_MEMORY)
+        return complain_of_memory(r->complaint);
     return complain(r->complaint, -EINVAL, "%s: '%.200s' cannot be read (%s)", r->path, name,
                     file ? "damaged" : zip_strerror(r->zip));
 }
@@ -73,10 +90,9 @@ static int find_folder(struct reading *r)
                     r->path);
 }
 
-static int read_storage(struct reading *r, const struct pickle_tensor *tensor, const uint8_t **data)
+static int load_storage(struct reading *r, const struct pickle_storage *storage,
+                        struct mapping *mapping)
 {
-    const struct pickle_storage *storage = pickle_storage(&r->pickle, tensor->storage);
-    struct mapping mapping;
     char name[2 * MAX_FOLDER];
     if (storage->name.length > 32 || memchr(storage->name.data, 0, storage->name.length))
         return complain(r->complaint, -EINVAL, "%s: a storage with the name '%.*s'", r->path,
@@ -84,13 +100,38 @@ static int read_storage(struct reading *r, const struct pickle_tensor *tensor, c
                         storage->name.data);
     snprintf(name, sizeof(name), "%s/data/%.*s", r->folder, (int)storage->name.length,
              storage->name.data);
-    uint64_t bytes = value_bytes(storage->type, storage->count);
-    int result = read_entry(r, name, bytes, &mapping);
-    if (result == 0 && mapping.size != bytes)
-        result = complain(r->complaint, -EINVAL, "%s: '%.200s' has %zu bytes, expected %" PRIu64,
-                          r->path, name, mapping.size, bytes);
-    *data = mapping.data;
+    return read_entry(r, name, UINT64_MAX, mapping);
+}
+
+static int find_storage(struct reading *r, const struct pickle_storage *storage,
+                        struct mapping *mapping)
+{
+    for (size_t i = 0; i < r->loaded_count; i++)
+        if (r->loaded[i].length == storage->name.length &&
+            memcmp(r->loaded[i].name, storage->name.data, storage->name.length) == 0) {
+            *mapping = r->loaded[i].mapping;
+            return 0;
+        }
+    int result = load_storage(r, storage, mapping);
+    if (result == 0)
+        r->loaded[r->loaded_count++] =
+            (struct loaded){storage->name.data, storage->name.length, *mapping};
     return result;
+}
+
+static int read_storage(struct reading *r, const struct pickle_tensor *tensor, const uint8_t **data)
+{
+    const struct pickle_storage *storage = pickle_storage(&r->pickle, tensor->storage);
+    uint64_t bytes = value_bytes(storage->type, storage->count);
+    struct mapping mapping;
+    int result = find_storage(r, storage, &mapping);
+    if (result < 0)
+        return result;
+    *data = mapping.data;
+    if (mapping.size == bytes)
+        return 0;
+    return complain(r->complaint, -EINVAL, "%s: storage '%.*s' has %zu bytes, expected %" PRIu64,
+                    r->path, (int)storage->name.length, storage->name.data, mapping.size, bytes);
 }
 
 static int add_tensor(struct reading *r, const char *name, const struct pickle_tensor *from)
@@ -154,44 +195,72 @@ static int read_dictionary(struct reading *r, const char *directory)
     return 0;
 }
 
-static int open_zip(struct reading *r, struct mapping mapping)
+/* Takes `source` over, which is NULL where that failed with `error`. */
+static int open_zip(struct reading *r, zip_source_t *source, zip_error_t *error)
 {
-    zip_error_t error;
-    zip_error_init(&error);
-    zip_source_t *source = zip_source_buffer_create(mapping.data, mapping.size, 0, &error);
+    zip_stat_t status;
     if (source)
-        r->zip = zip_open_from_source(source, ZIP_RDONLY, &error);
-    int result = r->zip ? 0
-                        : complain(r->complaint, -EINVAL, "%s: not a whole zip: %s", r->path,
-                                   zip_error_strerror(&error));
+        r->zip = zip_open_from_source(source, ZIP_RDONLY, error);
+    if (r->zip && zip_source_stat(source, &status) == 0 && (status.valid & ZIP_STAT_SIZE)) {
+        r->left = status.size;
+        return 0;
+    }
     if (!r->zip)
         zip_source_free(source);
-    zip_error_fini(&error);
-    return result;
+    if (zip_error_code_zip(error) == ZIP_ER_MEMORY)
+        return complain_of_memory(r->complaint);
+    return complain(r->complaint, -EINVAL, "%s: not a whole zip: %s", r->path,
+                    zip_error_strerror(error));
 }
 
-int torch_read(struct checkpoint *checkpoint, struct mapping mapping, const char *path,
-               const char *directory, struct complaint *complaint)
+static int read_zip(struct reading *r, const char *directory)
 {
-    struct reading r = {.checkpoint = checkpoint, .path = path, .complaint = complaint};
     struct complaint inside = {""};
     struct mapping pickle = {0};
     char name[2 * MAX_FOLDER];
-    checkpoint->format = "PyTorch";
-    int result = open_zip(&r, mapping);
-    if (result < 0 || (result = find_folder(&r)) < 0)
-        goto finish;
-    snprintf(name, sizeof(name), "%s" PICKLE_FILE, r.folder);
-    if ((result = read_entry(&r, name, MAX_PICKLE, &pickle)) < 0)
-        goto finish;
-    result = pickle_read(&r.pickle, pickle.data, pickle.size, &inside);
+    int result = find_folder(r);
     if (result < 0)
-        complain(complaint, result, "%s: %.900s", path, inside.text);
-    else
-        result = read_dictionary(&r, directory);
-finish:
+        return result;
+    snprintf(name, sizeof(name), "%s" PICKLE_FILE, r->folder);
+    if ((result = read_entry(r, name, MAX_PICKLE, &pickle)) < 0)
+        return result;
+    result = pickle_read(&r->pickle, pickle.data, pickle.size, &inside);
+    if (result < 0)
+        return complain(r->complaint, result, "%s: %.900s", r->path, inside.text);
+    r->loaded = calloc(r->pickle.storages.count + 1, sizeof(*r->loaded));
+    return r->loaded ? read_dictionary(r, directory) : complain_of_memory(r->complaint);
+}
+
+static int read_all(struct checkpoint *checkpoint, zip_source_t *source, zip_error_t *error,
+                    const char *path, const char *directory, struct complaint *complaint)
+{
+    struct reading r = {.checkpoint = checkpoint, .path = path, .complaint = complaint};
+    checkpoint->format = "PyTorch";
+    int result = open_zip(&r, source, error);
+    if (result == 0)
+        result = read_zip(&r, directory);
+    free(r.loaded);
     pickle_finish(&r.pickle);
     if (r.zip)
         zip_discard(r.zip);
+    zip_error_fini(error);
     return result;
+}
+
+int torch_read(struct checkpoint *checkpoint, const char *path, const char *directory,
+               struct complaint *complaint)
+{
+    zip_error_t error;
+    zip_error_init(&error);
+    return read_all(checkpoint, zip_source_file_create(path, 0, -1, &error), &error, path,
+                    directory, complaint);
+}
+
+int torch_read_memory(struct checkpoint *checkpoint, struct mapping mapping, const char *path,
+                      const char *directory, struct complaint *complaint)
+{
+    zip_error_t error;
+    zip_error_init(&error);
+    return read_all(checkpoint, zip_source_buffer_create(mapping.data, mapping.size, 0, &error),
+                    &error, path, directory, complaint);
 }

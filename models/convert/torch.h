@@ -13,11 +13,15 @@
 bool torch_begins(const uint8_t *data, size_t size);
 
 /*
- * Fills in an empty checkpoint but for its tokens; the caller finishes it, also after an error.
- * `path` is for messages, `directory` holds what may be beside it; `mapping` outlives the call.
- * Errors: the system's, -EINVAL, -ENOMEM.
+ * Fills in an empty checkpoint but for its tokens, from the file `path`; the caller finishes it,
+ * also after an error. `directory` holds what may be beside it. Errors: the system's, -EINVAL,
+ * -ENOMEM.
  */
-int torch_read(struct checkpoint *checkpoint, struct mapping mapping, const char *path,
-               const char *directory, struct complaint *complaint);
+int torch_read(struct checkpoint *checkpoint, const char *path, const char *directory,
+               struct complaint *complaint);
+
+/* The same from memory, which it does not keep; `path` is for messages. */
+int torch_read_memory(struct checkpoint *checkpoint, struct mapping mapping, const char *path,
+                      const char *directory, struct complaint *complaint);
 
 #endif

@@ -45,7 +45,7 @@ static void write_parts(struct gguf_writer *writer, const struct gguf *from, boo
 static int open_file(const char *path, struct gguf **gguf, struct complaint *complaint)
 {
     struct hearken_error error = {""};
-    int result = gguf_open(path, gguf, &error);
+    int result = gguf_open(path, GGUF_WHOLE, gguf, &error);
     return result < 0 ? complain(complaint, result, "%s", error.message) : 0;
 }
 

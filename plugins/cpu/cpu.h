@@ -45,7 +45,7 @@ enum {
 };
 
 enum packing {
-    PACKED_NONE,  /* used where the file is mapped */
+    PACKED_NONE,  /* used where the host has it */
     PACKED_F32,   /* [panels, inputs, panel] */
     PACKED_F16,   /* likewise, half precision */
     PACKED_Q8,    /* [panels, blocks] of: scales [panel], half precision; bytes [32, panel] */
@@ -74,6 +74,9 @@ static inline const struct cpu_tensor *cpu_tensor(const struct hearken_tensor *t
 {
     return (const struct cpu_tensor *)tensor;
 }
+
+/* tensor_row of a weight that may be packed; `expanded` has room for two rows. */
+const float *cpu_tensor_row(const struct hearken_tensor *tensor, size_t row, float *expanded);
 
 int cpu_tensor_create(struct hearken_backend *backend, const struct hearken_weights *weights,
                       struct hearken_tensor **tensor);

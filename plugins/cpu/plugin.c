@@ -143,6 +143,11 @@ static int cpu_memory_create(struct hearken_queue *queue, size_t elements,
     return error;
 }
 
+static int cpu_embed(struct hearken_queue *queue, const struct hearken_embed *arguments)
+{
+    return embed_by(queue, arguments, cpu_tensor_row);
+}
+
 /* ---- The plugin ---- */
 
 static const struct hearken_kernels kernels = {
@@ -158,7 +163,7 @@ static const struct hearken_kernels kernels = {
     .self_attend = cpu_self_attend,
     .attend = cpu_attend,
     .lstm = cpu_lstm,
-    .embed = embed,
+    .embed = cpu_embed,
     .reorder = reorder,
     .log_softmax = cpu_log_softmax,
     .top_k = cpu_top_k,
@@ -179,4 +184,5 @@ __attribute__((visibility("default"))) const struct hearken_plugin hearken_plugi
     .queue_create = cpu_queue_create,
     .queue_destroy = cpu_queue_destroy,
     .kernels = &kernels,
+    .copies = HEARKEN_USE_LINEAR | HEARKEN_USE_CONVOLVE,
 };

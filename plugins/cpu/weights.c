@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * Weights, cut into panels once (cpu.h). Q8_0 and F16 keep their size, Q5_0 becomes Q8_0. What is
- * only looked up stays where the file is mapped.
+ * only looked up stays where the host has it.
  */
 #include "cpu.h"
 
@@ -133,6 +133,78 @@ static void place(const struct cpu_tensor *tensor, size_t output, float *expande
     }
 }
 
+/* ---- And back: one output as a row of the file, Q5_0 as Q8_0 ---- */
+
+static void gather_floats(const struct packed *packed, const unsigned char *panel, size_t at,
+                          float *row)
+{
+    const float *from = (const float *)(const void *)panel + at;
+
+    for (size_t input = 0; input < packed->inputs; input++)
+        row[input] = from[input * packed->panel];
+}
+
+static void gather_halves(const struct packed *packed, const unsigned char *panel, size_t at,
+                          uint16_t *row)
+{
+    const uint16_t *from = (const uint16_t *)(const void *)panel + at;
+
+    for (size_t input = 0; input < packed->inputs; input++)
+        row[input] = from[input * packed->panel];
+}
+
+static void gather_bytes(const struct packed *packed, const unsigned char *panel, size_t at,
+                         size_t group, unsigned char flip, unsigned char *row)
+{
+    for (size_t input = 0; input < packed->inputs; input += BLOCK_INPUTS) {
+        memcpy(row, panel + at * sizeof(uint16_t), sizeof(uint16_t));
+        row += sizeof(uint16_t);
+        panel += packed->panel * sizeof(uint16_t);
+        for (size_t k = 0; k < BLOCK_INPUTS; k++)
+            *row++ = panel[(k / group * packed->panel + at) * group + k % group] ^ flip;
+        panel += packed->panel * BLOCK_INPUTS;
+    }
+}
+
+const float *cpu_tensor_row(const struct hearken_tensor *tensor, size_t row, float *expanded)
+{
+    const struct packed *packed = &cpu_tensor(tensor)->packed;
+    if (packed->packing == PACKED_NONE)
+        return tensor_row(tensor, row, expanded);
+
+    void *gathered = expanded + packed->inputs;
+    const unsigned char *panel = packed->data + row / packed->panel * packed->panel_size;
+    const size_t at = row % packed->panel;
+    struct hearken_tensor one = {.weights = {HEARKEN_TENSOR_Q8_0, tensor->weights.use, 1,
+                                             (uint32_t)packed->inputs, 1, gathered}};
+
+    switch (packed->packing) {
+    case PACKED_F32:
+        one.weights.type = HEARKEN_TENSOR_F32;
+        gather_floats(packed, panel, at, gathered);
+        break;
+    case PACKED_F16:
+        one.weights.type = HEARKEN_TENSOR_F16;
+        gather_halves(packed, panel, at, gathered);
+        break;
+    case PACKED_Q8:
+        gather_bytes(packed, panel, at, 1, 0, gathered);
+        break;
+    case PACKED_PAIRS:
+        gather_bytes(packed, panel, at, 2, 0, gathered);
+        break;
+    case PACKED_QUADS:
+        gather_bytes(packed, panel, at, 4, 0, gathered);
+        break;
+    case PACKED_OFFSET_QUADS:
+        gather_bytes(packed, panel, at, 4, 0x80, gathered);
+        break;
+    case PACKED_NONE:
+        break;
+    }
+    return tensor_row(&one, 0, expanded);
+}
+
 static int pack(struct cpu_tensor *tensor)
 {
     struct packed *packed = &tensor->packed;
@@ -158,22 +230,22 @@ static int pack(struct cpu_tensor *tensor)
 int cpu_tensor_create(struct hearken_backend *backend, const struct hearken_weights *weights,
                       struct hearken_tensor **tensor)
 {
-    struct hearken_tensor *mapped;
-    int error = tensor_create(backend, weights, &mapped);
+    struct hearken_tensor *given;
+    int error = tensor_create(backend, weights, &given);
 
     if (error)
         return error;
     struct cpu_tensor *made = calloc(1, sizeof(*made));
     error = -ENOMEM;
     if (made) {
-        made->base = *mapped;
+        made->base = *given;
         error = 0;
         if (is_multiplied(weights)) {
             plan((const struct cpu_backend *)backend, made);
             error = pack(made);
         }
     }
-    tensor_destroy(backend, mapped);
+    tensor_destroy(backend, given);
     if (error)
         free(made);
     else

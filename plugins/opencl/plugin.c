@@ -130,4 +130,5 @@ __attribute__((visibility("default"))) const struct hearken_plugin hearken_plugi
     .queue_create = opencl_queue_create,
     .queue_destroy = opencl_queue_destroy,
     .kernels = &kernels,
+    .copies = HEARKEN_USE_LINEAR | HEARKEN_USE_EMBED | HEARKEN_USE_CONVOLVE | HEARKEN_USE_VECTOR,
 };

@@ -141,9 +141,9 @@ static int upload(const struct opencl_backend *backend, struct opencl_tensor *te
 int opencl_tensor_create(struct hearken_backend *backend, const struct hearken_weights *weights,
                          struct hearken_tensor **tensor)
 {
-    struct hearken_tensor *mapped;
+    struct hearken_tensor *given;
     struct packed packed = {0};
-    int error = tensor_create(backend, weights, &mapped);
+    int error = tensor_create(backend, weights, &given);
 
     if (error)
         return error;
@@ -151,16 +151,16 @@ int opencl_tensor_create(struct hearken_backend *backend, const struct hearken_w
     if (is_multiplied(weights) && weights->use & HEARKEN_USE_VECTOR) {
         report(backend, "tensor: uses %#x, expected a vector to be that alone or a table",
                (unsigned)weights->use);
-        tensor_destroy(backend, mapped);
+        tensor_destroy(backend, given);
         return -ENOTSUP;
     }
     struct opencl_tensor *made = calloc(1, sizeof(*made));
     error = made ? 0 : -ENOMEM;
     if (!error) {
-        made->base = *mapped;
+        made->base = *given;
         error = pack(&((struct opencl_backend *)backend)->device.tuning, made, &packed);
     }
-    tensor_destroy(backend, mapped);
+    tensor_destroy(backend, given);
     if (!error)
         error = upload((const struct opencl_backend *)backend, made, &packed);
     free(packed.made);

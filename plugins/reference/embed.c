@@ -5,28 +5,34 @@
 
 #include <errno.h>
 
-int embed(struct hearken_queue *queue, const struct hearken_embed *arguments)
+int embed_by(struct hearken_queue *queue, const struct hearken_embed *arguments,
+             tensor_row_function *row_of)
 {
     int error = check_embed(queue, arguments);
 
     if (error)
         return error;
     const size_t width = arguments->out.columns;
-    float *expanded = scratch(queue, SCRATCH_WEIGHT, width);
+    float *expanded = scratch(queue, SCRATCH_WEIGHT, 2 * width);
     if (!expanded)
         return -ENOMEM;
 
     for (size_t row = 0; row < arguments->out.rows; row++) {
         float *out = matrix_row(&arguments->out, row);
-        const float *token = tensor_row(arguments->table, arguments->tokens[row], expanded);
+        const float *token = row_of(arguments->table, arguments->tokens[row], expanded);
         for (size_t column = 0; column < width; column++)
             out[column] = token[column] * arguments->scale;
         if (!arguments->positions)
             continue;
-        const float *position = tensor_row(arguments->positions,
-                                           arguments->position + row % arguments->period, expanded);
+        const float *position =
+            row_of(arguments->positions, arguments->position + row % arguments->period, expanded);
         for (size_t column = 0; column < width; column++)
             out[column] += position[column];
     }
     return 0;
+}
+
+int embed(struct hearken_queue *queue, const struct hearken_embed *arguments)
+{
+    return embed_by(queue, arguments, tensor_row);
 }

@@ -18,7 +18,7 @@ struct hearken_backend {
 };
 
 struct hearken_tensor {
-    struct hearken_weights weights; /* `data` is the caller's mapping: never copied */
+    struct hearken_weights weights; /* `data` is the caller's: never copied */
     size_t row_size;                /* bytes */
 };
 
@@ -73,7 +73,7 @@ static inline size_t tensor_width(const struct hearken_tensor *tensor)
 }
 
 /*
- * Row `row` as `tensor_width` floats: the mapped data itself where that is what it holds, else
+ * Row `row` as `tensor_width` floats: the data itself where that is what it holds, else
  * `expanded`, filled. A row of a convolution comes as [taps, columns], the order in which the
  * inputs lie in memory.
  */
@@ -140,6 +140,13 @@ int self_attend(struct hearken_queue *queue, const struct hearken_self_attend *a
 int attend(struct hearken_queue *queue, const struct hearken_attend *arguments);
 int lstm(struct hearken_queue *queue, const struct hearken_lstm *arguments);
 int embed(struct hearken_queue *queue, const struct hearken_embed *arguments);
+
+/* The same for tensors whose rows are found otherwise than by tensor_row; `expanded` then has room
+ * for two rows. */
+typedef const float *tensor_row_function(const struct hearken_tensor *tensor, size_t row,
+                                         float *expanded);
+int embed_by(struct hearken_queue *queue, const struct hearken_embed *arguments,
+             tensor_row_function *row_of);
 int reorder(struct hearken_queue *queue, const struct hearken_matrix *state,
             const uint32_t *parents, uint32_t count);
 int log_softmax(struct hearken_queue *queue, const struct hearken_matrix *x,

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Weights stay where the model file is mapped, so that processes share its pages; a row is expanded
- * to single precision each time it is used. The file is little endian, and so must the processor be
- * that uses it in place.
+ * Weights stay where the host has them; a row is expanded to single precision each time it is used.
+ * The file is little endian, and so must the processor be that uses it in place.
  */
 #include "check.h"
 #include "reference.h"

@@ -62,6 +62,24 @@ def test_models_by_name(start_daemon: StartDaemon) -> None:
     assert daemon.log().count("loaded model other") == 1
 
 
+@pytest.mark.parametrize("backend", ["reference", "cpu"])
+@pytest.mark.parametrize("change", ["truncate", "overwrite"])
+def test_file_changes_in_place(
+    start_daemon: StartDaemon, folder: Path, change: str, backend: str
+) -> None:
+    """What is loaded stays what it was, whatever happens to the file."""
+    model = folder / "model.gguf"
+    shutil.copyfile(RECURRENT, model)
+    daemon = start_daemon(model, arguments=["--backend", backend])
+    before = [transcribed(daemon.socket, pcm(recording)) for recording in (SHORT, LONG)]
+    assert all(before)
+    if change == "truncate":
+        os.truncate(model, 0)
+    else:
+        shutil.copyfile(TRANSFORMER, model)
+    assert [transcribed(daemon.socket, pcm(recording)) for recording in (SHORT, LONG)] == before
+
+
 def test_info_lists_them_unloaded(start_daemon: StartDaemon, folder: Path) -> None:
     daemon = start_daemon(settings=OTHER | {"model gone.file": str(folder / "gone.gguf")})
     models = ask(daemon, "describe", "info")["asr"][0]["models"]

@@ -283,6 +283,9 @@ struct weight weight_create_of(enum hearken_tensor_type type, uint32_t use, uint
                0,
            "tensor_create refused %s [%u, %u, %u] for uses %#x: %s", type_name(type), rows, columns,
            taps, use, subject()->message);
+    /* What the plugin says it has copied is gone. */
+    if (use & subject()->plugin->copies)
+        memset(data, 0xff, data_size(type, count) + 4);
     return weight;
 }
 

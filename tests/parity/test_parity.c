@@ -317,7 +317,7 @@ static int open_pair(void)
         .cpu_mask = pair.cpu_mask,
     };
     if (network_open(pair.model_path, &options, &pair.network, &error) < 0 ||
-        gguf_open(pair.parity_path, &pair.parity, &error) < 0) {
+        gguf_open(pair.parity_path, GGUF_WHOLE, &pair.parity, &error) < 0) {
         fprintf(stderr, "%s\n", error.message);
         return 1;
     }

@@ -270,7 +270,7 @@ static void test_parity(void)
         int opened = network_open(path, &reference_backend, &network, &error);
         CU_ASSERT_EQUAL_FATAL(opened, 0);
         snprintf(path, sizeof(path), PARITY "%s-parity.gguf", kinds[k]);
-        opened = gguf_open(path, &parity, &error);
+        opened = gguf_open(path, GGUF_WHOLE, &parity, &error);
         CU_ASSERT_EQUAL_FATAL(opened, 0);
         const struct gguf_entry *utterances = gguf_find_entry(parity, "parity.utterances");
         CU_ASSERT_PTR_NOT_NULL_FATAL(utterances);

@@ -95,7 +95,7 @@ static void test_there_and_back(void)
     struct gguf *gguf;
     struct vocabulary v;
     struct hearken_error error;
-    CU_ASSERT_EQUAL_FATAL(gguf_open(MODEL, &gguf, &error), 0);
+    CU_ASSERT_EQUAL_FATAL(gguf_open(MODEL, GGUF_WHOLE, &gguf, &error), 0);
     CU_ASSERT_EQUAL_FATAL(vocabulary_read(&v, gguf, &error), 0);
     for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
         uint32_t *tokens, count;

@@ -751,11 +751,11 @@ static void refuses_path(const char *path, int code, const char *part)
 {
     struct hearken_error error = {""};
     struct gguf *gguf = NULL;
-    CU_ASSERT_EQUAL(gguf_open(path, &gguf, &error), code);
+    CU_ASSERT_EQUAL(gguf_open(path, GGUF_WHOLE, &gguf, &error), code);
     CU_ASSERT_PTR_NULL(gguf);
     CU_ASSERT_EQUAL(strncmp(error.message, path, strlen(path)), 0);
     CU_ASSERT(says(&error, part));
-    CU_ASSERT_EQUAL(gguf_open(path, &gguf, NULL), code);
+    CU_ASSERT_EQUAL(gguf_open(path, GGUF_WHOLE, &gguf, NULL), code);
 }
 
 static void test_paths(void)
@@ -786,21 +786,73 @@ static void test_pipe_is_refused_at_once(void)
     free(path);
 }
 
-static void test_file_is_mapped(void)
+static void test_file_is_read(void)
 {
     struct made_file made = everything();
     struct bytes bytes = made_bytes(&made);
     char *path = write_temporary(bytes.data, bytes.length);
     struct hearken_error error = {""};
     struct gguf *gguf = NULL;
-    CU_ASSERT_EQUAL_FATAL(gguf_open(path, &gguf, &error), 0);
-    unlink(path); /* the mapping outlives the name */
+    CU_ASSERT_EQUAL_FATAL(gguf_open(path, GGUF_WHOLE, &gguf, &error), 0);
+    unlink(path); /* what was read outlives it */
     check_scalars(gguf);
-    check_tensors(gguf, &made, gguf->mapping);
-    CU_ASSERT_EQUAL(gguf->mapping_size, bytes.length);
+    check_tensors(gguf, &made, gguf->memory);
+    CU_ASSERT_EQUAL(gguf->memory_size, bytes.length);
     gguf_destroy(gguf);
     gguf_destroy(NULL);
     free(path);
+    bytes_finish(&bytes);
+    made_finish(&made);
+}
+
+/* All but the values. */
+static void test_head_of_a_file(void)
+{
+    struct made_file made = everything();
+    struct bytes bytes = made_bytes(&made);
+    char *path = write_temporary(bytes.data, bytes.length);
+    struct hearken_error error = {""};
+    struct gguf *gguf = NULL;
+    CU_ASSERT_EQUAL_FATAL(gguf_open(path, GGUF_HEAD, &gguf, &error), 0);
+    check_scalars(gguf);
+    CU_ASSERT_EQUAL_FATAL(gguf->tensor_count, made.tensor_count);
+    for (size_t i = 0; i < made.tensor_count; i++) {
+        CU_ASSERT_STRING_EQUAL(gguf->tensors[i].name, made.tensors[i].name);
+        CU_ASSERT_EQUAL(gguf->tensors[i].bytes, made.tensors[i].data.length);
+        CU_ASSERT_PTR_NULL(gguf->tensors[i].data);
+    }
+    gguf_destroy(gguf);
+    unlink(path);
+    free(path);
+    bytes_finish(&bytes);
+    made_finish(&made);
+}
+
+/* Its own values go, those of its neighbours stay. */
+static void test_release(void)
+{
+    struct made_file made = {0};
+    uint8_t *values = malloc(40000);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(values);
+    memset(values, 1, 40000);
+    for (uint32_t i = 0; i < 3; i++) {
+        char name[8];
+        snprintf(name, sizeof(name), "t%u", (unsigned)i);
+        made_tensor(&made, name, GGUF_TENSOR_F32, (uint64_t[]){10000, 0, 0, 0}, values, 40000);
+    }
+    struct bytes bytes = made_bytes(&made);
+    char *path = write_temporary(bytes.data, bytes.length);
+    struct gguf *gguf = NULL;
+    CU_ASSERT_EQUAL_FATAL(gguf_open(path, GGUF_WHOLE, &gguf, NULL), 0);
+    gguf_release(gguf, &gguf->tensors[1]);
+    const uint8_t *middle = gguf->tensors[1].data;
+    CU_ASSERT_EQUAL(middle[20000], 0);
+    CU_ASSERT_EQUAL(memcmp(gguf->tensors[0].data, values, 40000), 0);
+    CU_ASSERT_EQUAL(memcmp(gguf->tensors[2].data, values, 40000), 0);
+    gguf_destroy(gguf);
+    unlink(path);
+    free(path);
+    free(values);
     bytes_finish(&bytes);
     made_finish(&made);
 }
@@ -830,5 +882,7 @@ void add_gguf_tests(void)
     CU_ADD_TEST(suite, test_offset_of_wider_alignment);
     CU_ADD_TEST(suite, test_paths);
     CU_ADD_TEST(suite, test_pipe_is_refused_at_once);
-    CU_ADD_TEST(suite, test_file_is_mapped);
+    CU_ADD_TEST(suite, test_file_is_read);
+    CU_ADD_TEST(suite, test_head_of_a_file);
+    CU_ADD_TEST(suite, test_release);
 }

@@ -32,7 +32,7 @@ static struct made_file parity_model(const char *name)
     struct gguf *gguf = NULL;
     char path[512];
     snprintf(path, sizeof(path), "%s%s", PARITY, name);
-    int result = gguf_open(path, &gguf, &error);
+    int result = gguf_open(path, GGUF_WHOLE, &gguf, &error);
     CU_ASSERT_EQUAL_FATAL(result, 0);
     struct made_file file = made_copy(gguf);
     gguf_destroy(gguf);

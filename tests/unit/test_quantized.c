@@ -90,7 +90,7 @@ static void test_five_bits_mean_their_values(void)
     struct hearken_error error = {""};
     struct gguf *gguf;
     struct bytes blocks = {0}, floats = {0};
-    CU_ASSERT_EQUAL_FATAL(gguf_open(MODEL, &gguf, &error), 0);
+    CU_ASSERT_EQUAL_FATAL(gguf_open(MODEL, GGUF_WHOLE, &gguf, &error), 0);
     const struct gguf_tensor *embedding = gguf_find_tensor(gguf, EMBEDDING);
     CU_ASSERT_PTR_NOT_NULL_FATAL(embedding);
     uint64_t shape[GGUF_MAX_RANK] = {embedding->shape[0], embedding->shape[1]};

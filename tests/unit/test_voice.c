@@ -220,9 +220,9 @@ static void test_against_pytorch(void)
     const char *folder = HEARKEN_SOURCE_ROOT "/";
     char path[4096];
     snprintf(path, sizeof(path), "%smodels/voice.gguf", folder);
-    CU_ASSERT_EQUAL_FATAL(gguf_open(path, &model, NULL), 0);
+    CU_ASSERT_EQUAL_FATAL(gguf_open(path, GGUF_WHOLE, &model, NULL), 0);
     snprintf(path, sizeof(path), "%stests/parity/voice-parity.gguf", folder);
-    CU_ASSERT_EQUAL_FATAL(gguf_open(path, &parity, NULL), 0);
+    CU_ASSERT_EQUAL_FATAL(gguf_open(path, GGUF_WHOLE, &parity, NULL), 0);
     const struct gguf_tensor *logmel = gguf_find_tensor(parity, "log_mel");
     const struct gguf_tensor *theirs = gguf_find_tensor(parity, "probabilities");
     CU_ASSERT_FATAL(logmel && theirs && logmel->shape[1] == theirs->shape[0]);
