@@ -123,10 +123,19 @@ static int find_written(struct control_tokens *c, const struct gguf *gguf)
         result = write_listed(c, list);
     if (result < 0 || c->written_count > 0)
         return result;
-    for (uint32_t i = 0; result == 0 && i < c->spoken_count; i++)
+    for (uint32_t i = 0; result == 0 && c->language != NO_TOKEN && i < c->spoken_count; i++)
         if (c->translate != NO_TOKEN || i == c->language)
             result = add_written(c, c->spoken[i].code, strlen(c->spoken[i].code));
     return result < 0 || c->written_count > 0 ? result : add_written(c, "en", 2);
+}
+
+/* A task is chosen by its token among those that start a text. */
+static void drop_unused_tasks(struct control_tokens *c, const struct speller_parameters *speller)
+{
+    for (uint32_t i = 0; i < speller->start_count; i++)
+        if (speller->start[i] == c->transcribe || speller->start[i] == c->translate)
+            return;
+    c->transcribe = c->translate = NO_TOKEN;
 }
 
 int control_tokens_find(struct control_tokens *tokens, const struct vocabulary *vocabulary,
@@ -145,6 +154,7 @@ int control_tokens_find(struct control_tokens *tokens, const struct vocabulary *
     if (result == 0) {
         find_own(tokens, speller);
         result = find_written(tokens, gguf);
+        drop_unused_tasks(tokens, speller);
     }
     if (result < 0)
         control_tokens_finish(tokens);

@@ -23,7 +23,7 @@ struct language {
 struct control_tokens {
     uint32_t start;                       /* <|startoftranscript|> */
     uint32_t previous;                    /* <|startofprev|>: text before it follows */
-    uint32_t transcribe;                  /* the tasks */
+    uint32_t transcribe;                  /* the tasks, where texts start with one */
     uint32_t translate;                   /* to English */
     uint32_t no_timestamps;               /* <|notimestamps|> */
     uint32_t first_timestamp, timestamps; /* <|0.00|>, and how many there are; 0: none */
@@ -38,7 +38,9 @@ struct control_tokens {
 /*
  * The languages that the model writes are those of `general.languages`, where the file has it;
  * otherwise those of its tokens. A vocabulary without <|translate|> was cut to one language: then
- * it is that with which the file starts texts. `vocabulary` and `gguf` are not kept. Errors:
+ * it is that with which the file starts texts. A model whose texts start with no language writes
+ * English, and one whose texts start with no task has none, whatever tokens there are: Whisper's
+ * English-only models have them all. `vocabulary` and `gguf` are not kept. Errors:
  * -ENOMEM.
  */
 int control_tokens_find(struct control_tokens *tokens, const struct vocabulary *vocabulary,

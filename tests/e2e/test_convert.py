@@ -10,9 +10,11 @@ from pathlib import Path
 import checkpoints
 import numpy as np
 import pytest
-from checkpoints import Shape, Tensors, read_floats
+from checkpoints import LANGUAGES, Shape, Tensors, read_floats
+from conftest import StartDaemon
 from programs import BUILD, alone, run
-from sounds import SHORT
+from sounds import SHORT, pcm
+from talking import Bare, answer, error_of, text_of
 
 CONVERT = BUILD / "bin" / "hearken-convert"
 SEED = 8
@@ -165,6 +167,33 @@ def test_inspecting_ggml(small: Network, folder: Path, hearken: Callable[..., st
     types = {line[-1]: line[0] for line in lines if len(line) > 3}
     assert types["listener.block.0.qkv.weight"] == "Q5_0"
     assert types["listener.conv1.weight"] == "F16"
+
+
+@pytest.mark.parametrize("form", ["ggml", "gguf"])
+def test_languages(form: str, network: Network, start_daemon: StartDaemon, folder: Path) -> None:
+    """The daemon tells and takes those of the model, whatever file it comes in."""
+    path = write_ggml(network, folder, "f32")
+    if form == "gguf":
+        convert(path, folder / "converted.gguf", "-t", "f32")
+        path = folder / "converted.gguf"
+    codes = ["en"] if network.shape.text_tokens == 50256 else LANGUAGES[: network.shape.languages]
+    daemon = start_daemon(path, settings={"recognition.voice": "off"})
+    with Bare(daemon.socket) as bare:
+        bare.event("describe")
+        info = bare.read()
+    assert info is not None
+    (model,) = info.data["asr"][0]["models"]
+    assert sorted(model["languages"]) == sorted(codes)
+    for code in ("de", "en", "auto"):
+        events = answer(daemon.socket, pcm(SHORT), {"language": code})
+        if code in codes or code == "auto":
+            alike = ("--set", "voice=off", "--language", code)
+            assert text_of(events) == alone(path, SHORT, *alike).replace("\n", " ").strip()
+        else:
+            assert error_of(events).code == "unknown-language"
+    if codes == ["en"]:
+        translate = answer(daemon.socket, pcm(SHORT), {"hearken": {"task": "translate"}})
+        assert error_of(translate).code == "recognition-failed"
 
 
 def test_vocabulary_of_a_pt_file(small: Network, folder: Path) -> None:
