@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A network in any format that checkpoints come in becomes the same model."""
 
+import copy
 import struct
 import zipfile
 from collections.abc import Callable
@@ -252,6 +253,41 @@ def test_storage_beyond_memory(folder: Path) -> None:
         file.writestr("archive/data.pkl", bytes(pickle.data))
         file.writestr("archive/data/0", bytes(16))
     assert f"a storage of {count} values" in refuse(path)
+
+
+def write_storages(path: Path, storages: list[str]) -> None:
+    """A tensor of 100,000 values for each name of a storage."""
+    values = np.zeros(100_000, np.float32)
+    pickle = checkpoints.Pickle()
+    pickle.data += b"}("
+    pickle.text("dims")
+    pickle.data += b"}"
+    pickle.text("model_state_dict")
+    pickle.data += b"}("
+    for number, storage in enumerate(storages):
+        pickle.text(f"tensor {number}")
+        pickle.tensor(storage, "FloatStorage", values)
+    pickle.data += b"uu."
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("archive/data.pkl", bytes(pickle.data))
+        file.writestr("archive/data/0", values.tobytes())
+        whole = file.getinfo("archive/data/0")
+        for storage in sorted(set(storages) - {"0"}):
+            again = copy.copy(whole)
+            again.filename = f"archive/data/{storage}"
+            file.filelist.append(again)
+
+
+def test_shared_storage(folder: Path) -> None:
+    """Is read once, as it is once in the file."""
+    write_storages(folder / "x.pt", ["0"] * 1000)
+    assert "'decoder.token_embedding.weight' is missing" in refuse(folder / "x.pt")
+
+
+def test_files_of_a_zip_in_one_place(folder: Path) -> None:
+    """Together they would fill any memory."""
+    write_storages(folder / "x.pt", [str(number) for number in range(1000)])
+    assert "have more bytes than it has itself" in refuse(folder / "x.pt")
 
 
 def test_not_a_checkpoint(folder: Path) -> None:
