@@ -70,6 +70,8 @@ kernel_sources  := $(wildcard tests/kernels/*.c)
 parity_sources  := $(wildcard tests/parity/*.c)
 bench_sources   := $(wildcard tests/bench/*.c)
 fuzz_sources    := $(wildcard tests/fuzz/fuzz_*.c)
+# Those of them that take files which hearken-convert alone reads.
+read_checkpoints := ct2 pickle safetensors torch
 fuzz_targets    := $(patsubst tests/fuzz/fuzz_%.c,%,$(fuzz_sources))
 all_sources     := $(library_sources) $(daemon_sources) $(client_sources) $(convert_sources) \
                    $(plugin_sources) $(unit_sources) $(kernel_sources) $(parity_sources) \
@@ -110,7 +112,7 @@ include_for = $(strip $(or \
 	$(if $(filter models/checkpoint/%,$(1)),$(include_checkpoint)),\
 	$(if $(filter models/%,$(1)),$(include_models)),\
 	$(if $(filter plugins/%,$(1)),$(include_plugins)),\
-	$(if $(filter tests/fuzz/fuzz_pickle.c tests/fuzz/fuzz_safetensors.c,$(1)),\
+	$(if $(filter $(read_checkpoints:%=tests/fuzz/fuzz_%.c),$(1)),\
 		$(include_convert) -Imodels/convert),\
 	$(if $(filter tests/unit/% tests/fuzz/%,$(1)),$(include_unit)),\
 	$(if $(filter tests/kernels/% tests/bench/%,$(1)),$(include_kernels)),\

@@ -235,9 +235,9 @@ static void search(struct recognizer *r, const struct beam_options *options,
 
 static bool begins_with(const struct beam_result *result, const struct beam_guess *committed)
 {
+    size_t size = committed->forced * sizeof(*result->tokens);
     return result->count >= committed->forced &&
-           memcmp(result->tokens, committed->tokens, committed->forced * sizeof(*result->tokens)) ==
-               0;
+           (size == 0 || memcmp(result->tokens, committed->tokens, size) == 0);
 }
 
 /* The committed words, and what `found` says behind them. False if it does not say those words. */

@@ -147,9 +147,10 @@ $(BUILD)/fuzz-%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(daemon_objects) $(library_ob
 	$(Q)$(CC) $(LINK) $(LDFLAGS) -o $@ $^ $(library_libs) $(daemon_libs)
 
 # What reads checkpoints for hearken-convert alone.
-reader_objects := $(call objects,$(addprefix models/convert/,config.c hugging_face.c json_file.c \
-                    pickle.c safetensors.c))
-$(BUILD)/fuzz-pickle $(BUILD)/fuzz-safetensors: $(reader_objects)
+reader_objects := $(call objects,$(addprefix models/convert/,config.c ct2.c hugging_face.c \
+                    json_file.c pickle.c safetensors.c torch.c))
+$(read_checkpoints:%=$(BUILD)/fuzz-%): $(reader_objects)
+$(read_checkpoints:%=$(BUILD)/fuzz-%): library_libs += $(libzip_libs)
 
 fuzz: fuzz-programs
 	@for target in $(fuzz_targets); do \

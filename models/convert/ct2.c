@@ -229,11 +229,13 @@ static int walk_file(struct walk *w, struct ct2 *ct2)
         take_tensor(w, &ct2->tensors[i]);
         ct2->count = i + 1;
     }
-    if (w->result == 0)
-        sort_tensors(w, ct2);
+    if (w->result < 0)
+        return w->result;
+    sort_tensors(w, ct2);
     uint32_t aliases = take_count(w, "the number of aliases");
     grow_for(w, ct2, aliases);
-    take_aliases(w, ct2, aliases);
+    if (w->result == 0)
+        take_aliases(w, ct2, aliases);
     return w->result;
 }
 
@@ -402,7 +404,7 @@ static void rename_tensor(struct walk *w, struct checkpoint *c, const struct ct2
         names = &positions;
         kind = "";
         snprintf(prefix, sizeof(prefix), "%s.", part);
-    } else if (sscanf(tensor->name, "%*[a-z]/layer_%u/%n", &layer, &length) == 1 && length > 0 &&
+    } else if (sscanf(tensor->name, "%*[a-z]/layer_%4u/%n", &layer, &length) == 1 && length > 0 &&
                tensor->name + length < ending) {
         names = find_renaming(inside, sizeof(inside) / sizeof(*inside), tensor->name + length,
                               (size_t)(ending - tensor->name) - (size_t)length);

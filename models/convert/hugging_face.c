@@ -59,7 +59,7 @@ bool hugging_face_rename(const char *name, char *to)
         return false;
     if (strcmp(name + strlen(part), ".embed_positions.weight") == 0)
         return snprintf(to, CHECKPOINT_MAX_NAME, "%s.positional_embedding", part) > 0;
-    if (sscanf(name, "%*[a-z].layers.%u.%n", &layer, &at) == 1 && at > 0 && name + at < kind) {
+    if (sscanf(name, "%*[a-z].layers.%4u.%n", &layer, &at) == 1 && at > 0 && name + at < kind) {
         const char *found = find(inside, sizeof(inside) / sizeof(*inside), name + at,
                                  (size_t)(kind - name) - (size_t)at);
         if (found)

@@ -22,7 +22,7 @@ SHAPE = checkpoints.Shape(
 def main() -> None:
     tensors = checkpoints.random_network(SHAPE, seed=1)
     filters = np.ones((SHAPE.mels, 201), np.float32)
-    for target in ("ggml", "pickle", "safetensors"):
+    for target in ("ct2", "ggml", "pickle", "safetensors", "torch"):
         (CORPUS / target).mkdir(exist_ok=True)
     for kind in ("f32", "f16"):
         path = CORPUS / "ggml" / kind
@@ -35,9 +35,14 @@ def main() -> None:
     renamed = {checkpoints.hugging_face_name(name): values for name, values in some.items()}
     for kind in checkpoints.SAFETENSORS_TYPES:
         checkpoints.write_safetensors(CORPUS / "safetensors" / kind, renamed, kind)
+    names = ["a", "b", "c", *checkpoints.special_tokens(SHAPE.languages)]
+    with TemporaryDirectory() as folder:
+        checkpoints.write_ct2(Path(folder), SHAPE, tensors, names)
+        (CORPUS / "ct2" / "whole").write_bytes((Path(folder) / "model.bin").read_bytes())
     with TemporaryDirectory() as folder:
         path = Path(folder) / "x.pt"
         checkpoints.write_torch(path, SHAPE, some)
+        (CORPUS / "torch" / "openai").write_bytes(path.read_bytes())
         with zipfile.ZipFile(path) as file:
             (CORPUS / "pickle" / "openai").write_bytes(file.read("archive/data.pkl"))
 

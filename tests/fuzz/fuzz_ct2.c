@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: MIT
+/* A CTranslate2 file of any bytes, without a configuration beside it. */
+#include "ct2.h"
+
+#include <stdlib.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* So that no read is left out. */
+static volatile float sum;
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct checkpoint checkpoint = {0};
+    struct complaint complaint = {""};
+    const struct mapping mapping = {data, size};
+    float value;
+    if (ct2_read(&checkpoint, mapping, "fuzz", "/nonexistent", &complaint) == 0 ||
+        complaint.text[0] == 0)
+        abort();
+    for (size_t i = 0; i < checkpoint.count; i++)
+        if (checkpoint.tensors[i].count > 0) {
+            checkpoint_read(&checkpoint.tensors[i], checkpoint.tensors[i].count - 1, 1, &value);
+            sum = value;
+        }
+    checkpoint_finish(&checkpoint);
+    return 0;
+}
