@@ -17,6 +17,7 @@
 struct text {
     char data[2048];
     size_t length;
+    int result; /* -ENOMEM if something is missing in it */
 };
 
 HEARKEN_PRINTF(2, 3) static void append(struct text *text, const char *format, ...)
@@ -34,7 +35,10 @@ static void append_string(struct text *text, struct gguf_string string)
 {
     bool cut = string.length > SHOWN_BYTES;
     char *repaired = utf8_repair(string.data, cut ? SHOWN_BYTES : string.length);
-    append(text, "%s%s", repaired ? repaired : "", cut ? " …" : "");
+    if (repaired)
+        append(text, "%s%s", repaired, cut ? " …" : "");
+    else
+        text->result = -ENOMEM;
     free(repaired);
 }
 
@@ -66,15 +70,17 @@ static void describe_value(struct text *text, const struct gguf_entry *entry)
         append(text, "]");
 }
 
-static void report_entry(const struct gguf_entry *entry, hearken_model_item_callback *callback,
-                         void *context)
+static int report_entry(const struct gguf_entry *entry, hearken_model_item_callback *callback,
+                        void *context)
 {
     struct text value = {.length = 0}, type = {.length = 0};
     describe_value(&value, entry);
     append(&type, "%s%s", gguf_type_name(entry->type), entry->is_array ? "[]" : "");
     const struct hearken_model_item item = {
         .name = entry->name, .type = type.data, .value = value.data};
-    callback(context, &item);
+    if (value.result == 0)
+        callback(context, &item);
+    return value.result;
 }
 
 static void report_tensor(const struct gguf_tensor *tensor, hearken_model_item_callback *callback,
@@ -99,10 +105,10 @@ int hearken_model_inspect(const char *path, hearken_model_item_callback *callbac
     int result = model_file_open(path, GGUF_HEAD, &gguf, NULL, error);
     if (result < 0)
         return result;
-    for (uint64_t i = 0; i < gguf->entry_count; i++)
-        report_entry(&gguf->entries[i], callback, context);
-    for (uint64_t i = 0; i < gguf->tensor_count; i++)
+    for (uint64_t i = 0; result == 0 && i < gguf->entry_count; i++)
+        result = report_entry(&gguf->entries[i], callback, context);
+    for (uint64_t i = 0; result == 0 && i < gguf->tensor_count; i++)
         report_tensor(&gguf->tensors[i], callback, context);
     gguf_destroy(gguf);
-    return 0;
+    return result < 0 ? hearken_fail(error, result, "%s: out of memory", path) : 0;
 }

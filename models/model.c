@@ -80,13 +80,16 @@ static int read_voice(struct hearken_model *m, struct hearken_error *error)
     struct gguf *gguf;
     if (!n->translated)
         return voice_read(n->gguf, mels, &m->voice, error);
-    if (!installed_file(VOICE_FILE, path, sizeof(path)) ||
-        gguf_open(path, GGUF_WHOLE, &gguf, NULL) < 0)
+    if (!installed_file(VOICE_FILE, path, sizeof(path)))
         return 0;
+    int result = gguf_open(path, GGUF_WHOLE, &gguf, error);
+    if (result < 0)
+        return result == -ENOMEM ? result : 0;
     const struct gguf_entry *entry = gguf_find_entry(gguf, "hearken.voice.mels");
     bool fits = entry && !entry->is_array && entry->type == GGUF_U32 &&
                 gguf_number(entry, 0) == (double)mels;
-    int result = fits ? voice_read(gguf, mels, &m->voice, error) : 0;
+    if (fits)
+        result = voice_read(gguf, mels, &m->voice, error);
     gguf_destroy(gguf);
     return result;
 }

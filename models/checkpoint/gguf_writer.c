@@ -328,7 +328,7 @@ static int open_temporary(struct gguf_writer *w)
 {
     int file = mkstemp(w->temporary);
     if (file < 0)
-        return complain_of_file(w->complaint, -errno, w->temporary);
+        return complain_of_file(w->complaint, -errno, w->path);
     /* mkstemp makes it private; a model is as readable as any other file. */
     mode_t mask = umask(0);
     umask(mask);

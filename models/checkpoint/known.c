@@ -132,30 +132,44 @@ static const char *const never_text[] = {"<|translate|>",        "<|transcribe|>
                                          "<|startofprev|>",      "<|nospeech|>",   "<|nocaptions|>",
                                          "<|startoftranscript|>"};
 
+/* A list that is filled with the tokens of texts. The first failure sticks. */
+struct filling {
+    const struct tokens *tokens;
+    struct number_list *list;
+    struct complaint *complaint;
+    int result;
+};
+
 /* A token's id by its bytes as they are; NO_TOKEN. */
-static uint32_t find_text(const struct tokens *tokens, const char *text, size_t length)
+static uint32_t find_text(struct filling *f, const char *text, size_t length)
 {
     struct tokens one = {0};
-    struct complaint none;
     uint32_t found = NO_TOKEN;
-    if (tokens_add_bytes(&one, (const uint8_t *)text, length, &none) == 0)
-        found = tokens_find(tokens, one.names[0]);
+    if (f->result == 0)
+        f->result = tokens_add_bytes(&one, (const uint8_t *)text, length, f->complaint);
+    if (f->result == 0)
+        found = tokens_find(f->tokens, one.names[0]);
     tokens_finish(&one);
     return found;
 }
 
-static void put(struct number_list *list, uint32_t id)
+static void put(struct filling *f, uint32_t id)
 {
     if (id != NO_TOKEN)
-        list->numbers[list->count++] = id;
+        f->list->numbers[f->list->count++] = id;
+}
+
+static void put_text(struct filling *f, const char *text)
+{
+    put(f, find_text(f, text, strlen(text)));
 }
 
 /* As byte-pair encoding begins it: the longest token that is a whole number of merges, which for
  * these three bytes is the longest there is. */
-static uint32_t find_first(const struct tokens *tokens, const char *text)
+static uint32_t find_first(struct filling *f, const char *text)
 {
     for (size_t length = strlen(text); length > 0; length--) {
-        uint32_t id = find_text(tokens, text, length);
+        uint32_t id = find_text(f, text, length);
         if (id != NO_TOKEN)
             return id;
     }
@@ -182,6 +196,7 @@ static void tidy(struct number_list *list)
 static int fill_in_suppressed(struct checkpoint *c, struct complaint *complaint)
 {
     struct number_list *list = &c->suppress;
+    struct filling f = {&c->tokens, list, complaint, 0};
     char spaced[16] = " ";
     list->numbers =
         calloc(2 * (COUNT(symbols) + COUNT(notes)) + COUNT(with_space) + COUNT(never_text),
@@ -190,32 +205,33 @@ static int fill_in_suppressed(struct checkpoint *c, struct complaint *complaint)
         return complain_of_memory(complaint);
     for (size_t i = 0; i < COUNT(symbols); i++) {
         strcpy(spaced + 1, symbols[i]);
-        put(list, find_text(&c->tokens, symbols[i], strlen(symbols[i])));
-        put(list, find_text(&c->tokens, spaced, strlen(spaced)));
+        put_text(&f, symbols[i]);
+        put_text(&f, spaced);
     }
     for (size_t i = 0; i < COUNT(notes); i++) {
         strcpy(spaced + 1, notes[i]);
-        put(list, find_first(&c->tokens, notes[i]));
-        put(list, find_first(&c->tokens, spaced));
+        put(&f, find_first(&f, notes[i]));
+        put(&f, find_first(&f, spaced));
     }
     for (size_t i = 0; i < COUNT(with_space); i++)
-        put(list, find_text(&c->tokens, with_space[i], strlen(with_space[i])));
+        put_text(&f, with_space[i]);
     for (size_t i = 0; i < COUNT(never_text); i++)
-        put(list, tokens_find(&c->tokens, never_text[i]));
+        put(&f, tokens_find(&c->tokens, never_text[i]));
     tidy(list);
-    return 0;
+    return f.result;
 }
 
 /* A text does not begin with a space alone nor at once with its end. */
 static int fill_in_first(struct checkpoint *c, struct complaint *complaint)
 {
     struct number_list *list = &c->suppress_at_begin;
+    struct filling f = {&c->tokens, list, complaint, 0};
     list->numbers = calloc(2, sizeof(*list->numbers));
     if (!list->numbers)
         return complain_of_memory(complaint);
-    put(list, find_text(&c->tokens, " ", 1));
-    put(list, tokens_find(&c->tokens, "<|endoftext|>"));
-    return 0;
+    put_text(&f, " ");
+    put(&f, tokens_find(&c->tokens, "<|endoftext|>"));
+    return f.result;
 }
 
 int known_fill_in(struct checkpoint *checkpoint, const struct whisper *whisper,

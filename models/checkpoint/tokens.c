@@ -152,8 +152,8 @@ int tokens_keep(struct tokens *tokens, const char *path, struct complaint *compl
         else
             tokens->ids[id] = 0;
     }
-    if (result == 0 && ferror(file))
-        result = complain(complaint, -EIO, "%s: cannot be read", path);
+    if (result == 0 && !feof(file)) /* also without memory for a line */
+        result = complain_of_file(complaint, errno ? -errno : -EIO, path);
     free(line);
     fclose(file);
     number_kept(tokens);

@@ -111,6 +111,8 @@ int safetensors_read(struct checkpoint *checkpoint, struct mapping mapping, cons
     size_t length = (size_t)header_length(mapping.data);
     json_t *root =
         json_loadb((const char *)mapping.data + start, length, JSON_REJECT_DUPLICATES, &error);
+    if (!root && json_error_code(&error) == json_error_out_of_memory)
+        return complain_of_memory(complaint);
     if (!json_is_object(root)) {
         json_decref(root);
         return complain(complaint, -EINVAL, "%s: the header is not a JSON object: %s", path,
@@ -156,8 +158,13 @@ int safetensors_read_index(struct checkpoint *checkpoint, const char *path, cons
     else if (!json_is_object(map))
         result = complain(complaint, -EINVAL, "%s: there is no object weight_map in it", path);
     if (result == 0)
-        json_object_foreach(map, name, file) if (json_is_string(file))
-            json_object_set_new(files, json_string_value(file), json_true());
+        json_object_foreach(map, name, file) if (json_is_string(file) &&
+                                                 json_object_set_new(files, json_string_value(file),
+                                                                     json_true()) < 0)
+        {
+            result = complain_of_memory(complaint);
+            break;
+        }
     if (result == 0 && json_object_size(files) > MAX_FILES)
         result = complain(complaint, -EINVAL, "%s: more than %u files", path, MAX_FILES);
     if (result == 0)

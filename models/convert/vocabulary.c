@@ -200,8 +200,8 @@ static int read_lines(struct tokens *tokens, FILE *file, const char *path,
             ranks = is_rank(line, 0);
         result = add_line(tokens, line, path, ranks, complaint);
     }
-    if (result == 0 && ferror(file))
-        result = complain(complaint, -EIO, "%s: cannot be read", path);
+    if (result == 0 && !feof(file)) /* also without memory for a line */
+        result = complain_of_file(complaint, errno ? -errno : -EIO, path);
     free(line);
     return result;
 }
