@@ -15,9 +15,10 @@ const struct setting setting_table[] = {
         .standard = "",
         .meaning = "the model installed with hearkend",
         .help = "The model to recognise with: a GGUF file, or the name of one that is installed, "
-                "hearken-en, hearken-en-light or hearken-en-small. A section [model NAME] with a "
-                "file of its own adds one that clients choose by that name, which no other model "
-                "has, nor this one's file for itself.",
+                "hearken-en, hearken-en-light or hearken-en-small. What has neither a slash nor "
+                "ends in .gguf or .bin is a name. A section [model NAME] with a file of its own "
+                "adds one that clients choose by that name, which no other model has, nor this "
+                "one's file for itself.",
     },
     {
         .section = "model",

@@ -1,64 +1,23 @@
 // SPDX-License-Identifier: MIT
 #include "model.h"
 
+#include "installed.h"
 #include "logmel.h"
 #include "open.h"
 #include "utf8.h"
 
-#include <dlfcn.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define TEXT(x)   #x
 #define NUMBER(x) TEXT(x)
-/* Beside the library's folder. */
-#define FOLDER        "share/hearken/"
-#define DEFAULT_MODEL "hearken-en"
-#define VOICE_FILE    FOLDER "voice.gguf"
 
 const char *hearken_version(void)
 {
     return NUMBER(HEARKEN_VERSION_MAJOR) "." NUMBER(HEARKEN_VERSION_MINOR) "." NUMBER(
         HEARKEN_VERSION_PATCH);
-}
-
-/* A file that is installed with the library; NULL if there is no telling. */
-static char *installed_file(const char *name, char *path, size_t size)
-{
-    Dl_info info;
-    if (!dladdr((const void *)VOICE_FILE, &info) || !info.dli_fname)
-        return NULL;
-    char *library = realpath(info.dli_fname, NULL);
-    if (!library)
-        return NULL;
-    for (int level = 0; level < 2; level++) {
-        char *slash = strrchr(library, '/');
-        if (slash)
-            *slash = 0;
-    }
-    int length = snprintf(path, size, "%s/%s", library, name);
-    free(library);
-    return length > 0 && (size_t)length < size ? path : NULL;
-}
-
-static char *installed_model(const char *name, char *path, size_t size)
-{
-    char file[256];
-    int length = snprintf(file, sizeof(file), FOLDER "%s.gguf", name);
-    return length > 0 && (size_t)length < sizeof(file) ? installed_file(file, path, size) : NULL;
-}
-
-char *hearken_find_model(const char *name, char *path, size_t size)
-{
-    if (!name || !*name)
-        return installed_model(DEFAULT_MODEL, path, size);
-    if (!strpbrk(name, "/.") && access(name, F_OK) < 0)
-        return installed_model(name, path, size);
-    int length = snprintf(path, size, "%s", name);
-    return length >= 0 && (size_t)length < size ? path : NULL;
 }
 
 /* A string of the metadata as UTF-8, "" if it is absent; made with malloc. */
@@ -80,7 +39,7 @@ static int read_voice(struct hearken_model *m, struct hearken_error *error)
     struct gguf *gguf;
     if (!n->translated)
         return voice_read(n->gguf, mels, &m->voice, error);
-    if (!installed_file(VOICE_FILE, path, sizeof(path)))
+    if (!installed_file("voice.gguf", path, sizeof(path)))
         return 0;
     int result = gguf_open(path, GGUF_WHOLE, &gguf, error);
     if (result < 0)

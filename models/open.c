@@ -2,9 +2,11 @@
 #include "open.h"
 
 #include "ggml.h"
+#include "installed.h"
 #include "known.h"
 #include "model_file.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,6 +62,18 @@ finish:
     return result;
 }
 
+/* What lies here by that name must be asked for as a path: a message that does not say so would be
+ * of no help to those who meant it. */
+static int say_missing(const char *path, struct hearken_error *error)
+{
+    size_t length;
+    const char *name = installed_namesake(path, &length);
+    if (!name)
+        return hearken_fail(error, -ENOENT, "%s: %s", path, strerror(ENOENT));
+    return hearken_fail(error, -ENOENT, "%s: %s (what is here is ./%.*s)", path, strerror(ENOENT),
+                        (int)length, name);
+}
+
 int model_file_open(const char *path, enum gguf_extent extent, struct gguf **gguf, bool *translated,
                     struct hearken_error *error)
 {
@@ -68,8 +82,10 @@ int model_file_open(const char *path, enum gguf_extent extent, struct gguf **ggu
     bool other = is_ggml(path);
     if (translated)
         *translated = other;
-    if (!other)
-        return gguf_open(path, extent, gguf, error);
+    if (!other) {
+        int result = gguf_open(path, extent, gguf, error);
+        return result == -ENOENT ? say_missing(path, error) : result;
+    }
     int file = translate(path, extent, &complaint);
     if (file < 0)
         return hearken_fail(error, file, "%s", complaint.text);

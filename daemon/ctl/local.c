@@ -29,11 +29,13 @@ int local_create(const char *model, const struct hearken_backend_options *option
 {
     char path[PATH_MAX];
     struct local *created = calloc(1, sizeof(*created));
-    int result = -ENOMEM;
-    if (!created || !hearken_find_model(model, path, sizeof(path))) {
-        snprintf(error->message, sizeof(error->message), "%s", strerror(ENOMEM));
+    int result = 0;
+    if (!created)
+        result = hearken_fail(error, -ENOMEM, "%s", strerror(ENOMEM));
+    else if (!hearken_find_model(model, path, sizeof(path)))
+        result = hearken_fail(error, -ENAMETOOLONG, "%s", strerror(ENAMETOOLONG));
+    if (result < 0)
         goto free_created;
-    }
     result = hearken_model_open(path, options, &created->model, error);
     if (result < 0)
         goto free_created;

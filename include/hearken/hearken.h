@@ -292,10 +292,10 @@ HEARKEN_API void hearken_model_destroy(struct hearken_model *model);
 
 /*
  * The file that `name` stands for. NULL or "": the default model that is installed with the
- * library, ../share/hearken/hearken-en.gguf from its folder. A NAME without '/' or '.':
- * NAME.gguf there, unless there is a file NAME here. Anything else is a path and stays as it is.
- * Whether there is such a file, the opening tells. Returns `path`, or NULL if that does not fit
- * into `size` bytes.
+ * library, ../share/hearken/hearken-en.gguf from its folder. A NAME without '/', and without
+ * ".gguf" or ".bin" at its end: NAME.gguf there and nowhere else, whatever is here by that name.
+ * Anything else is a path and stays as it is. Whether there is such a file, the opening tells.
+ * Returns `path`, or NULL if that does not fit into `size` bytes.
  */
 HEARKEN_API char *hearken_find_model(const char *name, char *path, size_t size);
 

@@ -81,11 +81,14 @@ static void test_default_model(void)
 
 static void test_find_model(void)
 {
-    static const char *const paths[] = {"no-such-model.gguf", "/", "./hearken-en",
-                                        "../share/hearken/hearken-en"};
+    static const char *const paths[] = {
+        "no-such-model.gguf",         "ggml-base.bin", "/", ".", "..", "./hearken-en",
+        "../share/hearken/hearken-en"};
     char path[4096];
     CU_ASSERT_PTR_EQUAL(hearken_find_model("no-such-model", path, sizeof(path)), path);
     CU_ASSERT_PTR_NOT_NULL(strstr(path, "/share/hearken/no-such-model.gguf"));
+    CU_ASSERT_PTR_EQUAL(hearken_find_model("model-1.5", path, sizeof(path)), path);
+    CU_ASSERT_PTR_NOT_NULL(strstr(path, "/share/hearken/model-1.5.gguf"));
     for (size_t i = 0; i < sizeof(paths) / sizeof(*paths); i++) {
         CU_ASSERT_PTR_EQUAL(hearken_find_model(paths[i], path, sizeof(path)), path);
         CU_ASSERT_STRING_EQUAL(path, paths[i]);
@@ -93,22 +96,28 @@ static void test_find_model(void)
     }
 }
 
-/* What is here by that name comes first. */
+/* What is here by that name is taken as a path alone, and the message says so. */
 static void test_model_that_is_here(void)
 {
+    struct hearken_error error = {""};
+    struct hearken_model *model = NULL;
     char installed[4096], path[4096], before[4096], folder[] = "/tmp/hearken-model-XXXXXX";
     CU_ASSERT_PTR_NOT_NULL_FATAL(hearken_find_model(NULL, installed, sizeof(installed)));
-    if (access(installed, F_OK) == 0) {
-        CU_ASSERT_PTR_EQUAL(hearken_find_model("hearken-en", path, sizeof(path)), path);
-        CU_ASSERT_STRING_EQUAL(path, installed);
-    }
     CU_ASSERT_PTR_NOT_NULL_FATAL(getcwd(before, sizeof(before)));
     CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(folder));
     CU_ASSERT_EQUAL_FATAL(chdir(folder), 0);
     CU_ASSERT_EQUAL(mkdir("hearken-en", 0700), 0);
     CU_ASSERT_PTR_EQUAL(hearken_find_model("hearken-en", path, sizeof(path)), path);
-    CU_ASSERT_STRING_EQUAL(path, "hearken-en");
+    CU_ASSERT_STRING_EQUAL(path, installed);
     CU_ASSERT_EQUAL(rmdir("hearken-en"), 0);
+    CU_ASSERT_EQUAL(mkdir("not-installed", 0700), 0);
+    CU_ASSERT_PTR_EQUAL(hearken_find_model("not-installed", path, sizeof(path)), path);
+    CU_ASSERT_EQUAL(hearken_model_open(path, NULL, &model, &error), -ENOENT);
+    CU_ASSERT_EQUAL(strncmp(error.message, path, strlen(path)), 0);
+    CU_ASSERT_PTR_NOT_NULL(strstr(error.message, "(what is here is ./not-installed)"));
+    CU_ASSERT_EQUAL(rmdir("not-installed"), 0);
+    CU_ASSERT_EQUAL(hearken_model_open(path, NULL, &model, &error), -ENOENT);
+    CU_ASSERT_PTR_NULL(strstr(error.message, "what is here"));
     CU_ASSERT_EQUAL(chdir(before), 0);
     CU_ASSERT_EQUAL(rmdir(folder), 0);
 }
