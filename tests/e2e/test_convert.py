@@ -178,7 +178,8 @@ def test_languages(form: str, network: Network, start_daemon: StartDaemon, folde
         convert(path, folder / "converted.gguf", "-t", "f32")
         path = folder / "converted.gguf"
     codes = ["en"] if network.shape.text_tokens == 50256 else LANGUAGES[: network.shape.languages]
-    daemon = start_daemon(path, settings={"recognition.voice": "off"})
+    backend = ("--backend", "reference")
+    daemon = start_daemon(path, settings={"recognition.voice": "off"}, arguments=backend)
     with Bare(daemon.socket) as bare:
         bare.event("describe")
         info = bare.read()
@@ -188,7 +189,7 @@ def test_languages(form: str, network: Network, start_daemon: StartDaemon, folde
     for code in ("de", "en", "auto"):
         events = answer(daemon.socket, pcm(SHORT), {"language": code})
         if code in codes or code == "auto":
-            alike = ("--set", "voice=off", "--language", code)
+            alike = (*backend, "--set", "voice=off", "--language", code)
             assert text_of(events) == alone(path, SHORT, *alike).replace("\n", " ").strip()
         else:
             assert error_of(events).code == "unknown-language"
