@@ -395,6 +395,7 @@ void conversation_init(struct conversation *conversation, struct service *servic
         .id = id,
         .local = local,
     };
+    conversation_init_subscriber(conversation);
 }
 
 void conversation_finish(struct conversation *conversation)

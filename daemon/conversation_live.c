@@ -18,23 +18,16 @@ static void on_over(void *context, const char *code, const char *problem)
 {
     struct conversation *conversation = context;
     conversation->state = CONVERSATION_IDLE;
-    if (problem == NULL) {
+    if (problem == NULL)
         conversation_send(conversation, "hearken-listen-stopped", json_object());
-        return;
-    }
-    conversation_complain(conversation, code, problem);
-}
-
-static void on_resume(void *context)
-{
-    struct conversation *conversation = context;
+    else
+        conversation_complain(conversation, code, problem);
     conversation->peer->resume(conversation->context);
 }
 
 static const struct subscriber_peer peer = {
     .send = on_send,
     .over = on_over,
-    .resume = on_resume,
 };
 
 /* ---- What the client asks for ---- */
@@ -52,6 +45,15 @@ static int check_permission(const struct conversation *conversation, struct hear
                               "is local)");
 }
 
+void conversation_init_subscriber(struct conversation *conversation)
+{
+    conversation->subscriber = (struct subscriber){
+        .peer = &peer,
+        .context = conversation,
+        .asked = &conversation->transcribe,
+    };
+}
+
 int conversation_listen(struct conversation *conversation, const struct wyoming_event *event,
                         const char **code, struct hearken_error *error)
 {
@@ -62,21 +64,18 @@ int conversation_listen(struct conversation *conversation, const struct wyoming_
         return -EPERM;
     if (transcribe_parse_live(&conversation->transcribe, event->data, service, code, &reason) < 0)
         return hearken_fail(error, -EINVAL, "hearken-listen: %.400s", reason.message);
-    conversation->subscriber = (struct subscriber){
-        .peer = &peer,
-        .context = conversation,
-        .asked = &conversation->transcribe,
-    };
-    *code = "out-of-memory";
-    conversation->state = CONVERSATION_SUBSCRIBED;
-    return live_join(service->live, &conversation->subscriber, error);
+    int status = live_join(service->live, &conversation->subscriber, error);
+    if (status == 0)
+        conversation->state = CONVERSATION_SUBSCRIBED;
+    else
+        *code = hearing_error_code(status);
+    return status;
 }
 
 void conversation_leave(struct conversation *conversation)
 {
     conversation->state = CONVERSATION_LEAVING;
-    if (live_leave(conversation->service->live, &conversation->subscriber))
-        on_over(conversation, NULL, NULL);
+    live_leave(conversation->service->live, &conversation->subscriber);
 }
 
 int conversation_switch(struct conversation *conversation, const struct wyoming_event *event,

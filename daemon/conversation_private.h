@@ -39,7 +39,10 @@ void conversation_end_audio(struct conversation *conversation);
 
 /* ---- conversation_live.c: the daemon's microphone ---- */
 
-/* hearken-listen in a state that allows it: 0 when the client is subscribed; else -EINVAL, with a
+/* Once, before anything else. */
+void conversation_init_subscriber(struct conversation *conversation);
+
+/* hearken-listen in a state that allows it: 0 when the client is subscribed; else below 0, with a
  * code (a constant) and the reason. */
 int conversation_listen(struct conversation *conversation, const struct wyoming_event *event,
                         const char **code, struct hearken_error *error);

@@ -63,18 +63,21 @@ static void forget_kept(struct hearing *hearing)
 
 /* ---- Beginning and ending ---- */
 
-static int begin(struct hearing *hearing, double time)
+static int begin(struct hearing *hearing, double time, struct hearken_error *error)
 {
     struct service *service = hearing->service;
-    hearing->options.origin = time;
-    struct served_model *model = catalogue_take(&service->models, hearing->options.model);
+    const char *name = hearing->options.model;
+    struct served_model *model = catalogue_take(&service->models, name);
+    if (model == NULL && catalogue_find(&service->models, name) == NULL)
+        return hearken_fail(error, -ENOENT, "model %s is not in the configuration any more", name);
     if (model == NULL)
-        return catalogue_find(&service->models, hearing->options.model) ? -ENOMEM : -ENOENT;
+        return hearken_fail(error, -ENOMEM, "out of memory for a model");
+    hearing->options.origin = hearing->until = time;
     hearing->model = model;
     hearing->request = request_create(service->workers, model, &hearing->options,
                                       queue_limit(hearing), &listener, hearing, &service->totals);
     if (hearing->request == NULL)
-        return -ENOMEM;
+        return hearken_fail(error, -ENOMEM, "out of memory for a request");
     hearing->state = HEARING_RUNNING;
     hearing->open = hearing->renewed = false;
     return 0;
@@ -87,11 +90,13 @@ static void end_request(struct hearing *hearing)
 }
 
 /* The sound that came while the last request ended. */
-static int begin_with_kept(struct hearing *hearing)
+static int begin_with_kept(struct hearing *hearing, struct hearken_error *error)
 {
-    int status = begin(hearing, hearing->kept_from);
-    if (status == 0)
-        status = write_samples(hearing, hearing->kept, hearing->kept_count);
+    double until = hearing->until;
+    int status = begin(hearing, hearing->kept_from, error);
+    if (status == 0 && write_samples(hearing, hearing->kept, hearing->kept_count) < 0)
+        status = hearken_fail(error, -ENOMEM, "out of memory for sound");
+    hearing->until = until;
     forget_kept(hearing);
     hearing->again = false;
     return status;
@@ -111,7 +116,7 @@ static void renew_in_a_pause(struct hearing *hearing)
     if (!hearing->renewed || hearing->open || hearing->state != HEARING_RUNNING)
         return;
     hearing->renewed = false;
-    end_and_begin_again(hearing, 0); /* the first sound that is kept says the time */
+    end_and_begin_again(hearing, hearing->until);
 }
 
 static void on_segment(void *context, const struct heard_segment *segment)
@@ -132,42 +137,43 @@ static void on_room(void *context)
     (void)context;
 }
 
-static void tell_failure(struct hearing *hearing, const char *problem)
+static void fail(struct hearing *hearing, const char *code, const char *problem)
 {
     request_abandon(hearing->request);
     hearing->request = NULL;
     hearing->state = HEARING_IDLE;
-    hearing->again = hearing->then_end = false;
+    hearing->open = hearing->again = hearing->then_end = false;
     forget_kept(hearing);
-    hearing->listener->ended(hearing->context, hearing, problem);
+    hearing->listener->failed(hearing->context, hearing, code, problem);
 }
 
+/* Those whose part has ended are told before the next one begins, which may fail. */
 static void on_finished(void *context, const struct request_summary *summary)
 {
     struct hearing *hearing = context;
+    struct hearken_error error;
     (void)summary;
     hearing->request = NULL;
     hearing->state = HEARING_IDLE;
     hearing->open = false;
-    int status = hearing->again ? begin_with_kept(hearing) : 0;
-    if (status < 0) {
-        tell_failure(hearing, status == -ENOENT ? "the model is not in the configuration any more"
-                                                : "out of memory for a request");
+    if (!hearing->then_end)
+        hearing->listener->ended(hearing->context, hearing);
+    if (!hearing->again)
         return;
-    }
-    if (hearing->then_end) {
+    int status = begin_with_kept(hearing, &error);
+    if (status < 0) {
+        fail(hearing, hearing_error_code(status), error.message);
+    } else if (hearing->then_end) {
         hearing->then_end = false;
         end_request(hearing);
-        return;
     }
-    hearing->listener->ended(hearing->context, hearing, NULL);
 }
 
 static void on_failed(void *context, const char *problem)
 {
     struct hearing *hearing = context;
     hearing->request = NULL;
-    tell_failure(hearing, problem);
+    fail(hearing, "recognition-failed", problem);
 }
 
 static const struct request_listener listener = {
@@ -226,10 +232,10 @@ bool hearing_is_alike(const struct request_options *a, const struct request_opti
            is_same_text(a->stream.custom_words, b->stream.custom_words);
 }
 
-int hearing_start(struct hearing *hearing, double time)
+int hearing_start(struct hearing *hearing, double time, struct hearken_error *error)
 {
     if (hearing->state == HEARING_IDLE)
-        return begin(hearing, time);
+        return begin(hearing, time, error);
     if (hearing->state == HEARING_RUNNING)
         return 0;
     hearing->then_end = false;
@@ -239,8 +245,14 @@ int hearing_start(struct hearing *hearing, double time)
     return 0;
 }
 
+const char *hearing_error_code(int status)
+{
+    return status == -ENOENT ? "unknown-model" : "out-of-memory";
+}
+
 int hearing_hear(struct hearing *hearing, const float *samples, size_t count, double time)
 {
+    hearing->until = time + (double)count / HEARKEN_RATE;
     if (hearing->state == HEARING_RUNNING && request_is_full(hearing->request)) {
         log_warning(hearing->service->log, "listening: the recogniser is slow: the segment is cut");
         end_and_begin_again(hearing, time);

@@ -22,12 +22,13 @@ enum hearing_state {
 
 struct hearing;
 
-/* None of these is called from within a function of the hearing. */
+/* None of these is called from within a function of the hearing, and none may destroy it. */
 struct hearing_listener {
     void (*segment)(void *context, struct hearing *hearing, const struct heard_segment *segment);
-    /* What `end` has ended is told completely; or it failed for `problem`. May destroy the
-     * hearing. */
-    void (*ended)(void *context, struct hearing *hearing, const char *problem);
+    /* What `end` has ended is told completely. */
+    void (*ended)(void *context, struct hearing *hearing);
+    /* It is idle again; `code` as in docs/protocol.md. */
+    void (*failed)(void *context, struct hearing *hearing, const char *code, const char *problem);
 };
 
 struct hearing {
@@ -46,6 +47,7 @@ struct hearing {
     float *kept;
     size_t kept_count, kept_room; /* samples */
     double kept_from;             /* time of the first */
+    double until;                 /* time of the microphone up to which sound has come */
     struct hearing *next;         /* the owner's list */
 };
 
@@ -59,8 +61,12 @@ void hearing_destroy(struct hearing *hearing);
 /* Whether two requests would be recognised alike. */
 bool hearing_is_alike(const struct request_options *a, const struct request_options *b);
 
-/* Hears from now on, at `time` of the microphone. Errors: -ENOMEM. */
-int hearing_start(struct hearing *hearing, double time);
+/* Hears from now on, at `time` of the microphone. Errors: -ENOENT: there is no such model any more;
+ * -ENOMEM. */
+int hearing_start(struct hearing *hearing, double time, struct hearken_error *error);
+
+/* What the protocol calls such an error. */
+const char *hearing_error_code(int status);
 
 /* Sound that begins at `time`. What a recogniser that is too slow has no time for is lost, with a
  * line in the log. Errors: -ENOMEM. */

@@ -1,24 +1,37 @@
 // SPDX-License-Identifier: MIT
 #include "live.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #define LEVEL_SAMPLES (HEARKEN_RATE / 10)
 
+/* Between two attempts to open a microphone that cannot be had: each time twice as long. */
+#define RETRY_MILLISECONDS     1000u
+#define RETRY_MILLISECONDS_MAX 60000u
+
+/* What follows from a change is done at the loop's next turn, and not where the change is made:
+ * there a list may be being walked, or a client's message handled. */
 struct live {
     struct service *service;
     uv_loop_t *loop;
+    uv_idle_t turn; /* runs once after a change */
     struct live_microphone *microphone;
-    bool closing; /* the microphone was told to end */
-    bool used;    /* it has been opened before */
-    bool sounds;  /* it gives sound: `event` says from where */
+    uv_timer_t retry;  /* runs while a microphone that failed is left alone */
+    unsigned patience; /* milliseconds that it will be, the next time */
+    bool loss_is_told; /* to those who go on listening without one */
+    bool closing;      /* the microphone was told to end */
+    bool used;         /* it has been opened before */
+    bool sounds;       /* it gives sound: `event` says from where */
     struct microphone_event event;
     uint64_t position; /* samples heard */
     struct hearing *hearings;
     struct subscriber *subscribers;
-    double level_energy; /* of the samples since it was told last */
+    struct subscriber *ended; /* who is to be told at the next turn */
+    double level_energy;      /* of the samples since it was told last */
     float level_peak;
     size_t level_count;
 };
@@ -31,6 +44,64 @@ static double time_of(uint64_t position)
 static double now(const struct live *live)
 {
     return time_of(live->position);
+}
+
+static void on_turn(uv_idle_t *turn);
+
+static void schedule_turn(struct live *live)
+{
+    uv_idle_start(&live->turn, on_turn);
+}
+
+/* ---- Lists of subscribers ---- */
+
+static void enter(struct subscriber **list, struct subscriber *subscriber)
+{
+    assert(subscriber->list == NULL);
+    subscriber->list = list;
+    subscriber->previous = NULL;
+    subscriber->next = *list;
+    if (subscriber->next != NULL)
+        subscriber->next->previous = subscriber;
+    *list = subscriber;
+}
+
+static void take_out(struct subscriber *subscriber)
+{
+    if (subscriber->next != NULL)
+        subscriber->next->previous = subscriber->previous;
+    if (subscriber->previous != NULL)
+        subscriber->previous->next = subscriber->next;
+    else
+        *subscriber->list = subscriber->next;
+    subscriber->list = NULL;
+    subscriber->hearing = NULL;
+    subscriber_finish(subscriber);
+}
+
+/* The only way out of a subscription but for a client that is gone. Whoever walks the list has to
+ * know the next one beforehand. */
+static void end_subscription(struct live *live, struct subscriber *subscriber, const char *code,
+                             const char *problem)
+{
+    take_out(subscriber);
+    subscriber->code = code;
+    if (code != NULL)
+        hearken_fail(&subscriber->problem, -EIO, "%s", problem);
+    enter(&live->ended, subscriber);
+    schedule_turn(live);
+}
+
+/* A client that goes on may do anything: listen again, end others, be gone. */
+static void tell_ended(struct live *live)
+{
+    struct subscriber *subscriber;
+    while ((subscriber = live->ended) != NULL) {
+        const struct hearken_error problem = subscriber->problem;
+        take_out(subscriber);
+        subscriber->peer->over(subscriber->context, subscriber->code,
+                               subscriber->code != NULL ? problem.message : NULL);
+    }
 }
 
 /* ---- Who hears what ---- */
@@ -66,14 +137,17 @@ static struct hearing *add_hearing(struct live *live, const struct request_optio
     return hearing;
 }
 
-static int attach(struct live *live, struct subscriber *subscriber)
+static int attach(struct live *live, struct subscriber *subscriber, struct hearken_error *error)
 {
     const struct request_options *options = &subscriber->asked->options;
     struct hearing *hearing = find_hearing(live, options);
     if (hearing == NULL)
         hearing = add_hearing(live, options);
-    if (hearing == NULL || hearing_start(hearing, now(live)) < 0)
-        return -ENOMEM;
+    if (hearing == NULL)
+        return hearken_fail(error, -ENOMEM, "out of memory for a subscription");
+    int status = hearing_start(hearing, now(live), error);
+    if (status < 0)
+        return status;
     subscriber->hearing = hearing;
     subscriber->joined = now(live);
     return 0;
@@ -93,73 +167,14 @@ static void remove_hearings_without_members(struct live *live)
     }
 }
 
-static void add_subscriber(struct live *live, struct subscriber *subscriber)
-{
-    subscriber->subscribed = true;
-    subscriber->previous = NULL;
-    subscriber->next = live->subscribers;
-    if (subscriber->next != NULL)
-        subscriber->next->previous = subscriber;
-    live->subscribers = subscriber;
-}
-
-static void remove_subscriber(struct live *live, struct subscriber *subscriber)
-{
-    if (subscriber->next != NULL)
-        subscriber->next->previous = subscriber->previous;
-    if (subscriber->previous != NULL)
-        subscriber->previous->next = subscriber->next;
-    else
-        live->subscribers = subscriber->next;
-    subscriber->subscribed = subscriber->stopping = subscriber->leaving = false;
-    subscriber->hearing = NULL;
-    subscriber_finish(subscriber);
-}
-
-/* ---- The end of a subscription ---- */
-
-/* It stays in the list until it is resumed: the list is being walked. */
-static void end_subscription(struct subscriber *subscriber, const char *code, const char *problem)
-{
-    subscriber->hearing = NULL;
-    subscriber->leaving = false;
-    subscriber->waits_for_resume = true;
-    subscriber->peer->over(subscriber->context, code, problem);
-}
-
-/* A client that goes on may do anything, so the list is walked anew after each. */
-static void resume_all(struct live *live)
-{
-    struct subscriber *subscriber = live->subscribers;
-    while (subscriber != NULL) {
-        if (!subscriber->waits_for_resume) {
-            subscriber = subscriber->next;
-            continue;
-        }
-        subscriber->waits_for_resume = false;
-        remove_subscriber(live, subscriber);
-        subscriber->peer->resume(subscriber->context);
-        subscriber = live->subscribers;
-    }
-}
-
-static void end_all(struct live *live, const char *code, const char *problem)
-{
-    for (struct subscriber *s = live->subscribers; s != NULL; s = s->next)
-        if (!s->waits_for_resume)
-            end_subscription(s, code, problem);
-}
-
 /* ---- The microphone ---- */
 
 static bool wants_microphone(const struct live *live)
 {
     const struct settings *settings = &live->service->settings;
-    bool listened = false, subscribed = false;
-    for (const struct subscriber *s = live->subscribers; s != NULL; s = s->next) {
-        subscribed |= !s->waits_for_resume;
+    bool listened = false, subscribed = live->subscribers != NULL;
+    for (const struct subscriber *s = live->subscribers; s != NULL; s = s->next)
         listened |= s->hearing != NULL && !s->stopping;
-    }
     if (live->service->draining)
         return false;
     switch ((enum capture_release)settings->capture_release) {
@@ -173,31 +188,94 @@ static bool wants_microphone(const struct live *live)
     return subscribed;
 }
 
-static const struct microphone_user microphone_user;
-
-/* Opens or closes it as it is wanted, and stops what nobody hears. */
-static void settle(struct live *live)
+static void tell_event(struct live *live, const struct microphone_event *event)
 {
-    remove_hearings_without_members(live);
-    bool wanted = wants_microphone(live);
-    if (live->microphone != NULL && !live->closing && !wanted) {
-        live->closing = true;
-        live->sounds = false;
-        live_microphone_close(live->microphone);
-    } else if (live->microphone == NULL && wanted) {
-        int status = live_microphone_open(live->loop, &live->service->settings, live->service->log,
-                                          &microphone_user, live, &live->microphone);
-        live->used = true;
-        if (status < 0)
-            log_error(live->service->log, "microphone: %s", uv_strerror(status));
-    }
+    for (struct subscriber *s = live->subscribers; s != NULL; s = s->next)
+        subscriber_tell_event(s, event);
 }
 
-static void settle_and_resume(struct live *live)
+/* Somebody has done something that may help, or waits for an answer. */
+static void retry_now(struct live *live)
 {
-    settle(live);
-    resume_all(live);
-    settle(live);
+    uv_timer_stop(&live->retry);
+    schedule_turn(live);
+}
+
+static void on_retry(uv_timer_t *timer)
+{
+    retry_now(timer->data);
+}
+
+static void try_later(struct live *live)
+{
+    uv_timer_start(&live->retry, on_retry, live->patience, 0);
+    live->patience =
+        live->patience < RETRY_MILLISECONDS_MAX / 2 ? 2 * live->patience : RETRY_MILLISECONDS_MAX;
+}
+
+/* It could not be opened, or cannot be read any more. For those who have only come that is the
+ * answer; the others wait for the next attempt. */
+static void lose_microphone(struct live *live, const char *problem)
+{
+    const char *device = live->service->settings.capture_device;
+    struct microphone_event loss = {.type = HEARKEN_CAPTURE_LOST};
+    struct subscriber *next;
+    log_warning(live->service->log, "microphone: %s", problem);
+    live->used = false;
+    for (struct subscriber *s = live->subscribers; s != NULL; s = next) {
+        next = s->next;
+        if (s->arriving)
+            end_subscription(live, s, "no-microphone", problem);
+    }
+    snprintf(loss.device, sizeof loss.device, "%s", *device != '\0' ? device : "default");
+    snprintf(loss.reason, sizeof loss.reason, "%s", problem);
+    live->event = loss;
+    if (!live->loss_is_told)
+        tell_event(live, &loss);
+    live->loss_is_told = true;
+    try_later(live);
+}
+
+static const struct microphone_user microphone_user;
+
+static void open_microphone(struct live *live)
+{
+    int status = live_microphone_open(live->loop, &live->service->settings, live->service->log,
+                                      &microphone_user, live, &live->microphone);
+    live->used = true;
+    if (status < 0)
+        lose_microphone(live, uv_strerror(status));
+}
+
+static void close_microphone(struct live *live)
+{
+    live->closing = true;
+    live->sounds = false;
+    live_microphone_close(live->microphone);
+}
+
+/* Opens or closes it as it is wanted. */
+static void settle_microphone(struct live *live)
+{
+    bool wanted = wants_microphone(live);
+    if (!wanted) {
+        uv_timer_stop(&live->retry);
+        live->patience = RETRY_MILLISECONDS;
+        live->loss_is_told = false;
+    }
+    if (live->microphone != NULL && !live->closing && !wanted)
+        close_microphone(live);
+    else if (live->microphone == NULL && wanted && !uv_is_active((uv_handle_t *)&live->retry))
+        open_microphone(live);
+}
+
+static void on_turn(uv_idle_t *turn)
+{
+    struct live *live = turn->data;
+    uv_idle_stop(turn);
+    tell_ended(live);
+    remove_hearings_without_members(live);
+    settle_microphone(live);
 }
 
 static void on_event(void *context, const struct microphone_event *event)
@@ -215,10 +293,12 @@ static void on_event(void *context, const struct microphone_event *event)
     if (event->type != HEARKEN_CAPTURE_OVERRUN) {
         live->event = *event;
         live->sounds = true;
+        live->loss_is_told = false;
+        live->patience = RETRY_MILLISECONDS;
+        for (struct subscriber *s = live->subscribers; s != NULL; s = s->next)
+            s->arriving = false;
     }
-    for (struct subscriber *s = live->subscribers; s != NULL; s = s->next)
-        if (!s->waits_for_resume)
-            subscriber_tell_event(s, event);
+    tell_event(live, event);
 }
 
 static void tell_level(struct live *live)
@@ -246,20 +326,26 @@ static void measure(struct live *live, const float *samples, size_t count)
         tell_level(live);
 }
 
+static void end_members(struct live *live, const struct hearing *hearing, const char *code,
+                        const char *problem)
+{
+    struct subscriber *next;
+    for (struct subscriber *s = live->subscribers; s != NULL; s = next) {
+        next = s->next;
+        if (s->hearing == hearing)
+            end_subscription(live, s, code, problem);
+    }
+}
+
 static void on_sound(void *context, const float *samples, size_t count)
 {
     struct live *live = context;
     double time = now(live);
     live->position += count;
-    for (struct hearing *hearing = live->hearings; hearing != NULL; hearing = hearing->next) {
-        if (hearing_hear(hearing, samples, count, time) == 0)
-            continue;
-        for (struct subscriber *s = live->subscribers; s != NULL; s = s->next)
-            if (s->hearing == hearing)
-                end_subscription(s, "out-of-memory", "out of memory for sound");
-    }
+    for (struct hearing *hearing = live->hearings; hearing != NULL; hearing = hearing->next)
+        if (hearing_hear(hearing, samples, count, time) < 0)
+            end_members(live, hearing, "out-of-memory", "out of memory for sound");
     measure(live, samples, count);
-    settle_and_resume(live);
 }
 
 static void on_closed(void *context, const char *problem)
@@ -267,14 +353,11 @@ static void on_closed(void *context, const char *problem)
     struct live *live = context;
     live->microphone = NULL;
     live->closing = live->sounds = false;
-    if (problem != NULL) {
-        log_warning(live->service->log, "microphone: %s", problem);
-        live->used = false;
-        end_all(live, "no-microphone", problem);
-    } else {
+    if (problem != NULL)
+        lose_microphone(live, problem);
+    else
         log_info(live->service->log, "microphone: released");
-    }
-    settle_and_resume(live);
+    schedule_turn(live);
 }
 
 static const struct microphone_user microphone_user = {
@@ -293,25 +376,33 @@ static void on_segment(void *context, struct hearing *hearing, const struct hear
             subscriber_hear(s, segment);
 }
 
-static void on_ended(void *context, struct hearing *hearing, const char *problem)
+static void on_ended(void *context, struct hearing *hearing)
 {
     struct live *live = context;
-    for (struct subscriber *s = live->subscribers; s != NULL; s = s->next) {
-        if (s->hearing != hearing || (problem == NULL && !s->stopping))
+    struct subscriber *next;
+    for (struct subscriber *s = live->subscribers; s != NULL; s = next) {
+        next = s->next;
+        if (s->hearing != hearing || !s->stopping)
             continue;
         s->stopping = false;
         s->hearing = NULL;
-        if (problem != NULL || s->leaving)
-            end_subscription(s, "recognition-failed", problem);
+        if (s->leaving)
+            end_subscription(live, s, NULL, NULL);
         else
             subscriber_tell_hearing(s, now(live));
     }
-    settle_and_resume(live);
+    schedule_turn(live);
+}
+
+static void on_failed(void *context, struct hearing *hearing, const char *code, const char *problem)
+{
+    end_members(context, hearing, code, problem);
 }
 
 static const struct hearing_listener hearing_listener = {
     .segment = on_segment,
     .ended = on_ended,
+    .failed = on_failed,
 };
 
 /* ---- Interface ---- */
@@ -323,6 +414,10 @@ struct live *live_create(struct service *service, uv_loop_t *loop)
         return NULL;
     live->service = service;
     live->loop = loop;
+    live->patience = RETRY_MILLISECONDS;
+    uv_idle_init(loop, &live->turn);
+    uv_timer_init(loop, &live->retry);
+    live->turn.data = live->retry.data = live;
     return live;
 }
 
@@ -333,66 +428,81 @@ void live_destroy(struct live *live)
 
 int live_join(struct live *live, struct subscriber *subscriber, struct hearken_error *error)
 {
+    if (subscriber->list != NULL)
+        return hearken_fail(error, -EALREADY, "this client listens to the microphone already");
+    subscriber->stopping = subscriber->leaving = false;
     subscriber->joined = now(live);
-    add_subscriber(live, subscriber);
-    int status = subscriber->asked->hold ? 0 : attach(live, subscriber);
-    if (status < 0) {
-        remove_subscriber(live, subscriber);
-        settle(live);
-        return hearken_fail(error, status, "out of memory for a subscription");
-    }
+    subscriber->arriving = !live->sounds && !subscriber->asked->hold;
+    retry_now(live);
+    int status = subscriber->asked->hold ? 0 : attach(live, subscriber, error);
+    if (status < 0)
+        return status;
+    enter(&live->subscribers, subscriber);
     subscriber->told_hearing = subscriber->hearing != NULL;
     subscriber->peer->send(
         subscriber->context, "hearken-listening",
         json_pack("{s:b, s:f}", "hearing", subscriber->told_hearing, "time", now(live)), NULL, 0);
-    if (live->sounds)
+    if (live->sounds || (live->loss_is_told && !subscriber->arriving))
         subscriber_tell_event(subscriber, &live->event);
-    settle(live);
     return 0;
 }
 
-bool live_leave(struct live *live, struct subscriber *subscriber)
+static bool listens(const struct live *live, const struct subscriber *subscriber)
+{
+    return subscriber->list == &live->subscribers;
+}
+
+void live_leave(struct live *live, struct subscriber *subscriber)
 {
     struct hearing *hearing = subscriber->hearing;
+    if (!listens(live, subscriber))
+        return; /* it is over already, which is about to be told */
     if (hearing == NULL || has_members(live, hearing, subscriber, false)) {
         subscriber_settle(subscriber);
-        remove_subscriber(live, subscriber);
-        settle(live);
-        return true;
+        end_subscription(live, subscriber, NULL, NULL);
+        return;
     }
     subscriber->leaving = true;
     if (!subscriber->stopping) {
         subscriber->stopping = true;
         hearing_end(hearing);
     }
-    return false;
 }
 
 void live_forget(struct live *live, struct subscriber *subscriber)
 {
-    subscriber->waits_for_resume = false;
-    if (!subscriber->subscribed)
+    if (subscriber->list == NULL)
         return;
-    remove_subscriber(live, subscriber);
-    settle(live);
+    take_out(subscriber);
+    schedule_turn(live);
+}
+
+static int start_one(struct live *live, struct subscriber *subscriber, struct hearken_error *error)
+{
+    int status = 0;
+    if (subscriber->hearing == NULL)
+        status = attach(live, subscriber, error);
+    else if (subscriber->stopping)
+        status = hearing_start(subscriber->hearing, now(live), error);
+    subscriber->stopping = false;
+    return status;
 }
 
 static void start_all(struct live *live)
 {
-    for (struct subscriber *s = live->subscribers; s != NULL; s = s->next) {
-        if (s->leaving || s->waits_for_resume)
+    struct hearken_error error;
+    struct subscriber *next;
+    for (struct subscriber *s = live->subscribers; s != NULL; s = next) {
+        next = s->next;
+        if (s->leaving)
             continue;
-        int status = 0;
-        if (s->hearing == NULL)
-            status = attach(live, s);
-        else if (s->stopping)
-            status = hearing_start(s->hearing, now(live));
-        s->stopping = false;
+        int status = start_one(live, s, &error);
         if (status < 0)
-            end_subscription(s, "out-of-memory", "out of memory for a request");
+            end_subscription(live, s, hearing_error_code(status), error.message);
         else
             subscriber_tell_hearing(s, now(live));
     }
+    retry_now(live);
 }
 
 static void stop_all(struct live *live)
@@ -418,7 +528,7 @@ unsigned live_switch(struct live *live, enum live_switch action, bool *hearing)
         stop_all(live);
     else if (!live->service->draining)
         start_all(live);
-    settle(live);
+    schedule_turn(live);
     *hearing = any_is_heard(live);
     return live_subscribers(live);
 }
@@ -428,23 +538,22 @@ void live_reload(struct live *live)
     for (struct hearing *hearing = live->hearings; hearing != NULL; hearing = hearing->next)
         hearing_renew(hearing);
     if (live->microphone != NULL && !live->closing &&
-        live_microphone_differs(live->microphone, &live->service->settings)) {
-        live->closing = true;
-        live->sounds = false;
-        live_microphone_close(live->microphone);
-    }
-    settle(live);
+        live_microphone_differs(live->microphone, &live->service->settings))
+        close_microphone(live);
+    retry_now(live);
 }
 
 void live_drain(struct live *live)
 {
+    struct subscriber *next;
     stop_all(live);
-    for (struct subscriber *s = live->subscribers; s != NULL; s = s->next) {
+    for (struct subscriber *s = live->subscribers; s != NULL; s = next) {
+        next = s->next;
         s->leaving = true;
-        if (s->hearing == NULL && !s->waits_for_resume)
-            end_subscription(s, NULL, NULL);
+        if (s->hearing == NULL)
+            end_subscription(live, s, NULL, NULL);
     }
-    settle_and_resume(live);
+    schedule_turn(live);
 }
 
 bool live_is_busy(const struct live *live)
@@ -456,7 +565,7 @@ unsigned live_subscribers(const struct live *live)
 {
     unsigned count = 0;
     for (const struct subscriber *s = live->subscribers; s != NULL; s = s->next)
-        count += !s->leaving && !s->waits_for_resume;
+        count += !s->leaving;
     return count;
 }
 

@@ -18,16 +18,19 @@ struct live;
 /* NULL without memory. */
 struct live *live_create(struct service *service, uv_loop_t *loop);
 
-/* When it is not busy any more; accepts NULL. */
+/* When it is not busy any more and the loop, which has closed all handles, does not run; accepts
+ * NULL. */
 void live_destroy(struct live *live);
 
-/* Subscribes. From then on the peer is called. Errors: -ENOMEM, or why there is no microphone. */
+/* Subscribes. From then on, and only if this succeeds, the peer is called: `over` is the last call,
+ * unless it is forgotten before. That there is no microphone is told by `over`. Errors: -ENOENT:
+ * there is no such model; -ENOMEM; -EALREADY: it has joined, and `over` has not been called. */
 int live_join(struct live *live, struct subscriber *subscriber, struct hearken_error *error);
 
-/* It wants no more. True: it has been told all. Otherwise `over` follows after the last segment. */
-bool live_leave(struct live *live, struct subscriber *subscriber);
+/* It wants no more: `over` follows after the last segment. */
+void live_leave(struct live *live, struct subscriber *subscriber);
 
-/* It is gone. May be called for one that has not joined. */
+/* It is gone: nothing is called any more. May be called for one that has not joined. */
 void live_forget(struct live *live, struct subscriber *subscriber);
 
 enum live_switch {

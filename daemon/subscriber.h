@@ -9,32 +9,34 @@
 #include "transcribe.h"
 
 struct subscriber_peer {
-    /* Takes over the reference of `data`, which may be NULL (no memory). */
+    /* Takes over the reference of `data`, which may be NULL (no memory). Must not call any function
+     * of live.h. */
     void (*send)(void *context, const char *type, json_t *data, const void *payload,
                  size_t payload_length);
-    /* It listens no more: as asked for, or for `problem` (and `code`) if that is not NULL. Then
-     * `resume`, at the end of all: only that may go on with what the client sent meanwhile. */
+    /* It listens no more: as asked for, or for `problem` and `code` if these are not NULL. Called
+     * by the loop, never from within a function of live.h; may call any of them. */
     void (*over)(void *context, const char *code, const char *problem);
-    void (*resume)(void *context);
 };
 
-/* Belongs to whoever fills in the first three. */
+/* Belongs to whoever fills in the first three; the others are zeros at the start. */
 struct subscriber {
     const struct subscriber_peer *peer;
     void *context;
     const struct transcribe *asked;
 
+    struct subscriber **list; /* of live.c, that it is in; NULL: it has not joined */
+    struct subscriber *previous, *next;
     struct hearing *hearing; /* NULL: it is held */
     double joined;           /* at this time of the microphone */
-    bool subscribed;         /* it is in the list */
+    bool arriving;           /* it is to be heard at once, and there has been no microphone yet */
     bool stopping;           /* held as soon as the hearing has ended */
     bool leaving;            /* and gone */
-    bool waits_for_resume;
-    bool told_hearing; /* what it was told last */
-    json_t *shown;     /* the last partial segment, while it is to be seen */
-    bool started;      /* transcript-start has gone out */
-    char *sent;        /* what transcript chunks said of this segment, or NULL */
-    struct subscriber *previous, *next;
+    bool told_hearing;       /* what it was told last */
+    json_t *shown;           /* the last partial segment, while it is to be seen */
+    bool started;            /* transcript-start has gone out */
+    char *sent;              /* what transcript chunks said of this segment, or NULL */
+    const char *code;        /* why it is over; NULL: as asked for */
+    struct hearken_error problem;
 };
 
 void subscriber_hear(struct subscriber *subscriber, const struct heard_segment *segment);
