@@ -66,6 +66,7 @@ plugin_sources  := $(filter-out $(foreach set,$(foreign_sets),plugins/cpu/%_$(se
                      $(wildcard $(plugins:%=plugins/%/*.c)))
 opencl_kernels  := $(wildcard plugins/opencl/kernels/*.cl)
 unit_sources    := $(wildcard tests/unit/*.c)
+live_sources    := $(wildcard tests/live/*.c)
 kernel_sources  := $(wildcard tests/kernels/*.c)
 parity_sources  := $(wildcard tests/parity/*.c)
 bench_sources   := $(wildcard tests/bench/*.c)
@@ -74,7 +75,7 @@ fuzz_sources    := $(wildcard tests/fuzz/fuzz_*.c)
 read_checkpoints := ct2 pickle safetensors torch
 fuzz_targets    := $(patsubst tests/fuzz/fuzz_%.c,%,$(fuzz_sources))
 all_sources     := $(library_sources) $(daemon_sources) $(client_sources) $(convert_sources) \
-                   $(plugin_sources) $(unit_sources) $(kernel_sources) $(parity_sources) \
+                   $(plugin_sources) $(unit_sources) $(live_sources) $(kernel_sources) $(parity_sources) \
                    $(bench_sources) $(fuzz_sources)
 
 objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
@@ -114,7 +115,7 @@ include_for = $(strip $(or \
 	$(if $(filter plugins/%,$(1)),$(include_plugins)),\
 	$(if $(filter $(read_checkpoints:%=tests/fuzz/fuzz_%.c),$(1)),\
 		$(include_convert) -Imodels/convert),\
-	$(if $(filter tests/unit/% tests/fuzz/%,$(1)),$(include_unit)),\
+	$(if $(filter tests/unit/% tests/live/% tests/fuzz/%,$(1)),$(include_unit)),\
 	$(if $(filter tests/kernels/% tests/bench/%,$(1)),$(include_kernels)),\
 	$(if $(filter tests/parity/%,$(1)),$(include_parity))))
 

@@ -11,7 +11,7 @@ plugin_objects  := $(call objects,plugins/opencl/program_cache.c)
 unit_suites  := $(sort $(patsubst tests/unit/test_%.c,%,$(wildcard tests/unit/test_*.c)))
 bad_plugins  := $(patsubst tests/unit/plugins/%.c,$(BUILD)/tests/bad-plugins/%.so,\
                   $(wildcard tests/unit/plugins/*.c))
-test_programs := $(BUILD)/tests/unit-test $(BUILD)/tests/kernels-test $(BUILD)/tests/parity-test
+test_programs := $(BUILD)/tests/unit-test $(BUILD)/tests/live-test $(BUILD)/tests/kernels-test $(BUILD)/tests/parity-test
 
 # Calls add_NAME_tests() of each tests/unit/test_NAME.c.
 $(BUILD)/tests/unit_main.c: $(wildcard tests/unit/test_*.c) tests/tests.mk
@@ -30,6 +30,19 @@ $(BUILD)/tests/unit_main.c: $(wildcard tests/unit/test_*.c) tests/tests.mk
 $(BUILD)/tests/unit-test: $(BUILD)/tests/unit_main.c $(call objects,$(unit_sources)) \
                           $(client_objects) $(daemon_objects) $(library_objects) \
                           $(plugin_objects)
+	$(SAY) LINK $@
+	$(Q)$(CC) $(SANITIZE) $(LINK) $(LDFLAGS) -o $@ $^ $(library_libs) $(daemon_libs) -lcunit
+
+# Of the daemon only what is needed: from an archive the linker takes no file whose functions are
+# there already, which are those that tests/live/ has fakes of.
+$(BUILD)/tests/daemon.a: $(daemon_objects)
+	$(SAY) AR $@
+	@mkdir -p $(@D)
+	@rm -f $@
+	$(Q)$(AR) rcs $@ $^
+
+$(BUILD)/tests/live-test: $(call objects,$(live_sources)) $(BUILD)/tests/daemon.a \
+                          $(library_objects)
 	$(SAY) LINK $@
 	$(Q)$(CC) $(SANITIZE) $(LINK) $(LDFLAGS) -o $@ $^ $(library_libs) $(daemon_libs) -lcunit
 
