@@ -59,3 +59,42 @@ def test_together(start_daemon: StartDaemon, folder: Path) -> None:
         assert count["hearken-segment"] > 0 and count["transcript"] > 0
     stopped = [count["hearken-listen-stopped"] for count in counts]
     assert stopped == [1, 0, 1, 1] and counts[1]["error"] == 1
+
+
+def test_vanishing(start_daemon: StartDaemon, folder: Path) -> None:
+    """Clients that are gone without a word, as soon as they are told anything, while one stays and
+    others start and stop it for all."""
+    with SoundServer(folder) as server:
+        settings = {"capture.device": "mic", "capture.release": "when-held"}
+        daemon = start_daemon(settings=settings, extra_environment=server.environment)
+        counts: Counter[str] = Counter()
+        with Bare(daemon.socket) as stays:
+            stays.event("hearken-listen", {"hearken": {"meter": True, "transcripts": True}})
+            thread = threading.Thread(target=read_all, args=(stays, counts))
+            thread.start()
+            player = server.start_playing("mic", LONG)
+            wait_until(lambda: counts["hearken-level"] > 0, "sound")
+            for number in range(ROUNDS):
+                with Bare(daemon.socket) as first, Bare(daemon.socket) as second:
+                    wanted = {"hearken": {"meter": True, "beam_width": 1 + number % 3}}
+                    for bare in (first, second):
+                        bare.event("hearken-listen", wanted)
+                        assert bare.read() is not None
+                    second.event("hearken-toggle")
+                    second.event("hearken-toggle")
+                    if number % 2:
+                        first.event("hearken-listen-stop")
+            player.wait()
+            with Bare(daemon.socket) as bare:
+                status = {"listeners": 0}
+                while status["listeners"] != 1:
+                    bare.event("hearken-status")
+                    event = bare.read()
+                    assert event is not None
+                    status = event.data
+            stays.event("hearken-stop")
+            stays.event("hearken-listen-stop")
+            wait_until(lambda: counts["hearken-listen-stopped"] == 1, "its last words")
+            daemon.stop()
+            thread.join()
+        assert counts["transcript"] > 0 and counts["error"] == 0
