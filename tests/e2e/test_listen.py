@@ -21,7 +21,7 @@ from sounds import LONG, SHORT, silence, write_wav
 from talking import Bare, of_type
 from wyoming.event import Event
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.live]
 
 SETTINGS = {"capture.device": "mic"}
 StartHearing = Callable[..., Daemon]
@@ -140,14 +140,22 @@ def test_same_text_as_the_file(
         listens.wait_until_heard()
         for recording in (SHORT, LONG):
             before = len(listens.texts())
+            expected = transcribed(daemon, folder, recording)
             server.play("mic", recording)
-            time.sleep(2)  # the end of speech, and its final text
+            wait_for_words(listens, before, len(expected))
             heard = words(" ".join(listens.texts()[before:]))
-            assert_like_the_file(heard, transcribed(daemon, folder, recording))
+            assert_like_the_file(heard, expected)
         events = listens.events()
         listens.stop()
     assert listens.events() == events, "nothing is told twice"
     check_events(events)
+
+
+def wait_for_words(listens: Listener, before: int, count: int) -> None:
+    """In the final texts from number `before` on."""
+    listens.wait_for(
+        lambda: len(words(" ".join(listens.texts()[before:]))) >= count, f"{count} words"
+    )
 
 
 def check_events(events: list[dict[str, Any]]) -> None:
@@ -269,10 +277,9 @@ def test_one_leaves_while_somebody_speaks(
         last = [event for event in leaves.events() if event["type"] in ("partial", "final")]
         assert last[-1]["type"] == "final" and last[-1]["text"] == last[-2]["text"]
         assert player.wait(PATIENCE) == 0
-        stays.wait_for(lambda: len(stays.texts()) > 0, "the text")
-        time.sleep(1)
-        heard = words(" ".join(stays.texts()))
-        assert_like_the_file(heard, transcribed(daemon, folder, LONG))
+        expected = transcribed(daemon, folder, LONG)
+        wait_for_words(stays, 0, len(expected))
+        assert_like_the_file(words(" ".join(stays.texts())), expected)
         stays.stop()
 
 

@@ -19,7 +19,7 @@ from microphones import SoundServer
 from programs import HEARKEN, PATIENCE, REAL_MODEL, Daemon, environment, wait_until
 from sounds import LONG, SHORT, Pcm, pcm, write_wav
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.live]
 
 SEQUENCE = re.compile(rb"\x1b\[(\d*)([A-Za-z])")
 
