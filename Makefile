@@ -20,7 +20,7 @@ MODELS ?= hearken-en hearken-en-light hearken-en-small
 
 SANITIZER ?=
 DEBUG     ?=
-V         ?= # V=1 shows the commands
+V         ?= 0 # 1 shows the commands
 BUILD     ?= build$(if $(SANITIZER),/$(SANITIZER))$(if $(DEBUG),/debug)
 
 SANITIZERS := address undefined thread
@@ -28,8 +28,9 @@ ifneq ($(filter-out $(SANITIZERS),$(SANITIZER)),)
 $(error SANITIZER=$(SANITIZER): expected one of: $(SANITIZERS))
 endif
 
-Q   := $(if $(V),,@)
-SAY := $(if $(V),@:,@printf '  %-5s %s\n')
+verbose := $(filter-out 0,$(V))
+Q   := $(if $(verbose),,@)
+SAY := $(if $(verbose),@:,@printf '  %-5s %s\n')
 
 # ---- Flags -------------------------------------------------------------------------------------
 
@@ -42,15 +43,29 @@ SANITIZE := $(if $(SANITIZER),-fsanitize=$(SANITIZER) -fno-omit-frame-pointer) \
 COMPILE  := -std=c11 -D_GNU_SOURCE -fPIC -fvisibility=hidden -pthread $(WARNINGS) $(SANITIZE)
 LINK     := -pthread $(SANITIZE) -Wl,--as-needed $(if $(SANITIZER),,-Wl,-z,defs)
 
-packages := sndfile soxr fftw3 portaudio-2.0 alsa zlib libzip libuv jansson libsystemd cairo OpenCL
-$(foreach p,$(packages),\
-	$(eval $(p)_cflags = $(shell pkg-config --cflags $(p) 2>/dev/null))\
-	$(eval $(p)_libs = $(shell pkg-config --libs $(p) 2>/dev/null)))
+# ---- Libraries ---------------------------------------------------------------------------------
+
+# pkg-config's name and Debian's package. Without an optional one the build leaves something out.
+PKG_CONFIG ?= pkg-config
+libraries  := sndfile=libsndfile1-dev soxr=libsoxr-dev fftw3=libfftw3-dev \
+              portaudio-2.0=portaudio19-dev alsa=libasound2-dev zlib=zlib1g-dev \
+              libzip=libzip-dev libuv=libuv1-dev jansson=libjansson-dev inih=libinih-dev \
+              libsystemd=libsystemd-dev cairo=libcairo2-dev
+optional   := OpenCL=ocl-icd-opencl-dev
+
+# The architecture and the libraries' flags are asked for by a rule, not while make reads this file:
+# `make deps all` installs them first. make then starts anew with what is there now.
+goals := $(or $(MAKECMDGOALS),all)
+ifneq ($(filter-out help deps clean uninstall,$(goals)),)
+include $(BUILD)/packages.mk
+endif
+
+$(BUILD)/packages.mk: always | $(if $(MAKE_RESTARTS),,$(filter deps,$(goals)))
+	@tests/find-packages '$(CC)' '$(PKG_CONFIG)' '$(libraries)' '$(optional)' $@
 
 # ---- What is built from what -------------------------------------------------------------------
 
 # Files of plugins/cpu/ named after an instruction set are for processors of one architecture.
-architecture := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
 sets_x86_64  := avx2 avxvnni avx512 vnni amx
 sets_aarch64 := neon dotprod
 foreign_sets := $(filter-out $(sets_$(architecture)),$(sets_x86_64) $(sets_aarch64))
@@ -132,7 +147,7 @@ flags_for = $(if $(filter plugins/reference/%,$(1)),-O3) \
 
 library_libs := $(sndfile_libs) $(soxr_libs) $(fftw3_libs) $(portaudio-2.0_libs) $(alsa_libs) \
                 $(zlib_libs) -ldl -lm
-daemon_libs  := $(libuv_libs) $(jansson_libs) $(libsystemd_libs) -linih -lm
+daemon_libs  := $(libuv_libs) $(jansson_libs) $(libsystemd_libs) $(inih_libs) -lm
 
 model_files := $(MODELS:%=%.gguf) voice.gguf
 
@@ -158,8 +173,6 @@ help:
 	@echo 'make clean      remove build/'
 	@echo
 	@echo 'SANITIZER=address|undefined|thread and DEBUG=1 build beside the normal tree.'
-
-$(if $(OpenCL_libs),,$(info plugin opencl is left out: pkg-config finds no OpenCL (ocl-icd-opencl-dev)))
 
 all: $(libhearken) $(plugin_files) $(programs) $(model_files:%=$(BUILD)/share/hearken/%)
 
