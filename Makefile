@@ -194,9 +194,10 @@ $(BUILD)/lib/libhearken.so.$(VERSION): $(call objects,$(library_sources))
 # (plugins/cpu/ stands on the reference's buffers, checks and copying kernels).
 sources_cpu := $(patsubst %,plugins/reference/%.c,check copy embed queue search sums tensor)
 
-# plugins/opencl/ takes its checks from there too, and has its kernels built in. Drivers have threads
+# plugins/opencl/ takes its checks from there too, keeps what it compiled as the host keeps things,
+# and has its kernels built in. Drivers have threads
 # of their own and cannot be unloaded, so neither is the plugin.
-sources_opencl := $(patsubst %,plugins/reference/%.c,check tensor)
+sources_opencl := $(patsubst %,plugins/reference/%.c,check tensor) plugins/cache.c
 objects_opencl := $(opencl_kernels:%.cl=$(BUILD)/obj/%.o)
 libs_opencl    := $(OpenCL_libs) -Wl,-z,nodelete
 

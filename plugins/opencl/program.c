@@ -4,7 +4,8 @@
  * compile is known before a model is loaded, and kept on disk.
  */
 #include "opencl.h"
-#include "program_cache.h"
+
+#include "../cache.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -28,6 +29,8 @@ static const char *const sources[] = {
     PRODUCT("#define NAME q8_0\n#define TYPE TYPE_Q8_0\n"),
     PRODUCT("#define NAME convolve\n#define TYPE TYPE_F32\n#define CONVOLVE\n"),
 };
+
+#define CACHE_KIND "opencl"
 
 enum { SOURCE_COUNT = sizeof(sources) / sizeof(sources[0]), OPTIONS_SIZE = 256 };
 
@@ -99,20 +102,20 @@ static cl_int compile(struct opencl_backend *backend, const char *options)
 static char *make_key(const struct opencl_backend *backend, const char *options)
 {
     const struct device *device = &backend->device;
-    uint64_t hash = PROGRAM_CACHE_HASH_START;
+    uint64_t hash = CACHE_HASH_START;
     char version[128] = "", *key;
 
     clGetDeviceInfo(device->id, CL_DEVICE_VERSION, sizeof(version), version, NULL);
     version[sizeof(version) - 1] = 0;
     for (size_t i = 0; i < SOURCE_COUNT; i++)
-        hash = program_cache_hash(hash, sources[i], strlen(sources[i]));
+        hash = cache_hash(hash, sources[i], strlen(sources[i]));
     if (asprintf(&key, "%s\n%s\n%s\n%s\n%s\n%016" PRIx64 "\n", device->platform_name, device->name,
                  version, device->driver, options, hash) < 0)
         return NULL;
     return key;
 }
 
-/* Why a file of the cache was not read (program_cache.h). */
+/* Why a file of the cache was not read (cache.h). */
 static const char *cache_words(int error)
 {
     switch (error) {
@@ -134,7 +137,7 @@ static bool load(struct opencl_backend *backend, const char *folder, const char 
     size_t size;
     cl_int status, of_binary;
 
-    const int error = program_cache_read(folder, key, &data, &size);
+    const int error = cache_read(folder, CACHE_KIND, key, &data, &size);
     if (error) {
         if (error != -ENOENT)
             log_line(host, LEVEL_WARNING, "compiled kernels in %s are not used: %s", folder,
@@ -170,7 +173,7 @@ static void store(const struct opencl_backend *backend, const char *folder, cons
     unsigned char *binary = malloc(size);
     if (binary && clGetProgramInfo(backend->program, CL_PROGRAM_BINARIES, sizeof(binary), &binary,
                                    NULL) == CL_SUCCESS) {
-        const int error = program_cache_write(folder, key, binary, size);
+        const int error = cache_write(folder, CACHE_KIND, key, binary, size);
         if (error)
             log_line(backend->base.host, LEVEL_INFO, "compiled kernels are not kept: %s: %s",
                      folder, strerror(-error));
@@ -183,7 +186,7 @@ int program_create(struct opencl_backend *backend)
     char options[OPTIONS_SIZE];
 
     print_options(&backend->device.tuning, options, sizeof(options));
-    char *folder = program_cache_folder(), *key = make_key(backend, options);
+    char *folder = cache_folder(), *key = make_key(backend, options);
     int error = key ? 0 : -ENOMEM;
     if (!error && !(folder && load(backend, folder, key, options))) {
         const cl_int status = compile(backend, options);

@@ -56,7 +56,8 @@ def unguarded_options() -> list[str]:
 def environment(folder: Path, extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """Ours, without what would lead to the configuration or the daemon of whoever runs this."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("XDG_")}
-    for name in ("RUNTIME_DIRECTORY", "HEARKEN_PLUGIN_DIR", "NOTIFY_SOCKET", "LISTEN_FDS"):
+    service = ("CACHE_DIRECTORY", "RUNTIME_DIRECTORY", "LISTEN_FDS", "NOTIFY_SOCKET")
+    for name in (*service, "HEARKEN_PLUGIN_DIR"):
         kept.pop(name, None)
     return kept | {"HOME": str(folder), "XDG_CACHE_HOME": str(CACHE)} | dict(extra or {})
 

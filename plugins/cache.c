@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "program_cache.h"
+#include "cache.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,10 +18,10 @@ struct header {
     uint64_t checksum; /* of key and data */
 };
 
-static const char magic[8] = "hearkcl1";
-static const uint64_t most_bytes = 256u << 20; /* no program is that large */
+static const char magic[8] = "hearken1";
+static const uint64_t most_bytes = 256u << 20; /* nothing that is kept is that large */
 
-uint64_t program_cache_hash(uint64_t hash, const void *data, size_t size)
+uint64_t cache_hash(uint64_t hash, const void *data, size_t size)
 {
     const unsigned char *bytes = data;
 
@@ -30,32 +30,34 @@ uint64_t program_cache_hash(uint64_t hash, const void *data, size_t size)
     return hash;
 }
 
-char *program_cache_folder(void)
+char *cache_folder(void)
 {
-    const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+    const char *service = secure_getenv("CACHE_DIRECTORY"); /* a list, by colons */
+    const char *cache = secure_getenv("XDG_CACHE_HOME"), *home = secure_getenv("HOME");
     char *folder = NULL;
     int length = -1;
 
     /* The specification has paths that are not absolute ignored. */
-    if (cache && cache[0] == '/')
+    if (service && service[0] == '/')
+        length = asprintf(&folder, "%.*s", (int)strcspn(service, ":"), service);
+    else if (cache && cache[0] == '/')
         length = asprintf(&folder, "%s/hearken", cache);
     else if (home && home[0] == '/')
         length = asprintf(&folder, "%s/.cache/hearken", home);
     return length < 0 ? NULL : folder;
 }
 
-static char *path_of(const char *folder, const char *key)
+static char *path_of(const char *folder, const char *kind, const char *key)
 {
-    const uint64_t hash = program_cache_hash(PROGRAM_CACHE_HASH_START, key, strlen(key));
+    const uint64_t hash = cache_hash(CACHE_HASH_START, key, strlen(key));
     char *path;
 
-    return asprintf(&path, "%s/opencl-%016" PRIx64 ".bin", folder, hash) < 0 ? NULL : path;
+    return asprintf(&path, "%s/%s-%016" PRIx64 ".bin", folder, kind, hash) < 0 ? NULL : path;
 }
 
 static uint64_t checksum_of(const char *key, const void *data, size_t size)
 {
-    return program_cache_hash(program_cache_hash(PROGRAM_CACHE_HASH_START, key, strlen(key)), data,
-                              size);
+    return cache_hash(cache_hash(CACHE_HASH_START, key, strlen(key)), data, size);
 }
 
 /* ---- Reading ---- */
@@ -132,9 +134,9 @@ static int read_file(int file, const char *key, void **data, size_t *size)
     return error;
 }
 
-int program_cache_read(const char *folder, const char *key, void **data, size_t *size)
+int cache_read(const char *folder, const char *kind, const char *key, void **data, size_t *size)
 {
-    char *path = path_of(folder, key);
+    char *path = path_of(folder, kind, key);
 
     if (!path)
         return -ENOMEM;
@@ -218,13 +220,14 @@ static int replace(const char *path, const char *key, const void *data, size_t s
     return error;
 }
 
-int program_cache_write(const char *folder, const char *key, const void *data, size_t size)
+int cache_write(const char *folder, const char *kind, const char *key, const void *data,
+                size_t size)
 {
     int error = make_folder(folder);
 
     if (error)
         return error;
-    char *path = path_of(folder, key);
+    char *path = path_of(folder, kind, key);
     if (!path)
         return -ENOMEM;
     error = replace(path, key, data, size);

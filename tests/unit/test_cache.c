@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* Compiled kernels on disk: what is believed of them, and what is not. */
-#include "opencl/program_cache.h"
+/* What is kept on disk: what is believed of it, and what is not. */
+#include "cache.h"
 
 #include <CUnit/Basic.h>
 #include <dirent.h>
@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-void add_program_cache_tests(void);
+void add_cache_tests(void);
 
 static const char key[] = "a device\na driver\noptions\n";
 static const char data[] = "a program, with \0 in it";
@@ -62,7 +62,7 @@ static void cache_finish(struct cache *cache)
 
 static void store(struct cache *cache)
 {
-    CU_ASSERT_EQUAL_FATAL(program_cache_write(cache->folder, key, data, sizeof(data)), 0);
+    CU_ASSERT_EQUAL_FATAL(cache_write(cache->folder, "test", key, data, sizeof(data)), 0);
     CU_ASSERT_EQUAL_FATAL(find_file(cache), 1);
 }
 
@@ -71,7 +71,7 @@ static int reading(const struct cache *cache, const char *of)
 {
     void *read;
     size_t size;
-    const int error = program_cache_read(cache->folder, of, &read, &size);
+    const int error = cache_read(cache->folder, "test", of, &read, &size);
 
     if (error == 0) {
         CU_ASSERT_EQUAL(size, sizeof(data));
@@ -99,7 +99,7 @@ static void test_round_trip(void)
     store(&cache);
     CU_ASSERT_EQUAL(reading(&cache, key), 0);
     CU_ASSERT_EQUAL(reading(&cache, "another key"), -ENOENT);
-    CU_ASSERT_EQUAL(program_cache_write(cache.folder, key, "other", 6), 0);
+    CU_ASSERT_EQUAL(cache_write(cache.folder, "test", key, "other", 6), 0);
     store(&cache); /* replaces it: there is still one file */
     CU_ASSERT_EQUAL(reading(&cache, key), 0);
     cache_finish(&cache);
@@ -152,7 +152,7 @@ static void test_wrong_key(void)
     store(&cache);
     memcpy(name, cache.file, sizeof(name));
     CU_ASSERT_EQUAL_FATAL(unlink(name), 0);
-    CU_ASSERT_EQUAL_FATAL(program_cache_write(cache.folder, other_key, data, sizeof(data)), 0);
+    CU_ASSERT_EQUAL_FATAL(cache_write(cache.folder, "test", other_key, data, sizeof(data)), 0);
     CU_ASSERT_EQUAL_FATAL(find_file(&cache), 1);
     CU_ASSERT_EQUAL(reading(&cache, other_key), 0);
     CU_ASSERT_EQUAL_FATAL(rename(cache.file, name), 0);
@@ -189,10 +189,19 @@ static void test_unwritable(void)
 
     snprintf(in_the_way, sizeof(in_the_way), "%s/cache", cache.outer);
     close(open(in_the_way, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
-    CU_ASSERT_EQUAL(program_cache_write(cache.folder, key, data, sizeof(data)), -ENOTDIR);
+    CU_ASSERT_EQUAL(cache_write(cache.folder, "test", key, data, sizeof(data)), -ENOTDIR);
     CU_ASSERT_EQUAL(reading(&cache, key), -ENOTDIR);
     unlink(in_the_way);
     cache_finish(&cache);
+}
+
+static void check_folder(const char *expected)
+{
+    char *folder = cache_folder();
+
+    CU_ASSERT_PTR_NOT_NULL_FATAL(folder);
+    CU_ASSERT_STRING_EQUAL(folder, expected);
+    free(folder);
 }
 
 static void test_folder(void)
@@ -200,18 +209,17 @@ static void test_folder(void)
     const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
     char *kept_cache = cache ? strdup(cache) : NULL, *kept_home = home ? strdup(home) : NULL;
 
+    setenv("CACHE_DIRECTORY", "/var/cache/hearken:/var/cache/other", 1);
+    check_folder("/var/cache/hearken");
+    unsetenv("CACHE_DIRECTORY");
     setenv("HOME", "/home/someone", 1);
     setenv("XDG_CACHE_HOME", "/var/cache/of/someone", 1);
-    char *folder = program_cache_folder();
-    CU_ASSERT_STRING_EQUAL(folder, "/var/cache/of/someone/hearken");
-    free(folder);
+    check_folder("/var/cache/of/someone/hearken");
     setenv("XDG_CACHE_HOME", "relative", 1);
-    folder = program_cache_folder();
-    CU_ASSERT_STRING_EQUAL(folder, "/home/someone/.cache/hearken");
-    free(folder);
+    check_folder("/home/someone/.cache/hearken");
     unsetenv("XDG_CACHE_HOME");
     unsetenv("HOME");
-    CU_ASSERT_PTR_NULL(program_cache_folder());
+    CU_ASSERT_PTR_NULL(cache_folder());
     if (kept_cache)
         setenv("XDG_CACHE_HOME", kept_cache, 1);
     if (kept_home)
@@ -220,9 +228,9 @@ static void test_folder(void)
     free(kept_home);
 }
 
-void add_program_cache_tests(void)
+void add_cache_tests(void)
 {
-    CU_pSuite suite = CU_add_suite("program cache", NULL, NULL);
+    CU_pSuite suite = CU_add_suite("cache", NULL, NULL);
 
     CU_add_test(suite, "what is written is read", test_round_trip);
     CU_add_test(suite, "damaged", test_damaged);
