@@ -75,6 +75,7 @@ library_sources := $(wildcard frontend/*.c models/*.c plugins/*.c) $(checkpoint_
 daemon_sources  := $(wildcard daemon/*.c)
 client_sources  := $(wildcard daemon/ctl/*.c)
 convert_sources := $(wildcard models/convert/*.c)
+probe_sources   := $(wildcard plugins/probe/*.c)
 plugins_found   := $(notdir $(patsubst %/,%,$(dir $(wildcard plugins/*/plugin.c))))
 plugins         := $(filter-out $(if $(OpenCL_libs),,opencl),$(plugins_found))
 plugin_sources  := $(filter-out $(foreach set,$(foreign_sets),plugins/cpu/%_$(set).c),\
@@ -90,13 +91,15 @@ fuzz_sources    := $(wildcard tests/fuzz/fuzz_*.c)
 read_checkpoints := ct2 pickle safetensors torch
 fuzz_targets    := $(patsubst tests/fuzz/fuzz_%.c,%,$(fuzz_sources))
 all_sources     := $(library_sources) $(daemon_sources) $(client_sources) $(convert_sources) \
-                   $(plugin_sources) $(unit_sources) $(live_sources) $(kernel_sources) $(parity_sources) \
+                   $(probe_sources) $(plugin_sources) $(unit_sources) $(live_sources) $(kernel_sources) \
+                   $(parity_sources) \
                    $(bench_sources) $(fuzz_sources)
 
 objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 
 libhearken := $(BUILD)/lib/libhearken.so
 plugin_files := $(plugins:%=$(BUILD)/lib/hearken/%.so)
+probe_helper := $(BUILD)/lib/hearken/hearken-probe
 programs := $(BUILD)/bin/hearkend $(BUILD)/bin/hearken $(BUILD)/bin/hearken-convert
 
 # Who may include whom (docs/architecture.md): a breach does not compile.
@@ -174,7 +177,7 @@ help:
 	@echo
 	@echo 'SANITIZER=address|undefined|thread and DEBUG=1 build beside the normal tree.'
 
-all: $(libhearken) $(plugin_files) $(programs) $(model_files:%=$(BUILD)/share/hearken/%)
+all: $(libhearken) $(plugin_files) $(probe_helper) $(programs) $(model_files:%=$(BUILD)/share/hearken/%)
 
 # libhearken
 soname := libhearken.so.$(SOVERSION)
@@ -209,6 +212,12 @@ $(BUILD)/lib/hearken/$(1).so: $$(call objects,$$(filter plugins/$(1)/%,$$(plugin
 	$$(Q)$$(CC) -shared $$(LINK) $$(LDFLAGS) -o $$@ $$^ $$(libs_$(1)) -lm
 endef
 $(foreach p,$(plugins),$(eval $(call plugin_rule,$(p))))
+
+# The library asks plugins through it, and finds it beside itself as it finds them.
+$(probe_helper): $(call objects,$(probe_sources) $(addprefix plugins/,answer.c library.c))
+	$(SAY) LINK $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LINK) $(LDFLAGS) -o $@ $^ -ldl
 
 # Programs find the library beside them, in the build tree as when installed.
 link_program = $(Q)$(CC) $(LINK) $(LDFLAGS) -Wl,-rpath,'$$ORIGIN/../lib' -o $@ \
@@ -292,7 +301,7 @@ install: all
 	install -m 755 $(BUILD)/lib/libhearken.so.$(VERSION) $(DESTDIR)$(LIBDIR)
 	ln -sf libhearken.so.$(VERSION) $(DESTDIR)$(LIBDIR)/$(soname)
 	ln -sf $(soname) $(DESTDIR)$(LIBDIR)/libhearken.so
-	install -m 755 $(plugin_files) $(DESTDIR)$(LIBDIR)/hearken
+	install -m 755 $(plugin_files) $(probe_helper) $(DESTDIR)$(LIBDIR)/hearken
 	install -m 644 include/hearken/*.h $(DESTDIR)$(INCLUDEDIR)/hearken
 	install -m 644 $(model_files:%=models/%) $(DESTDIR)$(DATADIR)/hearken
 	install -m 644 $(manuals1) $(DESTDIR)$(MANDIR)/man1

@@ -234,3 +234,12 @@ int cache_write(const char *folder, const char *kind, const char *key, const voi
     free(path);
     return error;
 }
+
+void cache_remove(const char *folder, const char *kind, const char *key)
+{
+    char *path = path_of(folder, kind, key);
+
+    if (path)
+        unlink(path);
+    free(path);
+}

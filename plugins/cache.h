@@ -37,4 +37,7 @@ int cache_read(const char *folder, const char *kind, const char *key, void **dat
 int cache_write(const char *folder, const char *kind, const char *key, const void *data,
                 size_t size);
 
+/* Takes out what may be there. */
+void cache_remove(const char *folder, const char *kind, const char *key);
+
 #endif

@@ -1,25 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "host.h"
 
-#include "library.h"
+#include "scan.h"
 
-#include <dirent.h>
-#include <dlfcn.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define DIRECTORY_VARIABLE "HEARKEN_PLUGIN_DIR"
-#define DIRECTORY_NAME     "hearken" /* beside libhearken.so */
-
-/* The plugins of a directory, the best score first. */
-struct scan {
-    char *directory;
-    struct plugin_library *libraries;
-    size_t count;
-};
 
 __attribute__((format(printf, 3, 4))) static void
 log_line(const struct compute *compute, enum hearken_log_level level, const char *format, ...)
@@ -42,170 +30,89 @@ static void log_for_plugin(void *context, int level, const char *message)
     log_line(compute, (enum hearken_log_level)level, "%s", message);
 }
 
-/* Where libhearken.so lies, and the folder "hearken" there: never the current directory. */
-static char *directory_beside_library(void)
-{
-    Dl_info info;
-    char *path;
-    if (!dladdr((const void *)DIRECTORY_VARIABLE, &info) || !info.dli_fname)
-        return NULL;
-    char *library = realpath(info.dli_fname, NULL);
-    if (!library)
-        return NULL;
-    *strrchr(library, '/') = 0;
-    if (asprintf(&path, "%s/" DIRECTORY_NAME, library) < 0)
-        path = NULL;
-    free(library);
-    return path;
-}
-
-static char *plugin_directory(const struct hearken_backend_options *options)
-{
-    if (options->plugin_directory)
-        return strdup(options->plugin_directory);
-    const char *variable = getenv(DIRECTORY_VARIABLE);
-    if (variable && *variable)
-        return strdup(variable);
-    return directory_beside_library();
-}
-
-static int is_plugin_file(const struct dirent *entry)
-{
-    size_t length = strlen(entry->d_name);
-    return entry->d_name[0] != '.' && length > 3 && strcmp(entry->d_name + length - 3, ".so") == 0;
-}
-
-static int compare_scores(const void *a, const void *b)
-{
-    const struct plugin_library *x = a, *y = b;
-    if (x->probe.score != y->probe.score)
-        return x->probe.score < y->probe.score ? 1 : -1;
-    return strcmp(x->path, y->path);
-}
-
-static void scan_finish(struct scan *scan)
-{
-    for (size_t i = 0; i < scan->count; i++)
-        plugin_library_finish(&scan->libraries[i]);
-    free(scan->libraries);
-    free(scan->directory);
-}
-
-static bool is_file_of(const char *file, const char *name)
-{
-    size_t length = strlen(name);
-    return strncmp(file, name, length) == 0 && strcmp(file + length, ".so") == 0;
-}
-
-/* `only`: a plugin's name, or NULL for all. */
-static int scan_files(struct scan *scan, struct dirent **files, int count, const char *only,
-                      const struct hearken_plugin_host *host, struct hearken_error *error)
-{
-    scan->libraries = calloc((size_t)count + 1, sizeof(*scan->libraries));
-    if (!scan->libraries)
-        return hearken_fail(error, -ENOMEM, "out of memory");
-    for (int i = 0; i < count; i++) {
-        char *path;
-        if (only && !is_file_of(files[i]->d_name, only))
-            continue;
-        if (asprintf(&path, "%s/%s", scan->directory, files[i]->d_name) < 0)
-            return hearken_fail(error, -ENOMEM, "out of memory");
-        plugin_library_init(&scan->libraries[scan->count++], path, host);
-    }
-    qsort(scan->libraries, scan->count, sizeof(*scan->libraries), compare_scores);
-    return 0;
-}
-
-/* Finish it in any case. */
-static int scan_init(struct scan *scan, const struct hearken_backend_options *options,
-                     const char *only, const struct hearken_plugin_host *host,
-                     struct hearken_error *error)
-{
-    *scan = (struct scan){.directory = plugin_directory(options)};
-    if (!scan->directory)
-        return hearken_fail(error, -ENOMEM, "the plugin directory cannot be found");
-    struct dirent **files;
-    int count = scandir(scan->directory, &files, is_plugin_file, alphasort);
-    if (count < 0)
-        return hearken_fail(error, -errno, "plugin directory %s: %s", scan->directory,
-                            strerror(errno));
-    int result = scan_files(scan, files, count, only, host, error);
-    for (int i = 0; i < count; i++)
-        free(files[i]);
-    free(files);
-    return result;
-}
-
-static const char *library_name(const struct plugin_library *library)
-{
-    return library->plugin ? library->plugin->name : strrchr(library->path, '/') + 1;
-}
-
 static int no_plugin_runs(const struct scan *scan, struct hearken_error *error)
 {
     return hearken_fail(error, -ENODEV, "no plugin in %s can run here%s%s", scan->directory,
                         scan->count ? "; the first says: " : " (there is none)",
-                        scan->count ? scan->libraries[0].probe.reason : "");
+                        scan->count ? scan->candidates[0].answer.reason : "");
 }
 
-static struct plugin_library *choose_named(struct scan *scan, const char *name,
-                                           struct hearken_error *error, int *code)
+static const struct candidate *choose_named(const struct scan *scan, const char *name,
+                                            struct hearken_error *error)
 {
     char known[256] = "";
     for (size_t i = 0; i < scan->count; i++) {
-        struct plugin_library *library = &scan->libraries[i];
-        const char *file = strrchr(library->path, '/') + 1;
-        bool named =
-            library->plugin ? strcmp(library->plugin->name, name) == 0 : is_file_of(file, name);
-        if (named && library->probe.score > 0)
-            return library;
-        if (named) {
-            *code = hearken_fail(error, -ENODEV, "backend '%s' cannot run here: %s", name,
-                                 library->probe.reason);
+        const struct candidate *candidate = &scan->candidates[i];
+        if (candidate_is(candidate, name) && candidate->answer.score > 0)
+            return candidate;
+        if (candidate_is(candidate, name)) {
+            hearken_fail(error, -ENODEV, "backend '%s' cannot run here: %s", name,
+                         candidate->answer.reason);
             return NULL;
         }
         size_t length = strlen(known);
         snprintf(known + length, sizeof(known) - length, "%s%s", length ? ", " : "",
-                 library_name(library));
+                 candidate_name(candidate));
     }
-    *code = hearken_fail(error, -ENODEV, "no backend '%s' in %s, expected auto%s%s", name,
-                         scan->directory, *known ? ", " : "", known);
+    hearken_fail(error, -ENODEV, "no backend '%s' in %s, expected auto%s%s", name, scan->directory,
+                 *known ? ", " : "", known);
     return NULL;
 }
 
-static int open_backend(struct compute *compute, struct plugin_library *chosen,
-                        struct hearken_error *error)
+/* A library that is loaded and its backend, or neither. */
+static int create_backend(struct compute *compute, const struct plugin_library *library,
+                          struct hearken_error *error)
 {
     struct hearken_backend *backend = NULL;
-    int result = chosen->plugin->backend_create(&compute->host, &backend);
+    int result = library->plugin->backend_create(&compute->host, &backend);
+    if (result == 0 && backend) {
+        compute->backend = backend;
+        compute->library = *library;
+        compute->plugin = library->plugin;
+        compute->kernels = library->plugin->kernels;
+        return 0;
+    }
+    if (result >= 0) /* not what plugin.h asks for */
+        result = -EIO;
+    return hearken_fail(error, result, "backend '%s' cannot be opened: %s", library->plugin->name,
+                        strerror(-result));
+}
+
+static int open_backend(struct compute *compute, const struct candidate *chosen,
+                        struct hearken_error *error)
+{
+    struct plugin_library library;
+    if (plugin_library_load(chosen->path, &library) < 0)
+        return hearken_fail(error, -ENODEV, "backend '%s' cannot be loaded: %s",
+                            candidate_name(chosen), library.reason);
+    int result = -ENODEV;
+    if (strcmp(library.plugin->name, candidate_name(chosen)) != 0)
+        hearken_fail(error, result, "%s: it was backend '%s' when it was asked, and is '%s' now",
+                     chosen->path, candidate_name(chosen), library.plugin->name);
+    else
+        result = create_backend(compute, &library, error);
     if (result < 0)
-        return hearken_fail(error, result, "backend '%s' cannot be opened: %s",
-                            chosen->plugin->name, strerror(-result));
-    compute->backend = backend;
-    compute->plugin = chosen->plugin;
-    compute->kernels = chosen->plugin->kernels;
-    compute->library = chosen->handle;
-    chosen->handle = NULL;
-    return 0;
+        plugin_library_unload(&library);
+    return result;
 }
 
 static void log_candidates(const struct compute *compute, const struct scan *scan)
 {
     for (size_t i = 0; i < scan->count; i++)
         log_line(compute, HEARKEN_LOG_INFO, "backend %s: score %d: %s",
-                 library_name(&scan->libraries[i]), scan->libraries[i].probe.score,
-                 scan->libraries[i].probe.reason);
+                 candidate_name(&scan->candidates[i]), scan->candidates[i].answer.score,
+                 scan->candidates[i].answer.reason);
 }
 
 /* The best that can be opened; what the best one says if none can. */
-static int open_best(struct compute *compute, struct scan *scan, struct hearken_error *error)
+static int open_best(struct compute *compute, const struct scan *scan, struct hearken_error *error)
 {
     struct hearken_error reason;
-    if (scan->count == 0 || scan->libraries[0].probe.score <= 0)
+    if (scan->count == 0 || scan->candidates[0].answer.score <= 0)
         return no_plugin_runs(scan, error);
     int first = 0;
-    for (size_t i = 0; i < scan->count && scan->libraries[i].probe.score > 0; i++) {
-        int result = open_backend(compute, &scan->libraries[i], &reason);
+    for (size_t i = 0; i < scan->count && scan->candidates[i].answer.score > 0; i++) {
+        int result = open_backend(compute, &scan->candidates[i], &reason);
         if (result == 0)
             return 0;
         log_line(compute, HEARKEN_LOG_WARNING, "%s", reason.message);
@@ -215,28 +122,26 @@ static int open_best(struct compute *compute, struct scan *scan, struct hearken_
     return first;
 }
 
-static int open_named(struct compute *compute, struct scan *scan, const char *name,
+static int open_named(struct compute *compute, const struct scan *scan, const char *name,
                       struct hearken_error *error)
 {
-    int result = 0;
-    struct plugin_library *chosen = choose_named(scan, name, error, &result);
-    return chosen ? open_backend(compute, chosen, error) : result;
+    const struct candidate *chosen = choose_named(scan, name, error);
+    return chosen ? open_backend(compute, chosen, error) : -ENODEV;
 }
 
 /*
- * The file that a named backend is called after, alone: others may bring whole drivers with them.
- * All of them where there is no such file, or another plugin in it.
+ * The file that a named backend is called after, alone: to ask the others takes time. All of them
+ * where there is no such file, or another plugin in it.
  */
 static int scan_for(struct scan *scan, const struct compute *compute,
                     const struct hearken_backend_options *options, const char *name,
                     struct hearken_error *error)
 {
-    int result = scan_init(scan, options, name, &compute->host, error);
-    if (result < 0 || !name ||
-        (scan->count > 0 && strcmp(library_name(&scan->libraries[0]), name) == 0))
+    int result = scan_init(scan, options, (struct scan_wish){.only = name}, &compute->host, error);
+    if (result < 0 || !name || (scan->count > 0 && candidate_is(&scan->candidates[0], name)))
         return result;
     scan_finish(scan);
-    return scan_init(scan, options, NULL, &compute->host, error);
+    return scan_init(scan, options, (struct scan_wish){0}, &compute->host, error);
 }
 
 static int choose_and_open(struct compute *compute, const struct hearken_backend_options *options,
@@ -295,8 +200,7 @@ void compute_destroy(struct compute *compute)
         return;
     if (compute->backend)
         compute->plugin->backend_destroy(compute->backend);
-    if (compute->library)
-        dlclose(compute->library);
+    plugin_library_unload(&compute->library);
     free(compute->cpu_mask);
     free(compute);
 }
@@ -317,15 +221,16 @@ int hearken_plugins_list(const struct hearken_backend_options *options,
         .log = log_for_plugin,
     };
     struct scan scan;
-    int result = scan_init(&scan, options, NULL, &host, error);
+    int result = scan_init(&scan, options, (struct scan_wish){.anew = true}, &host, error);
     for (size_t i = 0; result == 0 && i < scan.count; i++) {
-        const struct plugin_library *library = &scan.libraries[i];
+        const struct candidate *candidate = &scan.candidates[i];
+        bool named = candidate->answer.name[0];
         struct hearken_plugin_report report = {
-            .path = library->path,
-            .name = library->plugin ? library->plugin->name : NULL,
-            .description = library->plugin ? library->plugin->description : NULL,
-            .score = library->probe.score,
-            .reason = library->probe.reason,
+            .path = candidate->path,
+            .name = named ? candidate->answer.name : NULL,
+            .description = named ? candidate->answer.description : NULL,
+            .score = candidate->answer.score,
+            .reason = candidate->answer.reason,
         };
         callback(context, &report);
     }

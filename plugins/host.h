@@ -3,6 +3,8 @@
 #ifndef HEARKEN_PLUGINS_HOST_H
 #define HEARKEN_PLUGINS_HOST_H
 
+#include "library.h"
+
 #include <hearken/hearken.h>
 #include <hearken/plugin.h>
 
@@ -13,7 +15,7 @@ struct compute {
     struct hearken_backend *backend;
     struct hearken_plugin_host host;
     char *cpu_mask;
-    void *library; /* of dlopen */
+    struct plugin_library library;
     hearken_log_callback *log;
     void *log_context;
 };

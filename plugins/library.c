@@ -2,18 +2,17 @@
 #include "library.h"
 
 #include <dlfcn.h>
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 __attribute__((format(printf, 2, 3))) static void refuse(struct plugin_library *library,
                                                          const char *format, ...)
 {
-    library->probe.score = -1;
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(library->probe.reason, sizeof(library->probe.reason), format, arguments);
+    vsnprintf(library->reason, sizeof(library->reason), format, arguments);
     va_end(arguments);
 }
 
@@ -52,7 +51,8 @@ static bool has_functions(const struct hearken_plugin *plugin)
 /* One that a configuration can hold, and that does nothing to a terminal or a log. */
 static bool is_name(const char *name)
 {
-    return *name && name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-")] == 0;
+    return *name && strnlen(name, PLUGIN_NAME_SIZE) < PLUGIN_NAME_SIZE &&
+           name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-")] == 0;
 }
 
 /* Reads version and size before anything else: the rest may be laid out differently. */
@@ -67,7 +67,8 @@ static bool check_plugin(struct plugin_library *library, const struct hearken_pl
     else if (!has_functions(plugin))
         refuse(library, "its plugin struct lacks a name or a function");
     else if (!is_name(plugin->name))
-        refuse(library, "its name is not of a-z, 0-9 and '-' alone");
+        refuse(library, "its name is not of a-z, 0-9 and '-' alone, at most %d of them",
+               PLUGIN_NAME_SIZE - 1);
     else if (plugin->kernels->struct_size != sizeof(*plugin->kernels))
         refuse(library, "its kernel table has %u bytes, expected %zu",
                (unsigned)plugin->kernels->struct_size, sizeof(*plugin->kernels));
@@ -78,33 +79,34 @@ static bool check_plugin(struct plugin_library *library, const struct hearken_pl
     return false;
 }
 
-void plugin_library_init(struct plugin_library *library, char *path,
-                         const struct hearken_plugin_host *host)
+static const struct hearken_plugin *load(struct plugin_library *library, const char *path)
 {
-    *library = (struct plugin_library){.path = path};
     library->handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (!library->handle) {
         const char *reason = dlerror();
         refuse(library, "%s", reason ? reason : "dlopen failed");
-        return;
+        return NULL;
     }
     const struct hearken_plugin *plugin = dlsym(library->handle, HEARKEN_PLUGIN_SYMBOL);
-    if (!plugin) {
+    if (!plugin)
         refuse(library, "not a plugin: it has no symbol '%s'", HEARKEN_PLUGIN_SYMBOL);
-        return;
-    }
-    if (!check_plugin(library, plugin))
-        return;
-    library->plugin = plugin;
-    plugin->probe(host, &library->probe);
-    library->probe.reason[sizeof(library->probe.reason) - 1] = 0;
-    if (library->probe.score < 0)
-        library->probe.score = 0;
+    return plugin && check_plugin(library, plugin) ? plugin : NULL;
 }
 
-void plugin_library_finish(struct plugin_library *library)
+int plugin_library_load(const char *path, struct plugin_library *library)
+{
+    *library = (struct plugin_library){0};
+    library->plugin = load(library, path);
+    if (library->plugin)
+        return 0;
+    plugin_library_unload(library);
+    return -ENOEXEC;
+}
+
+void plugin_library_unload(struct plugin_library *library)
 {
     if (library->handle)
         dlclose(library->handle);
-    free(library->path);
+    library->handle = NULL;
+    library->plugin = NULL;
 }

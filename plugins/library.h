@@ -2,20 +2,19 @@
 #ifndef HEARKEN_PLUGINS_LIBRARY_H
 #define HEARKEN_PLUGINS_LIBRARY_H
 
-#include <hearken/hearken.h>
 #include <hearken/plugin.h>
 
-/* One file of the plugin directory, loaded and probed, or the reason why it could not be. */
+#define PLUGIN_NAME_SIZE 64 /* with the zero at its end */
+
+/* A plugin file in this process, checked against the ABI. None of its functions has been called. */
 struct plugin_library {
-    char *path;
-    void *handle;                        /* NULL: not loaded */
-    const struct hearken_plugin *plugin; /* NULL: not loaded */
-    struct hearken_probe probe;          /* score negative: not loaded */
+    void *handle; /* of dlopen */
+    const struct hearken_plugin *plugin;
+    char reason[256]; /* why it could not be loaded */
 };
 
-/* Loads `path`, checks the ABI, probes. A failure is a result, told in `library->probe`. */
-void plugin_library_init(struct plugin_library *library, char *path,
-                         const struct hearken_plugin_host *host);
-void plugin_library_finish(struct plugin_library *library);
+/* 0, or -ENOEXEC with a reason. Runs the constructors that are in the file. */
+int plugin_library_load(const char *path, struct plugin_library *library);
+void plugin_library_unload(struct plugin_library *library);
 
 #endif

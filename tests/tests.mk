@@ -10,6 +10,12 @@ bad_plugins  := $(patsubst tests/unit/plugins/%.c,$(BUILD)/tests/bad-plugins/%.s
                   $(wildcard tests/unit/plugins/*.c))
 test_programs := $(BUILD)/tests/unit-test $(BUILD)/tests/live-test $(BUILD)/tests/kernels-test $(BUILD)/tests/parity-test
 
+# Tests have the library built in, and look for it beside themselves.
+$(BUILD)/tests/hearken/hearken-probe: $(probe_helper)
+	@mkdir -p $(@D)
+	$(Q)ln -sf $(abspath $<) $@
+$(BUILD)/tests/unit-test $(BUILD)/tests/parity-test: | $(BUILD)/tests/hearken/hearken-probe
+
 # Calls add_NAME_tests() of each tests/unit/test_NAME.c.
 $(BUILD)/tests/unit_main.c: $(wildcard tests/unit/test_*.c) tests/tests.mk
 	@mkdir -p $(@D)

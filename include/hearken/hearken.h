@@ -260,7 +260,7 @@ struct hearken_backend_options {
 /* What is known of one plugin file. Strings live as long as the callback runs. */
 struct hearken_plugin_report {
     const char *path;
-    const char *name;        /* NULL if it could not be loaded */
+    const char *name;        /* NULL if it could not be loaded, or died of it */
     const char *description; /* NULL likewise */
     int score;               /* 0: cannot run here; negative: could not be loaded */
     const char *reason;      /* why, in words */
@@ -268,7 +268,11 @@ struct hearken_plugin_report {
 
 typedef void hearken_plugin_callback(void *context, const struct hearken_plugin_report *report);
 
-/* Loads and probes each plugin of the directory and reports it, best score first. */
+/*
+ * Has each plugin of the directory loaded and probed in a process of its own, and reports it, best
+ * score first. Starts a program, hearken-probe, that lies in the folder "hearken" beside the
+ * library; so does hearken_model_open(), unless what a plugin says is known from before.
+ */
 HEARKEN_API int hearken_plugins_list(const struct hearken_backend_options *options,
                                      hearken_plugin_callback *callback, void *context,
                                      struct hearken_error *error);

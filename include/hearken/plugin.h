@@ -294,7 +294,7 @@ struct hearken_plugin {
     const char *name;     /* as in the configuration: lower case letters, digits, '-' */
     const char *description;
 
-    /* Can it run here, and how well? Must not crash on any processor. */
+    /* Can it run here, and how well? In a process of its own; must not crash on any processor. */
     void (*probe)(const struct hearken_plugin_host *host, struct hearken_probe *result);
 
     int (*backend_create)(const struct hearken_plugin_host *host, struct hearken_backend **backend);

@@ -275,6 +275,30 @@ static void test_libraries_are_closed(void)
     remove_folder(&folder);
 }
 
+/* Drivers cannot be unloaded: the plugins that bring them stay out unless they are chosen. */
+static void test_others_stay_out(void)
+{
+    struct compute *compute = NULL;
+    char *line = NULL;
+    size_t size = 0, foreign = 0, mine = 0;
+    CU_ASSERT_EQUAL(compute_open(NULL, &compute, NULL), 0);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(compute);
+    FILE *maps = fopen("/proc/self/maps", "re");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(maps);
+    while (getline(&line, &size, maps) > 0) {
+        const char *file = strstr(line, "/hearken/");
+        char own[80];
+        snprintf(own, sizeof(own), "/hearken/%s.so\n", compute->plugin->name);
+        mine += file && strcmp(file, own) == 0;
+        foreign += file && strstr(file, ".so\n") && strcmp(file, own) != 0;
+    }
+    CU_ASSERT(mine > 0);
+    CU_ASSERT_EQUAL(foreign, 0);
+    fclose(maps);
+    free(line);
+    compute_destroy(compute);
+}
+
 static void test_no_library(void)
 {
     struct folder folder;
@@ -545,6 +569,7 @@ void add_host_tests(void)
     CU_ADD_TEST(suite, test_each_bad_plugin);
     CU_ADD_TEST(suite, test_each_part_missing);
     CU_ADD_TEST(suite, test_libraries_are_closed);
+    CU_ADD_TEST(suite, test_others_stay_out);
     CU_ADD_TEST(suite, test_no_library);
     CU_ADD_TEST(suite, test_backend_that_fails);
     CU_ADD_TEST(suite, test_directories);
