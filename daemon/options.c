@@ -180,8 +180,8 @@ static int take_if_there(struct options *options, const char *directory, const c
 static int find_file(struct options *options)
 {
     static const char file[] = "/hearken/hearkend.conf";
-    const char *configuration = getenv("XDG_CONFIG_HOME");
-    const char *home = getenv("HOME");
+    const char *configuration = secure_getenv("XDG_CONFIG_HOME");
+    const char *home = secure_getenv("HOME");
     int status = 0;
     if (configuration != NULL && configuration[0] == '/')
         status = take_if_there(options, configuration, file);

@@ -27,8 +27,8 @@ fail(struct hearken_error *error, int status, const char *format, ...)
 int socket_standard_path(char **path, struct hearken_error *error)
 {
     static const char name[] = "hearken.sock";
-    const char *service = getenv("RUNTIME_DIRECTORY"); /* from systemd: a list, by colons */
-    const char *user = getenv("XDG_RUNTIME_DIR");
+    const char *service = secure_getenv("RUNTIME_DIRECTORY"); /* from systemd: a list, by colons */
+    const char *user = secure_getenv("XDG_RUNTIME_DIR");
     int length = 0;
     *path = NULL;
     if (service != NULL && service[0] == '/')

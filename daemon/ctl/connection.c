@@ -98,7 +98,7 @@ static int open_socket(const char *path, int interrupt, int *descriptor,
 /* The places where hearkend listens unless told otherwise: the user's own comes first. */
 static int open_default(int interrupt, int *descriptor, struct hearken_error *error)
 {
-    const char *runtime = getenv("XDG_RUNTIME_DIR");
+    const char *runtime = secure_getenv("XDG_RUNTIME_DIR");
     char path[SOCKET_PATH_MAX + 1];
     if (!runtime || runtime[0] != '/')
         return open_socket(SYSTEM_SOCKET, interrupt, descriptor, error);

@@ -122,7 +122,8 @@ static struct plugin_answer ask_within(const char *misbehaviour, struct probe_li
     struct plugin_answer answer;
     char *helper;
 
-    CU_ASSERT_FATAL(asprintf(&helper, "%s/../hearken/hearken-probe", getenv("HEARKEN_BAD_PLUGIN_DIR")) > 0);
+    CU_ASSERT_FATAL(
+        asprintf(&helper, "%s/../hearken/hearken-probe", getenv("HEARKEN_BAD_PLUGIN_DIR")) > 0);
     setenv("HEARKEN_TEST_MISBEHAVIOUR", misbehaviour, 1);
     plugin_probe(helper, plugin, &host, &limits, &answer);
     free(helper);
