@@ -12,6 +12,10 @@ static struct {
     pthread_mutex_t lock;
     unsigned starts;
     bool claimed;
+    /* Who heard of errors before it was started. */
+    snd_lib_error_handler_t alsa_before;
+    void (*jack_error_before)(const char *message);
+    void (*jack_info_before)(const char *message);
 } system_state = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 void sound_system_lock(void)
@@ -46,19 +50,35 @@ static void set_jack_handler(const char *setter, void (*handler)(const char *mes
         set(handler);
 }
 
+/* NULL, which stands for JACK's own, where it does not tell. */
+static void (*jack_handler(const char *variable))(const char *message)
+{
+    void (**handler)(const char *) = NULL;
+    *(void **)&handler = dlsym(RTLD_DEFAULT, variable);
+    return handler ? *handler : NULL;
+}
+
 static void hush(void)
 {
+    system_state.alsa_before = snd_lib_error;
+    system_state.jack_error_before = jack_handler("jack_error_callback");
+    system_state.jack_info_before = jack_handler("jack_info_callback");
     snd_lib_error_set_handler(ignore_alsa);
     set_jack_handler("jack_set_error_function", ignore_jack);
     set_jack_handler("jack_set_info_function", ignore_jack);
 }
 
-/* NULL brings back the libraries' own handlers. */
+/* A handler that somebody has set since then stays. */
 static void unhush(void)
 {
-    snd_lib_error_set_handler(NULL);
-    set_jack_handler("jack_set_error_function", NULL);
-    set_jack_handler("jack_set_info_function", NULL);
+    void (*error)(const char *) = jack_handler("jack_error_callback");
+    void (*info)(const char *) = jack_handler("jack_info_callback");
+    if (snd_lib_error == ignore_alsa)
+        snd_lib_error_set_handler(system_state.alsa_before);
+    if (!error || error == ignore_jack)
+        set_jack_handler("jack_set_error_function", system_state.jack_error_before);
+    if (!info || info == ignore_jack)
+        set_jack_handler("jack_set_info_function", system_state.jack_info_before);
 }
 
 /* ---- Starting ---- */
