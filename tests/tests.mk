@@ -5,6 +5,9 @@ library_objects := $(call objects,$(library_sources))
 client_objects  := $(call objects,$(addprefix daemon/ctl/,picture_colour.c picture_layout.c))
 daemon_objects  := $(call objects,$(filter-out daemon/main.c,$(daemon_sources)))
 
+# What is tested of a plugin from inside.
+plugin_objects  := $(call objects,plugins/cpu/cores.c)
+
 unit_suites  := $(sort $(patsubst tests/unit/test_%.c,%,$(wildcard tests/unit/test_*.c)))
 bad_plugins  := $(patsubst tests/unit/plugins/%.c,$(BUILD)/tests/bad-plugins/%.so,\
                   $(wildcard tests/unit/plugins/*.c))
@@ -31,7 +34,8 @@ $(BUILD)/tests/unit_main.c: $(wildcard tests/unit/test_*.c) tests/tests.mk
 	   echo '    return failed ? 1 : 0; }'; } >$@
 
 $(BUILD)/tests/unit-test: $(BUILD)/tests/unit_main.c $(call objects,$(unit_sources)) \
-                          $(client_objects) $(daemon_objects) $(library_objects)
+                          $(client_objects) $(daemon_objects) $(library_objects) \
+                          $(plugin_objects)
 	$(SAY) LINK $@
 	$(Q)$(CC) $(SANITIZE) $(LINK) $(LDFLAGS) -o $@ $^ $(library_libs) $(daemon_libs) -lcunit
 

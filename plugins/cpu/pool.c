@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "pool.h"
 
+#include "cores.h"
+
 #include <errno.h>
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -220,37 +219,6 @@ unsigned pool_threads(const struct pool *pool)
 
 /* ---- Life ---- */
 
-/* The lowest number among the processors that share a core with this one. */
-static int first_sibling(int processor)
-{
-    char path[96];
-    int first = processor;
-
-    snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%d/topology/thread_siblings_list",
-             processor);
-    FILE *file = fopen(path, "re");
-    if (file && (fscanf(file, "%d", &first) != 1 || first < 0 || first >= CPU_SETSIZE))
-        first = processor;
-    if (file)
-        fclose(file);
-    return first;
-}
-
-/* Cores that this process may run on. */
-static unsigned physical_cores(void)
-{
-    cpu_set_t processors, cores;
-
-    CPU_ZERO(&cores);
-    if (sched_getaffinity(0, sizeof(processors), &processors) != 0)
-        return 1;
-    for (int processor = 0; processor < CPU_SETSIZE; processor++)
-        if (CPU_ISSET(processor, &processors))
-            CPU_SET(first_sibling(processor), &cores);
-    const int count = CPU_COUNT(&cores);
-    return count > 0 ? (unsigned)count : 1;
-}
-
 /* Signals are for the program's own threads. Fewer threads than asked for are slow, no failure. */
 static void start_workers(struct pool *pool, unsigned count)
 {
@@ -284,7 +252,7 @@ static void init_lock(pthread_mutex_t *lock)
 int pool_create(unsigned threads, struct pool **pool)
 {
     if (threads == 0)
-        threads = physical_cores();
+        threads = cores_count(&cores_system);
     if (threads > MAX_THREADS)
         threads = MAX_THREADS;
     struct pool *made = calloc(1, sizeof(*made) + (threads - 1) * sizeof(made->workers[0]));
