@@ -148,12 +148,15 @@ static int launch_alignment(struct launch *launch, const struct hearken_attend *
         return 0;
     }
     const size_t row = (size_t)arguments->heads * arguments->keys.rows;
-    cl_mem memory = opencl_scratch(launch->queue, OPENCL_SCRATCH_SCORES,
-                                   arguments->query.rows * row * sizeof(float));
+    cl_mem memory;
+    int error = opencl_scratch(launch->queue, OPENCL_SCRATCH_SCORES,
+                               arguments->query.rows * row * sizeof(float), &memory);
+    if (error)
+        return error;
     launch_memory(launch, memory);
     launch_ulong(launch, 0);
     launch_ulong(launch, row);
-    return memory ? 0 : -ENOMEM;
+    return 0;
 }
 
 /* A query of `attend`, and what the kernel has besides: a number and a vector of each work-item. */

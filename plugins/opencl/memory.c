@@ -154,9 +154,10 @@ int opencl_read(struct hearken_queue *queue, const struct hearken_matrix *from, 
     const size_t size = (size_t)from->rows * from->columns * sizeof(float);
     if (is_packed(from))
         return queue_read(q, matrix_memory(from), from->offset * sizeof(float), size, to);
-    cl_mem packed = opencl_scratch(q, OPENCL_SCRATCH_ROWS, size);
-    if (!packed)
-        return -ENOMEM;
+    cl_mem packed;
+    error = opencl_scratch(q, OPENCL_SCRATCH_ROWS, size, &packed);
+    if (error)
+        return error;
     error = launch_copy(q, (struct rows_at){packed, 0, from->columns}, rows_of(from), from->rows,
                         from->columns);
     return error ? error : queue_read(q, packed, 0, size, to);

@@ -154,8 +154,12 @@ void opencl_queue_destroy(struct hearken_queue *queue);
 /* Says in the log that `what` failed, and returns its errno; after -EIO the queue is done with. */
 int queue_fail(struct opencl_queue *queue, cl_int status, const char *what);
 
-/* Device memory of `size` bytes until the next call with the same use; NULL: no memory, logged. */
-cl_mem opencl_scratch(struct opencl_queue *queue, enum opencl_scratch use, size_t size);
+/*
+ * Device memory of `size` bytes until the next call with the same use. 0, -ENOMEM, or -EIO of a
+ * device that failed; both are logged.
+ */
+int opencl_scratch(struct opencl_queue *queue, enum opencl_scratch use, size_t size,
+                   cl_mem *memory);
 
 /* Waits for all that was enqueued and brings `size` bytes of device memory to the host. */
 int queue_read(struct opencl_queue *queue, cl_mem from, size_t offset, size_t size, void *to);

@@ -2,8 +2,6 @@
 /* Kernels around the matrix product: see kernels/product.cl. */
 #include "launch.h"
 
-#include <errno.h>
-
 /* As in kernels/product.cl. */
 enum { OPTION_BIAS = 1, OPTION_GELU = 2, OPTION_RESIDUAL = 4, PARTS = 8, FEW_ROWS = 4 };
 
@@ -151,11 +149,11 @@ int opencl_lstm(struct hearken_queue *queue, const struct hearken_lstm *argument
     if (error)
         return error;
     const size_t rows = arguments->in.rows, width = arguments->hidden.columns;
-    const struct rows_at gates = {
-        opencl_scratch(opencl_queue(queue), OPENCL_SCRATCH_GATES, rows * 4 * width * sizeof(float)),
-        0, 4 * width};
-    if (!gates.memory)
-        return -ENOMEM;
+    struct rows_at gates = {.stride = 4 * width};
+    error = opencl_scratch(opencl_queue(queue), OPENCL_SCRATCH_GATES,
+                           rows * 4 * width * sizeof(float), &gates.memory);
+    if (error)
+        return error;
     error = compute_gates(queue, arguments, gates);
     if (error)
         return error;

@@ -102,27 +102,28 @@ int queue_fail(struct opencl_queue *queue, cl_int status, const char *what)
     return error;
 }
 
-cl_mem opencl_scratch(struct opencl_queue *queue, enum opencl_scratch use, size_t size)
+int opencl_scratch(struct opencl_queue *queue, enum opencl_scratch use, size_t size, cl_mem *memory)
 {
     const struct opencl_backend *backend = opencl_backend(&queue->base);
     cl_int status = CL_INVALID_BUFFER_SIZE;
 
+    *memory = queue->scratch[use].memory;
     if (size <= queue->scratch[use].size)
-        return queue->scratch[use].memory;
-    cl_mem memory = NULL;
+        return 0;
+    cl_mem made = NULL;
     if (size <= backend->device.largest)
-        memory = clCreateBuffer(backend->context, CL_MEM_READ_WRITE, size, NULL, &status);
-    if (!memory) {
-        log_line(backend->base.host, LEVEL_ERROR, "%zu bytes for a kernel on %s: %s (%d)", size,
-                 backend->device.name, opencl_words(status), status);
-        return NULL;
+        made = clCreateBuffer(backend->context, CL_MEM_READ_WRITE, size, NULL, &status);
+    if (!made) {
+        log_line(backend->base.host, LEVEL_ERROR, "%zu bytes for a kernel on %s are not to be had",
+                 size, backend->device.name);
+        return queue_fail(queue, status, "memory");
     }
     /* Commands that use the old one keep it until they are done. */
-    if (queue->scratch[use].memory)
-        clReleaseMemObject(queue->scratch[use].memory);
-    queue->scratch[use].memory = memory;
+    if (*memory)
+        clReleaseMemObject(*memory);
+    *memory = queue->scratch[use].memory = made;
     queue->scratch[use].size = size;
-    return memory;
+    return 0;
 }
 
 int queue_read(struct opencl_queue *queue, cl_mem from, size_t offset, size_t size, void *to)

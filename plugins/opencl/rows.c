@@ -94,10 +94,11 @@ int opencl_reorder(struct hearken_queue *queue, const struct hearken_matrix *sta
 
     if (error)
         return error;
-    cl_mem rows =
-        opencl_scratch(q, OPENCL_SCRATCH_ROWS, (size_t)count * state->columns * sizeof(float));
-    if (!rows)
-        return -ENOMEM;
+    cl_mem rows;
+    error = opencl_scratch(q, OPENCL_SCRATCH_ROWS, (size_t)count * state->columns * sizeof(float),
+                           &rows);
+    if (error)
+        return error;
     for (size_t first = 0; !error && first < count; first += now) {
         now = at_a_time(count - first);
         error = gather(q, state, parents, first, now, rows);
@@ -176,17 +177,19 @@ static int enqueue_top(struct opencl_queue *queue, const struct hearken_matrix *
         .pieces = pieces,
         .count = count,
     };
-    cl_mem found = opencl_scratch(queue, OPENCL_SCRATCH_BEST, size * pieces);
+    cl_mem found;
+    int error = opencl_scratch(queue, OPENCL_SCRATCH_BEST, size * pieces, &found);
 
-    if (!found)
-        return -ENOMEM;
-    int error = find_best(queue, &top, found);
-    *best = found;
-    if (error || pieces == 1)
+    if (!error)
+        error = find_best(queue, &top, found);
+    if (error)
         return error;
-    *best = opencl_scratch(queue, OPENCL_SCRATCH_MERGED, size);
-    if (!*best)
-        return -ENOMEM;
+    *best = found;
+    if (pieces == 1)
+        return 0;
+    error = opencl_scratch(queue, OPENCL_SCRATCH_MERGED, size, best);
+    if (error)
+        return error;
     return find_best(queue,
                      &(struct top){.from = {found, 0, pieces * count},
                                    .rows = x->rows,

@@ -27,5 +27,6 @@ clEnqueueNDRangeKernel(cl_command_queue queue, cl_kernel kernel, cl_uint dimensi
     if (!symbol || (sign && access(sign, F_OK) == 0))
         return CL_OUT_OF_RESOURCES;
     memcpy(&real, &symbol, sizeof(real));
+    dlclose(loader); /* the program holds it */
     return real(queue, kernel, dimensions, offset, range, group, waits, wait_list, event);
 }
