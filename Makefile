@@ -47,7 +47,8 @@ LINK     := -pthread $(SANITIZE) -Wl,--as-needed $(if $(SANITIZER),,-Wl,-z,defs)
 
 # pkg-config's name and Debian's package. Without an optional one the build leaves something out.
 PKG_CONFIG ?= pkg-config
-libraries  := sndfile=libsndfile1-dev soxr=libsoxr-dev fftw3=libfftw3-dev \
+libraries  := sndfile=libsndfile1-dev flac=libflac-dev vorbisfile=libvorbis-dev \
+              opusfile=libopusfile-dev ogg=libogg-dev libmpg123=libmpg123-dev soxr=libsoxr-dev fftw3=libfftw3-dev \
               portaudio-2.0=portaudio19-dev alsa=libasound2-dev zlib=zlib1g-dev \
               libzip=libzip-dev libuv=libuv1-dev jansson=libjansson-dev inih=libinih-dev \
               libsystemd=libsystemd-dev cairo=libcairo2-dev
@@ -103,7 +104,8 @@ probe_helper := $(BUILD)/lib/hearken/hearken-probe
 programs := $(BUILD)/bin/hearkend $(BUILD)/bin/hearken $(BUILD)/bin/hearken-convert
 
 # Who may include whom (docs/architecture.md): a breach does not compile.
-include_frontend := -Iinclude $(sndfile_cflags) $(soxr_cflags) $(fftw3_cflags) \
+include_frontend := -Iinclude $(sndfile_cflags) $(flac_cflags) $(vorbisfile_cflags) \
+                    $(opusfile_cflags) $(ogg_cflags) $(libmpg123_cflags) $(soxr_cflags) $(fftw3_cflags) \
                     $(portaudio-2.0_cflags) $(alsa_cflags)
 include_plugins  := -Iinclude
 include_models   := -Iinclude -Iplugins -Imodels -Imodels/checkpoint
@@ -114,7 +116,7 @@ include_ctl      := -Iinclude -Idaemon $(jansson_cflags) $(sndfile_cflags) $(cai
 include_convert  := -Iinclude -Imodels -Imodels/checkpoint $(jansson_cflags) $(libzip_cflags)
 include_unit     := -Iinclude -Ifrontend -Iplugins -Imodels -Imodels/checkpoint -Idaemon \
                     $(libuv_cflags) $(jansson_cflags) $(libsystemd_cflags) \
-                    $(sndfile_cflags) -DHEARKEN_SOURCE_ROOT='"$(CURDIR)"'
+                    $(sndfile_cflags) $(flac_cflags) -DHEARKEN_SOURCE_ROOT='"$(CURDIR)"'
 include_kernels  := -Iinclude
 include_parity   := -Iinclude -Ifrontend -Iplugins -Imodels -DHEARKEN_SOURCE_ROOT='"$(CURDIR)"'
 
@@ -148,7 +150,8 @@ flags_dotprod := -march=armv8.2-a+dotprod
 flags_for = $(if $(filter plugins/reference/%,$(1)),-O3) \
             $(if $(filter plugins/cpu/%,$(1)),-O3 $(flags_$(lastword $(subst _, ,$(basename $(1))))))
 
-library_libs := $(sndfile_libs) $(soxr_libs) $(fftw3_libs) $(portaudio-2.0_libs) $(alsa_libs) \
+library_libs := $(sndfile_libs) $(flac_libs) $(vorbisfile_libs) $(opusfile_libs) $(ogg_libs) \
+                $(libmpg123_libs) $(soxr_libs) $(fftw3_libs) $(portaudio-2.0_libs) $(alsa_libs) \
                 $(zlib_libs) -ldl -lm
 daemon_libs  := $(libuv_libs) $(jansson_libs) $(libsystemd_libs) $(inih_libs) -lm
 

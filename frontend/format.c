@@ -88,59 +88,107 @@ static float load_f32(const uint8_t *bytes)
     return tame(sample);
 }
 
+/* ---- Mixing ---- */
+
+/* Channels cancel when their sum has less than this share of their energies' sum: channels that
+ * differ have about 1, equal ones as many as they are. */
+#define CANCEL_SHARE 0.1
+
+/* They do no more when it has this. */
+#define MIX_SHARE 0.5
+
+/* What a hop's energy keeps of its weight until the next: about a second's memory. */
+#define FADE 0.9
+
+void mixer_init(struct mixer *mixer, const struct hearken_audio_format *format)
+{
+    *mixer = (struct mixer){.format = *format, .chosen = -1};
+    mixer->hop = (uint32_t)(format->rate * MIXER_HOP_SECONDS);
+}
+
+/* At the end of a hop. */
+static void choose(struct mixer *mixer)
+{
+    uint32_t channels = mixer->format.channels, loudest = 0;
+    double total = 0;
+    for (uint32_t i = 0; i <= channels; i++) {
+        struct mixer_moments *m = &mixer->moments[i];
+        double energy = m->squares - m->sum * m->sum / mixer->hop;
+        m->energy = m->energy * FADE + (energy > 0 ? energy : 0);
+        m->sum = m->squares = 0;
+        if (i < channels)
+            total += m->energy;
+        if (i < channels && m->energy > mixer->moments[loudest].energy)
+            loudest = i;
+    }
+    double sum = mixer->moments[channels].energy;
+    if (mixer->chosen < 0 && sum < CANCEL_SHARE * total) {
+        mixer->chosen = (int)loudest;
+        if (mixer->alone == 0)
+            mixer->alone_from = mixer->frames;
+    } else if (mixer->chosen >= 0 && sum > MIX_SHARE * total) {
+        mixer->chosen = -1;
+    }
+    mixer->heard = 0;
+}
+
 typedef float load_function(const uint8_t *bytes);
+
+static inline __attribute__((always_inline)) void add_moment(struct mixer_moments *moments,
+                                                             double value)
+{
+    moments->sum += value;
+    moments->squares += value * value;
+}
 
 /* Inlined with `load` and `size` known, so that each type gets a loop of its own. The sum is in
  * double: the mean of equal channels is then that channel to the bit. */
 static inline __attribute__((always_inline)) void mix_with(load_function *load, size_t size,
+                                                           struct mixer *mixer,
                                                            const uint8_t *bytes, size_t frames,
-                                                           uint32_t channels, float *mono)
+                                                           float *mono)
 {
-    if (channels == 1) {
-        for (size_t i = 0; i < frames; i++)
-            mono[i] = load(bytes + i * size);
-        return;
-    }
+    uint32_t channels = mixer->format.channels;
     for (size_t i = 0; i < frames; i++) {
+        if (channels == 1) {
+            mono[i] = load(bytes + i * size);
+            continue;
+        }
         double sum = 0;
-        for (uint32_t channel = 0; channel < channels; channel++, bytes += size)
-            sum += load(bytes);
-        mono[i] = (float)(sum / channels);
+        float alone = 0;
+        for (uint32_t channel = 0; channel < channels; channel++, bytes += size) {
+            float sample = load(bytes);
+            sum += sample;
+            add_moment(&mixer->moments[channel], sample);
+            if ((int)channel == mixer->chosen)
+                alone = sample;
+        }
+        add_moment(&mixer->moments[channels], sum);
+        mono[i] = mixer->chosen < 0 ? (float)(sum / channels) : alone;
+        mixer->frames++;
+        mixer->alone += mixer->chosen >= 0;
+        if (++mixer->heard == mixer->hop)
+            choose(mixer);
     }
 }
 
-int audio_to_mono(const struct hearken_audio_format *format, const void *samples, size_t frames,
-                  float *mono)
+void mixer_mix(struct mixer *mixer, const void *samples, size_t frames, float *mono)
 {
-    if (hearken_audio_frame_size(format) == 0)
-        return -EINVAL;
-    uint32_t channels = format->channels;
-    switch (format->type) {
+    switch (mixer->format.type) {
     case HEARKEN_SAMPLE_U8:
-        mix_with(load_u8, 1, samples, frames, channels, mono);
+        mix_with(load_u8, 1, mixer, samples, frames, mono);
         break;
     case HEARKEN_SAMPLE_S16:
-        mix_with(load_s16, 2, samples, frames, channels, mono);
+        mix_with(load_s16, 2, mixer, samples, frames, mono);
         break;
     case HEARKEN_SAMPLE_S24:
-        mix_with(load_s24, 3, samples, frames, channels, mono);
+        mix_with(load_s24, 3, mixer, samples, frames, mono);
         break;
     case HEARKEN_SAMPLE_S32:
-        mix_with(load_s32, 4, samples, frames, channels, mono);
+        mix_with(load_s32, 4, mixer, samples, frames, mono);
         break;
     case HEARKEN_SAMPLE_F32:
-        mix_with(load_f32, 4, samples, frames, channels, mono);
+        mix_with(load_f32, 4, mixer, samples, frames, mono);
         break;
-    }
-    return 0;
-}
-
-void audio_mix(const float *samples, size_t frames, uint32_t channels, float *mono)
-{
-    for (size_t i = 0; i < frames; i++) {
-        double sum = 0;
-        for (uint32_t channel = 0; channel < channels; channel++)
-            sum += tame(*samples++);
-        mono[i] = (float)(sum / channels);
     }
 }

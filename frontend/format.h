@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
  * Interleaved PCM of any type and channel count to mono float.
- *
- * All functions are pure: safe from any thread.
  */
 #ifndef HEARKEN_FRONTEND_FORMAT_H
 #define HEARKEN_FRONTEND_FORMAT_H
@@ -19,14 +17,34 @@
 int audio_format_check(const struct hearken_audio_format *format, struct hearken_error *error);
 
 /*
- * Mixes `frames` frames (little endian, of any alignment) into `mono` [frames]: the mean over the
- * channels. Floats that are not finite count as 0. Returns 0, or -EINVAL if the format is not
- * valid.
+ * Mixes channels: their mean, or one of them where the mean would be next to nothing although they
+ * sound, since one is the other upside down (a balanced line wired wrongly, a microphone's second
+ * pole). Which it is, is decided anew every MIXER_HOP_SECONDS, from what was heard in about the
+ * last second; how the sound is cut into pieces changes nothing.
  */
-int audio_to_mono(const struct hearken_audio_format *format, const void *samples, size_t frames,
-                  float *mono);
+struct mixer {
+    struct hearken_audio_format format;
+    int chosen;          /* the channel that is taken, or -1: the mean */
+    uint32_t hop, heard; /* frames between decisions; of them, heard */
+    uint64_t frames;     /* in all */
+    uint64_t alone_from; /* the first frame for which one channel was taken */
+    uint64_t alone;      /* frames for which one was */
+    /* For each channel, and for the sum of all behind them. */
+    struct mixer_moments {
+        double sum, squares; /* of this hop */
+        double energy;       /* of those before, without their mean, fading */
+    } moments[HEARKEN_CHANNELS_MAX + 1];
+};
 
-/* The same for floats of this machine, [frames, channels] -> [frames]; may work in place. */
-void audio_mix(const float *samples, size_t frames, uint32_t channels, float *mono);
+#define MIXER_HOP_SECONDS 0.1
+
+/* `format` must be valid. Nothing needs to be released. */
+void mixer_init(struct mixer *mixer, const struct hearken_audio_format *format);
+
+/*
+ * Mixes `frames` frames (little endian, of any alignment) into `mono` [frames]. Floats that are not
+ * finite count as 0. One thread at a time for each mixer.
+ */
+void mixer_mix(struct mixer *mixer, const void *samples, size_t frames, float *mono);
 
 #endif

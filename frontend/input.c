@@ -13,6 +13,9 @@
 
 #define SPOOL_BLOCK 65536u
 
+/* Bytes that are looked at in one go: enough to tell what a file is. */
+#define HEAD_BLOCK 4096u
+
 /* Of a long path the end says most. Leaves room for what is wrong in a message. */
 static void set_name(struct input *input, const char *path)
 {
@@ -71,6 +74,9 @@ void input_close(struct input *input)
     if (input->fd >= 0)
         close(input->fd);
     input->fd = -1;
+    free(input->head);
+    input->head = NULL;
+    input->head_at = input->head_size = 0;
 }
 
 /* Standard input may have been set not to block by whoever shares it. */
@@ -80,17 +86,73 @@ static void wait_for_bytes(const struct input *input)
     poll(&wanted, 1, -1);
 }
 
-long input_read(struct input *input, void *bytes, size_t size, struct hearken_error *error)
+static long read_some(struct input *input, void *bytes, size_t size, struct hearken_error *error)
 {
     for (;;) {
         ssize_t count = read(input->fd, bytes, size);
-        if (count >= 0)
+        if (count >= 0) {
+            input->at += (uint64_t)count;
             return (long)count;
+        }
         if (errno == EAGAIN)
             wait_for_bytes(input);
         else if (errno != EINTR)
             return fail_system(input, errno, error);
     }
+}
+
+long input_read(struct input *input, void *bytes, size_t size, struct hearken_error *error)
+{
+    size_t held = input->head_size - input->head_at;
+    if (held == 0)
+        return read_some(input, bytes, size, error);
+    if (size > held)
+        size = held;
+    memcpy(bytes, input->head + input->head_at, size);
+    input->head_at += size;
+    return (long)size;
+}
+
+long input_look(struct input *input, struct hearken_error *error)
+{
+    size_t held = input->head_size - input->head_at;
+    if (held > 0)
+        memmove(input->head, input->head + input->head_at, held);
+    input->head_at = 0;
+    input->head_size = held;
+    uint8_t *grown = realloc(input->head, held + HEAD_BLOCK);
+    if (!grown)
+        return fail_system(input, ENOMEM, error);
+    input->head = grown;
+    long count = read_some(input, grown + held, HEAD_BLOCK, error);
+    if (count > 0)
+        input->head_size += (size_t)count;
+    return count;
+}
+
+const uint8_t *input_head(const struct input *input, size_t *size)
+{
+    *size = input->head_size - input->head_at;
+    return *size > 0 ? input->head + input->head_at : (const uint8_t *)"";
+}
+
+void input_skip(struct input *input, size_t size)
+{
+    input->head_at += size;
+}
+
+uint64_t input_tell(const struct input *input)
+{
+    return input->at - (input->head_size - input->head_at);
+}
+
+int input_seek(struct input *input, uint64_t at, struct hearken_error *error)
+{
+    if (at > INT64_MAX || lseek(input->fd, (off_t)at, SEEK_SET) < 0)
+        return fail_system(input, at > INT64_MAX ? EINVAL : errno, error);
+    input->at = at;
+    input->head_at = input->head_size = 0;
+    return 0;
 }
 
 /* Not every file system can make files without a name; memory is the last resort. */
@@ -163,16 +225,13 @@ static int spool_rest(struct input *input, int spool, struct hearken_error *erro
     return result;
 }
 
-int input_spool(struct input *input, const void *head, size_t head_size,
-                struct hearken_error *error)
+int input_spool(struct input *input, struct hearken_error *error)
 {
     int spool = open_spool();
     if (spool < 0)
         return fail_system(input, errno, error);
     input->size = 0;
-    int result = spool_bytes(input, spool, head, head_size, error);
-    if (result >= 0)
-        result = spool_rest(input, spool, error);
+    int result = spool_rest(input, spool, error);
     if (result < 0) {
         close(spool);
         return result;
@@ -180,10 +239,5 @@ int input_spool(struct input *input, const void *head, size_t head_size,
     close(input->fd);
     input->fd = spool;
     input->regular = true;
-    return input_rewind(input, error);
-}
-
-int input_rewind(struct input *input, struct hearken_error *error)
-{
-    return lseek(input->fd, 0, SEEK_SET) < 0 ? fail_system(input, errno, error) : 0;
+    return input_seek(input, 0, error);
 }

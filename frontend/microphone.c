@@ -28,6 +28,7 @@ struct microphone {
     PaStream *stream;
     struct ring *ring;
     uint32_t rate, channels;
+    struct mixer mixer; /* of the reader */
     int wake;
     float block[BLOCK];
 
@@ -175,6 +176,8 @@ int microphone_open(int index, const struct microphone_wish *wish, struct microp
         microphone_close(m);
         return result;
     }
+    const struct hearken_audio_format format = {m->rate, m->channels, HEARKEN_SAMPLE_F32};
+    mixer_init(&m->mixer, &format);
     *microphone = m;
     return 0;
 }
@@ -215,7 +218,7 @@ size_t microphone_read(struct microphone *m, float *mono, size_t frames)
     while (total < frames) {
         size_t wanted = frames - total < at_once ? frames - total : at_once;
         size_t got = ring_read(m->ring, m->block, wanted * m->channels) / m->channels;
-        audio_mix(m->block, got, m->channels, mono + total);
+        mixer_mix(&m->mixer, m->block, got, mono + total);
         total += got;
         if (got < wanted)
             break;

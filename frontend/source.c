@@ -1,185 +1,128 @@
 // SPDX-License-Identifier: MIT
 /*
- * A recording as mono float at HEARKEN_RATE.
- *
- * Linear PCM, headerless or in a WAV file, is read here: it streams through a pipe, and its header
- * need not be right. All else is libsndfile's, which must be able to seek, so that a pipe goes to
- * a temporary file first.
+ * A recording as mono float at HEARKEN_RATE: what a decoder gives, mixed and resampled. Damage does
+ * not end it; what was found is kept for whoever asks.
  */
+#include "decoder.h"
 #include "format.h"
-#include "input.h"
 #include "resample.h"
-#include "sniff.h"
-#include "wav.h"
 
 #include <errno.h>
-#include <sndfile.h>
+#include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Frames that are read at once: a quarter of a second at 16 kHz. */
+/* Frames that are converted at once: a quarter of a second at 16 kHz. */
 #define SOURCE_BLOCK 4096u
 
-/* Bytes that tell what a file is; the rest of a WAV header is read as it is needed. */
-#define SOURCE_HEAD 4096u
+/* Damage is told as one place when it is closer to that before. */
+#define PLACE_SECONDS 1.0
+
+/* Channels that cancel for less are not worth a word. */
+#define CANCEL_SECONDS 0.5
+
+/* A recording's first seconds tell whether its floating point samples are those of integers. */
+#define PEAK_SECONDS 60.0
+
+/* Floating point samples beyond this are on another scale than -1..1. */
+#define PEAK_LIMIT 8.0f
+
+#define WARNINGS_MAX 3
+
+struct warning {
+    double seconds;
+    bool lossy;
+    char message[512];
+};
+
+struct source_damage {
+    unsigned places;
+    double first, last; /* seconds, of the places */
+    char reason[128];   /* at the first */
+    bool short_end;
+    double end;
+    char end_reason[128];
+};
 
 struct hearken_source {
     struct input input;
-    struct hearken_audio_format format; /* of `bytes`; F32 of this machine with libsndfile */
-    double duration;                    /* seconds, negative: not known */
+    struct decoder *decoder;
+    struct decoder_block block; /* of which `taken` frames and all but `lost` are used up */
+    size_t taken;
+    float scale; /* of floating point samples; 1 if they are -1..1 */
+    double seconds;
 
-    SNDFILE *file;     /* NULL: linear PCM, read from `input` */
-    SF_INFO info;      /* with `file` */
-    sf_count_t frames; /* read of it */
-    uint8_t *head;     /* with PCM: read from `input` but not yet used */
-    size_t head_at, head_size;
-    uint64_t bytes_left; /* PCM that is still to come; UINT64_MAX: until the end */
-    size_t partial;      /* bytes of a frame that is not whole, at the start of `bytes` */
-
-    uint8_t *bytes; /* [SOURCE_BLOCK] frames of `format` */
-    float *mono;    /* [SOURCE_BLOCK] */
+    struct mixer mixer;
+    double mixer_began; /* seconds */
     struct resampler *resampler;
-    float *ready; /* [ready_room]: at HEARKEN_RATE, from ready_at to ready_end not yet taken */
+    uint32_t rate; /* of the resampler; 0: there is none */
+    float *mono;   /* [SOURCE_BLOCK] */
+    float *ready;  /* [ready_room]: at HEARKEN_RATE, from ready_at to ready_end not yet taken */
     size_t ready_room, ready_at, ready_end;
     bool ended;
     int failure; /* 0, or what the next read returns, with `message` */
     struct hearken_error message;
+
+    struct source_damage damage;
+    double cancel_from, cancel_seconds;
+    struct warning warnings[WARNINGS_MAX];
+    size_t warning_count;
 };
 
 /* ---- Open ---- */
 
-static int fail_memory(const struct hearken_source *source, struct hearken_error *error)
+static int open_decoder(struct hearken_source *source, const struct hearken_audio_format *raw,
+                        struct hearken_error *error)
 {
-    return hearken_fail(error, -ENOMEM, "%s: %s", source->input.name, strerror(ENOMEM));
+    return raw ? decoder_open_raw(&source->input, raw, &source->decoder, error)
+               : decoder_open(&source->input, &source->decoder, error);
 }
 
-/* With the format known: what it takes to read. */
-static int prepare(struct hearken_source *source, struct hearken_error *error)
+/* The largest magnitude in the first seconds; samples that are not finite do not count. */
+static int find_peak(struct hearken_source *source, float *peak, struct hearken_error *error)
 {
-    struct hearken_error wrong;
-    if (audio_format_check(&source->format, &wrong) < 0)
-        return hearken_fail(error, -EINVAL, "%s: has %s", source->input.name, wrong.message);
-    source->bytes = malloc(SOURCE_BLOCK * hearken_audio_frame_size(&source->format));
-    source->mono = malloc(SOURCE_BLOCK * sizeof(*source->mono));
-    if (!source->bytes || !source->mono ||
-        resampler_create(source->format.rate, &source->resampler) < 0)
-        return fail_memory(source, error);
+    double seconds = 0;
+    *peak = 0;
+    while (seconds < PEAK_SECONDS) {
+        struct decoder_block block;
+        int result = source->decoder->class->read(source->decoder, &block, error);
+        if (result < 0 || block.frames == 0)
+            return result == -ENOMEM ? result : 0;
+        for (size_t i = 0; i < block.frames * block.format.channels; i++) {
+            float sample;
+            memcpy(&sample, (const uint8_t *)block.samples + i * sizeof(sample), sizeof(sample));
+            sample = fabsf(sample);
+            if (sample > *peak && isfinite(sample))
+                *peak = sample;
+        }
+        seconds += (double)block.frames / block.format.rate;
+    }
     return 0;
 }
 
-static double seconds_of(const struct hearken_source *source, uint64_t bytes)
+/* Some programs write integers as floating point without scaling them: those of the narrowest type
+ * that holds the peak. */
+static float scale_for(float peak)
 {
-    size_t frame = hearken_audio_frame_size(&source->format);
-    return frame == 0 ? -1 : (double)(bytes / frame) / source->format.rate;
+    if (peak <= PEAK_LIMIT)
+        return 1;
+    return peak <= 0x1.02p15f ? 0x1p-15f : peak <= 0x1.02p23f ? 0x1p-23f : 0x1p-31f;
 }
 
-static int open_raw(struct hearken_source *source, const struct hearken_audio_format *raw,
-                    struct hearken_error *error)
+static int find_scale(struct hearken_source *source, const struct hearken_audio_format *raw,
+                      struct hearken_error *error)
 {
-    source->format = *raw;
-    source->bytes_left = UINT64_MAX;
-    if (source->input.regular)
-        source->duration = seconds_of(source, source->input.size);
-    return prepare(source, error);
-}
-
-/* Appends to the head what is there; returns how much that is, 0 at the end, or a negative
- * errno. */
-static long read_head(struct hearken_source *source, struct hearken_error *error)
-{
-    uint8_t *grown = realloc(source->head, source->head_size + SOURCE_HEAD);
-    if (!grown)
-        return fail_memory(source, error);
-    source->head = grown;
-    long count = input_read(&source->input, grown + source->head_size, SOURCE_HEAD, error);
-    if (count > 0)
-        source->head_size += (size_t)count;
-    return count;
-}
-
-static int open_wav(struct hearken_source *source, const struct wav_layout *layout,
-                    struct hearken_error *error)
-{
-    source->format = layout->format;
-    source->head_at = layout->data_at;
-    source->bytes_left = layout->data_size_credible ? layout->data_size : UINT64_MAX;
-    if (source->input.regular) {
-        /* A file is the judge of what its header says, be it too much or nothing. */
-        uint64_t rest =
-            source->input.size > layout->data_at ? source->input.size - layout->data_at : 0;
-        bool holds = layout->data_size != 0 && layout->data_size <= rest;
-        source->bytes_left = holds ? layout->data_size : rest;
-    }
-    if (source->bytes_left != UINT64_MAX)
-        source->duration = seconds_of(source, source->bytes_left);
-    return prepare(source, error);
-}
-
-/* libsndfile's reason without "Error : " before and the full stop behind; returns its length. */
-static int tidy(const char **reason)
-{
-    static const char prefix[] = "Error : ";
-    if (strncmp(*reason, prefix, sizeof(prefix) - 1) == 0)
-        *reason += sizeof(prefix) - 1;
-    size_t length = strlen(*reason);
-    return (int)(length > 0 && (*reason)[length - 1] == '.' ? length - 1 : length);
-}
-
-static int fail_unreadable(const struct hearken_source *source, const char *reason,
-                           struct hearken_error *error)
-{
-    const char *known = sniff(source->head, source->head_size);
-    if (known)
-        return hearken_fail(error, -EINVAL,
-                            "%s: is %s: expected WAV, FLAC, Ogg, Opus, MP3, AIFF or AU, or raw PCM "
-                            "with its format given",
-                            source->input.name, known);
-    int length = tidy(&reason);
-    return hearken_fail(error, -EINVAL,
-                        "%s: cannot be read as audio (%.*s): expected WAV, FLAC, Ogg, Opus, MP3, "
-                        "AIFF or AU, or raw PCM with its format given",
-                        source->input.name, length, reason);
-}
-
-/* libsndfile leaves frames at SF_COUNT_MAX if the file does not say. */
-static bool frames_known(const SF_INFO *info)
-{
-    return info->frames >= 0 && info->frames < SF_COUNT_MAX;
-}
-
-static int open_sndfile(struct hearken_source *source, struct hearken_error *error)
-{
-    int result = source->input.regular
-                     ? input_rewind(&source->input, error)
-                     : input_spool(&source->input, source->head, source->head_size, error);
-    if (result < 0)
+    float peak;
+    if (!source->decoder->floats || !source->input.regular)
+        return 0;
+    int result = find_peak(source, &peak, error);
+    decoder_destroy(source->decoder);
+    source->decoder = NULL;
+    if (result < 0 || (result = input_seek(&source->input, 0, error)) < 0)
         return result;
-    source->file = sf_open_fd(source->input.fd, SFM_READ, &source->info, SF_FALSE);
-    if (!source->file)
-        return fail_unreadable(source, sf_strerror(NULL), error);
-    source->format.rate = source->info.samplerate < 0 ? 0 : (uint32_t)source->info.samplerate;
-    source->format.channels = source->info.channels < 0 ? 0 : (uint32_t)source->info.channels;
-    source->format.type = HEARKEN_SAMPLE_F32;
-    if (frames_known(&source->info) && source->format.rate > 0)
-        source->duration = (double)source->info.frames / source->format.rate;
-    return prepare(source, error);
-}
-
-static int open_container(struct hearken_source *source, struct hearken_error *error)
-{
-    struct wav_layout layout;
-    enum wav_result result = WAV_MORE;
-    while (result == WAV_MORE) {
-        long count = read_head(source, error);
-        if (count < 0)
-            return (int)count;
-        if (count == 0)
-            break;
-        result = wav_parse(source->head, source->head_size, &layout);
-    }
-    if (source->head_size == 0)
-        return hearken_fail(error, -EINVAL, "%s: is empty: expected audio", source->input.name);
-    return result == WAV_PCM ? open_wav(source, &layout, error) : open_sndfile(source, error);
+    source->scale = scale_for(peak);
+    return open_decoder(source, raw, error);
 }
 
 int hearken_source_open(const char *path, const struct hearken_audio_format *raw,
@@ -191,12 +134,14 @@ int hearken_source_open(const char *path, const struct hearken_audio_format *raw
     struct hearken_source *opened = calloc(1, sizeof(*opened));
     if (!opened)
         return hearken_fail(error, -ENOMEM, "%s: %s", path, strerror(ENOMEM));
-    opened->duration = -1;
+    opened->scale = 1;
     int result = input_open(&opened->input, path, error);
     if (result < 0)
         goto fail;
-    result = raw ? open_raw(opened, raw, error) : open_container(opened, error);
-    if (result < 0)
+    opened->mono = malloc(SOURCE_BLOCK * sizeof(*opened->mono));
+    result = opened->mono ? open_decoder(opened, raw, error)
+                          : decoder_fail_memory(&opened->input, error);
+    if (result < 0 || (result = find_scale(opened, raw, error)) < 0)
         goto fail;
     *source = opened;
     return 0;
@@ -210,96 +155,114 @@ void hearken_source_destroy(struct hearken_source *source)
 {
     if (!source)
         return;
-    if (source->file)
-        sf_close(source->file);
+    decoder_destroy(source->decoder);
     input_close(&source->input);
     resampler_destroy(source->resampler);
     free(source->ready);
     free(source->mono);
-    free(source->bytes);
-    free(source->head);
     free(source);
 }
 
 double hearken_source_duration(const struct hearken_source *source)
 {
-    return source->duration;
+    return source->decoder->duration;
+}
+
+/* ---- What is told ---- */
+
+static void note_damage(struct hearken_source *source, const char *reason)
+{
+    struct source_damage *d = &source->damage;
+    if (d->places == 0) {
+        d->first = source->seconds;
+        snprintf(d->reason, sizeof(d->reason), "%s", reason);
+    }
+    if (d->places == 0 || source->seconds - d->last > PLACE_SECONDS)
+        d->places++;
+    d->last = source->seconds;
+}
+
+static void note_short_end(struct hearken_source *source, const char *reason)
+{
+    struct source_damage *d = &source->damage;
+    d->short_end = true;
+    d->end = source->seconds;
+    snprintf(d->end_reason, sizeof(d->end_reason), "%s", reason);
+}
+
+/* What the mixer did, before it is done with. */
+static void note_cancelling(struct hearken_source *source)
+{
+    const struct mixer *mixer = &source->mixer;
+    if (mixer->alone == 0)
+        return;
+    double rate = mixer->format.rate;
+    if (source->cancel_seconds <= 0)
+        source->cancel_from = source->mixer_began + (double)mixer->alone_from / rate;
+    source->cancel_seconds += (double)mixer->alone / rate;
+}
+
+static struct warning *add_warning(struct hearken_source *source, double seconds, bool lossy)
+{
+    struct warning *warning = &source->warnings[source->warning_count++];
+    warning->seconds = seconds;
+    warning->lossy = lossy;
+    return warning;
+}
+
+static void warn_of_damage(struct hearken_source *source)
+{
+    const struct source_damage *d = &source->damage;
+    const char *name = source->input.name;
+    if (d->places == 0 && d->short_end) {
+        struct warning *warning = add_warning(source, d->end, true);
+        snprintf(warning->message, sizeof(warning->message), "%s: ends too early, at %.2f s (%s)",
+                 name, d->end, d->end_reason);
+    } else if (d->places > 0) {
+        char more[64] = "", end[64] = "";
+        if (d->places > 1)
+            snprintf(more, sizeof(more), " and at %u more places", d->places - 1);
+        if (d->short_end)
+            snprintf(end, sizeof(end), "; it ends too early, at %.2f s", d->end);
+        struct warning *warning = add_warning(source, d->first, true);
+        snprintf(warning->message, sizeof(warning->message), "%s: is damaged at %.2f s (%s)%s%s",
+                 name, d->first, d->reason, more, end);
+    }
+}
+
+/* At the end, when all is known. */
+static void collect_warnings(struct hearken_source *source)
+{
+    note_cancelling(source);
+    warn_of_damage(source);
+    if (source->scale < 1) {
+        struct warning *warning = add_warning(source, 0, false);
+        snprintf(warning->message, sizeof(warning->message),
+                 "%s: has floating point samples far beyond -1 to 1: taken as %.0f times as large",
+                 source->input.name, 1 / (double)source->scale);
+    }
+    if (source->cancel_seconds >= CANCEL_SECONDS) {
+        struct warning *warning = add_warning(source, source->cancel_from, false);
+        snprintf(warning->message, sizeof(warning->message),
+                 "%s: its channels cancel each other from %.2f s on: one of them is taken",
+                 source->input.name, source->cancel_from);
+    }
+}
+
+bool hearken_source_warning(const struct hearken_source *source, size_t index,
+                            struct hearken_source_warning *warning)
+{
+    if (index >= source->warning_count)
+        return false;
+    *warning = (struct hearken_source_warning){
+        .message = source->warnings[index].message,
+        .seconds = source->warnings[index].seconds,
+        .lossy = source->warnings[index].lossy,
+    };
+    return true;
 }
 
 /* ---- Read ---- */
-
-/* Up to `size` bytes of PCM: first what the header's search has read too much. */
-static long read_bytes(struct hearken_source *source, uint8_t *bytes, size_t size)
-{
-    if (size > source->bytes_left)
-        size = (size_t)source->bytes_left;
-    if (size == 0)
-        return 0;
-    size_t held = source->head_size - source->head_at;
-    long count;
-    if (held > 0) {
-        count = (long)(held < size ? held : size);
-        memcpy(bytes, source->head + source->head_at, (size_t)count);
-        source->head_at += (size_t)count;
-    } else {
-        count = input_read(&source->input, bytes, size, &source->message);
-    }
-    if (count > 0 && source->bytes_left != UINT64_MAX)
-        source->bytes_left -= (uint64_t)count;
-    return count;
-}
-
-/* One read, so that what comes through a pipe is passed on at once. Returns frames in `mono`, 0 at
- * the end, or a negative errno. A last frame that is not whole is dropped. */
-static long read_pcm(struct hearken_source *source)
-{
-    size_t frame = hearken_audio_frame_size(&source->format);
-    size_t frames = 0;
-    while (frames == 0) {
-        long count = read_bytes(source, source->bytes + source->partial,
-                                SOURCE_BLOCK * frame - source->partial);
-        if (count <= 0)
-            return count;
-        source->partial += (size_t)count;
-        frames = source->partial / frame;
-    }
-    audio_to_mono(&source->format, source->bytes, frames, source->mono);
-    source->partial -= frames * frame;
-    memmove(source->bytes, source->bytes + frames * frame, source->partial);
-    return (long)frames;
-}
-
-/* A FLAC file states its length for certain, or not at all; other formats only guess. */
-static bool is_cut_short(const struct hearken_source *source)
-{
-    return (source->info.format & SF_FORMAT_TYPEMASK) == SF_FORMAT_FLAC &&
-           frames_known(&source->info) && source->frames < source->info.frames;
-}
-
-static int fail_damaged(struct hearken_source *source, const char *reason)
-{
-    int length = tidy(&reason);
-    return hearken_fail(&source->message, -EIO, "%s: is damaged after %.2f seconds (%.*s)",
-                        source->input.name, (double)source->frames / source->format.rate, length,
-                        reason);
-}
-
-/* Like read_pcm. Where libsndfile reports damage, what it has read in the same breath counts. */
-static long read_sndfile(struct hearken_source *source)
-{
-    float *samples = (float *)(void *)source->bytes;
-    sf_count_t frames = sf_readf_float(source->file, samples, SOURCE_BLOCK);
-    int code = sf_error(source->file);
-    if (frames > 0) {
-        audio_mix(samples, (size_t)frames, source->format.channels, source->mono);
-        source->frames += frames;
-    }
-    if (code != SF_ERR_NO_ERROR)
-        source->failure = fail_damaged(source, sf_error_number(code));
-    else if (frames <= 0 && is_cut_short(source))
-        source->failure = fail_damaged(source, "it ends too early");
-    return frames > 0 ? (long)frames : 0;
-}
 
 static int reserve_ready(struct hearken_source *source, size_t room)
 {
@@ -307,31 +270,116 @@ static int reserve_ready(struct hearken_source *source, size_t room)
         return 0;
     float *grown = realloc(source->ready, room * sizeof(*grown));
     if (!grown)
-        return fail_memory(source, &source->message);
+        return decoder_fail_memory(&source->input, &source->message);
     source->ready = grown;
     source->ready_room = room;
     return 0;
 }
 
-/* Fills `ready`, which has been taken, with the next block; with what the resampler still holds
- * at the end. Returns a negative errno if there is nothing more for want of memory. */
-static int refill(struct hearken_source *source)
+/* A file that the system cannot read on has ended; without any sound before that it is an error. */
+static int read_block(struct hearken_source *source)
 {
-    long frames = source->failure ? 0 : source->file ? read_sndfile(source) : read_pcm(source);
-    if (frames < 0) {
-        source->failure = (int)frames;
-        frames = 0;
-    }
-    source->ended = frames == 0;
-    int result = reserve_ready(source, resampler_room(source->resampler, (size_t)frames));
+    struct decoder_block *block = &source->block;
+    source->taken = 0;
+    int result = source->decoder->class->read(source->decoder, block, &source->message);
+    if (result == -ENOMEM || (result < 0 && source->seconds <= 0))
+        return result;
+    if (result < 0)
+        *block = (struct decoder_block){.damage = source->message.message, .short_end = true};
+    if (block->damage && block->short_end)
+        note_short_end(source, block->damage);
+    else if (block->damage)
+        note_damage(source, block->damage);
+    uint64_t most = (uint64_t)block->format.rate * DECODER_LOST_SECONDS;
+    if (block->lost > most)
+        block->lost = most;
+    return 0;
+}
+
+/* Fills `ready` with what the resampler still holds. */
+static int flush(struct hearken_source *source)
+{
+    if (source->rate == 0)
+        return 0;
+    int result = reserve_ready(source, resampler_room(source->resampler, 0));
     if (result < 0)
         return result;
-    long count = source->ended ? resampler_flush(source->resampler, source->ready)
-                               : resampler_process(source->resampler, source->mono, (size_t)frames,
-                                                   source->ready);
+    long count = resampler_flush(source->resampler, source->ready);
     if (count < 0)
-        return fail_memory(source, &source->message);
-    source->ready_at = 0;
+        return decoder_fail_memory(&source->input, &source->message);
+    source->ready_end = (size_t)count;
+    return 0;
+}
+
+/* Makes mixer and resampler ready for the block; what the latter held of another rate comes before
+ * it. */
+static int use_format(struct hearken_source *source)
+{
+    const struct hearken_audio_format *format = &source->block.format;
+    struct hearken_audio_format *now = &source->mixer.format;
+    if (format->rate == now->rate && format->channels == now->channels && format->type == now->type)
+        return 0;
+    int result = decoder_check_format(&source->input, format, &source->message);
+    if (result < 0)
+        return result;
+    note_cancelling(source);
+    mixer_init(&source->mixer, format);
+    source->mixer_began = source->seconds;
+    if (format->rate == source->rate)
+        return 0;
+    if ((result = flush(source)) < 0)
+        return result;
+    resampler_destroy(source->resampler);
+    source->resampler = NULL;
+    source->rate = 0;
+    if (resampler_create(format->rate, &source->resampler) < 0)
+        return decoder_fail_memory(&source->input, &source->message);
+    source->rate = format->rate;
+    return 0;
+}
+
+/* The next frames of the block, or silence for what is lost in front of it; returns how many. */
+static size_t take_frames(struct hearken_source *source)
+{
+    struct decoder_block *block = &source->block;
+    if (block->lost > 0) {
+        size_t frames = block->lost < SOURCE_BLOCK ? (size_t)block->lost : SOURCE_BLOCK;
+        memset(source->mono, 0, frames * sizeof(*source->mono));
+        block->lost -= frames;
+        return frames;
+    }
+    size_t left = block->frames - source->taken;
+    size_t frames = left < SOURCE_BLOCK ? left : SOURCE_BLOCK;
+    size_t at = source->taken * hearken_audio_frame_size(&block->format);
+    mixer_mix(&source->mixer, (const uint8_t *)block->samples + at, frames, source->mono);
+    for (size_t i = 0; source->scale < 1 && i < frames; i++)
+        source->mono[i] *= source->scale;
+    source->taken += frames;
+    return frames;
+}
+
+/* Fills `ready`, which has been taken, with what comes next; with what the resampler still holds
+ * where the rate changes, and at the end. */
+static int refill(struct hearken_source *source)
+{
+    source->ready_at = source->ready_end = 0;
+    int result = source->taken == source->block.frames ? read_block(source) : 0;
+    if (result < 0)
+        return result;
+    if (source->block.frames == 0) {
+        source->ended = true;
+        collect_warnings(source);
+        return flush(source);
+    }
+    if ((result = use_format(source)) < 0 || source->ready_end > 0)
+        return result;
+    size_t frames = take_frames(source);
+    source->seconds += (double)frames / source->rate;
+    if ((result = reserve_ready(source, resampler_room(source->resampler, frames))) < 0)
+        return result;
+    long count = resampler_process(source->resampler, source->mono, frames, source->ready);
+    if (count < 0)
+        return decoder_fail_memory(&source->input, &source->message);
     source->ready_end = (size_t)count;
     return 0;
 }

@@ -37,6 +37,7 @@ struct hearken_stream {
     struct early early;
     struct pace pace;
     double left; /* when the last write returned; 0: there was none */
+    struct mixer mixer;
     struct resampler *resampler;
     struct segmenter *segmenter; /* NULL: segments are cut at quiet places */
     atomic_bool cancelled;
@@ -72,6 +73,7 @@ int hearken_stream_create(struct hearken_model *model, const struct hearken_stre
     s->model = model;
     s->options = *options;
     s->options.custom_words = NULL; /* the caller's, who may let go of it */
+    mixer_init(&s->mixer, &options->audio);
     s->mono = malloc(BLOCK * sizeof(*s->mono));
     pace_init(&s->pace, (double)options->partial_seconds, (double)options->partial_share);
     result = recognizer_create(model, &s->options, s->words, &s->cancelled, &s->recognizer, error);
@@ -348,8 +350,9 @@ static int reserve(struct hearken_stream *s, size_t more)
 
 static int take_block(struct hearken_stream *s, const uint8_t *samples, size_t frames)
 {
-    int result = audio_to_mono(&s->options.audio, samples, frames, s->mono);
-    if (result < 0 || (result = reserve(s, resampler_room(s->resampler, frames))) < 0)
+    mixer_mix(&s->mixer, samples, frames, s->mono);
+    int result = reserve(s, resampler_room(s->resampler, frames));
+    if (result < 0)
         return result;
     long got = resampler_process(s->resampler, s->mono, frames, s->samples + s->count);
     if (got < 0)

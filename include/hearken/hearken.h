@@ -101,9 +101,10 @@ struct hearken_audio_format {
 HEARKEN_API size_t hearken_audio_frame_size(const struct hearken_audio_format *format);
 
 /*
- * A recording, read as mono float at HEARKEN_RATE whatever it holds: WAV, FLAC, Ogg Vorbis and
- * Opus, MP3, AIFF, AU, CAF and what else libsndfile reads; channels are mixed, the rate converted.
- * Not for use by two threads at once.
+ * A recording, read as mono float at HEARKEN_RATE whatever it holds: WAV, FLAC, Ogg Vorbis, Opus
+ * and FLAC, MP3, AIFF, AU, CAF and what else libsndfile reads; channels are mixed, the rate
+ * converted. Files that were joined are read to the end of the last one. Damage does not end it:
+ * what is before and behind is read, and a warning tells of it. Not for use by two threads at once.
  */
 struct hearken_source;
 
@@ -115,14 +116,27 @@ struct hearken_source;
 HEARKEN_API int hearken_source_open(const char *path, const struct hearken_audio_format *raw,
                                     struct hearken_source **source, struct hearken_error *error);
 
-/* Reads up to `count` samples; returns how many (0: the end), or a negative errno (a damaged file:
- * -EIO). */
+/* Reads up to `count` samples; returns how many (0: the end), or a negative errno: the system's, if
+ * it cannot read the file at all, or -ENOMEM. */
 HEARKEN_API long hearken_source_read(struct hearken_source *source, float *samples, size_t count,
                                      struct hearken_error *error);
 
 /* Seconds as the file states them, or a negative number where it does not (a pipe). A hint, for
  * progress. */
 HEARKEN_API double hearken_source_duration(const struct hearken_source *source);
+
+/* What was found wrong with a recording that was read all the same. */
+struct hearken_source_warning {
+    const char *message; /* one line that names the recording and the second; lives as long as the
+                          * source */
+    double seconds;      /* where it begins, in what was read */
+    bool lossy;          /* sound is missing; otherwise all there is was read */
+};
+
+/* Warning `index`, counted from 0; false if there are no more. Known when reading has come to the
+ * end: one for all damage, one each for samples on a wrong scale and channels that cancel. */
+HEARKEN_API bool hearken_source_warning(const struct hearken_source *source, size_t index,
+                                        struct hearken_source_warning *warning);
 
 HEARKEN_API void hearken_source_destroy(struct hearken_source *source);
 

@@ -37,6 +37,7 @@ ENCODED = {
     "short.aiff": [],
     "short.au": [],
     "short.caf": [],
+    "flac.oga": ["-c:a", "flac"],
     "short.w64": [],
     "short.voc": [],
 }
@@ -74,6 +75,13 @@ def headers() -> dict[str, bytes]:
         "large.wav": wav(pcm, chunk(b"data", TONE, 2 * len(TONE))),
         "rf64.wav": wav(ds64(len(TONE)), pcm, chunk(b"data", TONE, UNKNOWN), name=b"RF64"),
         "rf64-zero.wav": wav(ds64(0), pcm, chunk(b"data", TONE, UNKNOWN), name=b"RF64"),
+        "newline.wav": b"\n" + plain,
+        "stale.wav": wav(pcm, chunk(b"data", TONE * 4, 100)),
+        "joined.wav": plain + plain,
+        "huge-float.wav": wav(
+            chunk(b"fmt ", struct.pack("<HHIIHH", 3, 2, RATE, 8 * RATE, 8, 32)),
+            chunk(b"data", struct.pack("<ff", 20000, -20000) * 200),
+        ),
         "text": b"To whom it may concern\n",
     }
 
@@ -94,6 +102,14 @@ def main() -> None:
     for name in ("short.flac", "short.ogg", "short.mp3"):
         content = (folder / name).read_bytes()
         (folder / f"truncated-{name}").write_bytes(content[: len(content) * 2 // 3])
+    for name in ("short.flac", "short.ogg", "short.opus", "short.mp3", "flac.oga"):
+        content = (folder / name).read_bytes()
+        (folder / f"joined-{name}").write_bytes(content + content)
+        middle = len(content) // 2
+        damaged = content[:middle] + b"\x55\xff\xfb" + content[middle + 3 :]
+        (folder / f"damaged-{name}").write_bytes(damaged)
+    mp3 = (folder / "short.mp3").read_bytes()
+    (folder / "padded.mp3").write_bytes(b"ID3\x03" + bytes(500) + mp3[mp3.find(b"\xff\xf3") :])
 
 
 if __name__ == "__main__":

@@ -37,13 +37,19 @@ static void test_formats_out_of_range(void)
                                         "65 chan", "4294967295", "sample type 5"};
     for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
         struct hearken_error error = {""};
-        float mono = 7;
         CU_ASSERT_EQUAL(hearken_audio_frame_size(&formats[i]), 0);
-        CU_ASSERT_EQUAL(audio_to_mono(&formats[i], "", 0, &mono), -EINVAL);
         CU_ASSERT_EQUAL(audio_format_check(&formats[i], &error), -EINVAL);
         CU_ASSERT_PTR_NOT_NULL(strstr(error.message, named[i]));
     }
     CU_ASSERT_EQUAL(hearken_audio_frame_size(NULL), 0);
+}
+
+static void mix(const struct hearken_audio_format *format, const void *samples, size_t frames,
+                float *mono)
+{
+    struct mixer mixer;
+    mixer_init(&mixer, format);
+    mixer_mix(&mixer, samples, frames, mono);
 }
 
 /* Least, most, zero and one step, at an odd address. */
@@ -71,7 +77,7 @@ static void test_each_type(void)
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct hearken_audio_format format = format_of(cases[i].type, 1);
         float mono[4];
-        CU_ASSERT_EQUAL(audio_to_mono(&format, cases[i].bytes + 1, 4, mono), 0);
+        mix(&format, cases[i].bytes + 1, 4, mono);
         for (size_t k = 0; k < 4; k++)
             CU_ASSERT_EQUAL(mono[k], cases[i].expected[k]);
     }
@@ -82,7 +88,7 @@ static void test_channels_are_averaged(void)
     const int16_t samples[] = {16384, -16384, 8192, 3, 3, 3};
     struct hearken_audio_format format = format_of(HEARKEN_SAMPLE_S16, 3);
     float mono[2];
-    CU_ASSERT_EQUAL(audio_to_mono(&format, samples, 2, mono), 0);
+    mix(&format, samples, 2, mono);
     CU_ASSERT_EQUAL(mono[0], 0.25f / 3);
     CU_ASSERT_EQUAL(mono[1], 3.0f / 32768);
 
@@ -90,7 +96,7 @@ static void test_channels_are_averaged(void)
     for (size_t i = 0; i < 64; i++)
         floats[i] = 0.1f;
     format = format_of(HEARKEN_SAMPLE_F32, 64);
-    CU_ASSERT_EQUAL(audio_to_mono(&format, floats, 1, mono), 0);
+    mix(&format, floats, 1, mono);
     CU_ASSERT_EQUAL(mono[0], 0.1f);
 }
 
@@ -100,15 +106,14 @@ static void test_floats_are_tamed(void)
     const float expected[] = {
         0, 0, 0, AUDIO_SAMPLE_LIMIT, -AUDIO_SAMPLE_LIMIT, 0, 2147483648.0f, 1e-40f};
     struct hearken_audio_format format = format_of(HEARKEN_SAMPLE_F32, 1);
-    float mono[8], mixed[8];
-    CU_ASSERT_EQUAL(audio_to_mono(&format, samples, 8, mono), 0);
+    float mono[8];
+    mix(&format, samples, 8, mono);
     CU_ASSERT_EQUAL(memcmp(mono, expected, sizeof(expected)), 0);
-    audio_mix(samples, 8, 1, mixed);
-    CU_ASSERT_EQUAL(memcmp(mixed, expected, sizeof(expected)), 0);
-    audio_mix(samples, 4, 2, mixed);
-    CU_ASSERT_EQUAL(mixed[0], 0);
-    CU_ASSERT_EQUAL(mixed[1], AUDIO_SAMPLE_LIMIT / 2);
-    CU_ASSERT_EQUAL(mixed[2], -AUDIO_SAMPLE_LIMIT / 2);
+    format.channels = 2;
+    mix(&format, samples, 4, mono);
+    CU_ASSERT_EQUAL(mono[0], 0);
+    CU_ASSERT_EQUAL(mono[1], AUDIO_SAMPLE_LIMIT / 2);
+    CU_ASSERT_EQUAL(mono[2], -AUDIO_SAMPLE_LIMIT / 2);
 }
 
 void add_format_tests(void)
