@@ -36,8 +36,10 @@ struct job {
     double picture_seconds, picture_shown; /* of the sound, and of it in the picture */
     int picture_result;                    /* of drawing it */
     struct hearken_error picture_error;
-    double total; /* seconds, as the file states them */
-    double done;  /* seconds; guarded by the lock */
+    char *warnings; /* of the recording: lines, or NULL */
+    bool lossy;     /* one of them is about sound that is missing */
+    double total;   /* seconds, as the file states them */
+    double done;    /* seconds; guarded by the lock */
     bool finished;
     int result;
     struct hearken_error error;
@@ -150,11 +152,23 @@ static int show_picture(struct job *job)
     return result;
 }
 
+static void show_warnings(struct job *job)
+{
+    char *rest = job->warnings, *line;
+    if (rest)
+        progress_clear(&job->batch->progress);
+    while ((line = strsep(&rest, "\n")) != NULL)
+        if (*line)
+            message_error(job->file, line);
+    job->batch->failed += job->lossy;
+}
+
 static void show(struct job *job)
 {
     struct batch *batch = job->batch;
     if (batch->failure || job->result == -ECANCELED)
         return;
+    show_warnings(job);
     if (job->result == 0) {
         int result = write_result(job, &job->error);
         if (result == 0)
@@ -176,7 +190,8 @@ static void forget(struct job *job)
     transcript_finish(&job->transcript);
     picture_finish(&job->picture);
     free(job->drawing);
-    job->drawing = NULL;
+    free(job->warnings);
+    job->drawing = job->warnings = NULL;
 }
 
 /* Writes what is finished and next in the order. */
@@ -225,6 +240,21 @@ static void take_progress(void *context, double seconds)
     pthread_mutex_unlock(&batch->lock);
 }
 
+/* What the recording's warnings say is kept until it is its turn. */
+static int keep_warnings(struct job *job, const struct hearken_source *source)
+{
+    struct hearken_source_warning warning;
+    for (size_t i = 0; hearken_source_warning(source, i, &warning); i++) {
+        char *all;
+        if (asprintf(&all, "%s%s\n", job->warnings ? job->warnings : "", warning.message) < 0)
+            return hearken_fail(&job->error, -ENOMEM, "%s", strerror(ENOMEM));
+        free(job->warnings);
+        job->warnings = all;
+        job->lossy = job->lossy || warning.lossy;
+    }
+    return 0;
+}
+
 static int recognise(struct job *job)
 {
     struct batch *batch = job->batch;
@@ -246,6 +276,8 @@ static int recognise(struct job *job)
         result = local_recognise(options->local, &options->settings, &recognition, &job->error);
     else
         result = remote_recognise(&options->address, &options->settings, &recognition, &job->error);
+    if (result == 0)
+        result = keep_warnings(job, recognition.source);
     hearken_source_destroy(recognition.source);
     return result;
 }
