@@ -48,7 +48,8 @@ LINK     := -pthread $(SANITIZE) -Wl,--as-needed $(if $(SANITIZER),,-Wl,-z,defs)
 # pkg-config's name and Debian's package. Without an optional one the build leaves something out.
 PKG_CONFIG ?= pkg-config
 libraries  := sndfile=libsndfile1-dev flac=libflac-dev vorbisfile=libvorbis-dev \
-              opusfile=libopusfile-dev ogg=libogg-dev libmpg123=libmpg123-dev soxr=libsoxr-dev fftw3=libfftw3-dev \
+              opusfile=libopusfile-dev ogg=libogg-dev libmpg123=libmpg123-dev soxr=libsoxr-dev \
+              fftw3=libfftw3-dev \
               portaudio-2.0=portaudio19-dev alsa=libasound2-dev zlib=zlib1g-dev \
               libzip=libzip-dev libuv=libuv1-dev jansson=libjansson-dev inih=libinih-dev \
               libsystemd=libsystemd-dev cairo=libcairo2-dev
