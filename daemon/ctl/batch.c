@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "atomic_file.h"
@@ -29,9 +30,9 @@ struct batch;
 struct job {
     struct batch *batch;
     const char *file;
-    struct transcript transcript;
-    struct picture picture; /* empty if none is wanted */
-    char *drawing;          /* it for the terminal, or NULL */
+    struct transcript transcript; /* so far; guarded by the lock */
+    struct picture picture;       /* empty if none is wanted */
+    char *drawing;                /* it for the terminal, or NULL */
     size_t drawing_length;
     double picture_seconds, picture_shown; /* of the sound, and of it in the picture */
     int picture_result;                    /* of drawing it */
@@ -58,6 +59,8 @@ struct batch {
     size_t next, shown, working; /* jobs: not yet taken, written in order; workers that run */
     size_t failed;
     bool ending; /* no further job is taken */
+    bool broken; /* the output cannot be written */
+    bool worth;  /* the output has what was recognised */
     int failure; /* exit code of what ended it, or 0 */
 };
 
@@ -82,49 +85,75 @@ static void end_batch(struct batch *batch, int exit_code, const char *reason)
     signal_event(batch->interrupt);
 }
 
-static int write_own_file(struct job *job, struct hearken_error *error)
+/* Nobody can be told any more: neither these results nor later ones. */
+static void break_off(struct batch *batch, const char *reason)
+{
+    end_batch(batch, EXIT_FAILED, reason);
+    batch->broken = true;
+}
+
+/* Why a transcript ends before its recording does; NULL: it does not. */
+static const char *problem_of(const struct job *job)
+{
+    if (job->finished && job->result == 0)
+        return NULL;
+    return job->finished && job->result != -ECANCELED ? job->error.message : "interrupted";
+}
+
+static char *own_file(const struct job *job)
 {
     const struct batch_options *options = job->batch->options;
-    char *path = output_name(options->output_directory, options->style.format, job->file);
-    if (!path)
-        return -ENOMEM;
+    return output_name(options->output_directory, options->style.format, job->file);
+}
+
+static int write_own_file(struct job *job, struct hearken_error *error)
+{
     struct output output;
+    char *path = own_file(job);
+    if (!path)
+        return hearken_fail(error, -ENOMEM, "%s", strerror(ENOMEM));
     int result = output_open(&output, path, error);
-    if (result == 0) {
-        struct hearken_error late;
-        result = output_transcript(&output, &options->style, job->file, &job->transcript, error);
-        if (output_close(&output, &late) < 0 && result == 0) {
-            *error = late;
-            result = -EIO;
-        }
-    }
+    if (result == 0)
+        result = output_transcript(&output, &job->batch->options->style, job->file,
+                                   &job->transcript, problem_of(job), error);
+    if (result == 0)
+        result = output_keep(&output, error);
+    else
+        output_drop(&output);
     free(path);
     return result;
 }
 
+/* What was recognised. A file of its own that cannot be written is this recording's failure; the
+ * output of all is everybody's. */
 static int write_result(struct job *job, struct hearken_error *error)
 {
     struct batch *batch = job->batch;
     if (batch->options->output_directory)
         return write_own_file(job, error);
-    if (batch->streaming)
-        return 0;
     progress_clear(&batch->progress);
-    return output_transcript(&batch->output, &batch->options->style, job->file, &job->transcript,
-                             error);
+    int result = 0;
+    if (!batch->streaming)
+        result = output_transcript(&batch->output, &batch->options->style, job->file,
+                                   &job->transcript, problem_of(job), error);
+    if (result < 0 && result != -ENODATA)
+        break_off(batch, error->message);
+    batch->worth |= result == 0;
+    return result;
 }
 
-static void show_failure(struct job *job)
+/* `told`: the output has what was recognised, and why it is not all. */
+static void show_failure(struct job *job, bool told)
 {
     struct batch *batch = job->batch;
     struct hearken_error error;
     batch->failed++;
     progress_clear(&batch->progress);
     message_error(job->file, job->error.message);
-    if (!batch->options->output_directory &&
+    if (!told && !batch->options->output_directory &&
         output_failure(&batch->output, &batch->options->style, job->file, job->error.message,
                        &error) < 0)
-        end_batch(batch, EXIT_FAILED, error.message);
+        break_off(batch, error.message);
 }
 
 /* What came of the picture, behind the transcript that it belongs to. */
@@ -163,26 +192,34 @@ static void show_warnings(struct job *job)
     job->batch->failed += job->lossy;
 }
 
+/* Of a recording that failed or was interrupted, what was recognised until then is kept. */
 static void show(struct job *job)
 {
     struct batch *batch = job->batch;
-    if (batch->failure || job->result == -ECANCELED)
+    struct hearken_error error;
+    bool complete = job->finished && job->result == 0;
+    bool worth = complete || job->transcript.segment_count > 0;
+    if (batch->broken || (batch->failure && !worth))
         return;
     show_warnings(job);
-    if (job->result == 0) {
-        int result = write_result(job, &job->error);
-        if (result == 0)
-            result = show_picture(job);
-        if (result < 0 && result != -ENODATA) {
-            end_batch(batch, EXIT_FAILED, job->error.message);
-            return;
-        }
+    int result = worth ? write_result(job, &error) : 0;
+    if (batch->broken)
+        return;
+    if (complete && result < 0) {
         job->result = result;
+        job->error = error;
+        worth = false;
+    } else if (result < 0) {
+        message_error(job->file, error.message);
+    } else if (complete && show_picture(job) < 0) {
+        break_off(batch, job->error.message);
     }
+    if (!job->finished)
+        return;
     if (job->result == -ENOTCONN)
         end_batch(batch, EXIT_NO_DAEMON, job->error.message);
-    else if (job->result < 0)
-        show_failure(job);
+    else if (job->result < 0 && job->result != -ECANCELED && !batch->failure)
+        show_failure(job, worth);
 }
 
 static void forget(struct job *job)
@@ -206,22 +243,33 @@ static void show_finished(struct batch *batch)
 
 /* ---- One recording ---- */
 
-static int take_segment(void *context, const struct transcript_segment *segment)
+static int stream_segment(struct job *job, const struct transcript_segment *segment)
+{
+    struct batch *batch = job->batch;
+    struct hearken_error error;
+    progress_clear(&batch->progress);
+    int result = output_segment(&batch->output, &batch->options->style, job->file, segment, &error);
+    if (result == -ENODATA)
+        job->error = error;
+    else if (result < 0)
+        break_off(batch, error.message);
+    else
+        batch->worth = true;
+    return result;
+}
+
+static int take_segment(void *context, struct transcript_segment *segment)
 {
     struct job *job = context;
     struct batch *batch = job->batch;
-    if (!batch->streaming)
-        return 0;
-    struct hearken_error error;
-    int result = -ECANCELED;
+    int result = 0;
     pthread_mutex_lock(&batch->lock);
-    progress_clear(&batch->progress);
-    if (!batch->failure)
-        result = output_segment(&batch->output, &batch->options->style, job->file, segment, &error);
-    if (result == -ENODATA)
-        job->error = error;
-    else if (result < 0 && result != -ECANCELED)
-        end_batch(batch, EXIT_FAILED, error.message);
+    if (batch->failure)
+        result = -ECANCELED;
+    else if (batch->streaming)
+        result = stream_segment(job, segment);
+    if (result == 0)
+        result = transcript_take(&job->transcript, segment);
     pthread_mutex_unlock(&batch->lock);
     return result;
 }
@@ -232,7 +280,7 @@ static void take_progress(void *context, double seconds)
     struct batch *batch = job->batch;
     double all = 0;
     pthread_mutex_lock(&batch->lock);
-    job->done = seconds;
+    job->done = job->transcript.seconds = seconds;
     for (size_t i = 0; i < batch->next; i++)
         all += batch->jobs[i].done;
     progress_update(&batch->progress, all, batch->count == 1 ? job->total : 0, batch->shown,
@@ -255,6 +303,17 @@ static int keep_warnings(struct job *job, const struct hearken_source *source)
     return 0;
 }
 
+/* A result that cannot be written is not worked for. */
+static int check_own_file(struct job *job)
+{
+    char *path = own_file(job);
+    if (!path)
+        return hearken_fail(&job->error, -ENOMEM, "%s", strerror(ENOMEM));
+    int result = atomic_file_check(path, &job->error);
+    free(path);
+    return result;
+}
+
 static int recognise(struct job *job)
 {
     struct batch *batch = job->batch;
@@ -262,13 +321,14 @@ static int recognise(struct job *job)
     struct recognition recognition = {
         .live = strcmp(job->file, "-") == 0,
         .interrupt = batch->interrupt,
-        .transcript = &job->transcript,
         .picture = options->attention ? &job->picture : NULL,
         .segment = take_segment,
         .progress = take_progress,
         .context = job,
     };
-    int result = hearken_source_open(job->file, options->raw, &recognition.source, &job->error);
+    int result = options->output_directory ? check_own_file(job) : 0;
+    if (result == 0)
+        result = hearken_source_open(job->file, options->raw, &recognition.source, &job->error);
     if (result < 0)
         return result == -ENOTCONN ? -EIO : result;
     job->total = hearken_source_duration(recognition.source);
@@ -371,11 +431,44 @@ static int await_end(const struct batch *batch, int signals, int milliseconds)
     return signals_take(signals);
 }
 
+/* A worker that writes for a reader who has stopped has the lock for good. */
+static bool lock_in_time(struct batch *batch)
+{
+    struct timespec end;
+    clock_gettime(CLOCK_REALTIME, &end);
+    end.tv_sec += GRACE_MILLISECONDS / 1000;
+    return pthread_mutex_timedlock(&batch->lock, &end) == 0;
+}
+
+/* With the lock held, or without workers. */
+static int end_output(struct batch *batch, struct hearken_error *error)
+{
+    if (batch->worth && !batch->broken)
+        return output_keep(&batch->output, error);
+    output_drop(&batch->output);
+    return 0;
+}
+
+/* Ends the process without the workers, but with what they have recognised. */
+static void leave(struct batch *batch, int number)
+{
+    struct hearken_error error;
+    signals_release();
+    if (lock_in_time(batch)) {
+        for (size_t i = batch->shown; i < batch->next; i++)
+            show(&batch->jobs[i]);
+        if (end_output(batch, &error) < 0)
+            message_error(NULL, error.message);
+    }
+    _exit(EXIT_SIGNAL + number);
+}
+
 /* Stops what runs. A worker that waits in a read of a silent pipe cannot be woken; then, or at a
  * second signal, the process ends without it. */
 static void cancel(struct batch *batch, int signals, int number)
 {
-    pthread_mutex_lock(&batch->lock);
+    if (!lock_in_time(batch))
+        leave(batch, number);
     progress_clear(&batch->progress);
     batch->ending = true;
     batch->failure = EXIT_SIGNAL + number;
@@ -384,7 +477,7 @@ static void cancel(struct batch *batch, int signals, int number)
     if (batch->options->local)
         local_cancel(batch->options->local);
     if (await_end(batch, signals, GRACE_MILLISECONDS) != 0)
-        _exit(EXIT_SIGNAL + number);
+        leave(batch, number);
 }
 
 static int run_workers(struct batch *batch, int signals)
@@ -450,7 +543,7 @@ static int run(struct batch *batch, char *const *files)
         batch->failure = EXIT_FAILED;
     }
     progress_clear(&batch->progress);
-    if (output_close(&batch->output, &error) < 0 && batch->failure == 0)
+    if (end_output(batch, &error) < 0)
         end_batch(batch, EXIT_FAILED, error.message);
     for (size_t i = 0; batch->jobs && i < batch->count; i++)
         forget(&batch->jobs[i]);
@@ -459,6 +552,19 @@ static int run(struct batch *batch, char *const *files)
     close(batch->stopped);
     close(signals);
     return exit_code(batch);
+}
+
+int batch_check(const struct batch_options *options, struct hearken_error *error)
+{
+    bool picture_file = options->attention && strcmp(options->attention, "-") != 0;
+    int result = 0;
+    if (picture_file)
+        result = atomic_file_check(options->attention, error);
+    if (result == 0 && options->output)
+        result = atomic_file_check(options->output, error);
+    if (result == 0 && options->output_directory)
+        result = output_directory_check(options->output_directory, error);
+    return result;
 }
 
 int batch_run(const struct batch_options *options, char *const *files, size_t count)
@@ -470,11 +576,6 @@ int batch_run(const struct batch_options *options, char *const *files, size_t co
             count == 1 && options->style.format == OUTPUT_TEXT && !options->output_directory,
     };
     struct hearken_error error;
-    bool picture_file = options->attention && strcmp(options->attention, "-") != 0;
-    if (picture_file && atomic_file_check(options->attention, &error) < 0) {
-        message_error(NULL, error.message);
-        return EXIT_FAILED;
-    }
     if (output_open(&batch.output, options->output, &error) < 0) {
         message_error(NULL, error.message);
         return EXIT_FAILED;

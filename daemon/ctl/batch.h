@@ -25,8 +25,13 @@ struct batch_options {
     bool quiet;            /* no progress */
 };
 
+/* Whether the results can be written, as far as can be told before there are any. Errors: the
+ * system's. */
+int batch_check(const struct batch_options *options, struct hearken_error *error);
+
 /* Recognises the files ("-": standard input, once at most) and says what failed on standard error.
- * Returns an exit code. SIGINT and SIGTERM cancel what runs. */
+ * Returns an exit code. SIGINT, SIGTERM and SIGHUP cancel what runs; what was recognised until then
+ * is written. */
 int batch_run(const struct batch_options *options, char *const *files, size_t count);
 
 #endif

@@ -94,11 +94,9 @@ struct sink {
     int result; /* the first error in the callback */
 };
 
-static int add_segment(struct recognition *recognition, const struct hearken_event *event)
+static int tell_segment(struct recognition *recognition, struct transcript_segment *segment,
+                        const struct hearken_event *event)
 {
-    struct transcript_segment *segment = transcript_add(recognition->transcript, event->text);
-    if (!segment)
-        return -ENOMEM;
     transcript_segment_time(segment, event->start, event->end, (double)event->confidence);
     if (transcript_segment_language(segment, event->language, (double)event->language_probability) <
         0)
@@ -110,9 +108,17 @@ static int add_segment(struct recognition *recognition, const struct hearken_eve
         if (result < 0)
             return result;
     }
-    if (recognition->picture && picture_add(recognition->picture, segment, event->alignment) < 0)
-        return -ENOMEM;
-    return recognition->segment(recognition->context, segment);
+    return recognition_tell(recognition, segment, event->alignment);
+}
+
+static int add_segment(struct recognition *recognition, const struct hearken_event *event)
+{
+    struct transcript transcript;
+    transcript_init(&transcript);
+    struct transcript_segment *segment = transcript_add(&transcript, event->text);
+    int result = segment ? tell_segment(recognition, segment, event) : -ENOMEM;
+    transcript_finish(&transcript);
+    return result;
 }
 
 static void take_event(void *context, const struct hearken_event *event)

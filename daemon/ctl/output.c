@@ -2,7 +2,6 @@
 #include "output.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -18,40 +17,37 @@ static int fail(const struct output *output, int code, struct hearken_error *err
 int output_open(struct output *output, const char *path, struct hearken_error *error)
 {
     output->name = path ? path : "standard output";
-    output->descriptor = STDOUT_FILENO;
-    if (path)
-        output->descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    return output->descriptor < 0 ? fail(output, -errno, error) : 0;
+    output->file = (struct atomic_file){.descriptor = STDOUT_FILENO};
+    return path ? atomic_file_open(&output->file, path, error) : 0;
 }
 
-int output_close(struct output *output, struct hearken_error *error)
+static bool is_open_file(const struct output *output)
 {
-    if (output->descriptor < 0 || output->descriptor == STDOUT_FILENO)
-        return 0;
-    int result = close(output->descriptor) < 0 ? fail(output, -errno, error) : 0;
-    output->descriptor = -1;
-    return result;
+    return output->file.descriptor >= 0 && output->file.descriptor != STDOUT_FILENO;
 }
 
-static int write_all(const struct output *output, const char *bytes, size_t length,
-                     struct hearken_error *error)
+int output_keep(struct output *output, struct hearken_error *error)
 {
-    while (length > 0) {
-        ssize_t written = write(output->descriptor, bytes, length);
-        if (written < 0 && errno == EINTR)
-            continue;
-        if (written < 0)
-            return fail(output, -errno, error);
-        bytes += written;
-        length -= (size_t)written;
-    }
-    return 0;
+    return is_open_file(output) ? atomic_file_commit(&output->file, error) : 0;
+}
+
+void output_drop(struct output *output)
+{
+    if (is_open_file(output))
+        atomic_file_discard(&output->file);
+}
+
+static int write_bytes(const struct output *output, const char *bytes, size_t length,
+                       struct hearken_error *error)
+{
+    int result = write_all(output->file.descriptor, bytes, length);
+    return result < 0 ? fail(output, result, error) : 0;
 }
 
 int output_bytes(struct output *output, const char *bytes, size_t length,
                  struct hearken_error *error)
 {
-    return write_all(output, bytes, length, error);
+    return write_bytes(output, bytes, length, error);
 }
 
 /* A piece of output in the making. */
@@ -81,13 +77,13 @@ static int end(struct rendering *rendering, const struct output *output, int res
     else if (result < 0)
         fail(output, result, error);
     else
-        result = write_all(output, rendering->bytes, rendering->length, error);
+        result = write_bytes(output, rendering->bytes, rendering->length, error);
     free(rendering->bytes);
     return result;
 }
 
 static int render(FILE *stream, const struct output_style *style, const char *file,
-                  const struct transcript *transcript)
+                  const struct transcript *transcript, const char *problem)
 {
     int result = 0;
     switch ((enum output_format)style->format) {
@@ -96,7 +92,7 @@ static int render(FILE *stream, const struct output_style *style, const char *fi
             result = text_render_segment(stream, style, file, &transcript->segments[i]);
         return result;
     case OUTPUT_JSON:
-        return json_render(stream, file, transcript);
+        return json_render(stream, file, transcript, problem);
     case OUTPUT_SRT:
     case OUTPUT_VTT:
         return subtitle_render(stream, (enum output_format)style->format, transcript);
@@ -105,13 +101,15 @@ static int render(FILE *stream, const struct output_style *style, const char *fi
 }
 
 int output_transcript(struct output *output, const struct output_style *style, const char *file,
-                      const struct transcript *transcript, struct hearken_error *error)
+                      const struct transcript *transcript, const char *problem,
+                      struct hearken_error *error)
 {
     struct rendering rendering;
     int result = begin(&rendering, output, error);
     if (result < 0)
         return result;
-    return end(&rendering, output, render(rendering.stream, style, file, transcript), error);
+    result = render(rendering.stream, style, file, transcript, problem);
+    return end(&rendering, output, result, error);
 }
 
 int output_segment(struct output *output, const struct output_style *style, const char *file,

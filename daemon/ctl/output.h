@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "atomic_file.h"
 #include "hearken/hearken.h"
 #include "transcript.h"
 
@@ -28,21 +29,27 @@ struct output_style {
     bool with_words;     /* text: one word a line, with times */
 };
 
-/* An open file; not for two threads at once. */
+/* Standard output, or a file in the making; not for two threads at once. */
 struct output {
-    int descriptor;
-    const char *name; /* for messages; the caller's, must outlive the output */
+    struct atomic_file file; /* of standard output only the descriptor */
+    const char *name;        /* for messages; the caller's, must outlive the output */
 };
 
-/* Creates or empties the file; `path` NULL: standard output. Errors: the system's. */
+/* `path` NULL: standard output. A file is there once it is kept (atomic_file.h). Errors: the
+ * system's. */
 int output_open(struct output *output, const char *path, struct hearken_error *error);
 
-/* Closes; the last errors of a network file system come here. */
-int output_close(struct output *output, struct hearken_error *error);
+/* Ends the output and leaves its file with all that was written. Errors: the system's. */
+int output_keep(struct output *output, struct hearken_error *error);
 
-/* Writes what one recording gave. Errors: the system's (-EPIPE, -ENOSPC …), -ENOMEM. */
+/* Ends the output and leaves the file as it was before. */
+void output_drop(struct output *output);
+
+/* Writes what one recording gave; `problem`: why there is no more of it, or NULL. Errors: the
+ * system's (-EPIPE, -ENOSPC …), -ENOMEM. */
 int output_transcript(struct output *output, const struct output_style *style, const char *file,
-                      const struct transcript *transcript, struct hearken_error *error);
+                      const struct transcript *transcript, const char *problem,
+                      struct hearken_error *error);
 
 /* Writes one segment as it comes; together they make what output_transcript writes. Text only. */
 int output_segment(struct output *output, const struct output_style *style, const char *file,
@@ -61,7 +68,9 @@ int output_bytes(struct output *output, const char *bytes, size_t length,
 int text_render_segment(FILE *stream, const struct output_style *style, const char *file,
                         const struct transcript_segment *segment);
 
-int json_render(FILE *stream, const char *file, const struct transcript *transcript);
+/* `problem`: why there is no more of it, or NULL. */
+int json_render(FILE *stream, const char *file, const struct transcript *transcript,
+                const char *problem);
 
 int json_render_failure(FILE *stream, const char *file, const char *message);
 

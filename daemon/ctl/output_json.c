@@ -16,7 +16,8 @@ static json_t *segment_array(const struct transcript *transcript)
     return segments;
 }
 
-int json_render(FILE *stream, const char *file, const struct transcript *transcript)
+int json_render(FILE *stream, const char *file, const struct transcript *transcript,
+                const char *problem)
 {
     char *text = transcript_text(transcript);
     if (!text)
@@ -25,6 +26,10 @@ int json_render(FILE *stream, const char *file, const struct transcript *transcr
                                json_rounded(transcript->seconds), "text", json_any_string(text),
                                "segments", segment_array(transcript));
     free(text);
+    if (object && problem && json_object_set_new(object, "error", json_any_string(problem)) < 0) {
+        json_decref(object);
+        object = NULL;
+    }
     return json_print_line(stream, object);
 }
 

@@ -2,10 +2,12 @@
 #include "output_name.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static const char *file_name(const char *path)
 {
@@ -33,6 +35,15 @@ static bool is_same_file(const char *output, const char *recording)
     struct stat out, in;
     return strcmp(recording, "-") != 0 && stat(output, &out) == 0 && stat(recording, &in) == 0 &&
            S_ISREG(out.st_mode) && out.st_dev == in.st_dev && out.st_ino == in.st_ino;
+}
+
+int output_directory_check(const char *directory, struct hearken_error *error)
+{
+    struct stat state;
+    int code = stat(directory, &state) < 0 ? -errno : S_ISDIR(state.st_mode) ? 0 : -ENOTDIR;
+    if (code == 0 && faccessat(AT_FDCWD, directory, W_OK | X_OK, AT_EACCESS) < 0)
+        code = -errno;
+    return code < 0 ? hearken_fail(error, code, "%.400s: %s", directory, strerror(-code)) : 0;
 }
 
 int output_file_check(const char *output, char *const *recordings, size_t count,

@@ -16,6 +16,9 @@ char *output_name(const char *directory, enum output_format format, const char *
 int output_names_check(const char *directory, enum output_format format, char *const *recordings,
                        size_t count, struct hearken_error *error);
 
+/* Whether files can be made there. Errors: the system's, and -ENOTDIR. */
+int output_directory_check(const char *directory, struct hearken_error *error);
+
 /* Whether the one file for all results is none of the recordings. Errors: -EEXIST. */
 int output_file_check(const char *output, char *const *recordings, size_t count,
                       struct hearken_error *error);

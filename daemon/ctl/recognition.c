@@ -39,9 +39,18 @@ long recognition_read(struct recognition *recognition, uint8_t *bytes, size_t co
             put_sample(bytes + (done + i) * RECOGNITION_WIDTH, samples[i]);
         done += (size_t)got;
     }
-    recognition->transcript->seconds += (double)done / HEARKEN_RATE;
-    recognition->progress(recognition->context, recognition->transcript->seconds);
+    recognition->seconds += (double)done / HEARKEN_RATE;
+    recognition->progress(recognition->context, recognition->seconds);
     return (long)done;
+}
+
+int recognition_tell(struct recognition *recognition, struct transcript_segment *segment,
+                     const struct hearken_alignment *alignment)
+{
+    recognition->heard = true;
+    if (recognition->picture && picture_add(recognition->picture, segment, alignment) < 0)
+        return -ENOMEM;
+    return recognition->segment(recognition->context, segment);
 }
 
 bool recognition_interrupted(const struct recognition *recognition)

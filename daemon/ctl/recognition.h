@@ -15,12 +15,14 @@ struct recognition {
     struct hearken_source *source; /* read to its end */
     bool live;                     /* the source is standard input: wait for it with poll() */
     int interrupt;                 /* a descriptor that becomes readable when all must stop */
-    struct transcript *transcript; /* filled */
+    double seconds;                /* of sound that was handed over; counted */
+    bool heard;                    /* a segment was told; noted */
     struct picture *picture;       /* filled; NULL: no alignment is asked for */
 
-    /* Called in the thread that recognises: with each segment that is complete, and now and then
-     * with the seconds of sound handed over so far. A negative errno from `segment` ends it all. */
-    int (*segment)(void *context, const struct transcript_segment *segment);
+    /* Called in the thread that recognises: with each segment that is complete, which may be taken
+     * (transcript_take), and now and then with the seconds of sound handed over so far. A negative
+     * errno from `segment` ends it all. */
+    int (*segment)(void *context, struct transcript_segment *segment);
     void (*progress)(void *context, double seconds);
     void *context;
 };
@@ -29,13 +31,17 @@ struct recognition {
 #define RECOGNITION_WIDTH 4
 
 /*
- * Reads up to `count` samples and counts them in the transcript's seconds; returns how many (0: the
+ * Reads up to `count` samples and counts them in the seconds; returns how many (0: the
  * end). `bytes` has room for RECOGNITION_WIDTH times as many. A daemon and a model of our own hear
  * the very same bytes, so they write the very same text. Errors: as hearken_source_read;
  * -ENOMEM.
  */
 long recognition_read(struct recognition *recognition, uint8_t *bytes, size_t count,
                       struct hearken_error *error);
+
+/* Tells of a segment, with what the picture shows of it. -ENOMEM, or what the callback says. */
+int recognition_tell(struct recognition *recognition, struct transcript_segment *segment,
+                     const struct hearken_alignment *alignment);
 
 /* Whether the interrupt came. */
 bool recognition_interrupted(const struct recognition *recognition);

@@ -65,9 +65,9 @@ static float *copy_weights(const uint8_t *payload, size_t count)
     return weights;
 }
 
-/* Shows a segment in the picture, with its alignment if there is a whole one. */
-static int add_to_picture(struct picture *picture, const struct transcript_segment *segment,
-                          const struct wyoming_event *event)
+/* Tells of a segment, with its alignment if there is a whole one. */
+static int tell_aligned(struct recognition *recognition, struct transcript_segment *segment,
+                        const struct wyoming_event *event)
 {
     const json_t *data = json_object_get(event->data, "alignment");
     json_int_t tokens = json_integer_value(json_object_get(data, "tokens"));
@@ -75,7 +75,7 @@ static int add_to_picture(struct picture *picture, const struct transcript_segme
     size_t count = event->payload_length / 4;
     if (tokens < 1 || steps < 1 || tokens > (json_int_t)count || steps > (json_int_t)count ||
         (size_t)tokens * (size_t)steps != count)
-        return picture_add(picture, segment, NULL);
+        return recognition_tell(recognition, segment, NULL);
     const char **texts = token_texts(data, (size_t)tokens);
     float *weights = copy_weights(event->payload, count);
     struct hearken_alignment alignment = {
@@ -86,31 +86,36 @@ static int add_to_picture(struct picture *picture, const struct transcript_segme
         .texts = texts,
         .weights = weights,
     };
-    int result = texts && weights ? picture_add(picture, segment, &alignment) : -ENOMEM;
+    int result = texts && weights ? recognition_tell(recognition, segment, &alignment) : -ENOMEM;
     free(weights);
     free(texts);
     return result;
 }
 
-static int take_segment(struct recognition *recognition, const struct wyoming_event *event,
-                        struct hearken_error *error)
+static int tell_segment(struct recognition *recognition, struct transcript_segment *segment,
+                        const struct wyoming_event *event)
 {
     const json_t *data = event->data;
-    if (strcmp(string(data, "type"), "final") != 0)
-        return 0;
-    struct transcript_segment *segment =
-        transcript_add(recognition->transcript, string(data, "text"));
-    if (!segment)
-        return no_memory(error);
     transcript_segment_time(segment, number(data, "start"), number(data, "end"),
                             number(data, "confidence"));
     if (transcript_segment_language(segment, string(data, "language"),
                                     number(data, "language_probability")) < 0 ||
         add_words(segment, json_object_get(data, "words")) < 0)
-        return no_memory(error);
-    if (recognition->picture && add_to_picture(recognition->picture, segment, event) < 0)
-        return no_memory(error);
-    return recognition->segment(recognition->context, segment);
+        return -ENOMEM;
+    return tell_aligned(recognition, segment, event);
+}
+
+static int take_segment(struct recognition *recognition, const struct wyoming_event *event,
+                        struct hearken_error *error)
+{
+    if (strcmp(string(event->data, "type"), "final") != 0)
+        return 0;
+    struct transcript transcript;
+    transcript_init(&transcript);
+    struct transcript_segment *segment = transcript_add(&transcript, string(event->data, "text"));
+    int result = segment ? tell_segment(recognition, segment, event) : -ENOMEM;
+    transcript_finish(&transcript);
+    return result == -ENOMEM ? no_memory(error) : result;
 }
 
 /* A server without our extension has said nothing yet: its text is one segment without times. */
@@ -119,12 +124,15 @@ static int take_transcript(struct recognition *recognition, const json_t *data,
 {
     const char *text = string(data, "text");
     text += strspn(text, " ");
-    if (recognition->transcript->segment_count > 0 || !*text)
+    if (recognition->heard || !*text)
         return 1;
-    struct transcript_segment *segment = transcript_add(recognition->transcript, text);
-    if (!segment)
+    struct transcript transcript;
+    transcript_init(&transcript);
+    struct transcript_segment *segment = transcript_add(&transcript, text);
+    int result = segment ? recognition_tell(recognition, segment, NULL) : -ENOMEM;
+    transcript_finish(&transcript);
+    if (result == -ENOMEM)
         return no_memory(error);
-    int result = recognition->segment(recognition->context, segment);
     return result < 0 ? result : 1;
 }
 

@@ -10,4 +10,7 @@ int signals_open(void);
 /* The number of the next signal, waiting for it; SIGTERM if there is none to read. */
 int signals_take(int descriptor);
 
+/* Lets those signals do again, in this thread, what they do by themselves. */
+void signals_release(void);
+
 #endif

@@ -194,6 +194,8 @@ static int run_transcribe(const struct command *command, int argc, char **argv)
     int count = options_parse(command, argc, argv, &transcribe);
     if (count < 0)
         return options_exit_code(count);
+    if (transcribe.output && strcmp(transcribe.output, "-") == 0)
+        transcribe.output = NULL;
     const char *problem = contradiction(&transcribe, argv);
     if (problem)
         return usage_error(command, "%s", problem);
@@ -215,6 +217,10 @@ static int run_transcribe(const struct command *command, int argc, char **argv)
     };
     int code = stream_arguments_read(&transcribe.stream, command, &batch.settings);
     batch.settings.model = transcribe.local ? NULL : transcribe.stream.model;
+    if (code == EXIT_GOOD && batch_check(&batch, &error) < 0) {
+        message_error(NULL, error.message);
+        code = EXIT_FAILED;
+    }
     if (code == EXIT_GOOD && transcribe.local)
         code = run_local(&transcribe, &batch, argv, (size_t)count);
     else if (code == EXIT_GOOD)

@@ -54,19 +54,38 @@ static char *copy_without_controls(const char *text)
     return copy;
 }
 
-struct transcript_segment *transcript_add(struct transcript *transcript, const char *text)
+/* Room for one more segment; NULL: no memory. */
+static struct transcript_segment *reserve(struct transcript *transcript)
 {
     size_t size = (transcript->segment_count + 1) * sizeof(struct transcript_segment);
     struct transcript_segment *segments = realloc(transcript->segments, size);
     if (!segments)
         return NULL;
     transcript->segments = segments;
-    struct transcript_segment *segment = &segments[transcript->segment_count];
+    return &segments[transcript->segment_count];
+}
+
+struct transcript_segment *transcript_add(struct transcript *transcript, const char *text)
+{
+    struct transcript_segment *segment = reserve(transcript);
+    if (!segment)
+        return NULL;
     *segment = (struct transcript_segment){.text = copy_without_controls(text)};
     if (!segment->text)
         return NULL;
     transcript->segment_count++;
     return segment;
+}
+
+int transcript_take(struct transcript *transcript, struct transcript_segment *segment)
+{
+    struct transcript_segment *room = reserve(transcript);
+    if (!room)
+        return -ENOMEM;
+    *room = *segment;
+    *segment = (struct transcript_segment){0};
+    transcript->segment_count++;
+    return 0;
 }
 
 static double between(double value, double low, double high)
