@@ -2,7 +2,8 @@
 
 # The objects of the library and the daemon, so that tests reach what they do not export.
 library_objects := $(call objects,$(library_sources))
-client_objects  := $(call objects,$(addprefix daemon/ctl/,atomic_file.c picture_colour.c picture_layout.c))
+client_objects  := $(call objects,$(addprefix daemon/ctl/,atomic_file.c peer_json.c picture_colour.c \
+                    picture_layout.c))
 daemon_objects  := $(call objects,$(filter-out daemon/main.c,$(daemon_sources)))
 
 # What is tested of a plugin from inside.

@@ -4,18 +4,10 @@
 #include <string.h>
 
 #include "live_remote.h"
+#include "peer_json.h"
 #include "wyoming.h"
 
-static double number(const json_t *object, const char *name)
-{
-    return json_number_value(json_object_get(object, name));
-}
-
-static const char *string(const json_t *object, const char *name)
-{
-    const char *text = json_string_value(json_object_get(object, name));
-    return text ? text : "";
-}
+#define LEVEL_MAX 1e6 /* full scale is 1 */
 
 static int tell(struct live_conversation *conversation, const struct live_event *event)
 {
@@ -27,15 +19,15 @@ static int tell(struct live_conversation *conversation, const struct live_event 
 static int fill_segment(struct transcript_segment *segment, const json_t *data, double origin)
 {
     const json_t *words = json_object_get(data, "words");
-    int result = transcript_segment_language(segment, string(data, "language"),
-                                             number(data, "language_probability"));
-    transcript_segment_time(segment, number(data, "start") - origin, number(data, "end") - origin,
-                            number(data, "confidence"));
+    int result = transcript_segment_language(segment, peer_string(data, "language"),
+                                             peer_seconds(data, "language_probability"));
+    transcript_segment_time(segment, peer_seconds(data, "start") - origin,
+                            peer_seconds(data, "end") - origin, peer_seconds(data, "confidence"));
     for (size_t i = 0; i < json_array_size(words) && result == 0; i++) {
         const json_t *word = json_array_get(words, i);
         result = transcript_segment_add_word(
-            segment, string(word, "text"), number(word, "start") - origin,
-            number(word, "end") - origin, number(word, "confidence"));
+            segment, peer_string(word, "text"), peer_seconds(word, "start") - origin,
+            peer_seconds(word, "end") - origin, peer_seconds(word, "confidence"));
     }
     return result;
 }
@@ -45,9 +37,8 @@ static int take_segment(struct live_conversation *conversation, const json_t *da
 {
     struct transcript transcript;
     transcript_init(&transcript);
-    bool final = strcmp(string(data, "type"), "final") == 0;
-    json_int_t committed = json_integer_value(json_object_get(data, "committed"));
-    struct transcript_segment *segment = transcript_add(&transcript, string(data, "text"));
+    bool final = strcmp(peer_string(data, "type"), "final") == 0;
+    struct transcript_segment *segment = transcript_add(&transcript, peer_string(data, "text"));
     int result = -ENOMEM;
     if (segment)
         result = fill_segment(segment, data, conversation->origin);
@@ -57,7 +48,7 @@ static int take_segment(struct live_conversation *conversation, const json_t *da
         result = tell(conversation, &(struct live_event){
                                         .type = final ? LIVE_FINAL : LIVE_PARTIAL,
                                         .segment = segment,
-                                        .committed = committed > 0 ? (size_t)committed : 0,
+                                        .committed = peer_count(data, "committed", SIZE_MAX),
                                     });
     transcript_finish(&transcript);
     return result;
@@ -78,19 +69,19 @@ static int take_capture(struct live_conversation *conversation, const json_t *da
 {
     static const char *const names[] = {"started", "lost", "fell-back", "returned", "overrun"};
     char device[256], reason[256];
-    copy_clean(device, sizeof(device), string(data, "device"));
-    copy_clean(reason, sizeof(reason), string(data, "reason"));
+    copy_clean(device, sizeof(device), peer_string(data, "device"));
+    copy_clean(reason, sizeof(reason), peer_string(data, "reason"));
     for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        if (strcmp(string(data, "type"), names[i]) != 0)
+        if (strcmp(peer_string(data, "type"), names[i]) != 0)
             continue;
         const struct hearken_capture_event event = {
             .type = (enum hearken_capture_event_type)i,
             .device = device,
             .reason = *reason || i == HEARKEN_CAPTURE_LOST ? reason : NULL,
-            .rate = (uint32_t)number(data, "rate"),
-            .channels = (uint32_t)number(data, "channels"),
-            .overruns = (uint64_t)number(data, "overruns"),
-            .lost_seconds = number(data, "lost_seconds"),
+            .rate = (uint32_t)peer_count(data, "rate", UINT32_MAX),
+            .channels = (uint32_t)peer_count(data, "channels", UINT32_MAX),
+            .overruns = peer_count(data, "overruns", INT64_MAX),
+            .lost_seconds = peer_seconds(data, "lost_seconds"),
         };
         return tell(conversation, &(struct live_event){.type = LIVE_CAPTURE, .capture = &event});
     }
@@ -101,8 +92,9 @@ static int take_level(struct live_conversation *conversation, const json_t *data
 {
     const struct live_event event = {
         .type = LIVE_LEVEL,
-        .time = number(data, "time") - conversation->origin,
-        .level = {.rms = (float)number(data, "rms"), .peak = (float)number(data, "peak")},
+        .time = peer_seconds(data, "time") - conversation->origin,
+        .level = {.rms = (float)peer_number(data, "rms", 0, LEVEL_MAX),
+                  .peak = (float)peer_number(data, "peak", 0, LEVEL_MAX)},
     };
     return tell(conversation, &event);
 }
@@ -111,7 +103,7 @@ static int take_voice(struct live_conversation *conversation, const json_t *data
 {
     const struct live_event event = {
         .type = started ? LIVE_VOICE_STARTED : LIVE_VOICE_STOPPED,
-        .time = number(data, "timestamp") / 1000 - conversation->origin,
+        .time = peer_seconds(data, "timestamp") / 1000 - conversation->origin,
     };
     return tell(conversation, &event);
 }
@@ -126,14 +118,14 @@ static int take_hearing(struct live_conversation *conversation, const json_t *da
 static int take_acceptance(struct live_conversation *conversation, const json_t *data)
 {
     conversation->accepted = true;
-    conversation->origin = number(data, "time");
+    conversation->origin = peer_seconds(data, "time");
     return conversation->options->hold ? take_hearing(conversation, data) : 0;
 }
 
 static int take_error(const json_t *data, struct hearken_error *error)
 {
     char text[400];
-    copy_clean(text, sizeof(text), string(data, "text"));
+    copy_clean(text, sizeof(text), peer_string(data, "text"));
     return hearken_fail(error, -EPROTO, "the daemon says: %s", text);
 }
 

@@ -5,29 +5,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "peer_json.h"
 #include "remote.h"
 #include "wyoming.h"
-
-/* 0 where there is no such number: what a transcript takes for unknown. */
-static double number(const json_t *object, const char *name)
-{
-    return json_number_value(json_object_get(object, name));
-}
-
-/* "" where there is no such string. */
-static const char *string(const json_t *object, const char *name)
-{
-    const char *text = json_string_value(json_object_get(object, name));
-    return text ? text : "";
-}
 
 static int add_words(struct transcript_segment *segment, const json_t *words)
 {
     for (size_t i = 0; i < json_array_size(words); i++) {
         const json_t *word = json_array_get(words, i);
-        int result =
-            transcript_segment_add_word(segment, string(word, "text"), number(word, "start"),
-                                        number(word, "end"), number(word, "confidence"));
+        int result = transcript_segment_add_word(
+            segment, peer_string(word, "text"), peer_seconds(word, "start"),
+            peer_seconds(word, "end"), peer_seconds(word, "confidence"));
         if (result < 0)
             return result;
     }
@@ -70,19 +58,18 @@ static int tell_aligned(struct recognition *recognition, struct transcript_segme
                         const struct wyoming_event *event)
 {
     const json_t *data = json_object_get(event->data, "alignment");
-    json_int_t tokens = json_integer_value(json_object_get(data, "tokens"));
-    json_int_t steps = json_integer_value(json_object_get(data, "steps"));
     size_t count = event->payload_length / 4;
-    if (tokens < 1 || steps < 1 || tokens > (json_int_t)count || steps > (json_int_t)count ||
-        (size_t)tokens * (size_t)steps != count)
+    size_t tokens = peer_count(data, "tokens", UINT32_MAX);
+    size_t steps = peer_count(data, "steps", UINT32_MAX);
+    if (tokens == 0 || steps == 0 || tokens > count || steps > count || tokens * steps != count)
         return recognition_tell(recognition, segment, NULL);
-    const char **texts = token_texts(data, (size_t)tokens);
+    const char **texts = token_texts(data, tokens);
     float *weights = copy_weights(event->payload, count);
     struct hearken_alignment alignment = {
         .tokens = (uint32_t)tokens,
         .steps = (uint32_t)steps,
-        .start = number(data, "start"),
-        .step_seconds = number(data, "step_seconds"),
+        .start = peer_seconds(data, "start"),
+        .step_seconds = peer_seconds(data, "step_seconds"),
         .texts = texts,
         .weights = weights,
     };
@@ -96,10 +83,10 @@ static int tell_segment(struct recognition *recognition, struct transcript_segme
                         const struct wyoming_event *event)
 {
     const json_t *data = event->data;
-    transcript_segment_time(segment, number(data, "start"), number(data, "end"),
-                            number(data, "confidence"));
-    if (transcript_segment_language(segment, string(data, "language"),
-                                    number(data, "language_probability")) < 0 ||
+    transcript_segment_time(segment, peer_seconds(data, "start"), peer_seconds(data, "end"),
+                            peer_seconds(data, "confidence"));
+    if (transcript_segment_language(segment, peer_string(data, "language"),
+                                    peer_seconds(data, "language_probability")) < 0 ||
         add_words(segment, json_object_get(data, "words")) < 0)
         return -ENOMEM;
     return tell_aligned(recognition, segment, event);
@@ -108,11 +95,12 @@ static int tell_segment(struct recognition *recognition, struct transcript_segme
 static int take_segment(struct recognition *recognition, const struct wyoming_event *event,
                         struct hearken_error *error)
 {
-    if (strcmp(string(event->data, "type"), "final") != 0)
+    if (strcmp(peer_string(event->data, "type"), "final") != 0)
         return 0;
     struct transcript transcript;
     transcript_init(&transcript);
-    struct transcript_segment *segment = transcript_add(&transcript, string(event->data, "text"));
+    struct transcript_segment *segment =
+        transcript_add(&transcript, peer_string(event->data, "text"));
     int result = segment ? tell_segment(recognition, segment, event) : -ENOMEM;
     transcript_finish(&transcript);
     return result == -ENOMEM ? no_memory(error) : result;
@@ -122,7 +110,7 @@ static int take_segment(struct recognition *recognition, const struct wyoming_ev
 static int take_transcript(struct recognition *recognition, const json_t *data,
                            struct hearken_error *error)
 {
-    const char *text = string(data, "text");
+    const char *text = peer_string(data, "text");
     text += strspn(text, " ");
     if (recognition->heard || !*text)
         return 1;
@@ -138,7 +126,7 @@ static int take_transcript(struct recognition *recognition, const json_t *data,
 
 static int take_error(const json_t *data, struct hearken_error *error)
 {
-    const char *text = string(data, "text"), *code = string(data, "code");
+    const char *text = peer_string(data, "text"), *code = peer_string(data, "code");
     snprintf(error->message, sizeof(error->message), "the daemon says: %s%s%s%s",
              *text ? text : "error", *code ? " (" : "", code, *code ? ")" : "");
     return -EPROTO;

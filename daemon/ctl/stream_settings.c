@@ -72,11 +72,11 @@ static const struct field *find(const char *name, size_t length)
 
 static int unknown(const char *text, struct hearken_error *error)
 {
-    int used = snprintf(error->message, sizeof(error->message),
-                        "%.100s: expected name=value with one of:", text);
-    for (size_t i = 0; i < FIELD_COUNT; i++)
-        used += snprintf(error->message + used, sizeof(error->message) - (size_t)used, " %s",
-                         fields[i].name);
+    const size_t size = sizeof(error->message);
+    size_t used =
+        (size_t)snprintf(error->message, size, "%.100s: expected name=value with one of:", text);
+    for (size_t i = 0; i < FIELD_COUNT && used < size; i++)
+        used += (size_t)snprintf(error->message + used, size - used, " %s", fields[i].name);
     return -EINVAL;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <errno.h>
 #include <jansson.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 #include "connection.h"
 #include "listen.h"
 #include "message.h"
+#include "peer_json.h"
 #include "wyoming.h"
 
 #define ANSWER_MILLISECONDS 5000
@@ -52,9 +54,8 @@ static int take_event(const struct wyoming_event *event, struct answer *answer,
     }
     if (strcmp(event->type, "hearken-switched") != 0)
         return 0;
-    json_int_t listeners = json_integer_value(json_object_get(event->data, "listeners"));
     answer->hearing = json_is_true(json_object_get(event->data, "hearing"));
-    answer->listeners = listeners > 0 ? (unsigned)listeners : 0;
+    answer->listeners = (unsigned)peer_count(event->data, "listeners", UINT_MAX);
     return 1;
 }
 
