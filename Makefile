@@ -49,21 +49,23 @@ LINK     := -pthread $(SANITIZE) -Wl,--as-needed $(if $(SANITIZER),,-Wl,-z,defs)
 PKG_CONFIG ?= pkg-config
 libraries  := sndfile=libsndfile1-dev flac=libflac-dev vorbisfile=libvorbis-dev \
               opusfile=libopusfile-dev ogg=libogg-dev libmpg123=libmpg123-dev soxr=libsoxr-dev \
-              fftw3=libfftw3-dev \
-              portaudio-2.0=portaudio19-dev alsa=libasound2-dev zlib=zlib1g-dev \
-              libzip=libzip-dev libuv=libuv1-dev jansson=libjansson-dev inih=libinih-dev \
+              fftw3=libfftw3-dev portaudio-2.0=portaudio19-dev alsa=libasound2-dev \
+              zlib=zlib1g-dev libzip=libzip-dev libuv=libuv1-dev jansson=libjansson-dev inih=libinih-dev \
               libsystemd=libsystemd-dev cairo=libcairo2-dev
 optional   := OpenCL=ocl-icd-opencl-dev
+# On emulated processors only the kernels are tested.
+needed     := $(if $(filter emulated-programs,$(MAKECMDGOALS)),$(if $(FULL),$(libraries)),\
+                $(libraries))
 
 # The architecture and the libraries' flags are asked for by a rule, not while make reads this file:
 # `make deps all` installs them first. make then starts anew with what is there now.
 goals := $(or $(MAKECMDGOALS),all)
-ifneq ($(filter-out help deps clean uninstall,$(goals)),)
+ifneq ($(filter-out help deps clean uninstall lint check-fresh check-emulated,$(goals)),)
 include $(BUILD)/packages.mk
 endif
 
 $(BUILD)/packages.mk: always | $(if $(MAKE_RESTARTS),,$(filter deps,$(goals)))
-	@tests/find-packages '$(CC)' '$(PKG_CONFIG)' '$(libraries)' '$(optional)' $@
+	@tests/find-packages '$(CC)' '$(PKG_CONFIG)' '$(needed)' '$(optional)' $@
 
 # ---- What is built from what -------------------------------------------------------------------
 
@@ -171,6 +173,7 @@ help:
 	@echo 'make demo       build, start a daemon on a socket of its own, transcribe a recording'
 	@echo 'make run        run hearkend from the build tree (ARGS="--verbose")'
 	@echo 'make check      build and run all tests; ends with "N passed, N failed"'
+	@echo 'make check-fresh  the same on Debian 12 and 13 with nothing installed (root, debootstrap)'
 	@echo 'make check-emulated  test the kernels of processors that this machine does not have'
 	@echo 'make lint       formatting of C and Python'
 	@echo 'make bench      time the kernels and whole recordings; make bench-streaming: partial texts'

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
-#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 #include "log.h"
 #include "options.h"
@@ -76,8 +78,10 @@ enum { MMAP_FROM = 256 * 1024, TRIM_FROM = 1024 * 1024 };
 
 static void give_memory_back(void)
 {
+#ifdef __GLIBC__
     mallopt(M_MMAP_THRESHOLD, MMAP_FROM);
     mallopt(M_TRIM_THRESHOLD, TRIM_FROM);
+#endif
 }
 
 int main(int count, char **arguments)

@@ -2,9 +2,11 @@
 #include "served_model.h"
 
 #include <errno.h>
-#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 /* ---- Opening and closing ---- */
 
@@ -27,7 +29,9 @@ static void close_in_thread(uv_work_t *work)
     struct served_model *model = work->data;
     hearken_model_destroy(model->handle);
     model->handle = NULL;
+#ifdef __GLIBC__
     malloc_trim(0);
+#endif
 }
 
 static void closed(uv_work_t *work, int status)

@@ -127,6 +127,10 @@ check: all $(test_programs) $(bad_plugins) $(tile_plugin) $(lost_device) $(venv)
 	@BUILD='$(BUILD)' SANITIZER='$(SANITIZER)' PLUGINS='$(plugins)' VENV='$(venv)' CC='$(CC)' \
 		TILE_PLUGIN='$(tile_plugin)' FUZZ='$(fuzz_targets)' tests/run
 
+# Fresh machines in temporary folders; SHORT=1 and FULL=1: see there.
+check-fresh:
+	@SHORT='$(SHORT)' FULL='$(FULL)' MIRROR='$(MIRROR)' tests/fresh
+
 # On emulated processors (docs/testing.md says what has to be installed).
 check-emulated: $(BUILD)/lib/hearken/cpu.so $(BUILD)/tests/kernels-test
 	$(Q)PKG_CONFIG_LIBDIR=/usr/lib/aarch64-linux-gnu/pkgconfig $(MAKE) --no-print-directory \
