@@ -50,8 +50,8 @@ PKG_CONFIG ?= pkg-config
 libraries  := sndfile=libsndfile1-dev flac=libflac-dev vorbisfile=libvorbis-dev \
               opusfile=libopusfile-dev ogg=libogg-dev libmpg123=libmpg123-dev soxr=libsoxr-dev \
               fftw3=libfftw3-dev portaudio-2.0=portaudio19-dev alsa=libasound2-dev \
-              zlib=zlib1g-dev libzip=libzip-dev libuv=libuv1-dev jansson=libjansson-dev inih=libinih-dev \
-              libsystemd=libsystemd-dev cairo=libcairo2-dev
+              zlib=zlib1g-dev libzip=libzip-dev libuv=libuv1-dev jansson=libjansson-dev \
+              inih=libinih-dev libsystemd=libsystemd-dev cairo=libcairo2-dev
 optional   := OpenCL=ocl-icd-opencl-dev
 # On emulated processors only the kernels are tested.
 needed     := $(if $(filter emulated-programs,$(MAKECMDGOALS)),$(if $(FULL),$(libraries)),\
@@ -61,7 +61,11 @@ needed     := $(if $(filter emulated-programs,$(MAKECMDGOALS)),$(if $(FULL),$(li
 # `make deps all` installs them first. make then starts anew with what is there now.
 goals := $(or $(MAKECMDGOALS),all)
 ifneq ($(filter-out help deps clean uninstall lint check-fresh check-emulated,$(goals)),)
-include $(BUILD)/packages.mk
+-include $(BUILD)/packages.mk
+endif
+ifdef MAKE_RESTARTS
+$(if $(packages_missing),$(error missing: $(packages_missing). "make deps" installs all of them))
+$(if $(packages_left_out),$(info left out for want of: $(packages_left_out)))
 endif
 
 $(BUILD)/packages.mk: always | $(if $(MAKE_RESTARTS),,$(filter deps,$(goals)))
