@@ -97,8 +97,12 @@ static float load_f32(const uint8_t *bytes)
 /* They do no more when it has this. */
 #define MIX_SHARE 0.5
 
-/* What a hop's energy keeps of its weight until the next: about a second's memory. */
-#define FADE 0.9
+/* The noise between words may well differ where the speech cancels: sound that is this share of
+ * what cancelled, or less, is no reason to change. */
+#define NOISE_SHARE 0.01
+
+/* What a hop's energy keeps of its weight until the next: a memory of about 300 ms. */
+#define FADE 0.7
 
 void mixer_init(struct mixer *mixer, const struct hearken_audio_format *format)
 {
@@ -124,11 +128,15 @@ static void choose(struct mixer *mixer)
     double sum = mixer->moments[channels].energy;
     if (mixer->chosen < 0 && sum < CANCEL_SHARE * total) {
         mixer->chosen = (int)loudest;
+        mixer->cancelled = 0;
         if (mixer->alone == 0)
             mixer->alone_from = mixer->frames;
-    } else if (mixer->chosen >= 0 && sum > MIX_SHARE * total) {
+    } else if (mixer->chosen >= 0 && sum > MIX_SHARE * total &&
+               total > NOISE_SHARE * mixer->cancelled) {
         mixer->chosen = -1;
     }
+    if (sum < CANCEL_SHARE * total && total > mixer->cancelled)
+        mixer->cancelled = total;
     mixer->heard = 0;
 }
 

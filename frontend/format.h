@@ -19,8 +19,8 @@ int audio_format_check(const struct hearken_audio_format *format, struct hearken
 /*
  * Mixes channels: their mean, or one of them where the mean would be next to nothing although they
  * sound, since one is the other upside down (a balanced line wired wrongly, a microphone's second
- * pole). Which it is, is decided anew every MIXER_HOP_SECONDS, from what was heard in about the
- * last second; how the sound is cut into pieces changes nothing.
+ * pole). Which it is, is decided anew every MIXER_HOP_SECONDS, from what was heard in about
+ * the last 300 ms; how the sound is cut into pieces changes nothing.
  */
 struct mixer {
     struct hearken_audio_format format;
@@ -29,6 +29,7 @@ struct mixer {
     uint64_t frames;     /* in all */
     uint64_t alone_from; /* the first frame for which one channel was taken */
     uint64_t alone;      /* frames for which one was */
+    double cancelled;    /* the most energy of channels that cancelled, since one is taken */
     /* For each channel, and for the sum of all behind them. */
     struct mixer_moments {
         double sum, squares; /* of this hop */

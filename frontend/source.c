@@ -28,6 +28,19 @@
 /* Floating point samples beyond this are on another scale than -1..1. */
 #define PEAK_LIMIT 8.0f
 
+/* Frames a second in which a recording's level is measured. */
+#define QUIET_FRAMES 50
+
+/* A recording none of whose frames has this mean square is made louder: -62 dBFS. Speech is
+ * understood down to there, and microphones' noise seldom is louder. */
+#define QUIET_POWER 6.3e-7
+
+/* Mean square of the loudest frame of what was made louder, -26 dBFS. */
+#define SPEECH_POWER 2.5e-3
+
+/* Gain at most, 40 dB: the noise of 16 bits stays below what was quiet. */
+#define GAIN_MAX 100
+
 #define WARNINGS_MAX 3
 
 struct warning {
@@ -51,6 +64,7 @@ struct hearken_source {
     struct decoder_block block; /* of which `taken` frames and all but `lost` are used up */
     size_t taken;
     float scale; /* of floating point samples; 1 if they are -1..1 */
+    float gain;  /* that, and what makes a very quiet recording louder */
     double seconds;
 
     struct mixer mixer;
@@ -79,26 +93,79 @@ static int open_decoder(struct hearken_source *source, const struct hearken_audi
                : decoder_open(&source->input, &source->decoder, error);
 }
 
-/* The largest magnitude in the first seconds; samples that are not finite do not count. */
-static int find_peak(struct hearken_source *source, float *peak, struct hearken_error *error)
+/* What a first pass over a recording finds. */
+struct survey {
+    float peak;     /* largest magnitude of floating point samples in the first seconds */
+    double loudest; /* mean square of the loudest frame, without its mean */
+    double sum, squares;
+    uint32_t heard; /* samples of the frame */
+};
+
+static void survey_peak(struct survey *survey, const struct decoder_block *block)
 {
+    for (size_t i = 0; i < block->frames * block->format.channels; i++) {
+        float sample;
+        memcpy(&sample, (const uint8_t *)block->samples + i * sizeof(sample), sizeof(sample));
+        sample = fabsf(sample);
+        if (sample > survey->peak && isfinite(sample))
+            survey->peak = sample;
+    }
+}
+
+static void survey_level(struct survey *survey, const float *mono, size_t count, uint32_t frame)
+{
+    for (size_t i = 0; i < count; i++) {
+        survey->sum += mono[i];
+        survey->squares += (double)mono[i] * mono[i];
+        if (++survey->heard < frame)
+            continue;
+        double mean = survey->sum / frame, power = survey->squares / frame - mean * mean;
+        survey->loudest = fmax(survey->loudest, power);
+        survey->sum = survey->squares = 0;
+        survey->heard = 0;
+    }
+}
+
+/* Ends as soon as there is sound that is loud enough, which is at once in most recordings. */
+static int survey_recording(struct hearken_source *source, struct survey *survey,
+                            struct hearken_error *error)
+{
+    struct decoder *decoder = source->decoder;
+    struct mixer mixer = {0};
     double seconds = 0;
-    *peak = 0;
-    while (seconds < PEAK_SECONDS) {
+    while (survey->loudest < QUIET_POWER || (decoder->floats && seconds < PEAK_SECONDS)) {
         struct decoder_block block;
-        int result = source->decoder->class->read(source->decoder, &block, error);
+        int result = decoder->class->read(decoder, &block, error);
         if (result < 0 || block.frames == 0)
             return result == -ENOMEM ? result : 0;
-        for (size_t i = 0; i < block.frames * block.format.channels; i++) {
-            float sample;
-            memcpy(&sample, (const uint8_t *)block.samples + i * sizeof(sample), sizeof(sample));
-            sample = fabsf(sample);
-            if (sample > *peak && isfinite(sample))
-                *peak = sample;
+        if (decoder_check_format(NULL, &block.format, NULL) < 0)
+            return 0;
+        if (decoder->floats && seconds < PEAK_SECONDS)
+            survey_peak(survey, &block);
+        if (mixer.format.rate != block.format.rate ||
+            mixer.format.channels != block.format.channels)
+            mixer_init(&mixer, &block.format);
+        const uint8_t *bytes = block.samples;
+        for (size_t done = 0; done < block.frames;) {
+            size_t left = block.frames - done;
+            size_t count = left < SOURCE_BLOCK ? left : SOURCE_BLOCK;
+            mixer_mix(&mixer, bytes + done * hearken_audio_frame_size(&block.format), count,
+                      source->mono);
+            survey_level(survey, source->mono, count, block.format.rate / QUIET_FRAMES);
+            done += count;
         }
         seconds += (double)block.frames / block.format.rate;
     }
     return 0;
+}
+
+/* What makes the loudest frame of a quiet recording as loud as speech; digital silence stays. */
+static float gain_for(double loudest)
+{
+    if (loudest >= QUIET_POWER || loudest <= 0)
+        return 1;
+    double gain = sqrt(SPEECH_POWER / loudest);
+    return (float)fmin(gain, GAIN_MAX);
 }
 
 /* Some programs write integers as floating point without scaling them: those of the narrowest type
@@ -110,18 +177,20 @@ static float scale_for(float peak)
     return peak <= 0x1.02p15f ? 0x1p-15f : peak <= 0x1.02p23f ? 0x1p-23f : 0x1p-31f;
 }
 
+/* Looks through a file before it is read, for its scale and its level. */
 static int find_scale(struct hearken_source *source, const struct hearken_audio_format *raw,
                       struct hearken_error *error)
 {
-    float peak;
-    if (!source->decoder->floats || !source->input.regular)
+    struct survey survey = {0};
+    if (!source->input.regular)
         return 0;
-    int result = find_peak(source, &peak, error);
+    int result = survey_recording(source, &survey, error);
     decoder_destroy(source->decoder);
     source->decoder = NULL;
     if (result < 0 || (result = input_seek(&source->input, 0, error)) < 0)
         return result;
-    source->scale = scale_for(peak);
+    source->scale = scale_for(survey.peak);
+    source->gain = source->scale * gain_for(survey.loudest * source->scale * source->scale);
     return open_decoder(source, raw, error);
 }
 
@@ -134,7 +203,7 @@ int hearken_source_open(const char *path, const struct hearken_audio_format *raw
     struct hearken_source *opened = calloc(1, sizeof(*opened));
     if (!opened)
         return hearken_fail(error, -ENOMEM, "%s: %s", path, strerror(ENOMEM));
-    opened->scale = 1;
+    opened->scale = opened->gain = 1;
     int result = input_open(&opened->input, path, error);
     if (result < 0)
         goto fail;
@@ -352,8 +421,8 @@ static size_t take_frames(struct hearken_source *source)
     size_t frames = left < SOURCE_BLOCK ? left : SOURCE_BLOCK;
     size_t at = source->taken * hearken_audio_frame_size(&block->format);
     mixer_mix(&source->mixer, (const uint8_t *)block->samples + at, frames, source->mono);
-    for (size_t i = 0; source->scale < 1 && i < frames; i++)
-        source->mono[i] *= source->scale;
+    for (size_t i = 0; source->gain != 1.0f && i < frames; i++)
+        source->mono[i] *= source->gain;
     source->taken += frames;
     return frames;
 }

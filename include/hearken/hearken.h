@@ -104,7 +104,8 @@ HEARKEN_API size_t hearken_audio_frame_size(const struct hearken_audio_format *f
  * A recording, read as mono float at HEARKEN_RATE whatever it holds: WAV, FLAC, Ogg Vorbis, Opus
  * and FLAC, MP3, AIFF, AU, CAF and what else libsndfile reads; channels are mixed, the rate
  * converted. Files that were joined are read to the end of the last one. Damage does not end it:
- * what is before and behind is read, and a warning tells of it. Not for use by two threads at once.
+ * what is before and behind is read, and a warning tells of it. A file that is very quiet
+ * throughout is made louder. Not for use by two threads at once.
  */
 struct hearken_source;
 

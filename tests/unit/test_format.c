@@ -100,6 +100,47 @@ static void test_channels_are_averaged(void)
     CU_ASSERT_EQUAL(mono[0], 0.1f);
 }
 
+/* One channel is the other upside down from the second second to the fourth, in the middle of which
+ * there is a pause with a noise that both have; how the sound is cut
+ * into pieces changes nothing. */
+static void test_channels_that_cancel(void)
+{
+    enum { RATE = 16000, COUNT = 6 * RATE };
+    static float samples[COUNT][2], whole[COUNT], pieces[COUNT];
+    for (size_t i = 0; i < COUNT; i++) {
+        bool pause = i >= 2 * RATE && i < 3 * RATE;
+        float value = sinf(0.1f * (float)i) * (pause ? 0.01f : 1);
+        samples[i][0] = value;
+        samples[i][1] = i >= RATE && i < 4 * RATE && !pause ? -value * 1.1f : value;
+    }
+    struct hearken_audio_format format = format_of(HEARKEN_SAMPLE_F32, 2);
+    struct mixer mixer;
+    mixer_init(&mixer, &format);
+    mixer_mix(&mixer, samples, COUNT, whole);
+    CU_ASSERT(mixer.alone > 2 * RATE && mixer.alone < 7 * RATE / 2);
+    CU_ASSERT(mixer.alone_from > RATE && mixer.alone_from < 2 * RATE);
+    for (size_t i = 0; i < RATE; i++)
+        CU_ASSERT_EQUAL(whole[i], samples[i][0]);
+    for (size_t i = mixer.alone_from; i < 4 * RATE; i++)
+        CU_ASSERT_EQUAL(whole[i], samples[i][1]);
+    for (size_t i = COUNT - RATE / 2; i < COUNT; i++)
+        CU_ASSERT_EQUAL(whole[i], samples[i][0]);
+    mixer_init(&mixer, &format);
+    for (size_t at = 0, piece = 1; at < COUNT; at += piece, piece = piece * 7 % 1009) {
+        if (piece > COUNT - at)
+            piece = COUNT - at;
+        mixer_mix(&mixer, samples[at], piece, pieces + at);
+    }
+    CU_ASSERT_EQUAL(memcmp(whole, pieces, sizeof(whole)), 0);
+
+    /* A channel that is silent, or noise of its own, cancels nothing. */
+    for (size_t i = 0; i < COUNT; i++)
+        samples[i][1] = i % 2 ? 0 : (float)((i * 2654435761u >> 9) % 1000) / 500 - 1;
+    mixer_init(&mixer, &format);
+    mixer_mix(&mixer, samples, COUNT, whole);
+    CU_ASSERT_EQUAL(mixer.alone, 0);
+}
+
 static void test_floats_are_tamed(void)
 {
     const float samples[] = {NAN, INFINITY, -INFINITY, 3e38f, -3e38f, -NAN, 2147483648.0f, 1e-40f};
@@ -123,5 +164,6 @@ void add_format_tests(void)
     CU_add_test(suite, "formats out of range", test_formats_out_of_range);
     CU_add_test(suite, "each sample type", test_each_type);
     CU_add_test(suite, "channels are averaged", test_channels_are_averaged);
+    CU_add_test(suite, "channels that cancel", test_channels_that_cancel);
     CU_add_test(suite, "floats are tamed", test_floats_are_tamed);
 }

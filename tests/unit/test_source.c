@@ -729,6 +729,39 @@ static void test_scale_of_floats(void)
     }
 }
 
+/* The tone, `factor` times as loud; with one block of it as it is if `loud`. */
+static void read_quiet(double factor, bool loud)
+{
+    SF_INFO info = {.samplerate = RATE, .channels = 1, .format = SF_FORMAT_WAV | SF_FORMAT_FLOAT};
+    float *samples = malloc(COUNT * sizeof(*samples));
+    for (size_t i = 0; i < COUNT; i++)
+        samples[i] = (float)(tone[i] / 32768.0 * (loud && i >= COUNT - 800 ? 1 : factor));
+    SNDFILE *file = sf_open(path_of("quiet.wav"), SFM_WRITE, &info);
+    CU_ASSERT_EQUAL(sf_writef_float(file, samples, COUNT), COUNT);
+    sf_close(file);
+    read_all(path_of("quiet.wav"), NULL);
+    CU_ASSERT_EQUAL(sound.result, 0);
+    CU_ASSERT_EQUAL(sound.count, COUNT);
+    CU_ASSERT_EQUAL(sound.warnings, 0);
+    free(samples);
+}
+
+/* The tone's root mean square is -15.3 dBFS. */
+static void test_quiet_recordings(void)
+{
+    const double rms = 8000.0 / 32768 * sqrt(0.5);
+    read_quiet(0.01, false); /* quiet, but loud enough */
+    CU_ASSERT(fabs(level() / 0.01 - 1) < 1e-3);
+    read_quiet(0.003, false);
+    CU_ASSERT(fabs(level() * rms / 0.05 - 1) < 0.02);
+    read_quiet(1e-5, false); /* 40 dB at most */
+    CU_ASSERT(fabs(level() / 1e-3 - 1) < 1e-3);
+    read_quiet(0, false);
+    CU_ASSERT_EQUAL(level(), 0);
+    read_quiet(0.002, true); /* somebody is loud in it */
+    CU_ASSERT(fabs((double)sound.samples[1000] / (tone[1000] / 32768.0 * 0.002) - 1) < 1e-3);
+}
+
 static void test_channels_that_cancel(void)
 {
     struct hearken_audio_format format = {RATE, 2, HEARKEN_SAMPLE_S16};
@@ -1068,6 +1101,7 @@ void add_source_tests(void)
     CU_add_test(suite, "FLAC in Ogg", test_flac_in_ogg);
     CU_add_test(suite, "junk in front", test_junk_in_front);
     CU_add_test(suite, "scale of floating point", test_scale_of_floats);
+    CU_add_test(suite, "quiet recordings", test_quiet_recordings);
     CU_add_test(suite, "channels that cancel", test_channels_that_cancel);
     CU_add_test(suite, "every beginning of a file", test_every_beginning);
     CU_add_test(suite, "not audio", test_not_audio);
