@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Fixtures: a folder, and daemons in it, for each test."""
 
+import signal
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -25,7 +26,19 @@ class StartDaemon(Protocol):
     ) -> Daemon: ...
 
 
+def ignore_signals_alone() -> None:
+    """A program inherits what its parent ignores or blocks, and a script's background jobs ignore
+    SIGINT, nohup's SIGHUP: then nothing under test could be ended so. A handler that does nothing
+    is not inherited."""
+    pythons_own = {signal.SIGPIPE, signal.SIGXFSZ}  # subprocess gives them back
+    for number in signal.valid_signals() - pythons_own:
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
+
+
 def pytest_configure(config: pytest.Config) -> None:
+    ignore_signals_alone()
     config.addinivalue_line("markers", "real: recognises real speech with the real model")
     config.addinivalue_line("markers", "live: in real time, of a microphone")
 
