@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 BUILD = REPOSITORY / os.environ.get("HEARKEN_BUILD", "build")
@@ -200,6 +201,21 @@ def run(
     )
     complain_of_sanitizers((result.stderr or b"").decode(errors="replace"))
     return result
+
+
+def as_ordinary_user(folder: Path) -> dict[str, Any]:
+    """Options of run() for who may not read and write everything. Where that is another user than
+    ours, `folder` is opened to it and gets programs of its own: it may have no way to the
+    checkout."""
+    if os.geteuid() != 0:
+        return {}
+    folder.chmod(0o755)
+    own = folder / "programs"
+    (own / "bin").mkdir(parents=True)
+    shutil.copy(HEARKEN, own / "bin")
+    shutil.copytree(BUILD / "lib", own / "lib", symlinks=True)
+    nobody = {"user": 65534, "group": 65534, "extra_groups": []}
+    return nobody | {"program": own / "bin" / HEARKEN.name, "cwd": folder}
 
 
 def succeed(*arguments: str | Path, folder: Path, **options) -> str:

@@ -26,6 +26,7 @@ from programs import (
     REAL_MODEL,
     Daemon,
     alone,
+    as_ordinary_user,
     environment,
     run,
     unguarded_options,
@@ -213,12 +214,11 @@ def test_no_permission(folder: Path) -> None:
     shutil.copy(SHORT, folder / "a.flac")
     (folder / "locked").mkdir(mode=0o555)
     (folder / "locked.png").touch(mode=0o444)
-    options: dict[str, object] = {}
-    if os.geteuid() == 0:  # root may write anywhere: be nobody
-        folder.chmod(0o755)
-        options = {"user": 65534, "group": 65534, "extra_groups": []}
+    shutil.copy(RECURRENT, folder / "model.gguf")
+    options = as_ordinary_user(folder)
+    command = ("transcribe", "--local", "--model", folder / "model.gguf", *unguarded_options())
     for file in (folder / "locked" / "a.png", folder / "locked.png"):
-        result = run(*LOCAL, "--attention", file, folder / "a.flac", folder=folder, **options)
+        result = run(*command, "--attention", file, folder / "a.flac", folder=folder, **options)
         assert result.returncode == 1 and result.stdout == b""
         assert result.stderr.decode() == f"hearken: {file}: Permission denied\n"
 

@@ -38,9 +38,15 @@ def test_words_are_right(real: Daemon) -> None:
     assert errors(LONG, transcribed(real.socket, pcm(LONG))) <= 2
 
 
+@pytest.mark.parametrize("width", [1, 2])
+@pytest.mark.parametrize("rate", [8000, 11025, 16000, 22050, 44100, 48000, 96000])
+def test_rates(start_daemon: StartDaemon, rate: int, width: int) -> None:
+    daemon = start_daemon(REAL_MODEL)
+    assert errors(SHORT, transcribed(daemon.socket, pcm(SHORT, rate, width))) <= 2
+
+
 @pytest.mark.parametrize(
-    ("rate", "width", "channels"),
-    [(8000, 2, 1), (16000, 1, 1), (22050, 3, 1), (44100, 2, 2), (48000, 4, 2)],
+    ("rate", "width", "channels"), [(22050, 3, 1), (44100, 2, 2), (48000, 4, 2)]
 )
 def test_forms_of_sound(start_daemon: StartDaemon, rate: int, width: int, channels: int) -> None:
     daemon = start_daemon(REAL_MODEL)
