@@ -13,7 +13,7 @@ import pytest
 import soundfile
 from conftest import StartDaemon
 from programs import RANDOM_MODELS, REAL_MODEL, REPOSITORY, Daemon, alone, run
-from sounds import LONG, SHORT, pcm, samples, silence, transcripts, write_wav
+from sounds import LONG, SHORT, pcm, samples, silence, transcripts
 from talking import EXTENDED, answer, of_type, text_of, transcribed
 
 sys.path.insert(0, str(REPOSITORY / "tests" / "bench"))
