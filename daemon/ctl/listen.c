@@ -215,8 +215,7 @@ static int run_listen(const struct command *command, int argc, char **argv)
     if (address_check(&listen.address, &error) < 0)
         return usage_error(command, "%s", error.message);
     struct session session = {.listen = &listen};
-    int code = stream_arguments_read(&listen.stream, command, &session.settings);
-    session.settings.model = listen.local ? NULL : listen.stream.model;
+    int code = stream_arguments_read(&listen.stream, command, listen.local, &session.settings);
     if (code == EXIT_GOOD)
         code = open_and_run(&session);
     stream_settings_finish(&session.settings);

@@ -72,14 +72,18 @@ static int run_version(const struct command *command, int argc, char **argv)
 
 static int unknown_command(const char *name)
 {
-    fprintf(stderr, "hearken: no command %s (see hearken help)\n", name);
+    char line[512];
+    snprintf(line, sizeof(line), "no command %.400s (see hearken help)", name);
+    message_error(NULL, line);
     return EXIT_USAGE;
 }
 
 /* Only where the daemon is may be said first. */
 static int expected_command(const char *option)
 {
-    fprintf(stderr, "hearken: expected a command, got %s (see hearken help)\n", option);
+    char line[512];
+    snprintf(line, sizeof(line), "expected a command, got %.400s (see hearken help)", option);
+    message_error(NULL, line);
     return EXIT_USAGE;
 }
 

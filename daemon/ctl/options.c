@@ -8,14 +8,20 @@
 #include <string.h>
 #include <strings.h>
 
+#include "message.h"
+
+#define MESSAGE_BYTES 4096 /* a longer one is cut */
+
 int usage_error(const struct command *command, const char *format, ...)
 {
     va_list arguments;
+    char message[MESSAGE_BYTES];
     va_start(arguments, format);
-    fprintf(stderr, "hearken %s: ", command->name);
-    vfprintf(stderr, format, arguments);
+    vsnprintf(message, sizeof(message), format, arguments);
     va_end(arguments);
-    fprintf(stderr, " (see hearken help %s)\n", command->name);
+    message_clean(message);
+    fprintf(stderr, "hearken %s: %s (see hearken help %s)\n", command->name, message,
+            command->name);
     return EXIT_USAGE;
 }
 

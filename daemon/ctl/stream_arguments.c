@@ -6,7 +6,7 @@
 #include "commands.h"
 
 int stream_arguments_read(const struct stream_arguments *arguments, const struct command *command,
-                          struct stream_settings *settings)
+                          bool local, struct stream_settings *settings)
 {
     struct hearken_error error;
     char beam[32]; /* a number: the settings do not refer to its text */
@@ -30,5 +30,7 @@ int stream_arguments_read(const struct stream_arguments *arguments, const struct
         return usage_error(command, "--prompt: %s", error.message);
     if (arguments->translate && stream_settings_add_text(settings, "task", "translate", &error) < 0)
         return usage_error(command, "--translate: %s", error.message);
+    if (!local && stream_settings_set_model(settings, arguments->model, &error) < 0)
+        return usage_error(command, "--model %s", error.message);
     return EXIT_GOOD;
 }

@@ -17,9 +17,9 @@ struct stream_arguments {
     struct option_list settings, words, word_files;
 };
 
-/* Fills `settings`, to be finished by the caller in any case, but for the model. Returns an exit
- * code, having said on standard error what is wrong. */
+/* Fills `settings`, to be finished by the caller in any case; without the model if that is
+ * opened by this process. Returns an exit code, having said on standard error what is wrong. */
 int stream_arguments_read(const struct stream_arguments *arguments, const struct command *command,
-                          struct stream_settings *settings);
+                          bool local, struct stream_settings *settings);
 
 #endif

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "utf8.h"
+
 enum field_type {
     REAL,   /* float */
     WHOLE,  /* unsigned */
@@ -97,7 +99,7 @@ static bool read_value(const struct field *field, const char *text, double *valu
         return *value > 0 || strcmp(text, "off") == 0;
     }
     if (field->type == STRING)
-        return (double)strlen(text) <= field->maximum;
+        return (double)strlen(text) <= field->maximum && utf8_is_valid(text);
     if (field->type == TASK) {
         *value = strcmp(text, tasks[HEARKEN_TRANSLATE]) == 0;
         return *value > 0 || strcmp(text, tasks[HEARKEN_TRANSCRIBE]) == 0;
@@ -113,8 +115,8 @@ static int refuse(const struct field *field, const char *text, struct hearken_er
     if (field->type == SWITCH)
         snprintf(error->message, sizeof(error->message), "%.100s: expected on or off", text);
     else if (field->type == STRING)
-        snprintf(error->message, sizeof(error->message), "%s: expected at most %g bytes of text",
-                 field->name, field->maximum);
+        snprintf(error->message, sizeof(error->message),
+                 "%s: expected at most %g bytes of UTF-8 text", field->name, field->maximum);
     else if (field->type == TASK)
         snprintf(error->message, sizeof(error->message), "%.100s: expected transcribe or translate",
                  text);
@@ -136,6 +138,15 @@ int stream_settings_add(struct stream_settings *settings, const char *text,
         return refuse(field, text, error);
     bool is_text = field->type == STRING || field->type == TASK;
     set(settings, field->name, value, is_text ? text + length + 1 : NULL);
+    return 0;
+}
+
+int stream_settings_set_model(struct stream_settings *settings, const char *model,
+                              struct hearken_error *error)
+{
+    if (model && !utf8_is_valid(model))
+        return hearken_fail(error, -EINVAL, "%.100s: expected UTF-8 text", model);
+    settings->model = model;
     return 0;
 }
 

@@ -36,6 +36,10 @@ int stream_settings_add(struct stream_settings *settings, const char *text,
 int stream_settings_add_text(struct stream_settings *settings, const char *name, const char *value,
                              struct hearken_error *error);
 
+/* The daemon's model, by name; NULL: its default. It is not copied. -EINVAL: not UTF-8. */
+int stream_settings_set_model(struct stream_settings *settings, const char *model,
+                              struct hearken_error *error);
+
 /* Adds words between commas, or a file of a word a line, to those of the list. Errors: -EINVAL,
  * -ENOMEM or the system's for the file, in words. */
 int stream_settings_add_words(struct stream_settings *settings, const char *words,

@@ -215,8 +215,8 @@ static int run_transcribe(const struct command *command, int argc, char **argv)
         .attention = transcribe.attention,
         .quiet = transcribe.quiet,
     };
-    int code = stream_arguments_read(&transcribe.stream, command, &batch.settings);
-    batch.settings.model = transcribe.local ? NULL : transcribe.stream.model;
+    int code =
+        stream_arguments_read(&transcribe.stream, command, transcribe.local, &batch.settings);
     if (code == EXIT_GOOD && batch_check(&batch, &error) < 0) {
         message_error(NULL, error.message);
         code = EXIT_FAILED;

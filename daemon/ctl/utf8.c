@@ -42,6 +42,13 @@ size_t utf8_count(const char *text, size_t bytes)
     return count;
 }
 
+bool utf8_is_valid(const char *text)
+{
+    for (size_t length = utf8_length(text); length > 0; length = utf8_length(text))
+        text += length;
+    return !*text;
+}
+
 char *utf8_repair(const char *bytes)
 {
     static const char replacement[] = "\xef\xbf\xbd";

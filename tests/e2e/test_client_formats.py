@@ -2,9 +2,12 @@
 """What `hearken transcribe` writes: text, words, JSON, SubRip and WebVTT."""
 
 import json
+import os
 import re
+import shutil
 from itertools import pairwise
 from pathlib import Path
+from urllib.parse import unquote_to_bytes
 
 import pytest
 from programs import RANDOM_MODELS, Daemon, alone, run
@@ -73,6 +76,36 @@ def test_json_has_an_object_for_each_file(daemon: Daemon, folder: Path) -> None:
     assert [found["file"] for found in objects] == [str(SHORT), str(absent), str(LONG)]
     assert [set(found) >= {"text"} for found in objects] == [True, False, True]
     assert objects[1]["error"] in result.stderr.decode()
+
+
+@pytest.mark.parametrize("made", [True, False], ids=["done", "failed"])
+def test_json_gives_back_a_name_that_is_not_utf8(daemon: Daemon, folder: Path, made: bool) -> None:
+    name = b"100% caf\xe9\xc3\xa4 \x9b1m\xc2\x9b.flac"
+    file = folder / os.fsdecode(name)
+    if made:
+        shutil.copy(SHORT, file)
+    result = run(*through(daemon, "json"), file, SHORT, folder=folder)
+    odd, plain = map(json.loads, result.stdout.splitlines())
+    assert unquote_to_bytes(odd["file_bytes"]) == os.fsencode(file)
+    assert odd["file"] == os.fsencode(file).decode(errors="replace")
+    assert ("text" in odd) == made
+    assert plain["file"] == str(SHORT) and "file_bytes" not in plain
+    told = result.stderr.decode()  # all of it UTF-8
+    assert made == (told == "")
+    assert made or "100% caf?ä ?1m?.flac" in told
+
+
+@pytest.mark.parametrize("option", ["--prompt", "--model", "--language", "--set", "--socket"])
+def test_arguments_that_are_not_utf8(daemon: Daemon, folder: Path, option: str) -> None:
+    """What the daemon would have to be told is refused, in words that a terminal can show."""
+    value = os.fsdecode(b"prompt=\xe9\x9b" if option == "--set" else b"\xe9\x9b")
+    result = run(*through(daemon, "json"), option, value, SHORT, folder=folder)
+    told = result.stderr.decode()
+    if option == "--socket":  # a path may be any bytes
+        assert result.returncode == 3 and "??" in told
+        return
+    assert result.returncode == 2
+    assert "UTF-8 text" in told
 
 
 def test_words(daemon: Daemon, hearken, document: dict) -> None:
