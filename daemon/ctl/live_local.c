@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "live_wait.h"
+#include "signals.h"
 
 #define BLOCK_SAMPLES     1600u /* a tenth of a second at most */
 #define WAIT_MILLISECONDS 100
@@ -159,7 +160,11 @@ static int open_model(struct listening *listening, struct hearken_error *error)
     char path[PATH_MAX];
     if (!hearken_find_model(options->model, path, sizeof(path)))
         return hearken_fail(error, -ENAMETOOLONG, "the model's path is too long");
-    return hearken_model_open(path, &options->backend, &listening->model, error);
+    struct signals_default opening;
+    signals_default_begin(&opening);
+    int result = hearken_model_open(path, &options->backend, &listening->model, error);
+    signals_default_end(&opening);
+    return result;
 }
 
 int live_local_listen(const struct live_local *options, struct hearken_error *error)

@@ -9,6 +9,7 @@
 #include "message.h"
 #include "output_name.h"
 #include "picture_file.h"
+#include "signals.h"
 #include "stream_arguments.h"
 
 struct transcribe {
@@ -173,8 +174,13 @@ static int run_local(struct transcribe *transcribe, struct batch_options *batch,
                      size_t count)
 {
     struct hearken_error error;
+    struct signals_default opening;
     transcribe->backend.log = print_warning;
-    if (local_create(transcribe->stream.model, &transcribe->backend, &batch->local, &error) < 0) {
+    signals_default_begin(&opening);
+    int result =
+        local_create(transcribe->stream.model, &transcribe->backend, &batch->local, &error);
+    signals_default_end(&opening);
+    if (result < 0) {
         message_error(NULL, error.message);
         return EXIT_FAILED;
     }

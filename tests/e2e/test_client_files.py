@@ -302,3 +302,37 @@ def test_the_rest_of_a_lost_connection(folder: Path) -> None:
             connection.close()
     found = json.loads(out.read_text())
     assert found["text"] == "one two." and "closed the connection" in found["error"]
+
+
+def open_when_read(pipe: Path) -> int:
+    """A descriptor to write to the pipe, as soon as somebody has opened it to read."""
+    found: list[int] = []
+
+    def opened() -> bool:
+        with contextlib.suppress(OSError):
+            found.append(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK))
+        return bool(found)
+
+    programs.wait_until(opened, f"{pipe} to be read")
+    return found[0]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("command", ["transcribe", "listen"])
+def test_interrupted_while_the_model_opens(
+    folder: Path, command: str, number: signal.Signals
+) -> None:
+    """It opens when the plugins have been asked, and one of them is a pipe that gives nothing."""
+    plugins = folder / "plugins"
+    plugins.mkdir()
+    os.mkfifo(plugins / "slow.so")
+    files = [str(SHORT)] if command == "transcribe" else []
+    options = ("--local", "--plugin-dir", plugins, "--model", RECURRENT)
+    with running(command, *options, *files, folder=folder) as process:
+        pipe = open_when_read(plugins / "slow.so")
+        try:
+            process.send_signal(number)
+            assert process.wait(programs.PATIENCE) == -number
+            assert process.stdout and process.stdout.read() == b""
+        finally:
+            os.close(pipe)
