@@ -10,6 +10,7 @@
 #include "commands.h"
 #include "message.h"
 #include "meter.h"
+#include "output.h"
 #include "signals.h"
 
 #define CHUNK_SAMPLES     1600u /* a tenth of a second */
@@ -49,8 +50,9 @@ static const struct option record_options[] = {
 struct recording {
     const struct record *record;
     struct hearken_capture *capture;
-    SNDFILE *file;
-    const char *name;
+    struct output output;
+    SNDFILE *file; /* what is written to it */
+    bool worth;    /* it has a sample */
     struct meter meter;
     sf_count_t length; /* samples so far */
     int signals;
@@ -80,15 +82,44 @@ static int open_output(struct recording *recording)
     int container = path ? SF_FORMAT_WAV : SF_FORMAT_RAW | SF_ENDIAN_LITTLE;
     SF_INFO info = {
         .samplerate = HEARKEN_RATE, .channels = 1, .format = container | SF_FORMAT_PCM_16};
-    recording->name = path ? path : "standard output";
-    recording->file = path ? sf_open(path, SFM_WRITE, &info)
-                           : sf_open_fd(STDOUT_FILENO, SFM_WRITE, &info, SF_FALSE);
+    struct hearken_error error;
+    int result = output_open(&recording->output, path, &error);
+    if (result < 0) {
+        message_error(NULL, error.message);
+        return result;
+    }
+    errno = 0;
+    recording->file = sf_open_fd(recording->output.file.descriptor, SFM_WRITE, &info, SF_FALSE);
     if (!recording->file) {
-        message_error(recording->name, errno ? strerror(errno) : sf_strerror(NULL));
+        message_error(recording->output.name, errno ? strerror(errno) : sf_strerror(NULL));
+        output_drop(&recording->output);
         return -EIO;
     }
     sf_command(recording->file, SFC_SET_CLIPPING, NULL, SF_TRUE);
     return 0;
+}
+
+/* What was recorded is kept, whatever happened then. */
+static int close_output(struct recording *recording, int result)
+{
+    struct hearken_error error;
+    errno = 0;
+    if (sf_close(recording->file) != 0 && result == 0) {
+        message_error(recording->output.name, errno ? strerror(errno) : "could not be finished");
+        result = -EIO;
+    }
+    if (recording->worth) {
+        int kept = output_keep(&recording->output, &error);
+        if (kept < 0)
+            message_error(NULL, error.message);
+        return result < 0 ? result : kept;
+    }
+    output_drop(&recording->output);
+    if (result == 0 && recording->record->output) {
+        message_error(recording->output.name, "no sound came, so that it is not written");
+        result = -ENODATA;
+    }
+    return result;
 }
 
 static bool is_interrupted(const struct recording *recording)
@@ -107,10 +138,12 @@ static size_t wanted_samples(const struct recording *recording)
 static int write_samples(struct recording *recording, const float *samples, long count)
 {
     errno = 0;
-    if (sf_write_float(recording->file, samples, count) == count)
+    sf_count_t written = sf_write_float(recording->file, samples, count);
+    recording->worth |= written > 0;
+    if (written == count)
         return 0;
     meter_clear(&recording->meter);
-    message_error(recording->name, errno ? strerror(errno) : sf_strerror(recording->file));
+    message_error(recording->output.name, errno ? strerror(errno) : sf_strerror(recording->file));
     return -EIO;
 }
 
@@ -160,14 +193,8 @@ static int make_recording(struct recording *recording)
         return result;
     }
     result = open_output(recording);
-    if (result == 0) {
-        result = record_samples(recording);
-        errno = 0;
-        if (sf_close(recording->file) != 0 && result == 0) {
-            message_error(recording->name, errno ? strerror(errno) : "could not be finished");
-            result = -EIO;
-        }
-    }
+    if (result == 0)
+        result = close_output(recording, record_samples(recording));
     hearken_capture_destroy(recording->capture);
     return result;
 }

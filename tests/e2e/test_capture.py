@@ -5,10 +5,11 @@ import json
 import os
 import pty
 import re
+import resource
 import select
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -183,6 +184,58 @@ def test_signals_end_a_recording_well(
         time.sleep(1)
         hears.stop(number)
     assert len(recorded(output)) > 8000
+
+
+def test_a_recording_replaces_a_file_at_its_end(server: SoundServer, folder: Path) -> None:
+    output, link = folder / "out.wav", folder / "link.wav"
+    output.write_bytes(b"mine")
+    output.chmod(0o604)
+    link.symlink_to(output)
+    with listening(server, "record", "-o", link, folder=folder) as hears:
+        wait_until(
+            lambda: any(made.stat().st_size > 8000 for made in folder.glob(".hearken-*")),
+            "sound to be written",
+        )
+        assert output.read_bytes() == b"mine"
+        hears.stop()
+    assert len(recorded(output)) > 3000
+    assert link.is_symlink() and output.stat().st_mode & 0o777 == 0o604
+    assert not list(folder.glob(".hearken-*"))
+
+
+def limited_to(size: int) -> Callable[[], None]:
+    """Files of a child to so many bytes: more of one cannot be written, as on a full disk."""
+
+    def limit() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+    return limit
+
+
+@pytest.mark.parametrize("size", [44, 20000])
+def test_disk_that_becomes_full(server: SoundServer, folder: Path, size: int) -> None:
+    """What was recorded until then is kept; if nothing was, what was there before."""
+    output = folder / "out.wav"
+    output.write_bytes(b"mine")
+    options = {"extra_environment": server.environment, "preexec_fn": limited_to(size)}
+    result = run("record", "-s", "2", "-o", output, folder=folder, **options)
+    assert result.returncode == 1 and "File too large" in result.stderr.decode()
+    if size == 44:  # a header
+        assert output.read_bytes() == b"mine"
+    else:
+        assert len(recorded(output)) == (size - 44) // 2
+    assert not list(folder.glob(".hearken-*"))
+
+
+def test_no_such_microphone(server: SoundServer, folder: Path) -> None:
+    output = folder / "out.wav"
+    output.write_bytes(b"mine")
+    command = ("record", "-d", "absent", "-o", output)
+    result = run(*command, folder=folder, extra_environment=server.environment)
+    assert result.returncode == 1 and "absent" in result.stderr.decode()
+    assert output.read_bytes() == b"mine"
+    assert not list(folder.glob(".hearken-*"))
 
 
 def test_full_disk(server: SoundServer, folder: Path) -> None:
