@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -34,7 +35,10 @@ struct tensor {
 
 struct gguf_writer {
     struct complaint *complaint;
-    char *path, *temporary;
+    const char *name; /* for messages */
+    char *path;       /* what is replaced at the end; NULL: a file in memory */
+    char *temporary;  /* the name beside it */
+    bool has_name;    /* the file has it */
     FILE *file;
     struct bytes keys, infos;
     struct tensor *tensors;
@@ -209,7 +213,7 @@ void gguf_add_tensor(struct gguf_writer *writer, const char *name, enum gguf_ten
 static void write_bytes(struct gguf_writer *w, const void *data, size_t size)
 {
     if (w->result == 0 && size > 0 && fwrite(data, 1, size, w->file) != size)
-        w->result = complain_of_file(w->complaint, errno ? -errno : -EIO, w->temporary);
+        w->result = complain_of_file(w->complaint, errno ? -errno : -EIO, w->name);
 }
 
 static void write_padding(struct gguf_writer *w, uint64_t length)
@@ -235,7 +239,7 @@ void gguf_leave_values(struct gguf_writer *writer)
     struct gguf_writer *w = writer;
     off_t head = w->result == 0 && fflush(w->file) == 0 ? ftello(w->file) : -1;
     if (w->result == 0 && (head < 0 || ftruncate(fileno(w->file), head + (off_t)w->offset) < 0))
-        w->result = complain_of_file(w->complaint, -errno, w->temporary);
+        w->result = complain_of_file(w->complaint, -errno, w->name);
     w->current = w->tensor_count;
 }
 
@@ -283,8 +287,7 @@ static const struct tensor *next_tensor(struct gguf_writer *w, size_t count)
         return NULL;
     if (w->current < w->tensor_count && count <= w->tensors[w->current].count - w->written)
         return &w->tensors[w->current];
-    w->result =
-        complain(w->complaint, -EINVAL, "%s: more values than its tensors hold", w->temporary);
+    w->result = complain(w->complaint, -EINVAL, "%s: more values than its tensors hold", w->name);
     return NULL;
 }
 
@@ -324,21 +327,80 @@ void gguf_write_tensor(struct gguf_writer *writer, const struct gguf_tensor *ten
     writer->current++;
 }
 
-static int open_temporary(struct gguf_writer *w)
+/* Gives the file to the owner of the one that it replaces, and what mode it has then: a group that
+ * it cannot be given to gets no right that not everybody has. */
+static mode_t keep_owner(int file, const struct stat *old)
 {
-    int file = mkstemp(w->temporary);
-    if (file < 0)
-        return complain_of_file(w->complaint, -errno, w->path);
-    /* mkstemp makes it private; a model is as readable as any other file. */
+    struct stat made;
+    mode_t mode = old->st_mode & 0777;
+    if (fchown(file, old->st_uid, old->st_gid) < 0 && fchown(file, (uid_t)-1, old->st_gid) < 0 &&
+        (fstat(file, &made) < 0 || made.st_gid != old->st_gid))
+        mode = (mode & ~(mode_t)070) | (mode & 07) << 3;
+    return mode;
+}
+
+/* A new file is as readable as any other. */
+static mode_t usual_mode(void)
+{
     mode_t mask = umask(0);
     umask(mask);
-    w->file = fchmod(file, 0666 & ~mask) == 0 ? fdopen(file, "wb") : NULL;
+    return 0666 & ~mask;
+}
+
+/* A file in the folder of the path: without a name, so that nothing is left of it if the process
+ * is killed, or with one where the file system has no such files. */
+static int open_beside(struct gguf_writer *w)
+{
+    const char *slash = strrchr(w->path, '/');
+    char *folder = slash ? strndup(w->path, (size_t)(slash - w->path) + 1) : strdup(".");
+    int file = -1;
+    if (folder && access("/proc/self/fd", X_OK) == 0)
+        file = open(folder, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+    free(folder);
+    if (file >= 0)
+        return file;
+    file = open(w->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    w->has_name = file >= 0;
+    return file;
+}
+
+/* `old`: what is replaced, or NULL. */
+static int open_temporary(struct gguf_writer *w, const struct stat *old)
+{
+    int file = open_beside(w);
+    if (file < 0)
+        return complain_of_file(w->complaint, -errno, w->name);
+    mode_t mode = old ? keep_owner(file, old) : usual_mode();
+    w->file = fchmod(file, mode) == 0 ? fdopen(file, "wb") : NULL;
     if (w->file)
         return 0;
-    int result = complain_of_file(w->complaint, -errno, w->temporary);
+    int result = complain_of_file(w->complaint, -errno, w->name);
     close(file);
-    unlink(w->temporary);
+    if (w->has_name)
+        unlink(w->temporary);
     return result;
+}
+
+/* Where a link leads is replaced, not the link. */
+static int open_file(struct gguf_writer *w, const char *path)
+{
+    struct stat old;
+    uint64_t number;
+    bool there = stat(path, &old) == 0;
+    if (there && !S_ISREG(old.st_mode))
+        return complain(w->complaint, -EINVAL, "%s: expected a regular file or none", path);
+    if (!there && lstat(path, &old) == 0)
+        return complain_of_file(w->complaint, -ENOENT, path);
+    w->path = there ? realpath(path, NULL) : strdup(path);
+    if (!w->path)
+        return complain_of_file(w->complaint, -errno, path);
+    if (getrandom(&number, sizeof(number), 0) != sizeof(number))
+        return complain_of_file(w->complaint, -EIO, path);
+    if (asprintf(&w->temporary, "%s.%016" PRIx64, w->path, number) < 0) {
+        w->temporary = NULL; /* asprintf leaves anything there */
+        return complain_of_memory(w->complaint);
+    }
+    return open_temporary(w, there ? &old : NULL);
 }
 
 static int open_memory(struct gguf_writer *w)
@@ -347,7 +409,7 @@ static int open_memory(struct gguf_writer *w)
     w->file = file < 0 ? NULL : fdopen(file, "wb");
     if (w->file)
         return 0;
-    int result = complain_of_file(w->complaint, -errno, w->temporary);
+    int result = complain_of_file(w->complaint, -errno, w->name);
     if (file >= 0)
         close(file);
     return result;
@@ -355,24 +417,16 @@ static int open_memory(struct gguf_writer *w)
 
 int gguf_writer_create(const char *path, struct gguf_writer **writer, struct complaint *complaint)
 {
-    int result = -ENOMEM;
     struct gguf_writer *made = calloc(1, sizeof(*made));
     if (!made)
         return complain_of_memory(complaint);
     made->complaint = complaint;
-    made->path = path ? strdup(path) : NULL;
-    if ((path && !made->path) ||
-        asprintf(&made->temporary, "%s%s", path ? path : "memory", path ? ".XXXXXX" : "") < 0) {
-        made->temporary = NULL; /* asprintf leaves anything there */
-        complain_of_memory(complaint);
-        goto failed;
-    }
-    if ((result = path ? open_temporary(made) : open_memory(made)) < 0)
-        goto failed;
-    *writer = made;
-    return 0;
-failed:
-    gguf_writer_destroy(made);
+    made->name = path ? path : "memory";
+    int result = path ? open_file(made, path) : open_memory(made);
+    if (result < 0)
+        gguf_writer_destroy(made);
+    else
+        *writer = made;
     return result;
 }
 
@@ -382,7 +436,7 @@ void gguf_writer_destroy(struct gguf_writer *writer)
         return;
     if (writer->file) {
         fclose(writer->file);
-        if (writer->path)
+        if (writer->has_name)
             unlink(writer->temporary);
     }
     for (size_t i = 0; i < writer->tensor_count; i++)
@@ -395,6 +449,17 @@ void gguf_writer_destroy(struct gguf_writer *writer)
     free(writer);
 }
 
+/* Errors: -1, with errno. */
+static int replace(struct gguf_writer *w)
+{
+    char descriptor[64];
+    snprintf(descriptor, sizeof(descriptor), "/proc/self/fd/%d", fileno(w->file));
+    if (!w->has_name && linkat(AT_FDCWD, descriptor, AT_FDCWD, w->temporary, AT_SYMLINK_FOLLOW) < 0)
+        return -1;
+    w->has_name = true;
+    return rename(w->temporary, w->path);
+}
+
 int gguf_writer_finish(struct gguf_writer *writer)
 {
     if (writer->result == 0 && writer->current != writer->tensor_count)
@@ -402,11 +467,11 @@ int gguf_writer_finish(struct gguf_writer *writer)
                                   writer->tensors[writer->current].name);
     if (writer->result == 0 &&
         (fflush(writer->file) != 0 || (writer->path && fsync(fileno(writer->file)) != 0)))
-        writer->result = complain_of_file(writer->complaint, -errno, writer->temporary);
+        writer->result = complain_of_file(writer->complaint, -errno, writer->name);
     if (writer->result < 0 || !writer->path)
         return writer->result;
-    if (rename(writer->temporary, writer->path) < 0)
-        return writer->result = complain_of_file(writer->complaint, -errno, writer->path);
+    if (replace(writer) < 0)
+        return writer->result = complain_of_file(writer->complaint, -errno, writer->name);
     fclose(writer->file);
     writer->file = NULL;
     return 0;
@@ -415,5 +480,5 @@ int gguf_writer_finish(struct gguf_writer *writer)
 int gguf_writer_take(struct gguf_writer *writer)
 {
     int file = fcntl(fileno(writer->file), F_DUPFD_CLOEXEC, 3);
-    return file < 0 ? complain_of_file(writer->complaint, -errno, writer->temporary) : file;
+    return file < 0 ? complain_of_file(writer->complaint, -errno, writer->name) : file;
 }

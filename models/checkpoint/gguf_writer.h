@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
  * Writes a GGUF v3 file (https://github.com/ggml-org/ggml/blob/master/docs/gguf.md): metadata,
- * then tensors, then their values in the same order. The file is made under a temporary name
- * beside its own and takes that name when it is whole. The first failure sticks: only
- * gguf_writer_finish needs to be asked. One thread at a time.
+ * then tensors, then their values in the same order. The file is made beside the one that it
+ * replaces, where the file system can without a name, and takes that one's name when it is whole,
+ * its mode and, where the system allows it, its owner; a symbolic link is followed. The first
+ * failure sticks: only gguf_writer_finish needs to be asked. One thread at a time.
  */
 #ifndef HEARKEN_CHECKPOINT_GGUF_WRITER_H
 #define HEARKEN_CHECKPOINT_GGUF_WRITER_H
@@ -16,8 +17,8 @@
 
 struct gguf_writer;
 
-/* Without a path, a file in memory. `complaint` outlives the writer. Errors: the system's, -ENOMEM.
- */
+/* Without a path, a file in memory. `path` and `complaint` outlive the writer. Errors: the
+ * system's; -EINVAL for what is there and no regular file; -ENOMEM. */
 int gguf_writer_create(const char *path, struct gguf_writer **writer, struct complaint *complaint);
 
 /* Removes the temporary file if there is one. NULL is accepted. */
