@@ -212,69 +212,6 @@ def test_vocabulary_of_a_pt_file(small: Network, folder: Path) -> None:
     assert (folder / "beside.gguf").read_bytes() == (folder / "named.gguf").read_bytes()
 
 
-# ---- The file that is written ----
-
-
-@pytest.mark.parametrize("mode", [0o604, 0o660])
-def test_a_file_is_replaced_where_it_is(small: Network, folder: Path, mode: int) -> None:
-    """It keeps its mode; a link to it, also one to a link, goes on leading there."""
-    checkpoint = write_ggml(small, folder)
-    (folder / "models").mkdir()
-    out, first, second = folder / "models" / "out.gguf", folder / "first", folder / "second"
-    first.symlink_to("models/out.gguf")
-    second.symlink_to("first")
-    out.write_bytes(b"mine")
-    out.chmod(mode)
-    convert(checkpoint, second)
-    assert first.is_symlink() and second.is_symlink()
-    assert stat.S_IMODE(out.stat().st_mode) == mode
-    assert [file.name for file in out.parent.iterdir()] == ["out.gguf"]
-    convert(checkpoint, folder / "new.gguf")
-    assert out.read_bytes() == (folder / "new.gguf").read_bytes()
-
-
-def test_mode_of_a_new_file(small: Network, folder: Path) -> None:
-    checkpoint, out = write_ggml(small, folder), folder / "out.gguf"
-    arguments = ("--voice", "none", "-o", out, checkpoint)
-    result = run(*arguments, folder=folder, program=CONVERT, umask=0o027)
-    assert result.returncode == 0, result.stderr.decode()
-    assert stat.S_IMODE(out.stat().st_mode) == 0o640
-
-
-@pytest.mark.parametrize("out", ["pipe", "folder", "dangling"])
-def test_only_files_are_replaced(small: Network, folder: Path, out: str) -> None:
-    checkpoint = write_ggml(small, folder)
-    os.mkfifo(folder / "pipe")
-    (folder / "folder").mkdir()
-    (folder / "dangling").symlink_to("nothing")
-    before = sorted(os.listdir(folder))
-    result = run("-o", folder / out, checkpoint, folder=folder, program=CONVERT)
-    assert result.returncode == 1 and f"{folder / out}: " in result.stderr.decode()
-    assert sorted(os.listdir(folder)) == before
-    assert stat.S_ISFIFO((folder / "pipe").lstat().st_mode)
-    assert (folder / "dangling").is_symlink()
-
-
-@pytest.mark.parametrize("killed", [True, False])
-def test_ended_while_it_writes(small: Network, folder: Path, killed: bool) -> None:
-    """By the signal, or the error, that comes when a file becomes too large: nothing is left."""
-    checkpoint, out = write_ggml(small, folder), folder / "out.gguf"
-    out.write_bytes(b"mine")
-    before = sorted(os.listdir(folder))
-
-    def limit() -> None:
-        signal.signal(signal.SIGXFSZ, signal.SIG_DFL if killed else signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        resource.setrlimit(resource.RLIMIT_FSIZE, (10000, 10000))
-
-    arguments = ("--voice", "none", "-o", out, checkpoint)
-    result = run(*arguments, folder=folder, program=CONVERT, preexec_fn=limit)
-    assert result.returncode == (-signal.SIGXFSZ if killed else 1)
-    assert killed or f"{out}: File too large" in result.stderr.decode()
-    assert out.read_bytes() == b"mine"
-    assert sorted(os.listdir(folder)) == before
-
-
 def test_old_quantization(small: Network, folder: Path) -> None:
     said = refuse(write_ggml(small, folder, "q4_0", quantization=1))
     assert "quantized in version 1, expected 2" in said
@@ -364,3 +301,66 @@ def test_not_a_checkpoint(folder: Path) -> None:
     assert "not a checkpoint" in refuse(path)
     path.write_bytes(b"GGUF" + bytes(40))
     assert "a GGUF file" in refuse(path)
+
+
+# ---- The file that is written ----
+
+
+@pytest.mark.parametrize("mode", [0o604, 0o660])
+def test_a_file_is_replaced_where_it_is(small: Network, folder: Path, mode: int) -> None:
+    """It keeps its mode; a link to it, also one to a link, goes on leading there."""
+    checkpoint = write_ggml(small, folder)
+    (folder / "models").mkdir()
+    out, first, second = folder / "models" / "out.gguf", folder / "first", folder / "second"
+    first.symlink_to("models/out.gguf")
+    second.symlink_to("first")
+    out.write_bytes(b"mine")
+    out.chmod(mode)
+    convert(checkpoint, second)
+    assert first.is_symlink() and second.is_symlink()
+    assert stat.S_IMODE(out.stat().st_mode) == mode
+    assert [file.name for file in out.parent.iterdir()] == ["out.gguf"]
+    convert(checkpoint, folder / "new.gguf")
+    assert out.read_bytes() == (folder / "new.gguf").read_bytes()
+
+
+def test_mode_of_a_new_file(small: Network, folder: Path) -> None:
+    checkpoint, out = write_ggml(small, folder), folder / "out.gguf"
+    arguments = ("--voice", "none", "-o", out, checkpoint)
+    result = run(*arguments, folder=folder, program=CONVERT, umask=0o027)
+    assert result.returncode == 0, result.stderr.decode()
+    assert stat.S_IMODE(out.stat().st_mode) == 0o640
+
+
+@pytest.mark.parametrize("out", ["pipe", "folder", "dangling"])
+def test_only_files_are_replaced(small: Network, folder: Path, out: str) -> None:
+    checkpoint = write_ggml(small, folder)
+    os.mkfifo(folder / "pipe")
+    (folder / "folder").mkdir()
+    (folder / "dangling").symlink_to("nothing")
+    before = sorted(os.listdir(folder))
+    result = run("-o", folder / out, checkpoint, folder=folder, program=CONVERT)
+    assert result.returncode == 1 and f"{folder / out}: " in result.stderr.decode()
+    assert sorted(os.listdir(folder)) == before
+    assert stat.S_ISFIFO((folder / "pipe").lstat().st_mode)
+    assert (folder / "dangling").is_symlink()
+
+
+@pytest.mark.parametrize("killed", [True, False])
+def test_ended_while_it_writes(small: Network, folder: Path, killed: bool) -> None:
+    """By the signal, or the error, that comes when a file becomes too large: nothing is left."""
+    checkpoint, out = write_ggml(small, folder), folder / "out.gguf"
+    out.write_bytes(b"mine")
+    before = sorted(os.listdir(folder))
+
+    def limit() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_DFL if killed else signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (10000, 10000))
+
+    arguments = ("--voice", "none", "-o", out, checkpoint)
+    result = run(*arguments, folder=folder, program=CONVERT, preexec_fn=limit)
+    assert result.returncode == (-signal.SIGXFSZ if killed else 1)
+    assert killed or f"{out}: File too large" in result.stderr.decode()
+    assert out.read_bytes() == b"mine"
+    assert sorted(os.listdir(folder)) == before
