@@ -124,13 +124,21 @@ static int write_own_file(struct job *job, struct hearken_error *error)
     return result;
 }
 
+/* A recording in which nobody speaks has a result, but not one of which sound is missing and in
+ * what is left nobody speaks: no file is replaced for that. */
+static bool is_worth_a_file(const struct job *job)
+{
+    bool complete = job->finished && job->result == 0 && !job->lossy;
+    return complete || job->transcript.segment_count > 0;
+}
+
 /* What was recognised. A file of its own that cannot be written is this recording's failure; the
  * output of all is everybody's. */
 static int write_result(struct job *job, struct hearken_error *error)
 {
     struct batch *batch = job->batch;
     if (batch->options->output_directory)
-        return write_own_file(job, error);
+        return is_worth_a_file(job) ? write_own_file(job, error) : 0;
     progress_clear(&batch->progress);
     int result = 0;
     if (!batch->streaming)
@@ -138,7 +146,7 @@ static int write_result(struct job *job, struct hearken_error *error)
                                    &job->transcript, problem_of(job), error);
     if (result < 0 && result != -ENODATA)
         break_off(batch, error->message);
-    batch->worth |= result == 0;
+    batch->worth |= result == 0 && is_worth_a_file(job);
     return result;
 }
 

@@ -60,6 +60,19 @@ def test_nothing_recognised(daemon: Daemon, folder: Path, form: str, why: str) -
     assert sorted(os.listdir(folder)) == sorted([*before, "old"])
 
 
+@pytest.mark.parametrize("form", FORMS)
+def test_nothing_of_damage_in_a_file_of_its_own(daemon: Daemon, folder: Path, form: str) -> None:
+    """The other recording has its file."""
+    ending = "txt" if form == "text" else form
+    broken, out = broken_flac(folder), folder / "out"
+    out.mkdir()
+    (out / f"broken.{ending}").write_text("mine")
+    result = run(*through(daemon), "-f", form, "-d", out, broken, SHORT, folder=folder)
+    assert result.returncode == 1 and "ends too early" in result.stderr.decode()
+    assert (out / f"broken.{ending}").read_text() == "mine"
+    assert sorted(os.listdir(out)) == sorted([f"broken.{ending}", f"{SHORT.stem}.{ending}"])
+
+
 def test_results_replace_a_file(daemon: Daemon, hearken, folder: Path) -> None:
     """Through a link, with the mode that it had."""
     (folder / "out").mkdir()
