@@ -246,7 +246,8 @@ $(BUILD)/bin/hearken: $(call objects,$(client_sources) $(addprefix daemon/,stand
 	$(call link_program,$(jansson_libs) $(sndfile_libs) $(cairo_libs) -lm)
 
 $(BUILD)/bin/hearken-convert: $(call objects,$(convert_sources) $(checkpoint_sources) \
-                                         models/gguf.c models/file_copy.c models/error.c)
+                                         models/gguf.c models/file_copy.c models/error.c \
+                                         models/utf8.c)
 	$(SAY) LINK $@
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LINK) $(LDFLAGS) -o $@ $^ $(jansson_libs) $(libzip_libs) -lm

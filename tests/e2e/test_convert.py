@@ -324,6 +324,14 @@ def test_a_file_is_replaced_where_it_is(small: Network, folder: Path, mode: int)
     assert out.read_bytes() == (folder / "new.gguf").read_bytes()
 
 
+def test_messages_are_fit_for_a_terminal(folder: Path) -> None:
+    """Whatever a file's name holds."""
+    name = os.fsdecode(b"\xe9\xc3\xa4\x9b\xc2\x9b\x1b\n.bin")
+    result = run("-o", folder / "out.gguf", folder / name, folder=folder, program=CONVERT)
+    assert result.returncode == 1
+    assert f"{folder}/?ä????.bin: No such file" in result.stderr.decode()
+
+
 def test_mode_of_a_new_file(small: Network, folder: Path) -> None:
     checkpoint, out = write_ggml(small, folder), folder / "out.gguf"
     arguments = ("--voice", "none", "-o", out, checkpoint)
