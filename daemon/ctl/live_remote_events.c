@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "live_remote.h"
+#include "message.h"
 #include "peer_json.h"
 #include "wyoming.h"
 
@@ -56,13 +57,10 @@ static int take_segment(struct live_conversation *conversation, const json_t *da
 
 /* ---- The microphone ---- */
 
-/* What would steer a terminal is left out of what is quoted. */
 static void copy_clean(char *to, size_t size, const char *text)
 {
     snprintf(to, size, "%s", text);
-    for (; *to; to++)
-        if ((unsigned char)*to < 0x20 || *to == 0x7f)
-            *to = '?';
+    message_clean(to);
 }
 
 static int take_capture(struct live_conversation *conversation, const json_t *data)
