@@ -47,6 +47,11 @@ extern const struct command model_command;
         .kind = OPTION_UNSIGNED, .letter = letter_, .name = name_, .argument = "N",                \
         .minimum = low, .maximum = high, .offset = field, .help = text                             \
     }
+#define SECONDS(name_, field, text)                                                                \
+    {                                                                                              \
+        .kind = OPTION_SECONDS, .name = name_, .argument = "SECONDS", .offset = field,             \
+        .help = text                                                                               \
+    }
 #define CHOICE(letter_, name_, argument_, words, field, text)                                      \
     {                                                                                              \
         .kind = OPTION_CHOICE, .letter = letter_, .name = name_, .argument = argument_,            \

@@ -13,10 +13,12 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define SYSTEM_SOCKET        "/run/hearken/hearken.sock"
-#define SOCKET_PATH_MAX      (sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1)
-#define TCP_BYTES            300
-#define CONNECT_MILLISECONDS 10000
+#include "patience.h"
+
+#define SYSTEM_SOCKET   "/run/hearken/hearken.sock"
+#define SOCKET_PATH_MAX (sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1)
+#define TCP_BYTES       300
+#define CONNECT_SECONDS 10.0
 
 static int unreachable(const char *where, const char *why, struct hearken_error *error)
 {
@@ -27,7 +29,7 @@ static int unreachable(const char *where, const char *why, struct hearken_error 
 }
 
 /* Waits until `descriptor` is connected: 0 or a negative errno. */
-static int await(int descriptor, int interrupt)
+static int await(int descriptor, int interrupt, struct patience *patience)
 {
     struct pollfd pollers[] = {
         {.fd = descriptor, .events = POLLOUT},
@@ -35,7 +37,7 @@ static int await(int descriptor, int interrupt)
     };
     int ready;
     do
-        ready = poll(pollers, 2, CONNECT_MILLISECONDS);
+        ready = poll(pollers, 2, patience_milliseconds(patience));
     while (ready < 0 && errno == EINTR);
     if (ready < 0)
         return -errno;
@@ -50,7 +52,8 @@ static int await(int descriptor, int interrupt)
 }
 
 /* A connected descriptor or a negative errno. */
-static int connect_to(const struct sockaddr *address, socklen_t length, int interrupt)
+static int connect_to(const struct sockaddr *address, socklen_t length, int interrupt,
+                      struct patience *patience)
 {
     int type = SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK;
     int descriptor = socket(address->sa_family, type, 0);
@@ -58,7 +61,7 @@ static int connect_to(const struct sockaddr *address, socklen_t length, int inte
         return -errno;
     int result = connect(descriptor, address, length) < 0 ? -errno : 0;
     if (result == -EINPROGRESS)
-        result = await(descriptor, interrupt);
+        result = await(descriptor, interrupt, patience);
     if (result < 0) {
         close(descriptor);
         return result;
@@ -69,24 +72,28 @@ static int connect_to(const struct sockaddr *address, socklen_t length, int inte
 /* ---- Unix sockets ---- */
 
 /* A local socket says EAGAIN, and nothing later, while its backlog is full. */
-static int connect_local(const struct sockaddr_un *address, int interrupt)
+static int connect_local(const struct sockaddr_un *address, int interrupt,
+                         struct patience *patience)
 {
-    for (int waited = 0;; waited += 20) {
-        int result = connect_to((const struct sockaddr *)address, sizeof(*address), interrupt);
-        if (result != -EAGAIN || waited >= CONNECT_MILLISECONDS)
+    for (;;) {
+        int result =
+            connect_to((const struct sockaddr *)address, sizeof(*address), interrupt, patience);
+        if (result != -EAGAIN)
             return result;
+        if (patience_milliseconds(patience) == 0)
+            return -ETIMEDOUT;
         struct pollfd poller = {.fd = interrupt, .events = POLLIN};
         if (poll(&poller, 1, 20) > 0)
             return -ECANCELED;
     }
 }
 
-static int open_socket(const char *path, int interrupt, int *descriptor,
+static int open_socket(const char *path, int interrupt, struct patience patience, int *descriptor,
                        struct hearken_error *error)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     memcpy(address.sun_path, path, strlen(path)); /* checked before; ends with a NUL */
-    int result = connect_local(&address, interrupt);
+    int result = connect_local(&address, interrupt, &patience);
     if (result == -ECANCELED)
         return result;
     if (result < 0)
@@ -96,19 +103,20 @@ static int open_socket(const char *path, int interrupt, int *descriptor,
 }
 
 /* The places where hearkend listens unless told otherwise: the user's own comes first. */
-static int open_default(int interrupt, int *descriptor, struct hearken_error *error)
+static int open_default(int interrupt, struct patience patience, int *descriptor,
+                        struct hearken_error *error)
 {
     const char *runtime = secure_getenv("XDG_RUNTIME_DIR");
     char path[SOCKET_PATH_MAX + 1];
     if (!runtime || runtime[0] != '/')
-        return open_socket(SYSTEM_SOCKET, interrupt, descriptor, error);
+        return open_socket(SYSTEM_SOCKET, interrupt, patience, descriptor, error);
     int length = snprintf(path, sizeof(path), "%s/hearken/hearken.sock", runtime);
     if (length < 0 || (size_t)length >= sizeof(path))
-        return open_socket(SYSTEM_SOCKET, interrupt, descriptor, error);
-    int result = open_socket(path, interrupt, descriptor, error);
+        return open_socket(SYSTEM_SOCKET, interrupt, patience, descriptor, error);
+    int result = open_socket(path, interrupt, patience, descriptor, error);
     if (result != -ENOTCONN || access(SYSTEM_SOCKET, F_OK) < 0)
         return result;
-    return open_socket(SYSTEM_SOCKET, interrupt, descriptor, error);
+    return open_socket(SYSTEM_SOCKET, interrupt, patience, descriptor, error);
 }
 
 /* ---- TCP ---- */
@@ -154,7 +162,8 @@ static int parse_tcp(const char *where, char text[TCP_BYTES], char **host, char 
     return -EINVAL;
 }
 
-static int open_tcp(const char *where, int interrupt, int *descriptor, struct hearken_error *error)
+static int open_tcp(const char *where, int interrupt, struct patience patience, int *descriptor,
+                    struct hearken_error *error)
 {
     char text[TCP_BYTES], *host, *port;
     int result = parse_tcp(where, text, &host, &port, error);
@@ -166,8 +175,10 @@ static int open_tcp(const char *where, int interrupt, int *descriptor, struct he
         return unreachable(where, gai_strerror(result), error);
     result = -ENOENT;
     for (struct addrinfo *at = addresses; at && result < 0 && result != -ECANCELED;
-         at = at->ai_next)
-        result = connect_to(at->ai_addr, at->ai_addrlen, interrupt);
+         at = at->ai_next) {
+        patience_rest(&patience); /* to each address its own */
+        result = connect_to(at->ai_addr, at->ai_addrlen, interrupt, &patience);
+    }
     freeaddrinfo(addresses);
     if (result == -ECANCELED)
         return result;
@@ -197,15 +208,28 @@ int address_check(const struct address *address, struct hearken_error *error)
     return address->tcp ? parse_tcp(address->tcp, text, &host, &port, error) : 0;
 }
 
+bool address_is_set(const struct address *address)
+{
+    return address->socket || address->tcp || address->timeout.set;
+}
+
+const char *address_name(const struct address *address)
+{
+    if (address->tcp)
+        return address->tcp;
+    return address->socket ? address->socket : "the daemon";
+}
+
 int connection_open(const struct address *address, int interrupt, int *descriptor,
                     struct hearken_error *error)
 {
     int result = address_check(address, error);
     if (result < 0)
         return result;
+    const struct patience patience = patience_of(address, CONNECT_SECONDS);
     if (address->tcp)
-        return open_tcp(address->tcp, interrupt, descriptor, error);
+        return open_tcp(address->tcp, interrupt, patience, descriptor, error);
     if (address->socket)
-        return open_socket(address->socket, interrupt, descriptor, error);
-    return open_default(interrupt, descriptor, error);
+        return open_socket(address->socket, interrupt, patience, descriptor, error);
+    return open_default(interrupt, patience, descriptor, error);
 }

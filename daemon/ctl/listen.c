@@ -60,6 +60,9 @@ static const struct option listen_options[] = {
            "/run/hearken/hearken.sock)"),
     STRING('\0', "tcp", "HOST:PORT", FIELD(address.tcp),
            "the daemon's address; its [capture] clients must allow it"),
+    SECONDS("timeout", FIELD(address.timeout),
+            "give up on a daemon that does not begin to listen, or tell the last text, in so long "
+            "(default 5, and 15 for the last text; 0: never)"),
 
     HEADING("Without a daemon"),
     FLAG('\0', "local", FIELD(local), "use a microphone and open the model in this process"),
@@ -93,8 +96,8 @@ static const char *contradiction(const struct listen *listen)
     bool names_local =
         listen->backend.backend || listen->backend.plugin_directory || listen->backend.threads > 0;
     bool names_device = listen->capture.device || listen->capture.rate || listen->capture.channels;
-    if (listen->local && (listen->address.socket || listen->address.tcp))
-        return "--local needs no --socket or --tcp";
+    if (listen->local && address_is_set(&listen->address))
+        return "--local needs no --socket, --tcp or --timeout";
     if (listen->local && listen->hold)
         return "--hold needs a daemon, which hearken toggle talks to";
     if (!listen->local && names_device)

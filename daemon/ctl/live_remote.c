@@ -5,10 +5,10 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "live_wait.h"
+#include "patience.h"
 #include "signals.h"
 #include "wyoming.h"
 
@@ -23,15 +23,17 @@ struct exchange {
     struct live_conversation conversation;
     int descriptor;
     struct wyoming_parser parser;
-    double deadline; /* 0: none */
+    struct patience patience;
+    bool waiting; /* for an answer */
     bool leaving;
 };
 
-static double now(void)
+/* Whatever it says meanwhile: the clock goes on. */
+static void expect_within(struct exchange *exchange, double seconds)
 {
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
+    exchange->patience = patience_of(exchange->conversation.options->address, seconds);
+    patience_milliseconds(&exchange->patience);
+    exchange->waiting = true;
 }
 
 /* ---- Sending: a few bytes, twice ---- */
@@ -40,7 +42,6 @@ static int put(struct exchange *exchange, const char *type, const json_t *data,
                struct hearken_error *error)
 {
     struct wyoming_buffer buffer = {0};
-    struct pollfd poller = {.fd = exchange->descriptor, .events = POLLOUT};
     int result = wyoming_serialise(type, data, NULL, 0, &buffer);
     for (size_t sent = 0; result == 0 && sent < buffer.length;) {
         ssize_t count =
@@ -49,8 +50,8 @@ static int put(struct exchange *exchange, const char *type, const json_t *data,
             sent += (size_t)count;
         else if (errno != EAGAIN && errno != EINTR)
             result = -errno;
-        else if (poll(&poller, 1, (int)(ACCEPT_SECONDS * 1000)) == 0)
-            result = -ETIMEDOUT;
+        else
+            result = patience_wait(&exchange->patience, exchange->descriptor, POLLOUT);
     }
     wyoming_buffer_finish(&buffer);
     return result < 0 ? hearken_fail(error, -EPROTO, "the daemon: %s", strerror(-result)) : 0;
@@ -62,12 +63,12 @@ static int ask(struct exchange *exchange, struct hearken_error *error)
     json_t *request = json_pack("{s:{s:b, s:b, s:b, s:b}}", "hearken", "words", 1, "voice_events",
                                 1, "meter", 1, "hold", options->hold);
     int result = -ENOMEM;
+    expect_within(exchange, ACCEPT_SECONDS);
     if (request && stream_settings_describe(options->settings, request) == 0)
         result = put(exchange, "hearken-listen", request, error);
     else
         hearken_fail(error, -ENOMEM, "%s", strerror(ENOMEM));
     json_decref(request);
-    exchange->deadline = now() + ACCEPT_SECONDS;
     return result;
 }
 
@@ -87,7 +88,7 @@ static int take_events(struct exchange *exchange, struct hearken_error *error)
                                 problem.message);
         result = live_remote_event(&exchange->conversation, &event, error);
         if (exchange->conversation.accepted && !exchange->leaving)
-            exchange->deadline = 0;
+            exchange->waiting = false;
         if (result != 0)
             return result;
     }
@@ -115,7 +116,7 @@ static int take_interrupt(struct exchange *exchange, struct hearken_error *error
     if (exchange->leaving)
         return 1;
     exchange->leaving = true;
-    exchange->deadline = now() + LAST_SECONDS;
+    expect_within(exchange, LAST_SECONDS);
     return put(exchange, "hearken-listen-stop", NULL, error);
 }
 
@@ -127,14 +128,6 @@ static int take_deadline(const struct exchange *exchange, struct hearken_error *
                         "what answers does not listen: it is no hearkend, or an older one");
 }
 
-static int wait_milliseconds(const struct exchange *exchange)
-{
-    double left = exchange->deadline - now();
-    if (exchange->deadline == 0)
-        return -1;
-    return left > 0 ? (int)(left * 1000) + 1 : 0;
-}
-
 static int converse(struct exchange *exchange, struct hearken_error *error)
 {
     const struct live_remote *options = exchange->conversation.options;
@@ -144,7 +137,8 @@ static int converse(struct exchange *exchange, struct hearken_error *error)
             {.fd = options->interrupt, .events = POLLIN},
             {.fd = options->resize, .events = POLLIN},
         };
-        int ready = poll(pollers, 3, wait_milliseconds(exchange));
+        int ready =
+            poll(pollers, 3, exchange->waiting ? patience_milliseconds(&exchange->patience) : -1);
         if (ready < 0 && errno != EINTR)
             return hearken_fail(error, -errno, "%s", strerror(errno));
         if (ready == 0)

@@ -149,6 +149,21 @@ static int set_unsigned(const struct command *command, const struct option *opti
     return 0;
 }
 
+static int set_seconds(const struct command *command, const struct option *option,
+                       const char *value, struct option_seconds *field)
+{
+    char *end;
+    bool plain = *value && !value[strspn(value, "0123456789.")]; /* strtod also takes "inf" */
+    double number = strtod(value, &end);
+    if (!plain || *end || number > OPTION_SECONDS_MAX) {
+        usage_error(command, "--%s %s: expected seconds, 0..%d", option->name, value,
+                    OPTION_SECONDS_MAX);
+        return -EINVAL;
+    }
+    *field = (struct option_seconds){.set = true, .value = number};
+    return 0;
+}
+
 static int set_choice(const struct command *command, const struct option *option, const char *value,
                       unsigned *field)
 {
@@ -215,6 +230,8 @@ static int set_option(const struct command *command, const struct occurrence *fo
         return set_file(command, option, found->value, field);
     case OPTION_UNSIGNED:
         return set_unsigned(command, option, found->value, field);
+    case OPTION_SECONDS:
+        return set_seconds(command, option, found->value, field);
     case OPTION_CHOICE:
         return set_choice(command, option, found->value, field);
     case OPTION_LIST:

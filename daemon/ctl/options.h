@@ -6,6 +6,7 @@
 #ifndef HEARKEN_CTL_OPTIONS_H
 #define HEARKEN_CTL_OPTIONS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 
@@ -24,6 +25,7 @@ enum option_kind {
     OPTION_STRING,   /* const char *: points into argv */
     OPTION_FILE,     /* const char *: likewise, or "-" where the next argument is no such file */
     OPTION_UNSIGNED, /* unsigned, minimum..maximum */
+    OPTION_SECONDS,  /* struct option_seconds: 0..OPTION_SECONDS_MAX, fractions too */
     OPTION_CHOICE,   /* unsigned: index of the word in `choices` */
     OPTION_LIST,     /* struct option_list: may be repeated */
 };
@@ -33,6 +35,13 @@ enum option_kind {
 struct option_list {
     size_t count;
     const char *items[OPTION_LIST_MAX]; /* point into argv */
+};
+
+#define OPTION_SECONDS_MAX 604800 /* a week: in milliseconds an int holds it */
+
+struct option_seconds {
+    bool set; /* the option was there */
+    double value;
 };
 
 struct option {

@@ -2,17 +2,23 @@
 #include "remote.h"
 
 #include <errno.h>
+#include <math.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "patience.h"
 #include "wyoming.h"
 
 #define CHUNK_SAMPLES 1600u        /* 100 ms: what a microphone's pipe should not wait beyond */
 #define PENDING_BYTES (64u * 1024) /* read ahead of the socket so much, about a second */
 #define RECEIVE_BYTES (64u * 1024)
+
+/* A slow machine may take some times as long as the recording, and others may come first. */
+#define SILENCE_SECONDS 300.0
+#define SILENCE_FACTOR  4.0
 
 /* The transcript of a day's recording lists all its words: more than a server would let a client
  * send. */
@@ -27,7 +33,9 @@ static const struct wyoming_limits limits = {
  * to read, so that full socket buffers cannot lock the two up. */
 struct conversation {
     int descriptor;
+    const struct address *address;
     struct recognition *recognition;
+    struct patience patience;
     struct wyoming_parser parser;
     struct wyoming_buffer pending; /* to be sent */
     size_t sent;                   /* bytes of it that are */
@@ -101,8 +109,10 @@ static void send_pending(struct conversation *conversation)
         conversation->deaf = true; /* it may have told why before it closed: go on reading */
         sent = (ssize_t)unsent(conversation);
     }
-    if (sent > 0)
+    if (sent > 0) {
         conversation->sent += (size_t)sent;
+        patience_rest(&conversation->patience);
+    }
     if (unsent(conversation) == 0)
         pending->length = conversation->sent = 0;
 }
@@ -160,14 +170,32 @@ static int receive(struct conversation *conversation, struct hearken_error *erro
         return 0;
     if (got <= 0)
         return gone(got < 0 ? errno : 0, error);
+    patience_rest(&conversation->patience);
     int result = wyoming_parser_feed(&conversation->parser, bytes, (size_t)got, error);
     return result < 0 ? result : take_events(conversation, error);
 }
 
 /* ---- The conversation ---- */
 
-/* Waits until something can be done; *readable says whether the source would not block. */
-static int wait_for_news(struct conversation *conversation, struct pollfd pollers[3])
+/* How long to wait for news. The server's turn is while it does not take sound that waits, and once
+ * it has all. It may take longer the more it has got. */
+static int milliseconds(struct conversation *conversation)
+{
+    struct patience *patience = &conversation->patience;
+    if (unsent(conversation) == 0 && !conversation->sound_ended && !conversation->deaf) {
+        patience_rest(patience);
+        return -1;
+    }
+    if (patience->deadline == 0)
+        *patience =
+            patience_of(conversation->address,
+                        fmax(SILENCE_SECONDS, SILENCE_FACTOR * conversation->recognition->seconds));
+    return patience_milliseconds(patience);
+}
+
+/* Waits until something can be done; pollers[2] says whether live sound is there. */
+static int wait_for_news(struct conversation *conversation, struct pollfd pollers[3],
+                         struct hearken_error *error)
 {
     bool sending = unsent(conversation) > 0;
     pollers[0] = (struct pollfd){
@@ -177,9 +205,14 @@ static int wait_for_news(struct conversation *conversation, struct pollfd poller
     pollers[1] = (struct pollfd){.fd = conversation->recognition->interrupt, .events = POLLIN};
     bool live = conversation->recognition->live && wants_sound(conversation);
     pollers[2] = (struct pollfd){.fd = live ? STDIN_FILENO : -1, .events = POLLIN};
-    while (poll(pollers, 3, -1) < 0)
-        if (errno != EINTR)
-            return -errno;
+    int ready;
+    do
+        ready = poll(pollers, 3, milliseconds(conversation));
+    while (ready < 0 && errno == EINTR);
+    if (ready < 0)
+        return -errno;
+    if (ready == 0)
+        return patience_fail(&conversation->patience, conversation->address, error);
     return pollers[1].revents ? -ECANCELED : 0;
 }
 
@@ -195,7 +228,7 @@ static int converse(struct conversation *conversation, struct hearken_error *err
             pollers[2].revents = 0;
         }
         if (result == 0)
-            result = wait_for_news(conversation, pollers);
+            result = wait_for_news(conversation, pollers, error);
         if (result == 0 && pollers[0].revents & POLLOUT)
             send_pending(conversation);
         if (result == 0 && pollers[0].revents & (POLLIN | POLLHUP | POLLERR))
@@ -208,7 +241,7 @@ static int converse(struct conversation *conversation, struct hearken_error *err
 int remote_recognise(const struct address *address, const struct stream_settings *settings,
                      struct recognition *recognition, struct hearken_error *error)
 {
-    struct conversation conversation = {.recognition = recognition};
+    struct conversation conversation = {.address = address, .recognition = recognition};
     int result = connection_open(address, recognition->interrupt, &conversation.descriptor, error);
     if (result < 0)
         return result;

@@ -12,7 +12,8 @@
 #include "stream_settings.h"
 
 /* Errors: those of connection_open; -ECANCELED after the interrupt; -EIO for a source that is
- * damaged; -EPROTO for what the server says or does; what the segment callback returned. */
+ * damaged; -ETIMEDOUT for a server that keeps silent; -EPROTO for what it says or does; what the
+ * segment callback returned. */
 int remote_recognise(const struct address *address, const struct stream_settings *settings,
                      struct recognition *recognition, struct hearken_error *error);
 

@@ -5,15 +5,15 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "commands.h"
 #include "connection.h"
 #include "message.h"
+#include "patience.h"
 #include "wyoming.h"
 
-#define ANSWER_MILLISECONDS 10000
+#define ANSWER_SECONDS 10.0
 
 struct status {
     struct address address;
@@ -26,63 +26,45 @@ static const struct option status_options[] = {
     FLAG('\0', "json", FIELD(json), "print the daemon's answer as it came, one line of JSON"),
     STRING('\0', "socket", "PATH", FIELD(address.socket), "as for hearken transcribe"),
     STRING('\0', "tcp", "HOST:PORT", FIELD(address.tcp), "as for hearken transcribe"),
+    SECONDS("timeout", FIELD(address.timeout),
+            "give up on a daemon that is silent for so long (default 10; 0: never)"),
 };
 
 /* ---- Asking ---- */
 
-static long long now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (long long)time.tv_sec * 1000 + time.tv_nsec / 1000000;
-}
-
-/* Waits for the descriptor until `deadline`: 0 or a negative errno. */
-static int wait_for(int descriptor, short events, long long deadline)
-{
-    for (;;) {
-        long long left = deadline - now();
-        struct pollfd poller = {.fd = descriptor, .events = events};
-        int ready = left > 0 ? poll(&poller, 1, (int)left) : 0;
-        if (ready > 0)
-            return 0;
-        if (ready == 0)
-            return -ETIMEDOUT;
-        if (errno != EINTR)
-            return -errno;
-    }
-}
-
-static int send_all(int descriptor, const struct wyoming_buffer *buffer, long long deadline)
+static int send_all(int descriptor, const struct wyoming_buffer *buffer, struct patience *patience)
 {
     size_t sent = 0;
     while (sent < buffer->length) {
-        int result = wait_for(descriptor, POLLOUT, deadline);
+        int result = patience_wait(patience, descriptor, POLLOUT);
         if (result < 0)
             return result;
         ssize_t count = send(descriptor, buffer->bytes + sent, buffer->length - sent, MSG_NOSIGNAL);
         if (count < 0 && errno != EAGAIN && errno != EINTR)
             return -errno;
-        sent += count > 0 ? (size_t)count : 0;
+        if (count > 0) {
+            sent += (size_t)count;
+            patience_rest(patience);
+        }
     }
     return 0;
 }
 
 /* A server that knows nothing of us passes over the first question and answers the second. */
-static int ask(int descriptor, long long deadline)
+static int ask(int descriptor, struct patience *patience)
 {
     struct wyoming_buffer buffer = {0};
     int result = wyoming_serialise("hearken-status", NULL, NULL, 0, &buffer);
     if (result == 0)
         result = wyoming_serialise("describe", NULL, NULL, 0, &buffer);
     if (result == 0)
-        result = send_all(descriptor, &buffer, deadline);
+        result = send_all(descriptor, &buffer, patience);
     wyoming_buffer_finish(&buffer);
     return result;
 }
 
 /* The first event of the two kinds. A new reference. */
-static int read_answer(struct wyoming_parser *parser, int descriptor, long long deadline,
+static int read_answer(struct wyoming_parser *parser, int descriptor, struct patience *patience,
                        json_t **answer, struct hearken_error *error)
 {
     char bytes[16384];
@@ -98,14 +80,16 @@ static int read_answer(struct wyoming_parser *parser, int descriptor, long long 
         }
         if (result > 0)
             continue;
-        result = wait_for(descriptor, POLLIN, deadline);
+        result = patience_wait(patience, descriptor, POLLIN);
         ssize_t got = result < 0 ? 0 : recv(descriptor, bytes, sizeof(bytes), 0);
         if (result == 0 && got < 0 && errno != EAGAIN && errno != EINTR)
             result = -errno;
         if (result == 0 && got == 0)
             result = -ECONNRESET;
-        if (result == 0 && got > 0)
+        if (result == 0 && got > 0) {
+            patience_rest(patience);
             result = wyoming_parser_feed(parser, bytes, (size_t)got, error);
+        }
         if (result < 0) {
             snprintf(error->message, sizeof(error->message), "the daemon gave no answer: %s",
                      strerror(-result));
@@ -120,14 +104,16 @@ static int get_status(const struct address *address, json_t **answer, struct hea
     int result = connection_open(address, -1, &descriptor, error);
     if (result < 0)
         return result;
-    long long deadline = now() + ANSWER_MILLISECONDS;
+    struct patience patience = patience_of(address, ANSWER_SECONDS);
     struct wyoming_parser parser;
     wyoming_parser_init(&parser, NULL);
-    result = ask(descriptor, deadline);
+    result = ask(descriptor, &patience);
     if (result == 0)
-        result = read_answer(&parser, descriptor, deadline, answer, error);
+        result = read_answer(&parser, descriptor, &patience, answer, error);
     else
         snprintf(error->message, sizeof(error->message), "the daemon: %s", strerror(-result));
+    if (result == -ETIMEDOUT)
+        patience_fail(&patience, address, error);
     wyoming_parser_finish(&parser);
     close(descriptor);
     return result;

@@ -12,10 +12,11 @@
 #include "connection.h"
 #include "listen.h"
 #include "message.h"
+#include "patience.h"
 #include "peer_json.h"
 #include "wyoming.h"
 
-#define ANSWER_MILLISECONDS 5000
+#define ANSWER_SECONDS 10.0
 
 struct switching {
     struct address address;
@@ -29,7 +30,9 @@ struct switching {
         STRING('\0', "socket", "PATH", FIELD(address.socket),                                      \
                "the daemon's socket (default: $XDG_RUNTIME_DIR/hearken/hearken.sock, else "        \
                "/run/hearken/hearken.sock)"),                                                      \
-        STRING('\0', "tcp", "HOST:PORT", FIELD(address.tcp), "the daemon's address")
+        STRING('\0', "tcp", "HOST:PORT", FIELD(address.tcp), "the daemon's address"),              \
+        SECONDS("timeout", FIELD(address.timeout),                                                 \
+                "give up on a daemon that is silent for so long (default 10; 0: never)")
 
 static const struct option stop_options[] = {SWITCH_OPTIONS};
 static const struct option start_options[] = {
@@ -59,15 +62,22 @@ static int take_event(const struct wyoming_event *event, struct answer *answer,
     return 1;
 }
 
-static int wait_for(int descriptor, short events, struct hearken_error *error)
+/* The other end of an exchange. */
+struct peer {
+    const struct address *address;
+    int descriptor;
+    struct patience patience;
+};
+
+static int wait_for(struct peer *peer, short events, struct hearken_error *error)
 {
-    struct pollfd poller = {.fd = descriptor, .events = events};
-    if (poll(&poller, 1, ANSWER_MILLISECONDS) > 0)
-        return 0;
-    return hearken_fail(error, -EPROTO, "the daemon gives no answer: is it an older one?");
+    int result = patience_wait(&peer->patience, peer->descriptor, events);
+    if (result == -ETIMEDOUT)
+        return patience_fail(&peer->patience, peer->address, error);
+    return result < 0 ? hearken_fail(error, result, "the daemon: %s", strerror(-result)) : 0;
 }
 
-static int read_answer(int descriptor, struct wyoming_parser *parser, struct answer *answer,
+static int read_answer(struct peer *peer, struct wyoming_parser *parser, struct answer *answer,
                        struct hearken_error *error)
 {
     for (;;) {
@@ -77,29 +87,32 @@ static int read_answer(int descriptor, struct wyoming_parser *parser, struct ans
         if (result > 0)
             result = take_event(&event, answer, error);
         else if (result == 0)
-            result = wait_for(descriptor, POLLIN, error);
+            result = wait_for(peer, POLLIN, error);
         if (result != 0)
             return result;
-        ssize_t got = recv(descriptor, bytes, sizeof(bytes), MSG_DONTWAIT);
+        ssize_t got = recv(peer->descriptor, bytes, sizeof(bytes), MSG_DONTWAIT);
         if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR))
             return hearken_fail(error, -EPROTO, "the daemon closed the connection");
+        if (got > 0)
+            patience_rest(&peer->patience);
         if (got > 0 && (result = wyoming_parser_feed(parser, bytes, (size_t)got, error)) < 0)
             return result;
     }
 }
 
-static int ask(int descriptor, const char *name, struct hearken_error *error)
+static int ask(struct peer *peer, const char *name, struct hearken_error *error)
 {
     char type[32];
     struct wyoming_buffer buffer = {0};
     snprintf(type, sizeof(type), "hearken-%s", name);
     int result = wyoming_serialise(type, NULL, NULL, 0, &buffer);
     if (result == 0)
-        result = wait_for(descriptor, POLLOUT, error);
+        result = wait_for(peer, POLLOUT, error);
     /* A connection that is new takes so few bytes at once. */
     if (result == 0 &&
-        send(descriptor, buffer.bytes, buffer.length, MSG_NOSIGNAL) != (ssize_t)buffer.length)
+        send(peer->descriptor, buffer.bytes, buffer.length, MSG_NOSIGNAL) != (ssize_t)buffer.length)
         result = hearken_fail(error, -EPROTO, "the daemon: %s", strerror(errno));
+    patience_rest(&peer->patience);
     wyoming_buffer_finish(&buffer);
     return result;
 }
@@ -107,17 +120,17 @@ static int ask(int descriptor, const char *name, struct hearken_error *error)
 static int exchange(const struct address *address, const char *name, struct answer *answer,
                     struct hearken_error *error)
 {
-    int descriptor;
-    int result = connection_open(address, -1, &descriptor, error);
+    struct peer peer = {.address = address, .patience = patience_of(address, ANSWER_SECONDS)};
+    int result = connection_open(address, -1, &peer.descriptor, error);
     if (result < 0)
         return result;
     struct wyoming_parser parser;
     wyoming_parser_init(&parser, NULL);
-    result = ask(descriptor, name, error);
+    result = ask(&peer, name, error);
     if (result == 0)
-        result = read_answer(descriptor, &parser, answer, error);
+        result = read_answer(&peer, &parser, answer, error);
     wyoming_parser_finish(&parser);
-    close(descriptor);
+    close(peer.descriptor);
     return result < 0 ? result : 0;
 }
 

@@ -79,6 +79,10 @@ static const struct option transcribe_options[] = {
            "/run/hearken/hearken.sock)"),
     STRING('\0', "tcp", "HOST:PORT", FIELD(address.tcp),
            "the daemon's address, or that of any Wyoming speech-to-text server"),
+    SECONDS(
+        "timeout", FIELD(address.timeout),
+        "give up on a daemon that is silent for so long when it is its turn (default 300, or four "
+        "times the recording's length if that is more; 0: never)"),
 
     HEADING("Without a daemon"),
     FLAG('\0', "local", FIELD(local), "open the model in this process"),
@@ -142,8 +146,8 @@ static const char *contradiction(const struct transcribe *transcribe, char *cons
     if (!transcribe->local && names_local_option(transcribe))
         return "--backend, --plugin-dir, --cpu-mask and --threads go with --local; hearkend has "
                "them in its configuration";
-    if (transcribe->local && (transcribe->address.socket || transcribe->address.tcp))
-        return "--local needs no --socket or --tcp";
+    if (transcribe->local && address_is_set(&transcribe->address))
+        return "--local needs no --socket, --tcp or --timeout";
     if (!transcribe->raw && !raw_default)
         return "--rate, --channels and --sample-type go with --raw";
     if (standard_inputs > 1)

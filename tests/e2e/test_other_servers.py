@@ -113,6 +113,12 @@ class Handler(AsyncEventHandler):
         return self.behaviour not in ("refuses", "hangs up")
 
     async def finish(self) -> None:
+        if self.behaviour == "silent":
+            return
+        if self.behaviour == "drips":  # for longer than it may keep silent
+            for _ in range(15):
+                await asyncio.sleep(0.1)
+                await self.write_event(Event("hearken-nothing"))
         if self.behaviour.startswith("lies"):
             for event in lies(int(self.behaviour.split()[1])):
                 await self.write_event(event)
@@ -246,3 +252,93 @@ def test_one_that_is_no_server(folder: Path) -> None:
             assert process.poll() is None
             process.send_signal(signal.SIGINT)
             assert process.wait(programs.PATIENCE) == 130
+
+
+@contextmanager
+def deaf_server(folder: Path, backlog: int = 8) -> Iterator[Path]:
+    """Connections are taken, and nothing is ever read or written."""
+    path = folder / "deaf"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen(backlog)
+        yield path
+
+
+def long_recording(folder: Path) -> Path:
+    """A minute, headerless: more than a socket holds."""
+    path = folder / "long.raw"
+    path.write_bytes(bytes(60 * 16000 * 2))
+    return path
+
+
+def test_one_that_never_answers(folder: Path) -> None:
+    """It takes the whole recording and says nothing."""
+    with serving(folder, "silent") as path:
+        result = run("transcribe", "--socket", path, "--timeout", "0.3", SHORT, folder=folder)
+    assert result.returncode == 1 and result.stdout == b""
+    assert f"{path} has not answered for 0.3 s".encode() in result.stderr
+    assert result.stderr.count(b"\n") == 1
+
+
+def test_one_that_stops_reading(folder: Path) -> None:
+    recording = long_recording(folder)
+    with deaf_server(folder) as path:
+        arguments = ("transcribe", "--socket", path, "--timeout=0.3", "--raw", recording)
+        result = run(*arguments, folder=folder)
+    assert result.returncode == 1
+    assert f"{path} has not answered for 0.3 s".encode() in result.stderr
+
+
+def test_signs_of_life(hearken, folder: Path) -> None:
+    """Whatever it says shows that it is still there."""
+    with serving(folder, "drips") as path:
+        assert hearken("transcribe", "--socket", path, "--timeout=1", SHORT) == heard() + "\n"
+
+
+def test_waiting_for_sound_is_not_silence(folder: Path) -> None:
+    """The clock stands until live sound has ended. Another client's silence measures the time."""
+    with serving(folder, "silent") as path, deaf_server(folder) as deaf:
+        arguments = ("transcribe", "--socket", str(path), "--timeout=0.1", "--raw", "-")
+        with programs.running(
+            *arguments, folder=folder, stdin=subprocess.PIPE, stderr=subprocess.PIPE
+        ) as process:
+            process.stdin.write(bytes(6400))
+            process.stdin.flush()
+            assert run("status", "--socket", deaf, "--timeout=1", folder=folder).returncode == 1
+            assert process.poll() is None
+            _, errors = process.communicate(timeout=programs.PATIENCE)
+            assert process.returncode == 1 and b"has not answered for 0.1 s" in errors
+
+
+@pytest.mark.parametrize("command", ["status", "start", "stop", "toggle"])
+def test_questions_without_an_answer(folder: Path, command: str) -> None:
+    with deaf_server(folder) as path:
+        result = run(command, "--socket", path, "--timeout", ".2", folder=folder)
+    assert result.returncode == 1 and result.stdout == b""
+    assert f"{path} has not answered for 0.2 s".encode() in result.stderr
+    assert result.stderr.count(b"\n") == 1
+
+
+def test_listening_to_one_that_never_answers(folder: Path) -> None:
+    with deaf_server(folder) as path:
+        result = run("listen", "--socket", path, "--timeout=0.2", folder=folder)
+    assert result.returncode == 1 and b"does not listen" in result.stderr
+
+
+@pytest.mark.parametrize("arguments", [("transcribe", SHORT), ("status",), ("listen",)])
+def test_no_room_to_connect(folder: Path, arguments: tuple[str | Path, ...]) -> None:
+    with deaf_server(folder, backlog=0) as path, socket.socket(socket.AF_UNIX) as first:
+        first.connect(str(path))
+        result = run(*arguments, "--socket", path, "--timeout=0.2", folder=folder)
+    assert result.returncode == 3 and b"timed out" in result.stderr
+
+
+@pytest.mark.parametrize("value", ["", "-1", "x", "inf", "nan", "0x1", "1.2.3", ".", "604801"])
+def test_timeouts_that_are_none(folder: Path, value: str) -> None:
+    result = run("status", f"--timeout={value}", folder=folder)
+    assert result.returncode == 2 and b"expected seconds, 0..604800" in result.stderr
+
+
+def test_timeouts_need_a_server(folder: Path) -> None:
+    result = run("transcribe", "--local", "--timeout=1", SHORT, folder=folder)
+    assert result.returncode == 2 and b"--local needs no" in result.stderr
