@@ -78,19 +78,21 @@ sets_x86_64  := avx2 avxvnni avx512 vnni amx
 sets_aarch64 := neon dotprod
 foreign_sets := $(filter-out $(sets_$(architecture)),$(sets_x86_64) $(sets_aarch64))
 
-checkpoint_sources := $(wildcard models/checkpoint/*.c)
-library_sources := $(wildcard frontend/*.c models/*.c plugins/*.c) $(checkpoint_sources)
-daemon_sources  := $(wildcard daemon/*.c)
-client_sources  := $(wildcard daemon/ctl/*.c)
 convert_sources := $(wildcard models/convert/*.c)
+checkpoint_sources := $(wildcard models/checkpoint/*.c)
+# The cache on disk is the library's and the plugins' that compile something.
+library_sources := $(wildcard frontend/*/*.c plugins/host/*.c) plugins/common/disk_cache.c \
+                   $(filter-out $(convert_sources),$(wildcard models/*/*.c))
+client_sources  := $(wildcard daemon/client/*/*.c)
+daemon_sources  := $(wildcard daemon/*/*.c)
 probe_sources   := $(wildcard plugins/probe/*.c)
-plugins_found   := $(notdir $(patsubst %/,%,$(dir $(wildcard plugins/*/plugin.c))))
+plugins_found   := $(patsubst plugins/%/,%,$(dir $(wildcard plugins/*/*_plugin.c)))
 plugins         := $(filter-out $(if $(OpenCL_libs),,opencl),$(plugins_found))
 plugin_sources  := $(filter-out $(foreach set,$(foreign_sets),plugins/cpu/%_$(set).c),\
                      $(wildcard $(plugins:%=plugins/%/*.c)))
 opencl_kernels  := $(wildcard plugins/opencl/kernels/*.cl)
-unit_sources    := $(wildcard tests/unit/*.c)
-live_sources    := $(wildcard tests/live/*.c)
+unit_sources    := $(filter-out tests/unit/bad_plugins/%,$(wildcard tests/unit/*/*.c))
+live_sources    := $(wildcard tests/microphone/*.c)
 kernel_sources  := $(wildcard tests/kernels/*.c)
 parity_sources  := $(wildcard tests/parity/*.c)
 bench_sources   := $(wildcard tests/bench/*.c)
@@ -110,41 +112,18 @@ plugin_files := $(plugins:%=$(BUILD)/lib/hearken/%.so)
 probe_helper := $(BUILD)/lib/hearken/hearken-probe
 programs := $(BUILD)/bin/hearkend $(BUILD)/bin/hearken $(BUILD)/bin/hearken-convert
 
-# Who may include whom (docs/architecture.md): a breach does not compile.
-include_frontend := -Iinclude $(sndfile_cflags) $(flac_cflags) $(vorbisfile_cflags) \
-                    $(opusfile_cflags) $(ogg_cflags) $(libmpg123_cflags) $(soxr_cflags) $(fftw3_cflags) \
-                    $(portaudio-2.0_cflags) $(alsa_cflags)
-include_plugins  := -Iinclude
-include_models   := -Iinclude -Iplugins -Imodels -Imodels/checkpoint
-include_checkpoint := -Iinclude -Imodels
-include_daemon   := -Iinclude -DHEARKEN_SYSCONFDIR='"$(SYSCONFDIR)"' \
-                    $(libuv_cflags) $(jansson_cflags) $(libsystemd_cflags)
-include_ctl      := -Iinclude -Idaemon $(jansson_cflags) $(sndfile_cflags) $(cairo_cflags)
-include_convert  := -Iinclude -Imodels -Imodels/checkpoint $(jansson_cflags) $(libzip_cflags)
-include_unit     := -Iinclude -Ifrontend -Iplugins -Imodels -Imodels/checkpoint -Idaemon \
-                    $(libuv_cflags) $(jansson_cflags) $(libsystemd_cflags) \
-                    $(sndfile_cflags) $(flac_cflags) -DHEARKEN_SOURCE_ROOT='"$(CURDIR)"'
-include_kernels  := -Iinclude
-include_parity   := -Iinclude -Ifrontend -Iplugins -Imodels -DHEARKEN_SOURCE_ROOT='"$(CURDIR)"'
-
-# Of the network's files, those that know the front end.
-take_sound := $(addprefix models/,ear.c model.c recognizer.c segmenter.c stream.c \
-	stream_options.c)
-
-include_for = $(strip $(or \
-	$(if $(filter $(take_sound),$(1)),$(include_models) -Ifrontend),\
-	$(if $(filter frontend/%,$(1)),$(include_frontend)),\
-	$(if $(filter daemon/ctl/%,$(1)),$(include_ctl)),\
-	$(if $(filter daemon/%,$(1)),$(include_daemon)),\
-	$(if $(filter models/convert/%,$(1)),$(include_convert)),\
-	$(if $(filter models/checkpoint/%,$(1)),$(include_checkpoint)),\
-	$(if $(filter models/%,$(1)),$(include_models)),\
-	$(if $(filter plugins/%,$(1)),$(include_plugins)),\
-	$(if $(filter $(read_checkpoints:%=tests/fuzz/fuzz_%.c),$(1)),\
-		$(include_convert) -Imodels/convert),\
-	$(if $(filter tests/unit/% tests/live/% tests/fuzz/%,$(1)),$(include_unit)),\
-	$(if $(filter tests/kernels/% tests/bench/%,$(1)),$(include_kernels)),\
-	$(if $(filter tests/parity/%,$(1)),$(include_parity))))
+# Includes are written from the root. Who may include whom, tests/layers checks.
+include_for = -I. -Iinclude \
+	$(if $(filter frontend/%,$(1)),$(frontend_cflags)) \
+	$(if $(filter daemon/%,$(1)),$(daemon_cflags) -DHEARKEN_SYSCONFDIR='"$(SYSCONFDIR)"') \
+	$(if $(filter models/convert/%,$(1)),$(jansson_cflags) $(libzip_cflags)) \
+	$(if $(filter tests/%,$(1)),$(daemon_cflags) $(libzip_cflags) \
+		-DHEARKEN_SOURCE_ROOT='"$(CURDIR)"')
+frontend_cflags := $(sndfile_cflags) $(flac_cflags) $(vorbisfile_cflags) $(opusfile_cflags) \
+                   $(ogg_cflags) $(libmpg123_cflags) $(soxr_cflags) $(fftw3_cflags) \
+                   $(portaudio-2.0_cflags) $(alsa_cflags)
+daemon_cflags   := $(libuv_cflags) $(jansson_cflags) $(libsystemd_cflags) $(sndfile_cflags) \
+                   $(flac_cflags) $(cairo_cflags)
 
 # The reference's inner loops are written for the vectoriser: plain C, no instruction set flags.
 # Those go on the files of plugins/cpu/ that are named after an instruction set, and on no others.
@@ -154,7 +133,7 @@ flags_avx512  := $(flags_avx2) -mavx512f -mavx512bw -mavx512vl -mavx512dq
 flags_vnni    := $(flags_avx512) -mavx512vnni
 flags_amx     := $(flags_avx512) -mamx-tile -mamx-int8
 flags_dotprod := -march=armv8.2-a+dotprod
-flags_for = $(if $(filter plugins/reference/%,$(1)),-O3) \
+flags_for = $(if $(filter plugins/reference/% plugins/common/%,$(1)),-O3) \
             $(if $(filter plugins/cpu/%,$(1)),-O3 $(flags_$(lastword $(subst _, ,$(basename $(1))))))
 
 library_libs := $(sndfile_libs) $(flac_libs) $(vorbisfile_libs) $(opusfile_libs) $(ogg_libs) \
@@ -206,12 +185,13 @@ $(BUILD)/lib/libhearken.so.$(VERSION): $(call objects,$(library_sources))
 
 # Plugins: one shared object for each folder that has a plugin.c
 # (plugins/cpu/ stands on the reference's buffers, checks and copying kernels).
-sources_cpu := $(patsubst %,plugins/reference/%.c,check copy embed queue search sums tensor)
+sources_reference := $(filter-out %/disk_cache.c,$(wildcard plugins/common/*.c))
+sources_cpu := $(filter-out %/disk_cache.c,$(wildcard plugins/common/*.c))
 
 # plugins/opencl/ takes its checks from there too, keeps what it compiled as the host keeps things,
 # and has its kernels built in. Drivers have threads
 # of their own and cannot be unloaded, so neither is the plugin.
-sources_opencl := $(patsubst %,plugins/reference/%.c,check tensor) plugins/cache.c
+sources_opencl := $(patsubst %,plugins/common/%.c,kernel_check host_tensor disk_cache)
 objects_opencl := $(opencl_kernels:%.cl=$(BUILD)/obj/%.o)
 libs_opencl    := $(OpenCL_libs) -Wl,-z,nodelete
 
@@ -225,7 +205,7 @@ endef
 $(foreach p,$(plugins),$(eval $(call plugin_rule,$(p))))
 
 # The library asks plugins through it, and finds it beside itself as it finds them.
-$(probe_helper): $(call objects,$(probe_sources) $(addprefix plugins/,answer.c library.c))
+$(probe_helper): $(call objects,$(probe_sources) $(addprefix plugins/host/,probe_answer.c plugin_library.c))
 	$(SAY) LINK $@
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LINK) $(LDFLAGS) -o $@ $^ -ldl
@@ -239,14 +219,14 @@ $(BUILD)/bin/hearkend: $(call objects,$(daemon_sources)) $(libhearken)
 	@mkdir -p $(@D)
 	$(call link_program,$(daemon_libs))
 
-$(BUILD)/bin/hearken: $(call objects,$(client_sources) $(addprefix daemon/,standard_streams.c \
-                      word_list.c wyoming.c)) $(libhearken)
+$(BUILD)/bin/hearken: $(call objects,$(client_sources) $(addprefix daemon/common/,standard_streams.c \
+                      custom_word_list.c wyoming.c)) $(libhearken)
 	$(SAY) LINK $@
 	@mkdir -p $(@D)
 	$(call link_program,$(jansson_libs) $(sndfile_libs) $(cairo_libs) -lm)
 
 $(BUILD)/bin/hearken-convert: $(call objects,$(convert_sources) $(checkpoint_sources) \
-                                         models/gguf.c models/file_copy.c models/error.c \
+                                         $(addprefix models/file/,gguf.c file_copy.c installed_models.c error.c) \
                                          models/utf8.c)
 	$(SAY) LINK $@
 	@mkdir -p $(@D)

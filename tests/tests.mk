@@ -2,16 +2,16 @@
 
 # The objects of the library and the daemon, so that tests reach what they do not export.
 library_objects := $(call objects,$(library_sources))
-client_objects  := $(call objects,$(addprefix daemon/ctl/,atomic_file.c peer_json.c picture_colour.c \
-                    picture_layout.c))
-daemon_objects  := $(call objects,$(filter-out daemon/main.c,$(daemon_sources)))
+client_objects  := $(call objects,$(addprefix daemon/client/,program/atomic_file.c program/peer_json.c \
+                    picture/picture_colour.c picture/picture_layout.c))
+daemon_objects  := $(call objects,$(filter-out daemon/server/hearkend_main.c,$(daemon_sources)))
 
 # What is tested of a plugin from inside.
-plugin_objects  := $(call objects,plugins/cpu/cores.c)
+plugin_objects  := $(call objects,plugins/cpu/cpu_cores.c)
 
-unit_suites  := $(sort $(patsubst tests/unit/test_%.c,%,$(wildcard tests/unit/test_*.c)))
-bad_plugins  := $(patsubst tests/unit/plugins/%.c,$(BUILD)/tests/bad-plugins/%.so,\
-                  $(wildcard tests/unit/plugins/*.c))
+unit_suites  := $(sort $(patsubst test_%.c,%,$(notdir $(wildcard tests/unit/*/test_*.c))))
+bad_plugins  := $(patsubst tests/unit/bad_plugins/%.c,$(BUILD)/tests/bad-plugins/%.so,\
+                  $(wildcard tests/unit/bad_plugins/*.c))
 test_programs := $(BUILD)/tests/unit-test $(BUILD)/tests/live-test $(BUILD)/tests/kernels-test $(BUILD)/tests/parity-test
 
 # Tests have the library built in, and look for it beside themselves.
@@ -20,8 +20,8 @@ $(BUILD)/tests/hearken/hearken-probe: $(probe_helper)
 	$(Q)ln -sf $(abspath $<) $@
 $(BUILD)/tests/unit-test $(BUILD)/tests/parity-test: | $(BUILD)/tests/hearken/hearken-probe
 
-# Calls add_NAME_tests() of each tests/unit/test_NAME.c.
-$(BUILD)/tests/unit_main.c: $(wildcard tests/unit/test_*.c) tests/tests.mk
+# Calls add_NAME_tests() of each tests/unit/FOLDER/test_NAME.c.
+$(BUILD)/tests/unit_main.c: $(wildcard tests/unit/*/test_*.c) tests/tests.mk
 	@mkdir -p $(@D)
 	@{ echo '#include <CUnit/Basic.h>'; \
 	   for suite in $(unit_suites); do echo "void add_$${suite}_tests(void);"; done; \
@@ -41,7 +41,7 @@ $(BUILD)/tests/unit-test: $(BUILD)/tests/unit_main.c $(call objects,$(unit_sourc
 	$(Q)$(CC) $(SANITIZE) $(LINK) $(LDFLAGS) -o $@ $^ $(library_libs) $(daemon_libs) -lcunit
 
 # Of the daemon only what is needed: from an archive the linker takes no file whose functions are
-# there already, which are those that tests/live/ has fakes of.
+# there already, which are those that tests/microphone/ has fakes of.
 $(BUILD)/tests/daemon.a: $(daemon_objects)
 	$(SAY) AR $@
 	@mkdir -p $(@D)
@@ -64,7 +64,7 @@ $(BUILD)/tests/parity-test: $(call objects,$(parity_sources)) $(library_objects)
 	$(Q)$(CC) $(LINK) $(LDFLAGS) -o $@ $^ $(library_libs) -lcunit
 
 # Plugins that the host has to refuse.
-$(BUILD)/tests/bad-plugins/%.so: tests/unit/plugins/%.c include/hearken/plugin.h
+$(BUILD)/tests/bad-plugins/%.so: tests/unit/bad_plugins/%.c include/hearken/plugin.h
 	$(SAY) LINK $@
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(COMPILE) $(CFLAGS) -Iinclude -shared -o $@ $<
@@ -75,13 +75,13 @@ $(BUILD)/bin/stream-bench: $(call objects,$(bench_sources)) $(libhearken)
 	@mkdir -p $(@D)
 	$(call link_program,)
 
-$(BUILD)/bin/times-bench: $(call objects,tests/bench/times/times.c) $(libhearken)
+$(BUILD)/bin/times-bench: $(call objects,tests/bench/times/times_bench.c) $(libhearken)
 	$(SAY) LINK $@
 	@mkdir -p $(@D)
 	$(call link_program,)
 
-# Times the kernels of another plugin (tests/bench/profile/profile.c says how).
-$(BUILD)/tests/bench/profile.so: tests/bench/profile/profile.c include/hearken/plugin.h
+# Times the kernels of another plugin (tests/bench/profile/profile_plugin.c says how).
+$(BUILD)/tests/bench/profile.so: tests/bench/profile/profile_plugin.c include/hearken/plugin.h
 	$(SAY) LINK $@
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(COMPILE) $(CFLAGS) -Iinclude -shared -o $@ $< -ldl
@@ -89,7 +89,7 @@ $(BUILD)/tests/bench/profile.so: tests/bench/profile/profile.c include/hearken/p
 # The cpu plugin with tiles in plain C (plugins/cpu/tiles.h), so that what is computed with AMX is
 # tested without it; on a processor with AVX-512, for between the tiles there are vectors.
 ifneq ($(filter amx,$(sets_$(architecture))),)
-modelled    := plugins/cpu/blocks_amx.c plugins/cpu/processor.c
+modelled    := plugins/cpu/blocks_amx.c plugins/cpu/cpu_processor.c
 tile_plugin := $(BUILD)/tests/tile-model/cpu.so
 
 $(BUILD)/obj/tile-model/%.o: %.c $(BUILD)/flags
@@ -171,7 +171,7 @@ $(BUILD)/fuzz-%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(daemon_objects) $(library_ob
 	$(Q)$(CC) $(LINK) $(LDFLAGS) -o $@ $^ $(library_libs) $(daemon_libs)
 
 # What reads checkpoints for hearken-convert alone.
-reader_objects := $(call objects,$(addprefix models/convert/,config.c ct2.c hugging_face.c \
+reader_objects := $(call objects,$(addprefix models/convert/,json_lists.c ct2.c hugging_face.c \
                     json_file.c pickle.c safetensors.c torch.c))
 $(read_checkpoints:%=$(BUILD)/fuzz-%): $(reader_objects)
 $(read_checkpoints:%=$(BUILD)/fuzz-%): library_libs += $(libzip_libs)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-#include "checkpoint.h"
+#include "models/checkpoint/checkpoint.h"
 
-#include "file_copy.h"
-#include "numbers.h"
+#include "models/checkpoint/quantize.h"
+#include "models/file/file_copy.h"
 
 #include <errno.h>
 #include <fcntl.h>

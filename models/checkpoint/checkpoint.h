@@ -4,13 +4,14 @@
  * OpenAI's own code gives them ("encoder.blocks.0.attn.query.weight"), tokens, lists of numbers.
  *
  * A reader checks that every tensor's values lie inside its memory; what a network needs of them
- * is whisper.h's to check. After it is filled in it does not change: safe from any thread.
+ * is whisper_checkpoint.h's to check. After it is filled in it does not change: safe from any
+ * thread.
  */
 #ifndef HEARKEN_CHECKPOINT_CHECKPOINT_H
 #define HEARKEN_CHECKPOINT_CHECKPOINT_H
 
-#include "complaint.h"
-#include "tokens.h"
+#include "models/checkpoint/checkpoint_tokens.h"
+#include "models/checkpoint/complaint.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -20,7 +21,7 @@ enum value_type {
     VALUE_F32,
     VALUE_F16,
     VALUE_BF16,
-    VALUE_Q4_0, /* from here on blocks of 32 values, as ggml has them (numbers.h) */
+    VALUE_Q4_0, /* from here on blocks of 32 values, as ggml has them (quantize.h) */
     VALUE_Q4_1,
     VALUE_Q5_0,
     VALUE_Q5_1,
@@ -63,7 +64,7 @@ struct checkpoint {
     struct number_list suppress;            /* tokens that are never written */
     struct number_list suppress_at_begin;   /* nor as the first one */
     struct tokens tokens;
-    float *mel_filters; /* [mel_bands][FREQUENCY_BINS]; NULL: those of mel.h */
+    float *mel_filters; /* [mel_bands][FREQUENCY_BINS]; NULL: those of whisper_mel.h */
     uint32_t mel_bands;
 };
 

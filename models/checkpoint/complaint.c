@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-#include "complaint.h"
+#include "models/checkpoint/complaint.h"
 
-#include "utf8.h"
+#include "models/file/utf8.h"
 
 #include <errno.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-#include "ggml.h"
+#include "models/checkpoint/ggml.h"
 
-#include "mel.h"
+#include "models/checkpoint/whisper_mel.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -6,7 +6,7 @@
 #ifndef HEARKEN_CHECKPOINT_GGML_H
 #define HEARKEN_CHECKPOINT_GGML_H
 
-#include "checkpoint.h"
+#include "models/checkpoint/checkpoint.h"
 
 /* Whether a file begins like one; `data` [size]. */
 bool ggml_begins(const uint8_t *data, size_t size);

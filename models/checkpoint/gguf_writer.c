@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-#include "gguf_writer.h"
+#include "models/checkpoint/gguf_writer.h"
 
-#include "numbers.h"
+#include "models/checkpoint/quantize.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -9,8 +9,8 @@
 #ifndef HEARKEN_CHECKPOINT_GGUF_WRITER_H
 #define HEARKEN_CHECKPOINT_GGUF_WRITER_H
 
-#include "complaint.h"
-#include "gguf.h"
+#include "models/checkpoint/complaint.h"
+#include "models/file/gguf.h"
 
 #include <stddef.h>
 #include <stdint.h>

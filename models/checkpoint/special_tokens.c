@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Whisper's special tokens, for files that hold only those of text (OpenAI's whisper/tokenizer.py).
  */
-#include "tokens.h"
+#include "models/checkpoint/checkpoint_tokens.h"
 
 #include <errno.h>
 #include <inttypes.h>

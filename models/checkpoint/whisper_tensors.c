@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* The checkpoint's names and shapes to those of a model file. */
-#include "whisper.h"
+#include "models/checkpoint/whisper_checkpoint.h"
 
 #include <errno.h>
 #include <inttypes.h>

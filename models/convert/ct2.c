@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-#include "ct2.h"
+#include "models/convert/ct2.h"
 
-#include "config.h"
-#include "vocabulary.h"
+#include "models/convert/json_lists.h"
+#include "models/convert/vocabulary_files.h"
 
 #include <errno.h>
 #include <inttypes.h>

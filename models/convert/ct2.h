@@ -3,7 +3,7 @@
 #ifndef HEARKEN_CONVERT_CT2_H
 #define HEARKEN_CONVERT_CT2_H
 
-#include "checkpoint.h"
+#include "models/checkpoint/checkpoint.h"
 
 /* Whether a file may be one; `data` [size]. */
 bool ct2_begins(const uint8_t *data, size_t size);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-#include "hugging_face.h"
+#include "models/convert/hugging_face.h"
 
-#include "config.h"
+#include "models/convert/json_lists.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -3,7 +3,7 @@
 #ifndef HEARKEN_CONVERT_HUGGING_FACE_H
 #define HEARKEN_CONVERT_HUGGING_FACE_H
 
-#include "checkpoint.h"
+#include "models/checkpoint/checkpoint.h"
 
 /*
  * "model.encoder.layers.0.fc1.weight" to "encoder.blocks.0.mlp.0.weight", in `to` of

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "json_file.h"
+#include "models/convert/json_file.h"
 
 #include <errno.h>
 

@@ -3,7 +3,7 @@
 #ifndef HEARKEN_CONVERT_JSON_FILE_H
 #define HEARKEN_CONVERT_JSON_FILE_H
 
-#include "complaint.h"
+#include "models/checkpoint/complaint.h"
 
 #include <jansson.h>
 

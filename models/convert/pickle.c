@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "pickle.h"
+#include "models/convert/pickle.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -7,7 +7,7 @@
 #ifndef HEARKEN_CONVERT_PICKLE_H
 #define HEARKEN_CONVERT_PICKLE_H
 
-#include "checkpoint.h"
+#include "models/checkpoint/checkpoint.h"
 
 /* `length` bytes of the pickle, not terminated. */
 struct pickle_text {

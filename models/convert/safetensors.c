@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-#include "safetensors.h"
+#include "models/convert/safetensors.h"
 
-#include "config.h"
-#include "hugging_face.h"
+#include "models/convert/hugging_face.h"
+#include "models/convert/json_lists.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -6,7 +6,7 @@
 #ifndef HEARKEN_CONVERT_SAFETENSORS_H
 #define HEARKEN_CONVERT_SAFETENSORS_H
 
-#include "checkpoint.h"
+#include "models/checkpoint/checkpoint.h"
 
 /* Whether a file begins like one; `data` [size]. */
 bool safetensors_begins(const uint8_t *data, size_t size);

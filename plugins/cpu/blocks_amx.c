@@ -3,10 +3,10 @@
  * Products of Q8_0 weights with AMX: the inputs of a tile's rows with a block of 16 outputs in one
  * instruction. A panel's groups of four are as the tiles want them, a row of a tile for each group.
  */
-#include "vector_avx512.h"
+#include "plugins/cpu/vector_avx512.h"
 
-#include "cpu.h"
-#include "tiles.h"
+#include "plugins/cpu/cpu.h"
+#include "plugins/cpu/tiles.h"
 
 typedef int8_t number;
 
@@ -30,7 +30,7 @@ static inline void store_numbers(int8_t *numbers, vector_int whole)
 }
 
 #define OWN_MULTIPLY_ROUNDED
-#include "template_blocks.h"
+#include "plugins/cpu/template_blocks.h"
 
 static void configure(size_t rows)
 {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /* Products of Q8_0 weights with AVX2: 16 bits each, two products and their sum at a time. */
-#include "vector_avx2.h"
+#include "plugins/cpu/vector_avx2.h"
 
-#include "cpu.h"
+#include "plugins/cpu/cpu.h"
 
 typedef int16_t number;
 
@@ -31,6 +31,6 @@ static inline vector_int add_products(vector_int sum, vector_int inputs, vector_
     return sum + (vector_int)_mm256_madd_epi16((__m256i)inputs, (__m256i)weights);
 }
 
-#include "template_blocks.h"
+#include "plugins/cpu/template_blocks.h"
 
 const struct matrix_kernels blocks_avx2 = MATRIX_KERNELS_OF_BLOCKS(PACKED_PAIRS);

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 /* Products of Q8_0 weights with AVX-VNNI: as blocks_vnni.c with vectors of half the width, for
  * processors that have no AVX-512. */
-#include "vector_avx2.h"
+#include "plugins/cpu/vector_avx2.h"
 
 #ifndef __AVXVNNI__
 #error "compile this file with -mavxvnni"
 #endif
 
-#include "cpu.h"
+#include "plugins/cpu/cpu.h"
 
 typedef int8_t number;
 
@@ -38,6 +38,6 @@ static inline vector_int add_products(vector_int sum, vector_int inputs, vector_
     return sum;
 }
 
-#include "template_blocks.h"
+#include "plugins/cpu/template_blocks.h"
 
 const struct matrix_kernels blocks_avxvnni = MATRIX_KERNELS_OF_BLOCKS(PACKED_OFFSET_QUADS);

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 /* Products of Q8_0 weights with ARM's dot product: four signed bytes of either side at a time. */
-#include "vector_neon.h"
+#include "plugins/cpu/vector_neon.h"
 
 #ifndef __ARM_FEATURE_DOTPROD
 #error "compile this file with -march=armv8.2-a+dotprod"
 #endif
 
-#include "cpu.h"
+#include "plugins/cpu/cpu.h"
 
 typedef int8_t number;
 
@@ -35,6 +35,6 @@ static inline vector_int add_products(vector_int sum, vector_int inputs, vector_
     return (vector_int)vdotq_s32((int32x4_t)sum, (int8x16_t)weights, (int8x16_t)inputs);
 }
 
-#include "template_blocks.h"
+#include "plugins/cpu/template_blocks.h"
 
 const struct matrix_kernels blocks_dotprod = MATRIX_KERNELS_OF_BLOCKS(PACKED_QUADS);

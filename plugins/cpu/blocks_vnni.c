@@ -4,13 +4,13 @@
  * bytes: the weights are the unsigned ones, 128 above what they are. No sum overflows, for
  * 32 · 255 · 127 is below 2^20.
  */
-#include "vector_avx512.h"
+#include "plugins/cpu/vector_avx512.h"
 
 #ifndef __AVX512VNNI__
 #error "compile this file with -mavx512vnni"
 #endif
 
-#include "cpu.h"
+#include "plugins/cpu/cpu.h"
 
 typedef int8_t number;
 
@@ -39,6 +39,6 @@ static inline vector_int add_products(vector_int sum, vector_int inputs, vector_
     return sum;
 }
 
-#include "template_blocks.h"
+#include "plugins/cpu/template_blocks.h"
 
 const struct matrix_kernels blocks_vnni = MATRIX_KERNELS_OF_BLOCKS(PACKED_OFFSET_QUADS);

@@ -17,8 +17,8 @@
 #ifndef HEARKEN_CPU_H
 #define HEARKEN_CPU_H
 
-#include "../reference/check.h"
-#include "../reference/reference.h"
+#include "plugins/common/kernel_check.h"
+#include "plugins/reference/reference.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -37,7 +37,7 @@ struct workspace {
 void *workspace_reserve(struct workspace *workspace, size_t size);
 void workspace_finish(struct workspace *workspace);
 
-/* ---- Weights (weights.c) ---- */
+/* ---- Weights (cpu_weights.c) ---- */
 
 enum {
     BLOCK_INPUTS = 32, /* of Q8_0 */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-#include "vector_neon.h"
+#include "plugins/cpu/vector_neon.h"
 
-#include "template_set.h"
+#include "plugins/cpu/template_set.h"
 
 const struct instruction_set instruction_set_neon = INSTRUCTION_SET("NEON");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-#include "vector_plain.h"
+#include "plugins/cpu/vector_plain.h"
 
-#include "template_set.h"
+#include "plugins/cpu/template_set.h"
 
 const struct instruction_set instruction_set_plain = INSTRUCTION_SET("plain C");

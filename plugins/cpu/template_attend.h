@@ -8,7 +8,7 @@
 #ifndef HEARKEN_CPU_TEMPLATE_ATTEND_H
 #define HEARKEN_CPU_TEMPLATE_ATTEND_H
 
-#include "template_attention.h"
+#include "plugins/cpu/template_attention.h"
 
 enum { ROWS_AT_A_TIME = 16 }; /* of keys and values; LANES divides it, and scores lie in chunks */
 

@@ -13,8 +13,8 @@
 #ifndef HEARKEN_CPU_TEMPLATE_ATTENTION_H
 #define HEARKEN_CPU_TEMPLATE_ATTENTION_H
 
-#include "template_math.h"
-#include "template_tile.h"
+#include "plugins/cpu/template_math.h"
+#include "plugins/cpu/template_tile.h"
 
 enum { KEY_BLOCK = 128 };
 

@@ -18,8 +18,8 @@
 #ifndef HEARKEN_CPU_TEMPLATE_BLOCKS_H
 #define HEARKEN_CPU_TEMPLATE_BLOCKS_H
 
-#include "template_finish.h"
-#include "template_tile.h"
+#include "plugins/cpu/template_finish.h"
+#include "plugins/cpu/template_tile.h"
 
 #include <errno.h>
 #include <string.h>

@@ -6,8 +6,8 @@
 #ifndef HEARKEN_CPU_TEMPLATE_DENSE_H
 #define HEARKEN_CPU_TEMPLATE_DENSE_H
 
-#include "template_finish.h"
-#include "template_tile.h"
+#include "plugins/cpu/template_finish.h"
+#include "plugins/cpu/template_tile.h"
 
 enum { DENSE_BLOCK_ELEMENTS = 128 * 1024 };
 

@@ -5,8 +5,8 @@
 
 #include <string.h>
 
-#include "template_math.h"
-#include "template_tile.h"
+#include "plugins/cpu/template_math.h"
+#include "plugins/cpu/template_tile.h"
 
 /* What half precision cannot hold becomes the largest that it can. */
 static void store_first_halves(uint16_t *halves, size_t count, vector value)

@@ -3,7 +3,7 @@
 #ifndef HEARKEN_CPU_TEMPLATE_ROWS_H
 #define HEARKEN_CPU_TEMPLATE_ROWS_H
 
-#include "template_math.h"
+#include "plugins/cpu/template_math.h"
 
 /*
  * Double precision: the mean of a row far from zero must not leave an error as large as the row's

@@ -4,15 +4,15 @@
 #ifndef HEARKEN_CPU_TEMPLATE_SET_H
 #define HEARKEN_CPU_TEMPLATE_SET_H
 
-#include "cpu.h"
+#include "plugins/cpu/cpu.h"
 
 #include <errno.h>
 #include <stdbool.h>
 #include <string.h>
 
-#include "template_attend.h"
-#include "template_dense.h"
-#include "template_rows.h"
+#include "plugins/cpu/template_attend.h"
+#include "plugins/cpu/template_dense.h"
+#include "plugins/cpu/template_rows.h"
 
 static const struct matrix_kernels dense = {
     .packing_of_q8 = PACKED_Q8,

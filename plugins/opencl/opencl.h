@@ -13,14 +13,14 @@
 #ifndef HEARKEN_OPENCL_H
 #define HEARKEN_OPENCL_H
 
-#include "device.h"
+#include "plugins/opencl/opencl_device.h"
 
-#include "../reference/check.h"
-#include "../reference/reference.h"
+#include "plugins/common/kernel_check.h"
+#include "plugins/reference/reference.h"
 
 #include <stdint.h>
 
-/* ---- Words (words.c) ---- */
+/* ---- Words (opencl_words.c) ---- */
 
 enum { LEVEL_ERROR, LEVEL_WARNING, LEVEL_INFO, LEVEL_DEBUG }; /* as enum hearken_log_level */
 
@@ -135,18 +135,18 @@ static inline cl_mem matrix_memory(const struct hearken_matrix *matrix)
     return ((const struct opencl_buffer *)matrix->buffer)->memory;
 }
 
-/* ---- The program (program.c) ---- */
+/* ---- The program (opencl_program.c) ---- */
 
 /* From the cache on disk, else from the source. 0, or a negative errno after lines in the log. */
 int program_create(struct opencl_backend *backend);
 
-/* ---- Weights (weights.c) ---- */
+/* ---- Weights (opencl_weights.c) ---- */
 
 int opencl_tensor_create(struct hearken_backend *backend, const struct hearken_weights *weights,
                          struct hearken_tensor **tensor);
 void opencl_tensor_destroy(struct hearken_backend *backend, struct hearken_tensor *tensor);
 
-/* ---- Queues (queue.c) ---- */
+/* ---- Queues (opencl_queue.c) ---- */
 
 int opencl_queue_create(struct hearken_backend *backend, struct hearken_queue **queue);
 void opencl_queue_destroy(struct hearken_queue *queue);
@@ -164,7 +164,7 @@ int opencl_scratch(struct opencl_queue *queue, enum opencl_scratch use, size_t s
 /* Waits for all that was enqueued and brings `size` bytes of device memory to the host. */
 int queue_read(struct opencl_queue *queue, cl_mem from, size_t offset, size_t size, void *to);
 
-/* ---- Times (profile.c) ---- */
+/* ---- Times (opencl_profile.c) ---- */
 
 /* -ENOMEM. */
 int profile_create(struct profile **profile);
@@ -176,7 +176,7 @@ void profile_collect(struct profile *profile);
 /* Logs a line for each kernel. */
 void profile_report(const struct profile *profile, const struct hearken_plugin_host *host);
 
-/* ---- Buffers (memory.c) ---- */
+/* ---- Buffers (opencl_memory.c) ---- */
 
 int opencl_buffer_create(struct hearken_queue *queue, size_t elements,
                          struct hearken_buffer **buffer);
@@ -187,7 +187,7 @@ void opencl_buffer_destroy(struct hearken_queue *queue, struct hearken_buffer *b
 int opencl_write(struct hearken_queue *queue, const struct hearken_matrix *to, const float *from);
 int opencl_read(struct hearken_queue *queue, const struct hearken_matrix *from, float *to);
 
-/* ---- Kernels: products.c, attention.c, rows.c ---- */
+/* ---- Kernels: opencl_products.c, opencl_attention.c, opencl_rows.c ---- */
 
 int opencl_linear(struct hearken_queue *queue, const struct hearken_linear *arguments);
 int opencl_convolve(struct hearken_queue *queue, const struct hearken_convolve *arguments);

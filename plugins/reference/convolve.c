@@ -3,8 +3,8 @@
  * A convolution along time as a matrix product: the input rows that a step sees lie side by side in
  * a window, [taps · inputs], and a weight row is brought into the same order.
  */
-#include "check.h"
-#include "reference.h"
+#include "plugins/common/kernel_check.h"
+#include "plugins/reference/reference.h"
 
 #include <errno.h>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* out = (in - mean) / sqrt(variance + epsilon) · scale + shift */
-#include "check.h"
-#include "reference.h"
+#include "plugins/common/kernel_check.h"
+#include "plugins/reference/reference.h"
 
 #include <math.h>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* out = activation(in · weightᵀ + bias) + residual */
-#include "check.h"
-#include "reference.h"
+#include "plugins/common/kernel_check.h"
+#include "plugins/reference/reference.h"
 
 int linear(struct hearken_queue *queue, const struct hearken_linear *arguments)
 {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /* One step of a long short-term memory (Hochreiter and Schmidhuber 1997; with forget gates, Gers et
  * al. 2000), the gates in the order input, forget, cell, output. */
-#include "check.h"
-#include "reference.h"
+#include "plugins/common/kernel_check.h"
+#include "plugins/reference/reference.h"
 
 #include <errno.h>
 #include <math.h>

@@ -4,7 +4,7 @@
  * stays in the second-level cache, over tiles of weight rows that are expanded once for the block,
  * over groups of rows that stay, with the tile, in the first-level cache.
  */
-#include "reference.h"
+#include "plugins/reference/reference.h"
 
 #include <errno.h>
 #include <math.h>

@@ -60,7 +60,7 @@ static inline float *matrix_row(const struct hearken_matrix *matrix, size_t row)
     return matrix->buffer->data + matrix->offset + row * matrix->stride;
 }
 
-/* ---- Weights (tensor.c) ---- */
+/* ---- Weights (host_tensor.c) ---- */
 
 int tensor_create(struct hearken_backend *backend, const struct hearken_weights *weights,
                   struct hearken_tensor **tensor);
@@ -82,7 +82,7 @@ const float *tensor_row(const struct hearken_tensor *tensor, size_t row, float *
 /* A row of type Q5_0 as the blocks of Q8_0 that mean the same: 34 bytes for each 32 columns. */
 void tensor_row_as_q8_0(const struct hearken_tensor *tensor, size_t row, void *q8_0);
 
-/* ---- Sums (sums.c) ---- */
+/* ---- Sums (sum_kernels.c) ---- */
 
 /* out[r] = Σ_c row[r · step + c] · with[c] for `count` rows. The order in which a row's products
  * are added up depends on `columns` alone. */
@@ -122,7 +122,7 @@ size_t multiply_block(const struct hearken_tensor *weight);
 /* 0 or -ENOMEM. */
 int multiply(struct hearken_queue *queue, const struct product *product);
 
-/* ---- Copies (copy.c), by checked arguments ---- */
+/* ---- Copies (copy_kernels.c), by checked arguments ---- */
 
 /* `window` [taps, inputs]: row t · stride + k - padding of `in` for every tap k of step t, zeros
  * where there is none. */
@@ -131,7 +131,7 @@ void fill_window(const struct hearken_convolve *arguments, size_t step, float *w
 /* New keys and values of all sequences behind those that the caches hold. */
 void append_to_caches(const struct hearken_self_attend *arguments);
 
-/* ---- Kernels, each in the file of its name; `reorder` to `top_k` in search.c ---- */
+/* ---- Kernels, each in the file of its name; `reorder` to `top_k` in search_kernels.c ---- */
 
 int linear(struct hearken_queue *queue, const struct hearken_linear *arguments);
 int convolve(struct hearken_queue *queue, const struct hearken_convolve *arguments);
@@ -154,7 +154,7 @@ int log_softmax(struct hearken_queue *queue, const struct hearken_matrix *x,
 int top_k(struct hearken_queue *queue, const struct hearken_matrix *x, uint32_t count,
           float *values, uint32_t *columns);
 
-/* ---- Queues and buffers (queue.c) ---- */
+/* ---- Queues and buffers (host_queue.c) ---- */
 
 int backend_create(const struct hearken_plugin_host *host, struct hearken_backend **backend);
 void backend_destroy(struct hearken_backend *backend);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* A CTranslate2 file of any bytes, without a configuration beside it. */
-#include "ct2.h"
+#include "models/convert/ct2.h"
 
 #include <stdlib.h>
 

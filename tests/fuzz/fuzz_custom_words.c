@@ -4,7 +4,7 @@
  * each up to a bar. A list is refused by the check exactly if it is by the trie; what a text earns
  * never gets less; and the tokens that go on in a word do so.
  */
-#include "custom_words.h"
+#include "models/search/custom_words.h"
 
 #include <hearken/hearken.h>
 #include <stdlib.h>

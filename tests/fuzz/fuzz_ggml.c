@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /* A ggml file of any bytes: read, and made a model file where it is one. */
-#include "ggml.h"
-#include "known.h"
-#include "model_file.h"
+#include "models/checkpoint/checkpoint_export.h"
+#include "models/checkpoint/ggml.h"
+#include "models/checkpoint/whisper_known.h"
 
 #include <stdlib.h>
 #include <unistd.h>

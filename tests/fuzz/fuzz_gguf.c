@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /* A model file of any bytes: opened, walked, and read for what a network needs of it. */
-#include "gguf.h"
-#include "parameters.h"
-#include "vocabulary.h"
-#include "voice.h"
+#include "models/file/gguf.h"
+#include "models/file/model_parameters.h"
+#include "models/text/vocabulary.h"
+#include "models/vad/vad.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -49,20 +49,20 @@ static void walk_tensor(const struct gguf *gguf, const struct gguf_tensor *tenso
 /* What is read of it is good to be used. */
 static void read_voice(const struct gguf *gguf, uint32_t mels)
 {
-    struct voice *voice = NULL;
-    struct voice_state *state = NULL;
+    struct vad *voice = NULL;
+    struct vad_state *state = NULL;
     struct hearken_error error = {""};
     float *frame = calloc(mels, sizeof(*frame));
-    int result = voice_read(gguf, mels, &voice, &error);
+    int result = vad_read(gguf, mels, &voice, &error);
     require(result == 0 || error.message[0] != 0);
-    if (frame && voice && voice_state_create(voice, &state) == 0) {
+    if (frame && voice && vad_state_create(voice, &state) == 0) {
         for (uint32_t i = 0; i < 3; i++) {
-            float probability = voice_hear(state, frame);
+            float probability = vad_process(state, frame);
             require(isnan(probability) || (probability >= 0 && probability <= 1));
         }
     }
-    voice_state_destroy(state);
-    voice_destroy(voice);
+    vad_state_destroy(state);
+    vad_destroy(voice);
     free(frame);
 }
 

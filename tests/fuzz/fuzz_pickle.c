@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* A pickle of any bytes, and what is in the dictionary that it makes. */
-#include "pickle.h"
+#include "models/convert/pickle.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* Any bytes as a recording. */
-#include "wav.h"
+#include "frontend/sound/wav.h"
 
 #include <hearken/hearken.h>
 
@@ -38,9 +38,9 @@ static void check_wav(const uint8_t *bytes, size_t size)
     if (result == WAV_PCM)
         must(whole.data_at <= size && whole.format.channels > 0);
     for (size_t length = 0; length < size && length < 256; length++) {
-        enum wav_result early = wav_parse(bytes, length, &part);
-        must(early == WAV_MORE || early == result);
-        must(early != WAV_PCM || part.data_at == whole.data_at);
+        enum wav_result speculative = wav_parse(bytes, length, &part);
+        must(speculative == WAV_MORE || speculative == result);
+        must(speculative != WAV_PCM || part.data_at == whole.data_at);
     }
 }
 

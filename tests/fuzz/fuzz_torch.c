@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* A zip of any bytes, read as one of torch.save, without a configuration beside it. */
-#include "torch.h"
+#include "models/convert/torch_archive.h"
 
 #include <stdlib.h>
 

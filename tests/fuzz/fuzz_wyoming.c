@@ -3,7 +3,7 @@
  * Any bytes as Wyoming events. The first byte chooses the sizes of the pieces in which the rest is
  * fed; what comes out must be the same as from the whole, and must survive being sent again.
  */
-#include "wyoming.h"
+#include "daemon/common/wyoming.h"
 
 #include <stdio.h>
 #include <stdlib.h>

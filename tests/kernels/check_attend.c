@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* attend: alignment = softmax(q · k / sqrt(width / heads) + bias); context = alignment · values */
-#include "compare.h"
-#include "subject.h"
+#include "tests/kernels/compare.h"
+#include "tests/kernels/subject.h"
 
 #include <errno.h>
 #include <math.h>

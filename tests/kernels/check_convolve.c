@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* convolve: out[t] = activation(bias + Σ weight · in[t · stride + k - padding]) + positions */
-#include "compare.h"
-#include "subject.h"
+#include "tests/kernels/compare.h"
+#include "tests/kernels/subject.h"
 
 #include <errno.h>
 #include <math.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* embed: out[r] = table[tokens[r]] · scale + positions[position + r mod period] */
-#include "compare.h"
-#include "subject.h"
+#include "tests/kernels/compare.h"
+#include "tests/kernels/subject.h"
 
 #include <errno.h>
 #include <math.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* layer_norm: out = (in - mean) / sqrt(variance + epsilon) · scale + shift */
-#include "compare.h"
-#include "subject.h"
+#include "tests/kernels/compare.h"
+#include "tests/kernels/subject.h"
 
 #include <errno.h>
 #include <math.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* linear: out = activation(in · weightᵀ + bias) + residual */
-#include "compare.h"
-#include "subject.h"
+#include "tests/kernels/compare.h"
+#include "tests/kernels/subject.h"
 
 #include <errno.h>
 #include <math.h>

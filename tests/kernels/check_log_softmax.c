@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* log_softmax: x + mask, minus the logarithm of Σ exp */
-#include "compare.h"
-#include "subject.h"
+#include "tests/kernels/compare.h"
+#include "tests/kernels/subject.h"
 
 #include <errno.h>
 #include <math.h>

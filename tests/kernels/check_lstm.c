@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* lstm: one step for all hypotheses, gates in the order input, forget, cell, output */
-#include "compare.h"
-#include "subject.h"
+#include "tests/kernels/compare.h"
+#include "tests/kernels/subject.h"
 
 #include <errno.h>
 #include <math.h>

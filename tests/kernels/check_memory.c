@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* buffer_create, buffer_destroy, write, read */
-#include "matrix.h"
-#include "subject.h"
+#include "tests/kernels/matrix.h"
+#include "tests/kernels/subject.h"
 
 #include <errno.h>
 #include <math.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Queues: order of effects, buffers freed in order, several queues at the same time */
-#include "matrix.h"
-#include "subject.h"
+#include "tests/kernels/matrix.h"
+#include "tests/kernels/subject.h"
 
 #include <errno.h>
 #include <pthread.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* reorder: row r becomes what row parents[r] was */
-#include "matrix.h"
-#include "subject.h"
+#include "tests/kernels/matrix.h"
+#include "tests/kernels/subject.h"
 
 #include <errno.h>
 #include <stdlib.h>

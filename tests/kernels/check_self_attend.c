@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /* self_attend: out = softmax(q · k / sqrt(width / heads) + bias) · v, per head, with cache and
  * chunks */
-#include "compare.h"
-#include "subject.h"
+#include "tests/kernels/compare.h"
+#include "tests/kernels/subject.h"
 
 #include <errno.h>
 #include <math.h>

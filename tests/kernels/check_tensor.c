@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* tensor_create, tensor_destroy: what is taken and what is refused */
-#include "matrix.h"
-#include "subject.h"
+#include "tests/kernels/matrix.h"
+#include "tests/kernels/subject.h"
 
 #include <errno.h>
 #include <stdlib.h>

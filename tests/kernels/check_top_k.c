@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* top_k: the largest of each row, largest first, equal ones by column */
-#include "matrix.h"
-#include "subject.h"
+#include "tests/kernels/matrix.h"
+#include "tests/kernels/subject.h"
 
 #include <errno.h>
 #include <math.h>

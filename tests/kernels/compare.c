@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-#include "compare.h"
-#include "subject.h"
+#include "tests/kernels/compare.h"
+#include "tests/kernels/subject.h"
 
 #include <math.h>
 #include <stdlib.h>

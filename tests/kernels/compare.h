@@ -24,7 +24,7 @@
 #ifndef KERNELS_COMPARE_H
 #define KERNELS_COMPARE_H
 
-#include "matrix.h"
+#include "tests/kernels/matrix.h"
 
 struct tolerance {
     double mean_square, worst;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-#include "load.h"
-#include "subject.h"
+#include "tests/kernels/load.h"
+#include "tests/kernels/subject.h"
 
 #include <dlfcn.h>
 #include <string.h>

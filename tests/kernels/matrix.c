@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-#include "matrix.h"
-#include "subject.h"
+#include "tests/kernels/matrix.h"
+#include "tests/kernels/subject.h"
 
 #include <math.h>
 #include <stdlib.h>

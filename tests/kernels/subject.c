@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "subject.h"
+#include "tests/kernels/subject.h"
 
 #include <CUnit/CUnit.h>
 #include <CUnit/TestRun.h>

@@ -7,9 +7,9 @@
  * PyTorch's tensors are in PARITY.gguf (models/FORMAT.md; tests/parity/make_models.py). Each stage
  * gets what PyTorch's stage before it gave, so an error shows where it arises.
  */
-#include "listener.h"
-#include "logmel.h"
-#include "speller.h"
+#include "frontend/features/logmel.h"
+#include "models/network/listener.h"
+#include "models/network/speller.h"
 
 #include <CUnit/Basic.h>
 #include <getopt.h>
@@ -147,7 +147,7 @@ static void test_listener(void)
         const struct gguf_tensor *features = stage(u, "features");
         listener_set_tap(listener, tap, &u);
         struct hearken_matrix memory =
-            listener_hear(listener, &pair.pass, features->data, (uint32_t)features->shape[1]);
+            listener_encode(listener, &pair.pass, features->data, (uint32_t)features->shape[1]);
         compare_matrix("memory", u, memory);
     }
     listener_destroy(listener, &pair.pass);
@@ -162,8 +162,8 @@ static void hear_in_pieces(struct listener *listener, const struct gguf_tensor *
     struct hearken_matrix heard = {0};
     for (uint32_t there = piece; heard.rows == 0 || there < frames + piece; there += piece) {
         bool last = there >= frames;
-        heard =
-            listener_hear_chunks(listener, &pair.pass, features->data, last ? frames : there, last);
+        heard = listener_encode_chunks(listener, &pair.pass, features->data, last ? frames : there,
+                                       last);
         if (last)
             break;
     }
@@ -297,9 +297,9 @@ static void test_speller(void)
     align_all_layers();
     CU_ASSERT_EQUAL_FATAL(speller_create(pair.network, 1, &speller), 0);
     for (uint32_t u = 0; u < pair.utterances; u++) {
-        speller_forget(speller);
-        speller_listen(speller, &pair.pass, write_memory(u, &storage),
-                       (struct hearken_stand_ins){0});
+        speller_reset(speller);
+        speller_set_memory(speller, &pair.pass, write_memory(u, &storage),
+                           (struct hearken_stand_ins){0});
         spell_greedily(speller, u, speller_start(speller, &pair.pass));
         CU_ASSERT_EQUAL(pair.pass.error, 0);
     }

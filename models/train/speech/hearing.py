@@ -19,7 +19,7 @@ STEP = 2 * HOP  # samples
 @dataclass(frozen=True)
 class Silence:
     """Behind a segment: `seconds` of it, and `stand_ins` steps that stand for the rest of the
-    listener's window, as models/listener.h says."""
+    listener's window, as models/network/listener.h says."""
 
     seconds: float
     stand_ins: int = 0

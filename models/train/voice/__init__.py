@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-"""Voice activity: training, measuring and exporting the network of models/voice.h."""
+"""Voice activity: training, measuring and exporting the network of models/vad/vad.h."""

@@ -3,9 +3,9 @@
 
 usage: python -m voice.export CHECKPOINT OUT.gguf [--parity PARITY.gguf --recording FILE]
 
-The names and formulas are in docs/model-format.md and models/voice.h. PARITY.gguf gets the
+The names and formulas are in docs/model-format.md and models/vad/vad.h. PARITY.gguf gets the
 features of the recording's beginning and PyTorch's probabilities, from the weights as rounded in
-OUT: tests/unit/test_voice.c compares with them.
+OUT: tests/unit/models/test_vad.c compares with them.
 """
 
 import argparse

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The network that hears whether somebody speaks: models/voice.h computes the same."""
+"""The network that hears whether somebody speaks: models/vad/vad.h computes the same."""
 
 from dataclasses import dataclass
 

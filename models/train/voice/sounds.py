@@ -64,7 +64,7 @@ def mel_filters() -> np.ndarray:
 
 
 class LogMel:
-    """frontend/logmel.h: frames centred on every HOP-th sample, reflected at both ends."""
+    """frontend/features/logmel.h: frames centred on every HOP-th sample, reflected at both ends."""
 
     def __init__(self) -> None:
         self.window = torch.hann_window(FFT)

@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: MIT
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/client/program/commands.h"
+#include "daemon/client/program/message.h"
+#include "daemon/client/recognition/local_recognition.h"
+#include <hearken/hearken.h>
+
+/* ---- What the file holds, kept until all of it is known ---- */
+
+/* A key or a tensor. */
+struct item {
+    char *name, *type, *text; /* of a key its value, of a tensor its shape */
+    bool tensor;
+    unsigned long long bytes;
+};
+
+struct contents {
+    size_t count, capacity;
+    struct item *items;
+    int result;
+};
+
+struct model {
+    bool tensors;
+};
+
+static const struct option model_options[] = {
+    FLAG('t', "tensors", offsetof(struct model, tensors),
+         "list every tensor: type, shape, bytes, name"),
+};
+
+static int add(struct contents *contents, const struct hearken_model_item *from)
+{
+    if (contents->count == contents->capacity) {
+        size_t capacity = contents->capacity ? contents->capacity * 2 : 256;
+        struct item *items = realloc(contents->items, capacity * sizeof(*items));
+        if (!items)
+            return -ENOMEM;
+        contents->items = items;
+        contents->capacity = capacity;
+    }
+    struct item *item = &contents->items[contents->count++];
+    *item = (struct item){
+        .name = strdup(from->name),
+        .type = strdup(from->type),
+        .text = strdup(from->shape ? from->shape : from->value),
+        .tensor = from->shape != NULL,
+        .bytes = from->bytes,
+    };
+    return item->name && item->type && item->text ? 0 : -ENOMEM;
+}
+
+static void take_item(void *context, const struct hearken_model_item *item)
+{
+    struct contents *contents = context;
+    if (contents->result == 0)
+        contents->result = add(contents, item);
+}
+
+static void contents_finish(struct contents *contents)
+{
+    for (size_t i = 0; i < contents->count; i++) {
+        free(contents->items[i].name);
+        free(contents->items[i].type);
+        free(contents->items[i].text);
+    }
+    free(contents->items);
+}
+
+/* ---- Metadata, in groups ---- */
+
+/* What `hearken model` shows together: names with this prefix, which is then left out. */
+static const struct group {
+    const char *prefix, *title;
+} groups[] = {
+    {"general.", "General"},
+    {"hearken.features.", "Features"},
+    {"hearken.listener.", "Listener"},
+    {"hearken.speller.", "Speller"},
+    {"hearken.", "Other settings of the network"},
+    {"tokenizer.", "Vocabulary"},
+    {"", "Other"},
+};
+
+#define GROUP_COUNT (sizeof(groups) / sizeof(groups[0]))
+
+static size_t group_of(const char *name)
+{
+    size_t i = 0;
+    while (strncmp(name, groups[i].prefix, strlen(groups[i].prefix)) != 0)
+        i++; /* the last prefix fits all */
+    return i;
+}
+
+/* A file's strings are anybody's: they must not steer the terminal. */
+static void print_clean(const char *text)
+{
+    for (; *text; text++)
+        putchar((unsigned char)*text < ' ' || *text == 0x7f ? ' ' : *text);
+}
+
+static void print_key(const struct item *item, size_t skipped)
+{
+    const char *name = item->name + skipped;
+    int width = (int)strlen(name);
+    printf("  ");
+    print_clean(name);
+    printf("%*s", width < 28 ? 28 - width : 1, "");
+    print_clean(item->text);
+    putchar('\n');
+}
+
+static void print_metadata(const struct contents *contents)
+{
+    for (size_t group = 0; group < GROUP_COUNT; group++) {
+        bool headed = false;
+        for (size_t i = 0; i < contents->count; i++) {
+            const struct item *item = &contents->items[i];
+            if (item->tensor || group_of(item->name) != group)
+                continue;
+            if (!headed)
+                printf("%s\n", groups[group].title);
+            headed = true;
+            print_key(item, strlen(groups[group].prefix));
+        }
+        if (headed)
+            putchar('\n');
+    }
+}
+
+/* ---- Tensors ---- */
+
+static void print_bytes(unsigned long long bytes)
+{
+    if (bytes < 10240)
+        printf("%llu bytes", bytes);
+    else if (bytes < 10240ull * 1024)
+        printf("%.1f KiB", (double)bytes / 1024);
+    else
+        printf("%.1f MiB", (double)bytes / (1024 * 1024));
+}
+
+/* One line for the tensors of a type, at the first of them. */
+static void print_type(const struct contents *contents, size_t first)
+{
+    unsigned long long bytes = 0;
+    size_t count = 0;
+    const char *type = contents->items[first].type;
+    for (size_t i = 0; i < contents->count; i++) {
+        const struct item *item = &contents->items[i];
+        if (!item->tensor || strcmp(item->type, type) != 0)
+            continue;
+        if (i < first)
+            return;
+        count++;
+        bytes += item->bytes;
+    }
+    printf("  %-27s %zu, ", type, count);
+    print_bytes(bytes);
+    putchar('\n');
+}
+
+static void print_summary(const struct contents *contents)
+{
+    unsigned long long bytes = 0;
+    size_t count = 0;
+    for (size_t i = 0; i < contents->count; i++)
+        if (contents->items[i].tensor) {
+            count++;
+            bytes += contents->items[i].bytes;
+        }
+    printf("Tensors\n");
+    for (size_t i = 0; i < contents->count; i++)
+        if (contents->items[i].tensor)
+            print_type(contents, i);
+    printf("  %-27s %zu, ", "all", count);
+    print_bytes(bytes);
+    putchar('\n');
+}
+
+static void print_tensors(const struct contents *contents)
+{
+    printf("\n  %-6s %-20s %12s  %s\n", "TYPE", "SHAPE", "BYTES", "NAME");
+    for (size_t i = 0; i < contents->count; i++) {
+        const struct item *item = &contents->items[i];
+        if (!item->tensor)
+            continue;
+        printf("  %-6s %-20s %12llu  ", item->type, item->text, item->bytes);
+        print_clean(item->name);
+        putchar('\n');
+    }
+}
+
+/* ---- The command ---- */
+
+static int inspect(const struct model *options, const char *path)
+{
+    struct contents contents = {0};
+    struct hearken_error error;
+    int result = hearken_model_inspect(path, take_item, &contents, &error);
+    if (result < 0) {
+        message_error(path, error.message);
+    } else if (contents.result < 0) {
+        message_error(path, strerror(-contents.result));
+    } else {
+        printf("%s\n\n", path);
+        print_metadata(&contents);
+        print_summary(&contents);
+        if (options->tensors)
+            print_tensors(&contents);
+    }
+    result = result < 0 ? result : contents.result;
+    contents_finish(&contents);
+    return result < 0 ? EXIT_FAILED : EXIT_GOOD;
+}
+
+static int run_model(const struct command *command, int argc, char **argv)
+{
+    struct model options = {0};
+    int count = options_parse(command, argc, argv, &options);
+    if (count < 0)
+        return options_exit_code(count);
+    char path[PATH_MAX];
+    if (!hearken_find_model(count == 0 ? NULL : argv[0], path, sizeof(path))) {
+        message_error(NULL, strerror(ENAMETOOLONG));
+        return EXIT_FAILED;
+    }
+    return inspect(&options, path);
+}
+
+const struct command model_command = {
+    .name = "model",
+    .operands = "[FILE]",
+    .operands_maximum = 1,
+    .summary = "Show what is in a model file",
+    .description =
+        "Without FILE, the default model. Any GGUF file can be shown, and an installed one by its\n"
+        "name.\n",
+    .examples = "  hearken model\n"
+                "  hearken model --tensors hearken-en-light\n",
+    .options = model_options,
+    .option_count = OPTION_COUNT(model_options),
+    .run = run_model,
+};

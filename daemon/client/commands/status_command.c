@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: MIT
+#include <errno.h>
+#include <jansson.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "daemon/client/program/client_connection.h"
+#include "daemon/client/program/commands.h"
+#include "daemon/client/program/message.h"
+#include "daemon/client/program/patience.h"
+#include "daemon/common/wyoming.h"
+
+#define ANSWER_SECONDS 10.0
+
+struct status {
+    struct address address;
+    bool json;
+};
+
+#define FIELD(name) offsetof(struct status, name)
+
+static const struct option status_options[] = {
+    FLAG('\0', "json", FIELD(json), "print the daemon's answer as it came, one line of JSON"),
+    STRING('\0', "socket", "PATH", FIELD(address.socket), "as for hearken transcribe"),
+    STRING('\0', "tcp", "HOST:PORT", FIELD(address.tcp), "as for hearken transcribe"),
+    SECONDS("timeout", FIELD(address.timeout),
+            "give up on a daemon that is silent for so long (default 10; 0: never)"),
+};
+
+/* ---- Asking ---- */
+
+static int send_all(int descriptor, const struct wyoming_buffer *buffer, struct patience *patience)
+{
+    size_t sent = 0;
+    while (sent < buffer->length) {
+        int result = patience_wait(patience, descriptor, POLLOUT);
+        if (result < 0)
+            return result;
+        ssize_t count = send(descriptor, buffer->bytes + sent, buffer->length - sent, MSG_NOSIGNAL);
+        if (count < 0 && errno != EAGAIN && errno != EINTR)
+            return -errno;
+        if (count > 0) {
+            sent += (size_t)count;
+            patience_rest(patience);
+        }
+    }
+    return 0;
+}
+
+/* A server that knows nothing of us passes over the first question and answers the second. */
+static int ask(int descriptor, struct patience *patience)
+{
+    struct wyoming_buffer buffer = {0};
+    int result = wyoming_serialise("hearken-status", NULL, NULL, 0, &buffer);
+    if (result == 0)
+        result = wyoming_serialise("describe", NULL, NULL, 0, &buffer);
+    if (result == 0)
+        result = send_all(descriptor, &buffer, patience);
+    wyoming_buffer_finish(&buffer);
+    return result;
+}
+
+/* The first event of the two kinds. A new reference. */
+static int read_answer(struct wyoming_parser *parser, int descriptor, struct patience *patience,
+                       json_t **answer, struct hearken_error *error)
+{
+    char bytes[16384];
+    for (;;) {
+        struct wyoming_event event;
+        int result = wyoming_parser_next(parser, &event, error);
+        if (result < 0)
+            return result;
+        if (result > 0 &&
+            (strcmp(event.type, "hearken-status") == 0 || strcmp(event.type, "info") == 0)) {
+            *answer = json_incref(event.data);
+            return 0;
+        }
+        if (result > 0)
+            continue;
+        result = patience_wait(patience, descriptor, POLLIN);
+        ssize_t got = result < 0 ? 0 : recv(descriptor, bytes, sizeof(bytes), 0);
+        if (result == 0 && got < 0 && errno != EAGAIN && errno != EINTR)
+            result = -errno;
+        if (result == 0 && got == 0)
+            result = -ECONNRESET;
+        if (result == 0 && got > 0) {
+            patience_rest(patience);
+            result = wyoming_parser_feed(parser, bytes, (size_t)got, error);
+        }
+        if (result < 0) {
+            snprintf(error->message, sizeof(error->message), "the daemon gave no answer: %s",
+                     strerror(-result));
+            return result;
+        }
+    }
+}
+
+static int get_status(const struct address *address, json_t **answer, struct hearken_error *error)
+{
+    int descriptor;
+    int result = connection_open(address, -1, &descriptor, error);
+    if (result < 0)
+        return result;
+    struct patience patience = patience_of(address, ANSWER_SECONDS);
+    struct wyoming_parser parser;
+    wyoming_parser_init(&parser, NULL);
+    result = ask(descriptor, &patience);
+    if (result == 0)
+        result = read_answer(&parser, descriptor, &patience, answer, error);
+    else
+        snprintf(error->message, sizeof(error->message), "the daemon: %s", strerror(-result));
+    if (result == -ETIMEDOUT)
+        patience_fail(&patience, address, error);
+    wyoming_parser_finish(&parser);
+    close(descriptor);
+    return result;
+}
+
+/* ---- Showing: whatever the daemon tells, so that a newer one may tell more ---- */
+
+static void print_value(const json_t *value)
+{
+    switch (json_typeof(value)) {
+    case JSON_STRING:
+        for (const char *c = json_string_value(value); *c; c++)
+            putchar((unsigned char)*c < ' ' || *c == 0x7f ? ' ' : *c);
+        break;
+    case JSON_INTEGER:
+        printf("%" JSON_INTEGER_FORMAT, json_integer_value(value));
+        break;
+    case JSON_REAL:
+        printf("%.3f", json_real_value(value));
+        break;
+    case JSON_TRUE:
+        printf("yes");
+        break;
+    case JSON_FALSE:
+        printf("no");
+        break;
+    default:
+        printf("-");
+    }
+}
+
+/* The daemon ends a name with its unit: "memory_bytes". */
+static const struct unit {
+    const char *ending, *name;
+    double divisor;
+} units[] = {
+    {"_bytes", "MiB", 1024 * 1024},
+    {"_seconds", "s", 1},
+};
+
+static const struct unit *unit_of(const char *name)
+{
+    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+        size_t length = strlen(name), ending = strlen(units[i].ending);
+        if (length > ending && strcmp(name + length - ending, units[i].ending) == 0)
+            return &units[i];
+    }
+    return NULL;
+}
+
+static void print_member(const char *name, const json_t *value, int depth)
+{
+    const struct unit *unit = json_is_number(value) ? unit_of(name) : NULL;
+    size_t length = strlen(name) - (unit ? strlen(unit->ending) : 0);
+    int width = printf("%*s", 2 * depth, "");
+    for (size_t i = 0; i < length; i++, width++)
+        putchar(name[i] == '_' || (unsigned char)name[i] < ' ' ? ' ' : name[i]);
+    printf(":%*s", width < 24 ? 24 - width : 1, "");
+    if (unit)
+        printf("%.1f %s", json_number_value(value) / unit->divisor, unit->name);
+    else
+        print_value(value);
+    putchar('\n');
+}
+
+/* As deep as the codec lets JSON nest. */
+static void print_tree(const char *name, const json_t *value, int depth)
+{
+    if (json_is_object(value)) {
+        const char *key;
+        json_t *member;
+        if (*name)
+            printf("%*s%s:\n", 2 * depth, "", name);
+        json_object_foreach((json_t *)value, key, member)
+            print_tree(key, member, *name ? depth + 1 : depth);
+    } else if (json_is_array(value)) {
+        for (size_t i = 0; i < json_array_size(value); i++)
+            print_tree(name, json_array_get(value, i), depth);
+    } else {
+        print_member(name, value, depth);
+    }
+}
+
+static int run_status(const struct command *command, int argc, char **argv)
+{
+    struct status status = {0};
+    struct hearken_error error;
+    int count = options_parse(command, argc, argv, &status);
+    if (count < 0)
+        return options_exit_code(count);
+    if (address_check(&status.address, &error) < 0)
+        return usage_error(command, "%s", error.message);
+    json_t *answer;
+    int result = get_status(&status.address, &answer, &error);
+    if (result < 0) {
+        message_error(NULL, error.message);
+        return result == -ENOTCONN ? EXIT_NO_DAEMON : EXIT_FAILED;
+    }
+    if (status.json) {
+        json_dumpf(answer, stdout, JSON_COMPACT | JSON_REAL_PRECISION(10));
+        putchar('\n');
+    } else {
+        print_tree("", answer, 0);
+    }
+    json_decref(answer);
+    return EXIT_GOOD;
+}
+
+const struct command status_command = {
+    .name = "status",
+    .operands = "",
+    .summary = "Say what the daemon is doing",
+    .description = "Its version, model and backend, what it is working on and what it has done.\n"
+                   "Exit status: 0 it answered, 1 it did not answer well, 3 no daemon answers.\n",
+    .examples = "  hearken status\n"
+                "  hearken status --json | jq .\n",
+    .options = status_options,
+    .option_count = OPTION_COUNT(status_options),
+    .run = run_status,
+};

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: MIT
+#include <errno.h>
+#include <jansson.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "daemon/client/live/listen_command.h"
+#include "daemon/client/program/client_connection.h"
+#include "daemon/client/program/commands.h"
+#include "daemon/client/program/message.h"
+#include "daemon/client/program/patience.h"
+#include "daemon/client/program/peer_json.h"
+#include "daemon/common/wyoming.h"
+
+#define ANSWER_SECONDS 10.0
+
+struct switching {
+    struct address address;
+    bool type, quiet;
+};
+
+#define FIELD(name) offsetof(struct switching, name)
+
+#define SWITCH_OPTIONS                                                                             \
+    FLAG('q', "quiet", FIELD(quiet), "do not tell what is heard now"),                             \
+        STRING('\0', "socket", "PATH", FIELD(address.socket),                                      \
+               "the daemon's socket (default: $XDG_RUNTIME_DIR/hearken/hearken.sock, else "        \
+               "/run/hearken/hearken.sock)"),                                                      \
+        STRING('\0', "tcp", "HOST:PORT", FIELD(address.tcp), "the daemon's address"),              \
+        SECONDS("timeout", FIELD(address.timeout),                                                 \
+                "give up on a daemon that is silent for so long (default 10; 0: never)")
+
+static const struct option stop_options[] = {SWITCH_OPTIONS};
+static const struct option start_options[] = {
+    FLAG('\0', "type", FIELD(type),
+         "where nobody listens, do what hearken listen --type does, until it is ended"),
+    SWITCH_OPTIONS,
+};
+
+/* What the daemon answered. */
+struct answer {
+    bool hearing;
+    unsigned listeners;
+};
+
+/* 1: that was it. */
+static int take_event(const struct wyoming_event *event, struct answer *answer,
+                      struct hearken_error *error)
+{
+    if (strcmp(event->type, "error") == 0) {
+        const char *text = json_string_value(json_object_get(event->data, "text"));
+        return hearken_fail(error, -EPROTO, "the daemon says: %s", text ? text : "error");
+    }
+    if (strcmp(event->type, "hearken-switched") != 0)
+        return 0;
+    answer->hearing = json_is_true(json_object_get(event->data, "hearing"));
+    answer->listeners = (unsigned)peer_count(event->data, "listeners", UINT_MAX);
+    return 1;
+}
+
+/* The other end of an exchange. */
+struct peer {
+    const struct address *address;
+    int descriptor;
+    struct patience patience;
+};
+
+static int wait_for(struct peer *peer, short events, struct hearken_error *error)
+{
+    int result = patience_wait(&peer->patience, peer->descriptor, events);
+    if (result == -ETIMEDOUT)
+        return patience_fail(&peer->patience, peer->address, error);
+    return result < 0 ? hearken_fail(error, result, "the daemon: %s", strerror(-result)) : 0;
+}
+
+static int read_answer(struct peer *peer, struct wyoming_parser *parser, struct answer *answer,
+                       struct hearken_error *error)
+{
+    for (;;) {
+        uint8_t bytes[4096];
+        struct wyoming_event event;
+        int result = wyoming_parser_next(parser, &event, error);
+        if (result > 0)
+            result = take_event(&event, answer, error);
+        else if (result == 0)
+            result = wait_for(peer, POLLIN, error);
+        if (result != 0)
+            return result;
+        ssize_t got = recv(peer->descriptor, bytes, sizeof(bytes), MSG_DONTWAIT);
+        if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR))
+            return hearken_fail(error, -EPROTO, "the daemon closed the connection");
+        if (got > 0)
+            patience_rest(&peer->patience);
+        if (got > 0 && (result = wyoming_parser_feed(parser, bytes, (size_t)got, error)) < 0)
+            return result;
+    }
+}
+
+static int ask(struct peer *peer, const char *name, struct hearken_error *error)
+{
+    char type[32];
+    struct wyoming_buffer buffer = {0};
+    snprintf(type, sizeof(type), "hearken-%s", name);
+    int result = wyoming_serialise(type, NULL, NULL, 0, &buffer);
+    if (result == 0)
+        result = wait_for(peer, POLLOUT, error);
+    /* A connection that is new takes so few bytes at once. */
+    if (result == 0 &&
+        send(peer->descriptor, buffer.bytes, buffer.length, MSG_NOSIGNAL) != (ssize_t)buffer.length)
+        result = hearken_fail(error, -EPROTO, "the daemon: %s", strerror(errno));
+    patience_rest(&peer->patience);
+    wyoming_buffer_finish(&buffer);
+    return result;
+}
+
+static int exchange(const struct address *address, const char *name, struct answer *answer,
+                    struct hearken_error *error)
+{
+    struct peer peer = {.address = address, .patience = patience_of(address, ANSWER_SECONDS)};
+    int result = connection_open(address, -1, &peer.descriptor, error);
+    if (result < 0)
+        return result;
+    struct wyoming_parser parser;
+    wyoming_parser_init(&parser, NULL);
+    result = ask(&peer, name, error);
+    if (result == 0)
+        result = read_answer(&peer, &parser, answer, error);
+    wyoming_parser_finish(&parser);
+    close(peer.descriptor);
+    return result < 0 ? result : 0;
+}
+
+static int tell(const struct switching *switching, const struct answer *answer, bool starts)
+{
+    if (answer->listeners > 0) {
+        if (!switching->quiet)
+            printf("%s\n", answer->hearing ? "listening" : "on hold");
+        return EXIT_GOOD;
+    }
+    if (starts && switching->type)
+        return listen_and_type(&switching->address);
+    message_error(NULL, "nobody listens: run hearken listen first, with --type to have it typed; "
+                        "hearken toggle --type does that by itself");
+    return EXIT_FAILED;
+}
+
+static int run_switch(const struct command *command, int argc, char **argv)
+{
+    struct switching switching = {0};
+    struct answer answer = {0};
+    struct hearken_error error;
+    int count = options_parse(command, argc, argv, &switching);
+    if (count < 0)
+        return options_exit_code(count);
+    if (address_check(&switching.address, &error) < 0)
+        return usage_error(command, "%s", error.message);
+    int result = exchange(&switching.address, command->name, &answer, &error);
+    if (result == 0)
+        return tell(&switching, &answer, strcmp(command->name, "stop") != 0);
+    message_error(NULL, error.message);
+    return result == -ENOTCONN ? EXIT_NO_DAEMON : EXIT_FAILED;
+}
+
+#define DESCRIPTION                                                                                \
+    "It is for all who run hearken listen with this daemon, and told what it comes to. What is\n"  \
+    "being said when they are stopped is written down at once.\n"                                  \
+    "Exit status: 0 it is done, 1 nobody listens, 3 no daemon answers.\n"
+
+const struct command start_command = {
+    .name = "start",
+    .operands = "",
+    .summary = "Let hearken listen go on",
+    .description = DESCRIPTION,
+    .options = start_options,
+    .option_count = OPTION_COUNT(start_options),
+    .run = run_switch,
+};
+
+const struct command stop_command = {
+    .name = "stop",
+    .operands = "",
+    .summary = "Hold hearken listen",
+    .description = DESCRIPTION,
+    .options = stop_options,
+    .option_count = OPTION_COUNT(stop_options),
+    .run = run_switch,
+};
+
+const struct command toggle_command = {
+    .name = "toggle",
+    .operands = "",
+    .summary = "Hold hearken listen, or let it go on: for a key of the desktop",
+    .description = DESCRIPTION,
+    .examples = "  hearken listen --type --hold &      and hearken toggle on a key\n"
+                "  hearken toggle --type               on a key, and nothing else running\n",
+    .options = start_options,
+    .option_count = OPTION_COUNT(start_options),
+    .run = run_switch,
+};

@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: MIT
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "daemon/client/commands/batch.h"
+#include "daemon/client/output/output_name.h"
+#include "daemon/client/picture/picture_file.h"
+#include "daemon/client/program/commands.h"
+#include "daemon/client/program/message.h"
+#include "daemon/client/program/signals.h"
+#include "daemon/client/program/stream_arguments.h"
+
+struct transcribe {
+    struct address address;
+    bool local;
+    struct hearken_backend_options backend;
+
+    bool raw;
+    struct hearken_audio_format audio;
+    unsigned sample_type;
+
+    struct output_style style;
+    const char *output, *output_directory;
+    const char *attention; /* a file, or "-" */
+    bool no_file_name, quiet;
+
+    struct stream_arguments stream;
+    unsigned parallel;
+};
+
+/* In the order of enum hearken_sample_type. */
+static const char *const sample_types[] = {"u8", "s16", "s24", "s32", "f32", NULL};
+
+#define FIELD(name) offsetof(struct transcribe, name)
+
+static const struct option transcribe_options[] = {
+    HEADING("Output"),
+    CHOICE('f', "format", "FORMAT", output_format_names, FIELD(style.format),
+           "text (default: a line for each segment), json (a line for each file: text, segments, "
+           "words with times and confidence), srt or vtt (subtitles)"),
+    FLAG('w', "words", FIELD(style.with_words),
+         "text: a line for each word: start, end, confidence, word, with tabs between"),
+    FLAG('\0', "no-filename", FIELD(no_file_name),
+         "text of several files: do not start each line with the file's name"),
+    STRING('o', "output", "FILE", FIELD(output), "write there instead of standard output"),
+    STRING('d', "output-directory", "DIR", FIELD(output_directory),
+           "write a file for each recording into DIR, named like it with the format's ending"),
+    OPTIONAL_FILE('\0', "attention", "FILE.png|FILE.svg", picture_file_endings, FIELD(attention),
+                  "draw where the network listened as it wrote each word; without a file, or with "
+                  "-: in the terminal"),
+    FLAG('q', "quiet", FIELD(quiet), "no progress on standard error"),
+
+    HEADING("Recognition"),
+    NUMBER('b', "beam", 1, 16, FIELD(stream.beam), "hypotheses kept; more is slower"),
+    STRING('l', "language", "CODE", FIELD(stream.language),
+           "the language that is spoken, de or en ..., or auto to find it in the sound (default: "
+           "the daemon's)"),
+    FLAG('\0', "translate", FIELD(stream.translate), "translate to English, with models that can"),
+    STRING('\0', "prompt", "TEXT", FIELD(stream.prompt),
+           "what is taken for said before: names and spellings that are expected"),
+    LIST('s', "set", "NAME=VALUE", FIELD(stream.settings),
+         "a setting of [recognition] in hearkend.conf(5), for these recordings; may be repeated"),
+    LIST('\0', "custom-words", "LIST", FIELD(stream.words),
+         "names and rare words to listen for, between commas, instead of those in the "
+         "configuration; may be repeated"),
+    LIST('\0', "custom-words-file", "FILE", FIELD(stream.word_files),
+         "a file of them, one a line; may be repeated"),
+    STRING('m', "model", "NAME|FILE", FIELD(stream.model),
+           "the model: one of the daemon's, which hearken status lists (default: its first), or "
+           "with --local a file or an installed one (default: hearken-en)"),
+    NUMBER('j', "jobs", 1, 256, FIELD(parallel),
+           "files recognised at the same time (default 1); results keep the order given"),
+
+    HEADING("Daemon"),
+    STRING('\0', "socket", "PATH", FIELD(address.socket),
+           "the daemon's socket (default: $XDG_RUNTIME_DIR/hearken/hearken.sock, else "
+           "/run/hearken/hearken.sock)"),
+    STRING('\0', "tcp", "HOST:PORT", FIELD(address.tcp),
+           "the daemon's address, or that of any Wyoming speech-to-text server"),
+    SECONDS(
+        "timeout", FIELD(address.timeout),
+        "give up on a daemon that is silent for so long when it is its turn (default 300, or four "
+        "times the recording's length if that is more; 0: never)"),
+
+    HEADING("Without a daemon"),
+    FLAG('\0', "local", FIELD(local), "open the model in this process"),
+    STRING('\0', "backend", "NAME", FIELD(backend.backend),
+           "the plugin that computes (default auto: the best that can run here)"),
+    STRING('\0', "plugin-dir", "DIR", FIELD(backend.plugin_directory), "where the plugins are"),
+    STRING('\0', "cpu-mask", "LIST", FIELD(backend.cpu_mask),
+           "instruction sets to do without, comma separated"),
+    NUMBER('\0', "threads", 0, 1024, FIELD(backend.threads),
+           "threads of one computation (default 0: the plugin's choice)"),
+
+    HEADING("Headerless audio"),
+    FLAG('\0', "raw", FIELD(raw), "the files are interleaved little-endian PCM without a header"),
+    NUMBER('\0', "rate", HEARKEN_RATE_MIN, HEARKEN_RATE_MAX, FIELD(audio.rate),
+           "frames a second (default 16000)"),
+    NUMBER('\0', "channels", 1, HEARKEN_CHANNELS_MAX, FIELD(audio.channels), "(default 1)"),
+    CHOICE('\0', "sample-type", "TYPE", sample_types, FIELD(sample_type),
+           "u8, s16 (default), s24, s32 or f32"),
+
+    HEADING("Other"),
+};
+
+static bool is_subtitle(const struct transcribe *transcribe)
+{
+    return transcribe->style.format == OUTPUT_SRT || transcribe->style.format == OUTPUT_VTT;
+}
+
+static bool names_local_option(const struct transcribe *transcribe)
+{
+    return transcribe->backend.backend || transcribe->backend.plugin_directory ||
+           transcribe->backend.cpu_mask || transcribe->backend.threads > 0;
+}
+
+static size_t count_standard_inputs(char *const *files)
+{
+    size_t count = 0;
+    for (; *files; files++)
+        count += strcmp(*files, "-") == 0;
+    return count;
+}
+
+/* Options that do not go together; NULL when all is well. */
+static const char *contradiction(const struct transcribe *transcribe, char *const *files)
+{
+    bool several = files[1] != NULL;
+    bool raw_default = transcribe->audio.rate == HEARKEN_RATE && transcribe->audio.channels == 1 &&
+                       transcribe->sample_type == HEARKEN_SAMPLE_S16;
+    size_t standard_inputs = count_standard_inputs(files);
+    if (transcribe->output && transcribe->output_directory)
+        return "--output and --output-directory: choose one";
+    if (is_subtitle(transcribe) && several && !transcribe->output_directory)
+        return "subtitles of several files: name an --output-directory";
+    if (transcribe->style.with_words && transcribe->style.format != OUTPUT_TEXT)
+        return "--words is for text; json has the words in any case";
+    if (transcribe->attention && strcmp(transcribe->attention, "-") != 0 && several)
+        return "--attention: a picture file is of one recording";
+    if (transcribe->attention && strcmp(transcribe->attention, "-") == 0 &&
+        transcribe->style.format != OUTPUT_TEXT && !transcribe->output &&
+        !transcribe->output_directory)
+        return "--attention in the terminal goes with text, or name an --output";
+    if (!transcribe->local && names_local_option(transcribe))
+        return "--backend, --plugin-dir, --cpu-mask and --threads go with --local; hearkend has "
+               "them in its configuration";
+    if (transcribe->local && address_is_set(&transcribe->address))
+        return "--local needs no --socket, --tcp or --timeout";
+    if (!transcribe->raw && !raw_default)
+        return "--rate, --channels and --sample-type go with --raw";
+    if (standard_inputs > 1)
+        return "- (standard input) can be read only once";
+    if (standard_inputs == 1 && isatty(STDIN_FILENO))
+        return "- (standard input) is a terminal: expected a recording";
+    return NULL;
+}
+
+/* That the results overwrite neither one another nor what they are made of. */
+static int check_outputs(const struct transcribe *transcribe, char *const *files, size_t count,
+                         struct hearken_error *error)
+{
+    if (transcribe->output_directory)
+        return output_names_check(transcribe->output_directory, transcribe->style.format, files,
+                                  count, error);
+    return transcribe->output ? output_file_check(transcribe->output, files, count, error) : 0;
+}
+
+static void print_warning(void *context, enum hearken_log_level level, const char *message)
+{
+    (void)context;
+    if (level <= HEARKEN_LOG_WARNING)
+        message_error(NULL, message);
+}
+
+static int run_local(struct transcribe *transcribe, struct batch_options *batch, char *const *files,
+                     size_t count)
+{
+    struct hearken_error error;
+    struct signals_default opening;
+    transcribe->backend.log = print_warning;
+    signals_default_begin(&opening);
+    int result =
+        local_create(transcribe->stream.model, &transcribe->backend, &batch->local, &error);
+    signals_default_end(&opening);
+    if (result < 0) {
+        message_error(NULL, error.message);
+        return EXIT_FAILED;
+    }
+    int code = batch_run(batch, files, count);
+    local_destroy(batch->local);
+    return code;
+}
+
+static int run_transcribe(const struct command *command, int argc, char **argv)
+{
+    struct transcribe transcribe = {
+        .audio = {.rate = HEARKEN_RATE, .channels = 1},
+        .sample_type = HEARKEN_SAMPLE_S16,
+        .parallel = 1,
+    };
+    struct hearken_error error;
+    int count = options_parse(command, argc, argv, &transcribe);
+    if (count < 0)
+        return options_exit_code(count);
+    if (transcribe.output && strcmp(transcribe.output, "-") == 0)
+        transcribe.output = NULL;
+    const char *problem = contradiction(&transcribe, argv);
+    if (problem)
+        return usage_error(command, "%s", problem);
+    if (address_check(&transcribe.address, &error) < 0 ||
+        check_outputs(&transcribe, argv, (size_t)count, &error) < 0)
+        return usage_error(command, "%s", error.message);
+    transcribe.audio.type = (enum hearken_sample_type)transcribe.sample_type;
+    transcribe.style.with_file_name =
+        count > 1 && !transcribe.no_file_name && !transcribe.output_directory;
+    struct batch_options batch = {
+        .address = transcribe.address,
+        .raw = transcribe.raw ? &transcribe.audio : NULL,
+        .style = transcribe.style,
+        .output = transcribe.output,
+        .output_directory = transcribe.output_directory,
+        .parallel = transcribe.parallel,
+        .attention = transcribe.attention,
+        .quiet = transcribe.quiet,
+    };
+    int code =
+        stream_arguments_read(&transcribe.stream, command, transcribe.local, &batch.settings);
+    if (code == EXIT_GOOD && batch_check(&batch, &error) < 0) {
+        message_error(NULL, error.message);
+        code = EXIT_FAILED;
+    }
+    if (code == EXIT_GOOD && transcribe.local)
+        code = run_local(&transcribe, &batch, argv, (size_t)count);
+    else if (code == EXIT_GOOD)
+        code = batch_run(&batch, argv, (size_t)count);
+    stream_settings_finish(&batch.settings);
+    return code;
+}
+
+const struct command transcribe_command = {
+    .name = "transcribe",
+    .operands = "FILE...",
+    .operands_minimum = 1,
+    .operands_maximum = INT_MAX,
+    .summary = "Write down what is said in recordings",
+    .description =
+        "FILE is a recording in any format that libsndfile reads (WAV, FLAC, Ogg Vorbis and Opus,\n"
+        "MP3 ...), of any rate and number of channels; - is standard input. The daemon does the\n"
+        "work, or this process with --local. A file that fails is told on standard error; the\n"
+        "others are done all the same.\n"
+        "\n"
+        "Exit status: 0 all went well, 1 some file failed, 2 the command line is wrong, 3 no\n"
+        "daemon answers, 130 interrupted.\n",
+    .examples = "  hearken transcribe meeting.flac\n"
+                "  hearken transcribe -f srt -o film.srt film.wav\n"
+                "  hearken transcribe -j 4 -f json interviews/*.mp3 > interviews.jsonl\n"
+                "  ffmpeg -v error -i talk.mkv -f wav - | hearken transcribe -\n"
+                "  arecord -q -f S16_LE -r 16000 -t raw | hearken transcribe --raw -\n"
+                "  hearken transcribe --attention talk.png talk.flac\n"
+                "  hearken transcribe --local --backend reference speech.wav\n",
+    .options = transcribe_options,
+    .option_count = OPTION_COUNT(transcribe_options),
+    .run = run_transcribe,
+};

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: MIT
+#include "daemon/client/live/live_local.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <math.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "daemon/client/live/live_wait.h"
+#include "daemon/client/program/signals.h"
+
+#define BLOCK_SAMPLES     1600u /* a tenth of a second at most */
+#define WAIT_MILLISECONDS 100
+#define PARTIAL_SECONDS   0.64f
+
+/* One thread reads and recognises: what comes meanwhile is kept by the capture. */
+struct listening {
+    const struct live_local *options;
+    struct hearken_model *model;
+    struct hearken_capture *capture;
+    struct hearken_stream *stream;
+    int result; /* the first error of the callback */
+    uint64_t position;
+    double energy; /* since the level was told last */
+    float peak;
+    size_t count;
+};
+
+static double now(const struct listening *listening)
+{
+    return (double)listening->position / HEARKEN_RATE;
+}
+
+static void tell(struct listening *listening, const struct live_event *event)
+{
+    const struct live_local *options = listening->options;
+    if (listening->result == 0)
+        listening->result = options->callback(options->context, event);
+}
+
+/* ---- What is heard ---- */
+
+static void take_capture_event(void *context, const struct hearken_capture_event *event)
+{
+    tell(context, &(struct live_event){.type = LIVE_CAPTURE, .capture = event});
+}
+
+static int fill_segment(struct transcript_segment *segment, const struct hearken_event *event)
+{
+    int result =
+        transcript_segment_language(segment, event->language, (double)event->language_probability);
+    transcript_segment_time(segment, event->start, event->end, (double)event->confidence);
+    for (size_t i = 0; i < event->word_count && result == 0; i++)
+        result =
+            transcript_segment_add_word(segment, event->words[i].text, event->words[i].start,
+                                        event->words[i].end, (double)event->words[i].confidence);
+    return result;
+}
+
+static void take_text(struct listening *listening, const struct hearken_event *event)
+{
+    struct transcript transcript;
+    transcript_init(&transcript);
+    struct transcript_segment *segment = transcript_add(&transcript, event->text);
+    if (segment && fill_segment(segment, event) == 0)
+        tell(listening, &(struct live_event){
+                            .type = event->type == HEARKEN_EVENT_FINAL ? LIVE_FINAL : LIVE_PARTIAL,
+                            .segment = segment,
+                            .committed = event->committed,
+                        });
+    else if (listening->result == 0)
+        listening->result = -ENOMEM;
+    transcript_finish(&transcript);
+}
+
+static void take_event(void *context, const struct hearken_event *event)
+{
+    switch (event->type) {
+    case HEARKEN_EVENT_PARTIAL:
+    case HEARKEN_EVENT_FINAL:
+        take_text(context, event);
+        break;
+    case HEARKEN_EVENT_VOICE_STARTED:
+        tell(context, &(struct live_event){.type = LIVE_VOICE_STARTED, .time = event->start});
+        break;
+    case HEARKEN_EVENT_VOICE_STOPPED:
+        tell(context, &(struct live_event){.type = LIVE_VOICE_STOPPED, .time = event->start});
+        break;
+    case HEARKEN_EVENT_END:
+        break;
+    }
+}
+
+static void tell_level(struct listening *listening, const float *samples, size_t count)
+{
+    struct live_event event = {.type = LIVE_LEVEL, .time = now(listening)};
+    hearken_level_measure(samples, count, &event.level);
+    listening->energy += (double)event.level.rms * (double)event.level.rms * (double)count;
+    listening->peak = fmaxf(listening->peak, event.level.peak);
+    listening->count += count;
+    if (listening->count < BLOCK_SAMPLES)
+        return;
+    event.level.rms = (float)sqrt(listening->energy / (double)listening->count);
+    event.level.peak = listening->peak;
+    listening->energy = 0;
+    listening->peak = 0;
+    listening->count = 0;
+    tell(listening, &event);
+}
+
+/* ---- Listening ---- */
+
+/* Reads a block and hears it; returns how many samples. */
+static long hear(struct listening *listening, int milliseconds, struct hearken_error *error)
+{
+    float samples[BLOCK_SAMPLES];
+    long count =
+        hearken_capture_read(listening->capture, samples, BLOCK_SAMPLES, milliseconds, error);
+    if (count <= 0)
+        return count;
+    listening->position += (uint64_t)count;
+    tell_level(listening, samples, (size_t)count);
+    int result = hearken_stream_write(listening->stream, samples, (size_t)count, error);
+    return result < 0 ? result : count;
+}
+
+static int listen_until_interrupted(struct listening *listening, struct hearken_error *error)
+{
+    const struct live_local *options = listening->options;
+    long count = 0;
+    while (count >= 0 && listening->result == 0 && !live_wait_is_due(options->interrupt)) {
+        if (live_wait_take(options->resize))
+            options->resized(options->context);
+        count = hear(listening, WAIT_MILLISECONDS, error);
+    }
+    /* What was said before the interrupt and waits to be read. */
+    while (count > 0 && listening->result == 0)
+        count = hear(listening, 0, error);
+    if (count >= 0 && listening->result == 0)
+        count = hearken_stream_finish(listening->stream, error);
+    return count < 0 ? (int)count : 0;
+}
+
+static int open_stream(struct listening *listening, struct hearken_error *error)
+{
+    struct hearken_stream_options options;
+    hearken_stream_options_init(&options);
+    options.partial_seconds = PARTIAL_SECONDS;
+    options.endpointing = options.voice_events = true;
+    stream_settings_apply(listening->options->settings, &options);
+    return hearken_stream_create(listening->model, &options, take_event, listening,
+                                 &listening->stream, error);
+}
+
+static int open_model(struct listening *listening, struct hearken_error *error)
+{
+    const struct live_local *options = listening->options;
+    char path[PATH_MAX];
+    if (!hearken_find_model(options->model, path, sizeof(path)))
+        return hearken_fail(error, -ENAMETOOLONG, "the model's path is too long");
+    struct signals_default opening;
+    signals_default_begin(&opening);
+    int result = hearken_model_open(path, &options->backend, &listening->model, error);
+    signals_default_end(&opening);
+    return result;
+}
+
+int live_local_listen(const struct live_local *options, struct hearken_error *error)
+{
+    struct listening listening = {.options = options};
+    int result = open_model(&listening, error);
+    if (result < 0)
+        return result;
+    result = open_stream(&listening, error);
+    if (result < 0)
+        goto destroy_model;
+    result = hearken_capture_open(&options->capture, take_capture_event, &listening,
+                                  &listening.capture, error);
+    if (result == 0) {
+        result = listen_until_interrupted(&listening, error);
+        hearken_capture_destroy(listening.capture);
+    }
+    hearken_stream_destroy(listening.stream);
+
+destroy_model:
+    hearken_model_destroy(listening.model);
+    if (listening.result == -ENOMEM)
+        hearken_fail(error, -ENOMEM, "%s", strerror(ENOMEM));
+    return listening.result < 0 ? listening.result : result;
+}

@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: MIT
+#include "daemon/client/live/live_output.h"
+
+#include <errno.h>
+#include <locale.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "daemon/client/live/capture_message.h"
+#include "daemon/client/program/message.h"
+#include "daemon/client/program/meter.h"
+#include "daemon/client/recognition/segment_json.h"
+
+/* A microphone that gives nothing at all for so long is not one that is spoken into. */
+#define SILENCE_SECONDS 3.0
+#define SILENCE         0x1p-16f
+
+const char *const live_format_names[] = {"text", "json", NULL};
+
+void live_output_init(struct live_output *output)
+{
+    bool drawn = isatty(STDOUT_FILENO) && output->format == LIVE_FORMAT_TEXT;
+    if (!setlocale(LC_CTYPE, "C.UTF-8")) /* for the width of characters */
+        setlocale(LC_CTYPE, "");
+    live_terminal_init(&output->terminal, drawn ? STDOUT_FILENO : STDERR_FILENO,
+                       drawn || output->meter);
+    output->on_terminal = drawn && output->terminal.enabled;
+    output->silent_since = -1;
+    *output->device = '\0';
+}
+
+void live_output_finish(struct live_output *output)
+{
+    live_terminal_finish(&output->terminal);
+}
+
+void live_output_resized(struct live_output *output)
+{
+    live_terminal_draw(&output->terminal);
+}
+
+void live_output_message(struct live_output *output, const char *line)
+{
+    if (output->quiet)
+        return;
+    live_terminal_clear(&output->terminal);
+    message_error(NULL, line);
+    live_terminal_draw(&output->terminal);
+}
+
+/* ---- Lines on standard output ---- */
+
+static int fail_output(void)
+{
+    message_error("standard output", strerror(errno ? errno : EIO));
+    return -EIO;
+}
+
+/* Whoever reads them gets each at once. */
+static int end_line(struct live_output *output)
+{
+    errno = 0;
+    if (fflush(stdout) != 0 || ferror(stdout))
+        return fail_output();
+    live_terminal_draw(&output->terminal);
+    return 0;
+}
+
+static int print_text(struct live_output *output, const char *text)
+{
+    live_terminal_clear(&output->terminal);
+    printf("%s\n", text);
+    return end_line(output);
+}
+
+static int print_object(struct live_output *output, json_t *object)
+{
+    live_terminal_clear(&output->terminal);
+    if (json_print_line(stdout, object) < 0) {
+        errno = ENOMEM;
+        return fail_output();
+    }
+    return end_line(output);
+}
+
+/* ---- JSON ---- */
+
+static json_t *segment_object(const struct live_event *event)
+{
+    bool final = event->type == LIVE_FINAL;
+    size_t length = strlen(event->segment->text);
+    size_t committed = final || event->committed > length ? length : event->committed;
+    char *sure = strndup(event->segment->text, committed);
+    json_t *object = json_pack("{s:s, s:o}", "type", final ? "final" : "partial", "committed",
+                               sure ? json_any_string(sure) : NULL);
+    json_t *segment = json_segment(event->segment);
+    if (!object || json_object_update(object, segment) < 0) {
+        json_decref(object);
+        object = NULL;
+    }
+    json_decref(segment);
+    free(sure);
+    return object;
+}
+
+static json_t *capture_object(const struct hearken_capture_event *event)
+{
+    static const char *const names[] = {"started", "lost", "fell-back", "returned", "overrun"};
+    json_t *object = json_pack("{s:s, s:s, s:o, s:I, s:I}", "type", "capture", "event",
+                               names[event->type], "device", json_any_string(event->device), "rate",
+                               (json_int_t)event->rate, "channels", (json_int_t)event->channels);
+    if (event->reason)
+        json_object_set_new(object, "reason", json_any_string(event->reason));
+    if (event->type == HEARKEN_CAPTURE_OVERRUN)
+        json_object_set_new(object, "lost_seconds", json_rounded(event->lost_seconds));
+    return object;
+}
+
+static json_t *event_object(const struct live_event *event)
+{
+    switch (event->type) {
+    case LIVE_PARTIAL:
+    case LIVE_FINAL:
+        return segment_object(event);
+    case LIVE_VOICE_STARTED:
+    case LIVE_VOICE_STOPPED:
+        return json_pack("{s:s, s:o}", "type",
+                         event->type == LIVE_VOICE_STARTED ? "voice-started" : "voice-stopped",
+                         "time", json_rounded(event->time));
+    case LIVE_CAPTURE:
+        return capture_object(event->capture);
+    case LIVE_LEVEL:
+        return json_pack("{s:s, s:o, s:f, s:f}", "type", "level", "time", json_rounded(event->time),
+                         "rms", (double)event->level.rms, "peak", (double)event->level.peak);
+    case LIVE_HEARING:
+        return json_pack("{s:s, s:b}", "type", "hearing", "hearing", event->hearing);
+    }
+    return NULL;
+}
+
+/* ---- Text ---- */
+
+static int take_partial(struct live_output *output, const struct live_event *event)
+{
+    if (!output->on_terminal)
+        return 0;
+    int result = live_terminal_text(&output->terminal, event->segment->text, event->committed);
+    live_terminal_draw(&output->terminal);
+    return result;
+}
+
+static int type_text(struct live_output *output, const char *text)
+{
+    struct hearken_error error = {""};
+    char *spaced;
+    if (asprintf(&spaced, "%s ", text) < 0)
+        return -ENOMEM;
+    int result = typist_type(output->typist, spaced, &error);
+    free(spaced);
+    if (result < 0 && *error.message) {
+        live_terminal_clear(&output->terminal);
+        message_error(NULL, error.message);
+    }
+    return result;
+}
+
+static int take_final(struct live_output *output, const struct live_event *event)
+{
+    live_terminal_text(&output->terminal, "", 0);
+    int result = 0;
+    if (output->format == LIVE_FORMAT_TEXT)
+        result = print_text(output, event->segment->text);
+    if (result == 0 && output->typist)
+        result = type_text(output, event->segment->text);
+    return result;
+}
+
+/* ---- The microphone ---- */
+
+static void tell_silence(struct live_output *output)
+{
+    char line[512];
+    output->told_silence = true;
+    snprintf(line, sizeof(line),
+             "no sound comes from %.200s: is it muted, or another one? hearken devices lists them; "
+             "%s",
+             *output->device ? output->device : "the microphone", output->advice);
+    live_output_message(output, line);
+}
+
+/* Once there was sound, silence is what somebody wants who mutes it. */
+static void watch_silence(struct live_output *output, const struct live_event *event)
+{
+    output->sounded |= event->level.peak >= SILENCE;
+    if (output->sounded || output->told_silence)
+        return;
+    if (output->silent_since < 0)
+        output->silent_since = event->time;
+    else if (event->time - output->silent_since >= SILENCE_SECONDS)
+        tell_silence(output);
+}
+
+static void take_level(struct live_output *output, const struct live_event *event)
+{
+    char line[METER_WIDTH + 32];
+    watch_silence(output, event);
+    if (!output->meter)
+        return;
+    meter_draw(&event->level, line, sizeof(line));
+    live_terminal_status(&output->terminal, line);
+    live_terminal_draw(&output->terminal);
+}
+
+static void take_capture(struct live_output *output, const struct hearken_capture_event *event)
+{
+    char line[512];
+    output->silent_since = -1;
+    output->sounded = output->told_silence = false;
+    snprintf(output->device, sizeof(output->device), "%s", event->device);
+    capture_message(event, line, sizeof(line));
+    live_output_message(output, line);
+}
+
+static void take_hearing(struct live_output *output, bool hearing)
+{
+    output->silent_since = -1;
+    live_terminal_status(&output->terminal, "");
+    live_output_message(output, hearing ? "listening" : "on hold: hearken toggle goes on");
+}
+
+/* ---- Interface ---- */
+
+int live_output_take(void *context, const struct live_event *event)
+{
+    struct live_output *output = context;
+    int result = 0;
+    if (output->format == LIVE_FORMAT_JSON && (event->type != LIVE_LEVEL || output->meter))
+        result = print_object(output, event_object(event));
+    if (result < 0)
+        return result;
+    switch (event->type) {
+    case LIVE_PARTIAL:
+        return take_partial(output, event);
+    case LIVE_FINAL:
+        return take_final(output, event);
+    case LIVE_CAPTURE:
+        take_capture(output, event->capture);
+        return 0;
+    case LIVE_LEVEL:
+        take_level(output, event);
+        return 0;
+    case LIVE_HEARING:
+        take_hearing(output, event->hearing);
+        return 0;
+    case LIVE_VOICE_STARTED:
+    case LIVE_VOICE_STOPPED:
+        return 0;
+    }
+    return 0;
+}

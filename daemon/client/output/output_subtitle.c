@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: MIT
+/*
+ * SubRip (.srt) and WebVTT (.vtt). Cues keep to what broadcasters ask for: at most two lines of 42
+ * characters, at most seven seconds, ended where a sentence, a clause or a breath ends.
+ */
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/client/output/output.h"
+#include "daemon/client/program/client_utf8.h"
+
+#define LINE_WIDTH       42u
+#define CUE_SECONDS      7.0
+#define CUE_SHORTEST     1.0 /* a cue stays this long if the next one lets it */
+#define PAUSE_SECONDS    1.0 /* a longer one ends the cue */
+#define SENTENCE_WIDTH   21u /* a sentence shorter than this shares its cue with the next */
+#define CLAUSE_WIDTH     30u /* likewise for a clause, when the cue is full */
+#define WORST_LINE_WIDTH (2 * LINE_WIDTH)
+
+/* A word, or a part of one that is wider than a line. */
+struct piece {
+    const char *text;
+    size_t bytes, width;
+    double start, end;
+    bool ends_segment;
+};
+
+struct pieces {
+    size_t count, capacity;
+    struct piece *items;
+};
+
+/* ---- Words to pieces ---- */
+
+static int add_piece(struct pieces *pieces, const struct piece *piece)
+{
+    if (pieces->count == pieces->capacity) {
+        size_t capacity = pieces->capacity ? pieces->capacity * 2 : 64;
+        struct piece *items = realloc(pieces->items, capacity * sizeof(*items));
+        if (!items)
+            return -ENOMEM;
+        pieces->items = items;
+        pieces->capacity = capacity;
+    }
+    pieces->items[pieces->count++] = *piece;
+    return 0;
+}
+
+/* Bytes of the first `width` code points. */
+static size_t bytes_of(const char *text, size_t width)
+{
+    size_t bytes = 0;
+    while (text[bytes] && width > 0) {
+        bytes++;
+        while (((unsigned char)text[bytes] & 0xc0) == 0x80)
+            bytes++;
+        width--;
+    }
+    return bytes;
+}
+
+/* Cuts what is wider than a line; the parts share the word's time by their width. */
+static int add_word(struct pieces *pieces, const struct transcript_word *word, bool ends_segment)
+{
+    size_t whole = utf8_count(word->text, strlen(word->text));
+    double seconds = word->end - word->start;
+    for (size_t done = 0; done < whole; done += LINE_WIDTH) {
+        size_t width = whole - done < LINE_WIDTH ? whole - done : LINE_WIDTH;
+        size_t skipped = bytes_of(word->text, done);
+        struct piece piece = {
+            .text = word->text + skipped,
+            .bytes = bytes_of(word->text + skipped, width),
+            .width = width,
+            .start = word->start + seconds * (double)done / (double)whole,
+            .end = word->start + seconds * (double)(done + width) / (double)whole,
+            .ends_segment = ends_segment && done + width == whole,
+        };
+        int result = add_piece(pieces, &piece);
+        if (result < 0)
+            return result;
+    }
+    return 0;
+}
+
+static int add_transcript(struct pieces *pieces, const struct transcript *transcript)
+{
+    for (size_t i = 0; i < transcript->segment_count; i++) {
+        const struct transcript_segment *segment = &transcript->segments[i];
+        if (segment->word_count == 0 && *segment->text)
+            return -ENODATA;
+        for (size_t w = 0; w < segment->word_count; w++) {
+            int result = add_word(pieces, &segment->words[w], w + 1 == segment->word_count);
+            if (result < 0)
+                return result;
+        }
+    }
+    return 0;
+}
+
+/* ---- Pieces to cues ---- */
+
+/* Of `count` pieces with a space between. */
+static size_t width_of(const struct piece *pieces, size_t count)
+{
+    size_t width = count > 0 ? count - 1 : 0;
+    for (size_t i = 0; i < count; i++)
+        width += pieces[i].width;
+    return width;
+}
+
+/* The width of the wider line if the first `first` pieces stand in the upper one. */
+static size_t wider_line(const struct piece *pieces, size_t count, size_t first)
+{
+    size_t upper = width_of(pieces, first);
+    size_t lower = width_of(pieces + first, count - first);
+    return upper > lower ? upper : lower;
+}
+
+static bool ends_with(const struct piece *piece, const char *marks)
+{
+    size_t bytes = piece->bytes;
+    while (bytes > 1 && strchr("\"')]", piece->text[bytes - 1]))
+        bytes--;
+    return bytes > 0 && strchr(marks, piece->text[bytes - 1]);
+}
+
+/* How many pieces stand in the upper line: as even as can be, rather after a mark. */
+static size_t upper_line(const struct piece *pieces, size_t count)
+{
+    size_t best = count, best_cost = wider_line(pieces, count, count);
+    if (best_cost <= LINE_WIDTH)
+        return count;
+    best_cost = WORST_LINE_WIDTH + LINE_WIDTH;
+    for (size_t first = 1; first < count; first++) {
+        size_t wider = wider_line(pieces, count, first);
+        size_t cost = wider + (ends_with(&pieces[first - 1], ",;:.?!") ? 0 : LINE_WIDTH / 4);
+        if (wider <= LINE_WIDTH && cost < best_cost) {
+            best = first;
+            best_cost = cost;
+        }
+    }
+    return best;
+}
+
+static bool fits(const struct piece *pieces, size_t count)
+{
+    size_t upper = upper_line(pieces, count);
+    return wider_line(pieces, count, upper) <= LINE_WIDTH &&
+           pieces[count - 1].end - pieces[0].start <= CUE_SECONDS;
+}
+
+/* How many of the pieces make the next cue. */
+static size_t cue_length(const struct piece *pieces, size_t count)
+{
+    size_t clause = 0;
+    for (size_t n = 1; n < count; n++) {
+        const struct piece *last = &pieces[n - 1];
+        size_t width = width_of(pieces, n);
+        if (last->ends_segment || pieces[n].start - last->end > PAUSE_SECONDS)
+            return n;
+        if (ends_with(last, ".?!") && width >= SENTENCE_WIDTH)
+            return n;
+        if (ends_with(last, ",;:.?!") && width >= CLAUSE_WIDTH)
+            clause = n;
+        if (!fits(pieces, n + 1))
+            return clause ? clause : n;
+    }
+    return count;
+}
+
+/* ---- Writing ---- */
+
+static void print_time(FILE *stream, enum output_format format, double seconds)
+{
+    unsigned long long ms = (unsigned long long)llround(seconds * 1000);
+    fprintf(stream, "%02llu:%02llu:%02llu%c%03llu", ms / 3600000, ms / 60000 % 60, ms / 1000 % 60,
+            format == OUTPUT_SRT ? ',' : '.', ms % 1000);
+}
+
+/* WebVTT has markup; SubRip players disagree about theirs, so that text goes out as it is. */
+static void print_text(FILE *stream, enum output_format format, const struct piece *piece)
+{
+    for (size_t i = 0; i < piece->bytes; i++) {
+        char c = piece->text[i];
+        if (format == OUTPUT_VTT && c == '&')
+            fputs("&amp;", stream);
+        else if (format == OUTPUT_VTT && c == '<')
+            fputs("&lt;", stream);
+        else if (format == OUTPUT_VTT && c == '>')
+            fputs("&gt;", stream);
+        else
+            fputc(c, stream);
+    }
+}
+
+static void print_lines(FILE *stream, enum output_format format, const struct piece *pieces,
+                        size_t count)
+{
+    size_t upper = upper_line(pieces, count);
+    for (size_t i = 0; i < count; i++) {
+        if (i > 0)
+            fputc(i == upper ? '\n' : ' ', stream);
+        print_text(stream, format, &pieces[i]);
+    }
+    fputs("\n\n", stream);
+}
+
+static void print_cues(FILE *stream, enum output_format format, const struct pieces *pieces)
+{
+    double previous_end = 0;
+    size_t number = 0;
+    for (size_t at = 0, length; at < pieces->count; at += length) {
+        const struct piece *first = &pieces->items[at];
+        length = cue_length(first, pieces->count - at);
+        double start = fmax(first->start, previous_end);
+        double end = fmax(first[length - 1].end, start + CUE_SHORTEST);
+        if (at + length < pieces->count && end > first[length].start)
+            end = fmax(first[length].start, first[length - 1].end);
+        end = fmax(end, start + 0.001);
+        if (format == OUTPUT_SRT)
+            fprintf(stream, "%zu\n", ++number);
+        print_time(stream, format, start);
+        fputs(" --> ", stream);
+        print_time(stream, format, end);
+        fputc('\n', stream);
+        print_lines(stream, format, first, length);
+        previous_end = end;
+    }
+}
+
+int subtitle_render(FILE *stream, enum output_format format, const struct transcript *transcript)
+{
+    struct pieces pieces = {0};
+    int result = add_transcript(&pieces, transcript);
+    if (result == 0) {
+        if (format == OUTPUT_VTT)
+            fputs("WEBVTT\n\n", stream);
+        print_cues(stream, format, &pieces);
+    }
+    free(pieces.items);
+    return result;
+}

@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: MIT
+#include "daemon/client/program/client_connection.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "daemon/client/program/patience.h"
+
+#define SYSTEM_SOCKET   "/run/hearken/hearken.sock"
+#define SOCKET_PATH_MAX (sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1)
+#define TCP_BYTES       300
+#define CONNECT_SECONDS 10.0
+
+static int unreachable(const char *where, const char *why, struct hearken_error *error)
+{
+    snprintf(error->message, sizeof(error->message),
+             "no daemon at %s: %s (start hearkend, or name its address with --socket or --tcp)",
+             where, why);
+    return -ENOTCONN;
+}
+
+/* Waits until `descriptor` is connected: 0 or a negative errno. */
+static int await(int descriptor, int interrupt, struct patience *patience)
+{
+    struct pollfd pollers[] = {
+        {.fd = descriptor, .events = POLLOUT},
+        {.fd = interrupt, .events = POLLIN},
+    };
+    int ready;
+    do
+        ready = poll(pollers, 2, patience_milliseconds(patience));
+    while (ready < 0 && errno == EINTR);
+    if (ready < 0)
+        return -errno;
+    if (ready == 0)
+        return -ETIMEDOUT;
+    if (pollers[1].revents)
+        return -ECANCELED;
+    int result = 0;
+    socklen_t length = sizeof(result);
+    getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &result, &length);
+    return -result;
+}
+
+/* A connected descriptor or a negative errno. */
+static int connect_to(const struct sockaddr *address, socklen_t length, int interrupt,
+                      struct patience *patience)
+{
+    int type = SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK;
+    int descriptor = socket(address->sa_family, type, 0);
+    if (descriptor < 0)
+        return -errno;
+    int result = connect(descriptor, address, length) < 0 ? -errno : 0;
+    if (result == -EINPROGRESS)
+        result = await(descriptor, interrupt, patience);
+    if (result < 0) {
+        close(descriptor);
+        return result;
+    }
+    return descriptor;
+}
+
+/* ---- Unix sockets ---- */
+
+/* A local socket says EAGAIN, and nothing later, while its backlog is full. */
+static int connect_local(const struct sockaddr_un *address, int interrupt,
+                         struct patience *patience)
+{
+    for (;;) {
+        int result =
+            connect_to((const struct sockaddr *)address, sizeof(*address), interrupt, patience);
+        if (result != -EAGAIN)
+            return result;
+        if (patience_milliseconds(patience) == 0)
+            return -ETIMEDOUT;
+        struct pollfd poller = {.fd = interrupt, .events = POLLIN};
+        if (poll(&poller, 1, 20) > 0)
+            return -ECANCELED;
+    }
+}
+
+static int open_socket(const char *path, int interrupt, struct patience patience, int *descriptor,
+                       struct hearken_error *error)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    memcpy(address.sun_path, path, strlen(path)); /* checked before; ends with a NUL */
+    int result = connect_local(&address, interrupt, &patience);
+    if (result == -ECANCELED)
+        return result;
+    if (result < 0)
+        return unreachable(path, strerror(-result), error);
+    *descriptor = result;
+    return 0;
+}
+
+/* The places where hearkend listens unless told otherwise: the user's own comes first. */
+static int open_default(int interrupt, struct patience patience, int *descriptor,
+                        struct hearken_error *error)
+{
+    const char *runtime = secure_getenv("XDG_RUNTIME_DIR");
+    char path[SOCKET_PATH_MAX + 1];
+    if (!runtime || runtime[0] != '/')
+        return open_socket(SYSTEM_SOCKET, interrupt, patience, descriptor, error);
+    int length = snprintf(path, sizeof(path), "%s/hearken/hearken.sock", runtime);
+    if (length < 0 || (size_t)length >= sizeof(path))
+        return open_socket(SYSTEM_SOCKET, interrupt, patience, descriptor, error);
+    int result = open_socket(path, interrupt, patience, descriptor, error);
+    if (result != -ENOTCONN || access(SYSTEM_SOCKET, F_OK) < 0)
+        return result;
+    return open_socket(SYSTEM_SOCKET, interrupt, patience, descriptor, error);
+}
+
+/* ---- TCP ---- */
+
+/* getaddrinfo takes any number, and its lower 16 bits for the port; a name is its own to look up.
+ */
+static bool is_port(const char *text)
+{
+    if (text[strspn(text, "0123456789")])
+        return true;
+    return strlen(text) <= 5 && atoi(text) >= 1 && atoi(text) <= 65535;
+}
+
+/* Splits a copy of "HOST:PORT" in place. */
+static int split(char *text, char **host, char **port)
+{
+    char *colon = strrchr(text, ':');
+    if (!colon || colon == text || !colon[1] || !is_port(colon + 1))
+        return -EINVAL;
+    *colon = '\0';
+    *port = colon + 1;
+    *host = text;
+    if (text[0] == '[') {
+        if (colon[-1] != ']')
+            return -EINVAL;
+        colon[-1] = '\0';
+        *host = text + 1;
+    } else if (strchr(text, ':')) {
+        return -EINVAL;
+    }
+    return **host ? 0 : -EINVAL;
+}
+
+/* The parts point into `text`. */
+static int parse_tcp(const char *where, char text[TCP_BYTES], char **host, char **port,
+                     struct hearken_error *error)
+{
+    int length = snprintf(text, TCP_BYTES, "%s", where);
+    if (length >= 0 && length < TCP_BYTES && split(text, host, port) == 0)
+        return 0;
+    snprintf(error->message, sizeof(error->message),
+             "--tcp %.200s: expected HOST:PORT, PORT from 1 to 65535", where);
+    return -EINVAL;
+}
+
+static int open_tcp(const char *where, int interrupt, struct patience patience, int *descriptor,
+                    struct hearken_error *error)
+{
+    char text[TCP_BYTES], *host, *port;
+    int result = parse_tcp(where, text, &host, &port, error);
+    if (result < 0)
+        return result;
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *addresses;
+    result = getaddrinfo(host, port, &hints, &addresses);
+    if (result != 0)
+        return unreachable(where, gai_strerror(result), error);
+    result = -ENOENT;
+    for (struct addrinfo *at = addresses; at && result < 0 && result != -ECANCELED;
+         at = at->ai_next) {
+        patience_rest(&patience); /* to each address its own */
+        result = connect_to(at->ai_addr, at->ai_addrlen, interrupt, &patience);
+    }
+    freeaddrinfo(addresses);
+    if (result == -ECANCELED)
+        return result;
+    if (result < 0)
+        return unreachable(where, strerror(-result), error);
+    *descriptor = result;
+    return 0;
+}
+
+int address_check(const struct address *address, struct hearken_error *error)
+{
+    char text[TCP_BYTES], *host, *port;
+    if (address->tcp && address->socket) {
+        snprintf(error->message, sizeof(error->message), "--socket and --tcp: choose one");
+        return -EINVAL;
+    }
+    if (address->socket && !*address->socket) {
+        snprintf(error->message, sizeof(error->message), "--socket: expected a path, got nothing");
+        return -EINVAL;
+    }
+    if (address->socket && strlen(address->socket) > SOCKET_PATH_MAX) {
+        snprintf(error->message, sizeof(error->message),
+                 "--socket %.200s: the path is longer than the %zu bytes that the system allows",
+                 address->socket, SOCKET_PATH_MAX);
+        return -EINVAL;
+    }
+    return address->tcp ? parse_tcp(address->tcp, text, &host, &port, error) : 0;
+}
+
+bool address_is_set(const struct address *address)
+{
+    return address->socket || address->tcp || address->timeout.set;
+}
+
+const char *address_name(const struct address *address)
+{
+    if (address->tcp)
+        return address->tcp;
+    return address->socket ? address->socket : "the daemon";
+}
+
+int connection_open(const struct address *address, int interrupt, int *descriptor,
+                    struct hearken_error *error)
+{
+    int result = address_check(address, error);
+    if (result < 0)
+        return result;
+    const struct patience patience = patience_of(address, CONNECT_SECONDS);
+    if (address->tcp)
+        return open_tcp(address->tcp, interrupt, patience, descriptor, error);
+    if (address->socket)
+        return open_socket(address->socket, interrupt, patience, descriptor, error);
+    return open_default(interrupt, patience, descriptor, error);
+}

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT
+#include "daemon/client/program/signals.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stddef.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+
+#define SIGNAL_COUNT (sizeof(signals) / sizeof(signals[0]))
+
+/* Those of them that the parent had us ignore stay ignored. */
+static void fill(sigset_t *set)
+{
+    sigemptyset(set);
+    for (size_t i = 0; i < SIGNAL_COUNT; i++) {
+        struct sigaction action;
+        if (sigaction(signals[i], NULL, &action) == 0 && action.sa_handler != SIG_IGN)
+            sigaddset(set, signals[i]);
+    }
+}
+
+int signals_open(void)
+{
+    sigset_t set;
+    fill(&set);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    int descriptor = signalfd(-1, &set, SFD_CLOEXEC);
+    return descriptor < 0 ? -errno : descriptor;
+}
+
+int signals_take(int descriptor)
+{
+    struct signalfd_siginfo information;
+    if (read(descriptor, &information, sizeof(information)) != sizeof(information))
+        return SIGTERM;
+    return (int)information.ssi_signo;
+}
+
+void signals_release(void)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    for (size_t i = 0; i < SIGNAL_COUNT; i++)
+        sigaddset(&set, signals[i]);
+    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
+static void *await_default(void *nothing)
+{
+    signals_release();
+    while (pause() < 0)
+        ;
+    return nothing;
+}
+
+void signals_default_begin(struct signals_default *span)
+{
+    sigset_t set;
+    fill(&set);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    span->running = pthread_create(&span->thread, NULL, await_default, NULL) == 0;
+}
+
+void signals_default_end(struct signals_default *span)
+{
+    if (!span->running)
+        return;
+    pthread_cancel(span->thread);
+    pthread_join(span->thread, NULL);
+    span->running = false;
+}

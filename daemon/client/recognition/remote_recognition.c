@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: MIT
+#include "daemon/client/recognition/remote_recognition.h"
+
+#include <errno.h>
+#include <math.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "daemon/client/program/patience.h"
+#include "daemon/common/wyoming.h"
+
+#define CHUNK_SAMPLES 1600u        /* 100 ms: what a microphone's pipe should not wait beyond */
+#define PENDING_BYTES (64u * 1024) /* read ahead of the socket so much, about a second */
+#define RECEIVE_BYTES (64u * 1024)
+
+/* A slow machine may take some times as long as the recording, and others may come first. */
+#define SILENCE_SECONDS 300.0
+#define SILENCE_FACTOR  4.0
+
+/* The transcript of a day's recording lists all its words: more than a server would let a client
+ * send. */
+static const struct wyoming_limits limits = {
+    .header = 64 * 1024,
+    .data = 256 * 1024 * 1024,
+    .payload = 4 * 1024 * 1024,
+    .depth = 32,
+};
+
+/* Sound goes out and events come in whenever either can: neither side ever waits for the other
+ * to read, so that full socket buffers cannot lock the two up. */
+struct conversation {
+    int descriptor;
+    const struct address *address;
+    struct recognition *recognition;
+    struct patience patience;
+    struct wyoming_parser parser;
+    struct wyoming_buffer pending; /* to be sent */
+    size_t sent;                   /* bytes of it that are */
+    json_t *format;                /* data of each audio-chunk */
+    bool sound_ended, deaf;        /* the server does not read any more: only listen */
+};
+
+static int no_memory(struct hearken_error *error)
+{
+    snprintf(error->message, sizeof(error->message), "%s", strerror(ENOMEM));
+    return -ENOMEM;
+}
+
+/* ---- Sending ---- */
+
+static int put(struct conversation *conversation, const char *type, const json_t *data,
+               const void *payload, size_t length, struct hearken_error *error)
+{
+    int result = wyoming_serialise(type, data, payload, length, &conversation->pending);
+    if (result < 0)
+        snprintf(error->message, sizeof(error->message), "%s: %s", type, strerror(-result));
+    return result;
+}
+
+static int put_opening(struct conversation *conversation, const struct stream_settings *settings,
+                       struct hearken_error *error)
+{
+    json_t *request = json_pack("{s:{s:b, s:b, s:b}}", "hearken", "events", 1, "words", 1,
+                                "alignment", conversation->recognition->picture != NULL);
+    if (!request || stream_settings_describe(settings, request) < 0) {
+        json_decref(request);
+        return no_memory(error);
+    }
+    int result = put(conversation, "transcribe", request, NULL, 0, error);
+    json_decref(request);
+    return result < 0 ? result
+                      : put(conversation, "audio-start", conversation->format, NULL, 0, error);
+}
+
+static int put_sound(struct conversation *conversation, struct hearken_error *error)
+{
+    uint8_t bytes[RECOGNITION_WIDTH * CHUNK_SAMPLES];
+    long got = recognition_read(conversation->recognition, bytes, CHUNK_SAMPLES, error);
+    if (got < 0)
+        return (int)got;
+    if (got == 0) {
+        conversation->sound_ended = true;
+        return put(conversation, "audio-stop", NULL, NULL, 0, error);
+    }
+    return put(conversation, "audio-chunk", conversation->format, bytes,
+               RECOGNITION_WIDTH * (size_t)got, error);
+}
+
+static size_t unsent(const struct conversation *conversation)
+{
+    return conversation->pending.length - conversation->sent;
+}
+
+static bool wants_sound(const struct conversation *conversation)
+{
+    return !conversation->sound_ended && !conversation->deaf &&
+           unsent(conversation) < PENDING_BYTES;
+}
+
+static void send_pending(struct conversation *conversation)
+{
+    struct wyoming_buffer *pending = &conversation->pending;
+    ssize_t sent = send(conversation->descriptor, pending->bytes + conversation->sent,
+                        unsent(conversation), MSG_NOSIGNAL);
+    if (sent < 0 && errno != EAGAIN && errno != EINTR) {
+        conversation->deaf = true; /* it may have told why before it closed: go on reading */
+        sent = (ssize_t)unsent(conversation);
+    }
+    if (sent > 0) {
+        conversation->sent += (size_t)sent;
+        patience_rest(&conversation->patience);
+    }
+    if (unsent(conversation) == 0)
+        pending->length = conversation->sent = 0;
+}
+
+/* Bytes that are sent make room for new ones. */
+static void compact(struct conversation *conversation)
+{
+    struct wyoming_buffer *pending = &conversation->pending;
+    if (conversation->sent == 0)
+        return;
+    memmove(pending->bytes, pending->bytes + conversation->sent, unsent(conversation));
+    pending->length -= conversation->sent;
+    conversation->sent = 0;
+}
+
+/* ---- Receiving ---- */
+
+static int gone(int code, struct hearken_error *error)
+{
+    snprintf(error->message, sizeof(error->message),
+             "the daemon closed the connection before the transcript%s%s", code ? ": " : "",
+             code ? strerror(code) : "");
+    return -EPROTO;
+}
+
+static int not_wyoming(const struct hearken_error *problem, struct hearken_error *error)
+{
+    snprintf(error->message, sizeof(error->message),
+             "what answers does not speak the Wyoming protocol: %.400s", problem->message);
+    return -EPROTO;
+}
+
+static int take_events(struct conversation *conversation, struct hearken_error *error)
+{
+    for (;;) {
+        struct wyoming_event event;
+        struct hearken_error problem;
+        int result = wyoming_parser_next(&conversation->parser, &event, &problem);
+        if (result == 0)
+            return 0;
+        if (result < 0)
+            return not_wyoming(&problem, error);
+        result = remote_event(conversation->recognition, &event, error);
+        if (result != 0)
+            return result;
+    }
+}
+
+/* 1: the conversation is over; 0: more follows; or a negative errno. */
+static int receive(struct conversation *conversation, struct hearken_error *error)
+{
+    uint8_t bytes[RECEIVE_BYTES];
+    ssize_t got = recv(conversation->descriptor, bytes, sizeof(bytes), 0);
+    if (got < 0 && (errno == EAGAIN || errno == EINTR))
+        return 0;
+    if (got <= 0)
+        return gone(got < 0 ? errno : 0, error);
+    patience_rest(&conversation->patience);
+    int result = wyoming_parser_feed(&conversation->parser, bytes, (size_t)got, error);
+    return result < 0 ? result : take_events(conversation, error);
+}
+
+/* ---- The conversation ---- */
+
+/* How long to wait for news. The server's turn is while it does not take sound that waits, and once
+ * it has all. It may take longer the more it has got. */
+static int milliseconds(struct conversation *conversation)
+{
+    struct patience *patience = &conversation->patience;
+    if (unsent(conversation) == 0 && !conversation->sound_ended && !conversation->deaf) {
+        patience_rest(patience);
+        return -1;
+    }
+    if (patience->deadline == 0)
+        *patience =
+            patience_of(conversation->address,
+                        fmax(SILENCE_SECONDS, SILENCE_FACTOR * conversation->recognition->seconds));
+    return patience_milliseconds(patience);
+}
+
+/* Waits until something can be done; pollers[2] says whether live sound is there. */
+static int wait_for_news(struct conversation *conversation, struct pollfd pollers[3],
+                         struct hearken_error *error)
+{
+    bool sending = unsent(conversation) > 0;
+    pollers[0] = (struct pollfd){
+        .fd = conversation->descriptor,
+        .events = (short)(POLLIN | (sending ? POLLOUT : 0)),
+    };
+    pollers[1] = (struct pollfd){.fd = conversation->recognition->interrupt, .events = POLLIN};
+    bool live = conversation->recognition->live && wants_sound(conversation);
+    pollers[2] = (struct pollfd){.fd = live ? STDIN_FILENO : -1, .events = POLLIN};
+    int ready;
+    do
+        ready = poll(pollers, 3, milliseconds(conversation));
+    while (ready < 0 && errno == EINTR);
+    if (ready < 0)
+        return -errno;
+    if (ready == 0)
+        return patience_fail(&conversation->patience, conversation->address, error);
+    return pollers[1].revents ? -ECANCELED : 0;
+}
+
+static int converse(struct conversation *conversation, struct hearken_error *error)
+{
+    struct pollfd pollers[3] = {0};
+    bool live = conversation->recognition->live;
+    for (;;) {
+        int result = 0;
+        compact(conversation);
+        while (wants_sound(conversation) && (!live || pollers[2].revents) && result == 0) {
+            result = put_sound(conversation, error);
+            pollers[2].revents = 0;
+        }
+        if (result == 0)
+            result = wait_for_news(conversation, pollers, error);
+        if (result == 0 && pollers[0].revents & POLLOUT)
+            send_pending(conversation);
+        if (result == 0 && pollers[0].revents & (POLLIN | POLLHUP | POLLERR))
+            result = receive(conversation, error);
+        if (result != 0)
+            return result;
+    }
+}
+
+int remote_recognise(const struct address *address, const struct stream_settings *settings,
+                     struct recognition *recognition, struct hearken_error *error)
+{
+    struct conversation conversation = {.address = address, .recognition = recognition};
+    int result = connection_open(address, recognition->interrupt, &conversation.descriptor, error);
+    if (result < 0)
+        return result;
+    wyoming_parser_init(&conversation.parser, &limits);
+    conversation.format = json_pack("{s:i, s:i, s:i}", "rate", (int)HEARKEN_RATE, "width",
+                                    RECOGNITION_WIDTH, "channels", 1);
+    result = conversation.format ? put_opening(&conversation, settings, error) : no_memory(error);
+    if (result == 0)
+        result = converse(&conversation, error);
+    json_decref(conversation.format);
+    wyoming_buffer_finish(&conversation.pending);
+    wyoming_parser_finish(&conversation.parser);
+    close(conversation.descriptor);
+    return result < 0 ? result : 0;
+}

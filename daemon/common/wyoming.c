@@ -1,0 +1,350 @@
+// SPDX-License-Identifier: MIT
+#include "daemon/common/wyoming.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const struct wyoming_limits wyoming_limits_default = {
+    .header = 64 * 1024,
+    .data = 1024 * 1024,
+    .payload = 4 * 1024 * 1024,
+    .depth = 32,
+};
+
+/* An idle parser gives back more than this, so that one large event does not cost memory for as
+ * long as its connection lives. */
+#define IDLE_CAPACITY ((size_t)256 * 1024)
+
+/* ---- Bytes to events ---- */
+
+void wyoming_parser_init(struct wyoming_parser *parser, const struct wyoming_limits *limits)
+{
+    *parser = (struct wyoming_parser){
+        .limits = limits != NULL ? *limits : wyoming_limits_default,
+    };
+}
+
+void wyoming_parser_finish(struct wyoming_parser *parser)
+{
+    json_decref(parser->header);
+    free(parser->bytes);
+    *parser = (struct wyoming_parser){.failure = -EINVAL};
+}
+
+/* Breaks the parser for good. */
+static int __attribute__((format(printf, 3, 4)))
+fail(struct wyoming_parser *parser, int code, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(parser->error.message, sizeof parser->error.message, format, arguments);
+    va_end(arguments);
+    /* Jansson quotes what it choked on: keep the peer's bytes from spoiling a log or an answer. */
+    for (char *c = parser->error.message; *c != '\0'; c++)
+        if (*c < ' ' || *c > '~')
+            *c = '?';
+    parser->failure = code;
+    return code;
+}
+
+static void drop_event(struct wyoming_parser *parser)
+{
+    if (!parser->header_known) {
+        json_decref(parser->header);
+        parser->header = NULL;
+    }
+}
+
+static int make_room(struct wyoming_parser *parser, size_t length)
+{
+    if (parser->begin > 0) {
+        memmove(parser->bytes, parser->bytes + parser->begin, parser->end - parser->begin);
+        parser->end -= parser->begin;
+        parser->begin = 0;
+    }
+    if (parser->end == 0 && parser->capacity > IDLE_CAPACITY) {
+        free(parser->bytes);
+        parser->bytes = NULL;
+        parser->capacity = 0;
+    }
+    if (length <= parser->capacity - parser->end)
+        return 0;
+    if (length > SIZE_MAX / 2 - parser->end)
+        return -ENOMEM;
+    size_t capacity = parser->end + length;
+    if (capacity < parser->capacity * 2)
+        capacity = parser->capacity * 2;
+    uint8_t *bytes = realloc(parser->bytes, capacity);
+    if (bytes == NULL)
+        return -ENOMEM;
+    parser->bytes = bytes;
+    parser->capacity = capacity;
+    return 0;
+}
+
+static int report(const struct wyoming_parser *parser, struct hearken_error *error)
+{
+    if (error != NULL)
+        *error = parser->error;
+    return parser->failure;
+}
+
+int wyoming_parser_feed(struct wyoming_parser *parser, const void *bytes, size_t length,
+                        struct hearken_error *error)
+{
+    drop_event(parser);
+    if (parser->failure < 0 || length == 0)
+        return 0;
+    if (make_room(parser, length) < 0) {
+        fail(parser, -ENOMEM, "out of memory for an event of more than %zu bytes",
+             parser->end - parser->begin);
+        return report(parser, error);
+    }
+    memcpy(parser->bytes + parser->end, bytes, length);
+    parser->end += length;
+    return 0;
+}
+
+/* Jansson recurses as deep as the text nests, up to 2048 levels: look first. Text that is not JSON
+ * may be counted wrongly, and is refused afterwards anyway. */
+static bool nests_deeper(const uint8_t *text, size_t length, unsigned limit)
+{
+    unsigned depth = 0;
+    bool in_string = false;
+    for (size_t i = 0; i < length; i++) {
+        uint8_t c = text[i];
+        if (in_string) {
+            if (c == '\\')
+                i++;
+            else if (c == '"')
+                in_string = false;
+        } else if (c == '"') {
+            in_string = true;
+        } else if (c == '{' || c == '[') {
+            if (++depth > limit)
+                return true;
+        } else if ((c == '}' || c == ']') && depth > 0) {
+            depth--;
+        }
+    }
+    return false;
+}
+
+/* Reads one JSON object; NULL with the parser broken if `text` is none. */
+static json_t *load_object(struct wyoming_parser *parser, const char *what, const uint8_t *text,
+                           size_t length)
+{
+    if (nests_deeper(text, length, parser->limits.depth)) {
+        fail(parser, -EMSGSIZE, "%s: JSON nested deeper than %u levels", what,
+             parser->limits.depth);
+        return NULL;
+    }
+    json_error_t problem;
+    json_t *object = json_loadb((const char *)text, length, 0, &problem);
+    if (object == NULL) {
+        fail(parser, json_error_code(&problem) == json_error_out_of_memory ? -ENOMEM : -EBADMSG,
+             "%s: expected a JSON object: %s", what, problem.text);
+    } else if (!json_is_object(object)) {
+        fail(parser, -EBADMSG, "%s: expected a JSON object, got an array", what);
+        json_decref(object);
+        object = NULL;
+    }
+    return object;
+}
+
+/* A length from the header; one that is absent or null is 0. */
+static int read_length(struct wyoming_parser *parser, const char *name, size_t limit,
+                       size_t *length)
+{
+    *length = 0;
+    const json_t *value = json_object_get(parser->header, name);
+    if (value == NULL || json_is_null(value))
+        return 0;
+    if (!json_is_integer(value) || json_integer_value(value) < 0)
+        return fail(parser, -EBADMSG, "header: %s: expected a number of bytes", name);
+    json_int_t bytes = json_integer_value(value);
+    if ((uintmax_t)bytes > limit)
+        return fail(parser, -EMSGSIZE,
+                    "header: %s: %" JSON_INTEGER_FORMAT " bytes, the limit is %zu", name, bytes,
+                    limit);
+    *length = (size_t)bytes;
+    return 0;
+}
+
+static int check_header(struct wyoming_parser *parser)
+{
+    const json_t *type = json_object_get(parser->header, "type");
+    if (!json_is_string(type) || json_string_length(type) == 0)
+        return fail(parser, -EBADMSG, "header: type: expected the name of an event");
+    const json_t *data = json_object_get(parser->header, "data");
+    if (data != NULL && !json_is_null(data) && !json_is_object(data))
+        return fail(parser, -EBADMSG, "header: data: expected an object");
+    int status = read_length(parser, "data_length", parser->limits.data, &parser->data_length);
+    if (status < 0)
+        return status;
+    return read_length(parser, "payload_length", parser->limits.payload, &parser->payload_length);
+}
+
+/* 1: the line is read, 0: it is not complete yet. */
+static int take_header(struct wyoming_parser *parser)
+{
+    const uint8_t *line = parser->bytes + parser->begin;
+    size_t held = parser->end - parser->begin;
+    const uint8_t *newline = NULL;
+    if (held > parser->scanned)
+        newline = memchr(line + parser->scanned, '\n', held - parser->scanned);
+    size_t length = newline != NULL ? (size_t)(newline - line) + 1 : held;
+    if (length > parser->limits.header)
+        return fail(parser, -EMSGSIZE, "header: longer than %zu bytes", parser->limits.header);
+    parser->scanned = held;
+    if (newline == NULL)
+        return 0;
+    parser->header = load_object(parser, "header", line, length);
+    if (parser->header == NULL)
+        return parser->failure;
+    int status = check_header(parser);
+    if (status < 0)
+        return status;
+    parser->begin += length;
+    parser->scanned = 0;
+    parser->header_known = true;
+    return 1;
+}
+
+/* Leaves the event's data, merged, as "data" of the header object. */
+static int take_data(struct wyoming_parser *parser)
+{
+    json_t *data = json_object_get(parser->header, "data");
+    if (!json_is_object(data)) {
+        if (json_object_set_new(parser->header, "data", json_object()) < 0)
+            return fail(parser, -ENOMEM, "out of memory for an event");
+        data = json_object_get(parser->header, "data");
+    }
+    if (parser->data_length == 0)
+        return 0;
+    json_t *more = load_object(parser, "data", parser->bytes + parser->begin, parser->data_length);
+    if (more == NULL)
+        return parser->failure;
+    int status = json_object_update(data, more);
+    json_decref(more);
+    return status < 0 ? fail(parser, -ENOMEM, "out of memory for an event") : 0;
+}
+
+int wyoming_parser_next(struct wyoming_parser *parser, struct wyoming_event *event,
+                        struct hearken_error *error)
+{
+    drop_event(parser);
+    if (parser->failure < 0)
+        return report(parser, error);
+    if (!parser->header_known) {
+        int status = parser->begin < parser->end ? take_header(parser) : 0;
+        if (status <= 0)
+            return status < 0 ? report(parser, error) : 0;
+    }
+    if (parser->end - parser->begin < parser->data_length + parser->payload_length)
+        return 0;
+    if (take_data(parser) < 0)
+        return report(parser, error);
+    *event = (struct wyoming_event){
+        .type = json_string_value(json_object_get(parser->header, "type")),
+        .data = json_object_get(parser->header, "data"),
+        .payload = parser->bytes + parser->begin + parser->data_length,
+        .payload_length = parser->payload_length,
+    };
+    parser->begin += parser->data_length + parser->payload_length;
+    parser->header_known = false;
+    return 1;
+}
+
+bool wyoming_parser_idle(const struct wyoming_parser *parser)
+{
+    return parser->failure == 0 && !parser->header_known && parser->begin == parser->end;
+}
+
+/* ---- Events to bytes ---- */
+
+void wyoming_buffer_finish(struct wyoming_buffer *buffer)
+{
+    free(buffer->bytes);
+    *buffer = (struct wyoming_buffer){0};
+}
+
+static int append(struct wyoming_buffer *buffer, const void *bytes, size_t length)
+{
+    if (length > SIZE_MAX / 2 - buffer->length)
+        return -ENOMEM;
+    if (length > buffer->capacity - buffer->length) {
+        size_t capacity = (buffer->length + length) * 2;
+        uint8_t *larger = realloc(buffer->bytes, capacity);
+        if (larger == NULL)
+            return -ENOMEM;
+        buffer->bytes = larger;
+        buffer->capacity = capacity;
+    }
+    if (length > 0)
+        memcpy(buffer->bytes + buffer->length, bytes, length);
+    buffer->length += length;
+    return 0;
+}
+
+static int append_text(const char *text, size_t length, void *buffer)
+{
+    return append(buffer, text, length);
+}
+
+static int append_json(struct wyoming_buffer *buffer, const json_t *value)
+{
+    size_t before = buffer->length;
+    if (json_dump_callback(value, append_text, buffer, JSON_COMPACT) == 0)
+        return 0;
+    buffer->length = before;
+    return -EINVAL;
+}
+
+static json_t *build_header(const char *type, size_t data_length, size_t payload_length)
+{
+    json_t *header = json_pack("{s:s}", "type", type);
+    if (header == NULL)
+        return NULL;
+    int status = 0;
+    if (data_length > 0)
+        status |= json_object_set_new(header, "data_length", json_integer((json_int_t)data_length));
+    if (payload_length > 0)
+        status |=
+            json_object_set_new(header, "payload_length", json_integer((json_int_t)payload_length));
+    if (status == 0)
+        return header;
+    json_decref(header);
+    return NULL;
+}
+
+int wyoming_serialise(const char *type, const json_t *data, const void *payload,
+                      size_t payload_length, struct wyoming_buffer *buffer)
+{
+    size_t before = buffer->length;
+    struct wyoming_buffer text = {0};
+    json_t *header = NULL;
+    int status = 0;
+    if (data != NULL && json_object_size(data) > 0)
+        status = append_json(&text, data);
+    if (status < 0)
+        goto done;
+    header = build_header(type, text.length, payload_length);
+    status = header != NULL ? append_json(buffer, header) : -EINVAL;
+    if (status == 0)
+        status = append(buffer, "\n", 1);
+    if (status == 0)
+        status = append(buffer, text.bytes, text.length);
+    if (status == 0)
+        status = append(buffer, payload, payload_length);
+    if (status < 0)
+        buffer->length = before;
+done:
+    json_decref(header);
+    wyoming_buffer_finish(&text);
+    return status;
+}

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: MIT
+#include "daemon/microphone/subscriber.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void send_event(struct subscriber *subscriber, const char *type, json_t *data)
+{
+    subscriber->peer->send(subscriber->context, type, data, NULL, 0);
+}
+
+/* ---- Wyoming's streaming transcripts: one for each segment ---- */
+
+static json_t *with_language(const struct subscriber *subscriber, json_t *data)
+{
+    if (*subscriber->asked->language != '\0')
+        json_object_set_new(data, "language", json_string(subscriber->asked->language));
+    return data;
+}
+
+/* Sends what of the first `length` bytes of a text has not been sent. */
+static void send_chunk(struct subscriber *subscriber, const char *text, size_t length)
+{
+    size_t sent = subscriber->sent != NULL ? strlen(subscriber->sent) : 0;
+    if (length <= sent || (sent > 0 && strncmp(subscriber->sent, text, sent) != 0))
+        return;
+    char *all = strndup(text, length);
+    if (all == NULL)
+        return; /* the transcript will hold it */
+    if (!subscriber->started)
+        send_event(subscriber, "transcript-start", with_language(subscriber, json_object()));
+    subscriber->started = true;
+    send_event(subscriber, "transcript-chunk",
+               json_pack("{s:o}", "text", json_from_text(all + sent)));
+    free(subscriber->sent);
+    subscriber->sent = all;
+}
+
+static void send_transcript(struct subscriber *subscriber, const char *text)
+{
+    send_chunk(subscriber, text, strlen(text));
+    send_event(subscriber, "transcript",
+               with_language(subscriber, json_pack("{s:o}", "text", json_from_text(text))));
+    send_event(subscriber, "transcript-stop", json_object());
+    subscriber->started = false;
+    free(subscriber->sent);
+    subscriber->sent = NULL;
+}
+
+/* ---- Segments ---- */
+
+/* Words are always listed, for any of the subscribers may want them. */
+static json_t *wanted_data(const struct subscriber *subscriber, json_t *data)
+{
+    if (subscriber->asked->options.words)
+        return json_incref(data);
+    json_t *copy = json_copy(data);
+    json_object_del(copy, "words");
+    json_object_del(copy, "committed_words");
+    return copy;
+}
+
+static void send_segment(struct subscriber *subscriber, json_t *data, bool final,
+                         const void *weights, size_t weights_length)
+{
+    const char *text = json_string_value(json_object_get(data, "text"));
+    size_t committed = (size_t)json_integer_value(json_object_get(data, "committed"));
+    if (subscriber->asked->options.segments)
+        subscriber->peer->send(subscriber->context, "hearken-segment",
+                               wanted_data(subscriber, data), weights, weights_length);
+    if (!subscriber->asked->transcripts || text == NULL)
+        return;
+    if (final)
+        send_transcript(subscriber, text);
+    else if (committed <= strlen(text))
+        send_chunk(subscriber, text, committed);
+}
+
+static void show(struct subscriber *subscriber, json_t *data)
+{
+    json_decref(subscriber->shown);
+    subscriber->shown = data;
+}
+
+/* Whoever comes while somebody speaks gets what is said next. */
+static bool came_before(const struct subscriber *subscriber, const struct heard_segment *segment)
+{
+    double early = (double)subscriber->asked->options.stream.pre_roll;
+    return segment->start >= subscriber->joined - early;
+}
+
+void subscriber_hear(struct subscriber *subscriber, const struct heard_segment *segment)
+{
+    if (!came_before(subscriber, segment))
+        return;
+    if (segment->voice) {
+        if (subscriber->asked->options.stream.voice_events)
+            send_event(subscriber, segment->event, json_incref(segment->data));
+        return;
+    }
+    const char *text = json_string_value(json_object_get(segment->data, "text"));
+    bool empty = text == NULL || *text == '\0';
+    show(subscriber, segment->final || empty ? NULL : json_incref(segment->data));
+    send_segment(subscriber, segment->data, segment->final, segment->weights,
+                 segment->weights_length);
+}
+
+void subscriber_settle(struct subscriber *subscriber)
+{
+    if (subscriber->shown == NULL)
+        return;
+    json_t *data = json_copy(subscriber->shown);
+    show(subscriber, NULL);
+    const char *text = json_string_value(json_object_get(data, "text"));
+    if (text == NULL)
+        return;
+    json_object_set_new(data, "type", json_string("final"));
+    json_object_set_new(data, "committed", json_integer((json_int_t)strlen(text)));
+    json_object_del(data, "alignment"); /* its weights are gone */
+    send_segment(subscriber, data, true, NULL, 0);
+    json_decref(data);
+}
+
+/* ---- The microphone ---- */
+
+void subscriber_tell_event(struct subscriber *subscriber, const struct microphone_event *event)
+{
+    static const char *const names[] = {
+        [HEARKEN_CAPTURE_STARTED] = "started",     [HEARKEN_CAPTURE_LOST] = "lost",
+        [HEARKEN_CAPTURE_FELL_BACK] = "fell-back", [HEARKEN_CAPTURE_RETURNED] = "returned",
+        [HEARKEN_CAPTURE_OVERRUN] = "overrun",
+    };
+    json_t *data = json_pack("{s:s, s:o, s:I, s:I, s:I, s:f}", "type", names[event->type], "device",
+                             json_from_text(event->device), "rate", (json_int_t)event->rate,
+                             "channels", (json_int_t)event->channels, "overruns",
+                             (json_int_t)event->overruns, "lost_seconds", event->lost_seconds);
+    if (data != NULL && *event->reason != '\0')
+        json_object_set_new(data, "reason", json_from_text(event->reason));
+    send_event(subscriber, "hearken-capture", data);
+}
+
+void subscriber_tell_hearing(struct subscriber *subscriber, double time)
+{
+    bool hearing = subscriber->hearing != NULL && !subscriber->stopping;
+    if (hearing == subscriber->told_hearing)
+        return;
+    subscriber->told_hearing = hearing;
+    send_event(subscriber, "hearken-hearing",
+               json_pack("{s:b, s:f}", "hearing", hearing, "time", time));
+}
+
+void subscriber_finish(struct subscriber *subscriber)
+{
+    show(subscriber, NULL);
+    free(subscriber->sent);
+    subscriber->sent = NULL;
+    subscriber->started = false;
+}

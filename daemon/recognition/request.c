@@ -1,0 +1,444 @@
+// SPDX-License-Identifier: MIT
+#include "daemon/recognition/request.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Sound that one connection may have recognised before others get their turn. Less would only cost
+ * switches; a segment's own recognition cannot be cut anyway. */
+#define TURN_SECONDS 1
+
+struct chunk {
+    struct chunk *next;
+    size_t length, offset; /* bytes, and how many of them are done */
+    uint8_t bytes[];
+};
+
+struct result {
+    struct result *next;
+    struct heard_segment segment;
+};
+
+enum outcome {
+    OUTCOME_NONE,
+    OUTCOME_FINISHED,
+    OUTCOME_FAILED,
+    OUTCOME_LOST, /* the device failed */
+};
+
+struct request {
+    struct work work;
+
+    /* Constant from the start. */
+    struct workers *workers;
+    struct served_model *model;
+    struct request_options options;
+    char *words; /* custom words, which the options refer to */
+    size_t frame_size, queue_limit;
+
+    /* The loop's. */
+    const struct request_listener *listener;
+    void *context;
+    struct request_totals *totals;
+    struct model_waiter waiter;
+    bool waits_for_model;
+
+    /* The worker's. */
+    uint64_t frames_heard;
+    uint64_t busy_nanoseconds;
+    bool out_of_memory;
+
+    uv_mutex_t mutex; /* for all below */
+    struct chunk *first_chunk, *last_chunk;
+    size_t queued;
+    bool ended, abandoned;
+    bool waits_for_room; /* the loop does */
+    bool room;           /* and there is some */
+    struct hearken_stream *stream;
+    struct result *first_result, *last_result;
+    enum outcome outcome;
+    struct hearken_error problem;
+};
+
+static struct request *request_of(struct work *work)
+{
+    return (struct request *)((char *)work - offsetof(struct request, work));
+}
+
+/* ---- In the worker ---- */
+
+static void append_result(struct request *request, struct result *result)
+{
+    uv_mutex_lock(&request->mutex);
+    if (request->last_result != NULL)
+        request->last_result->next = result;
+    else
+        request->first_result = result;
+    request->last_result = result;
+    uv_mutex_unlock(&request->mutex);
+    workers_deliver(request->workers, &request->work);
+}
+
+static void note_event(void *context, const struct hearken_event *event)
+{
+    struct request *request = context;
+    if (event->type == HEARKEN_EVENT_END)
+        return;
+    if (event->type == HEARKEN_EVENT_PARTIAL && !request->options.segments)
+        return;
+    struct result *result = calloc(1, sizeof *result);
+    if (result == NULL || heard_segment_init(&result->segment, event, request->options.words,
+                                             request->options.origin) < 0) {
+        free(result);
+        request->out_of_memory = true;
+        return;
+    }
+    append_result(request, result);
+}
+
+static void set_outcome(struct request *request, enum outcome outcome,
+                        const struct hearken_error *problem)
+{
+    uv_mutex_lock(&request->mutex);
+    request->outcome = outcome;
+    if (problem != NULL)
+        request->problem = *problem;
+    uv_mutex_unlock(&request->mutex);
+}
+
+static void close_stream(struct request *request)
+{
+    uv_mutex_lock(&request->mutex);
+    struct hearken_stream *stream = request->stream;
+    request->stream = NULL;
+    uv_mutex_unlock(&request->mutex);
+    hearken_stream_destroy(stream);
+}
+
+static int open_stream(struct request *request, struct hearken_error *error)
+{
+    struct hearken_stream *stream;
+    int status = hearken_stream_create(request->model->handle, &request->options.stream, note_event,
+                                       request, &stream, error);
+    if (status < 0)
+        return status;
+    uv_mutex_lock(&request->mutex);
+    request->stream = stream;
+    if (request->abandoned)
+        hearken_stream_cancel(stream);
+    uv_mutex_unlock(&request->mutex);
+    return 0;
+}
+
+/* Takes what is done off the queue, and looks for more. NULL: there is none now; `ended` says
+ * whether there will be. A chunk stays in the list while it is heard: only the worker removes. */
+static struct chunk *next_chunk(struct request *request, size_t done, bool *ended)
+{
+    struct chunk *finished = NULL;
+    bool tell = false;
+    uv_mutex_lock(&request->mutex);
+    struct chunk *chunk = request->first_chunk;
+    if (chunk != NULL) {
+        chunk->offset += done;
+        request->queued -= done;
+        if (chunk->offset == chunk->length) {
+            finished = chunk;
+            chunk = request->first_chunk = chunk->next;
+            if (chunk == NULL)
+                request->last_chunk = NULL;
+        }
+    }
+    if (request->waits_for_room && request->queued < request->queue_limit / 2) {
+        request->waits_for_room = false;
+        request->room = tell = true;
+    }
+    *ended = request->ended;
+    uv_mutex_unlock(&request->mutex);
+    free(finished);
+    if (tell)
+        workers_deliver(request->workers, &request->work);
+    return chunk;
+}
+
+/* Hears what is queued, for one turn. 1: the turn is over, 0: all is heard. */
+static int hear_queue(struct request *request, bool *ended, struct hearken_error *error)
+{
+    size_t turn_frames = (size_t)request->options.stream.audio.rate * TURN_SECONDS;
+    struct chunk *chunk = next_chunk(request, 0, ended);
+    while (chunk != NULL && turn_frames > 0) {
+        size_t frames = (chunk->length - chunk->offset) / request->frame_size;
+        if (frames > turn_frames)
+            frames = turn_frames;
+        int status =
+            hearken_stream_write(request->stream, chunk->bytes + chunk->offset, frames, error);
+        if (status < 0)
+            return status;
+        turn_frames -= frames;
+        request->frames_heard += frames;
+        chunk = next_chunk(request, frames * request->frame_size, ended);
+    }
+    return chunk != NULL ? 1 : 0;
+}
+
+static enum work_outcome take_turn(struct request *request, struct hearken_error *error,
+                                   int *status)
+{
+    bool ended = false;
+    *status = 0;
+    if (request->stream == NULL)
+        *status = open_stream(request, error);
+    if (*status == 0)
+        *status = hear_queue(request, &ended, error);
+    if (*status == 1)
+        return WORK_AGAIN;
+    if (*status == 0 && !ended && !request->out_of_memory)
+        return WORK_REST;
+    if (*status == 0 && !request->out_of_memory)
+        *status = hearken_stream_finish(request->stream, error);
+    if (*status == 0 && request->out_of_memory) {
+        snprintf(error->message, sizeof error->message, "out of memory");
+        *status = -ENOMEM;
+    }
+    return WORK_END;
+}
+
+static bool is_abandoned(struct request *request)
+{
+    uv_mutex_lock(&request->mutex);
+    bool abandoned = request->abandoned;
+    uv_mutex_unlock(&request->mutex);
+    return abandoned;
+}
+
+static enum work_outcome run(struct work *work)
+{
+    struct request *request = request_of(work);
+    uint64_t start = uv_hrtime();
+    struct hearken_error error = {"the recogniser failed"};
+    enum work_outcome outcome = WORK_END;
+    int status = -ECANCELED;
+    if (!is_abandoned(request))
+        outcome = take_turn(request, &error, &status);
+    if (outcome == WORK_END)
+        close_stream(request);
+    request->busy_nanoseconds += uv_hrtime() - start;
+    if (outcome == WORK_END && status < 0)
+        set_outcome(request, status == -EIO ? OUTCOME_LOST : OUTCOME_FAILED, &error);
+    else if (outcome == WORK_END)
+        set_outcome(request, OUTCOME_FINISHED, NULL);
+    return outcome;
+}
+
+/* ---- On the loop ---- */
+
+static struct result *take_result(struct request *request)
+{
+    uv_mutex_lock(&request->mutex);
+    struct result *result = request->first_result;
+    if (result != NULL) {
+        request->first_result = result->next;
+        if (request->first_result == NULL)
+            request->last_result = NULL;
+    }
+    uv_mutex_unlock(&request->mutex);
+    return result;
+}
+
+static void free_result(struct result *result)
+{
+    heard_segment_finish(&result->segment);
+    free(result);
+}
+
+static void deliver(struct work *work)
+{
+    struct request *request = request_of(work);
+    struct result *result;
+    while ((result = take_result(request)) != NULL) {
+        if (request->listener != NULL)
+            request->listener->segment(request->context, &result->segment);
+        free_result(result);
+    }
+    uv_mutex_lock(&request->mutex);
+    bool room = request->room;
+    request->room = false;
+    uv_mutex_unlock(&request->mutex);
+    if (room && request->listener != NULL)
+        request->listener->room(request->context);
+}
+
+static struct request_summary summarise(const struct request *request)
+{
+    return (struct request_summary){
+        .audio_seconds = (double)request->frames_heard / request->options.stream.audio.rate,
+        .busy_seconds = (double)request->busy_nanoseconds * 1e-9,
+    };
+}
+
+static void free_request(struct request *request)
+{
+    while (request->first_chunk != NULL) {
+        struct chunk *next = request->first_chunk->next;
+        free(request->first_chunk);
+        request->first_chunk = next;
+    }
+    struct result *result;
+    while ((result = take_result(request)) != NULL)
+        free_result(result);
+    served_model_release(request->model);
+    free(request->words);
+    uv_mutex_destroy(&request->mutex);
+    free(request);
+}
+
+static void ended(struct work *work)
+{
+    struct request *request = request_of(work);
+    struct request_summary summary = summarise(request);
+    struct request_totals *totals = request->totals;
+    const struct request_listener *listener = request->listener;
+    void *context = request->context;
+    struct hearken_error problem = request->problem;
+    bool finished = request->outcome == OUTCOME_FINISHED;
+    if (request->outcome == OUTCOME_LOST)
+        served_model_lose(request->model);
+    totals->audio_seconds += summary.audio_seconds;
+    totals->busy_seconds += summary.busy_seconds;
+    totals->live--;
+    if (listener == NULL)
+        totals->abandoned++;
+    else if (finished)
+        totals->finished++;
+    else
+        totals->failed++;
+    free_request(request);
+    if (listener != NULL && finished)
+        listener->finished(context, &summary);
+    else if (listener != NULL)
+        listener->failed(context, problem.message);
+}
+
+/* ---- The model ---- */
+
+/* A worker cannot do anything without the model. */
+static void submit(struct request *request)
+{
+    if (!request->waits_for_model)
+        workers_submit(request->workers, &request->work);
+}
+
+static void on_model(void *context)
+{
+    struct request *request = context;
+    request->waits_for_model = false;
+    if (request->model->state == SERVED_READY) {
+        submit(request);
+        return;
+    }
+    set_outcome(request, OUTCOME_FAILED, &request->model->problem);
+    ended(&request->work);
+}
+
+static void wait_for_model(struct request *request)
+{
+    if (request->model->state != SERVED_LOADING)
+        return;
+    request->waits_for_model = true;
+    request->waiter = (struct model_waiter){.settled = on_model, .context = request};
+    served_model_wait(request->model, &request->waiter);
+}
+
+/* ---- Interface ---- */
+
+struct request *request_create(struct workers *workers, struct served_model *model,
+                               const struct request_options *options, size_t queue_limit,
+                               const struct request_listener *listener, void *context,
+                               struct request_totals *totals)
+{
+    size_t frame_size = hearken_audio_frame_size(&options->stream.audio);
+    const char *words = options->stream.custom_words;
+    struct request *request = calloc(1, sizeof *request);
+    if (request == NULL || frame_size == 0 ||
+        (words != NULL && (request->words = strdup(words)) == NULL) ||
+        uv_mutex_init(&request->mutex) < 0) {
+        if (request != NULL)
+            free(request->words);
+        free(request);
+        served_model_release(model);
+        return NULL;
+    }
+    request->work.run = run;
+    request->work.deliver = deliver;
+    request->work.ended = ended;
+    request->workers = workers;
+    request->model = model;
+    request->options = *options;
+    request->options.stream.custom_words = request->words;
+    request->frame_size = frame_size;
+    request->queue_limit = queue_limit;
+    request->listener = listener;
+    request->context = context;
+    request->totals = totals;
+    totals->live++;
+    wait_for_model(request);
+    return request;
+}
+
+int request_write(struct request *request, const uint8_t *samples, size_t length)
+{
+    if (length == 0)
+        return 0;
+    struct chunk *chunk = malloc(sizeof *chunk + length);
+    if (chunk == NULL)
+        return -ENOMEM;
+    *chunk = (struct chunk){.length = length};
+    memcpy(chunk->bytes, samples, length);
+    uv_mutex_lock(&request->mutex);
+    if (request->last_chunk != NULL)
+        request->last_chunk->next = chunk;
+    else
+        request->first_chunk = chunk;
+    request->last_chunk = chunk;
+    request->queued += length;
+    uv_mutex_unlock(&request->mutex);
+    submit(request);
+    return 0;
+}
+
+bool request_is_full(struct request *request)
+{
+    uv_mutex_lock(&request->mutex);
+    bool full = request->queued >= request->queue_limit;
+    request->waits_for_room = full;
+    uv_mutex_unlock(&request->mutex);
+    return full;
+}
+
+void request_end(struct request *request)
+{
+    uv_mutex_lock(&request->mutex);
+    request->ended = true;
+    uv_mutex_unlock(&request->mutex);
+    submit(request);
+}
+
+void request_abandon(struct request *request)
+{
+    if (request == NULL)
+        return;
+    request->listener = NULL;
+    /* A client may have many refused while all workers are busy: none of them is to wait there. */
+    if (workers_withdraw(request->workers, &request->work)) {
+        if (request->waits_for_model)
+            served_model_stop_waiting(request->model, &request->waiter);
+        ended(&request->work);
+        return;
+    }
+    uv_mutex_lock(&request->mutex);
+    request->abandoned = true;
+    if (request->stream != NULL)
+        hearken_stream_cancel(request->stream);
+    uv_mutex_unlock(&request->mutex);
+    submit(request);
+}

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: MIT
+#include "daemon/recognition/segment_message.h"
+
+#include <endian.h>
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/common/wyoming.h"
+
+json_t *json_from_text(const char *text)
+{
+    static const char replacement[] = "\xef\xbf\xbd";
+    json_t *string = json_string(text);
+    if (string != NULL)
+        return string;
+    char *copy = malloc(3 * strlen(text) + 1);
+    if (copy == NULL)
+        return NULL;
+    char *end = copy;
+    for (; *text != '\0'; text++) {
+        if ((unsigned char)*text < 0x80)
+            *end++ = *text;
+        else
+            end = stpcpy(end, replacement);
+    }
+    *end = '\0';
+    string = json_string(copy);
+    free(copy);
+    return string;
+}
+
+/* To so many decimals: more than was measured would only be noise in the text. */
+static json_t *rounded(double value, double scale)
+{
+    return isfinite(value) ? json_real(round(value * scale) / scale) : json_real(0);
+}
+
+/* As json_object_set_new, and gathers whether any failed. */
+static void put(json_t *object, const char *key, json_t *value, int *status)
+{
+    *status |= json_object_set_new(object, key, value);
+}
+
+static int put_span(json_t *object, const char *text, double start, double end, float confidence)
+{
+    int status = 0;
+    put(object, "text", json_from_text(text), &status);
+    put(object, "start", rounded(start, 1e3), &status);
+    put(object, "end", rounded(end, 1e3), &status);
+    put(object, "confidence", rounded(confidence, 1e4), &status);
+    return status;
+}
+
+static int put_words(json_t *data, const struct hearken_event *event, double origin)
+{
+    json_t *words = json_array();
+    int status = 0;
+    for (size_t i = 0; i < event->word_count; i++) {
+        const struct hearken_word *word = &event->words[i];
+        json_t *item = json_object();
+        status |=
+            put_span(item, word->text, origin + word->start, origin + word->end, word->confidence);
+        status |= json_array_append_new(words, item);
+    }
+    put(data, "words", words, &status);
+    put(data, "committed_words", json_integer((json_int_t)event->committed_words), &status);
+    return status;
+}
+
+static int copy_weights(struct heard_segment *segment, const struct hearken_alignment *alignment)
+{
+    size_t count = (size_t)alignment->tokens * alignment->steps;
+    segment->weights = malloc(count * sizeof(float));
+    if (segment->weights == NULL)
+        return -1;
+    segment->weights_length = count * sizeof(float);
+    for (size_t i = 0; i < count; i++) {
+        uint32_t bits;
+        memcpy(&bits, &alignment->weights[i], sizeof bits);
+        bits = htole32(bits);
+        memcpy(segment->weights + i * sizeof bits, &bits, sizeof bits);
+    }
+    return 0;
+}
+
+static json_t *describe_alignment(const struct hearken_alignment *alignment, double origin)
+{
+    json_t *texts = json_array();
+    int status = 0;
+    for (uint32_t i = 0; i < alignment->tokens; i++)
+        status |= json_array_append_new(texts, json_from_text(alignment->texts[i]));
+    json_t *item = json_object();
+    put(item, "tokens", json_integer(alignment->tokens), &status);
+    put(item, "steps", json_integer(alignment->steps), &status);
+    put(item, "start", rounded(origin + alignment->start, 1e3), &status);
+    put(item, "step_seconds", rounded(alignment->step_seconds, 1e6), &status);
+    put(item, "texts", texts, &status);
+    if (status == 0)
+        return item;
+    json_decref(item);
+    return NULL;
+}
+
+/* One that no peer would take (see wyoming_limits_default) is null. */
+static int put_alignment(struct heard_segment *segment, const struct hearken_alignment *alignment,
+                         double origin)
+{
+    size_t limit = wyoming_limits_default.payload / sizeof(float);
+    int status = 0;
+    if (alignment->tokens == 0 || alignment->steps == 0 ||
+        alignment->steps > limit / alignment->tokens) {
+        put(segment->data, "alignment", json_null(), &status);
+        return status;
+    }
+    put(segment->data, "alignment", describe_alignment(alignment, origin), &status);
+    return status < 0 ? status : copy_weights(segment, alignment);
+}
+
+/* As Wyoming has it, in milliseconds. */
+static int init_voice(struct heard_segment *segment, const char *name, double time)
+{
+    *segment = (struct heard_segment){
+        .event = name,
+        .voice = true,
+        .start = time,
+        .data = json_pack("{s:I}", "timestamp", (json_int_t)llround(time * 1000)),
+    };
+    return segment->data != NULL ? 0 : -ENOMEM;
+}
+
+int heard_segment_init(struct heard_segment *segment, const struct hearken_event *event, bool words,
+                       double origin)
+{
+    double start = origin + event->start;
+    if (event->type == HEARKEN_EVENT_VOICE_STARTED)
+        return init_voice(segment, "voice-started", start);
+    if (event->type == HEARKEN_EVENT_VOICE_STOPPED)
+        return init_voice(segment, "voice-stopped", start);
+    *segment = (struct heard_segment){
+        .event = "hearken-segment",
+        .final = event->type == HEARKEN_EVENT_FINAL,
+        .start = start,
+        .data = json_object(),
+    };
+    int status = 0;
+    put(segment->data, "type", json_string(segment->final ? "final" : "partial"), &status);
+    status |= put_span(segment->data, event->text, start, origin + event->end, event->confidence);
+    put(segment->data, "committed", json_integer((json_int_t)event->committed), &status);
+    if (event->language_probability > 0) {
+        put(segment->data, "language", json_from_text(event->language), &status);
+        put(segment->data, "language_probability", rounded(event->language_probability, 1e4),
+            &status);
+    }
+    if (words && status == 0)
+        status = put_words(segment->data, event, origin);
+    if (event->alignment != NULL && status == 0)
+        status = put_alignment(segment, event->alignment, origin);
+    if (status == 0)
+        return 0;
+    heard_segment_finish(segment);
+    return -ENOMEM;
+}
+
+void heard_segment_finish(struct heard_segment *segment)
+{
+    json_decref(segment->data);
+    free(segment->weights);
+    *segment = (struct heard_segment){0};
+}

@@ -1,0 +1,314 @@
+// SPDX-License-Identifier: MIT
+#include "daemon/recognition/transcribe_event.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/settings/custom_word_settings.h"
+
+/* Somebody waits for each word. */
+#define LIVE_PARTIAL_SECONDS 0.64f
+
+static int __attribute__((format(printf, 2, 3)))
+refuse(struct hearken_error *error, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(error->message, sizeof error->message, format, arguments);
+    va_end(arguments);
+    return -EINVAL;
+}
+
+/* The text of a key; NULL if it is absent, null or empty. */
+static int get_text(const json_t *data, const char *key, const char **text,
+                    struct hearken_error *error)
+{
+    const json_t *value = json_object_get(data, key);
+    *text = NULL;
+    if (value == NULL || json_is_null(value))
+        return 0;
+    if (!json_is_string(value))
+        return refuse(error, "%s: expected a string", key);
+    if (json_string_length(value) > 0)
+        *text = json_string_value(value);
+    return 0;
+}
+
+static bool is_list_of_texts(const json_t *list)
+{
+    size_t index;
+    json_t *item;
+    bool valid = json_is_array(list);
+    json_array_foreach(list, index, item) valid = valid && json_is_string(item);
+    return valid;
+}
+
+/* Names and terms as Wyoming has them: names come first. */
+static int read_hints(struct transcribe_event *transcribe, const json_t *data, const char *key,
+                      const char **code, struct hearken_error *error)
+{
+    const json_t *list = json_object_get(data, key);
+    if (list == NULL || json_is_null(list))
+        return 0;
+    if (!is_list_of_texts(list))
+        return refuse(error, "%s: expected a list of strings", key);
+    if (custom_word_settings_add_hints(&transcribe->words, list) == 0)
+        return 0;
+    *code = "out-of-memory";
+    return refuse(error, "out of memory");
+}
+
+/* What other engines make use of and we do not: it has to be sound all the same. */
+static int check_unused(const json_t *data, struct hearken_error *error)
+{
+    const char *text;
+    const json_t *context = json_object_get(data, "context");
+    if (context != NULL && !json_is_null(context) && !json_is_object(context))
+        return refuse(error, "context: expected an object");
+    return get_text(data, "vad_sensitivity", &text, error);
+}
+
+/* NULL: there is no such model. */
+static const struct model_entry *read_name(struct transcribe_event *transcribe, const json_t *data,
+                                           const struct catalogue *models, const char **code,
+                                           struct hearken_error *error)
+{
+    const char *name;
+    char known[400];
+    if (get_text(data, "name", &name, error) < 0)
+        return NULL;
+    const struct model_entry *entry = catalogue_find(models, name != NULL ? name : "");
+    if (entry == NULL) {
+        catalogue_list_names(models, known, sizeof known);
+        *code = "unknown-model";
+        refuse(error, "name: got %.100s, expected one of: %s", name, known);
+        return NULL;
+    }
+    /* The default has no name of its own, so that it may be another after a reload. */
+    snprintf(transcribe->options.model, sizeof transcribe->options.model, "%s", entry->name);
+    return entry;
+}
+
+static void list_languages(const struct model_facts *model, char *text, size_t size)
+{
+    size_t length = 0, index;
+    json_t *language;
+    json_array_foreach(model->languages, index, language) if (length < size) length +=
+        (size_t)snprintf(text + length, size - length, "%s%s", index > 0 ? ", " : "",
+                         json_string_value(language));
+}
+
+static void set_language(struct transcribe_event *transcribe, const char *language)
+{
+    char *option = transcribe->options.stream.language;
+    size_t length = strcspn(language, "-_");
+    snprintf(option, sizeof transcribe->options.stream.language, "%.*s", (int)length, language);
+}
+
+static int read_language(struct transcribe_event *transcribe, const json_t *data,
+                         const struct model_facts *model, const char **code,
+                         struct hearken_error *error)
+{
+    const char *language;
+    int status = get_text(data, "language", &language, error);
+    if (status < 0 || language == NULL)
+        return status;
+    if (strcmp(language, "auto") == 0) {
+        set_language(transcribe, language);
+        return 0;
+    }
+    if (strlen(language) < sizeof transcribe->language && model_facts_speaks(model, language)) {
+        strcpy(transcribe->language, language);
+        set_language(transcribe, language);
+        return 0;
+    }
+    char known[480] = "";
+    list_languages(model, known, sizeof known);
+    *code = "unknown-language";
+    return refuse(error, "language: got %.100s, this model knows: %s", language, known);
+}
+
+/* ---- Our own part ---- */
+
+static int read_flag(const char *key, const json_t *value, bool *flag, struct hearken_error *error)
+{
+    if (!json_is_boolean(value))
+        return refuse(error, "hearken: %s: expected true or false", key);
+    *flag = json_boolean_value(value);
+    return 0;
+}
+
+static int read_setting(struct transcribe_event *transcribe, const struct setting *setting,
+                        const json_t *value, struct hearken_error *error)
+{
+    struct settings scratch = {.recognition = transcribe->options.stream};
+    struct hearken_error reason;
+    int status;
+    if (setting->type == SETTING_SWITCH) {
+        if (!json_is_boolean(value))
+            return refuse(error, "hearken: %s: expected true or false", setting->name);
+        status = setting_assign(setting, &scratch, json_is_true(value) ? "on" : "off", &reason);
+    } else if (json_is_string(value) &&
+               (setting->type == SETTING_STRING || setting->type == SETTING_CHOICE)) {
+        status = setting_assign(setting, &scratch, json_string_value(value), &reason);
+    } else if (json_is_number(value)) {
+        status = setting_assign_number(setting, &scratch, json_number_value(value), &reason);
+    } else {
+        char expectation[160];
+        setting_expectation(setting, expectation, sizeof expectation);
+        status = refuse(&reason, "expected %s", expectation);
+    }
+    if (status < 0)
+        return refuse(error, "hearken: %s: %.400s", setting->name, reason.message);
+    transcribe->options.stream = scratch.recognition;
+    return 0;
+}
+
+/* Instead of what the configuration says. */
+static int read_words(struct transcribe_event *transcribe, const json_t *list, const char **code,
+                      struct hearken_error *error)
+{
+    struct hearken_error reason;
+    if (!is_list_of_texts(list))
+        return refuse(error, "hearken: custom_words: expected a list of strings");
+    free(transcribe->words);
+    int status = custom_word_settings_make(&transcribe->words, list, &reason);
+    if (status == -ENOMEM)
+        *code = "out-of-memory";
+    return status < 0 ? refuse(error, "hearken: %.400s", reason.message) : 0;
+}
+
+/* 1: there is no such key. */
+static int read_live_extension(struct transcribe_event *transcribe, const char *key,
+                               const json_t *value, struct hearken_error *error)
+{
+    if (strcmp(key, "transcripts") == 0)
+        return read_flag(key, value, &transcribe->transcripts, error);
+    if (strcmp(key, "meter") == 0)
+        return read_flag(key, value, &transcribe->meter, error);
+    if (strcmp(key, "hold") == 0)
+        return read_flag(key, value, &transcribe->hold, error);
+    return 1;
+}
+
+/* 1: likewise. */
+static int read_extension(struct transcribe_event *transcribe, const char *key, const json_t *value,
+                          const char **code, struct hearken_error *error)
+{
+    if (strcmp(key, "words") == 0)
+        return read_flag(key, value, &transcribe->options.words, error);
+    if (strcmp(key, "events") == 0)
+        return read_flag(key, value, &transcribe->options.segments, error);
+    if (strcmp(key, "alignment") == 0)
+        return read_flag(key, value, &transcribe->options.stream.alignment, error);
+    if (strcmp(key, "voice_events") == 0)
+        return read_flag(key, value, &transcribe->options.stream.voice_events, error);
+    if (strcmp(key, "custom_words") == 0)
+        return read_words(transcribe, value, code, error);
+    const struct setting *setting = setting_find("recognition", key);
+    if (setting != NULL && setting->type != SETTING_TEXT)
+        return read_setting(transcribe, setting, value, error);
+    return transcribe->live ? read_live_extension(transcribe, key, value, error) : 1;
+}
+
+static int read_extensions(struct transcribe_event *transcribe, json_t *extensions,
+                           const char **code, struct hearken_error *error)
+{
+    char unknown[200] = "";
+    size_t length = 0;
+    const char *key;
+    json_t *value;
+    transcribe->extended = true;
+    json_object_foreach(extensions, key, value)
+    {
+        int status = read_extension(transcribe, key, value, code, error);
+        if (status < 0)
+            return status;
+        if (status == 1 && length < sizeof unknown)
+            length += (size_t)snprintf(unknown + length, sizeof unknown - length, "%s%.60s",
+                                       length > 0 ? ", " : "", key);
+    }
+    if (length > 0)
+        return refuse(error, "hearken: unknown: %s", unknown);
+    if (transcribe->options.stream.alignment && !transcribe->options.segments)
+        return refuse(error, "hearken: alignment comes with events: ask for both");
+    return 0;
+}
+
+/* ---- All of it ---- */
+
+int transcribe_event_init(struct transcribe_event *transcribe, const struct settings *settings)
+{
+    transcribe_event_finish(transcribe);
+    transcribe->options.stream = settings->recognition;
+    transcribe->options.stream.alignment = false;
+    transcribe->options.stream.custom_words = NULL;
+    if (settings->listed_words == NULL)
+        return 0;
+    transcribe->words = strdup(settings->listed_words);
+    transcribe->options.stream.custom_words = transcribe->words;
+    return transcribe->words != NULL ? 0 : -ENOMEM;
+}
+
+void transcribe_event_finish(struct transcribe_event *transcribe)
+{
+    free(transcribe->words);
+    *transcribe = (struct transcribe_event){0};
+}
+
+static int parse(struct transcribe_event *transcribe, const json_t *data,
+                 const struct service *service, const char **code, struct hearken_error *error)
+{
+    *code = "bad-value";
+    int status = check_unused(data, error);
+    const struct model_entry *model =
+        status == 0 ? read_name(transcribe, data, &service->models, code, error) : NULL;
+    if (model == NULL)
+        return -EINVAL;
+    status = read_language(transcribe, data, &model->facts, code, error);
+    json_t *extensions = json_object_get(data, "hearken");
+    if (status == 0 && extensions != NULL && !json_is_null(extensions)) {
+        if (!json_is_object(extensions))
+            return refuse(error, "hearken: expected an object");
+        status = read_extensions(transcribe, extensions, code, error);
+    }
+    if (status == 0)
+        status = read_hints(transcribe, data, "transcript_names", code, error);
+    if (status == 0)
+        status = read_hints(transcribe, data, "transcript_terms", code, error);
+    transcribe->options.stream.custom_words = transcribe->words;
+    return status;
+}
+
+static int refuse_memory(const char **code, struct hearken_error *error)
+{
+    *code = "out-of-memory";
+    return refuse(error, "out of memory");
+}
+
+int transcribe_event_parse(struct transcribe_event *transcribe, const json_t *data,
+                           const struct service *service, const char **code,
+                           struct hearken_error *error)
+{
+    if (transcribe_event_init(transcribe, &service->settings) < 0)
+        return refuse_memory(code, error);
+    return parse(transcribe, data, service, code, error);
+}
+
+int transcribe_event_parse_listen(struct transcribe_event *transcribe, const json_t *data,
+                                  const struct service *service, const char **code,
+                                  struct hearken_error *error)
+{
+    struct hearken_stream_options *stream = &transcribe->options.stream;
+    if (transcribe_event_init(transcribe, &service->settings) < 0)
+        return refuse_memory(code, error);
+    transcribe->live = transcribe->options.segments = true;
+    stream->endpointing = true;
+    if (stream->partial_seconds == 0)
+        stream->partial_seconds = LIVE_PARTIAL_SECONDS;
+    stream->audio = (struct hearken_audio_format){HEARKEN_RATE, 1, HEARKEN_SAMPLE_F32};
+    return parse(transcribe, data, service, code, error);
+}

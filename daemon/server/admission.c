@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: MIT
+#include "daemon/server/admission.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "daemon/common/wyoming.h"
+#include "daemon/session/conversation.h"
+
+/* Beyond the limit of connections, so many more are told in peace that there are too many; the rest
+ * is told and closed at once. */
+#define REJECTED_MAX 32
+
+/* Descriptors for model files, the configuration, the microphone, and the one that libuv takes with
+ * the first connection. */
+#define SPARE 16
+
+/* Nobody turned away for so long: an episode is over. */
+#define EPISODE_MILLISECONDS 10000
+
+/* ---- Descriptors ---- */
+
+static int open_reserve(void)
+{
+    return open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+/* What this process has open, or a guess. */
+static unsigned count_open(void)
+{
+    unsigned count = 0;
+    DIR *directory = opendir("/proc/self/fd");
+    if (directory == NULL)
+        return 2 * SPARE;
+    for (const struct dirent *entry; (entry = readdir(directory)) != NULL;)
+        count += entry->d_name[0] != '.';
+    closedir(directory);
+    return count - 1; /* without the folder's own */
+}
+
+void admission_init(struct admission *admission, struct log *log)
+{
+    *admission = (struct admission){.log = log, .reserve = open_reserve()};
+    admission->fixed = count_open() + SPARE;
+}
+
+void admission_finish(struct admission *admission)
+{
+    if (admission->reserve >= 0)
+        close(admission->reserve);
+    admission->reserve = -1;
+}
+
+/* Not to the very limit: some libraries cannot have large numbers. */
+static rlim_t raise_limit(rlim_t wanted)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return wanted;
+    if (limit.rlim_cur >= wanted)
+        return limit.rlim_cur;
+    struct rlimit raised = limit;
+    raised.rlim_cur = wanted < limit.rlim_max ? wanted : limit.rlim_max;
+    return setrlimit(RLIMIT_NOFILE, &raised) == 0 ? raised.rlim_cur : limit.rlim_cur;
+}
+
+void admission_make_room(struct admission *admission, unsigned connections)
+{
+    rlim_t fixed = admission->fixed;
+    rlim_t limit = raise_limit(fixed + connections + REJECTED_MAX);
+    rlim_t room = limit > fixed ? limit - fixed : 1;
+    admission->descriptors = room < UINT32_MAX ? (unsigned)room : UINT32_MAX;
+    if (admission->descriptors < connections)
+        log_warning(admission->log,
+                    "%llu open files are allowed, which is enough for %u connections of %u: raise "
+                    "the limit (ulimit -n, LimitNOFILE=)",
+                    (unsigned long long)limit, admission->descriptors, connections);
+}
+
+unsigned admission_limit(const struct admission *admission, unsigned connections)
+{
+    return connections < admission->descriptors ? connections : admission->descriptors;
+}
+
+unsigned admission_total(const struct admission *admission, unsigned connections)
+{
+    return admission_limit(admission, connections + REJECTED_MAX);
+}
+
+/* ---- Episodes ---- */
+
+void admission_note(struct admission *admission, uint64_t now, const char *why)
+{
+    if (admission->turned_away++ == 0)
+        log_warning(admission->log, "%s: further clients are told that there are too many", why);
+    admission->last = now;
+}
+
+bool admission_tick(struct admission *admission, uint64_t now)
+{
+    if (admission->turned_away == 0)
+        return false;
+    if (now - admission->last < EPISODE_MILLISECONDS)
+        return true;
+    log_info(admission->log, "turned away %llu clients; there is room again",
+             (unsigned long long)admission->turned_away);
+    admission->turned_away = 0;
+    return false;
+}
+
+/* ---- Telling ---- */
+
+/* It is a fresh socket, which has room for so little. */
+static void send_now(void *context, const char *type, json_t *data, const void *payload,
+                     size_t payload_length)
+{
+    const int *descriptor = context;
+    struct wyoming_buffer buffer = {0};
+    ssize_t sent = -1;
+    if (wyoming_serialise(type, data, payload, payload_length, &buffer) == 0)
+        sent = send(*descriptor, buffer.bytes, buffer.length, MSG_DONTWAIT | MSG_NOSIGNAL);
+    (void)sent; /* it is closed all the same */
+    wyoming_buffer_finish(&buffer);
+    json_decref(data);
+}
+
+void admission_turn_away(int descriptor)
+{
+    static const struct conversation_peer peer = {.send = send_now};
+    char dropped[4096];
+    conversation_send_error(&peer, &descriptor, "busy", "too many connections");
+    shutdown(descriptor, SHUT_WR);
+    /* What is not read makes the system reset the connection. */
+    for (int i = 0; i < 16 && recv(descriptor, dropped, sizeof dropped, MSG_DONTWAIT) > 0; i++)
+        continue;
+    close(descriptor);
+}
+
+bool admission_turn_away_next(struct admission *admission, int listening)
+{
+    if (admission->reserve < 0)
+        admission->reserve = open_reserve();
+    if (admission->reserve < 0)
+        return false;
+    close(admission->reserve);
+    int descriptor = accept4(listening, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    bool told = descriptor >= 0 || errno == EAGAIN || errno == ECONNABORTED;
+    if (descriptor >= 0)
+        admission_turn_away(descriptor);
+    admission->reserve = open_reserve();
+    return told;
+}

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: MIT
+#include <unistd.h>
+
+#include "daemon/microphone/microphone_hub.h"
+#include "daemon/server/server_private.h"
+#include "daemon/server/systemd.h"
+
+/* How long cancelled work may take to come back before the process ends without it. */
+#define END_MILLISECONDS 5000
+
+static void for_each_connection(struct server *server, void (*act)(struct connection *connection))
+{
+    struct connection *next;
+    for (struct connection *connection = server->connections; connection != NULL;
+         connection = next) {
+        next = connection->next;
+        act(connection);
+    }
+}
+
+static void begin_drain(struct server *server)
+{
+    double seconds = (double)server->service.settings.drain_seconds;
+    log_info(server->service.log, "stopping: %u connections, %llu requests in hand",
+             server->service.connections, (unsigned long long)server->service.totals.live);
+    systemd_stopping();
+    server->phase = SERVER_DRAINING;
+    server->service.draining = true;
+    server->drain_deadline = uv_now(&server->loop) + (uint64_t)(seconds * 1000);
+    listeners_close(server);
+    microphone_hub_drain(server->service.live);
+    for_each_connection(server, connection_drain);
+}
+
+static void tell_end(struct connection *connection)
+{
+    connection_reject(connection, "shutting-down", "hearkend is shutting down");
+}
+
+/* `act` is what connections that are still there meet with. */
+static void begin_end(struct server *server, void (*act)(struct connection *connection))
+{
+    if (server->service.connections > 0)
+        log_info(server->service.log, "closing %u connections", server->service.connections);
+    server->phase = SERVER_ENDING;
+    server->end_deadline = uv_now(&server->loop) + END_MILLISECONDS;
+    for_each_connection(server, act);
+}
+
+void drain_start(struct server *server)
+{
+    if (server->phase == SERVER_RUNNING)
+        begin_drain(server);
+    else
+        begin_end(server, connection_close);
+    server_keep_ticking(server);
+    drain_tick(server);
+}
+
+static bool is_at_rest(const struct server *server)
+{
+    return server->service.connections == 0 && server->service.totals.live == 0 &&
+           !microphone_hub_is_busy(server->service.live) && !server->reload.running &&
+           !catalogue_is_busy(&server->service.models);
+}
+
+void drain_tick(struct server *server)
+{
+    uint64_t now = uv_now(&server->loop);
+    if (server->phase == SERVER_RUNNING)
+        return;
+    if (is_at_rest(server)) {
+        uv_stop(&server->loop);
+    } else if (server->phase == SERVER_DRAINING && now >= server->drain_deadline) {
+        begin_end(server, tell_end);
+    } else if (server->phase == SERVER_ENDING && now >= server->end_deadline) {
+        log_error(server->service.log, "the recogniser does not stop: leaving without it");
+        _exit(1);
+    }
+}

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: MIT
+#include <errno.h>
+
+#include "daemon/microphone/microphone_hub.h"
+#include "daemon/server/server_private.h"
+#include "daemon/server/systemd.h"
+
+static void log_problem(void *log, const char *problem)
+{
+    log_warning(log, "%s", problem);
+}
+
+/* Keeps what cannot change while we run, and says so. */
+static int keep_fixed(struct server *server, struct settings *settings)
+{
+    for (size_t i = 0; i < setting_count; i++) {
+        const struct setting *setting = &setting_table[i];
+        if (setting->change != SETTING_RESTART ||
+            setting_equal(setting, settings, &server->service.settings))
+            continue;
+        log_warning(server->service.log, "reload: %s.%s needs a restart to change",
+                    setting->section, setting->name);
+        if (setting_copy(setting, settings, &server->service.settings) < 0)
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+/* Settings of backends concern all models, the file only the default. */
+static bool needs_all(const struct server *server, const struct settings *settings)
+{
+    for (size_t i = 0; i < setting_count; i++)
+        if (setting_table[i].change == SETTING_MODEL &&
+            setting_table[i].offset != offsetof(struct settings, model_file) &&
+            !setting_equal(&setting_table[i], settings, &server->service.settings))
+            return true;
+    return false;
+}
+
+static bool needs_default(const struct server *server, const struct settings *settings)
+{
+    const struct setting *file = setting_find("model", "file");
+    const struct model_entry *entry = catalogue_find(&server->service.models, "");
+    const struct served_model *model = entry->model;
+    if (!setting_equal(file, settings, &server->service.settings))
+        return true;
+    return model != NULL && model->state == SERVED_READY &&
+           (model->elsewhere || model->lost || served_model_file_changed(model));
+}
+
+/* Takes over the settings. */
+static void put_in_force(struct server *server, struct settings *settings)
+{
+    settings_finish(&server->service.settings);
+    server->service.settings = *settings;
+    *settings = (struct settings){0};
+    log_set_level(server->service.log, (enum hearken_log_level)server->service.settings.log_level);
+    admission_make_room(&server->admission, server->service.settings.connections);
+}
+
+static void finish_reload(struct server *server)
+{
+    struct reload *reload = &server->reload;
+    settings_finish(&reload->settings);
+    reload->running = false;
+    if (server->phase == SERVER_RUNNING)
+        systemd_ready();
+    if (reload->again && server->phase == SERVER_RUNNING)
+        reload_start(server);
+}
+
+/* ---- New models ---- */
+
+static enum work_outcome open_models(struct work *work)
+{
+    struct reload *reload = (struct reload *)((char *)work - offsetof(struct reload, work));
+    struct log *log = reload->server->service.log;
+    reload->status = model_list_read(&reload->list, &reload->settings, &reload->error);
+    if (reload->status == 0 && reload->opens)
+        reload->status = served_model_open(reload->list.entries[0].file, &reload->settings,
+                                           reload->without, log, &reload->model, &reload->error);
+    return WORK_END;
+}
+
+static void deliver_nothing(struct work *work)
+{
+    (void)work;
+}
+
+static void lose_nothing_more(struct server *server)
+{
+    struct served_model *model = server->service.models.list.entries[0].model;
+    if (model != NULL)
+        model->lost = false; /* the next request that fails has it tried again */
+}
+
+static void models_opened(struct work *work)
+{
+    struct reload *reload = (struct reload *)((char *)work - offsetof(struct reload, work));
+    struct server *server = reload->server;
+    struct service *service = &server->service;
+    if (reload->status < 0) {
+        log_error(service->log, "reload: %s; nothing was changed", reload->error.message);
+        model_list_finish(&reload->list);
+        lose_nothing_more(server);
+    } else {
+        put_in_force(server, &reload->settings);
+        catalogue_replace(&service->models, &reload->list, reload->afresh, reload->model);
+        microphone_hub_reload(service->live);
+        if (reload->model != NULL)
+            log_info(service->log, "reloaded: model %s, backend %s",
+                     hearken_model_name(reload->model->handle),
+                     hearken_model_backend(reload->model->handle));
+        else
+            log_info(service->log, "reloaded the configuration");
+        reload->model = NULL;
+    }
+    finish_reload(server);
+}
+
+/* With reload->settings, on a worker. `without`: a backend to pass over, or NULL. */
+static void start_opening(struct server *server, const char *without)
+{
+    struct reload *reload = &server->reload;
+    reload->running = true;
+    reload->work = (struct work){
+        .run = open_models,
+        .deliver = deliver_nothing,
+        .ended = models_opened,
+    };
+    reload->server = server;
+    reload->without = without;
+    workers_submit(server->service.workers, &reload->work);
+}
+
+/* ---- A device that fails ---- */
+
+/*
+ * The device of the model in force has failed: the model is opened again with the settings as they
+ * are, on another backend if they leave the choice to us. Meanwhile requests fail.
+ */
+static void on_loss(void *context)
+{
+    struct server *server = context;
+    struct reload *reload = &server->reload;
+    const struct served_model *model = server->service.models.list.entries[0].model;
+    const char *backend = hearken_model_backend(model->handle);
+    if (!model->lost || reload->running || server->phase != SERVER_RUNNING)
+        return;
+    log_warning(server->service.log, "backend %s has failed: the model is opened again", backend);
+    systemd_reloading();
+    if (settings_copy(&reload->settings, &server->service.settings) < 0) {
+        log_error(server->service.log, "reload: out of memory; nothing was changed");
+        lose_nothing_more(server);
+        finish_reload(server);
+        return;
+    }
+    reload->opens = true;
+    reload->afresh = false;
+    start_opening(server, backend);
+}
+
+void reload_at_loss(struct server *server)
+{
+    server->service.models.on_loss = on_loss;
+    server->service.models.loss_context = server;
+}
+
+/* ---- What is asked for ---- */
+
+void reload_start(struct server *server)
+{
+    struct reload *reload = &server->reload;
+    struct log *log = server->service.log;
+    if (reload->running) {
+        reload->again = true;
+        return;
+    }
+    reload->again = false;
+    systemd_reloading();
+    if (options_load_settings(server->options, &reload->settings, log_problem, log) < 0 ||
+        keep_fixed(server, &reload->settings) < 0) {
+        log_error(log, "reload: the configuration has errors; nothing was changed");
+        finish_reload(server);
+    } else {
+        reload->afresh = needs_all(server, &reload->settings);
+        reload->opens = reload->afresh || needs_default(server, &reload->settings);
+        start_opening(server, NULL);
+    }
+}

@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: MIT
+#include "daemon/server/server.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/microphone/microphone_hub.h"
+#include "daemon/server/server_private.h"
+#include "daemon/server/systemd.h"
+#include "daemon/session/info.h"
+
+#define TICK_MILLISECONDS 250
+
+/* ---- Connections ---- */
+
+/* Only what has changed: systemd tells others of each message. */
+static void tell_status(struct server *server)
+{
+    const struct request_totals *totals = &server->service.totals;
+    char status[sizeof server->status];
+    snprintf(status, sizeof status, "%u connections, %llu requests running, %llu done",
+             server->service.connections, (unsigned long long)totals->live,
+             (unsigned long long)totals->finished);
+    if (strcmp(status, server->status) == 0)
+        return;
+    strcpy(server->status, status);
+    systemd_status("%s", status);
+}
+
+static void forget_connection(struct connection *connection)
+{
+    struct server *server = connection->owner;
+    if (connection->next != NULL)
+        connection->next->previous = connection->previous;
+    if (connection->previous != NULL)
+        connection->previous->next = connection->next;
+    else
+        server->connections = connection->next;
+    server->service.connections--;
+    log_debug(server->service.log, "connection %u: closed", connection->id);
+    drain_tick(server);
+}
+
+static void add_connection(struct server *server, struct connection *connection)
+{
+    connection->next = server->connections;
+    if (connection->next != NULL)
+        connection->next->previous = connection;
+    server->connections = connection;
+    server->service.connections++;
+    server_keep_ticking(server);
+}
+
+void server_note_refusal(struct server *server, const char *why)
+{
+    admission_note(&server->admission, uv_now(&server->loop), why);
+    server_keep_ticking(server);
+}
+
+void server_accept(struct listener *listener, int descriptor)
+{
+    struct server *server = listener->server;
+    struct service *service = &server->service;
+    unsigned limit = admission_limit(&server->admission, service->settings.connections);
+    bool excess = service->connections >= limit;
+    struct connection *connection;
+    if (excess)
+        server_note_refusal(server, "too many connections");
+    if (excess && service->connections >=
+                      admission_total(&server->admission, service->settings.connections)) {
+        admission_turn_away(descriptor);
+        return;
+    }
+    int status =
+        connection_create(&server->loop, descriptor, listener->kind, service, server->read_buffer,
+                          ++server->connections_made, forget_connection, server, &connection);
+    if (status < 0) {
+        log_warning(service->log, "cannot take a client: %s", uv_strerror(status));
+        return;
+    }
+    add_connection(server, connection);
+    if (excess) {
+        connection_reject(connection, "busy", "too many connections");
+    } else {
+        log_debug(service->log, "connection %u: opened", connection->id);
+        connection_start(connection);
+    }
+}
+
+/* ---- Timers and signals ---- */
+
+static void on_tick(uv_timer_t *timer)
+{
+    struct server *server = timer->data;
+    struct connection *next;
+    for (struct connection *connection = server->connections; connection != NULL;
+         connection = next) {
+        next = connection->next;
+        connection_tick(connection);
+    }
+    tell_status(server);
+    bool crowded = admission_tick(&server->admission, uv_now(&server->loop));
+    if (server->service.connections == 0 && server->phase == SERVER_RUNNING && !crowded)
+        uv_timer_stop(timer);
+    drain_tick(server);
+}
+
+void server_keep_ticking(struct server *server)
+{
+    if (!uv_is_active((const uv_handle_t *)&server->tick))
+        uv_timer_start(&server->tick, on_tick, TICK_MILLISECONDS, TICK_MILLISECONDS);
+}
+
+static void on_watchdog(uv_timer_t *timer)
+{
+    (void)timer;
+    systemd_alive();
+}
+
+static void on_signal(uv_signal_t *signal, int number)
+{
+    struct server *server = signal->data;
+    if (number != SIGHUP)
+        drain_start(server);
+    else if (server->phase == SERVER_RUNNING)
+        reload_start(server);
+}
+
+static int start_handles(struct server *server)
+{
+    static const int numbers[SIGNALS] = {
+        [SIGNAL_TERMINATE] = SIGTERM,
+        [SIGNAL_INTERRUPT] = SIGINT,
+        [SIGNAL_HANGUP] = SIGHUP,
+    };
+    uv_timer_init(&server->loop, &server->tick);
+    server->tick.data = server;
+    uv_timer_init(&server->loop, &server->watchdog);
+    uint64_t interval = systemd_watchdog_interval() / 2;
+    if (interval > 0)
+        uv_timer_start(&server->watchdog, on_watchdog, interval, interval);
+    int status = 0;
+    for (unsigned i = 0; i < SIGNALS && status == 0; i++) {
+        uv_signal_init(&server->loop, &server->signals[i]);
+        server->signals[i].data = server;
+        status = uv_signal_start(&server->signals[i], on_signal, numbers[i]);
+    }
+    return status;
+}
+
+static void close_handle(uv_handle_t *handle, void *context)
+{
+    (void)context;
+    if (!uv_is_closing(handle))
+        uv_close(handle, NULL);
+}
+
+/* ---- The beginning and the end ---- */
+
+/* The default has to be there; of the others only what their files say is read. */
+static int open_models(struct server *server, struct hearken_error *error)
+{
+    struct service *service = &server->service;
+    struct model_list list;
+    struct served_model *model = NULL;
+    int status = model_list_read(&list, &service->settings, error);
+    if (status == 0)
+        status = served_model_open(list.entries[0].file, &service->settings, NULL, service->log,
+                                   &model, error);
+    if (status < 0) {
+        model_list_finish(&list);
+        return status;
+    }
+    catalogue_replace(&service->models, &list, true, model);
+    reload_at_loss(server);
+    log_info(service->log, "model %s, backend %s", hearken_model_name(model->handle),
+             hearken_model_backend(model->handle));
+    return 0;
+}
+
+static int start(struct server *server, struct hearken_error *error)
+{
+    struct service *service = &server->service;
+    /* Clients may be gone when we write. */
+    signal(SIGPIPE, SIG_IGN);
+    int status = open_models(server, error);
+    if (status < 0)
+        return status;
+    status = workers_create(service->settings.workers, &server->loop, &service->workers);
+    if (status < 0) {
+        snprintf(error->message, sizeof error->message, "cannot start workers: %s",
+                 uv_strerror(status));
+        return status;
+    }
+    service->live = microphone_hub_create(service, &server->loop);
+    if (service->live == NULL) {
+        snprintf(error->message, sizeof error->message, "out of memory");
+        return -ENOMEM;
+    }
+    status = start_handles(server);
+    if (status < 0) {
+        snprintf(error->message, sizeof error->message, "signals: %s", uv_strerror(status));
+        return status;
+    }
+    status = listeners_open(server, error);
+    if (status < 0)
+        return status;
+    admission_init(&server->admission, service->log);
+    admission_make_room(&server->admission, service->settings.connections);
+    return 0;
+}
+
+static void serve(struct server *server)
+{
+    log_info(server->service.log, "ready: %u workers, %.0f MiB",
+             workers_count(server->service.workers), (double)info_memory() / (1024.0 * 1024.0));
+    systemd_ready();
+    tell_status(server);
+    uv_run(&server->loop, UV_RUN_DEFAULT);
+    log_info(server->service.log, "stopped after %llu requests",
+             (unsigned long long)server->service.totals.finished);
+}
+
+/* Nothing runs any more, or nothing ever did. */
+static void finish(struct server *server)
+{
+    listeners_close(server);
+    admission_finish(&server->admission);
+    workers_destroy(server->service.workers);
+    uv_walk(&server->loop, close_handle, NULL);
+    uv_run(&server->loop, UV_RUN_DEFAULT);
+    uv_loop_close(&server->loop);
+    microphone_hub_destroy(server->service.live);
+    catalogue_finish(&server->service.models);
+    settings_finish(&server->service.settings);
+    free(server->read_buffer);
+    free(server);
+}
+
+int server_run(const struct options *options, struct settings *settings, struct log *log)
+{
+    struct hearken_error error;
+    struct server *server = calloc(1, sizeof *server);
+    int status = server != NULL ? uv_loop_init(&server->loop) : -ENOMEM;
+    if (status < 0) {
+        free(server);
+        settings_finish(settings);
+        log_error(log, "cannot start: %s", uv_strerror(status));
+        return status;
+    }
+    server->options = options;
+    server->service.log = log;
+    server->admission.reserve = -1;
+    server->service.settings = *settings;
+    catalogue_init(&server->service.models, &server->loop, &server->service.settings, log);
+    server->service.started = uv_hrtime();
+    *settings = (struct settings){0};
+    server->read_buffer = malloc(CONNECTION_READ_SIZE);
+    status = hearken_fail(&error, -ENOMEM, "out of memory");
+    if (server->read_buffer != NULL)
+        status = start(server, &error);
+    if (status == 0)
+        serve(server);
+    else
+        log_error(log, "%s", error.message);
+    finish(server);
+    return status;
+}

@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: MIT
+#include "daemon/server/sockets.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+static int __attribute__((format(printf, 3, 4)))
+fail(struct hearken_error *error, int status, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(error->message, sizeof error->message, format, arguments);
+    va_end(arguments);
+    return status;
+}
+
+/* ---- Unix ---- */
+
+int socket_standard_path(char **path, struct hearken_error *error)
+{
+    static const char name[] = "hearken.sock";
+    const char *service = secure_getenv("RUNTIME_DIRECTORY"); /* from systemd: a list, by colons */
+    const char *user = secure_getenv("XDG_RUNTIME_DIR");
+    int length = 0;
+    *path = NULL;
+    if (service != NULL && service[0] == '/')
+        length = asprintf(path, "%.*s/%s", (int)strcspn(service, ":"), service, name);
+    else if (geteuid() == 0)
+        length = asprintf(path, "/run/hearken/%s", name);
+    else if (user != NULL && user[0] == '/')
+        length = asprintf(path, "%s/hearken/%s", user, name);
+    else
+        return fail(error, -EINVAL,
+                    "XDG_RUNTIME_DIR is not set: say where to listen with --socket");
+    if (length >= 0)
+        return 0;
+    *path = NULL;
+    return fail(error, -ENOMEM, "out of memory");
+}
+
+static int set_address(struct sockaddr_un *address, const char *path, struct hearken_error *error)
+{
+    *address = (struct sockaddr_un){.sun_family = AF_UNIX};
+    if (strlen(path) >= sizeof address->sun_path)
+        return fail(error, -ENAMETOOLONG,
+                    "socket %.300s: a path of %zu bytes, the system allows %zu", path, strlen(path),
+                    sizeof address->sun_path - 1);
+    strcpy(address->sun_path, path);
+    return 0;
+}
+
+int socket_check_unix(const char *path, struct hearken_error *error)
+{
+    struct sockaddr_un address;
+    return set_address(&address, path, error);
+}
+
+/* Who may search a folder: the owner, and all whom the socket's mode lets in. */
+static mode_t folder_mode(unsigned mode)
+{
+    return 0700 | ((mode & 0060) != 0 ? 0010 : 0) | ((mode & 0006) != 0 ? 0001 : 0);
+}
+
+/* What the umask takes away is given back. */
+static int make_directory(const char *path, unsigned mode, struct hearken_error *error)
+{
+    char directory[sizeof(struct sockaddr_un)];
+    const char *slash = strrchr(path, '/');
+    if (slash == NULL || slash == path)
+        return 0;
+    snprintf(directory, sizeof directory, "%.*s", (int)(slash - path), path);
+    if (mkdir(directory, 0700) == 0) {
+        if (chmod(directory, folder_mode(mode)) == 0)
+            return 0;
+    } else if (errno == EEXIST) {
+        return 0;
+    }
+    return fail(error, -errno, "directory %s: %s", directory, strerror(errno));
+}
+
+bool socket_is_within_reach(const char *path, unsigned mode, char *folder)
+{
+    mode_t needed = folder_mode(mode) & 0011;
+    struct stat status;
+    if (realpath(path, folder) == NULL)
+        return true; /* whoever removed it knows why */
+    for (char *slash; (slash = strrchr(folder, '/')) != NULL && slash != folder;) {
+        *slash = '\0';
+        if (stat(folder, &status) < 0)
+            return true;
+        /* Of which group those are whom the socket's group lets in is not known here. */
+        mode_t granted = status.st_mode & 0011;
+        if ((granted & 0001) != 0)
+            granted |= 0010;
+        if ((needed & ~granted) != 0)
+            return false;
+    }
+    return true;
+}
+
+/* Takes away a socket that a daemon left when it died. */
+static int remove_stale(const struct sockaddr_un *address, struct hearken_error *error)
+{
+    const char *path = address->sun_path;
+    struct stat status;
+    if (lstat(path, &status) < 0)
+        return errno == ENOENT ? 0 : fail(error, -errno, "socket %s: %s", path, strerror(errno));
+    if (!S_ISSOCK(status.st_mode))
+        return fail(error, -EEXIST, "socket %s: there is something else of that name", path);
+    int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (probe < 0)
+        return fail(error, -errno, "socket: %s", strerror(errno));
+    /* EAGAIN: somebody listens and has no time. */
+    int reason = connect(probe, (const struct sockaddr *)address, sizeof *address) < 0 ? errno : 0;
+    close(probe);
+    if (reason == 0 || reason == EAGAIN || reason == EINPROGRESS)
+        return fail(error, -EADDRINUSE, "socket %s: hearkend is already running there", path);
+    if (reason != ECONNREFUSED)
+        return fail(error, -reason, "socket %s: %s", path, strerror(reason));
+    if (unlink(path) < 0 && errno != ENOENT)
+        return fail(error, -errno, "socket %s: cannot remove the old one: %s", path,
+                    strerror(errno));
+    return 0;
+}
+
+/* On Linux a socket's mode before it is bound, less the umask, is that of its name: it is at no
+ * time open to more than it should be. What the umask takes away is given back afterwards. */
+static int bind_with_mode(int descriptor, const struct sockaddr_un *address, unsigned mode,
+                          struct hearken_error *error)
+{
+    if (fchmod(descriptor, mode) == 0 &&
+        bind(descriptor, (const struct sockaddr *)address, sizeof *address) == 0 &&
+        chmod(address->sun_path, mode) == 0)
+        return 0;
+    return fail(error, -errno, "socket %s: %s", address->sun_path, strerror(errno));
+}
+
+int socket_open_unix(const char *path, unsigned mode, struct socket_listener *listener,
+                     struct hearken_error *error)
+{
+    struct sockaddr_un address;
+    int status = set_address(&address, path, error);
+    if (status == 0)
+        status = make_directory(path, mode, error);
+    if (status == 0)
+        status = remove_stale(&address, error);
+    if (status < 0)
+        return status;
+    int descriptor = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (descriptor < 0)
+        return fail(error, -errno, "socket: %s", strerror(errno));
+    status = bind_with_mode(descriptor, &address, mode, error);
+    if (status < 0) {
+        close(descriptor);
+        return status;
+    }
+    *listener = (struct socket_listener){.descriptor = descriptor, .kind = SOCKET_UNIX};
+    return 0;
+}
+
+/* ---- TCP ---- */
+
+/* getaddrinfo takes any number, and its lower 16 bits for the port. */
+static bool is_port(const char *text)
+{
+    return *text != '\0' && text[strspn(text, "0123456789")] == '\0' && strlen(text) <= 5 &&
+           atoi(text) >= 1 && atoi(text) <= 65535;
+}
+
+/* Splits "host:port" or "[host]:port". */
+static int split_address(const char *address, char *host, size_t host_size, const char **port,
+                         struct hearken_error *error)
+{
+    const char *colon = strrchr(address, ':');
+    size_t length = colon != NULL ? (size_t)(colon - address) : 0;
+    const char *start = address;
+    if (length >= 2 && start[0] == '[' && start[length - 1] == ']') {
+        start++;
+        length -= 2;
+    } else if (memchr(start, ':', length) != NULL) {
+        length = 0;
+    }
+    if (length == 0 || length >= host_size || !is_port(colon + 1))
+        return fail(error, -EINVAL,
+                    "tcp: got %.100s, expected an address and a port from 1 to 65535 such as "
+                    "127.0.0.1:10300 or [::1]:10300",
+                    address);
+    snprintf(host, host_size, "%.*s", (int)length, start);
+    *port = colon + 1;
+    return 0;
+}
+
+int socket_check_tcp(const char *address, struct hearken_error *error)
+{
+    char host[256];
+    const char *port;
+    return split_address(address, host, sizeof host, &port, error);
+}
+
+static int open_tcp_address(const struct addrinfo *info, const char *address,
+                            struct hearken_error *error)
+{
+    int on = 1;
+    int descriptor =
+        socket(info->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, info->ai_protocol);
+    if (descriptor < 0)
+        return fail(error, -errno, "tcp %.100s: %s", address, strerror(errno));
+    setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    /* So that one for IPv4 can be beside it. */
+    if (info->ai_family == AF_INET6)
+        setsockopt(descriptor, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
+    if (bind(descriptor, info->ai_addr, info->ai_addrlen) < 0) {
+        int status = -errno;
+        close(descriptor);
+        return fail(error, status, "tcp %.100s: %s", address, strerror(-status));
+    }
+    return descriptor;
+}
+
+int socket_open_tcp(const char *address, struct socket_listener *listeners,
+                    struct hearken_error *error)
+{
+    char host[256];
+    const char *port = NULL;
+    int status = split_address(address, host, sizeof host, &port, error);
+    if (status < 0)
+        return status;
+    const struct addrinfo hints = {
+        .ai_socktype = SOCK_STREAM,
+        .ai_flags = AI_PASSIVE | AI_NUMERICSERV,
+    };
+    struct addrinfo *infos;
+    int reason = getaddrinfo(host, port, &hints, &infos);
+    if (reason != 0)
+        return fail(error, -ENOENT, "tcp %.100s: %s", address, gai_strerror(reason));
+    int count = 0;
+    for (struct addrinfo *info = infos; info != NULL && count < SOCKETS_MAX; info = info->ai_next) {
+        status = open_tcp_address(info, address, error);
+        /* A name may have addresses of a family that this system has not. */
+        if (status == -EAFNOSUPPORT || (status == -EADDRNOTAVAIL && infos->ai_next != NULL))
+            continue;
+        if (status < 0)
+            break;
+        listeners[count++] = (struct socket_listener){.descriptor = status, .kind = SOCKET_TCP};
+    }
+    freeaddrinfo(infos);
+    if (status >= 0 || (count > 0 && (status == -EAFNOSUPPORT || status == -EADDRNOTAVAIL)))
+        return count;
+    while (count > 0)
+        close(listeners[--count].descriptor);
+    return status;
+}

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MIT
+#include "daemon/server/systemd.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <systemd/sd-daemon.h>
+#include <time.h>
+
+static bool is_socket(int descriptor, int family)
+{
+    return sd_is_socket(descriptor, family, SOCK_STREAM, 1) > 0;
+}
+
+int systemd_take_sockets(struct socket_listener *listeners, struct hearken_error *error)
+{
+    int count = sd_listen_fds(1);
+    if (count < 0)
+        return hearken_fail(error, count, "systemd: sockets handed over: %s", strerror(-count));
+    if (count > SOCKETS_MAX) {
+        snprintf(error->message, sizeof error->message,
+                 "systemd: %d sockets handed over, expected at most %d", count, SOCKETS_MAX);
+        return -EINVAL;
+    }
+    for (int i = 0; i < count; i++) {
+        int descriptor = SD_LISTEN_FDS_START + i;
+        bool is_unix = is_socket(descriptor, AF_UNIX);
+        if (!is_unix && !is_socket(descriptor, AF_INET) && !is_socket(descriptor, AF_INET6)) {
+            snprintf(error->message, sizeof error->message,
+                     "systemd: descriptor %d is no stream socket that listens", descriptor);
+            return -EINVAL;
+        }
+        listeners[i] = (struct socket_listener){
+            .descriptor = descriptor,
+            .kind = is_unix ? SOCKET_UNIX : SOCKET_TCP,
+        };
+    }
+    return count;
+}
+
+void systemd_ready(void)
+{
+    sd_notify(0, "READY=1");
+}
+
+void systemd_reloading(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64,
+               (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000);
+}
+
+void systemd_stopping(void)
+{
+    sd_notify(0, "STOPPING=1");
+}
+
+void systemd_alive(void)
+{
+    sd_notify(0, "WATCHDOG=1");
+}
+
+void systemd_status(const char *format, ...)
+{
+    char text[300];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    sd_notifyf(0, "STATUS=%s", text);
+}
+
+uint64_t systemd_watchdog_interval(void)
+{
+    uint64_t microseconds;
+    return sd_watchdog_enabled(0, &microseconds) > 0 ? microseconds / 1000 : 0;
+}

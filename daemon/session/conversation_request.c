@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: MIT
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/recognition/audio_format.h"
+#include "daemon/session/conversation_private.h"
+
+/* ---- Sending ---- */
+
+void conversation_send(struct conversation *conversation, const char *type, json_t *data)
+{
+    conversation->peer->send(conversation->context, type, data, NULL, 0);
+}
+
+void conversation_send_error(const struct conversation_peer *peer, void *context, const char *code,
+                             const char *text)
+{
+    peer->send(context, "error",
+               json_pack("{s:o, s:s}", "text", json_from_text(text), "code", code), NULL, 0);
+}
+
+void conversation_complain(struct conversation *conversation, const char *code, const char *text)
+{
+    log_info(conversation->service->log, "connection %u: %s: %s", conversation->id, code, text);
+    conversation_send_error(conversation->peer, conversation->context, code, text);
+}
+
+/* The language goes along if the client named one, or it was found in the sound. */
+static json_t *with_language(const struct conversation *conversation, json_t *data)
+{
+    if (*conversation->transcribe.language != '\0')
+        json_object_set_new(data, "language", json_string(conversation->transcribe.language));
+    return data;
+}
+
+static void send_start(struct conversation *conversation)
+{
+    if (conversation->started)
+        return;
+    conversation->started = true;
+    conversation_send(conversation, "transcript-start", with_language(conversation, json_object()));
+}
+
+/* Chunks joined without anything between them are the transcript. */
+static void send_chunk(struct conversation *conversation, const char *separator, const char *text)
+{
+    char *chunk;
+    send_start(conversation);
+    if (asprintf(&chunk, "%s%s", separator, text) < 0)
+        chunk = NULL;
+    json_t *value = chunk != NULL ? json_from_text(chunk) : NULL;
+    conversation_send(conversation, "transcript-chunk", json_pack("{s:o}", "text", value));
+    free(chunk);
+}
+
+/* ---- A request's life ---- */
+
+void conversation_forget_request(struct conversation *conversation)
+{
+    request_abandon(conversation->request);
+    conversation->request = NULL;
+    json_decref(conversation->segments);
+    conversation->segments = NULL;
+    free(conversation->text);
+    conversation->text = NULL;
+    conversation->started = false;
+    conversation->frames = 0;
+    conversation->partial_length = 0;
+}
+
+/* Answers a request with an error; the connection goes on. */
+enum conversation_verdict conversation_refuse(struct conversation *conversation, const char *code,
+                                              const char *format, ...)
+{
+    char text[600];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    conversation_forget_request(conversation);
+    bool complete = conversation->state == CONVERSATION_FINISHING;
+    conversation->state = complete ? CONVERSATION_IDLE : CONVERSATION_REFUSED;
+    conversation->over = complete && (conversation->plain || conversation_is_cut(conversation));
+    conversation_complain(conversation, code, text);
+    return CONVERSATION_GO_ON;
+}
+
+/* The segment without what came as a payload. */
+static json_t *plain_segment(const struct heard_segment *segment)
+{
+    json_t *copy = json_copy(segment->data);
+    json_object_del(copy, "alignment");
+    return copy;
+}
+
+/* Joins a segment's text to the transcript, and tells the client. */
+static int join_text(struct conversation *conversation, const char *text)
+{
+    const char *separator = conversation->text != NULL ? " " : "";
+    if (*text == '\0')
+        return 0;
+    char *joined;
+    if (asprintf(&joined, "%s%s%s", conversation->text != NULL ? conversation->text : "", separator,
+                 text) < 0)
+        return -ENOMEM;
+    free(conversation->text);
+    conversation->text = joined;
+    send_chunk(conversation, separator, text);
+    return 0;
+}
+
+static void note_language(struct conversation *conversation, const json_t *segment)
+{
+    char *language = conversation->transcribe.language;
+    const char *found = json_string_value(json_object_get(segment, "language"));
+    if (found != NULL)
+        snprintf(language, sizeof conversation->transcribe.language, "%s", found);
+}
+
+static void on_segment(void *context, const struct heard_segment *segment)
+{
+    struct conversation *conversation = context;
+    const struct transcribe_event *transcribe = &conversation->transcribe;
+    int status = 0;
+    if (transcribe->options.segments || segment->voice)
+        conversation->peer->send(conversation->context, segment->event, json_incref(segment->data),
+                                 segment->weights, segment->weights_length);
+    if (!segment->final)
+        return;
+    note_language(conversation, segment->data);
+    if (transcribe->extended)
+        status = json_array_append_new(conversation->segments, plain_segment(segment));
+    if (status == 0)
+        status = join_text(conversation, json_string_value(json_object_get(segment->data, "text")));
+    if (status < 0) {
+        conversation_refuse(conversation, "out-of-memory", "out of memory for the transcript");
+        conversation->peer->resume(conversation->context);
+    }
+}
+
+static void on_room(void *context)
+{
+    struct conversation *conversation = context;
+    conversation->peer->resume(conversation->context);
+}
+
+void conversation_send_transcript(struct conversation *conversation,
+                                  const struct request_summary *summary)
+{
+    const char *text = conversation->text != NULL ? conversation->text : "";
+    json_t *data = with_language(conversation, json_pack("{s:o}", "text", json_from_text(text)));
+    if (conversation->transcribe.extended) {
+        json_object_set(data, "segments", conversation->segments);
+        json_object_set_new(data, "audio_seconds", json_real(summary->audio_seconds));
+        json_object_set_new(data, "recognition_seconds", json_real(summary->busy_seconds));
+    }
+    if (!conversation->started)
+        send_chunk(conversation, "", "");
+    conversation_send(conversation, "transcript", data);
+    conversation_send(conversation, "transcript-stop", json_object());
+}
+
+static void complain_of_cut(struct conversation *conversation)
+{
+    conversation_complain(conversation, conversation->cut_code, conversation->cut_text);
+    conversation->over = true;
+}
+
+static void on_finished(void *context, const struct request_summary *summary)
+{
+    struct conversation *conversation = context;
+    log_info(conversation->service->log,
+             "connection %u: transcribed %.1f s in %.2f s of a worker: %zu characters",
+             conversation->id, summary->audio_seconds, summary->busy_seconds,
+             conversation->text != NULL ? strlen(conversation->text) : 0);
+    conversation->request = NULL;
+    conversation->state = CONVERSATION_IDLE;
+    conversation_send_transcript(conversation, summary);
+    conversation_forget_request(conversation);
+    if (conversation_is_cut(conversation))
+        complain_of_cut(conversation);
+    conversation->peer->resume(conversation->context);
+}
+
+static void on_failed(void *context, const char *problem)
+{
+    struct conversation *conversation = context;
+    conversation->request = NULL;
+    conversation_refuse(conversation, "recognition-failed", "%s", problem);
+    conversation->peer->resume(conversation->context);
+}
+
+static const struct request_listener listener = {
+    .segment = on_segment,
+    .room = on_room,
+    .finished = on_finished,
+    .failed = on_failed,
+};
+
+/* ---- Audio ---- */
+
+void conversation_end_audio(struct conversation *conversation)
+{
+    conversation->state = CONVERSATION_FINISHING;
+    if (conversation->partial_length > 0)
+        log_info(conversation->service->log,
+                 "connection %u: the audio ends within a frame: %zu of %zu bytes dropped",
+                 conversation->id, conversation->partial_length, conversation->frame_size);
+    request_end(conversation->request);
+}
+
+bool conversation_cut(struct conversation *conversation, bool hears, const char *code,
+                      const char *text)
+{
+    if (conversation->state != CONVERSATION_LISTENING || conversation->frames == 0)
+        return false;
+    conversation->cut_code = code;
+    conversation->cut_text = text;
+    if (hears) {
+        conversation_end_audio(conversation);
+        return true;
+    }
+    const struct request_summary summary = {
+        .audio_seconds =
+            (double)conversation->frames / conversation->transcribe.options.stream.audio.rate,
+    };
+    conversation_send_transcript(conversation, &summary);
+    conversation_forget_request(conversation);
+    conversation->state = CONVERSATION_IDLE;
+    complain_of_cut(conversation);
+    return true;
+}
+
+enum conversation_verdict conversation_begin_audio(struct conversation *conversation,
+                                                   const struct wyoming_event *event)
+{
+    struct service *service = conversation->service;
+    struct request_options *options = &conversation->transcribe.options;
+    struct hearken_error error;
+    if (audio_format_read(event, NULL, &options->stream.audio, &error) < 0)
+        return conversation_refuse(conversation, "bad-format", "%s", error.message);
+    if (!options->segments)
+        options->stream.partial_seconds = 0; /* nobody would see them */
+    conversation->frame_size = hearken_audio_frame_size(&options->stream.audio);
+    conversation->segments = json_array();
+    struct served_model *model = catalogue_take(&service->models, options->model);
+    if (model == NULL && catalogue_find(&service->models, options->model) == NULL)
+        return conversation_refuse(conversation, "unknown-model",
+                                   "model %s is not in the configuration any more", options->model);
+    if (model == NULL)
+        return conversation_refuse(conversation, "out-of-memory", "out of memory for a model");
+    conversation->request = request_create(service->workers, model, options,
+                                           (size_t)service->settings.audio_queue_kib * 1024,
+                                           &listener, conversation, &service->totals);
+    if (conversation->request == NULL || conversation->segments == NULL)
+        return conversation_refuse(conversation, "out-of-memory", "out of memory for a request");
+    conversation->state = CONVERSATION_LISTENING;
+    return CONVERSATION_GO_ON;
+}
+
+/* Chunks may end within a frame: what is left of it comes with the next one. */
+static int write_samples(struct conversation *conversation, const uint8_t *bytes, size_t length)
+{
+    size_t size = conversation->frame_size, held = conversation->partial_length;
+    if (held > 0) {
+        size_t taken = length < size - held ? length : size - held;
+        memcpy(conversation->partial + held, bytes, taken);
+        conversation->partial_length = held += taken;
+        bytes += taken;
+        length -= taken;
+        if (held < size)
+            return 0;
+        conversation->partial_length = 0;
+        int status = request_write(conversation->request, conversation->partial, size);
+        if (status < 0)
+            return status;
+    }
+    size_t rest = length % size;
+    memcpy(conversation->partial, bytes + length - rest, rest);
+    conversation->partial_length = rest;
+    return request_write(conversation->request, bytes, length - rest);
+}
+
+enum conversation_verdict conversation_take_samples(struct conversation *conversation,
+                                                    const struct wyoming_event *event)
+{
+    const struct hearken_audio_format *audio = &conversation->transcribe.options.stream.audio;
+    float limit = conversation->service->settings.audio_seconds;
+    conversation->frames +=
+        (conversation->partial_length + event->payload_length) / conversation->frame_size;
+    if ((double)conversation->frames / audio->rate > (double)limit)
+        return conversation_refuse(conversation, "too-long",
+                                   "more than %g seconds of audio in one request", (double)limit);
+    if (write_samples(conversation, event->payload, event->payload_length) < 0)
+        return conversation_refuse(conversation, "out-of-memory", "out of memory for audio");
+    return CONVERSATION_GO_ON;
+}

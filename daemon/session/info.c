@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: MIT
+#include "daemon/session/info.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "daemon/microphone/microphone_hub.h"
+
+static const char *text_or_empty(const char *text)
+{
+    return text != NULL ? text : "";
+}
+
+static json_t *describe_model(const struct model_entry *entry)
+{
+    const struct model_facts *facts = &entry->facts;
+    return json_pack(
+        "{s:o, s:{s:o, s:o}, s:b, s:o, s:o, s:O}", "name", json_from_text(model_entry_name(entry)),
+        "attribution", "name", json_from_text(text_or_empty(facts->author)), "url",
+        json_from_text(text_or_empty(facts->url)), "installed", entry->file_status.st_ino != 0,
+        "description", json_from_text(text_or_empty(facts->description)), "version",
+        json_from_text(text_or_empty(facts->version)), "languages", facts->languages);
+}
+
+/* How far a model is. */
+static const char *state_of(const struct model_entry *entry)
+{
+    if (entry->model == NULL)
+        return "not loaded";
+    return entry->model->state == SERVED_LOADING ? "loading" : "loaded";
+}
+
+static json_t *tell_model(const struct model_entry *entry)
+{
+    return json_pack("{s:o, s:o, s:s, s:o}", "name", json_from_text(model_entry_name(entry)),
+                     "file", json_from_text(entry->file), "state", state_of(entry), "backend",
+                     entry->backend != NULL ? json_from_text(entry->backend) : json_null());
+}
+
+/* What is told of each model, the default first. */
+static json_t *list_models(const struct catalogue *models,
+                           json_t *(*tell)(const struct model_entry *entry))
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < models->list.count; i++)
+        if (json_array_append_new(list, tell(&models->list.entries[i])) < 0) {
+            json_decref(list);
+            return NULL;
+        }
+    return list;
+}
+
+/* The other services are named as empty: there are clients that do not expect them to be missing.
+ */
+json_t *info_describe(const struct service *service)
+{
+    json_t *program =
+        json_pack("{s:s, s:{s:s, s:s}, s:b, s:s, s:s, s:o, s:b, s:b, s:b, s:b}", "name",
+                  PROGRAM_NAME, "attribution", "name", "hearken", "url", "", "installed", 1,
+                  "description", "offline speech recognition", "version", hearken_version(),
+                  "models", list_models(&service->models, describe_model),
+                  "supports_transcript_streaming", 1, "requires_external_vad", 1,
+                  "prefers_auto_gain_enabled", 1, "prefers_noise_reduction_enabled", 0);
+    return json_pack("{s:[o], s:[], s:[], s:[], s:[], s:[], s:[]}", "asr", program, "tts", "handle",
+                     "intent", "wake", "mic", "snd");
+}
+
+uint64_t info_memory(void)
+{
+    uint64_t total, resident;
+    FILE *file = fopen("/proc/self/statm", "re");
+    if (file == NULL)
+        return 0;
+    if (fscanf(file, "%" SCNu64 " %" SCNu64, &total, &resident) != 2)
+        resident = 0;
+    fclose(file);
+    return resident * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+json_t *info_status(const struct service *service)
+{
+    const struct request_totals *totals = &service->totals;
+    unsigned busy, waiting;
+    workers_load(service->workers, &busy, &waiting);
+    double factor = totals->audio_seconds > 0 ? totals->busy_seconds / totals->audio_seconds : 0;
+    const char *device = microphone_hub_device(service->live);
+    const struct model_entry *standard = catalogue_find(&service->models, "");
+    return json_pack(
+        "{s:s, s:o, s:o, s:o, s:f, s:i, s:I, s:I, s:I, s:I, s:i, s:i, s:i, s:f, s:f, s:f, s:I, "
+        "s:i, "
+        "s:o, s:o}",
+        "version", hearken_version(), "model", json_from_text(model_entry_name(standard)),
+        "model_file", json_from_text(standard->file), "backend",
+        standard->backend != NULL ? json_from_text(standard->backend) : json_null(),
+        "uptime_seconds", (double)(uv_hrtime() - service->started) * 1e-9, "connections",
+        (int)service->connections, "requests", (json_int_t)totals->finished, "requests_failed",
+        (json_int_t)totals->failed, "requests_abandoned", (json_int_t)totals->abandoned,
+        "requests_running", (json_int_t)totals->live, "workers",
+        (int)workers_count(service->workers), "workers_busy", (int)busy, "queued", (int)waiting,
+        "audio_seconds", totals->audio_seconds, "recognition_seconds", totals->busy_seconds,
+        "real_time_factor", factor, "memory_bytes", (json_int_t)info_memory(), "listeners",
+        (int)microphone_hub_subscribers(service->live), "microphone",
+        device != NULL ? json_from_text(device) : json_null(), "models",
+        list_models(&service->models, tell_model));
+}

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: MIT
+/* What the daemon says of itself. */
+#ifndef HEARKEN_DAEMON_SESSION_INFO_H
+#define HEARKEN_DAEMON_SESSION_INFO_H
+
+#include <jansson.h>
+
+#include "daemon/recognition/service.h"
+
+/* The program's name in `info` and `select-program`. */
+#define PROGRAM_NAME "hearken"
+
+/* Data of the `info` event, and of `hearken-status`. New references; NULL without memory. */
+json_t *info_describe(const struct service *service);
+json_t *info_status(const struct service *service);
+
+/* Resident memory of this process in bytes, 0 if it cannot be told. */
+uint64_t info_memory(void);
+
+#endif

@@ -1,0 +1,310 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Capture as the reader sees it: samples at HEARKEN_RATE from whatever device there is, and events
+ * in their places between them. All of it happens in the reader's thread but what microphone.h says
+ * of the audio thread.
+ */
+#include "frontend/capture/device_failover.h"
+#include "frontend/sound/resample.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Frames of the device that are converted at a time. */
+#define BLOCK 4096u
+/* The reader looks after the devices at least so often, however long it may wait. */
+#define LOOK_MILLISECONDS 50
+
+struct hearken_capture {
+    hearken_capture_callback *callback;
+    void *context;
+    int wake; /* an eventfd: the audio thread and cancel write to it */
+    atomic_bool cancelled;
+    struct failover failover;
+    struct resampler *resampler; /* NULL: nowhere */
+
+    float *mono;  /* [BLOCK] */
+    float *ready; /* [ready_room], from ready_at to ready_end not yet given out */
+    size_t ready_room, ready_at, ready_end;
+
+    bool started;                    /* told, with the first sound that ever came */
+    bool announced;                  /* told of the present microphone, with its first sound */
+    bool lost;                       /* told, and nothing has come since */
+    bool ending;                     /* the last samples before a change are given out */
+    enum device_failover_due due;    /* with `ending`: the change */
+    struct microphone_counts before; /* of the present microphone, when last looked at */
+    uint64_t overruns;
+    double lost_seconds;
+};
+
+/* ---- Opening ---- */
+
+void hearken_capture_options_init(struct hearken_capture_options *options)
+{
+    *options = (struct hearken_capture_options){.buffer_seconds = 10};
+}
+
+static int check_options(const struct hearken_capture_options *o, struct hearken_error *error)
+{
+    if (o->rate != 0 && (o->rate < HEARKEN_RATE_MIN || o->rate > HEARKEN_RATE_MAX))
+        return hearken_fail(error, -EINVAL, "a rate of %u Hz: expected %u to %u, or 0",
+                            (unsigned)o->rate, HEARKEN_RATE_MIN, HEARKEN_RATE_MAX);
+    if (o->channels > HEARKEN_CHANNELS_MAX)
+        return hearken_fail(error, -EINVAL, "%u channels: expected 0 to %u", (unsigned)o->channels,
+                            HEARKEN_CHANNELS_MAX);
+    if (o->frames > 65536)
+        return hearken_fail(error, -EINVAL, "%u frames between deliveries: expected 0 to 65536",
+                            (unsigned)o->frames);
+    if (!(o->buffer_seconds >= 0.5f && o->buffer_seconds <= 60))
+        return hearken_fail(error, -EINVAL, "a buffer of %g seconds: expected 0.5 to 60",
+                            (double)o->buffer_seconds);
+    return 0;
+}
+
+/* For a microphone that is new. */
+static int prepare(struct hearken_capture *c)
+{
+    resampler_destroy(c->resampler);
+    c->resampler = NULL;
+    c->announced = false;
+    c->before = (struct microphone_counts){0};
+    struct microphone *microphone = c->failover.microphone;
+    return microphone ? resampler_create(microphone_rate(microphone), &c->resampler) : 0;
+}
+
+int hearken_capture_open(const struct hearken_capture_options *options,
+                         hearken_capture_callback *callback, void *context,
+                         struct hearken_capture **capture, struct hearken_error *error)
+{
+    int result = check_options(options, error);
+    if (result < 0)
+        return result;
+    struct hearken_capture *c = calloc(1, sizeof(*c));
+    float *mono = malloc(BLOCK * sizeof(*mono));
+    int wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (!c || !mono || wake < 0) {
+        result = hearken_fail(error, -ENOMEM, "a capture: %s", strerror(errno));
+        goto fail;
+    }
+    *c = (struct hearken_capture){
+        .callback = callback, .context = context, .wake = wake, .mono = mono};
+    result = device_failover_init(&c->failover, options, wake, error);
+    if (result < 0)
+        goto fail;
+    if (prepare(c) < 0) {
+        hearken_capture_destroy(c);
+        return hearken_fail(error, -ENOMEM, "a capture: %s", strerror(ENOMEM));
+    }
+    *capture = c;
+    return 0;
+
+fail:
+    if (wake >= 0)
+        close(wake);
+    free(mono);
+    free(c);
+    return result;
+}
+
+void hearken_capture_destroy(struct hearken_capture *capture)
+{
+    if (!capture)
+        return;
+    device_failover_finish(&capture->failover);
+    resampler_destroy(capture->resampler);
+    close(capture->wake);
+    free(capture->ready);
+    free(capture->mono);
+    free(capture);
+}
+
+void hearken_capture_cancel(struct hearken_capture *capture)
+{
+    int kept = errno;
+    static const uint64_t one = 1;
+    atomic_store(&capture->cancelled, true);
+    ssize_t written = write(capture->wake, &one, sizeof(one));
+    (void)written; /* it fails when its counter is full; then the reader is awake */
+    errno = kept;
+}
+
+/* ---- Events ---- */
+
+static void tell(struct hearken_capture *c, enum hearken_capture_event_type type)
+{
+    struct microphone *microphone = c->failover.microphone;
+    struct hearken_capture_event event = {
+        .type = type,
+        .device = c->failover.current.name,
+        .reason = type == HEARKEN_CAPTURE_LOST ? c->failover.reason : NULL,
+        .rate = microphone ? microphone_rate(microphone) : 0,
+        .channels = microphone ? microphone_channels(microphone) : 0,
+        .overruns = c->overruns,
+        .lost_seconds = c->lost_seconds,
+    };
+    if (c->callback)
+        c->callback(c->context, &event);
+}
+
+/* That a device was opened says little; that it gives sound is what is told. */
+static void announce(struct hearken_capture *c)
+{
+    if (c->announced)
+        return;
+    c->announced = true;
+    c->lost = false;
+    if (c->failover.place == ATTACHED_TO_SUBSTITUTE)
+        tell(c, HEARKEN_CAPTURE_FELL_BACK);
+    else
+        tell(c, c->started ? HEARKEN_CAPTURE_RETURNED : HEARKEN_CAPTURE_STARTED);
+    c->started = true;
+}
+
+static void tell_overruns(struct hearken_capture *c)
+{
+    struct microphone_counts now = microphone_counts(c->failover.microphone);
+    unsigned overruns = now.overruns - c->before.overruns;
+    unsigned frames = now.lost_frames - c->before.lost_frames;
+    c->before = now;
+    if (overruns == 0 && frames == 0)
+        return;
+    c->overruns += overruns;
+    c->lost_seconds += (double)frames / microphone_rate(c->failover.microphone);
+    tell(c, HEARKEN_CAPTURE_OVERRUN);
+}
+
+/* ---- Samples ---- */
+
+static int reserve_ready(struct hearken_capture *c, size_t room)
+{
+    c->ready_at = c->ready_end = 0;
+    if (room <= c->ready_room)
+        return 0;
+    float *grown = realloc(c->ready, room * sizeof(*grown));
+    if (!grown)
+        return -ENOMEM;
+    c->ready = grown;
+    c->ready_room = room;
+    return 0;
+}
+
+/* Fills `ready`, which has been given out, with what waits in the microphone. */
+static int take_block(struct hearken_capture *c)
+{
+    struct microphone *microphone = c->failover.microphone;
+    if (!microphone)
+        return 0;
+    size_t frames = microphone_read(microphone, c->mono, BLOCK);
+    if (frames == 0)
+        return 0;
+    announce(c);
+    tell_overruns(c);
+    int result = reserve_ready(c, resampler_room(c->resampler, frames));
+    if (result < 0)
+        return result;
+    long count = resampler_process(c->resampler, c->mono, frames, c->ready);
+    if (count > 0)
+        c->ready_end = (size_t)count;
+    return count < 0 ? (int)count : 0;
+}
+
+/* The same with what the resampler still holds. */
+static int take_rest(struct hearken_capture *c)
+{
+    if (!c->resampler)
+        return 0;
+    int result = reserve_ready(c, resampler_room(c->resampler, 0));
+    if (result < 0)
+        return result;
+    long count = resampler_flush(c->resampler, c->ready);
+    if (count > 0)
+        c->ready_end = (size_t)count;
+    return count < 0 ? (int)count : 0;
+}
+
+/* ---- Devices ---- */
+
+static int change(struct hearken_capture *c)
+{
+    c->ending = false;
+    if (c->due == DUE_LOSS && !c->lost) {
+        c->lost = true;
+        tell(c, HEARKEN_CAPTURE_LOST);
+    }
+    device_failover_change(&c->failover);
+    return prepare(c);
+}
+
+/* Sees to a change that is due, once all sound from before it is given out. */
+static int look_after_devices(struct hearken_capture *c)
+{
+    struct microphone *microphone = c->failover.microphone;
+    if (c->ending)
+        return change(c);
+    if (microphone && microphone_waiting(microphone) > 0)
+        return 0;
+    c->due = device_failover_due(&c->failover);
+    if (c->due == DUE_NOTHING)
+        return 0;
+    c->ending = true;
+    return take_rest(c);
+}
+
+/* ---- Reading ---- */
+
+static long long milliseconds_now(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (long long)time.tv_sec * 1000 + time.tv_nsec / 1000000;
+}
+
+/* For sound, a cancel, or until it is time to look after the devices. */
+static void wait_a_little(struct hearken_capture *c, long long milliseconds)
+{
+    struct pollfd poller = {.fd = c->wake, .events = POLLIN};
+    int most = milliseconds < LOOK_MILLISECONDS ? (int)milliseconds : LOOK_MILLISECONDS;
+    uint64_t writes;
+    if (poll(&poller, 1, most) > 0 && read(c->wake, &writes, sizeof(writes)) < 0)
+        return; /* somebody else was faster: impossible, and harmless */
+}
+
+static long give_out(struct hearken_capture *c, float *samples, size_t count)
+{
+    size_t there = c->ready_end - c->ready_at;
+    if (count > there)
+        count = there;
+    memcpy(samples, c->ready + c->ready_at, count * sizeof(*samples));
+    c->ready_at += count;
+    return (long)count;
+}
+
+long hearken_capture_read(struct hearken_capture *capture, float *samples, size_t count,
+                          int milliseconds, struct hearken_error *error)
+{
+    long long until = milliseconds_now() + milliseconds;
+    while (count > 0 && !atomic_load(&capture->cancelled)) {
+        if (capture->ready_at < capture->ready_end)
+            return give_out(capture, samples, count);
+        int result = look_after_devices(capture);
+        if (result == 0 && capture->ready_at == capture->ready_end)
+            result = take_block(capture);
+        if (result < 0)
+            return hearken_fail(error, result, "capture: %s", strerror(-result));
+        long long left = milliseconds < 0 ? LOOK_MILLISECONDS : until - milliseconds_now();
+        if (capture->ready_at == capture->ready_end) {
+            if (left <= 0)
+                return 0;
+            wait_a_little(capture, left);
+        }
+    }
+    if (count > 0)
+        return hearken_fail(error, -ECANCELED, "the capture was cancelled");
+    return 0;
+}

@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: MIT
+#include "frontend/sound/byte_input.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define SPOOL_BLOCK 65536u
+
+/* Bytes that are looked at in one go: enough to tell what a file is. */
+#define HEAD_BLOCK 4096u
+
+/* Of a long path the end says most. Leaves room for what is wrong in a message. */
+static void set_name(struct input *input, const char *path)
+{
+    size_t length = strlen(path);
+    if (strcmp(path, "-") == 0) {
+        snprintf(input->name, sizeof(input->name), "standard input");
+    } else if (length < sizeof(input->name)) {
+        memcpy(input->name, path, length + 1);
+    } else {
+        const char *end = path + length - (sizeof(input->name) - 4);
+        while ((*end & 0xC0) == 0x80) /* not into a UTF-8 sequence */
+            end++;
+        snprintf(input->name, sizeof(input->name), "...%s", end);
+    }
+}
+
+static int fail_system(const struct input *input, int code, struct hearken_error *error)
+{
+    return hearken_fail(error, -code, "%s: %s", input->name, strerror(code));
+}
+
+/* What kind of file it is: whether it can be read, and read again. */
+static int examine(struct input *input, struct hearken_error *error)
+{
+    struct stat status;
+    if (fstat(input->fd, &status) < 0)
+        return fail_system(input, errno, error);
+    if (S_ISDIR(status.st_mode))
+        return hearken_fail(error, -EISDIR, "%s: is a directory: expected an audio file",
+                            input->name);
+    if (isatty(input->fd))
+        return hearken_fail(error, -EINVAL, "%s: is a terminal: expected audio from a file or pipe",
+                            input->name);
+    /* Standard input may be a file that someone has read a part of. */
+    input->regular = S_ISREG(status.st_mode) && lseek(input->fd, 0, SEEK_CUR) == 0;
+    input->size = input->regular && status.st_size > 0 ? (uint64_t)status.st_size : 0;
+    return 0;
+}
+
+int input_open(struct input *input, const char *path, struct hearken_error *error)
+{
+    set_name(input, path);
+    bool standard = strcmp(path, "-") == 0;
+    input->fd = standard ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0)
+                         : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    if (input->fd < 0)
+        return fail_system(input, errno, error);
+    int result = examine(input, error);
+    if (result < 0)
+        input_close(input);
+    return result;
+}
+
+void input_close(struct input *input)
+{
+    if (input->fd >= 0)
+        close(input->fd);
+    input->fd = -1;
+    free(input->head);
+    input->head = NULL;
+    input->head_at = input->head_size = 0;
+}
+
+/* Standard input may have been set not to block by whoever shares it. */
+static void wait_for_bytes(const struct input *input)
+{
+    struct pollfd wanted = {.fd = input->fd, .events = POLLIN};
+    poll(&wanted, 1, -1);
+}
+
+static long read_some(struct input *input, void *bytes, size_t size, struct hearken_error *error)
+{
+    for (;;) {
+        ssize_t count = read(input->fd, bytes, size);
+        if (count >= 0) {
+            input->at += (uint64_t)count;
+            return (long)count;
+        }
+        if (errno == EAGAIN)
+            wait_for_bytes(input);
+        else if (errno != EINTR)
+            return fail_system(input, errno, error);
+    }
+}
+
+long input_read(struct input *input, void *bytes, size_t size, struct hearken_error *error)
+{
+    size_t held = input->head_size - input->head_at;
+    if (held == 0)
+        return read_some(input, bytes, size, error);
+    if (size > held)
+        size = held;
+    memcpy(bytes, input->head + input->head_at, size);
+    input->head_at += size;
+    return (long)size;
+}
+
+long input_look(struct input *input, struct hearken_error *error)
+{
+    size_t held = input->head_size - input->head_at;
+    if (held > 0)
+        memmove(input->head, input->head + input->head_at, held);
+    input->head_at = 0;
+    input->head_size = held;
+    uint8_t *grown = realloc(input->head, held + HEAD_BLOCK);
+    if (!grown)
+        return fail_system(input, ENOMEM, error);
+    input->head = grown;
+    long count = read_some(input, grown + held, HEAD_BLOCK, error);
+    if (count > 0)
+        input->head_size += (size_t)count;
+    return count;
+}
+
+const uint8_t *input_head(const struct input *input, size_t *size)
+{
+    *size = input->head_size - input->head_at;
+    return *size > 0 ? input->head + input->head_at : (const uint8_t *)"";
+}
+
+void input_skip(struct input *input, size_t size)
+{
+    input->head_at += size;
+}
+
+uint64_t input_tell(const struct input *input)
+{
+    return input->at - (input->head_size - input->head_at);
+}
+
+int input_seek(struct input *input, uint64_t at, struct hearken_error *error)
+{
+    if (at > INT64_MAX || lseek(input->fd, (off_t)at, SEEK_SET) < 0)
+        return fail_system(input, at > INT64_MAX ? EINVAL : errno, error);
+    input->at = at;
+    input->head_at = input->head_size = 0;
+    return 0;
+}
+
+/* Not every file system can make files without a name; memory is the last resort. */
+static int open_spool(void)
+{
+    const char *directory = secure_getenv("TMPDIR");
+    if (!directory || directory[0] == '\0')
+        directory = "/tmp";
+    int fd = open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    if (fd >= 0)
+        return fd;
+    char path[4096];
+    int length = snprintf(path, sizeof(path), "%s/hearken-XXXXXX", directory);
+    if (length > 0 && (size_t)length < sizeof(path)) {
+        fd = mkostemp(path, O_CLOEXEC);
+        if (fd >= 0) {
+            unlink(path);
+            return fd;
+        }
+    }
+    return memfd_create("hearken-spool", MFD_CLOEXEC);
+}
+
+static int write_all(int fd, const uint8_t *bytes, size_t size)
+{
+    while (size > 0) {
+        ssize_t count = write(fd, bytes, size);
+        if (count < 0 && errno == EINTR)
+            continue;
+        if (count < 0)
+            return -errno;
+        bytes += count;
+        size -= (size_t)count;
+    }
+    return 0;
+}
+
+/* Appends to the spool, of which `input->size` bytes are written. */
+static int spool_bytes(struct input *input, int spool, const void *bytes, size_t size,
+                       struct hearken_error *error)
+{
+    if (size > INPUT_SPOOL_LIMIT - input->size)
+        return hearken_fail(error, -EFBIG,
+                            "%s: more than %llu MiB: expected less from a pipe (give a file, or "
+                            "linear PCM)",
+                            input->name, (unsigned long long)(INPUT_SPOOL_LIMIT >> 20));
+    int result = write_all(spool, bytes, size);
+    if (result < 0)
+        return hearken_fail(error, result, "%s: cannot be kept in a temporary file: %s",
+                            input->name, strerror(-result));
+    input->size += size;
+    return 0;
+}
+
+static int spool_rest(struct input *input, int spool, struct hearken_error *error)
+{
+    uint8_t *block = malloc(SPOOL_BLOCK);
+    if (!block)
+        return fail_system(input, ENOMEM, error);
+    int result = 0;
+    while (result >= 0) {
+        long count = input_read(input, block, SPOOL_BLOCK, error);
+        if (count <= 0) {
+            result = (int)count;
+            break;
+        }
+        result = spool_bytes(input, spool, block, (size_t)count, error);
+    }
+    free(block);
+    return result;
+}
+
+int input_spool(struct input *input, struct hearken_error *error)
+{
+    int spool = open_spool();
+    if (spool < 0)
+        return fail_system(input, errno, error);
+    input->size = 0;
+    int result = spool_rest(input, spool, error);
+    if (result < 0) {
+        close(spool);
+        return result;
+    }
+    close(input->fd);
+    input->fd = spool;
+    input->regular = true;
+    return input_seek(input, 0, error);
+}

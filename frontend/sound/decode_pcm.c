@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Linear PCM, headerless or in a WAV file. It streams through a pipe, and a header need not be
+ * right: what it says of the length is believed only as far as the bytes behind agree.
+ */
+#include "frontend/sound/decoder.h"
+#include "frontend/sound/wav.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BLOCK 4096u /* frames that are read at once */
+
+/* Fewer bytes than a header states are missing in files of careless writers, who count it in. */
+#define HEADER_SLACK 128u
+
+/* Less behind the stated end is junk; more of it that is no chunk is sound. */
+#define SOUND_BEHIND 4096u
+
+struct pcm {
+    struct decoder base;
+    struct hearken_audio_format format;
+    bool wav;
+    uint64_t left;  /* bytes that are still to come as the header has it; UINT64_MAX: all */
+    bool odd;       /* the stated size is odd, so that a zero byte may follow */
+    uint8_t *bytes; /* [BLOCK] frames */
+    size_t held;    /* bytes that are in there */
+    size_t taken;   /* of them, given out as whole frames by the last read */
+};
+
+static void destroy(struct decoder *decoder)
+{
+    struct pcm *pcm = (struct pcm *)decoder;
+    free(pcm->bytes);
+    free(pcm);
+}
+
+static int use_format(struct pcm *pcm, const struct hearken_audio_format *format,
+                      struct hearken_error *error)
+{
+    int result = decoder_check_format(pcm->base.input, format, error);
+    if (result < 0)
+        return result;
+    uint8_t *bytes = malloc(BLOCK * hearken_audio_frame_size(format));
+    if (!bytes)
+        return decoder_fail_memory(pcm->base.input, error);
+    free(pcm->bytes);
+    pcm->bytes = bytes;
+    pcm->held = pcm->taken = 0;
+    pcm->format = *format;
+    pcm->base.floats = format->type == HEARKEN_SAMPLE_F32;
+    return 0;
+}
+
+/* The bytes of samples that a header stands for. Sizes have 32 bits: what is longer has wrapped
+ * round, and only the file knows how often. */
+static uint64_t true_size(const struct wav_layout *layout, bool regular, uint64_t rest)
+{
+    if (!regular)
+        return layout->data_size_credible ? layout->data_size : UINT64_MAX;
+    if (layout->data_size == 0 || (layout->data_size > rest && !layout->data_size_credible))
+        return UINT64_MAX;
+    if (layout->data_size > rest)
+        return layout->data_size;
+    return layout->data_size + ((rest - layout->data_size) >> 32 << 32);
+}
+
+/* With the input where the header begins. */
+static int use_layout(struct pcm *pcm, const struct wav_layout *layout, struct hearken_error *error)
+{
+    struct input *input = pcm->base.input;
+    int result = use_format(pcm, &layout->format, error);
+    if (result < 0)
+        return result;
+    input_skip(input, layout->data_at);
+    uint64_t at = input_tell(input), rest = input->size > at ? input->size - at : 0;
+    pcm->left = true_size(layout, input->regular, rest);
+    pcm->odd = pcm->left % 2 == 1;
+    uint64_t size = input->regular && pcm->left > rest ? rest : pcm->left;
+    if (size != UINT64_MAX && pcm->base.duration < 0)
+        pcm->base.duration =
+            (double)(size / hearken_audio_frame_size(&pcm->format)) / pcm->format.rate;
+    return 0;
+}
+
+/* ---- Behind the stated end ---- */
+
+static uint64_t chunk_size(const uint8_t *bytes)
+{
+    return bytes[4] | (uint32_t)bytes[5] << 8 | (uint32_t)bytes[6] << 16 | (uint32_t)bytes[7] << 24;
+}
+
+static bool is_chunk(const uint8_t *bytes, uint64_t rest)
+{
+    for (int i = 0; i < 4; i++)
+        if (bytes[i] < ' ' || bytes[i] > '~')
+            return false;
+    return chunk_size(bytes) <= rest;
+}
+
+static int skip_chunk(struct input *input, uint64_t size, struct hearken_error *error)
+{
+    uint64_t left = 8 + size + size % 2;
+    uint8_t nowhere[4096];
+    while (left > 0) {
+        long count =
+            input_read(input, nowhere, left < sizeof(nowhere) ? left : sizeof(nowhere), error);
+        if (count <= 0)
+            return (int)count;
+        left -= (uint64_t)count;
+    }
+    return 0;
+}
+
+/* Sees to it that the head holds `size` bytes unless the input ends before. */
+static int look_at(struct input *input, size_t size, struct hearken_error *error)
+{
+    for (;;) {
+        size_t held;
+        input_head(input, &held);
+        if (held >= size)
+            return 0;
+        long count = input_look(input, error);
+        if (count <= 0)
+            return (int)count;
+    }
+}
+
+/* Another WAV file that was joined to the first. */
+static int use_next_file(struct pcm *pcm, struct hearken_error *error)
+{
+    struct wav_layout layout;
+    for (;;) {
+        size_t size;
+        const uint8_t *head = input_head(pcm->base.input, &size);
+        enum wav_result result = wav_parse(head, size, &layout);
+        if (result == WAV_PCM)
+            return use_layout(pcm, &layout, error);
+        long count = result == WAV_MORE ? input_look(pcm->base.input, error) : 0;
+        if (count <= 0)
+            return count < 0 ? (int)count : -EINVAL;
+    }
+}
+
+/* Looks for more sound where the header says that it ends. `left` stays 0 if there is none. */
+static int look_behind(struct pcm *pcm, const char **damage, struct hearken_error *error)
+{
+    struct input *input = pcm->base.input;
+    struct wav_layout layout;
+    while (pcm->left == 0) {
+        int result = look_at(input, SOUND_BEHIND, error);
+        size_t size;
+        const uint8_t *head = input_head(input, &size);
+        if (result < 0 || size == 0)
+            return result;
+        uint64_t at = input_tell(input) + 8;
+        uint64_t rest = !input->regular ? UINT64_MAX : input->size > at ? input->size - at : 0;
+        if (pcm->odd && head[0] == 0) {
+            input_skip(input, 1);
+            pcm->odd = false;
+        } else if (size >= 12 && wav_parse(head, size, &layout) != WAV_OTHER) {
+            result = use_next_file(pcm, error);
+            if (result == -EINVAL)
+                *damage = "another recording behind it cannot be read";
+            if (result < 0)
+                return result == -EINVAL ? 0 : result;
+        } else if (size >= 8 && is_chunk(head, rest)) {
+            if ((result = skip_chunk(input, chunk_size(head), error)) < 0)
+                return result;
+        } else {
+            pcm->left = size >= SOUND_BEHIND ? UINT64_MAX : 0;
+            return 0;
+        }
+    }
+    return 0;
+}
+
+/* ---- Reading ---- */
+
+static bool is_short(const struct pcm *pcm)
+{
+    return pcm->left != UINT64_MAX && pcm->left > HEADER_SLACK;
+}
+
+/* One read, so that what comes through a pipe is passed on at once. A last frame that is not whole
+ * is dropped. */
+static int read_block(struct decoder *decoder, struct decoder_block *block,
+                      struct hearken_error *error)
+{
+    struct pcm *pcm = (struct pcm *)decoder;
+    *block = (struct decoder_block){0};
+    pcm->held -= pcm->taken;
+    memmove(pcm->bytes, pcm->bytes + pcm->taken, pcm->held);
+    pcm->taken = 0;
+    while (block->frames == 0) {
+        if (pcm->left == 0 && pcm->wav) {
+            int result = look_behind(pcm, &block->damage, error);
+            if (result < 0)
+                return result;
+        }
+        size_t frame = hearken_audio_frame_size(&pcm->format);
+        size_t room = BLOCK * frame - pcm->held;
+        size_t size = room < pcm->left ? room : (size_t)pcm->left;
+        long count = size > 0 ? input_read(decoder->input, pcm->bytes + pcm->held, size, error) : 0;
+        if (count < 0)
+            return (int)count;
+        if (count == 0)
+            break;
+        if (pcm->left != UINT64_MAX)
+            pcm->left -= (uint64_t)count;
+        pcm->held += (size_t)count;
+        block->frames = pcm->held / frame;
+        pcm->taken = block->frames * frame;
+    }
+    block->format = pcm->format;
+    block->samples = pcm->bytes;
+    if (block->frames == 0 && is_short(pcm)) {
+        block->damage = "its header states more";
+        block->short_end = true;
+    }
+    return 0;
+}
+
+static const struct decoder_class class = {read_block, destroy};
+
+static struct pcm *create(struct input *input)
+{
+    struct pcm *pcm = calloc(1, sizeof(*pcm));
+    if (pcm)
+        pcm->base = (struct decoder){.class = &class, .input = input, .duration = -1};
+    return pcm;
+}
+
+int decoder_open_wav(struct input *input, const struct wav_layout *layout, struct decoder **decoder,
+                     struct hearken_error *error)
+{
+    struct pcm *pcm = create(input);
+    if (!pcm)
+        return decoder_fail_memory(input, error);
+    pcm->wav = true;
+    int result = use_layout(pcm, layout, error);
+    if (result < 0)
+        destroy(&pcm->base);
+    else
+        *decoder = &pcm->base;
+    return result;
+}
+
+int decoder_open_raw(struct input *input, const struct hearken_audio_format *format,
+                     struct decoder **decoder, struct hearken_error *error)
+{
+    struct pcm *pcm = create(input);
+    if (!pcm)
+        return decoder_fail_memory(input, error);
+    pcm->left = UINT64_MAX;
+    if (input->regular)
+        pcm->base.duration =
+            (double)(input->size / hearken_audio_frame_size(format)) / format->rate;
+    int result = use_format(pcm, format, error);
+    if (result < 0)
+        destroy(&pcm->base);
+    else
+        *decoder = &pcm->base;
+    return result;
+}

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: MIT
+#include "frontend/sound/pcm.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* Bytes of a sample; 0 for a type that is none. */
+static size_t sample_size(enum hearken_sample_type type)
+{
+    switch (type) {
+    case HEARKEN_SAMPLE_U8:
+        return 1;
+    case HEARKEN_SAMPLE_S16:
+        return 2;
+    case HEARKEN_SAMPLE_S24:
+        return 3;
+    case HEARKEN_SAMPLE_S32:
+    case HEARKEN_SAMPLE_F32:
+        return 4;
+    }
+    return 0;
+}
+
+int pcm_format_check(const struct hearken_audio_format *format, struct hearken_error *error)
+{
+    if (format->rate < HEARKEN_RATE_MIN || format->rate > HEARKEN_RATE_MAX)
+        return hearken_fail(error, -EINVAL, "a rate of %u Hz: expected %u to %u",
+                            (unsigned)format->rate, HEARKEN_RATE_MIN, HEARKEN_RATE_MAX);
+    if (format->channels < 1 || format->channels > HEARKEN_CHANNELS_MAX)
+        return hearken_fail(error, -EINVAL, "%u channels: expected 1 to %u",
+                            (unsigned)format->channels, HEARKEN_CHANNELS_MAX);
+    if (sample_size(format->type) == 0)
+        return hearken_fail(error, -EINVAL, "sample type %d: expected %d to %d", (int)format->type,
+                            (int)HEARKEN_SAMPLE_U8, (int)HEARKEN_SAMPLE_F32);
+    return 0;
+}
+
+size_t hearken_audio_frame_size(const struct hearken_audio_format *format)
+{
+    if (!format || pcm_format_check(format, NULL) < 0)
+        return 0;
+    return format->channels * sample_size(format->type);
+}
+
+static uint32_t load32(const uint8_t *bytes)
+{
+    return (uint32_t)bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16 |
+           (uint32_t)bytes[3] << 24;
+}
+
+static float load_u8(const uint8_t *bytes)
+{
+    return (float)(bytes[0] - 128) * 0x1p-7f;
+}
+
+static float load_s16(const uint8_t *bytes)
+{
+    return (float)(int16_t)(bytes[0] | bytes[1] << 8) * 0x1p-15f;
+}
+
+/* As the upper three bytes of 32 bits, so that the sign comes along. */
+static float load_s24(const uint8_t *bytes)
+{
+    uint32_t bits = (uint32_t)bytes[0] << 8 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 24;
+    return (float)(int32_t)bits * 0x1p-31f;
+}
+
+static float load_s32(const uint8_t *bytes)
+{
+    return (float)(int32_t)load32(bytes) * 0x1p-31f;
+}
+
+/* Comparisons with a NaN are false, so the last line catches it. */
+static float tame(float sample)
+{
+    if (sample > AUDIO_SAMPLE_LIMIT)
+        return sample <= 0x1.fffffep127f ? AUDIO_SAMPLE_LIMIT : 0;
+    if (sample < -AUDIO_SAMPLE_LIMIT)
+        return sample >= -0x1.fffffep127f ? -AUDIO_SAMPLE_LIMIT : 0;
+    return sample == sample ? sample : 0;
+}
+
+static float load_f32(const uint8_t *bytes)
+{
+    uint32_t bits = load32(bytes);
+    float sample;
+    memcpy(&sample, &bits, sizeof(sample));
+    return tame(sample);
+}
+
+/* ---- Mixing ---- */
+
+/* Channels cancel when their sum has less than this share of their energies' sum: channels that
+ * differ have about 1, equal ones as many as they are. */
+#define CANCEL_SHARE 0.1
+
+/* They do no more when it has this. */
+#define MIX_SHARE 0.5
+
+/* The noise between words may well differ where the speech cancels: sound that is this share of
+ * what cancelled, or less, is no reason to change. */
+#define NOISE_SHARE 0.01
+
+/* What a hop's energy keeps of its weight until the next: a memory of about 300 ms. */
+#define FADE 0.7
+
+void mixer_init(struct mixer *mixer, const struct hearken_audio_format *format)
+{
+    *mixer = (struct mixer){.format = *format, .chosen = -1};
+    mixer->hop = (uint32_t)(format->rate * MIXER_HOP_SECONDS);
+}
+
+/* At the end of a hop. */
+static void choose(struct mixer *mixer)
+{
+    uint32_t channels = mixer->format.channels, loudest = 0;
+    double total = 0;
+    for (uint32_t i = 0; i <= channels; i++) {
+        struct mixer_moments *m = &mixer->moments[i];
+        double energy = m->squares - m->sum * m->sum / mixer->hop;
+        m->energy = m->energy * FADE + (energy > 0 ? energy : 0);
+        m->sum = m->squares = 0;
+        if (i < channels)
+            total += m->energy;
+        if (i < channels && m->energy > mixer->moments[loudest].energy)
+            loudest = i;
+    }
+    double sum = mixer->moments[channels].energy;
+    if (mixer->chosen < 0 && sum < CANCEL_SHARE * total) {
+        mixer->chosen = (int)loudest;
+        mixer->cancelled = 0;
+        if (mixer->alone == 0)
+            mixer->alone_from = mixer->frames;
+    } else if (mixer->chosen >= 0 && sum > MIX_SHARE * total &&
+               total > NOISE_SHARE * mixer->cancelled) {
+        mixer->chosen = -1;
+    }
+    if (sum < CANCEL_SHARE * total && total > mixer->cancelled)
+        mixer->cancelled = total;
+    mixer->heard = 0;
+}
+
+typedef float load_function(const uint8_t *bytes);
+
+static inline __attribute__((always_inline)) void add_moment(struct mixer_moments *moments,
+                                                             double value)
+{
+    moments->sum += value;
+    moments->squares += value * value;
+}
+
+/* Inlined with `load` and `size` known, so that each type gets a loop of its own. The sum is in
+ * double: the mean of equal channels is then that channel to the bit. */
+static inline __attribute__((always_inline)) void mix_with(load_function *load, size_t size,
+                                                           struct mixer *mixer,
+                                                           const uint8_t *bytes, size_t frames,
+                                                           float *mono)
+{
+    uint32_t channels = mixer->format.channels;
+    for (size_t i = 0; i < frames; i++) {
+        if (channels == 1) {
+            mono[i] = load(bytes + i * size);
+            continue;
+        }
+        double sum = 0;
+        float alone = 0;
+        for (uint32_t channel = 0; channel < channels; channel++, bytes += size) {
+            float sample = load(bytes);
+            sum += sample;
+            add_moment(&mixer->moments[channel], sample);
+            if ((int)channel == mixer->chosen)
+                alone = sample;
+        }
+        add_moment(&mixer->moments[channels], sum);
+        mono[i] = mixer->chosen < 0 ? (float)(sum / channels) : alone;
+        mixer->frames++;
+        mixer->alone += mixer->chosen >= 0;
+        if (++mixer->heard == mixer->hop)
+            choose(mixer);
+    }
+}
+
+void mixer_mix(struct mixer *mixer, const void *samples, size_t frames, float *mono)
+{
+    switch (mixer->format.type) {
+    case HEARKEN_SAMPLE_U8:
+        mix_with(load_u8, 1, mixer, samples, frames, mono);
+        break;
+    case HEARKEN_SAMPLE_S16:
+        mix_with(load_s16, 2, mixer, samples, frames, mono);
+        break;
+    case HEARKEN_SAMPLE_S24:
+        mix_with(load_s24, 3, mixer, samples, frames, mono);
+        break;
+    case HEARKEN_SAMPLE_S32:
+        mix_with(load_s32, 4, mixer, samples, frames, mono);
+        break;
+    case HEARKEN_SAMPLE_F32:
+        mix_with(load_f32, 4, mixer, samples, frames, mono);
+        break;
+    }
+}

@@ -1,0 +1,475 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A recording as mono float at HEARKEN_RATE: what a decoder gives, mixed and resampled. Damage does
+ * not end it; what was found is kept for whoever asks.
+ */
+#include "frontend/sound/decoder.h"
+#include "frontend/sound/pcm.h"
+#include "frontend/sound/resample.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Frames that are converted at once: a quarter of a second at 16 kHz. */
+#define SOURCE_BLOCK 4096u
+
+/* Damage is told as one place when it is closer to that before. */
+#define PLACE_SECONDS 1.0
+
+/* Channels that cancel for less are not worth a word. */
+#define CANCEL_SECONDS 0.5
+
+/* A recording's first seconds tell whether its floating point samples are those of integers. */
+#define PEAK_SECONDS 60.0
+
+/* Floating point samples beyond this are on another scale than -1..1. */
+#define PEAK_LIMIT 8.0f
+
+/* Frames a second in which a recording's level is measured. */
+#define QUIET_FRAMES 50
+
+/* A recording none of whose frames has this mean square is made louder: -62 dBFS. Speech is
+ * understood down to there, and microphones' noise seldom is louder. */
+#define QUIET_POWER 6.3e-7
+
+/* Mean square of the loudest frame of what was made louder, -26 dBFS. */
+#define SPEECH_POWER 2.5e-3
+
+/* Gain at most, 40 dB: the noise of 16 bits stays below what was quiet. */
+#define GAIN_MAX 100
+
+#define WARNINGS_MAX 3
+
+struct warning {
+    double seconds;
+    bool lossy;
+    char message[512];
+};
+
+struct source_damage {
+    unsigned places;
+    double first, last; /* seconds, of the places */
+    char reason[128];   /* at the first */
+    bool short_end;
+    double end;
+    char end_reason[128];
+};
+
+struct hearken_source {
+    struct input input;
+    struct decoder *decoder;
+    struct decoder_block block; /* of which `taken` frames and all but `lost` are used up */
+    size_t taken;
+    float scale; /* of floating point samples; 1 if they are -1..1 */
+    float gain;  /* that, and what makes a very quiet recording louder */
+    double seconds;
+
+    struct mixer mixer;
+    double mixer_began; /* seconds */
+    struct resampler *resampler;
+    uint32_t rate; /* of the resampler; 0: there is none */
+    float *mono;   /* [SOURCE_BLOCK] */
+    float *ready;  /* [ready_room]: at HEARKEN_RATE, from ready_at to ready_end not yet taken */
+    size_t ready_room, ready_at, ready_end;
+    bool ended;
+    int failure; /* 0, or what the next read returns, with `message` */
+    struct hearken_error message;
+
+    struct source_damage damage;
+    double cancel_from, cancel_seconds;
+    struct warning warnings[WARNINGS_MAX];
+    size_t warning_count;
+};
+
+/* ---- Open ---- */
+
+static int open_decoder(struct hearken_source *source, const struct hearken_audio_format *raw,
+                        struct hearken_error *error)
+{
+    return raw ? decoder_open_raw(&source->input, raw, &source->decoder, error)
+               : decoder_open(&source->input, &source->decoder, error);
+}
+
+/* What a first pass over a recording finds. */
+struct survey {
+    float peak;     /* largest magnitude of floating point samples in the first seconds */
+    double loudest; /* mean square of the loudest frame, without its mean */
+    double sum, squares;
+    uint32_t heard; /* samples of the frame */
+};
+
+static void survey_peak(struct survey *survey, const struct decoder_block *block)
+{
+    for (size_t i = 0; i < block->frames * block->format.channels; i++) {
+        float sample;
+        memcpy(&sample, (const uint8_t *)block->samples + i * sizeof(sample), sizeof(sample));
+        sample = fabsf(sample);
+        if (sample > survey->peak && isfinite(sample))
+            survey->peak = sample;
+    }
+}
+
+static void survey_level(struct survey *survey, const float *mono, size_t count, uint32_t frame)
+{
+    for (size_t i = 0; i < count; i++) {
+        survey->sum += mono[i];
+        survey->squares += (double)mono[i] * mono[i];
+        if (++survey->heard < frame)
+            continue;
+        double mean = survey->sum / frame, power = survey->squares / frame - mean * mean;
+        survey->loudest = fmax(survey->loudest, power);
+        survey->sum = survey->squares = 0;
+        survey->heard = 0;
+    }
+}
+
+/* Ends as soon as there is sound that is loud enough, which is at once in most recordings. */
+static int survey_recording(struct hearken_source *source, struct survey *survey,
+                            struct hearken_error *error)
+{
+    struct decoder *decoder = source->decoder;
+    struct mixer mixer = {0};
+    double seconds = 0;
+    while (survey->loudest < QUIET_POWER || (decoder->floats && seconds < PEAK_SECONDS)) {
+        struct decoder_block block;
+        int result = decoder->class->read(decoder, &block, error);
+        if (result < 0 || block.frames == 0)
+            return result == -ENOMEM ? result : 0;
+        if (decoder_check_format(NULL, &block.format, NULL) < 0)
+            return 0;
+        if (decoder->floats && seconds < PEAK_SECONDS)
+            survey_peak(survey, &block);
+        if (mixer.format.rate != block.format.rate ||
+            mixer.format.channels != block.format.channels)
+            mixer_init(&mixer, &block.format);
+        const uint8_t *bytes = block.samples;
+        for (size_t done = 0; done < block.frames;) {
+            size_t left = block.frames - done;
+            size_t count = left < SOURCE_BLOCK ? left : SOURCE_BLOCK;
+            mixer_mix(&mixer, bytes + done * hearken_audio_frame_size(&block.format), count,
+                      source->mono);
+            survey_level(survey, source->mono, count, block.format.rate / QUIET_FRAMES);
+            done += count;
+        }
+        seconds += (double)block.frames / block.format.rate;
+    }
+    return 0;
+}
+
+/* What makes the loudest frame of a quiet recording as loud as speech; digital silence stays. */
+static float gain_for(double loudest)
+{
+    if (loudest >= QUIET_POWER || loudest <= 0)
+        return 1;
+    double gain = sqrt(SPEECH_POWER / loudest);
+    return (float)fmin(gain, GAIN_MAX);
+}
+
+/* Some programs write integers as floating point without scaling them: those of the narrowest type
+ * that holds the peak. */
+static float scale_for(float peak)
+{
+    if (peak <= PEAK_LIMIT)
+        return 1;
+    return peak <= 0x1.02p15f ? 0x1p-15f : peak <= 0x1.02p23f ? 0x1p-23f : 0x1p-31f;
+}
+
+/* Looks through a file before it is read, for its scale and its level. */
+static int find_scale(struct hearken_source *source, const struct hearken_audio_format *raw,
+                      struct hearken_error *error)
+{
+    struct survey survey = {0};
+    if (!source->input.regular)
+        return 0;
+    int result = survey_recording(source, &survey, error);
+    decoder_destroy(source->decoder);
+    source->decoder = NULL;
+    if (result < 0 || (result = input_seek(&source->input, 0, error)) < 0)
+        return result;
+    source->scale = scale_for(survey.peak);
+    source->gain = source->scale * gain_for(survey.loudest * source->scale * source->scale);
+    return open_decoder(source, raw, error);
+}
+
+int hearken_source_open(const char *path, const struct hearken_audio_format *raw,
+                        struct hearken_source **source, struct hearken_error *error)
+{
+    struct hearken_error wrong;
+    if (raw && pcm_format_check(raw, &wrong) < 0)
+        return hearken_fail(error, -EINVAL, "raw PCM with %s", wrong.message);
+    struct hearken_source *opened = calloc(1, sizeof(*opened));
+    if (!opened)
+        return hearken_fail(error, -ENOMEM, "%s: %s", path, strerror(ENOMEM));
+    opened->scale = opened->gain = 1;
+    int result = input_open(&opened->input, path, error);
+    if (result < 0)
+        goto fail;
+    opened->mono = malloc(SOURCE_BLOCK * sizeof(*opened->mono));
+    result = opened->mono ? open_decoder(opened, raw, error)
+                          : decoder_fail_memory(&opened->input, error);
+    if (result < 0 || (result = find_scale(opened, raw, error)) < 0)
+        goto fail;
+    *source = opened;
+    return 0;
+
+fail:
+    hearken_source_destroy(opened);
+    return result;
+}
+
+void hearken_source_destroy(struct hearken_source *source)
+{
+    if (!source)
+        return;
+    decoder_destroy(source->decoder);
+    input_close(&source->input);
+    resampler_destroy(source->resampler);
+    free(source->ready);
+    free(source->mono);
+    free(source);
+}
+
+double hearken_source_duration(const struct hearken_source *source)
+{
+    return source->decoder->duration;
+}
+
+/* ---- What is told ---- */
+
+static void note_damage(struct hearken_source *source, const char *reason)
+{
+    struct source_damage *d = &source->damage;
+    if (d->places == 0) {
+        d->first = source->seconds;
+        snprintf(d->reason, sizeof(d->reason), "%s", reason);
+    }
+    if (d->places == 0 || source->seconds - d->last > PLACE_SECONDS)
+        d->places++;
+    d->last = source->seconds;
+}
+
+static void note_short_end(struct hearken_source *source, const char *reason)
+{
+    struct source_damage *d = &source->damage;
+    d->short_end = true;
+    d->end = source->seconds;
+    snprintf(d->end_reason, sizeof(d->end_reason), "%s", reason);
+}
+
+/* What the mixer did, before it is done with. */
+static void note_cancelling(struct hearken_source *source)
+{
+    const struct mixer *mixer = &source->mixer;
+    if (mixer->alone == 0)
+        return;
+    double rate = mixer->format.rate;
+    if (source->cancel_seconds <= 0)
+        source->cancel_from = source->mixer_began + (double)mixer->alone_from / rate;
+    source->cancel_seconds += (double)mixer->alone / rate;
+}
+
+static struct warning *add_warning(struct hearken_source *source, double seconds, bool lossy)
+{
+    struct warning *warning = &source->warnings[source->warning_count++];
+    warning->seconds = seconds;
+    warning->lossy = lossy;
+    return warning;
+}
+
+static void warn_of_damage(struct hearken_source *source)
+{
+    const struct source_damage *d = &source->damage;
+    const char *name = source->input.name;
+    if (d->places == 0 && d->short_end) {
+        struct warning *warning = add_warning(source, d->end, true);
+        snprintf(warning->message, sizeof(warning->message), "%s: ends too early, at %.2f s (%s)",
+                 name, d->end, d->end_reason);
+    } else if (d->places > 0) {
+        char more[64] = "", end[64] = "";
+        if (d->places > 1)
+            snprintf(more, sizeof(more), " and at %u more places", d->places - 1);
+        if (d->short_end)
+            snprintf(end, sizeof(end), "; it ends too early, at %.2f s", d->end);
+        struct warning *warning = add_warning(source, d->first, true);
+        snprintf(warning->message, sizeof(warning->message), "%s: is damaged at %.2f s (%s)%s%s",
+                 name, d->first, d->reason, more, end);
+    }
+}
+
+/* At the end, when all is known. */
+static void collect_warnings(struct hearken_source *source)
+{
+    note_cancelling(source);
+    warn_of_damage(source);
+    if (source->scale < 1) {
+        struct warning *warning = add_warning(source, 0, false);
+        snprintf(warning->message, sizeof(warning->message),
+                 "%s: has floating point samples far beyond -1 to 1: taken as %.0f times as large",
+                 source->input.name, 1 / (double)source->scale);
+    }
+    if (source->cancel_seconds >= CANCEL_SECONDS) {
+        struct warning *warning = add_warning(source, source->cancel_from, false);
+        snprintf(warning->message, sizeof(warning->message),
+                 "%s: its channels cancel each other from %.2f s on: one of them is taken",
+                 source->input.name, source->cancel_from);
+    }
+}
+
+bool hearken_source_warning(const struct hearken_source *source, size_t index,
+                            struct hearken_source_warning *warning)
+{
+    if (index >= source->warning_count)
+        return false;
+    *warning = (struct hearken_source_warning){
+        .message = source->warnings[index].message,
+        .seconds = source->warnings[index].seconds,
+        .lossy = source->warnings[index].lossy,
+    };
+    return true;
+}
+
+/* ---- Read ---- */
+
+static int reserve_ready(struct hearken_source *source, size_t room)
+{
+    if (room <= source->ready_room)
+        return 0;
+    float *grown = realloc(source->ready, room * sizeof(*grown));
+    if (!grown)
+        return decoder_fail_memory(&source->input, &source->message);
+    source->ready = grown;
+    source->ready_room = room;
+    return 0;
+}
+
+/* A file that the system cannot read on has ended; without any sound before that it is an error. */
+static int read_block(struct hearken_source *source)
+{
+    struct decoder_block *block = &source->block;
+    source->taken = 0;
+    int result = source->decoder->class->read(source->decoder, block, &source->message);
+    if (result == -ENOMEM || (result < 0 && source->seconds <= 0))
+        return result;
+    if (result < 0)
+        *block = (struct decoder_block){.damage = source->message.message, .short_end = true};
+    if (block->damage && block->short_end)
+        note_short_end(source, block->damage);
+    else if (block->damage)
+        note_damage(source, block->damage);
+    uint64_t most = (uint64_t)block->format.rate * DECODER_LOST_SECONDS;
+    if (block->lost > most)
+        block->lost = most;
+    return 0;
+}
+
+/* Fills `ready` with what the resampler still holds. */
+static int flush(struct hearken_source *source)
+{
+    if (source->rate == 0)
+        return 0;
+    int result = reserve_ready(source, resampler_room(source->resampler, 0));
+    if (result < 0)
+        return result;
+    long count = resampler_flush(source->resampler, source->ready);
+    if (count < 0)
+        return decoder_fail_memory(&source->input, &source->message);
+    source->ready_end = (size_t)count;
+    return 0;
+}
+
+/* Makes mixer and resampler ready for the block; what the latter held of another rate comes before
+ * it. */
+static int use_format(struct hearken_source *source)
+{
+    const struct hearken_audio_format *format = &source->block.format;
+    struct hearken_audio_format *now = &source->mixer.format;
+    if (format->rate == now->rate && format->channels == now->channels && format->type == now->type)
+        return 0;
+    int result = decoder_check_format(&source->input, format, &source->message);
+    if (result < 0)
+        return result;
+    note_cancelling(source);
+    mixer_init(&source->mixer, format);
+    source->mixer_began = source->seconds;
+    if (format->rate == source->rate)
+        return 0;
+    if ((result = flush(source)) < 0)
+        return result;
+    resampler_destroy(source->resampler);
+    source->resampler = NULL;
+    source->rate = 0;
+    if (resampler_create(format->rate, &source->resampler) < 0)
+        return decoder_fail_memory(&source->input, &source->message);
+    source->rate = format->rate;
+    return 0;
+}
+
+/* The next frames of the block, or silence for what is lost in front of it; returns how many. */
+static size_t take_frames(struct hearken_source *source)
+{
+    struct decoder_block *block = &source->block;
+    if (block->lost > 0) {
+        size_t frames = block->lost < SOURCE_BLOCK ? (size_t)block->lost : SOURCE_BLOCK;
+        memset(source->mono, 0, frames * sizeof(*source->mono));
+        block->lost -= frames;
+        return frames;
+    }
+    size_t left = block->frames - source->taken;
+    size_t frames = left < SOURCE_BLOCK ? left : SOURCE_BLOCK;
+    size_t at = source->taken * hearken_audio_frame_size(&block->format);
+    mixer_mix(&source->mixer, (const uint8_t *)block->samples + at, frames, source->mono);
+    for (size_t i = 0; source->gain != 1.0f && i < frames; i++)
+        source->mono[i] *= source->gain;
+    source->taken += frames;
+    return frames;
+}
+
+/* Fills `ready`, which has been taken, with what comes next; with what the resampler still holds
+ * where the rate changes, and at the end. */
+static int refill(struct hearken_source *source)
+{
+    source->ready_at = source->ready_end = 0;
+    int result = source->taken == source->block.frames ? read_block(source) : 0;
+    if (result < 0)
+        return result;
+    if (source->block.frames == 0) {
+        source->ended = true;
+        collect_warnings(source);
+        return flush(source);
+    }
+    if ((result = use_format(source)) < 0 || source->ready_end > 0)
+        return result;
+    size_t frames = take_frames(source);
+    source->seconds += (double)frames / source->rate;
+    if ((result = reserve_ready(source, resampler_room(source->resampler, frames))) < 0)
+        return result;
+    long count = resampler_process(source->resampler, source->mono, frames, source->ready);
+    if (count < 0)
+        return decoder_fail_memory(&source->input, &source->message);
+    source->ready_end = (size_t)count;
+    return 0;
+}
+
+long hearken_source_read(struct hearken_source *source, float *samples, size_t count,
+                         struct hearken_error *error)
+{
+    while (source->ready_at == source->ready_end && !source->ended) {
+        int result = refill(source);
+        if (result < 0) {
+            source->failure = result;
+            source->ended = true;
+        }
+    }
+    size_t there = source->ready_end - source->ready_at;
+    if (there == 0 && source->failure)
+        return hearken_fail(error, source->failure, "%s", source->message.message);
+    if (count > there)
+        count = there;
+    if (count > 0)
+        memcpy(samples, source->ready + source->ready_at, count * sizeof(*samples));
+    source->ready_at += count;
+    return (long)count;
+}

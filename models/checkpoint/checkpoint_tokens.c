@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: MIT
+#include "models/checkpoint/checkpoint_tokens.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_TOKENS 1000000u
+
+/* A line without its end, in `line`; false at the end of the file. */
+static bool next_line(FILE *file, char **line, size_t *room)
+{
+    ssize_t length = getline(line, room, file);
+    if (length < 0)
+        return false;
+    if (length > 0 && (*line)[length - 1] == '\n')
+        (*line)[length - 1] = 0;
+    return true;
+}
+
+int tokens_add(struct tokens *tokens, const char *name, struct complaint *complaint)
+{
+    if (tokens->count == MAX_TOKENS)
+        return complain(complaint, -EINVAL, "more than %u tokens", MAX_TOKENS);
+    if (tokens->count == tokens->room) {
+        uint32_t room = tokens->room ? 2 * tokens->room : 1024;
+        void *grown = realloc(tokens->names, room * sizeof(*tokens->names));
+        if (!grown)
+            return complain_of_memory(complaint);
+        tokens->names = grown;
+        tokens->room = room;
+    }
+    tokens->names[tokens->count] = strdup(name);
+    if (!tokens->names[tokens->count])
+        return complain_of_memory(complaint);
+    tokens->count++;
+    return 0;
+}
+
+/*
+ * GPT-2 writes a byte that has no shape of its own as a character from U+0100 on, in their order
+ * (Radford et al., 2019, "Language Models are Unsupervised Multitask Learners").
+ */
+static uint32_t character_of(uint8_t byte)
+{
+    if ((byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte <= 0xac) || byte >= 0xae)
+        return byte;
+    return byte < 0x21 ? 0x100u + byte : byte < 0xa1 ? 0x121u + (byte - 0x7fu) : 0x143u;
+}
+
+int tokens_add_bytes(struct tokens *tokens, const uint8_t *bytes, size_t length,
+                     struct complaint *complaint)
+{
+    char *name = malloc(2 * length + 1);
+    if (!name)
+        return complain_of_memory(complaint);
+    size_t size = 0;
+    for (size_t i = 0; i < length; i++) {
+        uint32_t character = character_of(bytes[i]);
+        if (character >= 0x80)
+            name[size++] = (char)(0xc0 | character >> 6);
+        name[size++] = (char)(character >= 0x80 ? 0x80 | (character & 0x3f) : character);
+    }
+    name[size] = 0;
+    int result = tokens_add(tokens, name, complaint);
+    free(name);
+    return result;
+}
+
+static int compare_tokens(const void *a, const void *b, void *names)
+{
+    const uint32_t *left = a, *right = b;
+    return strcmp(((char **)names)[*left], ((char **)names)[*right]);
+}
+
+int tokens_index(struct tokens *v, struct complaint *complaint)
+{
+    v->order = calloc(v->count + 1, sizeof(*v->order));
+    v->ids = calloc(v->count + 1, sizeof(*v->ids));
+    v->kept = calloc(v->count + 1, sizeof(*v->kept));
+    if (!v->order || !v->ids || !v->kept)
+        return complain_of_memory(complaint);
+    for (uint32_t i = 0; i < v->count; i++)
+        v->order[i] = v->ids[i] = v->kept[i] = i;
+    v->kept_count = v->count;
+    qsort_r(v->order, v->count, sizeof(*v->order), compare_tokens, v->names);
+    for (uint32_t i = 1; i < v->count; i++)
+        if (strcmp(v->names[v->order[i - 1]], v->names[v->order[i]]) == 0)
+            return complain(complaint, -EINVAL,
+                            "vocabulary: tokens %" PRIu32 " and %" PRIu32 " are both '%.80s'",
+                            v->order[i - 1], v->order[i], v->names[v->order[i]]);
+    return 0;
+}
+
+void tokens_finish(struct tokens *tokens)
+{
+    for (uint32_t i = 0; i < tokens->count; i++)
+        free(tokens->names[i]);
+    free(tokens->names);
+    free(tokens->order);
+    free(tokens->ids);
+    free(tokens->kept);
+    *tokens = (struct tokens){0};
+}
+
+uint32_t tokens_find(const struct tokens *tokens, const char *name)
+{
+    uint32_t low = 0, high = tokens->count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        int order = strcmp(name, tokens->names[tokens->order[middle]]);
+        if (order == 0)
+            return tokens->order[middle];
+        if (order < 0)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return NO_TOKEN;
+}
+
+/* New ids, in the checkpoint's order, for the tokens whose id is not NO_TOKEN. */
+static void number_kept(struct tokens *v)
+{
+    v->kept_count = 0;
+    for (uint32_t i = 0; i < v->count; i++)
+        if (v->ids[i] != NO_TOKEN) {
+            v->ids[i] = v->kept_count;
+            v->kept[v->kept_count++] = i;
+        }
+}
+
+int tokens_keep(struct tokens *tokens, const char *path, struct complaint *complaint)
+{
+    char *line = NULL;
+    size_t room = 0, number = 0;
+    int result = 0;
+    FILE *file = fopen(path, "re");
+    if (!file)
+        return complain_of_file(complaint, -errno, path);
+    for (uint32_t i = 0; i < tokens->count; i++)
+        tokens->ids[i] = NO_TOKEN;
+    while (result == 0 && next_line(file, &line, &room)) {
+        uint32_t id = tokens_find(tokens, line);
+        number++;
+        if (id == NO_TOKEN)
+            result = complain(complaint, -EINVAL,
+                              "%s:%zu: '%.80s' is no token of the checkpoint's vocabulary", path,
+                              number, line);
+        else
+            tokens->ids[id] = 0;
+    }
+    if (result == 0 && !feof(file)) /* also without memory for a line */
+        result = complain_of_file(complaint, errno ? -errno : -EIO, path);
+    free(line);
+    fclose(file);
+    number_kept(tokens);
+    return result;
+}
+
+bool tokens_is_control(const struct tokens *tokens, uint32_t id)
+{
+    const char *name = tokens->names[id];
+    size_t length = strlen(name);
+    return length > 4 && memcmp(name, "<|", 2) == 0 && memcmp(name + length - 2, "|>", 2) == 0;
+}

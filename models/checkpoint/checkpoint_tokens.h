@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT
+/* The checkpoint's tokens, and which of them go into the model file. */
+#ifndef HEARKEN_MODELS_CHECKPOINT_CHECKPOINT_TOKENS_H
+#define HEARKEN_MODELS_CHECKPOINT_CHECKPOINT_TOKENS_H
+
+#include "models/checkpoint/complaint.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define NO_TOKEN UINT32_MAX
+
+struct tokens {
+    char **names;    /* bytes written as characters, as GPT-2 does; special ones as <|name|> */
+    uint32_t count;  /* of the checkpoint */
+    uint32_t room;   /* of `names` */
+    uint32_t *order; /* the ids, sorted by name; like what follows, made by tokens_index */
+    uint32_t *ids;   /* by the checkpoint's id: the id in the model file, or NO_TOKEN */
+    uint32_t *kept;  /* ascending ids of the checkpoint */
+    uint32_t kept_count;
+};
+
+/* The next token's name, copied. Errors: -EINVAL for more than a million, -ENOMEM. */
+int tokens_add(struct tokens *tokens, const char *name, struct complaint *complaint);
+
+/* The same for bytes as they are, written as GPT-2 writes them. */
+int tokens_add_bytes(struct tokens *tokens, const uint8_t *bytes, size_t length,
+                     struct complaint *complaint);
+
+/*
+ * Whisper's special tokens for the ids behind those of the text, up to `count` in all: the end,
+ * the start, 99 or 100 languages, tasks, 1501 times. Errors: -EINVAL if that is no such number.
+ */
+int tokens_add_special(struct tokens *tokens, uint32_t count, struct complaint *complaint);
+
+/* The times alone. */
+int tokens_add_times(struct tokens *tokens, struct complaint *complaint);
+#define TIME_TOKENS 1501u
+
+/* After the last name: tables over them, all kept. Errors: -EINVAL for two alike, -ENOMEM. */
+int tokens_index(struct tokens *tokens, struct complaint *complaint);
+
+/* Keeps only the tokens that the file names, one a line. Errors: the system's, as above. */
+int tokens_keep(struct tokens *tokens, const char *path, struct complaint *complaint);
+
+/* The checkpoint's id, NO_TOKEN if there is none of that name. */
+uint32_t tokens_find(const struct tokens *tokens, const char *name);
+
+/* Whether a token of the checkpoint stands for no text: its name is of the form <|name|>. */
+bool tokens_is_control(const struct tokens *tokens, uint32_t id);
+
+void tokens_finish(struct tokens *tokens);
+
+#endif

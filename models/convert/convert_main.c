@@ -1,0 +1,319 @@
+// SPDX-License-Identifier: MIT
+/* hearken-convert: a Whisper checkpoint becomes a model file of hearken. */
+#include "models/checkpoint/checkpoint_export.h"
+#include "models/convert/checkpoint_input.h"
+#include "models/convert/vad_part.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#ifndef HEARKEN_VERSION
+#define HEARKEN_VERSION "0.1.0"
+#endif
+
+#define MAX_PATH   4096u
+#define VOICE_FILE "/share/hearken/voice.gguf"
+
+static const char help_text[] =
+    "Usage: hearken-convert [option ...] -o OUT CHECKPOINT\n"
+    "       hearken-convert --add-voice [--voice FILE] -o OUT MODEL\n"
+    "Make a model file for hearken from a Whisper checkpoint: whisper.cpp's ggml-*.bin,\n"
+    "OpenAI's .pt, or a directory with CTranslate2's model.bin or Hugging Face's\n"
+    "model.safetensors and what belongs to it. The content says which it is.\n"
+    "With --add-voice, give a model file of hearken a voice network or another one.\n"
+    "\n"
+    "  -o, --output OUT          the model file; takes its name only when it is whole\n"
+    "  -t, --type TYPE           of large matrices: f32, f16 or q8_0 (q8_0)\n"
+    "  -e, --embedding TYPE      of the embedding: these or q5_0 (as --type)\n"
+    "      --vocabulary PATH     its tokens, a file or directory (beside CHECKPOINT)\n"
+    "  -k, --keep FILE           keep only the tokens in FILE, one a line (all)\n"
+    "  -l, --language CODE       the language that the model writes (en)\n"
+    "      --padding SECONDS     silence that the listener wants behind a segment (not said)\n"
+    "      --no-window           it was adapted to hear segments without its window of 30 s\n"
+    "      --name NAME           general.name (OUT without its directory and .gguf)\n"
+    "      --description TEXT    general.description (none)\n"
+    "      --license NAME        general.license (MIT, that of OpenAI's checkpoints)\n"
+    "      --voice FILE          the voice network, or none (the one installed)\n"
+    "  -h, --help                print this\n"
+    "  -V, --version             print the version\n";
+
+enum {
+    OPTION_NAME = 256,
+    OPTION_DESCRIPTION,
+    OPTION_LICENSE,
+    OPTION_VOICE,
+    OPTION_ADD_VOICE,
+    OPTION_VOCABULARY,
+    OPTION_PADDING,
+    OPTION_NO_WINDOW,
+};
+
+#define MOST_PADDING 30.0 /* seconds: models/file/model_parameters.c takes no more */
+
+static const struct option long_options[] = {
+    {"output", required_argument, NULL, 'o'},
+    {"type", required_argument, NULL, 't'},
+    {"embedding", required_argument, NULL, 'e'},
+    {"keep", required_argument, NULL, 'k'},
+    {"language", required_argument, NULL, 'l'},
+    {"name", required_argument, NULL, OPTION_NAME},
+    {"description", required_argument, NULL, OPTION_DESCRIPTION},
+    {"license", required_argument, NULL, OPTION_LICENSE},
+    {"voice", required_argument, NULL, OPTION_VOICE},
+    {"vocabulary", required_argument, NULL, OPTION_VOCABULARY},
+    {"add-voice", no_argument, NULL, OPTION_ADD_VOICE},
+    {"padding", required_argument, NULL, OPTION_PADDING},
+    {"no-window", no_argument, NULL, OPTION_NO_WINDOW},
+    {"help", no_argument, NULL, 'h'},
+    {"version", no_argument, NULL, 'V'},
+    {NULL, 0, NULL, 0},
+};
+
+static const struct {
+    const char *name;
+    enum gguf_tensor_type type;
+} type_table[] = {
+    {"f32", GGUF_TENSOR_F32},
+    {"f16", GGUF_TENSOR_F16},
+    {"q8_0", GGUF_TENSOR_Q8_0},
+    {"q5_0", GGUF_TENSOR_Q5_0}, /* last: fit for the embedding alone */
+};
+
+#define TYPES (sizeof(type_table) / sizeof(*type_table))
+
+enum action { CONVERT, ADD_VOICE, SHOW_HELP, SHOW_VERSION };
+
+struct options {
+    enum action action;
+    const char *input, *output, *keep, *vocabulary;
+    const char *voice; /* file, "none", or NULL */
+    const char *language, *name, *description, *license;
+    double padding; /* below 0: not said */
+    bool no_window;
+    struct whisper_types types;
+    bool has_embedding_type;
+};
+
+static int parse_type(const char *name, size_t types, enum gguf_tensor_type *type,
+                      struct complaint *complaint)
+{
+    for (size_t i = 0; i < types; i++)
+        if (strcmp(name, type_table[i].name) == 0) {
+            *type = type_table[i].type;
+            return 0;
+        }
+    return complain(complaint, -EINVAL, "type '%.40s', expected f32, f16, q8_0%s", name,
+                    types == TYPES ? " or q5_0" : "");
+}
+
+static int parse_padding(const char *text, double *seconds, struct complaint *complaint)
+{
+    char *end;
+    *seconds = strtod(text, &end);
+    if (end != text && *end == 0 && *seconds >= 0 && *seconds <= MOST_PADDING)
+        return 0;
+    return complain(complaint, -EINVAL, "padding '%.40s', expected 0 to 30 seconds", text);
+}
+
+static int take_option(struct options *o, int option, const char *value,
+                       struct complaint *complaint)
+{
+    switch (option) {
+    case 'o':
+        o->output = value;
+        return 0;
+    case 't':
+        return parse_type(value, TYPES - 1, &o->types.matrices, complaint);
+    case 'e':
+        o->has_embedding_type = true;
+        return parse_type(value, TYPES, &o->types.embedding, complaint);
+    case 'k':
+        o->keep = value;
+        return 0;
+    case 'l':
+        o->language = value;
+        return 0;
+    case OPTION_NAME:
+        o->name = value;
+        return 0;
+    case OPTION_DESCRIPTION:
+        o->description = value;
+        return 0;
+    case OPTION_LICENSE:
+        o->license = value;
+        return 0;
+    case OPTION_VOICE:
+        o->voice = value;
+        return 0;
+    case OPTION_VOCABULARY:
+        o->vocabulary = value;
+        return 0;
+    case OPTION_ADD_VOICE:
+        o->action = ADD_VOICE;
+        return 0;
+    case OPTION_PADDING:
+        return parse_padding(value, &o->padding, complaint);
+    case OPTION_NO_WINDOW:
+        o->no_window = true;
+        return 0;
+    case 'h':
+        o->action = SHOW_HELP;
+        return 0;
+    case 'V':
+        o->action = SHOW_VERSION;
+        return 0;
+    default:
+        return complain(complaint, -EINVAL, "unknown option or no value for it; see --help");
+    }
+}
+
+static int parse_options(struct options *o, int count, char **arguments,
+                         struct complaint *complaint)
+{
+    int option;
+    opterr = 0;
+    *o = (struct options){
+        .language = "en",
+        .license = "MIT",
+        .padding = -1,
+        .types.matrices = GGUF_TENSOR_Q8_0,
+    };
+    while ((option = getopt_long(count, arguments, "o:t:e:k:l:hV", long_options, NULL)) != -1) {
+        int result = take_option(o, option, optarg, complaint);
+        if (result < 0 || o->action == SHOW_HELP || o->action == SHOW_VERSION)
+            return result;
+    }
+    if (!o->has_embedding_type)
+        o->types.embedding = o->types.matrices;
+    if (!o->output)
+        return complain(complaint, -EINVAL, "-o OUT is missing; see --help");
+    if (count - optind != 1)
+        return complain(complaint, -EINVAL, "%d %s given, expected one; see --help", count - optind,
+                        o->action == CONVERT ? "checkpoints" : "models");
+    o->input = arguments[optind];
+    return 0;
+}
+
+/* "models/hearken-en.gguf" is called "hearken-en". */
+static char *default_name(const char *output)
+{
+    const char *slash = strrchr(output, '/');
+    const char *base = slash ? slash + 1 : output;
+    size_t length = strlen(base);
+    if (length > 5 && strcmp(base + length - 5, ".gguf") == 0)
+        length -= 5;
+    return strndup(base, length);
+}
+
+/* ---- Voice ---- */
+
+/* Beside the program: ../share/hearken/voice.gguf from its folder. NULL if there is none. */
+static const char *installed_voice(char *path, size_t size)
+{
+    ssize_t length = readlink("/proc/self/exe", path, size - 1);
+    if (length < 0)
+        return NULL;
+    path[length] = 0;
+    for (int level = 0; level < 2; level++) {
+        char *slash = strrchr(path, '/');
+        if (slash)
+            *slash = 0;
+    }
+    size_t folder = strlen(path);
+    if (folder + sizeof(VOICE_FILE) > size)
+        return NULL;
+    memcpy(path + folder, VOICE_FILE, sizeof(VOICE_FILE));
+    return access(path, R_OK) == 0 ? path : NULL;
+}
+
+static int add_voice(const struct options *o, const char *model, struct complaint *complaint)
+{
+    char installed[MAX_PATH];
+    bool none = o->voice && strcmp(o->voice, "none") == 0;
+    const char *voice = o->voice ? o->voice : installed_voice(installed, sizeof(installed));
+    if (voice && !none)
+        return voice_part_add(model, voice, o->output, complaint);
+    if (o->action == CONVERT)
+        return 0;
+    return complain(complaint, -EINVAL, "no voice network is installed, expected --voice FILE");
+}
+
+/* ---- Converting ---- */
+
+static int write_file(const struct options *o, const struct checkpoint *checkpoint,
+                      const struct whisper *whisper, struct complaint *complaint)
+{
+    char *made_name = o->name ? NULL : default_name(o->output);
+    if (!o->name && !made_name)
+        return complain_of_memory(complaint);
+    const float padding = (float)o->padding;
+    const struct model_file model = {
+        .name = o->name ? o->name : made_name,
+        .description = o->description,
+        .license = o->license,
+        .language = o->language,
+        .padding = o->padding >= 0 ? &padding : NULL,
+        .no_window = o->no_window,
+        .types = o->types,
+        .whisper = whisper,
+        .checkpoint = checkpoint,
+    };
+    int result = model_file_write(&model, o->output, complaint);
+    if (result == 0)
+        printf("%s: %s from %s, %u of %u tokens, listener %u and speller %u layers of width %u\n",
+               o->output, model.name, checkpoint->format, checkpoint->tokens.kept_count,
+               checkpoint->tokens.count, whisper->listener_layers, whisper->speller_layers,
+               whisper->width);
+    free(made_name);
+    return result;
+}
+
+/* The installed one is left out where it hears other mel bands; what is asked for is not. */
+static bool voice_fits(const struct options *o, const struct whisper *whisper)
+{
+    char installed[MAX_PATH];
+    struct complaint none;
+    uint32_t mels;
+    const char *voice = o->voice ? NULL : installed_voice(installed, sizeof(installed));
+    return !voice || voice_part_mels(voice, &mels, &none) < 0 || mels == whisper->mels;
+}
+
+static int convert(const struct options *o, struct complaint *complaint)
+{
+    struct checkpoint checkpoint;
+    struct whisper whisper;
+    int result = input_open(&checkpoint, &whisper, o->input, o->vocabulary, complaint);
+    if (result == 0 && o->keep)
+        result = tokens_keep(&checkpoint.tokens, o->keep, complaint);
+    if (result == 0)
+        result = write_file(o, &checkpoint, &whisper, complaint);
+    if (result == 0 && voice_fits(o, &whisper))
+        result = add_voice(o, o->output, complaint);
+    checkpoint_finish(&checkpoint);
+    return result;
+}
+
+int main(int count, char **arguments)
+{
+    struct options options;
+    struct complaint complaint = {""};
+    int result = parse_options(&options, count, arguments, &complaint);
+    if (result < 0) {
+        fprintf(stderr, "hearken-convert: %s\n", complaint.text);
+        return 2;
+    }
+    if (options.action == SHOW_HELP)
+        fputs(help_text, stdout);
+    else if (options.action == SHOW_VERSION)
+        puts("hearken-convert " HEARKEN_VERSION);
+    else if ((options.action == ADD_VOICE ? add_voice(&options, options.input, &complaint)
+                                          : convert(&options, &complaint)) < 0) {
+        fprintf(stderr, "hearken-convert: %s\n", complaint.text);
+        return 1;
+    }
+    return 0;
+}

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: MIT
+#include "models/convert/json_lists.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define MOST 65536u
+
+struct reading {
+    const char *path;
+    const json_t *root;
+    struct complaint *complaint;
+};
+
+static bool take_number(const json_t *value, uint32_t limit, uint32_t *number)
+{
+    if (!json_is_integer(value))
+        return false;
+    json_int_t integer = json_integer_value(value);
+    if (integer < 0 || integer >= (json_int_t)limit)
+        return false;
+    *number = (uint32_t)integer;
+    return true;
+}
+
+/* NULL for a key that is absent or a list that is there, and with `result` for no array. */
+static const json_t *find_list(const struct reading *r, const char *key, struct number_list *list,
+                               int *result)
+{
+    const json_t *array = json_object_get(r->root, key);
+    *result = 0;
+    if (!array || json_is_null(array) || list->numbers)
+        return NULL;
+    if (!json_is_array(array)) {
+        *result = complain(r->complaint, -EINVAL, "%s: %s is not an array", r->path, key);
+        return NULL;
+    }
+    list->numbers = calloc(json_array_size(array) + 1, sizeof(*list->numbers));
+    if (!list->numbers) {
+        *result = complain_of_memory(r->complaint);
+        return NULL;
+    }
+    return array;
+}
+
+static int read_tokens(const struct reading *r, const char *key, struct number_list *list)
+{
+    int result;
+    const json_t *array = find_list(r, key, list, &result);
+    for (size_t i = 0; array && i < json_array_size(array); i++)
+        if (!take_number(json_array_get(array, i), INT32_MAX, &list->numbers[list->count++]))
+            return complain(r->complaint, -EINVAL, "%s: %s[%zu] is not a token's number", r->path,
+                            key, i);
+    return result;
+}
+
+static int read_heads(const struct reading *r, const char *key, uint32_t heads,
+                      struct number_list *list)
+{
+    int result;
+    const json_t *array = find_list(r, key, list, &result);
+    for (size_t i = 0; array && i < json_array_size(array); i++) {
+        const json_t *pair = json_array_get(array, i);
+        uint32_t layer, head;
+        if (json_array_size(pair) != 2 || !take_number(json_array_get(pair, 0), MOST, &layer) ||
+            !take_number(json_array_get(pair, 1), heads, &head))
+            return complain(r->complaint, -EINVAL, "%s: %s[%zu] is not a layer and a head below %u",
+                            r->path, key, i, heads);
+        list->numbers[list->count++] = layer * heads + head;
+    }
+    return result;
+}
+
+int config_read_lists(struct checkpoint *checkpoint, const json_t *root, const char *path,
+                      const struct list_names *names, struct complaint *complaint)
+{
+    const struct reading r = {path, root, complaint};
+    if (!json_is_object(root))
+        return complain(complaint, -EINVAL, "%s: not an object", path);
+    int result = read_heads(&r, names->alignment_heads, checkpoint->speller_heads,
+                            &checkpoint->alignment_heads);
+    if (result == 0)
+        result = read_tokens(&r, names->suppress, &checkpoint->suppress);
+    if (result == 0)
+        result = read_tokens(&r, names->suppress_at_begin, &checkpoint->suppress_at_begin);
+    return result;
+}
+
+int config_read_number(const json_t *root, const char *path, const char *key, uint32_t *value,
+                       struct complaint *complaint)
+{
+    if (take_number(json_object_get(root, key), MOST + 1, value) && *value > 0)
+        return 0;
+    return complain(complaint, -EINVAL, "%s: %s is not a whole number from 1 to %u", path, key,
+                    MOST);
+}
+
+int config_path(char *path, const char *directory, const char *name, struct complaint *complaint)
+{
+    int length = snprintf(path, MAX_PATH, "%s/%s", directory, name);
+    if (length >= 0 && (unsigned)length < MAX_PATH)
+        return 0;
+    return complain(complaint, -ENAMETOOLONG, "%.80s...: the path is too long", directory);
+}

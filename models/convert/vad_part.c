@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: MIT
+#include "models/convert/vad_part.h"
+
+#include "models/checkpoint/gguf_writer.h"
+
+#include <errno.h>
+#include <string.h>
+
+static bool is_voice_key(const char *name)
+{
+    return strncmp(name, "hearken.voice.", 14) == 0;
+}
+
+static bool is_voice_tensor(const char *name)
+{
+    return strncmp(name, "voice.", 6) == 0;
+}
+
+/* What the writer decides anew. */
+static bool is_layout_key(const char *name)
+{
+    return strcmp(name, "general.alignment") == 0;
+}
+
+/* Those of the model that are not the voice's, or those of the voice that are. */
+static void add_parts(struct gguf_writer *writer, const struct gguf *from, bool voice)
+{
+    for (uint64_t i = 0; i < from->entry_count; i++)
+        if (is_voice_key(from->entries[i].name) == voice && !is_layout_key(from->entries[i].name))
+            gguf_add_entry(writer, &from->entries[i]);
+    for (uint64_t i = 0; i < from->tensor_count; i++) {
+        const struct gguf_tensor *tensor = &from->tensors[i];
+        if (is_voice_tensor(tensor->name) == voice)
+            gguf_add_tensor(writer, tensor->name, tensor->type, tensor->rank, tensor->shape);
+    }
+}
+
+static void write_parts(struct gguf_writer *writer, const struct gguf *from, bool voice)
+{
+    for (uint64_t i = 0; i < from->tensor_count; i++)
+        if (is_voice_tensor(from->tensors[i].name) == voice)
+            gguf_write_tensor(writer, &from->tensors[i]);
+}
+
+static int open_file(const char *path, struct gguf **gguf, struct complaint *complaint)
+{
+    struct hearken_error error = {""};
+    int result = gguf_open(path, GGUF_WHOLE, gguf, &error);
+    return result < 0 ? complain(complaint, result, "%s", error.message) : 0;
+}
+
+static double number_of(const struct gguf *gguf, const char *key)
+{
+    const struct gguf_entry *entry = gguf_find_entry(gguf, key);
+    bool number = entry && !entry->is_array && entry->type != GGUF_STRING;
+    return number ? gguf_number(entry, 0) : 0;
+}
+
+/* The rest is for the program that hears with it to check. */
+static int check(const char *model_path, const struct gguf *model, const char *voice_path,
+                 const struct gguf *voice, struct complaint *complaint)
+{
+    double mels = number_of(model, "hearken.features.mels");
+    double heard = number_of(voice, "hearken.voice.mels");
+    if (heard <= 0)
+        return complain(complaint, -EINVAL, "%s: no voice network, expected hearken.voice.mels",
+                        voice_path);
+    if (mels == heard)
+        return 0;
+    return complain(complaint, -EINVAL, "%s: hearken.features.mels is %g, expected the voice's %g",
+                    model_path, mels, heard);
+}
+
+int voice_part_mels(const char *voice, uint32_t *mels, struct complaint *complaint)
+{
+    struct gguf *file;
+    int result = open_file(voice, &file, complaint);
+    if (result < 0)
+        return result;
+    double number = number_of(file, "hearken.voice.mels");
+    *mels = number >= 1 && number <= UINT32_MAX ? (uint32_t)number : 0;
+    gguf_destroy(file);
+    return 0;
+}
+
+int voice_part_add(const char *model, const char *voice, const char *output,
+                   struct complaint *complaint)
+{
+    struct gguf *model_file = NULL, *voice_file = NULL;
+    struct gguf_writer *writer = NULL;
+    int result;
+    if ((result = open_file(model, &model_file, complaint)) < 0 ||
+        (result = open_file(voice, &voice_file, complaint)) < 0 ||
+        (result = check(model, model_file, voice, voice_file, complaint)) < 0 ||
+        (result = gguf_writer_create(output, &writer, complaint)) < 0)
+        goto finish;
+    add_parts(writer, model_file, false);
+    add_parts(writer, voice_file, true);
+    gguf_write_head(writer);
+    write_parts(writer, model_file, false);
+    write_parts(writer, voice_file, true);
+    result = gguf_writer_finish(writer);
+finish:
+    gguf_writer_destroy(writer);
+    gguf_destroy(voice_file);
+    gguf_destroy(model_file);
+    return result;
+}

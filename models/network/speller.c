@@ -1,0 +1,368 @@
+// SPDX-License-Identifier: MIT
+#include "models/network/speller_kind.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+int speller_create(const struct network *network, uint32_t hypotheses, struct speller **speller)
+{
+    const struct speller_parameters *p = &network->parameters.speller;
+    struct speller *s = calloc(1, sizeof(*s));
+    if (!s)
+        return -ENOMEM;
+    s->network = network;
+    s->kind = p->kind == SPELLER_RECURRENT ? &speller_recurrent : &speller_transformer;
+    s->hypotheses = hypotheses;
+    s->start = (struct speller_start){p->start, p->start_count, 0};
+    s->room = hypotheses > p->start_count ? hypotheses : p->start_count;
+    if (s->room < SPELLER_EXTEND_MAX)
+        s->room = SPELLER_EXTEND_MAX;
+    s->states = calloc(p->layers, sizeof(*s->states));
+    s->keys = calloc(p->layers, sizeof(*s->keys));
+    s->values = calloc(p->layers, sizeof(*s->values));
+    s->zeros = calloc((size_t)hypotheses * p->width, sizeof(*s->zeros));
+    s->parents = calloc(hypotheses, sizeof(*s->parents));
+    if (s->states && s->keys && s->values && s->zeros && s->parents) {
+        *speller = s;
+        return 0;
+    }
+    free(s->states);
+    free(s->keys);
+    free(s->values);
+    free(s->zeros);
+    free(s->parents);
+    free(s);
+    return -ENOMEM;
+}
+
+void speller_destroy(struct speller *speller, struct pass *pass)
+{
+    if (!speller)
+        return;
+    for (uint32_t i = 0; i < speller->network->parameters.speller.layers; i++) {
+        pass_release(pass, &speller->states[i].first);
+        pass_release(pass, &speller->states[i].second);
+        pass_release(pass, &speller->keys[i]);
+        pass_release(pass, &speller->values[i]);
+    }
+    struct storage *const all[] = {&speller->x,      &speller->normed,   &speller->wide,
+                                   &speller->narrow, &speller->query,    &speller->context,
+                                   &speller->logits, &speller->alignment};
+    for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
+        pass_release(pass, all[i]);
+    free(speller->states);
+    free(speller->keys);
+    free(speller->values);
+    free(speller->zeros);
+    free(speller->parents);
+    free(speller);
+}
+
+void speller_reset(struct speller *speller)
+{
+    speller->steps = 0;
+}
+
+uint32_t speller_memory_steps(const struct speller *speller)
+{
+    return speller->steps;
+}
+
+struct speller_start speller_start_with(struct speller *speller, struct speller_start start)
+{
+    const struct speller_start before = speller->start;
+    speller->start = start;
+    return before;
+}
+
+uint32_t speller_max_tokens(const struct speller *speller)
+{
+    const struct speller_parameters *p = &speller->network->parameters.speller;
+    return p->kind == SPELLER_TRANSFORMER ? p->positions - speller->start.count : UINT32_MAX;
+}
+
+void speller_set_memory(struct speller *speller, struct pass *pass, struct hearken_matrix memory,
+                        struct hearken_stand_ins stand_ins)
+{
+    const struct speller_parameters *p = &speller->network->parameters.speller;
+    size_t most = network_max_memory_steps(speller->network);
+    uint32_t fresh = memory.rows - speller->steps;
+    speller->stand_ins = stand_ins;
+    if (fresh == 0)
+        return;
+    struct hearken_matrix in = matrix_rows(memory, speller->steps, fresh);
+    for (uint32_t i = 0; i < p->layers; i++) {
+        const struct attention_weights *weights = &speller->network->speller.layers[i].attention;
+        pass_reserve_memory(pass, &speller->keys[i], most * p->width);
+        pass_reserve_memory(pass, &speller->values[i], most * p->width);
+        struct hearken_matrix keys = matrix_of(&speller->keys[i], memory.rows, p->width);
+        struct hearken_matrix values = matrix_of(&speller->values[i], memory.rows, p->width);
+        pass_linear(pass, matrix_rows(keys, speller->steps, fresh), in, &weights->key);
+        pass_linear(pass, matrix_rows(values, speller->steps, fresh), in, &weights->value);
+    }
+    speller->steps = memory.rows;
+}
+
+static bool is_aligned(const struct speller *s, uint32_t layer)
+{
+    return s->network->parameters.speller.alignment_heads[layer] != 0;
+}
+
+/* Of the layers below `layer`. */
+static uint32_t count_aligned(const struct speller *s, uint32_t layer)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < layer; i++)
+        count += is_aligned(s, i);
+    return count;
+}
+
+/* [rows, heads · steps], for a layer that is aligned */
+static struct hearken_matrix alignment_of(const struct speller *s, uint32_t rows, uint32_t layer)
+{
+    const struct speller_parameters *p = &s->network->parameters.speller;
+    uint32_t columns = p->heads * s->steps;
+    struct hearken_matrix all =
+        matrix_of(&s->alignment, rows, count_aligned(s, p->layers) * columns);
+    return matrix_columns(all, count_aligned(s, layer) * columns, columns);
+}
+
+/* x += attention_out(heads(attention_query(attention_norm(x)), memory)) */
+static void attend(struct speller *s, struct pass *pass, const struct speller_rows *rows,
+                   uint32_t layer)
+{
+    const struct speller_parameters *p = &s->network->parameters.speller;
+    const struct attention_weights *weights = &s->network->speller.layers[layer].attention;
+    struct hearken_matrix normed = matrix_of(&s->normed, rows->rows, p->width);
+    struct hearken_matrix query = matrix_of(&s->query, rows->rows, p->width);
+    struct hearken_matrix context = matrix_of(&s->context, rows->rows, p->width);
+    struct hearken_matrix alignment = alignment_of(s, rows->rows, layer);
+    const struct hearken_attend arguments = {
+        .context = context,
+        .alignment = is_aligned(s, layer) ? &alignment : NULL,
+        .query = query,
+        .keys = matrix_of(&s->keys[layer], s->steps, p->width),
+        .values = matrix_of(&s->values[layer], s->steps, p->width),
+        .heads = p->heads,
+        .stand_ins = s->stand_ins,
+    };
+    pass_layer_norm(pass, normed, rows->x, &weights->norm);
+    pass_linear(pass, query, normed, &weights->query);
+    pass_attend(pass, &arguments);
+    pass_linear_add(pass, rows->x, context, &weights->out);
+}
+
+/* x += mlp_down(GELU(mlp_up(mlp_norm(x)))) */
+static void apply_mlp(struct speller *s, struct pass *pass, struct hearken_matrix x, uint32_t layer)
+{
+    const struct speller_parameters *p = &s->network->parameters.speller;
+    const struct mlp_weights *weights = &s->network->speller.layers[layer].mlp;
+    struct hearken_matrix normed = matrix_of(&s->normed, x.rows, p->width);
+    struct hearken_matrix inner = matrix_of(&s->wide, x.rows, p->mlp);
+    pass_layer_norm(pass, normed, x, &weights->norm);
+    pass_linear_gelu(pass, inner, normed, &weights->up);
+    pass_linear_add(pass, x, inner, &weights->down);
+}
+
+/* tokens [rows], a hypothesis' tokens together → x [rows, width] */
+static struct hearken_matrix run_layers(struct speller *s, struct pass *pass,
+                                        const uint32_t *tokens, uint32_t rows, uint32_t sequences)
+{
+    const struct speller_parameters *p = &s->network->parameters.speller;
+    const struct speller_rows together = {rows, sequences, matrix_of(&s->x, rows, p->width)};
+    s->together = rows > sequences ? rows : 0;
+    s->kind->embed(s, pass, &together, tokens);
+    for (uint32_t i = 0; i < p->layers; i++) {
+        s->kind->before(s, pass, &together, i);
+        attend(s, pass, &together, i);
+        if (p->mlp > 0)
+            apply_mlp(s, pass, together.x, i);
+    }
+    s->position += rows / sequences;
+    s->alignment_rows = rows;
+    return together.x;
+}
+
+static struct hearken_matrix compute_logits(struct speller *s, struct pass *pass,
+                                            struct hearken_matrix x)
+{
+    const struct speller_parameters *p = &s->network->parameters.speller;
+    struct hearken_matrix normed = matrix_of(&s->normed, x.rows, p->width);
+    struct hearken_matrix logits = matrix_of(&s->logits, x.rows, p->vocabulary);
+    pass_layer_norm(pass, normed, x, &s->network->speller.norm);
+    pass_linear(pass, logits, s->kind->project(s, pass, normed), &s->network->speller.logits);
+    return logits;
+}
+
+static void reserve(struct speller *s, struct pass *pass)
+{
+    const struct speller_parameters *p = &s->network->parameters.speller;
+    size_t room = s->room, wide = p->mlp > 3 * p->width ? p->mlp : 3 * p->width;
+    pass_reserve(pass, &s->x, room * p->width);
+    pass_reserve(pass, &s->normed, room * p->width);
+    pass_reserve(pass, &s->wide, room * wide);
+    pass_reserve(pass, &s->narrow, room * p->width);
+    pass_reserve(pass, &s->query, room * p->width);
+    pass_reserve(pass, &s->context, room * p->width);
+    size_t answers = s->hypotheses > SPELLER_EXTEND_MAX ? s->hypotheses : SPELLER_EXTEND_MAX;
+    pass_reserve(pass, &s->logits, answers * p->vocabulary);
+    pass_reserve(pass, &s->alignment, room * count_aligned(s, p->layers) * p->heads * s->steps);
+}
+
+/* From the logits behind the very first token (Radford et al., 2022, "Robust Speech Recognition").
+ */
+static float measure_no_speech(struct speller *s, struct pass *pass, struct hearken_matrix first)
+{
+    const struct speller_parameters *p = &s->network->parameters.speller;
+    if (p->no_speech == NO_TOKEN)
+        return 0;
+    float log_probability = -INFINITY;
+    struct hearken_matrix logits = compute_logits(s, pass, first);
+    pass_log_softmax(pass, logits, NULL);
+    pass_read(pass, matrix_columns(logits, p->no_speech, 1), &log_probability);
+    return expf(log_probability);
+}
+
+/* Tokens that went through together, as far as they were kept, become the one hypothesis. */
+static void settle(struct speller *s, struct pass *pass)
+{
+    if (s->together > 0 && s->kind->keep)
+        s->kind->keep(s, pass, s->together);
+    s->together = 0;
+}
+
+/* Many tokens go through the layers in several calls. */
+struct hearken_matrix speller_start(struct speller *speller, struct pass *pass)
+{
+    const struct speller_start *start = &speller->start;
+    reserve(speller, pass);
+    speller->position = 0;
+    speller->count = 1;
+    speller->together = 0;
+    speller->no_speech = 0;
+    speller->kind->begin(speller, pass);
+    struct hearken_matrix x;
+    for (uint32_t done = 0, rows; done < start->count; done += rows) {
+        rows = start->count - done < speller->room ? start->count - done : speller->room;
+        settle(speller, pass);
+        x = run_layers(speller, pass, start->tokens + done, rows, 1);
+        if (start->first >= done && start->first - done < rows)
+            speller->no_speech =
+                measure_no_speech(speller, pass, matrix_rows(x, start->first - done, 1));
+    }
+    return compute_logits(speller, pass, matrix_rows(x, x.rows - 1, 1));
+}
+
+float speller_no_speech(const struct speller *speller)
+{
+    return speller->no_speech;
+}
+
+static bool stays_in_place(const uint32_t *parents, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (parents[i] != i)
+            return false;
+    return true;
+}
+
+/* A parent may be behind the last of those that are left: the others stay where they are. */
+static void reorder_states(struct speller *s, struct pass *pass, const uint32_t *parents,
+                           uint32_t count)
+{
+    uint32_t rows = count > s->count ? count : s->count;
+    if (stays_in_place(parents, count))
+        return;
+    memcpy(s->parents, parents, count * sizeof(*parents));
+    for (uint32_t i = count; i < rows; i++)
+        s->parents[i] = i;
+    s->kind->reorder(s, pass, s->parents, rows);
+}
+
+struct hearken_matrix speller_step(struct speller *speller, struct pass *pass,
+                                   const uint32_t *parents, const uint32_t *tokens, uint32_t count)
+{
+    settle(speller, pass);
+    reorder_states(speller, pass, parents, count);
+    speller->count = count;
+    return compute_logits(speller, pass, run_layers(speller, pass, tokens, count, count));
+}
+
+struct hearken_matrix speller_extend(struct speller *speller, struct pass *pass,
+                                     const uint32_t *tokens, uint32_t count)
+{
+    settle(speller, pass);
+    speller->count = count;
+    return compute_logits(speller, pass, run_layers(speller, pass, tokens, count, 1));
+}
+
+struct hearken_matrix speller_keep(struct speller *speller, struct hearken_matrix logits,
+                                   uint32_t kept)
+{
+    speller->position -= logits.rows - kept;
+    speller->alignment_rows = kept;
+    speller->together = kept;
+    speller->count = 1;
+    return matrix_rows(logits, kept - 1, 1);
+}
+
+/* The rows that the last logits belong to: behind the start tokens only the last one. */
+static struct hearken_matrix last_rows(const struct speller *s, struct hearken_matrix alignment)
+{
+    return matrix_rows(alignment, s->alignment_rows - s->count, s->count);
+}
+
+void speller_read_layer_alignment(struct speller *speller, struct pass *pass, uint32_t layer,
+                                  float *alignment)
+{
+    pass_read(pass, last_rows(speller, alignment_of(speller, speller->alignment_rows, layer)),
+              alignment);
+}
+
+/* sum [steps] += the rows of a layer's alignment heads; returns how many those are. */
+static uint32_t add_heads(const struct speller *s, uint32_t layer, const float *weights, float *sum)
+{
+    const struct speller_parameters *p = &s->network->parameters.speller;
+    uint32_t heads = 0;
+    for (uint32_t head = 0; head < p->heads; head++) {
+        if (!(p->alignment_heads[layer] >> head & 1))
+            continue;
+        heads++;
+        for (uint32_t t = 0; t < s->steps; t++)
+            sum[t] += weights[(size_t)head * s->steps + t];
+    }
+    return heads;
+}
+
+/* weights [aligned layers · heads · steps] → mean [steps] */
+static void average_heads(const struct speller *s, const float *weights, float *mean)
+{
+    const struct speller_parameters *p = &s->network->parameters.speller;
+    uint32_t heads = 0;
+    memset(mean, 0, s->steps * sizeof(*mean));
+    for (uint32_t layer = 0; layer < p->layers; layer++) {
+        if (!is_aligned(s, layer))
+            continue;
+        heads += add_heads(s, layer, weights, mean);
+        weights += (size_t)p->heads * s->steps;
+    }
+    for (uint32_t t = 0; t < s->steps; t++)
+        mean[t] /= (float)heads;
+}
+
+void speller_read_alignment(struct speller *speller, struct pass *pass, float *alignment)
+{
+    const struct speller_parameters *p = &speller->network->parameters.speller;
+    uint32_t columns = count_aligned(speller, p->layers) * p->heads * speller->steps;
+    float *weights = malloc((size_t)speller->count * columns * sizeof(*weights) + 1);
+    if (!weights && pass->error == 0)
+        pass->error = -ENOMEM;
+    struct hearken_matrix all = matrix_of(&speller->alignment, speller->alignment_rows, columns);
+    pass_read(pass, last_rows(speller, all), weights);
+    for (uint32_t row = 0; pass->error == 0 && row < speller->count; row++)
+        average_heads(speller, weights + (size_t)row * columns,
+                      alignment + (size_t)row * speller->steps);
+    free(weights);
+}

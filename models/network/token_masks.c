@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: MIT
+#include "models/network/token_masks.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define OWN_LIST "-1"
+
+static int add_listed(const struct network *network, const char *key, float *mask,
+                      struct hearken_error *error)
+{
+    uint32_t *tokens = NULL;
+    size_t count = 0;
+    int result = parameters_read_tokens(network->gguf, key, network->vocabulary.count, &tokens,
+                                        &count, error);
+    for (size_t i = 0; i < count; i++)
+        mask[tokens[i]] = -INFINITY;
+    free(tokens);
+    return result;
+}
+
+int token_masks_fill(const struct network *network, enum place_in_text place, bool own, bool blank,
+                     const uint8_t *listed, float *mask, struct hearken_error *error)
+{
+    const struct vocabulary *v = &network->vocabulary;
+    int result = 0;
+    for (uint32_t i = 0; i < v->count; i++) {
+        bool fits = place == BEHIND_A_WORD ? vocabulary_follows_word(v, i) : !v->tokens[i].control;
+        bool barred = (listed && listed[i]) || !fits;
+        mask[i] = barred && i != network->parameters.speller.end ? -INFINITY : 0;
+    }
+    if (own)
+        result = add_listed(network, "hearken.speller.suppress", mask, error);
+    if (result == 0 && place == FIRST && !blank)
+        result = add_listed(network, "hearken.speller.suppress_at_begin", mask, error);
+    return result;
+}
+
+static int refuse(const char *text, uint32_t vocabulary, struct hearken_error *error)
+{
+    return hearken_fail(error, -EINVAL,
+                        "suppress_tokens is %.100s, expected token ids from 0 to %u, or -1 for the "
+                        "model's own list, with commas between them",
+                        text, vocabulary - 1);
+}
+
+int token_masks_read_list(const char *text, uint32_t vocabulary, uint8_t *list, bool *own,
+                          struct hearken_error *error)
+{
+    const char *at = text;
+    *own = false;
+    while (*at) {
+        char *end;
+        at += strspn(at, " ");
+        errno = 0;
+        long id = strtol(at, &end, 10);
+        if (end == at || errno || id < -1 || id >= (long)vocabulary)
+            return refuse(text, vocabulary, error);
+        if (id < 0)
+            *own = true;
+        else
+            list[id] = 1;
+        end += strspn(end, " ");
+        if (*end && (*end != ',' || !end[1]))
+            return refuse(text, vocabulary, error);
+        at = *end ? end + 1 : end;
+    }
+    return 0;
+}
+
+static int make(const struct network *network, struct token_masks *masks, enum place_in_text place)
+{
+    const struct compute *compute = network->compute;
+    uint32_t vocabulary = network->vocabulary.count;
+    const struct hearken_weights weights = {HEARKEN_TENSOR_F32,
+                                            HEARKEN_USE_VECTOR,
+                                            1,
+                                            vocabulary,
+                                            1,
+                                            masks->values + (size_t)place * vocabulary};
+    int result = compute->plugin->tensor_create(compute->backend, &weights, &masks->made[place]);
+    masks->at[place] = masks->made[place];
+    return result;
+}
+
+int token_masks_create(const struct network *network, const char *suppress, bool blank,
+                       struct token_masks *masks, struct hearken_error *error)
+{
+    const struct speller_weights *weights = &network->speller;
+    uint32_t vocabulary = network->vocabulary.count;
+    bool own;
+    *masks = (struct token_masks){.at = {weights->mask, weights->first_mask, weights->next_mask}};
+    if (strcmp(suppress, OWN_LIST) == 0 && !blank)
+        return 0;
+    uint8_t *listed = calloc(vocabulary, sizeof(*listed));
+    masks->values = calloc((size_t)PLACES * vocabulary, sizeof(*masks->values));
+    int result = listed && masks->values ? 0 : hearken_fail(error, -ENOMEM, "out of memory");
+    if (result == 0)
+        result = token_masks_read_list(suppress, vocabulary, listed, &own, error);
+    for (int place = 0; result == 0 && place < PLACES; place++) {
+        float *values = masks->values + (size_t)place * vocabulary;
+        result = token_masks_fill(network, place, own, blank, listed, values, error);
+        if (result == 0 && (result = make(network, masks, place)) < 0)
+            hearken_fail(error, result, "the backend does not take the suppressed tokens: %s",
+                         strerror(-result));
+    }
+    free(listed);
+    if (result < 0)
+        token_masks_finish(masks, network);
+    return result;
+}
+
+void token_masks_finish(struct token_masks *masks, const struct network *network)
+{
+    const struct compute *compute = network->compute;
+    for (int place = 0; place < PLACES; place++)
+        if (masks->made[place])
+            compute->plugin->tensor_destroy(compute->backend, masks->made[place]);
+    free(masks->values);
+    *masks = (struct token_masks){0};
+}

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: MIT
+#include "models/search/confidence_filter.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <zlib.h>
+
+float confidence_filter_compression_ratio(const char *text)
+{
+    uLong length = (uLong)strlen(text);
+    uLongf deflated = compressBound(length);
+    Bytef *buffer = malloc(deflated);
+    /* Without memory to tell, the text is taken as it is. */
+    float ratio = 1;
+    if (buffer && length > 0 && compress(buffer, &deflated, (const Bytef *)text, length) == Z_OK)
+        ratio = (float)length / (float)deflated;
+    free(buffer);
+    return ratio;
+}
+
+float confidence_filter_mean_log_probability(const struct beam_result *result)
+{
+    return result->count > 0 ? result->log_probability / (float)(result->count + 1) : 0;
+}

@@ -1,0 +1,521 @@
+// SPDX-License-Identifier: MIT
+#include "models/stream/recognizer.h"
+
+#include "frontend/features/logmel.h"
+#include "models/network/listener.h"
+#include "models/network/speller.h"
+#include "models/network/token_masks.h"
+#include "models/search/confidence_filter.h"
+#include "models/search/decoder_prompt.h"
+#include "models/search/language_detection.h"
+#include "models/search/repetition_guard.h"
+#include "models/stream/encoder_pipeline.h"
+#include "models/text/transcript_merge.h"
+#include "models/vad/level_segmenter.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Of the threshold for final texts, for the first text of a segment. */
+#define FIRST_GLANCE_SHARE 0.67f
+
+/* Of a sum of steps. */
+#define ROUNDING 1e-3f
+
+/* Of the smallest steps; Whisper's authors make five. */
+#define MOST_CHANCES 20
+
+/* More than any window lacks. */
+#define WINDOW_SECONDS 30.0
+
+/* A language that is likelier than this is kept for the rest of the stream. */
+#define SURE_OF_LANGUAGE 0.5f
+
+/* Beyond this temperature a text is too much of chance for others to follow on it. */
+#define SOBER_TEMPERATURE 0.5f
+
+/* What a text is for. */
+enum occasion { FINAL, GLANCE, FIRST_GLANCE };
+
+struct recognizer {
+    struct hearken_model *model;
+    const struct network *network;
+    struct hearken_stream_options options;
+    const struct custom_words *words; /* or NULL */
+    struct pass pass;
+    struct encoder *encoder;
+    struct speller *speller;
+    uint32_t glanced_steps; /* of the memory at the last glance */
+    struct prompt *prompt;
+    struct token_masks masks;
+    struct timestamp_rules *timestamps; /* NULL: none are asked for */
+    float language_probability;
+    bool knows_language;
+    struct storage ctc; /* [steps, vocabulary] */
+    float *ctc_scores;  /* the same on the host */
+    size_t ctc_room;    /* elements of it */
+};
+
+/* What the options ask of the speller. */
+static int read_rules(struct recognizer *r, struct hearken_error *error)
+{
+    const struct hearken_stream_options *o = &r->options;
+    int result = decoder_prompt_create(r->network, o, &r->prompt, error);
+    if (result == 0)
+        result = token_masks_create(r->network, o->suppress_tokens, !o->suppress_blank, &r->masks,
+                                    error);
+    if (result == 0 && o->timestamps && o->partial_seconds <= 0)
+        result = timestamp_rules_create(r->network, o->suppress_tokens, &r->timestamps, error);
+    return result;
+}
+
+static int allocate(struct recognizer *r)
+{
+    const struct hearken_stream_options *o = &r->options;
+    double padding =
+        o->padding < 0 ? (double)r->network->parameters.listener.padding : (double)o->padding;
+    int result =
+        encoder_pipeline_create(r->model, o->exact ? WINDOW_SECONDS : padding, &r->encoder);
+    if (result < 0)
+        return result;
+    return speller_create(r->network, o->beam_width + (r->words ? BIASED_BEAM_WIDTH : 0),
+                          &r->speller);
+}
+
+int recognizer_create(struct hearken_model *model, const struct hearken_stream_options *options,
+                      const struct custom_words *words, const atomic_bool *cancelled,
+                      struct recognizer **recognizer, struct hearken_error *error)
+{
+    const struct compute *compute = model->network->compute;
+    struct recognizer *r = calloc(1, sizeof(*r));
+    if (!r)
+        return hearken_fail(error, -ENOMEM, "out of memory");
+    r->model = model;
+    r->network = model->network;
+    r->options = *options;
+    r->words = words;
+    r->pass = (struct pass){.kernels = compute->kernels, .cancelled = cancelled};
+    int result = compute->plugin->queue_create(compute->backend, &r->pass.queue);
+    if (result < 0) {
+        free(r);
+        return hearken_fail(error, result, "a stream cannot be made: %s", strerror(-result));
+    }
+    result = read_rules(r, error);
+    if (result == 0 && (result = allocate(r)) < 0)
+        hearken_fail(error, result, "a stream cannot be made: %s", strerror(-result));
+    if (result < 0)
+        recognizer_destroy(r);
+    else
+        *recognizer = r;
+    return result;
+}
+
+void recognizer_destroy(struct recognizer *recognizer)
+{
+    if (!recognizer)
+        return;
+    struct pass *pass = &recognizer->pass;
+    pass_release(pass, &recognizer->ctc);
+    encoder_pipeline_destroy(recognizer->encoder, pass);
+    speller_destroy(recognizer->speller, pass);
+    recognizer->network->compute->plugin->queue_destroy(pass->queue);
+    timestamp_rules_destroy(recognizer->timestamps);
+    token_masks_finish(&recognizer->masks, recognizer->network);
+    decoder_prompt_destroy(recognizer->prompt);
+    free(recognizer->ctc_scores);
+    free(recognizer);
+}
+
+size_t recognizer_max_samples(const struct recognizer *recognizer)
+{
+    size_t wanted = (size_t)((double)recognizer->options.segment_seconds * HEARKEN_RATE);
+    size_t most = encoder_pipeline_max_samples(recognizer->encoder);
+    return wanted < most ? wanted : most;
+}
+
+double recognizer_step_seconds(const struct recognizer *recognizer)
+{
+    const struct listener_parameters *p = &recognizer->network->parameters.listener;
+    return 2.0 * p->pyramid * LOGMEL_HOP / HEARKEN_RATE;
+}
+
+/* ---- From memory to tokens ---- */
+
+/* The CTC head's log-probabilities, on the host; false if there is no head or no wish for it. */
+static bool score_ctc(struct recognizer *r, struct hearken_matrix memory, struct ctc_scores *scores)
+{
+    const struct parameters *p = &r->network->parameters;
+    size_t size = (size_t)memory.rows * p->speller.vocabulary;
+    if (!p->has_ctc || r->options.ctc_weight <= 0)
+        return false;
+    if (size > r->ctc_room) {
+        free(r->ctc_scores);
+        r->ctc_scores = malloc(size * sizeof(*r->ctc_scores));
+        r->ctc_room = r->ctc_scores ? size : 0;
+        if (!r->ctc_scores) {
+            r->pass.error = -ENOMEM;
+            return false;
+        }
+    }
+    pass_reserve(&r->pass, &r->ctc, size);
+    struct hearken_matrix out = matrix_of(&r->ctc, memory.rows, p->speller.vocabulary);
+    pass_linear(&r->pass, out, memory, &r->network->ctc);
+    pass_log_softmax(&r->pass, out, NULL);
+    pass_read(&r->pass, out, r->ctc_scores);
+    *scores =
+        (struct ctc_scores){r->ctc_scores, memory.rows, p->speller.vocabulary, p->speller.blank};
+    return r->pass.error == 0;
+}
+
+/*
+ * The steps along which attention has to go forward; 0 where no head is known to do so. A
+ * translation goes to and fro, as its words stand elsewhere.
+ */
+static uint32_t sound_steps(const struct recognizer *r, size_t samples)
+{
+    if (!r->network->parameters.speller.follows_sound || r->options.task == HEARKEN_TRANSLATE)
+        return 0;
+    return listener_memory_steps(r->network, (uint32_t)(samples / LOGMEL_HOP));
+}
+
+/* The memory is there: how texts about it start. A glance hears too little to be sure of a
+ * language.
+ */
+static void open_text(struct recognizer *r, struct encoder_output heard, bool times, bool final)
+{
+    speller_set_memory(r->speller, &r->pass, heard.memory, heard.stand_ins);
+    if (decoder_prompt_needs_language(r->prompt) && !r->knows_language) {
+        uint32_t found =
+            language_detect(r->network, r->speller, &r->pass, &r->language_probability);
+        if (found != NO_TOKEN)
+            decoder_prompt_set_language(r->prompt, found);
+        r->knows_language = final && r->language_probability > SURE_OF_LANGUAGE;
+    }
+    speller_start_with(r->speller, decoder_prompt_tokens(r->prompt, times));
+}
+
+/* With `exact` the positions alone limit a text, where the speller has any. */
+static uint32_t max_tokens(const struct recognizer *r, size_t samples)
+{
+    uint32_t most = speller_max_tokens(r->speller);
+    uint32_t likely = repetition_guard_max_tokens((double)samples / HEARKEN_RATE);
+    bool is_limit = !r->options.exact || most == UINT32_MAX;
+    return is_limit && likely < most ? likely : most;
+}
+
+static struct beam_options search_options(const struct recognizer *r, size_t samples)
+{
+    return (struct beam_options){
+        .width = 1,
+        .length_penalty = r->options.length_penalty,
+        .ctc_weight = r->options.ctc_weight,
+        .max_tokens = max_tokens(r, samples),
+        .sound_steps = sound_steps(r, samples),
+        .step_seconds = recognizer_step_seconds(r),
+        .rests = listener_wants_window(r->network),
+        .words = r->words,
+        .word_boost = r->options.custom_words_boost,
+        .exact = r->options.exact,
+        .masks = &r->masks,
+    };
+}
+
+/* The options' max_tokens may be below what is forced. */
+static void search(struct recognizer *r, const struct beam_options *options,
+                   const struct beam_draft *draft, const struct ctc_scores *ctc,
+                   struct beam_result *result)
+{
+    struct beam_options with_guess = *options;
+    with_guess.draft = *draft;
+    if (with_guess.max_tokens < draft->forced)
+        with_guess.max_tokens = draft->forced;
+    beam_search(&with_guess, r->speller, &r->pass, r->network, ctc, result);
+}
+
+/* ---- Finals that begin with what is committed ---- */
+
+static bool begins_with(const struct beam_result *result, const struct beam_draft *committed)
+{
+    size_t size = committed->forced * sizeof(*result->tokens);
+    return result->count >= committed->forced &&
+           (size == 0 || memcmp(result->tokens, committed->tokens, size) == 0);
+}
+
+/* The committed words, and what `found` says behind them. False if it does not say those words. */
+static bool splice(struct recognizer *r, const struct beam_options *options,
+                   const struct beam_draft *committed, const struct beam_result *found,
+                   struct beam_result *result)
+{
+    uint32_t forced = committed->forced;
+    size_t point = transcript_merge_point(&r->network->vocabulary, committed->tokens, forced,
+                                          found->tokens, found->count);
+    if (point > found->count)
+        return false;
+    uint32_t count = forced + found->count - (uint32_t)point;
+    if (count > speller_max_tokens(r->speller))
+        return false;
+    uint32_t *tokens = calloc(count + 1, sizeof(*tokens));
+    if (!tokens) {
+        r->pass.error = -ENOMEM;
+        return false;
+    }
+    memcpy(tokens, committed->tokens, forced * sizeof(*tokens));
+    memcpy(tokens + forced, found->tokens + point, (count - forced) * sizeof(*tokens));
+    /* All of it is forced, and no more than that may come. */
+    struct beam_options exact = *options;
+    exact.width = 1;
+    exact.max_tokens = count;
+    search(r, &exact, &(struct beam_draft){tokens, count, count}, NULL, result);
+    free(tokens);
+    return true;
+}
+
+/*
+ * A free search, as if nothing had been shown before. Where it differs from the committed words in
+ * marks or capitals only, what it says behind them is right all the same; where it has other words,
+ * it has to begin with those that are committed.
+ */
+static void search_final(struct recognizer *r, struct encoder_output heard, size_t samples,
+                         const struct beam_draft *committed, struct beam_result *result)
+{
+    const struct beam_draft none = {0};
+    struct ctc_scores ctc;
+    const struct ctc_scores *scores = score_ctc(r, heard.memory, &ctc) ? &ctc : NULL;
+    open_text(r, heard, r->timestamps, true);
+    struct beam_options options = search_options(r, samples);
+    options.width = r->options.beam_width;
+    options.timestamps = r->timestamps;
+    if (r->timestamps)
+        options.words = NULL;
+    search(r, &options, &none, scores, result);
+    if (r->pass.error < 0 || committed->forced == 0 || begins_with(result, committed))
+        return;
+    struct beam_result found = *result;
+    *result = (struct beam_result){0};
+    if (!splice(r, &options, committed, &found, result) && r->pass.error == 0)
+        search(r, &options, committed, scores, result);
+    beam_result_finish(&found);
+}
+
+/* ---- Texts by chance ---- */
+
+/* Whisper's reasons to try again: a loop, or tokens that it does not believe, unless that is since
+ * nobody speaks. */
+static bool is_doubtful(const struct recognizer *r, const struct beam_result *result, bool *looped)
+{
+    char *text = vocabulary_text(&r->network->vocabulary, result->tokens, result->count);
+    bool unsure =
+        confidence_filter_mean_log_probability(result) < r->options.log_probability_threshold;
+    *looped = text && confidence_filter_compression_ratio(text) > r->options.compression_threshold;
+    free(text);
+    return *looped || (unsure && result->no_speech <= r->options.no_speech_threshold);
+}
+
+/* A loop is worse than all else. */
+static bool is_better(const struct beam_result *a, bool a_loops, const struct beam_result *b,
+                      bool b_loops)
+{
+    if (a_loops != b_loops)
+        return b_loops;
+    return confidence_filter_mean_log_probability(a) > confidence_filter_mean_log_probability(b);
+}
+
+/* The first text that is not doubtful, else the best; `temperature`: where it was found. */
+static void search_by_chance(struct recognizer *r, size_t samples, struct beam_result *result,
+                             float *temperature)
+{
+    const struct beam_draft none = {0};
+    uint64_t random = r->options.seed;
+    bool looped;
+    *temperature = 0;
+    if (r->options.temperature_step <= 0 || r->pass.error < 0)
+        return;
+    bool doubtful = is_doubtful(r, result, &looped);
+    for (int i = 1; doubtful && i <= MOST_CHANCES && r->pass.error == 0; i++) {
+        struct beam_options options = search_options(r, samples);
+        struct beam_result found;
+        bool found_loops;
+        options.words = NULL;
+        options.timestamps = r->timestamps;
+        options.temperature = (float)i * r->options.temperature_step;
+        options.random = &random;
+        if (options.temperature > 1 + ROUNDING)
+            break;
+        search(r, &options, &none, NULL, &found);
+        doubtful = is_doubtful(r, &found, &found_loops);
+        if (!doubtful || is_better(&found, found_loops, result, looped)) {
+            beam_result_finish(result);
+            *result = found;
+            looped = found_loops;
+            *temperature = options.temperature;
+        } else {
+            beam_result_finish(&found);
+        }
+    }
+}
+
+/* ---- From tokens to a transcript ---- */
+
+/*
+ * Text that the network itself does not believe: unsure of its tokens, or half as unsure where it
+ * also says that nobody speaks. docs/accuracy.md has the figures behind the defaults. The first
+ * text of a segment that goes on has to be surer: in noise it often says something at first.
+ */
+static bool is_invented(const struct recognizer *r, enum occasion occasion,
+                        const struct transcript *t)
+{
+    float threshold = r->options.log_probability_threshold;
+    if (t->no_speech > r->options.no_speech_threshold)
+        threshold /= 2;
+    if (occasion == FIRST_GLANCE)
+        threshold *= FIRST_GLANCE_SHARE;
+    return t->log_probability < threshold;
+}
+
+/* Only the forced tokens are left: those have been believed before. */
+static int drop_text(const struct recognizer *r, uint32_t forced, struct transcript *t)
+{
+    free(t->text);
+    t->search.count = forced < t->search.count ? forced : t->search.count;
+    t->text = vocabulary_text(&r->network->vocabulary, t->search.tokens, t->search.count);
+    return t->text ? 0 : -ENOMEM;
+}
+
+static int take_text(const struct recognizer *r, size_t samples, double start, uint32_t forced,
+                     enum occasion occasion, struct transcript *t)
+{
+    const struct vocabulary *vocabulary = &r->network->vocabulary;
+    double seconds = (double)samples / HEARKEN_RATE;
+    t->log_probability = confidence_filter_mean_log_probability(&t->search);
+    t->language = decoder_prompt_language(r->prompt);
+    t->language_probability = r->language_probability;
+    if (occasion == FINAL && r->timestamps &&
+        timestamp_rules_extract(r->timestamps, seconds, &t->search, &t->spans) < 0)
+        return -ENOMEM;
+    t->text = vocabulary_text(vocabulary, t->search.tokens, t->search.count);
+    if (!t->text)
+        return -ENOMEM;
+    t->no_speech = t->search.no_speech;
+    t->confidence = expf(t->log_probability);
+    t->compression = confidence_filter_compression_ratio(t->text);
+    t->looped = t->compression > r->options.compression_threshold;
+    /* What could not be written to its end will be heard again, if there is more to come. */
+    t->dropped =
+        is_invented(r, occasion, t) || t->looped || (t->search.stopped && occasion != FINAL);
+    if (t->dropped && drop_text(r, forced, t) < 0)
+        return -ENOMEM;
+    return word_times_make(&t->words, &t->search, vocabulary, start, seconds,
+                           recognizer_step_seconds(r));
+}
+
+/* Nothing was said. */
+static int take_silence(const struct recognizer *r, struct transcript *t)
+{
+    t->language = decoder_prompt_language(r->prompt);
+    t->language_probability = r->language_probability;
+    t->text = strdup("");
+    return t->text ? 0 : -ENOMEM;
+}
+
+static int end_transcript(struct recognizer *r, size_t samples, double start, uint32_t forced,
+                          enum occasion occasion, struct transcript *transcript)
+{
+    int result = r->pass.error;
+    /* Memory may be there again for the next segment, and what was wrong with a call passes. */
+    if (result == -ENOMEM || result == -EINVAL)
+        r->pass.error = 0;
+    if (result == 0)
+        result = take_text(r, samples, start, forced, occasion, transcript);
+    if (result < 0)
+        transcript_finish(transcript);
+    return result;
+}
+
+int recognizer_recognise(struct recognizer *recognizer, const float *samples, size_t count,
+                         double start, const struct beam_draft *draft,
+                         struct transcript *transcript)
+{
+    struct recognizer *r = recognizer;
+    *transcript = (struct transcript){0};
+    if (count == 0 || (draft->forced == 0 && level_segmenter_is_silent(samples, count)))
+        return take_silence(r, transcript);
+    struct encoder_output heard = encoder_pipeline_encode(r->encoder, &r->pass, samples, count);
+    speller_reset(r->speller);
+    search_final(r, heard, count, draft, &transcript->search);
+    if (draft->forced == 0)
+        search_by_chance(r, count, &transcript->search, &transcript->temperature);
+    int result = end_transcript(r, count, start, draft->forced, FINAL, transcript);
+    if (result < 0)
+        return result;
+    transcript->committed = strlen(transcript->text);
+    transcript->committed_words = transcript->words.count;
+    transcript->heard_seconds = (double)count / HEARKEN_RATE;
+    return 0;
+}
+
+void recognizer_set_previous(struct recognizer *recognizer, const struct transcript *transcript)
+{
+    const struct beam_result *said = &transcript->search;
+    bool sober = transcript->temperature <= SOBER_TEMPERATURE && !transcript->dropped;
+    if (said->count > 0 || !sober)
+        decoder_prompt_set_previous(recognizer->prompt, said->tokens, sober ? said->count : 0);
+}
+
+/* ---- Glances ---- */
+
+bool recognizer_is_incremental(const struct recognizer *recognizer)
+{
+    return encoder_pipeline_is_incremental(recognizer->encoder);
+}
+
+bool recognizer_aligns(const struct recognizer *recognizer)
+{
+    return recognizer->network->parameters.speller.follows_sound;
+}
+
+void recognizer_begin(struct recognizer *recognizer)
+{
+    encoder_pipeline_begin(recognizer->encoder);
+    speller_reset(recognizer->speller);
+    recognizer->glanced_steps = 0;
+}
+
+int recognizer_recognise_partial(struct recognizer *recognizer, const float *samples, size_t count,
+                                 double start, const struct beam_draft *draft,
+                                 struct transcript *transcript)
+{
+    struct recognizer *r = recognizer;
+    *transcript = (struct transcript){0};
+    struct encoder_output heard;
+    int result = encoder_pipeline_encode_partial(r->encoder, &r->pass, samples, count, &heard);
+    if (result < 0)
+        return result;
+    bool more = recognizer_is_incremental(r);
+    if (!more)
+        speller_reset(r->speller);
+    double seconds = (double)count / HEARKEN_RATE;
+    enum occasion occasion = draft->count > 0 ? GLANCE : FIRST_GLANCE;
+    uint32_t steps = heard.memory.rows;
+    if (r->pass.error < 0)
+        return r->pass.error;
+    if (more && steps == r->glanced_steps)
+        return 1;
+    r->glanced_steps = steps;
+    open_text(r, heard, false, false);
+    const struct beam_options options = search_options(r, count);
+    search(r, &options, draft, NULL, &transcript->search);
+    result = end_transcript(r, count, start, draft->forced, occasion, transcript);
+    transcript->heard_seconds = more ? steps * recognizer_step_seconds(r) : seconds;
+    return result;
+}
+
+void transcript_finish(struct transcript *transcript)
+{
+    free(transcript->text);
+    free(transcript->spans.spans);
+    word_times_finish(&transcript->words);
+    beam_result_finish(&transcript->search);
+    *transcript = (struct transcript){0};
+}

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: MIT
+#include "models/stream/speculative_final.h"
+
+void speculative_final_drop(struct speculative *speculative)
+{
+    if (speculative->ready)
+        transcript_finish(&speculative->transcript);
+    speculative->ready = false;
+}
+
+bool speculative_final_is_ready(const struct speculative *speculative, uint64_t from, uint64_t to)
+{
+    return speculative->ready && speculative->from == from && speculative->to == to;
+}
+
+int speculative_final_make(struct speculative *speculative, struct recognizer *recognizer,
+                           const float *samples, uint64_t from, uint64_t to,
+                           const struct beam_draft *committed)
+{
+    speculative_final_drop(speculative);
+    int result =
+        recognizer_recognise(recognizer, samples, (size_t)(to - from), (double)from / HEARKEN_RATE,
+                             committed, &speculative->transcript);
+    if (result < 0)
+        return result;
+    speculative->ready = true;
+    speculative->from = from;
+    speculative->to = to;
+    return 0;
+}
+
+bool speculative_final_take(struct speculative *speculative, uint64_t from, uint64_t to,
+                            struct transcript *transcript)
+{
+    if (!speculative_final_is_ready(speculative, from, to)) {
+        speculative_final_drop(speculative);
+        return false;
+    }
+    *transcript = speculative->transcript;
+    speculative->ready = false;
+    speculative->taken++;
+    return true;
+}

@@ -1,0 +1,439 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A stream: samples in, events out. Collects mono sound at HEARKEN_RATE, takes the segments of it
+ * that hold speech, or cuts it at quiet places where there is no network that knows, has each
+ * recognised and tells what was heard.
+ */
+#include "models/stream/event_emitter.h"
+#include "models/stream/partial_schedule.h"
+#include "models/stream/partial_text.h"
+#include "models/stream/speculative_final.h"
+#include "models/stream/stream_options.h"
+#include "models/vad/vad_segmenter.h"
+
+#include "frontend/sound/pcm.h"
+#include "frontend/sound/resample.h"
+#include "models/vad/level_segmenter.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* Frames that are converted at a time. */
+#define BLOCK 4096u
+/* The last part of a full segment in which a quiet place is looked for, at most half of it. */
+#define CUT_SECONDS 10.0
+/* A segment shorter than this is not cut again when its text turns out to be a loop. */
+#define SHORTEST_RETRY_SECONDS 4.0
+
+struct hearken_stream {
+    struct hearken_model *model;
+    struct hearken_stream_options options;
+    struct emitter emitter;
+    struct custom_words *words; /* or NULL */
+    struct recognizer *recognizer;
+    struct partial_text *partial;
+    struct speculative speculative;
+    struct schedule schedule;
+    double left; /* when the last write returned; 0: there was none */
+    struct mixer mixer;
+    struct resampler *resampler;
+    struct segmenter *segmenter; /* NULL: segments are cut at quiet places */
+    atomic_bool cancelled;
+    bool finished;
+    int failed; /* what write or finish ended with */
+
+    float *samples; /* [count], of the segment that is being collected */
+    size_t count, room;
+    uint64_t before; /* samples of the segments that are done */
+
+    bool sounds; /* there is more than silence among them */
+    float *mono; /* [BLOCK] */
+};
+
+/* ---- Creating ---- */
+
+int hearken_stream_create(struct hearken_model *model, const struct hearken_stream_options *options,
+                          hearken_event_callback *callback, void *context,
+                          struct hearken_stream **stream, struct hearken_error *error)
+{
+    int result = stream_options_check(options, error);
+    if (result < 0)
+        return result;
+    struct hearken_stream *s = calloc(1, sizeof(*s));
+    if (!s)
+        return hearken_fail(error, -ENOMEM, "out of memory");
+    const struct vocabulary *vocabulary = &model->network->vocabulary;
+    if (options->custom_words &&
+        (result = custom_words_create(options->custom_words, vocabulary, &s->words, error)) < 0) {
+        free(s);
+        return result;
+    }
+    s->model = model;
+    s->options = *options;
+    s->options.custom_words = NULL; /* the caller's, who may let go of it */
+    mixer_init(&s->mixer, &options->audio);
+    s->mono = malloc(BLOCK * sizeof(*s->mono));
+    partial_schedule_init(&s->schedule, (double)options->partial_seconds,
+                          (double)options->partial_share);
+    result = recognizer_create(model, &s->options, s->words, &s->cancelled, &s->recognizer, error);
+    if (result < 0) {
+        hearken_stream_destroy(s);
+        return result;
+    }
+    result = s->mono ? 0 : -ENOMEM;
+    if (result < 0 || (result = resampler_create(options->audio.rate, &s->resampler)) < 0 ||
+        (result = partial_text_create(s->recognizer, vocabulary, &s->partial)) < 0 ||
+        (result = segmenter_create(model, options, recognizer_max_samples(s->recognizer),
+                                   &s->segmenter)) < 0) {
+        hearken_stream_destroy(s);
+        return hearken_fail(error, result, "a stream cannot be made: %s", strerror(-result));
+    }
+    s->emitter = (struct emitter){
+        .callback = callback,
+        .context = context,
+        .vocabulary = vocabulary,
+        .step_seconds = recognizer_step_seconds(s->recognizer),
+        .alignment = options->alignment,
+    };
+    partial_text_begin(s->partial);
+    *stream = s;
+    return 0;
+}
+
+void hearken_stream_destroy(struct hearken_stream *stream)
+{
+    if (!stream)
+        return;
+    speculative_final_drop(&stream->speculative);
+    segmenter_destroy(stream->segmenter);
+    partial_text_destroy(stream->partial);
+    recognizer_destroy(stream->recognizer);
+    custom_words_destroy(stream->words);
+    resampler_destroy(stream->resampler);
+    free(stream->samples);
+    free(stream->mono);
+    free(stream);
+}
+
+void hearken_stream_cancel(struct hearken_stream *stream)
+{
+    atomic_store(&stream->cancelled, true);
+}
+
+void hearken_stream_count(const struct hearken_stream *stream,
+                          struct hearken_stream_counters *counters)
+{
+    *counters = (struct hearken_stream_counters){
+        .partial_updates = stream->schedule.alignment_rows,
+        .partial_skipped = stream->schedule.skipped,
+        .partial_seconds = stream->schedule.spent,
+        .early_finals = stream->speculative.taken,
+    };
+}
+
+static double seconds_at(const struct hearken_stream *s, size_t sample)
+{
+    return (double)(s->before + sample) / HEARKEN_RATE;
+}
+
+/* ---- Segments ---- */
+
+static int recognise(struct hearken_stream *s, size_t from, size_t to,
+                     const struct beam_draft *draft);
+
+/* A text that was a loop is tried again in two halves: shorter sound seldom loops. */
+static int recognise_halves(struct hearken_stream *s, size_t from, size_t to)
+{
+    const struct beam_draft none = {0};
+    size_t quarter = (to - from) / 4;
+    size_t cut = level_segmenter_quietest(s->samples, from + quarter, to - quarter);
+    int result = recognise(s, from, cut, &none);
+    return result < 0 ? result : recognise(s, cut, to, &none);
+}
+
+/* Behind words that are committed only the rest is tried again. */
+static int recognise_rest(struct hearken_stream *s, size_t from, size_t to,
+                          const struct transcript *committed)
+{
+    const struct beam_draft none = {0};
+    size_t cut = from + (size_t)(partial_text_committed_seconds(s->partial) * HEARKEN_RATE);
+    if (cut > to)
+        cut = to;
+    recognizer_set_previous(s->recognizer, committed);
+    int result =
+        event_emitter_final(&s->emitter, committed, seconds_at(s, from), seconds_at(s, cut));
+    return result < 0 ? result : recognise(s, cut, to, &none);
+}
+
+static int recognise(struct hearken_stream *s, size_t from, size_t to,
+                     const struct beam_draft *draft)
+{
+    struct transcript transcript;
+    double start = seconds_at(s, from), end = seconds_at(s, to);
+    int result = 0;
+    if (!speculative_final_take(&s->speculative, s->before + from, s->before + to, &transcript))
+        result = recognizer_recognise(s->recognizer, s->samples + from, to - from, start, draft,
+                                      &transcript);
+    if (result < 0)
+        return result;
+    if (transcript.looped && draft->forced > 0) {
+        result = recognise_rest(s, from, to, &transcript);
+    } else if (transcript.looped && end - start >= SHORTEST_RETRY_SECONDS) {
+        result = recognise_halves(s, from, to);
+    } else {
+        recognizer_set_previous(s->recognizer, &transcript);
+        result = event_emitter_final(&s->emitter, &transcript, start, end);
+    }
+    transcript_finish(&transcript);
+    return result;
+}
+
+static void forget(struct hearken_stream *s, size_t count)
+{
+    if (count == 0)
+        return;
+    s->count -= count;
+    memmove(s->samples, s->samples + count, s->count * sizeof(*s->samples));
+    s->before += count;
+}
+
+static void begin_segment(struct hearken_stream *s)
+{
+    s->sounds = !level_segmenter_is_silent(s->samples, s->count);
+    partial_text_begin(s->partial);
+    partial_schedule_begin_segment(&s->schedule, (double)s->count / HEARKEN_RATE);
+}
+
+/* Recognises the first `count` samples and forgets them. */
+static int end_segment(struct hearken_stream *s, size_t count)
+{
+    const struct beam_draft committed = partial_text_committed(s->partial);
+    int result = recognise(s, 0, count, &committed);
+    if (result < 0)
+        return result;
+    forget(s, count);
+    begin_segment(s);
+    return 0;
+}
+
+/* The place of the cut lies behind the words that are committed. */
+static int end_full_segments(struct hearken_stream *s)
+{
+    size_t most = recognizer_max_samples(s->recognizer);
+    size_t back = (size_t)(CUT_SECONDS * HEARKEN_RATE);
+    if (back > most / 2)
+        back = most / 2;
+    while (s->count >= most) {
+        size_t from = (size_t)(partial_text_committed_seconds(s->partial) * HEARKEN_RATE);
+        if (from < most - back)
+            from = most - back;
+        int result = end_segment(s, level_segmenter_quietest(s->samples, from, most));
+        if (result < 0)
+            return result;
+    }
+    return 0;
+}
+
+/* ---- Segments of speech ---- */
+
+static int take_voice_event(struct hearken_stream *s, const struct segmenter_event *event)
+{
+    switch (event->type) {
+    case SEGMENTER_STARTED:
+        forget(s, segmenter_keeps(s->segmenter) - s->before);
+        begin_segment(s);
+        if (s->options.voice_events)
+            event_emitter_voice(&s->emitter, HEARKEN_EVENT_VOICE_STARTED, event->from);
+        break;
+    case SEGMENTER_STOPPED:
+        if (s->options.voice_events)
+            event_emitter_voice(&s->emitter, HEARKEN_EVENT_VOICE_STOPPED, event->from);
+        break;
+    case SEGMENTER_SEGMENT:
+        forget(s, event->from - s->before);
+        return end_segment(s, event->to - s->before);
+    }
+    return 0;
+}
+
+/* Hears the last `fresh` samples; recognises what has been said and forgets it, and all that is no
+ * speech. */
+static int end_voiced_segments(struct hearken_stream *s, size_t fresh, bool last)
+{
+    struct segmenter_event event;
+    double committed = partial_text_committed_seconds(s->partial) * HEARKEN_RATE;
+    segmenter_hold(s->segmenter, s->before + (uint64_t)committed);
+    int result = segmenter_feed(s->segmenter, s->samples + s->count - fresh, fresh);
+    if (result == 0 && last)
+        result = segmenter_finish(s->segmenter);
+    while (result == 0 && segmenter_next(s->segmenter, &event))
+        result = take_voice_event(s, &event);
+    if (result == 0)
+        forget(s, last ? s->count : segmenter_keeps(s->segmenter) - s->before);
+    return result;
+}
+
+/* Silence of which the segment needs no more: its text may be made while the rest of it comes. A
+ * listener that hears in chunks is in the middle of them. */
+static int look_ahead(struct hearken_stream *s)
+{
+    uint64_t from, to;
+    if (!s->segmenter || !(s->options.endpointing || s->options.partial_seconds > 0))
+        return 0;
+    const struct beam_draft committed = partial_text_committed(s->partial);
+    if (!segmenter_may_end(s->segmenter, &from, &to) || from < s->before ||
+        !partial_schedule_is_live(&s->schedule) || recognizer_is_incremental(s->recognizer)) {
+        speculative_final_drop(&s->speculative);
+        return 0;
+    }
+    if (speculative_final_is_ready(&s->speculative, from, to))
+        return 0;
+    return speculative_final_make(&s->speculative, s->recognizer, s->samples + (from - s->before),
+                                  from, to, &committed);
+}
+
+/* ---- Partial texts ---- */
+
+static double now(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
+}
+
+/* Before there is sound there is nothing to look at. */
+static bool has_sound(struct hearken_stream *s, size_t fresh)
+{
+    size_t from = s->count - fresh > HEARKEN_RATE / 50 ? s->count - fresh - HEARKEN_RATE / 50 : 0;
+    if (!s->sounds)
+        s->sounds = !level_segmenter_is_silent(s->samples + from, s->count - from);
+    return s->sounds;
+}
+
+/* `fresh` samples have come since it was asked last. */
+static int alignment_row(struct hearken_stream *s, size_t fresh)
+{
+    if (!has_sound(s, fresh))
+        return 0;
+    partial_schedule_add_audio(&s->schedule, (double)fresh / HEARKEN_RATE);
+    if (!partial_schedule_is_due(&s->schedule))
+        return 0;
+    struct transcript transcript;
+    double start = seconds_at(s, 0), began = now();
+    int result = partial_text_update(s->partial, s->samples, s->count, start, &transcript);
+    if (result < 0 || result == PARTIAL_UNCHANGED)
+        return result < 0 ? result : 0;
+    partial_schedule_add_pass(&s->schedule, now() - began);
+    if (result == PARTIAL_REJECTED)
+        return 0;
+    result = event_emitter_text(&s->emitter, HEARKEN_EVENT_PARTIAL, &transcript, start,
+                                seconds_at(s, s->count));
+    transcript_finish(&transcript);
+    return result;
+}
+
+/* ---- Samples ---- */
+
+/* Room for `more` samples behind those that are there. */
+static int reserve(struct hearken_stream *s, size_t more)
+{
+    if (s->count + more <= s->room)
+        return 0;
+    size_t room = s->room * 2 > s->count + more ? s->room * 2 : s->count + more;
+    float *grown = realloc(s->samples, room * sizeof(*grown));
+    if (!grown)
+        return -ENOMEM;
+    s->samples = grown;
+    s->room = room;
+    return 0;
+}
+
+static int take_block(struct hearken_stream *s, const uint8_t *samples, size_t frames)
+{
+    mixer_mix(&s->mixer, samples, frames, s->mono);
+    int result = reserve(s, resampler_room(s->resampler, frames));
+    if (result < 0)
+        return result;
+    long got = resampler_process(s->resampler, s->mono, frames, s->samples + s->count);
+    if (got < 0)
+        return (int)got;
+    s->count += (size_t)got;
+    result = s->segmenter ? end_voiced_segments(s, (size_t)got, false) : end_full_segments(s);
+    if (result < 0 || (s->segmenter && !segmenter_is_open(s->segmenter)))
+        return result;
+    if ((result = look_ahead(s)) < 0 || s->speculative.ready)
+        return result;
+    return alignment_row(s, s->count < (size_t)got ? s->count : (size_t)got);
+}
+
+static int take_rest(struct hearken_stream *s)
+{
+    int result = reserve(s, resampler_room(s->resampler, 0));
+    if (result < 0)
+        return result;
+    long got = resampler_flush(s->resampler, s->samples + s->count);
+    if (got < 0)
+        return (int)got;
+    s->count += (size_t)got;
+    if (s->segmenter)
+        return end_voiced_segments(s, (size_t)got, true);
+    if ((result = end_full_segments(s)) < 0)
+        return result;
+    return s->count > 0 ? end_segment(s, s->count) : 0;
+}
+
+static int check_usable(const struct hearken_stream *s, struct hearken_error *error)
+{
+    if (atomic_load(&s->cancelled))
+        return hearken_fail(error, -ECANCELED, "the stream was cancelled");
+    if (s->failed < 0)
+        return hearken_fail(error, s->failed, "the stream has failed before: %s",
+                            strerror(-s->failed));
+    if (s->finished)
+        return hearken_fail(error, -EINVAL, "the stream is finished");
+    return 0;
+}
+
+static int fail_stream(struct hearken_stream *s, int result, struct hearken_error *error)
+{
+    s->failed = result;
+    if (result == -ECANCELED)
+        return hearken_fail(error, result, "the stream was cancelled");
+    if (result == -ENOMEM)
+        return hearken_fail(error, result, "out of memory");
+    return hearken_fail(error, result, "backend '%s': %s", hearken_model_backend(s->model),
+                        strerror(-result));
+}
+
+int hearken_stream_write(struct hearken_stream *stream, const void *samples, size_t frames,
+                         struct hearken_error *error)
+{
+    int result = check_usable(stream, error);
+    size_t frame_size = hearken_audio_frame_size(&stream->options.audio);
+    const uint8_t *at = samples;
+    if (stream->left > 0)
+        partial_schedule_add_idle(&stream->schedule, now() - stream->left);
+    while (result == 0 && frames > 0) {
+        size_t block = frames < BLOCK ? frames : BLOCK;
+        if ((result = take_block(stream, at, block)) < 0)
+            return fail_stream(stream, result, error);
+        at += block * frame_size;
+        frames -= block;
+    }
+    stream->left = now();
+    return result;
+}
+
+int hearken_stream_finish(struct hearken_stream *stream, struct hearken_error *error)
+{
+    int result = check_usable(stream, error);
+    if (result < 0)
+        return result;
+    if ((result = take_rest(stream)) < 0)
+        return fail_stream(stream, result, error);
+    stream->finished = true;
+    event_emitter_voice(&stream->emitter, HEARKEN_EVENT_END, stream->before);
+    return 0;
+}

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: MIT
+/* From tokens and their alignment to words with times and confidence. */
+#ifndef HEARKEN_MODELS_STREAM_WORD_TIMES_H
+#define HEARKEN_MODELS_STREAM_WORD_TIMES_H
+
+#include "models/search/beam_search.h"
+
+#include <hearken/hearken.h>
+
+struct word_times {
+    struct hearken_word *words;
+    uint32_t *ends; /* tokens up to the end of each word */
+    size_t count;
+};
+
+/*
+ * `start`: time of the first step; `seconds`: length of the sound without padding. Made with
+ * malloc, the caller's (word_times_finish). Errors: -ENOMEM.
+ */
+int word_times_make(struct word_times *list, const struct beam_result *result,
+                    const struct vocabulary *vocabulary, double start, double seconds,
+                    double step_seconds);
+void word_times_finish(struct word_times *list);
+
+/*
+ * The step at which each of `rows` rows of weights [rows, steps] begins, in order: the monotonic
+ * path of the largest weights, by dynamic time warping. `begins` [rows]. Errors: -ENOMEM.
+ */
+int word_times_align(const float *weights, uint32_t rows, uint32_t steps, uint32_t stride,
+                     uint32_t *begins);
+
+#endif

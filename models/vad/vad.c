@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: MIT
+#include "models/vad/vad.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define GATES 3u /* reset, update, new */
+
+/* weight [outputs, inputs], bias [outputs] */
+struct dense {
+    uint32_t inputs, outputs;
+    float *weight, *bias;
+};
+
+struct gated_layer {
+    struct dense input, hidden; /* [GATES * width, width] */
+};
+
+struct vad {
+    uint32_t mels, width, layers;
+    float floor, shift, scale;
+    struct dense input;        /* [width, mels] */
+    struct gated_layer *gated; /* [layers] */
+    struct dense output;       /* [1, width] */
+};
+
+struct vad_state {
+    const struct vad *voice;
+    float *features;                 /* [mels] */
+    float *heard;                    /* [width], what one layer passes to the next */
+    float *from_input, *from_hidden; /* [GATES * width] */
+    float *hidden;                   /* [layers, width] */
+};
+
+/* ---- Reading ---- */
+
+struct reading {
+    const struct gguf *gguf;
+    struct hearken_error *error;
+    int result; /* the first failure sticks */
+};
+
+static double read_number(struct reading *r, const char *key, double lowest, double highest,
+                          bool whole)
+{
+    const struct gguf_entry *entry = gguf_find_entry(r->gguf, key);
+    if (r->result < 0)
+        return lowest;
+    const char *kind = whole ? "a whole number" : "a number";
+    if (!entry || entry->is_array || entry->type == GGUF_STRING) {
+        r->result = hearken_fail(r->error, -EINVAL, "%s is %s, expected %s from %g to %g", key,
+                                 entry ? "no number" : "missing", kind, lowest, highest);
+        return lowest;
+    }
+    double number = gguf_number(entry, 0);
+    if (number >= lowest && number <= highest && (!whole || number == floor(number)))
+        return number;
+    r->result = hearken_fail(r->error, -EINVAL, "%s is %g, expected %s from %g to %g", key, number,
+                             kind, lowest, highest);
+    return lowest;
+}
+
+/* IEEE 754 half precision. */
+static float float_of_half(uint16_t half)
+{
+    int exponent = half >> 10 & 31, fraction = half & 1023;
+    float sign = half & 0x8000 ? -1.0f : 1.0f;
+    if (exponent == 31)
+        return fraction ? NAN : sign * INFINITY;
+    if (exponent == 0)
+        return sign * ldexpf((float)fraction, -24);
+    return sign * ldexpf((float)(fraction + 1024), exponent - 25);
+}
+
+static int copy_values(const struct gguf_tensor *tensor, float *out, uint64_t count)
+{
+    for (uint64_t i = 0; i < count; i++) {
+        if (tensor->type == GGUF_TENSOR_F32) {
+            memcpy(&out[i], (const uint8_t *)tensor->data + 4 * i, sizeof(float));
+        } else {
+            uint16_t half;
+            memcpy(&half, (const uint8_t *)tensor->data + 2 * i, sizeof(half));
+            out[i] = float_of_half(half);
+        }
+        if (!isfinite(out[i]))
+            return -EINVAL;
+    }
+    return 0;
+}
+
+/* [rows, columns], made with malloc; NULL after an error. */
+static float *read_tensor(struct reading *r, const char *name, uint32_t rows, uint32_t columns)
+{
+    if (r->result < 0)
+        return NULL;
+    const struct gguf_tensor *tensor = gguf_find_tensor(r->gguf, name);
+    if (!tensor) {
+        r->result = hearken_fail(r->error, -EINVAL,
+                                 "tensor '%s' is missing, expected %" PRIu32 " x %" PRIu32, name,
+                                 rows, columns);
+        return NULL;
+    }
+    const uint64_t *shape = tensor->shape; /* innermost first */
+    if (shape[0] != columns || shape[1] != rows || shape[2] != 1 || shape[3] != 1) {
+        r->result = hearken_fail(r->error, -EINVAL,
+                                 "tensor '%s' is %" PRIu64 " x %" PRIu64 " x %" PRIu64 " x %" PRIu64
+                                 ", expected %" PRIu32 " x %" PRIu32,
+                                 name, shape[3], shape[2], shape[1], shape[0], rows, columns);
+        return NULL;
+    }
+    if (tensor->type != GGUF_TENSOR_F32 && tensor->type != GGUF_TENSOR_F16) {
+        r->result = hearken_fail(r->error, -EINVAL, "tensor '%s' is %s, expected F32 or F16", name,
+                                 gguf_tensor_type_name(tensor->type));
+        return NULL;
+    }
+    uint64_t count = (uint64_t)rows * columns;
+    float *values = malloc(count * sizeof(*values));
+    if (!values) {
+        r->result = hearken_fail(r->error, -ENOMEM, "out of memory");
+    } else if (copy_values(tensor, values, count) < 0) {
+        r->result = hearken_fail(r->error, -EINVAL,
+                                 "tensor '%s' holds what is no number, expected finite ones", name);
+        free(values);
+        values = NULL;
+    }
+    return values;
+}
+
+static struct dense read_dense(struct reading *r, const char *name, uint32_t outputs,
+                               uint32_t inputs)
+{
+    char weight[64], bias[64];
+    snprintf(weight, sizeof(weight), "voice.%s.weight", name);
+    snprintf(bias, sizeof(bias), "voice.%s.bias", name);
+    struct dense dense = {.inputs = inputs, .outputs = outputs};
+    dense.weight = read_tensor(r, weight, outputs, inputs);
+    dense.bias = read_tensor(r, bias, 1, outputs);
+    return dense;
+}
+
+static void read_layers(struct reading *r, struct vad *v)
+{
+    v->gated = calloc(v->layers, sizeof(*v->gated));
+    if (!v->gated) {
+        r->result = hearken_fail(r->error, -ENOMEM, "out of memory");
+        return;
+    }
+    for (uint32_t i = 0; i < v->layers; i++) {
+        char input[32], hidden[32];
+        snprintf(input, sizeof(input), "layer.%" PRIu32 ".input", i);
+        snprintf(hidden, sizeof(hidden), "layer.%" PRIu32 ".hidden", i);
+        v->gated[i].input = read_dense(r, input, GATES * v->width, v->width);
+        v->gated[i].hidden = read_dense(r, hidden, GATES * v->width, v->width);
+    }
+}
+
+static void read_keys(struct reading *r, struct vad *v)
+{
+    v->mels = (uint32_t)read_number(r, "hearken.voice.mels", v->mels, v->mels, true);
+    v->width = (uint32_t)read_number(r, "hearken.voice.width", 1, VAD_MAX_WIDTH, true);
+    v->layers = (uint32_t)read_number(r, "hearken.voice.layers", 1, VAD_MAX_LAYERS, true);
+    v->floor = (float)read_number(r, "hearken.voice.floor", -1000, 1000, false);
+    v->shift = (float)read_number(r, "hearken.voice.shift", -1000, 1000, false);
+    v->scale = (float)read_number(r, "hearken.voice.scale", 0.001, 1000, false);
+}
+
+int vad_read(const struct gguf *gguf, uint32_t mels, struct vad **voice,
+             struct hearken_error *error)
+{
+    struct reading r = {gguf, error, 0};
+    *voice = NULL;
+    if (!gguf_find_entry(gguf, "hearken.voice.width"))
+        return 0;
+    struct vad *v = calloc(1, sizeof(*v));
+    if (!v)
+        return hearken_fail(error, -ENOMEM, "out of memory");
+    v->mels = mels;
+    read_keys(&r, v);
+    if (r.result == 0)
+        read_layers(&r, v);
+    v->input = read_dense(&r, "input", v->width, v->mels);
+    v->output = read_dense(&r, "output", 1, v->width);
+    if (r.result < 0)
+        vad_destroy(v);
+    else
+        *voice = v;
+    return r.result;
+}
+
+static void free_dense(struct dense *dense)
+{
+    free(dense->weight);
+    free(dense->bias);
+}
+
+void vad_destroy(struct vad *voice)
+{
+    if (!voice)
+        return;
+    free_dense(&voice->input);
+    for (uint32_t i = 0; voice->gated && i < voice->layers; i++) {
+        free_dense(&voice->gated[i].input);
+        free_dense(&voice->gated[i].hidden);
+    }
+    free(voice->gated);
+    free_dense(&voice->output);
+    free(voice);
+}
+
+/* ---- Hearing ---- */
+
+int vad_state_create(const struct vad *voice, struct vad_state **state)
+{
+    struct vad_state *s = calloc(1, sizeof(*s));
+    if (!s)
+        return -ENOMEM;
+    size_t width = voice->width;
+    s->voice = voice;
+    s->features = calloc(voice->mels, sizeof(float));
+    s->heard = calloc(width, sizeof(float));
+    s->from_input = calloc(GATES * width, sizeof(float));
+    s->from_hidden = calloc(GATES * width, sizeof(float));
+    s->hidden = calloc(voice->layers * width, sizeof(float));
+    if (!s->features || !s->heard || !s->from_input || !s->from_hidden || !s->hidden) {
+        vad_state_destroy(s);
+        return -ENOMEM;
+    }
+    *state = s;
+    return 0;
+}
+
+void vad_state_destroy(struct vad_state *state)
+{
+    if (!state)
+        return;
+    free(state->features);
+    free(state->heard);
+    free(state->from_input);
+    free(state->from_hidden);
+    free(state->hidden);
+    free(state);
+}
+
+static float sigmoid(float x)
+{
+    return 1 / (1 + expf(-x));
+}
+
+/* Eight sums side by side, so that the compiler may use vectors without changing the order. */
+static void multiply(const struct dense *dense, const float *x, float *out)
+{
+    for (uint32_t row = 0; row < dense->outputs; row++) {
+        const float *weight = dense->weight + (size_t)row * dense->inputs;
+        float sums[8] = {0}, total = dense->bias[row];
+        uint32_t i = 0;
+        for (; i + 8 <= dense->inputs; i += 8)
+            for (uint32_t biased = 0; biased < 8; biased++)
+                sums[biased] += weight[i + biased] * x[i + biased];
+        for (; i < dense->inputs; i++)
+            total += weight[i] * x[i];
+        for (uint32_t biased = 0; biased < 8; biased++)
+            total += sums[biased];
+        out[row] = total;
+    }
+}
+
+static void hear_layer(struct vad_state *s, uint32_t index)
+{
+    uint32_t width = s->voice->width;
+    float *h = s->hidden + (size_t)index * width;
+    const float *in = s->from_input, *own = s->from_hidden;
+    multiply(&s->voice->gated[index].input, s->heard, s->from_input);
+    multiply(&s->voice->gated[index].hidden, h, s->from_hidden);
+    for (uint32_t i = 0; i < width; i++) {
+        float reset = sigmoid(in[i] + own[i]);
+        float update = sigmoid(in[width + i] + own[width + i]);
+        float new = tanhf(in[2 * width + i] + reset * own[2 * width + i]);
+        h[i] = (1 - update) * new + update *h[i];
+    }
+    memcpy(s->heard, h, width * sizeof(*h));
+}
+
+float vad_process(struct vad_state *state, const float *logmel)
+{
+    const struct vad *v = state->voice;
+    float logit;
+    for (uint32_t i = 0; i < v->mels; i++)
+        state->features[i] = (fmaxf(logmel[i], v->floor) + v->shift) / v->scale;
+    multiply(&v->input, state->features, state->heard);
+    for (uint32_t i = 0; i < v->width; i++)
+        state->heard[i] = fmaxf(state->heard[i], 0);
+    for (uint32_t i = 0; i < v->layers; i++)
+        hear_layer(state, i);
+    multiply(&v->output, state->heard, &logit);
+    return sigmoid(logit);
+}

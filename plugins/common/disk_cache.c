@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: MIT
+#include "plugins/common/disk_cache.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* In the byte order of the machine that writes and reads it. */
+struct header {
+    char magic[8];
+    uint64_t key_size, data_size;
+    uint64_t checksum; /* of key and data */
+};
+
+static const char magic[8] = "hearken1";
+static const uint64_t most_bytes = 256u << 20; /* nothing that is kept is that large */
+
+uint64_t cache_hash(uint64_t hash, const void *data, size_t size)
+{
+    const unsigned char *bytes = data;
+
+    for (size_t i = 0; i < size; i++)
+        hash = (hash ^ bytes[i]) * 0x100000001b3u;
+    return hash;
+}
+
+char *cache_folder(void)
+{
+    const char *service = secure_getenv("CACHE_DIRECTORY"); /* a list, by colons */
+    const char *cache = secure_getenv("XDG_CACHE_HOME"), *home = secure_getenv("HOME");
+    char *folder = NULL;
+    int length = -1;
+
+    /* The specification has paths that are not absolute ignored. */
+    if (service && service[0] == '/')
+        length = asprintf(&folder, "%.*s", (int)strcspn(service, ":"), service);
+    else if (cache && cache[0] == '/')
+        length = asprintf(&folder, "%s/hearken", cache);
+    else if (home && home[0] == '/')
+        length = asprintf(&folder, "%s/.cache/hearken", home);
+    return length < 0 ? NULL : folder;
+}
+
+static char *path_of(const char *folder, const char *kind, const char *key)
+{
+    const uint64_t hash = cache_hash(CACHE_HASH_START, key, strlen(key));
+    char *path;
+
+    return asprintf(&path, "%s/%s-%016" PRIx64 ".bin", folder, kind, hash) < 0 ? NULL : path;
+}
+
+static uint64_t checksum_of(const char *key, const void *data, size_t size)
+{
+    return cache_hash(cache_hash(CACHE_HASH_START, key, strlen(key)), data, size);
+}
+
+/* ---- Reading ---- */
+
+static int read_all(int file, void *to, size_t size)
+{
+    char *at = to;
+
+    while (size > 0) {
+        const ssize_t got = read(file, at, size);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return -errno;
+        if (got == 0)
+            return -EBADMSG; /* truncated */
+        at += got;
+        size -= (size_t)got;
+    }
+    return 0;
+}
+
+static int check_ownership(const struct stat *status)
+{
+    if (!S_ISREG(status->st_mode) || status->st_uid != geteuid() ||
+        (status->st_mode & (S_IWGRP | S_IWOTH)))
+        return -EPERM;
+    return 0;
+}
+
+/* Key and data, one after the other. */
+static int read_content(int file, const struct header *header, const char *key, void **data)
+{
+    const size_t key_size = strlen(key), size = (size_t)header->data_size;
+    char *stored = malloc(key_size + 1), *made = malloc(size ? size : 1);
+    int error = -ENOMEM;
+
+    if (stored && made)
+        error = read_all(file, stored, key_size);
+    if (!error && memcmp(stored, key, key_size) != 0)
+        error = -EBADMSG;
+    if (!error)
+        error = read_all(file, made, size);
+    if (!error && checksum_of(key, made, size) != header->checksum)
+        error = -EBADMSG;
+    free(stored);
+    if (error)
+        free(made);
+    else
+        *data = made;
+    return error;
+}
+
+static int read_file(int file, const char *key, void **data, size_t *size)
+{
+    struct header header;
+    struct stat status;
+
+    if (fstat(file, &status) < 0)
+        return -errno;
+    int error = check_ownership(&status);
+    if (!error)
+        error = read_all(file, &header, sizeof(header));
+    if (error)
+        return error;
+    const uint64_t bytes = (uint64_t)status.st_size;
+    if (memcmp(header.magic, magic, sizeof(magic)) != 0 || bytes > most_bytes ||
+        header.key_size != strlen(key) || header.data_size > bytes ||
+        bytes != sizeof(header) + header.key_size + header.data_size)
+        return -EBADMSG;
+    error = read_content(file, &header, key, data);
+    if (!error)
+        *size = (size_t)header.data_size;
+    return error;
+}
+
+int cache_read(const char *folder, const char *kind, const char *key, void **data, size_t *size)
+{
+    char *path = path_of(folder, kind, key);
+
+    if (!path)
+        return -ENOMEM;
+    const int file = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    int error = file < 0 ? -errno : 0;
+    free(path);
+    if (error)
+        return error == -ELOOP ? -EPERM : error;
+    error = read_file(file, key, data, size);
+    close(file);
+    return error;
+}
+
+/* ---- Writing ---- */
+
+static int write_all(int file, const void *from, size_t size)
+{
+    const char *at = from;
+
+    while (size > 0) {
+        const ssize_t put = write(file, at, size);
+        if (put < 0 && errno == EINTR)
+            continue;
+        if (put < 0)
+            return -errno;
+        at += put;
+        size -= (size_t)put;
+    }
+    return 0;
+}
+
+/* The folder and the one around it, as `mkdir -p` would; those that are there already are fine. */
+static int make_folder(const char *folder)
+{
+    char *outer = strdup(folder);
+
+    if (!outer)
+        return -ENOMEM;
+    char *slash = strrchr(outer, '/');
+    if (slash && slash != outer) {
+        *slash = 0;
+        mkdir(outer, 0700);
+    }
+    free(outer);
+    return mkdir(folder, 0700) < 0 && errno != EEXIST ? -errno : 0;
+}
+
+static int write_file(int file, const char *key, const void *data, size_t size)
+{
+    struct header header = {
+        .key_size = strlen(key), .data_size = size, .checksum = checksum_of(key, data, size)};
+
+    memcpy(header.magic, magic, sizeof(magic));
+    int error = write_all(file, &header, sizeof(header));
+    if (!error)
+        error = write_all(file, key, header.key_size);
+    if (!error)
+        error = write_all(file, data, size);
+    return error;
+}
+
+/* Into a file of its own, which then takes the place of `path`. */
+static int replace(const char *path, const char *key, const void *data, size_t size)
+{
+    char *temporary;
+
+    if (asprintf(&temporary, "%s.XXXXXX", path) < 0)
+        return -ENOMEM;
+    const int file = mkostemp(temporary, O_CLOEXEC);
+    int error = file < 0 ? -errno : 0;
+    if (!error) {
+        error = write_file(file, key, data, size);
+        if (close(file) < 0 && !error)
+            error = -errno;
+        if (!error && rename(temporary, path) < 0)
+            error = -errno;
+        if (error)
+            unlink(temporary);
+    }
+    free(temporary);
+    return error;
+}
+
+int cache_write(const char *folder, const char *kind, const char *key, const void *data,
+                size_t size)
+{
+    int error = make_folder(folder);
+
+    if (error)
+        return error;
+    char *path = path_of(folder, kind, key);
+    if (!path)
+        return -ENOMEM;
+    error = replace(path, key, data, size);
+    free(path);
+    return error;
+}
+
+void cache_remove(const char *folder, const char *kind, const char *key)
+{
+    char *path = path_of(folder, kind, key);
+
+    if (path)
+        unlink(path);
+    free(path);
+}

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MIT
+/* out[r] = table[tokens[r]] · scale + positions[position + r mod period] */
+#include "plugins/common/kernel_check.h"
+#include "plugins/reference/reference.h"
+
+#include <errno.h>
+
+int embed_by(struct hearken_queue *queue, const struct hearken_embed *arguments,
+             tensor_row_function *row_of)
+{
+    int error = check_embed(queue, arguments);
+
+    if (error)
+        return error;
+    const size_t width = arguments->out.columns;
+    float *expanded = scratch(queue, SCRATCH_WEIGHT, 2 * width);
+    if (!expanded)
+        return -ENOMEM;
+
+    for (size_t row = 0; row < arguments->out.rows; row++) {
+        float *out = matrix_row(&arguments->out, row);
+        const float *token = row_of(arguments->table, arguments->tokens[row], expanded);
+        for (size_t column = 0; column < width; column++)
+            out[column] = token[column] * arguments->scale;
+        if (!arguments->positions)
+            continue;
+        const float *position =
+            row_of(arguments->positions, arguments->position + row % arguments->period, expanded);
+        for (size_t column = 0; column < width; column++)
+            out[column] += position[column];
+    }
+    return 0;
+}
+
+int embed(struct hearken_queue *queue, const struct hearken_embed *arguments)
+{
+    return embed_by(queue, arguments, tensor_row);
+}

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Weights stay where the host has them; a row is expanded to single precision each time it is used.
+ * The file is little endian, and so must the processor be that uses it in place.
+ */
+#include "plugins/common/kernel_check.h"
+#include "plugins/reference/reference.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "model files are little endian: this plugin uses them in place"
+#endif
+
+enum { BLOCK_COLUMNS = 32 };
+
+struct q8_0_block {
+    uint16_t scale; /* half precision */
+    int8_t quants[BLOCK_COLUMNS];
+};
+
+struct q5_0_block {
+    uint16_t scale; /* half precision */
+    uint16_t fifth_bits[2];
+    uint8_t low_bits[BLOCK_COLUMNS / 2];
+};
+
+_Static_assert(sizeof(struct q8_0_block) == 34, "blocks follow each other without a gap");
+_Static_assert(sizeof(struct q5_0_block) == 22, "blocks follow each other without a gap");
+
+static inline int number_of_q5_0(const struct q5_0_block *block, size_t i)
+{
+    const int low = block->low_bits[i % 16] >> (i < 16 ? 0 : 4) & 15;
+    const int fifth = block->fifth_bits[i / 16] >> i % 16 & 1;
+
+    return (low | fifth << 4) - 16;
+}
+
+void tensor_row_as_q8_0(const struct hearken_tensor *tensor, size_t row, void *q8_0)
+{
+    const struct q5_0_block *blocks =
+        (const void *)((const uint8_t *)tensor->weights.data + row * tensor->row_size);
+    struct q8_0_block *to = q8_0;
+
+    for (size_t block = 0; block < tensor->weights.columns / BLOCK_COLUMNS; block++) {
+        to[block].scale = blocks[block].scale;
+        for (size_t i = 0; i < BLOCK_COLUMNS; i++)
+            to[block].quants[i] = (int8_t)number_of_q5_0(&blocks[block], i);
+    }
+}
+
+static size_t row_size(const struct hearken_weights *weights)
+{
+    size_t elements = (size_t)weights->columns * weights->taps;
+
+    switch (weights->type) {
+    case HEARKEN_TENSOR_F32:
+        return elements * sizeof(float);
+    case HEARKEN_TENSOR_F16:
+        return elements * sizeof(uint16_t);
+    case HEARKEN_TENSOR_Q8_0:
+        return elements / BLOCK_COLUMNS * sizeof(struct q8_0_block);
+    case HEARKEN_TENSOR_Q5_0:
+        return elements / BLOCK_COLUMNS * sizeof(struct q5_0_block);
+    }
+    return 0;
+}
+
+int tensor_create(struct hearken_backend *backend, const struct hearken_weights *weights,
+                  struct hearken_tensor **tensor)
+{
+    int error = check_weights(backend, weights);
+
+    if (error)
+        return error;
+    struct hearken_tensor *made = malloc(sizeof(*made));
+    if (!made)
+        return -ENOMEM;
+    made->weights = *weights;
+    if (!(weights->use & HEARKEN_USE_CONVOLVE))
+        made->weights.taps = 1;
+    made->row_size = row_size(&made->weights);
+    *tensor = made;
+    return 0;
+}
+
+void tensor_destroy(struct hearken_backend *backend, struct hearken_tensor *tensor)
+{
+    (void)backend;
+    free(tensor);
+}
+
+static inline float float_of_bits(uint32_t bits)
+{
+    float value;
+
+    memcpy(&value, &bits, sizeof(value));
+    return value;
+}
+
+static inline uint32_t bits_of_float(float value)
+{
+    uint32_t bits;
+
+    memcpy(&bits, &value, sizeof(bits));
+    return bits;
+}
+
+/*
+ * IEEE 754 half to single precision with masks for branches, so that it vectorises. A normal number
+ * needs its exponent moved from bias 15 to 127, an infinity or a NaN to 255. A subnormal one,
+ * m · 2^-24, is read as 2^-14 · (1 + m / 2^10), from which 2^-14 is then taken away.
+ */
+static inline float float_of_half(uint16_t half)
+{
+    const uint32_t magnitude = half & 0x7fffu;
+    const uint32_t sign = (half & 0x8000u) * 0x10000u;
+    const uint32_t is_subnormal = -(uint32_t)(magnitude < 0x400u);
+    const uint32_t is_special = -(uint32_t)(magnitude >= 0x7c00u);
+    const uint32_t normal = (magnitude << 13) + (112u << 23) + (is_special & (112u << 23));
+    const float subnormal = float_of_bits((magnitude << 13) + (113u << 23)) - 0x1p-14f;
+
+    return float_of_bits((is_subnormal & bits_of_float(subnormal)) | (~is_subnormal & normal) |
+                         sign);
+}
+
+static void expand_f16(const uint16_t *restrict halves, size_t count, float *restrict row)
+{
+    for (size_t i = 0; i < count; i++)
+        row[i] = float_of_half(halves[i]);
+}
+
+static void expand_q8_0(const struct q8_0_block *restrict blocks, size_t count, float *restrict row)
+{
+    for (size_t block = 0; block < count / BLOCK_COLUMNS; block++) {
+        const float scale = float_of_half(blocks[block].scale);
+        for (size_t i = 0; i < BLOCK_COLUMNS; i++)
+            row[block * BLOCK_COLUMNS + i] = scale * (float)blocks[block].quants[i];
+    }
+}
+
+static void expand_q5_0(const struct q5_0_block *restrict blocks, size_t count, float *restrict row)
+{
+    for (size_t block = 0; block < count / BLOCK_COLUMNS; block++) {
+        const float scale = float_of_half(blocks[block].scale);
+        for (size_t i = 0; i < BLOCK_COLUMNS; i++)
+            row[block * BLOCK_COLUMNS + i] = scale * (float)number_of_q5_0(&blocks[block], i);
+    }
+}
+
+/* [columns, taps] in the file, [taps, columns] as the inputs of a step lie in memory. */
+static void expand_taps(const struct hearken_weights *weights, const void *data, float *row)
+{
+    const float *floats = data;
+    const uint16_t *halves = data;
+    const size_t columns = weights->columns, taps = weights->taps;
+
+    for (size_t tap = 0; tap < taps; tap++)
+        for (size_t column = 0; column < columns; column++)
+            row[tap * columns + column] = weights->type == HEARKEN_TENSOR_F32
+                                              ? floats[column * taps + tap]
+                                              : float_of_half(halves[column * taps + tap]);
+}
+
+const float *tensor_row(const struct hearken_tensor *tensor, size_t row, float *expanded)
+{
+    const struct hearken_weights *weights = &tensor->weights;
+    const void *data = (const uint8_t *)weights->data + row * tensor->row_size;
+
+    if (weights->taps > 1) {
+        expand_taps(weights, data, expanded);
+        return expanded;
+    }
+    switch (weights->type) {
+    case HEARKEN_TENSOR_F32:
+        return data;
+    case HEARKEN_TENSOR_F16:
+        expand_f16(data, weights->columns, expanded);
+        break;
+    case HEARKEN_TENSOR_Q8_0:
+        expand_q8_0(data, weights->columns, expanded);
+        break;
+    case HEARKEN_TENSOR_Q5_0:
+        expand_q5_0(data, weights->columns, expanded);
+        break;
+    }
+    return expanded;
+}

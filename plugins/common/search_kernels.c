@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: MIT
+/* What the beam search needs: hypotheses' states reordered, log-probabilities, the best of them. */
+#include "plugins/common/kernel_check.h"
+#include "plugins/reference/reference.h"
+
+#include <errno.h>
+#include <string.h>
+
+int reorder(struct hearken_queue *queue, const struct hearken_matrix *state,
+            const uint32_t *parents, uint32_t count)
+{
+    int error = check_reorder(queue, state, parents, count);
+
+    if (error)
+        return error;
+    const size_t columns = state->columns, size = columns * sizeof(float);
+    size_t moved = 0;
+    for (size_t row = 0; row < count; row++)
+        moved += parents[row] != row;
+    float *rows = scratch(queue, SCRATCH_STATES, moved * columns);
+    if (!rows && moved > 0)
+        return -ENOMEM;
+
+    float *next = rows;
+    for (size_t row = 0; row < count; row++) {
+        if (parents[row] == row)
+            continue;
+        memcpy(next, matrix_row(state, parents[row]), size);
+        next += columns;
+    }
+    next = rows;
+    for (size_t row = 0; row < count; row++) {
+        if (parents[row] == row)
+            continue;
+        memcpy(matrix_row(state, row), next, size);
+        next += columns;
+    }
+    return 0;
+}
+
+int log_softmax(struct hearken_queue *queue, const struct hearken_matrix *x,
+                const struct hearken_tensor *mask)
+{
+    int error = check_log_softmax(queue, x, mask);
+
+    if (error)
+        return error;
+    for (size_t row = 0; row < x->rows; row++) {
+        float *numbers = matrix_row(x, row);
+        if (mask) {
+            const float *add = mask->weights.data;
+            for (size_t column = 0; column < x->columns; column++)
+                numbers[column] += add[column];
+        }
+        log_softmax_row(numbers, x->columns);
+    }
+    return 0;
+}
+
+/* The candidates kept so far, as a heap with the worst at the root (Williams 1964). */
+struct heap {
+    float *values;
+    uint32_t *columns;
+    size_t count;
+};
+
+/* A larger value is better; of equal ones, the one further to the left. */
+static bool better(float value, uint32_t column, const struct heap *heap, size_t at)
+{
+    return value > heap->values[at] || (value == heap->values[at] && column < heap->columns[at]);
+}
+
+/* Puts a candidate at or below `at`, where a place is free, so that no child is worse. */
+static void sift_down(struct heap *heap, size_t at, float value, uint32_t column)
+{
+    for (;;) {
+        size_t child = 2 * at + 1;
+        if (child >= heap->count)
+            break;
+        if (child + 1 < heap->count &&
+            better(heap->values[child], heap->columns[child], heap, child + 1))
+            child++;
+        if (!better(value, column, heap, child))
+            break;
+        heap->values[at] = heap->values[child];
+        heap->columns[at] = heap->columns[child];
+        at = child;
+    }
+    heap->values[at] = value;
+    heap->columns[at] = column;
+}
+
+static void top_of_row(const float *x, uint32_t columns, struct heap *heap)
+{
+    const size_t count = heap->count;
+
+    for (uint32_t column = 0; column < count; column++) {
+        heap->values[column] = x[column];
+        heap->columns[column] = column;
+    }
+    for (size_t at = count / 2; at-- > 0;)
+        sift_down(heap, at, heap->values[at], heap->columns[at]);
+    for (uint32_t column = (uint32_t)count; column < columns; column++)
+        if (better(x[column], column, heap, 0))
+            sift_down(heap, 0, x[column], column);
+
+    /* The worst of what is left goes to the end, until the best is first. */
+    while (heap->count > 1) {
+        const size_t last = --heap->count;
+        const float value = heap->values[last];
+        const uint32_t column = heap->columns[last];
+        heap->values[last] = heap->values[0];
+        heap->columns[last] = heap->columns[0];
+        sift_down(heap, 0, value, column);
+    }
+}
+
+int top_k(struct hearken_queue *queue, const struct hearken_matrix *x, uint32_t count,
+          float *values, uint32_t *columns)
+{
+    int error = check_top_k(queue, x, count);
+
+    if (error)
+        return error;
+    for (size_t row = 0; row < x->rows; row++) {
+        struct heap heap = {values + row * count, columns + row * count, count};
+        top_of_row(matrix_row(x, row), x->columns, &heap);
+    }
+    return 0;
+}

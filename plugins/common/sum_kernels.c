@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The inner loops. They are written so that the compiler can vectorise them without being allowed
+ * to reorder additions: the order is spelt out, as LANES partial sums that are folded at the end.
+ * So a row's sum has the same bits however many rows are in the call and wherever it stands among
+ * them, which lets a stream that is computed in pieces equal one that is computed whole.
+ */
+#include "plugins/reference/reference.h"
+
+#include <math.h>
+#include <string.h>
+
+enum {
+    LANES = 8,    /* partial sums of a row, as two vectors of four */
+    GROUP = 4,    /* rows taken together: so many additions that do not wait on each other */
+    COLUMNS = 32, /* columns that `mix_rows` keeps in registers */
+};
+
+/* GNU C's vectors, which GCC and Clang turn into what the processor has. */
+typedef float four __attribute__((vector_size(4 * sizeof(float))));
+
+static inline __attribute__((always_inline)) four load(const float *x)
+{
+    four vector;
+
+    memcpy(&vector, x, sizeof(vector));
+    return vector;
+}
+
+/* Inlined, so that `count` is a constant and the sums stay in registers. */
+static inline __attribute__((always_inline)) void dot_group(const float *rows, size_t step,
+                                                            size_t count, const float *with,
+                                                            size_t columns, float *out)
+{
+    four sums[GROUP][2];
+    size_t column = 0;
+
+    for (size_t row = 0; row < count; row++)
+        sums[row][0] = sums[row][1] = (four){0};
+    for (; column + LANES <= columns; column += LANES) {
+        const four with_low = load(with + column), with_high = load(with + column + 4);
+        for (size_t row = 0; row < count; row++) {
+            const float *x = rows + row * step + column;
+            sums[row][0] += load(x) * with_low;
+            sums[row][1] += load(x + 4) * with_high;
+        }
+    }
+    for (size_t row = 0; row < count; row++) {
+        const four sum = sums[row][0] + sums[row][1];
+        out[row] = (sum[0] + sum[2]) + (sum[1] + sum[3]);
+    }
+    for (; column < columns; column++)
+        for (size_t row = 0; row < count; row++)
+            out[row] += rows[row * step + column] * with[column];
+}
+
+void dot_rows(const float *rows, size_t step, size_t count, const float *with, size_t columns,
+              float *out)
+{
+    size_t row = 0;
+
+    for (; row + GROUP <= count; row += GROUP)
+        dot_group(rows + row * step, step, GROUP, with, columns, out + row);
+    for (; row < count; row++)
+        dot_group(rows + row * step, step, 1, with, columns, out + row);
+}
+
+/* COLUMNS columns at once, in registers. */
+static void mix_tile(const float *rows, size_t step, size_t count, const float *weights, float *out)
+{
+    four sums[COLUMNS / 4] = {{0}};
+
+    for (size_t row = 0; row < count; row++) {
+        const four weight = {weights[row], weights[row], weights[row], weights[row]};
+        for (size_t at = 0; at < COLUMNS / 4; at++)
+            sums[at] += weight * load(rows + row * step + at * 4);
+    }
+    memcpy(out, sums, sizeof(sums));
+}
+
+void mix_rows(const float *rows, size_t step, size_t count, const float *weights, size_t columns,
+              float *out)
+{
+    size_t column = 0;
+
+    for (; column + COLUMNS <= columns; column += COLUMNS)
+        mix_tile(rows + column, step, count, weights, out + column);
+    for (; column < columns; column++) {
+        out[column] = 0;
+        for (size_t row = 0; row < count; row++)
+            out[column] += weights[row] * rows[row * step + column];
+    }
+}
+
+static float maximum_of(const float *x, size_t count)
+{
+    float maximum = -INFINITY;
+
+    for (size_t i = 0; i < count; i++)
+        maximum = x[i] > maximum ? x[i] : maximum;
+    return maximum;
+}
+
+void softmax(float *x, size_t count)
+{
+    const float maximum = maximum_of(x, count);
+    double sum = 0;
+
+    /* The largest is taken as 1 without a subtraction: ∞ - ∞ would not be a number. */
+    for (size_t i = 0; i < count; i++) {
+        x[i] = x[i] == maximum ? 1.0f : expf(x[i] - maximum);
+        sum += x[i];
+    }
+    const float scale = (float)(1 / sum);
+    for (size_t i = 0; i < count; i++)
+        x[i] *= scale;
+}
+
+void log_softmax_row(float *x, size_t count)
+{
+    const float maximum = maximum_of(x, count);
+    double sum = 0;
+
+    if (maximum == -INFINITY)
+        return;
+    for (size_t i = 0; i < count; i++)
+        sum += expf(x[i] - maximum);
+    const float logarithm = (float)log(sum);
+    for (size_t i = 0; i < count; i++)
+        x[i] = x[i] - maximum - logarithm;
+}

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: MIT
+/* The attention kernels: their heads, cut into parts for the threads. */
+#include "plugins/cpu/cpu.h"
+#include "plugins/cpu/thread_pool.h"
+
+enum {
+    PART_PRODUCTS = 256 * 1024, /* multiplications that are worth another thread */
+    PARTS_PER_THREAD = 2,
+    TILES_PER_PART = 8, /* at least: each part turns the keys into panels again */
+};
+
+typedef int attention_kernel(const struct attention *attention, struct range queries,
+                             struct workspace *workspace);
+
+/* All heads of a self-attention: `sequences · heads` parts of `pieces` ranges of queries. */
+struct heads {
+    const struct hearken_self_attend *arguments;
+    attention_kernel *run;
+    size_t heads, queries, step, pieces;
+};
+
+static struct attention head_of(const struct hearken_self_attend *arguments, size_t sequence,
+                                size_t head)
+{
+    const size_t width = arguments->out.columns, head_width = width / arguments->heads;
+    const size_t positions = arguments->qkv.rows / arguments->sequences;
+    const bool cached = arguments->keys.buffer;
+    const float *qkv = matrix_row(&arguments->qkv, sequence * positions) + head * head_width;
+    const size_t step = cached ? width : arguments->qkv.stride;
+
+    return (struct attention){
+        .heads = 1,
+        .query = qkv,
+        .keys = cached ? matrix_row(&arguments->keys, sequence) + head * head_width : qkv + width,
+        .values =
+            cached ? matrix_row(&arguments->values, sequence) + head * head_width : qkv + 2 * width,
+        .query_step = arguments->qkv.stride,
+        .keys_step = step,
+        .values_step = step,
+        .past = arguments->past,
+        .total = arguments->past + positions,
+        .stand_ins = arguments->stand_ins,
+        .chunk = arguments->chunk,
+        .width = head_width,
+        .out = matrix_row(&arguments->out, sequence * positions) + head * head_width,
+        .out_step = arguments->out.stride,
+    };
+}
+
+static int self_attend_part(const void *context, size_t index, struct workspace *workspace)
+{
+    const struct heads *heads = context;
+    const size_t which = index / heads->pieces, first = index % heads->pieces * heads->step;
+    const struct attention attention =
+        head_of(heads->arguments, which / heads->heads, which % heads->heads);
+    const size_t left = heads->queries - first;
+
+    return heads->run(&attention,
+                      (struct range){first, first + (left < heads->step ? left : heads->step)},
+                      workspace);
+}
+
+/* `elements`: how often a query is multiplied, all heads together. */
+static int run_heads(struct hearken_queue *queue, struct heads *heads, size_t sequences,
+                     double elements)
+{
+    struct pool *pool = cpu_backend(queue)->pool;
+    const size_t threads = pool_threads(pool), all = sequences * heads->heads;
+    const size_t tile = cpu_set(queue)->tile_rows;
+    const size_t tiles = divide_up(heads->queries, tile);
+    const size_t wanted = divide_up(threads * PARTS_PER_THREAD, all);
+    const size_t most = tiles / TILES_PER_PART > 1 ? tiles / TILES_PER_PART : 1;
+    struct workspace *workspace = &((struct cpu_queue *)queue)->workspace;
+    int error = 0;
+
+    heads->step = divide_up(tiles, wanted < most ? wanted : most) * tile;
+    heads->pieces = divide_up(heads->queries, heads->step);
+    if (elements * (double)heads->queries >= 2.0 * PART_PRODUCTS)
+        return pool_run(pool, self_attend_part, heads, all * heads->pieces, workspace);
+    for (size_t index = 0; index < all * heads->pieces && !error; index++)
+        error = self_attend_part(heads, index, workspace);
+    return error;
+}
+
+int cpu_self_attend(struct hearken_queue *queue, const struct hearken_self_attend *arguments)
+{
+    int error = check_self_attend(queue, arguments);
+
+    if (error)
+        return error;
+    const size_t positions = arguments->qkv.rows / arguments->sequences;
+    struct heads heads = {
+        .arguments = arguments,
+        .run = cpu_set(queue)->self_attend,
+        .heads = arguments->heads,
+        .queries = positions,
+    };
+    if (arguments->keys.buffer)
+        append_to_caches(arguments);
+    const double keys = (double)arguments->past + (double)positions;
+    return run_heads(queue, &heads, arguments->sequences,
+                     2.0 * keys * arguments->out.columns * arguments->sequences);
+}
+
+/* ---- The speller's attention: as many groups of neighbouring heads as there are threads ---- */
+
+struct head_groups {
+    const struct hearken_attend *arguments;
+    attention_kernel *run;
+    size_t heads; /* of a group; the last may have fewer */
+};
+
+static struct attention heads_of(const struct hearken_attend *arguments, size_t first, size_t count)
+{
+    const size_t width = arguments->query.columns / arguments->heads, steps = arguments->keys.rows;
+    const struct hearken_matrix *alignment = arguments->alignment;
+    const struct hearken_matrix *keys = &arguments->keys, *values = &arguments->values;
+    const bool half_keys = keys->buffer->is_memory, half_values = values->buffer->is_memory;
+
+    return (struct attention){
+        .heads = count,
+        .query = matrix_row(&arguments->query, 0) + first * width,
+        .keys = half_keys ? NULL : matrix_row(keys, 0) + first * width,
+        .half_keys = half_keys ? memory_row(keys, 0) + first * width : NULL,
+        .values = half_values ? NULL : matrix_row(values, 0) + first * width,
+        .half_values = half_values ? memory_row(values, 0) + first * width : NULL,
+        .query_step = arguments->query.stride,
+        .keys_step = keys->stride,
+        .values_step = values->stride,
+        .total = steps,
+        .stand_ins = arguments->stand_ins,
+        .width = width,
+        .alignment = alignment ? matrix_row(alignment, 0) + first * steps : NULL,
+        .alignment_step = alignment ? alignment->stride : 0,
+        .out = matrix_row(&arguments->context, 0) + first * width,
+        .out_step = arguments->context.stride,
+    };
+}
+
+static int attend_part(const void *context, size_t index, struct workspace *workspace)
+{
+    const struct head_groups *groups = context;
+    const size_t first = index * groups->heads, left = groups->arguments->heads - first;
+    const struct attention attention =
+        heads_of(groups->arguments, first, left < groups->heads ? left : groups->heads);
+
+    return groups->run(&attention, (struct range){0, groups->arguments->query.rows}, workspace);
+}
+
+int cpu_attend(struct hearken_queue *queue, const struct hearken_attend *arguments)
+{
+    int error = check_attend(queue, arguments);
+
+    if (error)
+        return error;
+    struct pool *pool = cpu_backend(queue)->pool;
+    const double products =
+        2.0 * arguments->query.rows * arguments->keys.rows * arguments->query.columns;
+    const size_t threads = products < 2.0 * PART_PRODUCTS ? 1 : pool_threads(pool);
+    const struct head_groups groups = {
+        .arguments = arguments,
+        .run = cpu_set(queue)->attend,
+        .heads = divide_up(arguments->heads, threads),
+    };
+    return pool_run(pool, attend_part, &groups, divide_up(arguments->heads, groups.heads),
+                    &((struct cpu_queue *)queue)->workspace);
+}

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: MIT
+/* The kernels that are matrix products, cut into parts for the threads: linear, convolve, lstm. */
+#include "plugins/cpu/cpu.h"
+#include "plugins/cpu/thread_pool.h"
+
+#include <errno.h>
+
+enum {
+    PART_PRODUCTS = 512 * 1024, /* multiplications that are worth another thread */
+    PARTS_PER_THREAD = 3,       /* so that a thread that comes late does not hold up the others */
+};
+
+/* How a product is cut: by rows if there are many, else by panels, in steps. */
+struct cut {
+    const struct product *product;
+    size_t panels;
+    size_t parts, step;
+    bool by_rows;
+};
+
+static struct cut cut_product(const struct product *product, size_t threads)
+{
+    const struct cpu_tensor *weight = cpu_tensor(product->weight);
+    const size_t panels = divide_up(weight->packed.outputs, weight->packed.panel);
+    const size_t tiles = divide_up(product->rows, weight->kernels->tile_rows);
+    const double work =
+        (double)product->rows * (double)weight->packed.inputs * (double)weight->packed.outputs;
+    const bool by_rows = tiles >= PARTS_PER_THREAD * threads;
+    const size_t pieces = by_rows ? tiles : panels;
+    size_t parts = threads * PARTS_PER_THREAD;
+
+    if (threads == 1 || work < 2.0 * PART_PRODUCTS)
+        parts = 1;
+    else if (work / PART_PRODUCTS < (double)parts)
+        parts = (size_t)(work / PART_PRODUCTS);
+    const size_t step = divide_up(pieces, parts);
+    return (struct cut){product, panels, divide_up(pieces, step), step, by_rows};
+}
+
+static struct range part_of(size_t index, size_t step, size_t count)
+{
+    const size_t first = index * step;
+
+    return (struct range){first, count - first < step ? count : first + step};
+}
+
+static int multiply_part(const void *context, size_t index, struct workspace *workspace)
+{
+    const struct cut *cut = context;
+    const struct matrix_kernels *kernels = cpu_tensor(cut->product->weight)->kernels;
+    struct range rows = {0, cut->product->rows}, panels = {0, cut->panels};
+
+    if (cut->by_rows)
+        rows = part_of(index, cut->step * kernels->tile_rows, cut->product->rows);
+    else
+        panels = part_of(index, cut->step, cut->panels);
+    return kernels->multiply(cut->product, rows, panels, workspace);
+}
+
+static int run_product(struct hearken_queue *queue, const struct product *product)
+{
+    struct pool *pool = cpu_backend(queue)->pool;
+    const struct cut cut = cut_product(product, pool_threads(pool));
+
+    return pool_run(pool, multiply_part, &cut, cut.parts, &((struct cpu_queue *)queue)->workspace);
+}
+
+int cpu_linear(struct hearken_queue *queue, const struct hearken_linear *arguments)
+{
+    int error = check_linear(queue, arguments);
+
+    if (error)
+        return error;
+    const bool is_memory = arguments->out.buffer->is_memory;
+    return run_product(
+        queue, &(struct product){
+                   .in = matrix_row(&arguments->in, 0),
+                   .in_step = arguments->in.stride,
+                   .rows = arguments->in.rows,
+                   .weight = arguments->weight,
+                   .bias = arguments->bias ? arguments->bias->weights.data : NULL,
+                   .activation = arguments->activation,
+                   .residual = arguments->residual ? matrix_row(arguments->residual, 0) : NULL,
+                   .residual_step = arguments->residual ? arguments->residual->stride : 0,
+                   .out = is_memory ? NULL : matrix_row(&arguments->out, 0),
+                   .half_out = is_memory ? memory_row(&arguments->out, 0) : NULL,
+                   .out_step = arguments->out.stride,
+               });
+}
+
+/* ---- Convolution: the input rows that a step sees, side by side, are the rows of a product ----
+ */
+
+enum { WINDOW_ELEMENTS = 1024 * 1024 };
+
+/* The positions as a residual: expanded, where they are not single precision. */
+static int find_positions(struct hearken_queue *queue, const struct hearken_convolve *arguments,
+                          const float **positions)
+{
+    const size_t outputs = arguments->out.columns, steps = arguments->out.rows;
+
+    *positions = NULL;
+    if (!arguments->positions)
+        return 0;
+    if (arguments->positions->weights.type == HEARKEN_TENSOR_F32) {
+        *positions = tensor_row(arguments->positions, arguments->position, NULL);
+        return 0;
+    }
+    float *expanded = scratch(queue, SCRATCH_WEIGHT, steps * outputs);
+    for (size_t step = 0; expanded && step < steps; step++)
+        tensor_row(arguments->positions, arguments->position + step, expanded + step * outputs);
+    *positions = expanded;
+    return expanded ? 0 : -ENOMEM;
+}
+
+int cpu_convolve(struct hearken_queue *queue, const struct hearken_convolve *arguments)
+{
+    const float *positions;
+    int error = check_convolve(queue, arguments);
+
+    if (!error)
+        error = find_positions(queue, arguments, &positions);
+    if (error)
+        return error;
+    const size_t width = tensor_width(arguments->weight), steps = arguments->out.rows;
+    const size_t fitting = WINDOW_ELEMENTS / width + 1;
+    const size_t block = steps < fitting ? steps : fitting;
+    float *windows = scratch(queue, SCRATCH_WINDOW, block * width);
+    if (!windows)
+        return -ENOMEM;
+
+    for (size_t first = 0; first < steps && !error; first += block) {
+        const size_t count = steps - first < block ? steps - first : block;
+        for (size_t step = 0; step < count; step++)
+            fill_window(arguments, first + step, windows + step * width);
+        error = run_product(
+            queue, &(struct product){
+                       .in = windows,
+                       .in_step = width,
+                       .rows = count,
+                       .weight = arguments->weight,
+                       .bias = arguments->bias->weights.data,
+                       .activation = arguments->activation,
+                       .residual = positions ? positions + first * arguments->out.columns : NULL,
+                       .residual_step = arguments->out.columns,
+                       .out = matrix_row(&arguments->out, first),
+                       .out_step = arguments->out.stride,
+                   });
+    }
+    return error;
+}
+
+/* ---- LSTM ---- */
+
+/* [rows, 4 · width] = in · input_weightᵀ + input_bias + hidden · hidden_weightᵀ + hidden_bias */
+static int compute_gates(struct hearken_queue *queue, const struct hearken_lstm *arguments,
+                         float *gates)
+{
+    const size_t step = arguments->input_weight->weights.rows;
+    int error = run_product(queue, &(struct product){
+                                       .in = matrix_row(&arguments->in, 0),
+                                       .in_step = arguments->in.stride,
+                                       .rows = arguments->in.rows,
+                                       .weight = arguments->input_weight,
+                                       .bias = arguments->input_bias->weights.data,
+                                       .out = gates,
+                                       .out_step = step,
+                                   });
+    if (error)
+        return error;
+    return run_product(queue, &(struct product){
+                                  .in = matrix_row(&arguments->hidden, 0),
+                                  .in_step = arguments->hidden.stride,
+                                  .rows = arguments->hidden.rows,
+                                  .weight = arguments->hidden_weight,
+                                  .bias = arguments->hidden_bias->weights.data,
+                                  .residual = gates,
+                                  .residual_step = step,
+                                  .out = gates,
+                                  .out_step = step,
+                              });
+}
+
+int cpu_lstm(struct hearken_queue *queue, const struct hearken_lstm *arguments)
+{
+    int error = check_lstm(queue, arguments);
+
+    if (error)
+        return error;
+    const size_t width = arguments->hidden.columns, rows = arguments->in.rows;
+    float *gates = scratch(queue, SCRATCH_GATES, rows * 4 * width);
+    if (!gates)
+        return -ENOMEM;
+    error = compute_gates(queue, arguments, gates);
+    for (size_t row = 0; row < rows && !error; row++)
+        cpu_set(queue)->lstm_row(gates + row * 4 * width, width,
+                                 arguments->residual ? matrix_row(arguments->residual, row) : NULL,
+                                 matrix_row(&arguments->cell, row),
+                                 matrix_row(&arguments->hidden, row),
+                                 matrix_row(&arguments->out, row));
+    return error;
+}

@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: MIT
+#include "plugins/cpu/thread_pool.h"
+
+#include "plugins/cpu/cpu_cores.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    MAX_THREADS = 64,
+    /* Waking a thread costs some ten microseconds, as much as a kernel on few rows. So whoever
+     * waits looks for this long before it sleeps: the next kernel of a pass comes sooner, and the
+     * last part of one ends sooner. */
+    LINGER_NANOSECONDS = 100 * 1000,
+    LOOKS = 16, /* between two looks at the clock */
+};
+
+/* On its caller's stack, linked while it has parts to give away. All but the task's own data is
+ * under the pool's lock. */
+struct job {
+    pool_task *task;
+    const void *context;
+    size_t count, next;
+    atomic_uint
+        working; /* threads at one of its parts, beside the caller; changed under the lock */
+    int error;
+    struct job *following;
+};
+
+struct worker {
+    struct pool *pool;
+    pthread_t thread;
+    struct workspace workspace;
+};
+
+struct pool {
+    pthread_mutex_t lock;
+    pthread_cond_t posted;   /* there is a job, or an end */
+    pthread_cond_t finished; /* a job's last thread has left it */
+    struct job *first;       /* the next to get a thread */
+    bool stopping;
+    pid_t process;
+    atomic_uint open_jobs; /* as linked; to look at without the lock */
+    unsigned count;
+    struct worker workers[];
+};
+
+/* ---- The list of jobs, under the lock ---- */
+
+static void append(struct pool *pool, struct job *job)
+{
+    struct job **at = &pool->first;
+
+    while (*at)
+        at = &(*at)->following;
+    job->following = NULL;
+    *at = job;
+    atomic_fetch_add(&pool->open_jobs, 1);
+}
+
+static void take_out(struct pool *pool, struct job *job)
+{
+    struct job **at = &pool->first;
+
+    while (*at && *at != job)
+        at = &(*at)->following;
+    if (!*at)
+        return;
+    *at = job->following;
+    atomic_fetch_sub(&pool->open_jobs, 1);
+}
+
+/* The index of a part of `job` that no thread has yet; false: there is none left. */
+static bool claim(struct pool *pool, struct job *job, size_t *index)
+{
+    if (job->next == job->count)
+        return false;
+    *index = job->next++;
+    if (job->next == job->count)
+        take_out(pool, job);
+    return true;
+}
+
+static void note(struct pool *pool, struct job *job, int error)
+{
+    if (!error || job->error)
+        return;
+    job->error = error;
+    job->next = job->count;
+    take_out(pool, job);
+}
+
+/* ---- Threads ---- */
+
+static inline void relax(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#endif
+}
+
+static int64_t nanoseconds(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+}
+
+/* Waits, without the lock, a little: until `number` is zero (`is_zero`) or is not. */
+static void linger(atomic_uint *number, bool is_zero)
+{
+    const int64_t end = nanoseconds() + LINGER_NANOSECONDS;
+
+    do {
+        for (int look = 0; look < LOOKS; look++) {
+            if ((atomic_load_explicit(number, memory_order_relaxed) == 0) == is_zero)
+                return;
+            relax();
+        }
+    } while (nanoseconds() < end);
+}
+
+/* One part of the job that has waited longest for a thread. Called and left with the lock held. */
+static void work(struct worker *worker)
+{
+    struct pool *pool = worker->pool;
+    struct job *job = pool->first;
+    size_t index;
+
+    if (!claim(pool, job, &index))
+        return;
+    if (pool->first == job && job->following) {
+        take_out(pool, job);
+        append(pool, job);
+    }
+    atomic_fetch_add(&job->working, 1);
+    pthread_mutex_unlock(&pool->lock);
+    const int error = job->task(job->context, index, &worker->workspace);
+    pthread_mutex_lock(&pool->lock);
+    note(pool, job, error);
+    if (atomic_fetch_sub(&job->working, 1) == 1)
+        pthread_cond_broadcast(&pool->finished);
+}
+
+static void *worker_main(void *argument)
+{
+    struct worker *worker = argument;
+    struct pool *pool = worker->pool;
+
+    pthread_mutex_lock(&pool->lock);
+    while (!pool->stopping) {
+        if (pool->first) {
+            work(worker);
+            continue;
+        }
+        pthread_mutex_unlock(&pool->lock);
+        linger(&pool->open_jobs, false);
+        pthread_mutex_lock(&pool->lock);
+        while (!pool->first && !pool->stopping)
+            pthread_cond_wait(&pool->posted, &pool->lock);
+    }
+    pthread_mutex_unlock(&pool->lock);
+    return NULL;
+}
+
+/* ---- Jobs ---- */
+
+static int run_alone(pool_task *task, const void *context, size_t count,
+                     struct workspace *workspace)
+{
+    int error = 0;
+
+    for (size_t index = 0; index < count && !error; index++)
+        error = task(context, index, workspace);
+    return error;
+}
+
+int pool_run(struct pool *pool, pool_task *task, const void *context, size_t count,
+             struct workspace *workspace)
+{
+    struct job job = {.task = task, .context = context, .count = count};
+    size_t index;
+
+    if (count < 2 || pool->count == 0 || getpid() != pool->process)
+        return run_alone(task, context, count, workspace);
+    pthread_mutex_lock(&pool->lock);
+    append(pool, &job);
+    if (count > 2)
+        pthread_cond_broadcast(&pool->posted);
+    else
+        pthread_cond_signal(&pool->posted);
+    while (claim(pool, &job, &index)) {
+        pthread_mutex_unlock(&pool->lock);
+        const int error = task(context, index, workspace);
+        pthread_mutex_lock(&pool->lock);
+        note(pool, &job, error);
+    }
+    if (atomic_load(&job.working) > 0) {
+        pthread_mutex_unlock(&pool->lock);
+        linger(&job.working, true);
+        pthread_mutex_lock(&pool->lock);
+    }
+    while (atomic_load(&job.working) > 0)
+        pthread_cond_wait(&pool->finished, &pool->lock);
+    pthread_mutex_unlock(&pool->lock);
+    return job.error;
+}
+
+unsigned pool_threads(const struct pool *pool)
+{
+    return pool->count + 1;
+}
+
+/* ---- Life ---- */
+
+/* Signals are for the program's own threads. Fewer threads than asked for are slow, no failure. */
+static void start_workers(struct pool *pool, unsigned count)
+{
+    sigset_t all, before;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    for (; pool->count < count; pool->count++) {
+        struct worker *worker = &pool->workers[pool->count];
+        worker->pool = pool;
+        if (pthread_create(&worker->thread, NULL, worker_main, worker) != 0)
+            break;
+        pthread_setname_np(worker->thread, "hearken-cpu");
+    }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+/* It is held for moments: who finds it taken tries again before it sleeps. */
+static void init_lock(pthread_mutex_t *lock)
+{
+    pthread_mutexattr_t attributes;
+
+    pthread_mutexattr_init(&attributes);
+#ifdef __GLIBC__
+    pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_ADAPTIVE_NP);
+#endif
+    pthread_mutex_init(lock, &attributes);
+    pthread_mutexattr_destroy(&attributes);
+}
+
+int pool_create(unsigned threads, struct pool **pool)
+{
+    if (threads == 0)
+        threads = cores_count(&cores_system);
+    if (threads > MAX_THREADS)
+        threads = MAX_THREADS;
+    struct pool *made = calloc(1, sizeof(*made) + (threads - 1) * sizeof(made->workers[0]));
+    if (!made)
+        return -ENOMEM;
+    made->process = getpid();
+    atomic_init(&made->open_jobs, 0);
+    init_lock(&made->lock);
+    pthread_cond_init(&made->posted, NULL);
+    pthread_cond_init(&made->finished, NULL);
+    start_workers(made, threads - 1);
+    *pool = made;
+    return 0;
+}
+
+static void stop_workers(struct pool *pool)
+{
+    pthread_mutex_lock(&pool->lock);
+    pool->stopping = true;
+    pthread_cond_broadcast(&pool->posted);
+    pthread_mutex_unlock(&pool->lock);
+    for (unsigned i = 0; i < pool->count; i++)
+        pthread_join(pool->workers[i].thread, NULL);
+    pthread_cond_destroy(&pool->finished);
+    pthread_cond_destroy(&pool->posted);
+    pthread_mutex_destroy(&pool->lock);
+}
+
+void pool_destroy(struct pool *pool)
+{
+    if (!pool)
+        return;
+    if (getpid() == pool->process)
+        stop_workers(pool);
+    for (unsigned i = 0; i < pool->count; i++)
+        workspace_finish(&pool->workers[i].workspace);
+    free(pool);
+}

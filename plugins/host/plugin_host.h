@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: MIT
+/* Finding, checking, probing and opening compute plugins. */
+#ifndef HEARKEN_PLUGINS_HOST_PLUGIN_HOST_H
+#define HEARKEN_PLUGINS_HOST_PLUGIN_HOST_H
+
+#include "plugins/host/plugin_library.h"
+
+#include <hearken/hearken.h>
+#include <hearken/plugin.h>
+
+/* A plugin that was chosen, with a backend open on it. Shared by threads as plugin.h says. */
+struct compute {
+    const struct hearken_plugin *plugin;
+    const struct hearken_kernels *kernels;
+    struct hearken_backend *backend;
+    struct hearken_plugin_host host;
+    char *cpu_mask;
+    struct plugin_library library;
+    hearken_log_callback *log;
+    void *log_context;
+};
+
+/*
+ * Opens the plugin that `options` name, or the one of the best score (NULL: automatic). Errors:
+ * -ENODEV if it is not there or cannot run here (with its reason), the system's for the directory,
+ * -ENOMEM, or the plugin's own.
+ */
+int compute_open(const struct hearken_backend_options *options, struct compute **compute,
+                 struct hearken_error *error);
+
+/* All tensors and queues must be gone. */
+void compute_destroy(struct compute *compute);
+
+#endif

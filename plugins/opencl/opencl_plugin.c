@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The OpenCL backend: the same network on any GPU, or on whatever else has a driver of OpenCL 1.2.
+ * docs/opencl.md says how it works.
+ */
+#include "plugins/opencl/opencl.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define DEVICE_VARIABLE  "HEARKEN_OPENCL_DEVICE"
+#define PROFILE_VARIABLE "HEARKEN_OPENCL_PROFILE"
+
+static void probe(const struct hearken_plugin_host *host, struct hearken_probe *result)
+{
+    struct device device;
+
+    (void)host;
+    result->score =
+        device_choose(getenv(DEVICE_VARIABLE), &device, result->reason, sizeof(result->reason)) == 0
+            ? device.score
+            : 0;
+}
+
+/* What the driver has to say besides error codes. */
+static void CL_CALLBACK take_notice(const char *message, const void *data, size_t size, void *host)
+{
+    (void)data;
+    (void)size;
+    log_line(host, LEVEL_WARNING, "driver: %s", message);
+}
+
+static int create_context(struct opencl_backend *backend, const struct hearken_plugin_host *host)
+{
+    const cl_context_properties properties[] = {CL_CONTEXT_PLATFORM,
+                                                (cl_context_properties)backend->device.platform, 0};
+    cl_int status;
+
+    backend->context =
+        clCreateContext(properties, 1, &backend->device.id, take_notice, (void *)host, &status);
+    if (backend->context)
+        return 0;
+    log_line(host, LEVEL_ERROR, "context on %s: %s (%d)", backend->device.name,
+             opencl_words(status), status);
+    return opencl_errno(status);
+}
+
+static bool is_set(const char *variable)
+{
+    const char *value = getenv(variable);
+
+    return value && *value && *value != '0';
+}
+
+static void backend_free(struct opencl_backend *backend)
+{
+    if (backend->program)
+        clReleaseProgram(backend->program);
+    if (backend->context)
+        clReleaseContext(backend->context);
+    free(backend);
+}
+
+static int opencl_backend_create(const struct hearken_plugin_host *host,
+                                 struct hearken_backend **backend)
+{
+    char reason[256];
+    struct opencl_backend *made = calloc(1, sizeof(*made));
+
+    if (!made)
+        return -ENOMEM;
+    made->base = (struct hearken_backend){.host = host, .name = "opencl"};
+    made->profiles = is_set(PROFILE_VARIABLE);
+    int error = device_choose(getenv(DEVICE_VARIABLE), &made->device, reason, sizeof(reason));
+    if (error)
+        log_line(host, LEVEL_ERROR, "%s", reason);
+    else
+        error = create_context(made, host);
+    if (!error)
+        error = program_create(made);
+    if (error) {
+        backend_free(made);
+        return error;
+    }
+    log_line(host, LEVEL_INFO, "%s", reason);
+    *backend = &made->base;
+    return 0;
+}
+
+static void opencl_backend_destroy(struct hearken_backend *backend)
+{
+    if (backend)
+        backend_free((struct opencl_backend *)backend);
+}
+
+/* ---- The plugin ---- */
+
+static const struct hearken_kernels kernels = {
+    .struct_size = sizeof(struct hearken_kernels),
+    .buffer_create = opencl_buffer_create,
+    .memory_create = opencl_memory_create,
+    .buffer_destroy = opencl_buffer_destroy,
+    .write = opencl_write,
+    .read = opencl_read,
+    .linear = opencl_linear,
+    .convolve = opencl_convolve,
+    .layer_norm = opencl_layer_norm,
+    .self_attend = opencl_self_attend,
+    .attend = opencl_attend,
+    .lstm = opencl_lstm,
+    .embed = opencl_embed,
+    .reorder = opencl_reorder,
+    .log_softmax = opencl_log_softmax,
+    .top_k = opencl_top_k,
+};
+
+extern const struct hearken_plugin hearken_plugin;
+
+__attribute__((visibility("default"))) const struct hearken_plugin hearken_plugin = {
+    .abi_version = HEARKEN_PLUGIN_ABI,
+    .struct_size = sizeof(struct hearken_plugin),
+    .name = "opencl",
+    .description = "graphics cards of any maker, through OpenCL 1.2",
+    .probe = probe,
+    .backend_create = opencl_backend_create,
+    .backend_destroy = opencl_backend_destroy,
+    .tensor_create = opencl_tensor_create,
+    .tensor_destroy = opencl_tensor_destroy,
+    .queue_create = opencl_queue_create,
+    .queue_destroy = opencl_queue_destroy,
+    .kernels = &kernels,
+    .copies = HEARKEN_USE_LINEAR | HEARKEN_USE_EMBED | HEARKEN_USE_CONVOLVE | HEARKEN_USE_VECTOR,
+};

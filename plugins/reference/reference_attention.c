@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: MIT
+/* Scaled dot-product attention (Vaswani et al. 2017, equation 1), one head of one row at a time. */
+#include "plugins/common/kernel_check.h"
+#include "plugins/reference/reference.h"
+
+#include <errno.h>
+#include <math.h>
+#include <string.h>
+
+/* Query rows from which on it pays to copy a head's keys and values together first. */
+enum { PACK_FROM = 8 };
+
+/* One head's keys and values: rows some steps apart. */
+struct memory {
+    const float *keys, *values;
+    size_t keys_step, values_step;
+    size_t rows, width;
+    struct hearken_stand_ins stand_ins; /* at the end of the rows */
+};
+
+static float *pack_rows(struct hearken_queue *queue, enum scratch_use use, const float *rows,
+                        size_t step, size_t count, size_t width)
+{
+    float *packed = scratch(queue, use, count * width);
+
+    for (size_t row = 0; packed && row < count; row++)
+        memcpy(packed + row * width, rows + row * step, width * sizeof(float));
+    return packed;
+}
+
+/*
+ * Copies what `queries` rows will read over and over from its place among the other heads, where
+ * its rows lie pages apart. Neither the numbers nor their order change.
+ */
+static int pack(struct hearken_queue *queue, struct memory *memory, size_t queries)
+{
+    if (queries < PACK_FROM)
+        return 0;
+    memory->keys = pack_rows(queue, SCRATCH_KEYS, memory->keys, memory->keys_step, memory->rows,
+                             memory->width);
+    memory->values = pack_rows(queue, SCRATCH_VALUES, memory->values, memory->values_step,
+                               memory->rows, memory->width);
+    memory->keys_step = memory->values_step = memory->width;
+    return memory->keys && memory->values ? 0 : -ENOMEM;
+}
+
+/* alignment = softmax(q · k / sqrt(width) + bias) over the rows; context = alignment · values */
+static void attend_head(const struct memory *memory, const float *query, float *alignment,
+                        float *context)
+{
+    const float scale = (float)(1 / sqrt((double)memory->width));
+
+    dot_rows(memory->keys, memory->keys_step, memory->rows, query, memory->width, alignment);
+    for (size_t row = 0; row < memory->rows; row++)
+        alignment[row] *= scale;
+    for (size_t row = memory->rows - memory->stand_ins.count; row < memory->rows; row++)
+        alignment[row] += memory->stand_ins.bias;
+    softmax(alignment, memory->rows);
+    mix_rows(memory->values, memory->values_step, memory->rows, alignment, memory->width, context);
+}
+
+int attend(struct hearken_queue *queue, const struct hearken_attend *arguments)
+{
+    int error = check_attend(queue, arguments);
+
+    if (error)
+        return error;
+    const size_t steps = arguments->keys.rows;
+    const size_t width = arguments->query.columns / arguments->heads;
+    float *scores = scratch(queue, SCRATCH_SCORES, steps);
+    if (!scores)
+        return -ENOMEM;
+
+    for (size_t head = 0; head < arguments->heads; head++) {
+        struct memory memory = {
+            .keys = matrix_row(&arguments->keys, 0) + head * width,
+            .values = matrix_row(&arguments->values, 0) + head * width,
+            .keys_step = arguments->keys.stride,
+            .values_step = arguments->values.stride,
+            .rows = steps,
+            .width = width,
+            .stand_ins = arguments->stand_ins,
+        };
+        error = pack(queue, &memory, arguments->query.rows);
+        if (error)
+            return error;
+        for (size_t row = 0; row < arguments->query.rows; row++) {
+            float *alignment = arguments->alignment
+                                   ? matrix_row(arguments->alignment, row) + head * steps
+                                   : scores;
+            attend_head(&memory, matrix_row(&arguments->query, row) + head * width, alignment,
+                        matrix_row(&arguments->context, row) + head * width);
+        }
+    }
+    return 0;
+}
+
+/* How many positions position i sees: all, or up to the end of its chunk. */
+static size_t visible(size_t position, size_t total, size_t chunk)
+{
+    if (chunk == 0)
+        return total;
+    const size_t end = (position / chunk + 1) * chunk;
+    return end < total ? end : total;
+}
+
+/* One head of one sequence: in its cache, or beside the queries. */
+static struct memory memory_of(const struct hearken_self_attend *arguments, size_t sequence,
+                               size_t head, size_t rows)
+{
+    const size_t width = arguments->out.columns, head_width = width / arguments->heads;
+    const float *keys, *values;
+    size_t step = width;
+
+    if (arguments->keys.buffer) {
+        keys = matrix_row(&arguments->keys, sequence);
+        values = matrix_row(&arguments->values, sequence);
+    } else {
+        keys = matrix_row(&arguments->qkv, 0) + width;
+        values = keys + width;
+        step = arguments->qkv.stride;
+    }
+    return (struct memory){
+        .keys = keys + head * head_width,
+        .values = values + head * head_width,
+        .keys_step = step,
+        .values_step = step,
+        .rows = rows,
+        .width = head_width,
+        .stand_ins = arguments->stand_ins,
+    };
+}
+
+static int attend_sequence(struct hearken_queue *queue, const struct hearken_self_attend *arguments,
+                           size_t sequence, float *scores)
+{
+    const size_t positions = arguments->qkv.rows / arguments->sequences;
+    const size_t total = arguments->past + positions;
+    const size_t width = arguments->out.columns / arguments->heads;
+
+    for (size_t head = 0; head < arguments->heads; head++) {
+        struct memory memory = memory_of(arguments, sequence, head, total);
+        int error = pack(queue, &memory, positions);
+        if (error)
+            return error;
+        for (size_t position = 0; position < positions; position++) {
+            const size_t row = sequence * positions + position;
+            memory.rows = visible(arguments->past + position, total, arguments->chunk);
+            attend_head(&memory, matrix_row(&arguments->qkv, row) + head * width, scores,
+                        matrix_row(&arguments->out, row) + head * width);
+        }
+    }
+    return 0;
+}
+
+int self_attend(struct hearken_queue *queue, const struct hearken_self_attend *arguments)
+{
+    int error = check_self_attend(queue, arguments);
+
+    if (error)
+        return error;
+    const size_t positions = arguments->qkv.rows / arguments->sequences;
+    float *scores = scratch(queue, SCRATCH_SCORES, arguments->past + positions);
+    if (!scores)
+        return -ENOMEM;
+    if (arguments->keys.buffer)
+        append_to_caches(arguments);
+    for (size_t sequence = 0; sequence < arguments->sequences && !error; sequence++)
+        error = attend_sequence(queue, arguments, sequence, scores);
+    return error;
+}

@@ -1,0 +1,497 @@
+// SPDX-License-Identifier: MIT
+/* Who listens, who is told what, and how it ends. */
+#include "tests/microphone/stage.h"
+
+#include <CUnit/Basic.h>
+#include <errno.h>
+#include <string.h>
+
+void add_microphone_hub_tests(void);
+
+/* Of a microphone, that everybody is told. */
+#define STARTED "started mic \n"
+
+static void choose_second_model(struct client *client)
+{
+    strcpy(client->asked.options.model, "second");
+}
+
+/* The microphone is there, and the client's journal empty. */
+static void join_and_hear(struct client *client, struct stage *stage)
+{
+    client_join(client, stage, false);
+    microphone_tells(HEARKEN_CAPTURE_STARTED);
+    client_was_told(client, STARTED);
+}
+
+static bool toggle(struct stage *stage, enum microphone_hub_switch action, unsigned listeners)
+{
+    bool hearing;
+    CU_ASSERT_EQUAL(microphone_hub_switch(stage->service.live, action, &hearing), listeners);
+    return hearing;
+}
+
+/* ---- Coming and going ---- */
+
+static void test_shared_recognition(void)
+{
+    struct stage *stage = stage_create();
+    struct client a = {0}, b = {0}, c = {0};
+    client_init(&c, stage);
+    c.asked.options.stream.beam_width = 1;
+    join_and_hear(&a, stage);
+    client_join(&b, stage, false);
+    CU_ASSERT_PTR_EQUAL(a.subscriber.hearing, b.subscriber.hearing);
+    CU_ASSERT_EQUAL(fake_requests()->created, 1);
+    client_join(&c, stage, false);
+    CU_ASSERT_PTR_NOT_EQUAL(a.subscriber.hearing, c.subscriber.hearing);
+    CU_ASSERT_EQUAL(fake_requests()->created, 2);
+    CU_ASSERT_EQUAL(microphone_hub_subscribers(stage->service.live), 3);
+    CU_ASSERT_STRING_EQUAL(microphone_hub_device(stage->service.live), "mic");
+    microphone_hub_forget(stage->service.live, &c.subscriber);
+    stage_turn(stage);
+    request_hears(only_request(), "one", 1, true);
+    client_was_told(&a, "final one\n");
+    client_was_told(&b, STARTED "final one\n");
+    client_was_told(&c, STARTED);
+    microphone_hub_forget(stage->service.live, &a.subscriber);
+    microphone_hub_forget(stage->service.live, &b.subscriber);
+    stage_turn(stage);
+    CU_ASSERT_EQUAL(fake_requests()->abandoned, 2);
+    CU_ASSERT_EQUAL(fake_microphone()->told_to_close, 1);
+    CU_ASSERT_TRUE(microphone_hub_is_busy(stage->service.live));
+    microphone_ends(NULL);
+    CU_ASSERT_FALSE(microphone_hub_is_busy(stage->service.live));
+    stage_destroy(stage);
+}
+
+/* Would put one node into the list twice. */
+static void test_no_joining_twice(void)
+{
+    struct stage *stage = stage_create();
+    struct hearken_error error;
+    struct client a = {0};
+    client_join(&a, stage, false);
+    CU_ASSERT_EQUAL(microphone_hub_join(stage->service.live, &a.subscriber, &error), -EALREADY);
+    CU_ASSERT_STRING_EQUAL(error.message, "this client listens to the microphone already");
+    CU_ASSERT_EQUAL(microphone_hub_subscribers(stage->service.live), 1);
+    microphone_hub_leave(stage->service.live, &a.subscriber);
+    request_finishes(only_request());
+    CU_ASSERT_EQUAL(microphone_hub_join(stage->service.live, &a.subscriber, &error), -EALREADY);
+    stage_turn(stage);
+    client_was_told(&a, "over\n");
+    client_join(&a, stage, false);
+    microphone_hub_forget(stage->service.live, &a.subscriber);
+    stage_turn(stage);
+    stage_destroy(stage);
+}
+
+static void test_leaving(void)
+{
+    struct stage *stage = stage_create();
+    struct client a = {0}, b = {0};
+    join_and_hear(&a, stage);
+    client_join(&b, stage, false);
+    request_hears(only_request(), "one two", 1, false);
+    microphone_hub_leave(stage->service.live, &b.subscriber);
+    CU_ASSERT_EQUAL(b.over, 0); /* not from within */
+    stage_turn(stage);
+    client_was_told(&b, STARTED "partial one two\nfinal one two\nover\n");
+    CU_ASSERT_FALSE(only_request()->ended);
+    microphone_hub_leave(stage->service.live, &a.subscriber);
+    stage_turn(stage);
+    CU_ASSERT_TRUE(only_request()->ended);
+    client_was_told(&a, "partial one two\n");
+    request_hears(only_request(), "one two three", 1, true);
+    request_finishes(only_request());
+    stage_turn(stage);
+    client_was_told(&a, "final one two three\nover\n");
+    CU_ASSERT_EQUAL(a.over, 1);
+    CU_ASSERT_EQUAL(b.over, 1);
+    stage_destroy(stage);
+}
+
+/* What began before is not for who comes later. */
+static void test_coming_while_somebody_speaks(void)
+{
+    struct stage *stage = stage_create();
+    struct client a = {0}, b = {0};
+    join_and_hear(&a, stage);
+    for (int second = 0; second < 5; second++)
+        microphone_hears(HEARKEN_RATE);
+    client_join(&b, stage, false);
+    request_hears(only_request(), "early", 2, true);
+    request_hears(only_request(), "late", 5, true);
+    client_was_told(&a, "final early\nfinal late\n");
+    client_was_told(&b, STARTED "final late\n");
+    microphone_hub_forget(stage->service.live, &a.subscriber);
+    microphone_hub_forget(stage->service.live, &b.subscriber);
+    stage_turn(stage);
+    stage_destroy(stage);
+}
+
+static void test_level(void)
+{
+    struct stage *stage = stage_create();
+    struct client a = {0}, b = {0}, c = {0};
+    client_init(&b, stage);
+    client_init(&c, stage);
+    b.asked.meter = c.asked.meter = true;
+    join_and_hear(&a, stage);
+    client_join(&b, stage, false);
+    client_join(&c, stage, true);
+    microphone_hears(HEARKEN_RATE / 20);
+    client_was_told(&b, STARTED);
+    microphone_hears(HEARKEN_RATE / 20);
+    client_was_told(&a, "");
+    client_was_told(&b, "hearken-level\n");
+    client_was_told(&c, STARTED); /* held */
+    microphone_hub_drain(stage->service.live);
+    request_finishes(only_request());
+    stage_turn(stage);
+    stage_destroy(stage);
+}
+
+/* ---- Start and stop ---- */
+
+static void test_switching(void)
+{
+    struct stage *stage = stage_create();
+    struct client a = {0}, b = {0};
+    join_and_hear(&a, stage);
+    client_join(&b, stage, true);
+    CU_ASSERT_FALSE(toggle(stage, LIVE_TOGGLE, 2));
+    CU_ASSERT_TRUE(only_request()->ended);
+    client_was_told(&a, "");
+    request_finishes(only_request());
+    client_was_told(&a, "hearing held\n");
+    CU_ASSERT_TRUE(toggle(stage, LIVE_TOGGLE, 2));
+    client_was_told(&a, "hearing heard\n");
+    client_was_told(&b, STARTED "hearing heard\n");
+    stage_turn(stage);
+    CU_ASSERT_EQUAL(fake_requests()->created, 2);
+    microphone_hub_drain(stage->service.live);
+    request_finishes(only_request());
+    stage_turn(stage);
+    client_was_told(&a, "over\n");
+    client_was_told(&b, "over\n");
+    stage_destroy(stage);
+}
+
+/* No gap: what is said while the last text is made belongs to the next request. */
+static void test_start_before_the_end(void)
+{
+    struct stage *stage = stage_create();
+    struct client a = {0};
+    join_and_hear(&a, stage);
+    microphone_hears(HEARKEN_RATE);
+    CU_ASSERT_FALSE(toggle(stage, LIVE_STOP, 1));
+    microphone_hears(HEARKEN_RATE / 2);
+    CU_ASSERT_TRUE(toggle(stage, LIVE_START, 1));
+    microphone_hears(HEARKEN_RATE / 4);
+    request_finishes(only_request());
+    client_was_told(&a, "");
+    CU_ASSERT_EQUAL(only_request()->samples, HEARKEN_RATE / 4);
+    CU_ASSERT_DOUBLE_EQUAL(only_request()->options.origin, 1.5, 1e-9);
+    microphone_hub_forget(stage->service.live, &a.subscriber);
+    stage_turn(stage);
+    stage_destroy(stage);
+}
+
+static void test_stopping_twice_and_starting(void)
+{
+    struct stage *stage = stage_create();
+    struct client a = {0}, b = {0};
+    join_and_hear(&a, stage);
+    toggle(stage, LIVE_STOP, 1);
+    client_join(&b, stage, false); /* the hearing is to begin again */
+    microphone_hears(1000);
+    toggle(stage, LIVE_STOP, 2);
+    request_finishes(only_request());
+    client_was_told(&a, "");
+    CU_ASSERT_TRUE(only_request()->ended);
+    CU_ASSERT_EQUAL(only_request()->samples, 1000);
+    request_finishes(only_request());
+    client_was_told(&a, "hearing held\n");
+    client_was_told(&b, STARTED "hearing held\n");
+    microphone_hub_drain(stage->service.live);
+    stage_turn(stage);
+    CU_ASSERT_EQUAL(a.over + b.over, 2);
+    stage_destroy(stage);
+}
+
+/* ---- A model that is gone ---- */
+
+/* The daemon hung for good, for the list linked to itself. */
+static void test_model_is_gone_at_start(void)
+{
+    struct stage *stage = stage_create();
+    struct client a = {0}, b = {0};
+    stage->service.settings.capture_release = CAPTURE_WHEN_HELD;
+    client_init(&a, stage);
+    choose_second_model(&a);
+    client_join(&a, stage, true);
+    client_join(&b, stage, true);
+    stage_remove_second_model(stage);
+    CU_ASSERT_TRUE(toggle(stage, LIVE_START, 1));
+    client_was_told(&a, ""); /* not from within */
+    stage_turn(stage);
+    client_was_told(&a, "over unknown-model: model second is not in the configuration any more\n");
+    client_was_told(&b, "hearing heard\n");
+    *a.asked.options.model = '\0';
+    client_join(&a, stage, true);
+    CU_ASSERT_EQUAL(microphone_hub_subscribers(stage->service.live), 2);
+    microphone_hub_drain(stage->service.live);
+    request_finishes(only_request());
+    stage_turn(stage);
+    CU_ASSERT_EQUAL(a.over, 2);
+    CU_ASSERT_EQUAL(b.over, 1);
+    CU_ASSERT_EQUAL(microphone_hub_subscribers(stage->service.live), 0);
+    stage_destroy(stage);
+}
+
+static void test_model_is_gone_at_reload(void)
+{
+    struct stage *stage = stage_create();
+    struct client a = {0}, b = {0};
+    client_init(&a, stage);
+    choose_second_model(&a);
+    join_and_hear(&a, stage);
+    client_join(&b, stage, false);
+    stage_remove_second_model(stage);
+    struct request *first = fake_requests()->all[0];
+    CU_ASSERT_TRUE(first->ended);
+    request_hears(first, "last words", 0, true);
+    request_finishes(first);
+    stage_turn(stage);
+    client_was_told(&a, "final last words\n"
+                        "over unknown-model: model second is not in the configuration any more\n");
+    client_was_told(&b, STARTED);
+    microphone_hub_forget(stage->service.live, &b.subscriber);
+    stage_turn(stage);
+    stage_destroy(stage);
+}
+
+/* Who leaves has been told all; only who goes on meets with the failure. */
+static void test_model_is_gone_for_who_goes_on(void)
+{
+    struct stage *stage = stage_create();
+    struct client a = {0}, b = {0};
+    client_init(&a, stage);
+    client_init(&b, stage);
+    choose_second_model(&a);
+    choose_second_model(&b);
+    join_and_hear(&a, stage);
+    microphone_hub_leave(stage->service.live, &a.subscriber);
+    client_join(&b, stage, false);
+    stage_remove_second_model(stage);
+    request_finishes(only_request());
+    stage_turn(stage);
+    client_was_told(&a, "over\n");
+    client_was_told(&b, STARTED "over unknown-model: model second is not in the configuration any "
+                                "more\n");
+    stage_destroy(stage);
+}
+
+/* ---- Failures ---- */
+
+static void test_no_memory(void)
+{
+    struct stage *stage = stage_create();
+    struct hearken_error error;
+    struct client a = {0}, b = {0};
+    fake_requests()->no_memory = true;
+    client_init(&a, stage);
+    CU_ASSERT_EQUAL(microphone_hub_join(stage->service.live, &a.subscriber, &error), -ENOMEM);
+    CU_ASSERT_STRING_EQUAL(error.message, "out of memory for a request");
+    client_was_told(&a, "");
+    client_join(&a, stage, true);
+    toggle(stage, LIVE_START, 0);
+    stage_turn(stage);
+    client_was_told(&a, "over out-of-memory: out of memory for a request\n");
+    fake_requests()->no_memory = false;
+    join_and_hear(&b, stage);
+    fake_requests()->no_room = true;
+    microphone_hears(100);
+    stage_turn(stage);
+    client_was_told(&b, "over out-of-memory: out of memory for sound\n");
+    CU_ASSERT_EQUAL(fake_requests()->abandoned, 1);
+    stage_destroy(stage);
+}
+
+static void test_recognition_fails(void)
+{
+    struct stage *stage = stage_create();
+    struct client a = {0}, b = {0};
+    join_and_hear(&a, stage);
+    client_join(&b, stage, false);
+    request_fails(only_request(), "the device is lost");
+    stage_turn(stage);
+    client_was_told(&a, "over recognition-failed: the device is lost\n");
+    client_was_told(&b, STARTED "over recognition-failed: the device is lost\n");
+    stage_destroy(stage);
+}
+
+/* ---- What clients do when they are told ---- */
+
+static void join_again(struct client *client)
+{
+    struct hearken_error error;
+    client->at_over = NULL;
+    *client->asked.options.model = '\0';
+    CU_ASSERT_EQUAL(microphone_hub_join(client->live, &client->subscriber, &error), 0);
+}
+
+static void forget_other(struct client *client)
+{
+    microphone_hub_forget(client->live, &client->other->subscriber);
+}
+
+static void start_others(struct client *client)
+{
+    bool hearing;
+    microphone_hub_switch(client->live, LIVE_START, &hearing);
+}
+
+static void test_joining_as_it_is_over(void)
+{
+    struct stage *stage = stage_create();
+    struct client a = {0}, b = {0};
+    join_and_hear(&a, stage);
+    client_join(&b, stage, false);
+    a.at_over = b.at_over = join_again;
+    request_fails(only_request(), "no");
+    stage_turn(stage);
+    client_was_told(&a, "over recognition-failed: no\nlistening heard\n" STARTED);
+    client_was_told(&b, STARTED "over recognition-failed: no\nlistening heard\n" STARTED);
+    CU_ASSERT_EQUAL(microphone_hub_subscribers(stage->service.live), 2);
+    CU_ASSERT_EQUAL(fake_microphone()->told_to_close, 0); /* it was wanted all the time */
+    microphone_hub_drain(stage->service.live);
+    request_finishes(only_request());
+    stage_turn(stage);
+    stage_destroy(stage);
+}
+
+/* One of them is told first, and takes the other with it, which is not told any more. */
+static void test_going_as_it_is_over(void)
+{
+    struct stage *stage = stage_create();
+    struct client a = {0}, b = {0};
+    join_and_hear(&a, stage);
+    client_join(&b, stage, false);
+    a.at_over = b.at_over = forget_other;
+    a.other = &b;
+    b.other = &a;
+    request_fails(only_request(), "no");
+    stage_turn(stage);
+    CU_ASSERT_EQUAL(a.over + b.over, 1);
+    CU_ASSERT_EQUAL(microphone_hub_subscribers(stage->service.live), 0);
+    stage_destroy(stage);
+}
+
+static void test_starting_as_it_is_over(void)
+{
+    struct stage *stage = stage_create();
+    struct client a = {0}, b = {0}, c = {0};
+    for (struct client *client = &a; client != NULL; client = client == &a ? &b : NULL) {
+        client_init(client, stage);
+        choose_second_model(client);
+    }
+    client_join(&a, stage, true);
+    client_join(&b, stage, true);
+    client_join(&c, stage, true);
+    stage_remove_second_model(stage);
+    a.at_over = b.at_over = start_others;
+    toggle(stage, LIVE_START, 1);
+    stage_turn(stage);
+    CU_ASSERT_EQUAL(a.over, 1);
+    CU_ASSERT_EQUAL(b.over, 1);
+    client_was_told(&c, "hearing heard\n");
+    microphone_hub_forget(stage->service.live, &c.subscriber);
+    stage_turn(stage);
+    stage_destroy(stage);
+}
+
+/* Its last words are on their way to it: nothing is to be written there. */
+static void test_gone_before_it_is_told(void)
+{
+    struct stage *stage = stage_create();
+    struct client a = {0};
+    join_and_hear(&a, stage);
+    request_fails(only_request(), "no");
+    microphone_hub_leave(stage->service.live, &a.subscriber); /* too late for that */
+    microphone_hub_forget(stage->service.live, &a.subscriber);
+    microphone_hub_forget(stage->service.live, &a.subscriber);
+    memset(&a.subscriber, 0xff, sizeof a.subscriber);
+    stage_turn(stage);
+    client_was_told(&a, "");
+    stage_destroy(stage);
+}
+
+static void test_leaving_as_it_fails(void)
+{
+    struct stage *stage = stage_create();
+    struct client a = {0};
+    join_and_hear(&a, stage);
+    request_fails(only_request(), "no");
+    microphone_hub_leave(stage->service.live, &a.subscriber);
+    stage_turn(stage);
+    client_was_told(&a, "over recognition-failed: no\n");
+    stage_destroy(stage);
+}
+
+/* ---- The end of the daemon ---- */
+
+static void test_drain(void)
+{
+    struct stage *stage = stage_create();
+    struct client a = {0}, b = {0}, c = {0};
+    join_and_hear(&a, stage);
+    client_join(&b, stage, true);
+    client_init(&c, stage);
+    c.asked.options.stream.beam_width = 2;
+    client_join(&c, stage, false);
+    stage->service.draining = true;
+    microphone_hub_drain(stage->service.live);
+    stage_turn(stage);
+    client_was_told(&b, STARTED "over\n");
+    CU_ASSERT_EQUAL(fake_microphone()->told_to_close, 1);
+    microphone_ends(NULL);
+    toggle(stage, LIVE_START, 0);
+    for (int i = 0; i < 2; i++) {
+        struct request *request = fake_requests()->all[i];
+        CU_ASSERT_TRUE(request->ended);
+        request_hears(request, "last words", 1, true);
+        request_finishes(request);
+    }
+    stage_turn(stage);
+    client_was_told(&a, "final last words\nover\n");
+    client_was_told(&c, STARTED "final last words\nover\n");
+    CU_ASSERT_FALSE(microphone_hub_is_busy(stage->service.live));
+    CU_ASSERT_EQUAL(fake_microphone()->opened, 1);
+    stage_destroy(stage);
+}
+
+void add_microphone_hub_tests(void)
+{
+    CU_pSuite suite = CU_add_suite("listening", NULL, NULL);
+    CU_ADD_TEST(suite, test_shared_recognition);
+    CU_ADD_TEST(suite, test_no_joining_twice);
+    CU_ADD_TEST(suite, test_leaving);
+    CU_ADD_TEST(suite, test_coming_while_somebody_speaks);
+    CU_ADD_TEST(suite, test_level);
+    CU_ADD_TEST(suite, test_switching);
+    CU_ADD_TEST(suite, test_start_before_the_end);
+    CU_ADD_TEST(suite, test_stopping_twice_and_starting);
+    CU_ADD_TEST(suite, test_model_is_gone_at_start);
+    CU_ADD_TEST(suite, test_model_is_gone_at_reload);
+    CU_ADD_TEST(suite, test_model_is_gone_for_who_goes_on);
+    CU_ADD_TEST(suite, test_no_memory);
+    CU_ADD_TEST(suite, test_recognition_fails);
+    CU_ADD_TEST(suite, test_joining_as_it_is_over);
+    CU_ADD_TEST(suite, test_going_as_it_is_over);
+    CU_ADD_TEST(suite, test_starting_as_it_is_over);
+    CU_ADD_TEST(suite, test_gone_before_it_is_told);
+    CU_ADD_TEST(suite, test_leaving_as_it_fails);
+    CU_ADD_TEST(suite, test_drain);
+}

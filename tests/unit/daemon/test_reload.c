@@ -1,0 +1,524 @@
+// SPDX-License-Identifier: MIT
+/* Reload and drain of the daemon, with all that they call made by the tests. */
+#define options_load_settings     fake_load_settings
+#define model_list_read           fake_list_read
+#define model_list_finish         fake_list_finish
+#define served_model_open         fake_model_open
+#define served_model_file_changed fake_file_changed
+#define catalogue_replace         fake_catalogue_replace
+#define catalogue_find            fake_catalogue_find
+#define catalogue_is_busy         fake_catalogue_is_busy
+#define microphone_hub_reload     fake_live_reload
+#define microphone_hub_drain      fake_live_drain
+#define microphone_hub_is_busy    fake_live_is_busy
+#define workers_submit            fake_workers_submit_reload
+#define admission_make_room       fake_make_room
+#define systemd_ready             fake_systemd_ready
+#define systemd_reloading         fake_systemd_reloading
+#define systemd_stopping          fake_systemd_stopping
+#define listeners_close           fake_listeners_close
+#define connection_drain          fake_connection_drain
+#define connection_reject         fake_connection_reject
+#define connection_close          fake_connection_close
+#define server_keep_ticking       fake_keep_ticking
+#define hearken_model_name        fake_model_name
+#define hearken_model_backend     fake_model_backend
+#define uv_now                    fake_now
+#define uv_stop                   fake_stop
+#define reload_start              tested_reload_start
+#define reload_at_loss            tested_reload_at_loss
+#define drain_start               tested_drain_start
+#define drain_tick                tested_drain_tick
+
+#include <unistd.h> /* before _exit is another */
+
+void fake_exit(int status);
+#define _exit fake_exit
+
+#include "daemon/server/drain.c"
+#include "daemon/server/reload.c"
+
+#include <CUnit/Basic.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void add_reload_tests(void);
+
+/* ---- A diary ---- */
+
+static char diary[600];
+
+static void __attribute__((format(printf, 1, 2))) note(const char *format, ...)
+{
+    size_t length = strlen(diary);
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(diary + length, sizeof diary - length, format, arguments);
+    va_end(arguments);
+}
+
+static void expect(const char *expected)
+{
+    CU_ASSERT_STRING_EQUAL(diary, expected);
+    if (strcmp(diary, expected) != 0)
+        printf("\n    got:      %s\n    expected: %s\n", diary, expected);
+    *diary = '\0';
+}
+
+/* ---- What the server is made of ---- */
+
+static struct server server;
+static struct log quiet;
+static struct model_entry standard;
+static struct served_model old_model, new_model;
+static struct work *submitted;
+static bool catalogue_busy, live_busy;
+static uint64_t now;
+
+/* The configuration as it is on disk, and what comes of it. */
+static unsigned new_connections;
+static const char *new_file, *new_backend, *new_socket;
+static int load_status, list_status, open_status;
+
+static void set_text(char **text, const char *value)
+{
+    free(*text);
+    *text = strdup(value);
+}
+
+int fake_load_settings(const struct options *options, struct settings *settings,
+                       setting_problem_callback *callback, void *context)
+{
+    (void)options;
+    (void)callback;
+    (void)context;
+    note("load ");
+    if (load_status < 0)
+        return load_status;
+    CU_ASSERT_EQUAL_FATAL(settings_init(settings), 0);
+    settings->connections = new_connections;
+    settings->log_level = (unsigned)-1; /* nothing */
+    set_text(&settings->model_file, new_file);
+    set_text(&settings->backend, new_backend);
+    set_text(&settings->socket, new_socket);
+    return 0;
+}
+
+int fake_list_read(struct model_list *list, const struct settings *settings,
+                   struct hearken_error *error)
+{
+    static struct model_entry entry;
+    note("list(%s) ", settings->model_file);
+    entry.file = settings->model_file;
+    *list = (struct model_list){.entries = &entry, .count = 1};
+    return list_status < 0 ? hearken_fail(error, list_status, "no list") : 0;
+}
+
+void fake_list_finish(struct model_list *list)
+{
+    *list = (struct model_list){0};
+}
+
+int fake_model_open(const char *file, const struct settings *settings, const char *without,
+                    struct log *log, struct served_model **model, struct hearken_error *error)
+{
+    (void)log;
+    note("open(%s on %s%s%s) ", file, settings->backend, without != NULL ? " not " : "",
+         without != NULL ? without : "");
+    if (open_status < 0)
+        return hearken_fail(error, open_status, "cannot open");
+    *model = &new_model;
+    return 0;
+}
+
+bool fake_file_changed(const struct served_model *model)
+{
+    return model->file_status.st_size == 1; /* as the test says */
+}
+
+/* The settings are in force already. */
+void fake_catalogue_replace(struct catalogue *catalogue, struct model_list *list, bool afresh,
+                            struct served_model *model)
+{
+    (void)catalogue;
+    (void)list;
+    note("replace(%u%s%s) ", server.service.settings.connections, afresh ? " afresh" : "",
+         model != NULL ? " new" : "");
+}
+
+const struct model_entry *fake_catalogue_find(const struct catalogue *catalogue, const char *name)
+{
+    (void)catalogue;
+    CU_ASSERT_STRING_EQUAL(name, "");
+    return &standard;
+}
+
+bool fake_catalogue_is_busy(const struct catalogue *catalogue)
+{
+    (void)catalogue;
+    return catalogue_busy;
+}
+
+void fake_live_reload(struct microphone_hub *live)
+{
+    (void)live;
+    note("live ");
+}
+
+void fake_live_drain(struct microphone_hub *live)
+{
+    (void)live;
+    note("live-drain ");
+}
+
+bool fake_live_is_busy(const struct microphone_hub *live)
+{
+    (void)live;
+    return live_busy;
+}
+
+void fake_workers_submit_reload(struct workers *workers, struct work *work)
+{
+    (void)workers;
+    CU_ASSERT_PTR_NULL(submitted);
+    submitted = work;
+}
+
+void fake_make_room(struct admission *admission, unsigned connections)
+{
+    (void)admission;
+    (void)connections;
+}
+
+void fake_systemd_ready(void)
+{
+    note("ready ");
+}
+
+void fake_systemd_reloading(void)
+{
+    note("reloading ");
+}
+
+void fake_systemd_stopping(void)
+{
+    note("stopping ");
+}
+
+void fake_listeners_close(struct server *closed)
+{
+    (void)closed;
+    note("deaf ");
+}
+
+void fake_connection_drain(struct connection *connection)
+{
+    note("drain%u ", connection->id);
+}
+
+void fake_connection_reject(struct connection *connection, const char *code, const char *text)
+{
+    (void)text;
+    note("reject%u(%s) ", connection->id, code);
+}
+
+void fake_connection_close(struct connection *connection)
+{
+    note("close%u ", connection->id);
+}
+
+void fake_keep_ticking(struct server *ticking)
+{
+    (void)ticking;
+}
+
+const char *fake_model_name(const struct hearken_model *model)
+{
+    (void)model;
+    return "name";
+}
+
+const char *fake_model_backend(const struct hearken_model *model)
+{
+    (void)model;
+    return "gpu";
+}
+
+uint64_t fake_now(const uv_loop_t *loop)
+{
+    (void)loop;
+    return now;
+}
+
+void fake_stop(uv_loop_t *loop)
+{
+    (void)loop;
+    note("stop ");
+}
+
+void fake_exit(int status)
+{
+    note("exit(%d) ", status);
+}
+
+/* ---- A server ---- */
+
+static void begin(void)
+{
+    log_init(&quiet, (enum hearken_log_level) - 1);
+    server = (struct server){.service.log = &quiet};
+    CU_ASSERT_EQUAL_FATAL(settings_init(&server.service.settings), 0);
+    server.service.settings.connections = 7;
+    server.service.settings.log_level = (unsigned)-1;
+    server.service.settings.drain_seconds = 20;
+    old_model = (struct served_model){.state = SERVED_READY};
+    standard = (struct model_entry){.model = &old_model};
+    server.service.models.list = (struct model_list){.entries = &standard, .count = 1};
+    submitted = NULL;
+    catalogue_busy = live_busy = false;
+    now = 1000;
+    new_connections = 8;
+    new_file = new_socket = "";
+    new_backend = "auto";
+    load_status = list_status = open_status = 0;
+    *diary = '\0';
+}
+
+/* A worker does what was submitted, then the loop. */
+static void work(void)
+{
+    struct work *done = submitted;
+    CU_ASSERT_PTR_NOT_NULL_FATAL(done);
+    submitted = NULL;
+    CU_ASSERT_EQUAL(done->run(done), WORK_END);
+    done->deliver(done);
+    done->ended(done);
+}
+
+static void finish(unsigned connections)
+{
+    CU_ASSERT_EQUAL(server.service.settings.connections, connections);
+    CU_ASSERT_PTR_NULL(submitted);
+    CU_ASSERT_FALSE(server.reload.running);
+    settings_finish(&server.service.settings);
+}
+
+/* ---- Reload ---- */
+
+static void test_settings_alone(void)
+{
+    begin();
+    reload_start(&server);
+    CU_ASSERT_EQUAL(server.service.settings.connections, 7);
+    work();
+    expect("reloading load list() replace(8) live ready ");
+    finish(8);
+}
+
+/* What was in force stays so: nothing is replaced, and the next reload works. */
+static void test_failures(void)
+{
+    static const struct {
+        int *status;
+        const char *expected;
+    } cases[] = {
+        {&load_status, "reloading load ready "},
+        {&list_status, "reloading load list(new) ready "},
+        {&open_status, "reloading load list(new) open(new on auto) ready "},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        begin();
+        new_file = "new";
+        *cases[i].status = -ENOENT;
+        reload_start(&server);
+        if (submitted != NULL)
+            work();
+        expect(cases[i].expected);
+        CU_ASSERT_EQUAL(server.service.settings.connections, 7);
+        CU_ASSERT_STRING_EQUAL(server.service.settings.model_file, "");
+        *cases[i].status = 0;
+        reload_start(&server);
+        work();
+        expect("reloading load list(new) open(new on auto) replace(8 new) live ready ");
+        finish(8);
+    }
+}
+
+/* A new backend concerns all models, a new or changed file the default alone. */
+static void test_what_is_opened(void)
+{
+    begin();
+    new_backend = "cpu";
+    reload_start(&server);
+    work();
+    expect("reloading load list() open( on cpu) replace(8 afresh new) live ready ");
+    old_model.file_status.st_size = 1;
+    reload_start(&server);
+    work();
+    expect("reloading load list() open( on cpu) replace(8 new) live ready ");
+    old_model = (struct served_model){.state = SERVED_READY, .elsewhere = true};
+    reload_start(&server);
+    work();
+    expect("reloading load list() open( on cpu) replace(8 new) live ready ");
+    standard.model = NULL; /* released: it is loaded at its next use */
+    reload_start(&server);
+    work();
+    expect("reloading load list() replace(8) live ready ");
+    finish(8);
+}
+
+static void test_what_needs_a_restart(void)
+{
+    begin();
+    new_socket = "/elsewhere";
+    reload_start(&server);
+    work();
+    expect("reloading load list() replace(8) live ready ");
+    CU_ASSERT_STRING_EQUAL(server.service.settings.socket, "");
+    finish(8);
+}
+
+/* However often it is asked for meanwhile, it is done once more, with what is on disk then. */
+static void test_again(void)
+{
+    begin();
+    reload_start(&server);
+    new_connections = 9;
+    reload_start(&server);
+    reload_start(&server);
+    work();
+    expect("reloading load list() replace(8) live ready reloading load ");
+    work();
+    expect("list() replace(9) live ready ");
+    finish(9);
+}
+
+/* The daemon stops meanwhile: what was opened is put in force and freed with the rest. */
+static void test_reload_and_stop(void)
+{
+    begin();
+    reload_start(&server);
+    reload_start(&server);
+    drain_start(&server);
+    expect("reloading load stopping deaf live-drain ");
+    work();
+    expect("list() replace(8) live ");
+    drain_tick(&server);
+    expect("stop ");
+    finish(8);
+}
+
+/* The default's device: opened on another one with the settings that are in force. */
+static void test_loss(void)
+{
+    begin();
+    reload_at_loss(&server);
+    server.service.models.on_loss(server.service.models.loss_context);
+    expect(""); /* it is not lost any more */
+    old_model.lost = true;
+    server.service.models.on_loss(server.service.models.loss_context);
+    server.service.models.on_loss(server.service.models.loss_context);
+    work();
+    expect("reloading list() open( on auto not gpu) replace(7 new) live ready ");
+    open_status = -ENODEV;
+    server.service.models.on_loss(server.service.models.loss_context);
+    work();
+    expect("reloading list() open( on auto not gpu) ready ");
+    CU_ASSERT_FALSE(old_model.lost); /* tried again by the next request that fails */
+    old_model.lost = true;
+    server.phase = SERVER_DRAINING;
+    server.service.models.on_loss(server.service.models.loss_context);
+    expect("");
+    finish(7);
+}
+
+/* ---- Drain ---- */
+
+static struct connection connections[2];
+
+static void connect_two(void)
+{
+    connections[0] = (struct connection){.id = 1, .next = &connections[1]};
+    connections[1] = (struct connection){.id = 2};
+    server.connections = connections;
+    server.service.connections = 2;
+}
+
+static void test_drain(void)
+{
+    begin();
+    connect_two();
+    server.service.totals.live = 1;
+    drain_tick(&server);
+    expect(""); /* nobody wants it to stop */
+    drain_start(&server);
+    CU_ASSERT_TRUE(server.service.draining);
+    expect("stopping deaf live-drain drain1 drain2 ");
+    server.service.connections = 0;
+    drain_tick(&server);
+    expect(""); /* a request's worker has not let go */
+    server.service.totals.live = 0;
+    catalogue_busy = true;
+    drain_tick(&server);
+    catalogue_busy = false;
+    live_busy = true;
+    drain_tick(&server);
+    expect("");
+    live_busy = false;
+    drain_tick(&server);
+    expect("stop ");
+    finish(7);
+}
+
+/* Those who are not done in time are told; who does not stop then is left behind. */
+static void test_drain_takes_too_long(void)
+{
+    begin();
+    connect_two();
+    drain_start(&server);
+    *diary = '\0';
+    now += 19999;
+    drain_tick(&server);
+    expect("");
+    now += 1;
+    drain_tick(&server);
+    expect("reject1(shutting-down) reject2(shutting-down) ");
+    now += END_MILLISECONDS - 1;
+    drain_tick(&server);
+    expect("");
+    now += 1;
+    drain_tick(&server);
+    expect("exit(1) ");
+    finish(7);
+}
+
+static void test_second_signal(void)
+{
+    begin();
+    connect_two();
+    drain_start(&server);
+    *diary = '\0';
+    drain_start(&server);
+    expect("close1 close2 ");
+    server.service.connections = 0;
+    drain_tick(&server);
+    expect("stop ");
+    finish(7);
+}
+
+void add_reload_tests(void)
+{
+    CU_pSuite suite = CU_add_suite("reload", NULL, NULL);
+    CU_add_test(suite, "settings alone", test_settings_alone);
+    CU_add_test(suite, "failures", test_failures);
+    CU_add_test(suite, "what is opened", test_what_is_opened);
+    CU_add_test(suite, "what needs a restart", test_what_needs_a_restart);
+    CU_add_test(suite, "again", test_again);
+    CU_add_test(suite, "reload and stop", test_reload_and_stop);
+    CU_add_test(suite, "loss", test_loss);
+    CU_add_test(suite, "drain", test_drain);
+    CU_add_test(suite, "drain takes too long", test_drain_takes_too_long);
+    CU_add_test(suite, "second signal", test_second_signal);
+}

@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: MIT
+/* The daemon's pool of workers: real threads, held and let go at gates. */
+#include "daemon/recognition/workers.h"
+
+#include <CUnit/Basic.h>
+#include <stdio.h>
+#include <string.h>
+
+void add_workers_tests(void);
+
+/* Shared by all jobs of a test. */
+struct shop {
+    uv_loop_t loop;
+    struct workers *workers;
+    uv_mutex_t mutex;
+    char turns[40]; /* a job's name for each turn; by the mutex */
+    char told[40];  /* its name for each delivery, in capitals for its end; the loop's */
+    size_t ends;
+};
+
+/* Runs once for each letter of its script: A(gain), R(est), E(nd). */
+struct job {
+    struct work work;
+    struct shop *shop;
+    char name;
+    const char *script;
+    bool gated; /* each turn posts `entered` and waits for `leave` */
+    uv_sem_t entered, leave;
+};
+
+static enum work_outcome run(struct work *work)
+{
+    struct job *job = (struct job *)work;
+    uv_mutex_lock(&job->shop->mutex);
+    job->shop->turns[strlen(job->shop->turns)] = job->name;
+    uv_mutex_unlock(&job->shop->mutex);
+    if (job->gated) {
+        uv_sem_post(&job->entered);
+        uv_sem_wait(&job->leave);
+    }
+    char step = *job->script++;
+    return step == 'A' ? WORK_AGAIN : step == 'R' ? WORK_REST : WORK_END;
+}
+
+static void on_delivery(struct work *work)
+{
+    struct job *job = (struct job *)work;
+    job->shop->told[strlen(job->shop->told)] = job->name;
+}
+
+static void on_end(struct work *work)
+{
+    struct job *job = (struct job *)work;
+    job->shop->told[strlen(job->shop->told)] = (char)(job->name - 'a' + 'A');
+    job->shop->ends++;
+}
+
+static struct job make_job(struct shop *shop, char name, const char *script)
+{
+    return (struct job){
+        .work = {.run = run, .deliver = on_delivery, .ended = on_end},
+        .shop = shop,
+        .name = name,
+        .script = script,
+    };
+}
+
+static void open_shop(struct shop *shop, unsigned count)
+{
+    *shop = (struct shop){.ends = 0};
+    CU_ASSERT_EQUAL_FATAL(uv_loop_init(&shop->loop), 0);
+    CU_ASSERT_EQUAL_FATAL(uv_mutex_init(&shop->mutex), 0);
+    CU_ASSERT_EQUAL_FATAL(workers_create(count, &shop->loop, &shop->workers), 0);
+    CU_ASSERT_EQUAL(workers_count(shop->workers), count);
+}
+
+static void wait_for_ends(struct shop *shop, size_t count)
+{
+    while (shop->ends < count)
+        uv_run(&shop->loop, UV_RUN_ONCE);
+}
+
+static void close_shop(struct shop *shop, const char *turns, const char *told)
+{
+    workers_destroy(shop->workers);
+    uv_run(&shop->loop, UV_RUN_DEFAULT);
+    CU_ASSERT_EQUAL(uv_loop_close(&shop->loop), 0);
+    uv_mutex_destroy(&shop->mutex);
+    CU_ASSERT_STRING_EQUAL(shop->turns, turns);
+    CU_ASSERT_STRING_EQUAL(shop->told, told);
+    if (strcmp(shop->turns, turns) != 0 || strcmp(shop->told, told) != 0)
+        printf("\n    got: %s, %s    expected: %s, %s\n", shop->turns, shop->told, turns, told);
+}
+
+/* Submits a job and waits until a worker has it. */
+static void start_gated(struct job *job)
+{
+    job->gated = true;
+    uv_sem_init(&job->entered, 0);
+    uv_sem_init(&job->leave, 0);
+    workers_submit(job->shop->workers, &job->work);
+    uv_sem_wait(&job->entered);
+}
+
+static void finish_gated(struct job *job)
+{
+    uv_sem_destroy(&job->entered);
+    uv_sem_destroy(&job->leave);
+}
+
+static void expect_load(const struct shop *shop, unsigned busy, unsigned waiting)
+{
+    unsigned busy_now, waiting_now;
+    workers_load(shop->workers, &busy_now, &waiting_now);
+    CU_ASSERT_EQUAL(busy_now, busy);
+    CU_ASSERT_EQUAL(waiting_now, waiting);
+}
+
+/* First come, first served; one that has more to do goes behind the others. */
+static void test_order(void)
+{
+    struct shop shop;
+    open_shop(&shop, 1);
+    struct job plug = make_job(&shop, 'p', "E"), a = make_job(&shop, 'a', "AAE"),
+               b = make_job(&shop, 'b', "AE"), c = make_job(&shop, 'c', "E");
+    start_gated(&plug);
+    workers_submit(shop.workers, &a.work);
+    workers_submit(shop.workers, &b.work);
+    workers_submit(shop.workers, &a.work); /* it waits already */
+    workers_submit(shop.workers, &c.work);
+    expect_load(&shop, 1, 3);
+    uv_sem_post(&plug.leave);
+    wait_for_ends(&shop, 4);
+    expect_load(&shop, 0, 0);
+    workers_submit(shop.workers, &a.work); /* it has ended */
+    expect_load(&shop, 0, 0);
+    finish_gated(&plug);
+    close_shop(&shop, "pabcaba", "pPcCbBaA");
+}
+
+/* What comes while it runs is not lost: it runs once more, however often it was submitted. */
+static void test_submitted_while_it_runs(void)
+{
+    struct shop shop;
+    open_shop(&shop, 2);
+    struct job a = make_job(&shop, 'a', "RRE");
+    start_gated(&a);
+    workers_submit(shop.workers, &a.work);
+    workers_submit(shop.workers, &a.work);
+    expect_load(&shop, 1, 0); /* never two workers at once */
+    uv_sem_post(&a.leave);
+    uv_sem_wait(&a.entered);
+    expect_load(&shop, 1, 0);
+    workers_submit(shop.workers, &a.work);
+    uv_sem_post(&a.leave);
+    uv_sem_wait(&a.entered);
+    uv_sem_post(&a.leave);
+    wait_for_ends(&shop, 1);
+    finish_gated(&a);
+    close_shop(&shop, "aaa", "aA");
+}
+
+/* The second worker is done before the first one. */
+static void test_ends_out_of_order(void)
+{
+    struct shop shop;
+    open_shop(&shop, 2);
+    struct job a = make_job(&shop, 'a', "E"), b = make_job(&shop, 'b', "E");
+    start_gated(&a);
+    start_gated(&b);
+    expect_load(&shop, 2, 0);
+    uv_sem_post(&b.leave);
+    wait_for_ends(&shop, 1);
+    uv_sem_post(&a.leave);
+    wait_for_ends(&shop, 2);
+    finish_gated(&a);
+    finish_gated(&b);
+    close_shop(&shop, "ab", "bBaA");
+}
+
+/* From the middle of the queue, its end, its beginning; and what a worker has had stays. */
+static void test_withdrawal(void)
+{
+    struct shop shop;
+    open_shop(&shop, 1);
+    struct job plug = make_job(&shop, 'p', "AE"), fresh = make_job(&shop, 'f', "E"), jobs[5];
+    start_gated(&plug);
+    for (int i = 0; i < 5; i++) {
+        jobs[i] = make_job(&shop, (char)('a' + i), "E");
+        workers_submit(shop.workers, &jobs[i].work);
+    }
+    CU_ASSERT_TRUE(workers_withdraw(shop.workers, &jobs[2].work));
+    CU_ASSERT_TRUE(workers_withdraw(shop.workers, &jobs[4].work));
+    CU_ASSERT_TRUE(workers_withdraw(shop.workers, &jobs[0].work));
+    CU_ASSERT_TRUE(workers_withdraw(shop.workers, &fresh.work));
+    CU_ASSERT_FALSE(workers_withdraw(shop.workers, &plug.work));
+    workers_submit(shop.workers, &jobs[2].work); /* it is gone for good */
+    expect_load(&shop, 1, 2);
+    uv_sem_post(&plug.leave);
+    uv_sem_wait(&plug.entered);
+    CU_ASSERT_FALSE(workers_withdraw(shop.workers, &plug.work));
+    uv_sem_post(&plug.leave);
+    wait_for_ends(&shop, 3);
+    finish_gated(&plug);
+    close_shop(&shop, "pbdp", "bBdDpP");
+}
+
+/* The queue is sound after its only work was withdrawn. */
+static void test_withdrawal_of_all(void)
+{
+    struct shop shop;
+    open_shop(&shop, 1);
+    struct job plug = make_job(&shop, 'p', "E"), a = make_job(&shop, 'a', "E"),
+               b = make_job(&shop, 'b', "E");
+    start_gated(&plug);
+    workers_submit(shop.workers, &a.work);
+    CU_ASSERT_TRUE(workers_withdraw(shop.workers, &a.work));
+    expect_load(&shop, 1, 0);
+    workers_submit(shop.workers, &b.work);
+    uv_sem_post(&plug.leave);
+    wait_for_ends(&shop, 2);
+    finish_gated(&plug);
+    close_shop(&shop, "pb", "pPbB");
+}
+
+/* Deliveries that the loop has not come to are one; they come in their order. */
+static void test_deliveries(void)
+{
+    struct shop shop;
+    open_shop(&shop, 1);
+    struct job a = make_job(&shop, 'a', "E"), b = make_job(&shop, 'b', "E");
+    workers_deliver(shop.workers, &b.work);
+    workers_deliver(shop.workers, &a.work);
+    workers_deliver(shop.workers, &b.work);
+    uv_run(&shop.loop, UV_RUN_ONCE);
+    CU_ASSERT_STRING_EQUAL(shop.told, "ba");
+    workers_deliver(shop.workers, &a.work);
+    uv_run(&shop.loop, UV_RUN_ONCE);
+    close_shop(&shop, "", "baa");
+}
+
+static void let_go(void *context)
+{
+    struct job *job = context;
+    uv_sem_post(&job->leave);
+}
+
+/* What runs is finished, and nothing is told any more. */
+static void test_end_of_the_pool(void)
+{
+    struct shop shop;
+    uv_thread_t thread;
+    open_shop(&shop, 1);
+    struct job plug = make_job(&shop, 'p', "E");
+    start_gated(&plug);
+    CU_ASSERT_EQUAL_FATAL(uv_thread_create(&thread, let_go, &plug), 0);
+    close_shop(&shop, "p", "");
+    uv_thread_join(&thread);
+    CU_ASSERT_EQUAL(plug.work.state, WORK_ENDED);
+    finish_gated(&plug);
+}
+
+void add_workers_tests(void)
+{
+    CU_pSuite suite = CU_add_suite("workers", NULL, NULL);
+    CU_add_test(suite, "order", test_order);
+    CU_add_test(suite, "submitted while it runs", test_submitted_while_it_runs);
+    CU_add_test(suite, "ends out of order", test_ends_out_of_order);
+    CU_add_test(suite, "withdrawal", test_withdrawal);
+    CU_add_test(suite, "withdrawal of all", test_withdrawal_of_all);
+    CU_add_test(suite, "deliveries", test_deliveries);
+    CU_add_test(suite, "end of the pool", test_end_of_the_pool);
+}

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: MIT
+#include "frontend/sound/pcm.h"
+
+#include <CUnit/Basic.h>
+#include <errno.h>
+#include <math.h>
+#include <string.h>
+
+void add_pcm_tests(void);
+
+static struct hearken_audio_format format_of(enum hearken_sample_type type, uint32_t channels)
+{
+    return (struct hearken_audio_format){.rate = 16000, .channels = channels, .type = type};
+}
+
+static void test_frame_size(void)
+{
+    static const size_t sizes[] = {1, 2, 3, 4, 4};
+    for (int type = HEARKEN_SAMPLE_U8; type <= HEARKEN_SAMPLE_F32; type++) {
+        struct hearken_audio_format format = format_of((enum hearken_sample_type)type, 3);
+        CU_ASSERT_EQUAL(hearken_audio_frame_size(&format), 3 * sizes[type]);
+    }
+}
+
+static void test_formats_out_of_range(void)
+{
+    struct hearken_audio_format formats[] = {
+        {999, 1, HEARKEN_SAMPLE_S16},
+        {768001, 1, HEARKEN_SAMPLE_S16},
+        {0, 1, HEARKEN_SAMPLE_S16},
+        {16000, 0, HEARKEN_SAMPLE_S16},
+        {16000, 65, HEARKEN_SAMPLE_S16},
+        {16000, UINT32_MAX, HEARKEN_SAMPLE_S16},
+        {16000, 1, (enum hearken_sample_type)5},
+    };
+    static const char *const named[] = {"999",     "768001",     "0 Hz",         "0 channels",
+                                        "65 chan", "4294967295", "sample type 5"};
+    for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
+        struct hearken_error error = {""};
+        CU_ASSERT_EQUAL(hearken_audio_frame_size(&formats[i]), 0);
+        CU_ASSERT_EQUAL(pcm_format_check(&formats[i], &error), -EINVAL);
+        CU_ASSERT_PTR_NOT_NULL(strstr(error.message, named[i]));
+    }
+    CU_ASSERT_EQUAL(hearken_audio_frame_size(NULL), 0);
+}
+
+static void mix(const struct hearken_audio_format *format, const void *samples, size_t frames,
+                float *mono)
+{
+    struct mixer mixer;
+    mixer_init(&mixer, format);
+    mixer_mix(&mixer, samples, frames, mono);
+}
+
+/* Least, most, zero and one step, at an odd address. */
+static void test_each_type(void)
+{
+    static const struct {
+        enum hearken_sample_type type;
+        uint8_t bytes[17]; /* the first is skipped */
+        float expected[4];
+    } cases[] = {
+        {HEARKEN_SAMPLE_U8, {0, 0, 255, 128, 129}, {-1, 127.0f / 128, 0, 1.0f / 128}},
+        {HEARKEN_SAMPLE_S16,
+         {0, 0, 0x80, 0xff, 0x7f, 0, 0, 1, 0},
+         {-1, 32767.0f / 32768, 0, 1.0f / 32768}},
+        {HEARKEN_SAMPLE_S24,
+         {0, 0, 0, 0x80, 0xff, 0xff, 0x7f, 0, 0, 0, 0xff, 0xff, 0xff},
+         {-1, 8388607.0f / 8388608, 0, -1.0f / 8388608}},
+        {HEARKEN_SAMPLE_S32,
+         {0, 0, 0, 0, 0x80, 0, 0, 0, 0x40, 0, 0, 0, 0, 1, 0, 0, 0},
+         {-1, 0.5f, 0, 1.0f / 2147483648.0f}},
+        {HEARKEN_SAMPLE_F32,
+         {0, 0, 0, 0x80, 0xbf, 0, 0, 0, 0x3f, 0, 0, 0, 0x80, 0, 0, 0x20, 0xc1},
+         {-1, 0.5f, 0, -10}},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct hearken_audio_format format = format_of(cases[i].type, 1);
+        float mono[4];
+        mix(&format, cases[i].bytes + 1, 4, mono);
+        for (size_t k = 0; k < 4; k++)
+            CU_ASSERT_EQUAL(mono[k], cases[i].expected[k]);
+    }
+}
+
+static void test_channels_are_averaged(void)
+{
+    const int16_t samples[] = {16384, -16384, 8192, 3, 3, 3};
+    struct hearken_audio_format format = format_of(HEARKEN_SAMPLE_S16, 3);
+    float mono[2];
+    mix(&format, samples, 2, mono);
+    CU_ASSERT_EQUAL(mono[0], 0.25f / 3);
+    CU_ASSERT_EQUAL(mono[1], 3.0f / 32768);
+
+    float floats[64];
+    for (size_t i = 0; i < 64; i++)
+        floats[i] = 0.1f;
+    format = format_of(HEARKEN_SAMPLE_F32, 64);
+    mix(&format, floats, 1, mono);
+    CU_ASSERT_EQUAL(mono[0], 0.1f);
+}
+
+/* One channel is the other upside down from the second second to the fourth, in the middle of which
+ * there is a pause with a noise that both have; how the sound is cut
+ * into pieces changes nothing. */
+static void test_channels_that_cancel(void)
+{
+    enum { RATE = 16000, COUNT = 6 * RATE };
+    static float samples[COUNT][2], whole[COUNT], pieces[COUNT];
+    for (size_t i = 0; i < COUNT; i++) {
+        bool pause = i >= 2 * RATE && i < 3 * RATE;
+        float value = sinf(0.1f * (float)i) * (pause ? 0.01f : 1);
+        samples[i][0] = value;
+        samples[i][1] = i >= RATE && i < 4 * RATE && !pause ? -value * 1.1f : value;
+    }
+    struct hearken_audio_format format = format_of(HEARKEN_SAMPLE_F32, 2);
+    struct mixer mixer;
+    mixer_init(&mixer, &format);
+    mixer_mix(&mixer, samples, COUNT, whole);
+    CU_ASSERT(mixer.alone > 2 * RATE && mixer.alone < 7 * RATE / 2);
+    CU_ASSERT(mixer.alone_from > RATE && mixer.alone_from < 2 * RATE);
+    for (size_t i = 0; i < RATE; i++)
+        CU_ASSERT_EQUAL(whole[i], samples[i][0]);
+    for (size_t i = mixer.alone_from; i < 4 * RATE; i++)
+        CU_ASSERT_EQUAL(whole[i], samples[i][1]);
+    for (size_t i = COUNT - RATE / 2; i < COUNT; i++)
+        CU_ASSERT_EQUAL(whole[i], samples[i][0]);
+    mixer_init(&mixer, &format);
+    for (size_t at = 0, piece = 1; at < COUNT; at += piece, piece = piece * 7 % 1009) {
+        if (piece > COUNT - at)
+            piece = COUNT - at;
+        mixer_mix(&mixer, samples[at], piece, pieces + at);
+    }
+    CU_ASSERT_EQUAL(memcmp(whole, pieces, sizeof(whole)), 0);
+
+    /* A channel that is silent, or noise of its own, cancels nothing. */
+    for (size_t i = 0; i < COUNT; i++)
+        samples[i][1] = i % 2 ? 0 : (float)((i * 2654435761u >> 9) % 1000) / 500 - 1;
+    mixer_init(&mixer, &format);
+    mixer_mix(&mixer, samples, COUNT, whole);
+    CU_ASSERT_EQUAL(mixer.alone, 0);
+}
+
+static void test_floats_are_tamed(void)
+{
+    const float samples[] = {NAN, INFINITY, -INFINITY, 3e38f, -3e38f, -NAN, 2147483648.0f, 1e-40f};
+    const float expected[] = {
+        0, 0, 0, AUDIO_SAMPLE_LIMIT, -AUDIO_SAMPLE_LIMIT, 0, 2147483648.0f, 1e-40f};
+    struct hearken_audio_format format = format_of(HEARKEN_SAMPLE_F32, 1);
+    float mono[8];
+    mix(&format, samples, 8, mono);
+    CU_ASSERT_EQUAL(memcmp(mono, expected, sizeof(expected)), 0);
+    format.channels = 2;
+    mix(&format, samples, 4, mono);
+    CU_ASSERT_EQUAL(mono[0], 0);
+    CU_ASSERT_EQUAL(mono[1], AUDIO_SAMPLE_LIMIT / 2);
+    CU_ASSERT_EQUAL(mono[2], -AUDIO_SAMPLE_LIMIT / 2);
+}
+
+void add_pcm_tests(void)
+{
+    CU_pSuite suite = CU_add_suite("format", NULL, NULL);
+    CU_add_test(suite, "frame sizes", test_frame_size);
+    CU_add_test(suite, "formats out of range", test_formats_out_of_range);
+    CU_add_test(suite, "each sample type", test_each_type);
+    CU_add_test(suite, "channels are averaged", test_channels_are_averaged);
+    CU_add_test(suite, "channels that cancel", test_channels_that_cancel);
+    CU_add_test(suite, "floats are tamed", test_floats_are_tamed);
+}

@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: MIT
+#include "models/search/custom_words.h"
+
+#include <CUnit/Basic.h>
+#include <errno.h>
+#include <hearken/hearken.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void add_custom_words_tests(void);
+
+/* Tokens of a text are its parts between bars. */
+struct text {
+    char bytes[256];
+    struct vocabulary_token tokens[64];
+    struct vocabulary vocabulary;
+};
+
+static void cut(struct text *text, const char *parts)
+{
+    *text = (struct text){0};
+    strcpy(text->bytes, parts);
+    text->vocabulary.tokens = text->tokens;
+    for (char *part = strtok(text->bytes, "|"); part; part = strtok(NULL, "|"))
+        text->tokens[text->vocabulary.count++] = (struct vocabulary_token){
+            .text = part, .length = strlen(part), .control = part[0] == '<'};
+}
+
+static struct custom_words *list(const char *words, const struct text *text)
+{
+    struct hearken_error error = {""};
+    struct custom_words *made = NULL;
+    CU_ASSERT_EQUAL(custom_words_create(words, &text->vocabulary, &made, &error), 0);
+    CU_ASSERT_STRING_EQUAL(error.message, "");
+    return made;
+}
+
+/* What all of the text's tokens, one after the other, earn. */
+static uint32_t earned(const char *words, const char *parts)
+{
+    struct text text;
+    cut(&text, parts);
+    struct custom_words *made = list(words, &text);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(made);
+    struct word_match match = custom_words_begin();
+    for (uint32_t i = 0; i < text.vocabulary.count; i++)
+        match = custom_words_advance(made, match, i);
+    uint32_t result = custom_words_earned_at_end(made, match);
+    custom_words_destroy(made);
+    return result;
+}
+
+static void test_whole_words_earn(void)
+{
+    CU_ASSERT_EQUAL(earned("Kubernetes", " the| Kub|ern|etes"), 10);
+    CU_ASSERT_EQUAL(earned("Kubernetes", "Kubernetes"), 10);
+    CU_ASSERT_EQUAL(earned("\xef\xbb\xbfKubernetes", "Kubernetes"), 10);
+    CU_ASSERT_EQUAL(earned("Kubernetes", " Kubern|etes.| And"), 10);
+    CU_ASSERT_EQUAL(earned("Kubernetes", " Kubern|etes|'s"), 10);
+    CU_ASSERT_EQUAL(earned("Kubernetes", " (|Kubernetes|)"), 10);
+    CU_ASSERT_EQUAL(earned("Kubernetes", " Kubernetes| Kubernetes"), 20);
+    CU_ASSERT_EQUAL(earned("Kubernetes", " a|<control>| Kubern|<other>|etes"), 10);
+    CU_ASSERT_EQUAL(earned("C3PO\nR2D2", " R2|D|2| and| C|3PO"), 8);
+    CU_ASSERT_EQUAL(earned(".NET", " .NET| a"), 4);
+}
+
+static void test_parts_of_words_earn_nothing(void)
+{
+    CU_ASSERT_EQUAL(earned("Kubernetes", " Kubern"), 0);
+    CU_ASSERT_EQUAL(earned("Kubernetes", " Kubern|et| Kube"), 0);
+    CU_ASSERT_EQUAL(earned("Ana", " Anatole"), 0);
+    CU_ASSERT_EQUAL(earned("Ana", " Juliana"), 0);
+    CU_ASSERT_EQUAL(earned("Ana", " Ana\xc3\xafs"), 0);
+    CU_ASSERT_EQUAL(earned("Ana", " An|<|>|"), 0);
+}
+
+static void test_letters(void)
+{
+    CU_ASSERT_EQUAL(earned("iPhone", " iPhone| iphone| IPhone| IPHONE"), 18);
+    CU_ASSERT_EQUAL(earned("new york", " New York| new york"), 16);
+    CU_ASSERT_EQUAL(earned("\xc5\x81uczak", " \xc5\x81uczak| \xc5\x82|uczak"), 12);
+    CU_ASSERT_EQUAL(earned("\xc5\x82uczak", " \xc5|\x81u|czak"), 6); /* characters, not bytes */
+}
+
+static void test_phrases(void)
+{
+    CU_ASSERT_EQUAL(earned("New York", " New| York"), 8);
+    CU_ASSERT_EQUAL(earned("New York", " New| Jersey"), 0);
+    CU_ASSERT_EQUAL(earned(" New \t York\r\n\n", " New| York"), 8);
+    CU_ASSERT_EQUAL(earned("New\nNew York Times", " New| York| Post"), 3);
+    CU_ASSERT_EQUAL(earned("New York Times\nYork", " New| York| Post"), 4);
+    CU_ASSERT_EQUAL(earned("New York\nYork Minster", " New| York| Minster"), 20);
+    CU_ASSERT_EQUAL(earned("a b c\nb c d", " a| b| c| d"), 10);
+    CU_ASSERT_EQUAL(earned("New York Times\nYork Minster", " New| York| Minster"), 12);
+}
+
+/* Scripts without spaces: "Tokyo" within "in Tokyo is". */
+static void test_scripts_without_spaces(void)
+{
+    CU_ASSERT_EQUAL(
+        earned("\xe6\x9d\xb1\xe4\xba\xac", "\xe3\x81\xab|\xe6\x9d\xb1|\xe4\xba|\xac|\xe3\x81\xaf"),
+        2);
+}
+
+static void test_hopes(void)
+{
+    struct text text;
+    cut(&text, " Kub|ern|etes| ist|e");
+    struct custom_words *made = list("Kubernetes\nKubernist", &text);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(made);
+    struct word_match match = custom_words_begin();
+    CU_ASSERT(!custom_words_within(match));
+    match = custom_words_advance(made, match, 0);
+    CU_ASSERT(custom_words_within(match));
+    CU_ASSERT_EQUAL(custom_words_hoped(made, match), 10);
+    CU_ASSERT_EQUAL(custom_words_earned(made, match), 0);
+    CU_ASSERT_EQUAL(custom_words_written(made, match), 3);
+    match = custom_words_advance(made, match, 1);
+    CU_ASSERT_EQUAL(custom_words_hoped(made, match), 10);
+    struct word_match other = custom_words_advance(made, match, 3); /* a new word */
+    CU_ASSERT_EQUAL(custom_words_hoped(made, other), 0);
+    CU_ASSERT(!custom_words_within(other));
+    match = custom_words_advance(made, match, 2);
+    CU_ASSERT_EQUAL(custom_words_earned(made, match), 0); /* a letter may follow */
+    CU_ASSERT_EQUAL(custom_words_earned_at_end(made, match), 10);
+    CU_ASSERT_EQUAL(custom_words_longest(made), 10);
+    custom_words_destroy(made);
+}
+
+/* Bit i: token i can be reached. */
+static uint32_t reach(const struct custom_words *made, struct word_match match, bool others,
+                      const struct text *text)
+{
+    uint32_t tokens[128], count = custom_words_reach(made, match, others, tokens), bits = 0;
+    CU_ASSERT_FATAL(count <= 2 * text->vocabulary.count);
+    for (uint32_t i = 0; i < count; i++)
+        bits |= 1u << tokens[i];
+    return bits;
+}
+
+static void test_reach(void)
+{
+    struct text text;
+    cut(&text, " K|K| Ku|ub|ubern|u|etes| b|a| a|<K>");
+    struct custom_words *made = list("Kubernetes\nab", &text);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(made);
+    struct word_match begin = custom_words_begin();
+    CU_ASSERT_EQUAL(reach(made, begin, true, &text), 1 | 2 | 4 | 256 | 512);
+    CU_ASSERT_EQUAL(reach(made, begin, false, &text), 2 | 256);
+    struct word_match within = custom_words_advance(made, begin, 1);
+    CU_ASSERT_EQUAL(reach(made, within, false, &text), 8 | 16 | 32);
+    CU_ASSERT_EQUAL(reach(made, within, true, &text), 8 | 16 | 32 | 1 | 4 | 512);
+    struct word_match outside = custom_words_advance(made, begin, 7);
+    CU_ASSERT_EQUAL(reach(made, outside, true, &text), 1 | 4 | 512);
+    custom_words_destroy(made);
+}
+
+/* Reach and advance have to agree, whatever the words and the tokens. */
+static void test_random_lists(void)
+{
+    unsigned seed = (unsigned)rand();
+    printf("(seed %u) ", seed);
+    srand(seed);
+    for (int round = 0; round < 300; round++) {
+        char words[200], parts[200];
+        size_t length = 0;
+        for (size_t i = 0; i < sizeof(words) - 1; i++)
+            words[i] = "abc \n"[rand() % 5];
+        words[sizeof(words) - 1] = 0;
+        for (int i = 0; i < 30; i++) {
+            for (int n = 1 + rand() % 4; n > 0; n--)
+                parts[length++] = "abc "[rand() % 4];
+            parts[length++] = '|';
+        }
+        parts[length] = 0;
+        struct text text;
+        cut(&text, parts);
+        struct custom_words *made = list(words, &text);
+        if (!made)
+            continue;
+        struct word_match match = custom_words_begin();
+        for (uint32_t step = 0; step < 40; step++) {
+            uint32_t bits = reach(made, match, true, &text), before = match.earned;
+            for (uint32_t i = 0; i < text.vocabulary.count; i++)
+                if (bits >> i & 1)
+                    CU_ASSERT(custom_words_within(custom_words_advance(made, match, i)));
+            CU_ASSERT(custom_words_hoped(made, match) >= custom_words_earned(made, match));
+            match = custom_words_advance(made, match, (uint32_t)rand() % text.vocabulary.count);
+            CU_ASSERT(match.earned >= before);
+        }
+        custom_words_destroy(made);
+    }
+}
+
+static void expect_refusal(const char *words, const char *problem)
+{
+    struct text text;
+    struct hearken_error error = {""};
+    struct custom_words *made = NULL;
+    cut(&text, " a");
+    CU_ASSERT_EQUAL(custom_words_create(words, &text.vocabulary, &made, &error), -EINVAL);
+    CU_ASSERT_PTR_NULL(made);
+    CU_ASSERT_STRING_EQUAL(error.message, problem);
+    CU_ASSERT_EQUAL(hearken_custom_words_check(words, &error), -EINVAL);
+    CU_ASSERT_STRING_EQUAL(error.message, problem);
+}
+
+static void test_limits(void)
+{
+    char text[3 * (HEARKEN_CUSTOM_WORDS_MAX + 1) + 1] = "";
+    struct hearken_error error;
+    expect_refusal("a\nb\xff", "custom words: line 2 is not text in UTF-8");
+    expect_refusal("\n\na\x01", "custom words: line 3 is not text in UTF-8");
+    memset(text, 'x', 101);
+    text[101] = 0;
+    expect_refusal(text, "custom words: line 1 has 101 bytes, expected up to 100");
+    text[100] = 0;
+    CU_ASSERT_EQUAL(hearken_custom_words_check(text, &error), 1);
+    for (size_t i = 0; i <= HEARKEN_CUSTOM_WORDS_MAX; i++)
+        memcpy(text + 3 * i, "ab\n", 4);
+    expect_refusal(text, "custom words: there are more than 2000");
+    text[3 * HEARKEN_CUSTOM_WORDS_MAX] = 0;
+    CU_ASSERT_EQUAL(hearken_custom_words_check(text, &error), 2000);
+    CU_ASSERT_EQUAL(hearken_custom_words_check(" \n\t\n\n", &error), 0);
+    CU_ASSERT_EQUAL(hearken_custom_words_check("\xef\xbb\xbf\n", &error), 0);
+    struct text tokens;
+    cut(&tokens, " a");
+    CU_ASSERT_PTR_NULL(list("\n \n", &tokens));
+}
+
+void add_custom_words_tests(void)
+{
+    CU_pSuite suite = CU_add_suite("custom words", NULL, NULL);
+    CU_ADD_TEST(suite, test_whole_words_earn);
+    CU_ADD_TEST(suite, test_parts_of_words_earn_nothing);
+    CU_ADD_TEST(suite, test_letters);
+    CU_ADD_TEST(suite, test_phrases);
+    CU_ADD_TEST(suite, test_scripts_without_spaces);
+    CU_ADD_TEST(suite, test_hopes);
+    CU_ADD_TEST(suite, test_reach);
+    CU_ADD_TEST(suite, test_random_lists);
+    CU_ADD_TEST(suite, test_limits);
+}

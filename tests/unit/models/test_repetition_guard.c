@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: MIT
+/* What ends a text that would go on for ever, and what must not. */
+#include "models/search/repetition_guard.h"
+
+#include "tests/unit/common/make_gguf.h"
+
+#include <CUnit/Basic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void add_repetition_guard_tests(void);
+
+/* ---- Loops ---- */
+
+/* `times` turns of `turn` tokens behind `before` others; the copy has nothing beyond it. */
+static bool loops(uint32_t before, uint32_t turn, uint32_t times, uint32_t extra)
+{
+    size_t count = before + turn * times + extra;
+    uint32_t *tokens = malloc(count * sizeof(*tokens));
+    for (size_t i = 0; i < before; i++)
+        tokens[i] = 1000 + (uint32_t)i;
+    for (size_t i = before; i < count; i++)
+        tokens[i] = (uint32_t)(i - before) % turn;
+    void *copy = exact_copy(tokens, count * sizeof(*tokens));
+    bool result = repetition_guard_is_loop(copy, count);
+    free(copy);
+    free(tokens);
+    return result;
+}
+
+/* Turns as often as it takes to be four of them and twelve tokens, and once less. */
+static void test_turns(void)
+{
+    for (uint32_t turn = 1; turn <= 40; turn++) {
+        uint32_t times = turn == 1 ? 12 : turn == 2 ? 6 : 4;
+        for (uint32_t before = 0; before < 3; before++) {
+            CU_ASSERT(loops(before, turn, times, 0));
+            CU_ASSERT(loops(before, turn, times + 3, 0));
+            CU_ASSERT(loops(before, turn, times, turn / 2));
+            CU_ASSERT_FALSE(loops(before, turn, times - 1, 0));
+        }
+    }
+    CU_ASSERT_FALSE(loops(0, 41, 4, 0));
+}
+
+static void test_a_loop_needs_all_of_its_turn(void)
+{
+    for (uint32_t turn = 1; turn <= 40; turn++) {
+        uint32_t times = turn == 1 ? 12 : turn == 2 ? 6 : 4, count = turn * times;
+        uint32_t *tokens = malloc(count * sizeof(*tokens));
+        for (uint32_t i = 0; i < count; i++)
+            tokens[i] = i % turn;
+        size_t missed = 0;
+        for (uint32_t at = 0; at < count; at++) {
+            tokens[at] += 100; /* one other token anywhere */
+            missed += repetition_guard_is_loop(tokens, count);
+            tokens[at] -= 100;
+        }
+        CU_ASSERT_EQUAL(missed, 0);
+        CU_ASSERT(repetition_guard_is_loop(tokens, count));
+        free(tokens);
+    }
+}
+
+static void test_no_tokens(void)
+{
+    CU_ASSERT_FALSE(repetition_guard_is_loop(NULL, 0));
+    CU_ASSERT_FALSE(repetition_guard_is_loop(&(uint32_t){7}, 1));
+}
+
+/* A loop that a text has left is none; the one at its end counts. */
+static void test_only_the_end_counts(void)
+{
+    uint32_t tokens[21];
+    for (uint32_t i = 0; i < 20; i++)
+        tokens[i] = 5;
+    tokens[20] = 6;
+    CU_ASSERT(repetition_guard_is_loop(tokens, 20));
+    CU_ASSERT_FALSE(repetition_guard_is_loop(tokens, 21));
+}
+
+/* ---- Attention ---- */
+
+#define STEPS 400u
+
+static bool alignment_row(struct attention_progress *attention, uint32_t peak)
+{
+    float weights[STEPS];
+    for (uint32_t t = 0; t < STEPS; t++)
+        weights[t] = 0.001f;
+    weights[peak] = 0.5f;
+    return repetition_guard_advance(attention, weights, STEPS, 0.04);
+}
+
+static void test_attention_moves_on(void)
+{
+    struct attention_progress attention = {0};
+    for (uint32_t peak = 0; peak < STEPS; peak++)
+        CU_ASSERT(alignment_row(&attention, peak));
+    CU_ASSERT_EQUAL(attention.furthest, STEPS - 1);
+}
+
+/* A second is 25 steps: that far back is a glance, further is a strike, five in a row are enough.
+ */
+static void test_attention_goes_back(void)
+{
+    struct attention_progress attention = {0};
+    CU_ASSERT(alignment_row(&attention, 300));
+    for (uint32_t i = 0; i < 40; i++)
+        CU_ASSERT(alignment_row(&attention, 275));
+    for (uint32_t i = 0; i < 4; i++)
+        CU_ASSERT(alignment_row(&attention, 274));
+    CU_ASSERT_FALSE(alignment_row(&attention, 274));
+    CU_ASSERT_EQUAL(attention.furthest, 300);
+}
+
+static void test_strikes_have_to_be_in_a_row(void)
+{
+    for (uint32_t between = 0; between < 2; between++) {
+        struct attention_progress attention = {0};
+        CU_ASSERT(alignment_row(&attention, 300));
+        for (uint32_t i = 0; i < 4; i++)
+            CU_ASSERT(alignment_row(&attention, 0));
+        CU_ASSERT(alignment_row(&attention, between ? 280 : 300));
+        for (uint32_t i = 0; i < 4; i++)
+            CU_ASSERT(alignment_row(&attention, 10));
+        CU_ASSERT_FALSE(alignment_row(&attention, 10));
+    }
+}
+
+/* Steps are as long as they are: at 20 ms it takes 50 of them. */
+static void test_attention_counts_seconds(void)
+{
+    struct attention_progress attention = {.furthest = 300};
+    float weights[STEPS] = {[250] = 1};
+    for (uint32_t i = 0; i < 40; i++)
+        CU_ASSERT(repetition_guard_advance(&attention, weights, STEPS, 0.02));
+    CU_ASSERT_EQUAL(attention.strikes, 0);
+    weights[249] = 2;
+    for (uint32_t i = 0; i < 4; i++)
+        CU_ASSERT(repetition_guard_advance(&attention, weights, STEPS, 0.02));
+    CU_ASSERT_FALSE(repetition_guard_advance(&attention, weights, STEPS, 0.02));
+}
+
+/* What lies behind the steps of the sound is not looked at; there may be none. */
+static void test_attention_on_padding(void)
+{
+    struct attention_progress attention = {0};
+    float *weights = exact_copy((const float[]){0.1f, 0.3f, 0.2f}, 3 * sizeof(float));
+    CU_ASSERT(repetition_guard_advance(&attention, weights, 3, 0.04));
+    CU_ASSERT_EQUAL(attention.furthest, 1);
+    attention = (struct attention_progress){0};
+    CU_ASSERT(repetition_guard_advance(&attention, weights, 1, 0.04));
+    CU_ASSERT(repetition_guard_advance(&attention, weights, 0, 0.04));
+    CU_ASSERT_EQUAL(attention.furthest, 0);
+    free(weights);
+}
+
+/* The same five tokens, of which none looks further than what stood before them. */
+static void test_said_again(void)
+{
+    const uint32_t tokens[] = {1, 2, 3, 4, 5, 6, 1, 2, 3, 4, 5, 6};
+    for (uint32_t stays = 3; stays < 7; stays++) {
+        struct attention_progress attention = {.furthest = 300};
+        for (uint32_t i = 0; i < stays; i++)
+            alignment_row(&attention, 300 - i);
+        CU_ASSERT_EQUAL(attention.stays, stays);
+        CU_ASSERT_EQUAL(repetition_guard_repeats(&attention, tokens, 11), stays >= 5);
+        CU_ASSERT_FALSE(repetition_guard_repeats(&attention, tokens, 10));
+        CU_ASSERT_FALSE(repetition_guard_repeats(&attention, tokens, 4));
+        CU_ASSERT_FALSE(repetition_guard_repeats(&attention, tokens + 1, 9));
+        alignment_row(&attention, 301);
+        CU_ASSERT_FALSE(repetition_guard_repeats(&attention, tokens, 11));
+    }
+}
+
+static void test_one_step(void)
+{
+    struct attention_progress attention = {0};
+    float *weights = exact_copy(&(float){1}, sizeof(float));
+    for (uint32_t i = 0; i < 40; i++)
+        CU_ASSERT(repetition_guard_advance(&attention, weights, 1, 0.04));
+    free(weights);
+}
+
+/* ---- Length ---- */
+
+static void test_most_tokens(void)
+{
+    CU_ASSERT_EQUAL(repetition_guard_max_tokens(0), 10);
+    CU_ASSERT_EQUAL(repetition_guard_max_tokens(0.5), 16);
+    CU_ASSERT_EQUAL(repetition_guard_max_tokens(1), 22);
+    CU_ASSERT_EQUAL(repetition_guard_max_tokens(28), 346);
+}
+
+void add_repetition_guard_tests(void)
+{
+    CU_pSuite suite = CU_add_suite("runaway", NULL, NULL);
+    CU_ADD_TEST(suite, test_turns);
+    CU_ADD_TEST(suite, test_a_loop_needs_all_of_its_turn);
+    CU_ADD_TEST(suite, test_no_tokens);
+    CU_ADD_TEST(suite, test_only_the_end_counts);
+    CU_ADD_TEST(suite, test_attention_moves_on);
+    CU_ADD_TEST(suite, test_attention_goes_back);
+    CU_ADD_TEST(suite, test_strikes_have_to_be_in_a_row);
+    CU_ADD_TEST(suite, test_attention_counts_seconds);
+    CU_ADD_TEST(suite, test_attention_on_padding);
+    CU_ADD_TEST(suite, test_said_again);
+    CU_ADD_TEST(suite, test_one_step);
+    CU_ADD_TEST(suite, test_most_tokens);
+}

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: MIT
+/* Texts of segments that are still being spoken. */
+#include "tests/unit/common/event_record.h"
+
+#include <CUnit/Basic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+void add_stream_partial_tests(void);
+
+/* They come while a segment is collected, and change nothing of what is final. */
+static void test_partials(void)
+{
+    for (uint32_t kind = 0; kind < 3; kind++) {
+        struct model_shape shape = kind == 1 ? transformer_shape(2) : recurrent_shape(2);
+        if (kind == 2)
+            shape.chunk = 0; /* heard anew each time */
+        struct hearken_model *model = model_of(shape);
+        struct hearken_stream_options options = stream_options_of();
+        struct record without, with, again;
+        size_t count;
+        float *samples = make_sound(15, 7.3, &count);
+        options.alignment = false;
+        transcribe(model, &options, samples, count, 1600, &without);
+        options.partial_seconds = 0.3f;
+        transcribe(model, &options, samples, count, 1600, &with);
+        transcribe(model, &options, samples, count, 1600, &again);
+        CU_ASSERT_EQUAL(without.partials, 0);
+        CU_ASSERT(with.partials > 0 && with.partials <= 24);
+        CU_ASSERT_EQUAL(with.finals, without.finals);
+        CU_ASSERT(with.commits > 0 || same_bytes(&with.spoken, &without.spoken));
+        CU_ASSERT(same_bytes(&with.text, &again.text));
+        CU_ASSERT_FALSE(with.shown);
+        finish_record(&without);
+        finish_record(&with);
+        finish_record(&again);
+        free(samples);
+        hearken_model_destroy(model);
+    }
+}
+
+/* ---- Committing ---- */
+
+/*
+ * A recurrent network that says its tokens one after the other, from SPECIAL_TOKENS to the last,
+ * and ends; sound disturbs it more the smaller `sureness` is. Embeddings are one-hot, the
+ * projection turns each into that of the next token.
+ */
+static struct hearken_model *reciter(uint32_t seed, uint32_t chunk, float sureness)
+{
+    struct model_shape shape = recurrent_shape(seed);
+    shape.chunk = chunk;
+    shape.positions = 500; /* 10 s */
+    shape.speller_mlp = 0;
+    shape.speller_width = 32;
+    shape.speller_heads = 4;
+    struct made_file file = make_model(&shape);
+    uint32_t width = shape.speller_width, last = shape.token_count - 1;
+    for (uint32_t v = 0; v < shape.token_count; v++)
+        for (uint32_t i = 0; i < width; i++)
+            set_weight(&file, "speller.embedding.weight", v * width + i, v == i);
+    for (uint32_t out = 0; out < width; out++)
+        for (uint32_t in = 0; in < width; in++) {
+            uint32_t next = in == 1 ? SPECIAL_TOKENS : in == last ? 2 : in + 1;
+            set_weight(&file, "speller.projection.weight", out * width + in,
+                       out == next ? sureness : 0);
+        }
+    struct hearken_model *model = open_model(&file);
+    made_finish(&file);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(model);
+    return model;
+}
+
+static void recite(struct hearken_model *model, const struct hearken_stream_options *options,
+                   struct record *r)
+{
+    size_t count;
+    float *samples = make_sound(31, 24, &count);
+    transcribe(model, options, samples, count, 1600, r);
+    free(samples);
+}
+
+/* Words that are committed are in every later text of their segment, whatever guards, loops and
+ * cuts do to the rest: `record.kept`, which `transcribe` asserts. */
+static void test_committed_words_stay(void)
+{
+    size_t commits = 0, changed = 0;
+    for (uint32_t seed = 1; seed <= 4; seed++)
+        for (uint32_t chunk = 0; chunk <= 8; chunk += 8)
+            for (float sureness = 2; sureness < 5; sureness += 1) {
+                struct hearken_model *model = reciter(seed, chunk, sureness);
+                struct hearken_stream_options options = stream_options_of();
+                struct record with, without;
+                options.alignment = false;
+                options.ctc_weight = seed % 2 ? 0 : 0.3f;
+                if (seed == 3)
+                    options.compression_threshold = 1.1f;
+                if (seed == 4)
+                    options.log_probability_threshold = -0.9f;
+                recite(model, &options, &without);
+                options.partial_seconds = 0.2f;
+                recite(model, &options, &with);
+                commits += with.commits;
+                changed += !same_bytes(&with.spoken, &without.spoken);
+                finish_record(&with);
+                finish_record(&without);
+                hearken_model_destroy(model);
+            }
+    /* That is a matter of the constraint, not of the networks: they would say something else. */
+    CU_ASSERT(commits > 12);
+    CU_ASSERT(changed > 0);
+    printf("(%zu commits, %zu finals are others) ", commits, changed);
+}
+
+/* Written as it is spoken, a stream looks more often than by sound alone; its clock is the real
+ * one, so only the order of things is certain. */
+static void test_share_of_a_core(void)
+{
+    struct hearken_model *model = model_of(recurrent_shape(2));
+    struct hearken_stream_options options = stream_options_of();
+    struct hearken_stream_counters counters[2];
+    size_t count;
+    float *samples = make_sound(32, 1, &count);
+    options.partial_seconds = 0.5f;
+    for (int i = 0; i < 2; i++) {
+        struct record record;
+        options.partial_share = i ? 1 : 0;
+        struct hearken_stream *stream = create(model, &options, &record);
+        for (size_t at = 0; at < count; at += 320) {
+            CU_ASSERT_EQUAL(hearken_stream_write(stream, samples + at, 320, NULL), 0);
+            nanosleep(&(struct timespec){.tv_nsec = 20 * 1000 * 1000}, NULL);
+        }
+        hearken_stream_count(stream, &counters[i]);
+        hearken_stream_destroy(stream);
+        finish_record(&record);
+    }
+    CU_ASSERT(counters[0].partial_updates <= 2);
+    CU_ASSERT(counters[1].partial_updates > counters[0].partial_updates);
+    CU_ASSERT_EQUAL(counters[0].partial_skipped, 0);
+    CU_ASSERT(counters[1].partial_seconds > 0);
+    free(samples);
+    hearken_model_destroy(model);
+}
+
+/* Where nothing has been shown there is nothing to take back. */
+static void test_silence_has_no_partials(void)
+{
+    for (uint32_t kind = 0; kind < 2; kind++) {
+        struct hearken_model *model = model_of(kind ? transformer_shape(2) : recurrent_shape(2));
+        struct hearken_stream_options options = stream_options_of();
+        struct record record;
+        float *samples = calloc(5 * RATE, sizeof(*samples));
+        options.partial_seconds = 0.3f;
+        transcribe(model, &options, samples, 5 * RATE, 1600, &record);
+        CU_ASSERT_EQUAL(record.partials, 0);
+        finish_record(&record);
+        free(samples);
+        hearken_model_destroy(model);
+    }
+}
+
+/* Counts what is on show, and how often it changes to nothing. */
+struct screen {
+    size_t shows, clears;
+    bool shown;
+};
+
+static void show_event(void *context, const struct hearken_event *event)
+{
+    struct screen *screen = context;
+    if (event->type == HEARKEN_EVENT_END)
+        return;
+    if (*event->text && event->type == HEARKEN_EVENT_PARTIAL)
+        screen->shows++;
+    if (!*event->text && screen->shown)
+        screen->clears++;
+    screen->shown = *event->text && event->type == HEARKEN_EVENT_PARTIAL;
+}
+
+/*
+ * A text that was shown and is dropped in the end is taken back. Here a beam of one believes what
+ * the wide beam does not: the threshold lies between.
+ */
+static void test_what_is_dropped_is_taken_back(void)
+{
+    size_t dropped = 0;
+    for (uint32_t seed = 1; seed <= 20; seed++) {
+        struct hearken_model *model = model_of(recurrent_shape(seed));
+        size_t count;
+        float *samples = make_sound(seed, 1.5, &count);
+        for (float threshold = -0.75f; threshold > -3.5f; threshold -= 0.25f) {
+            struct hearken_stream_options options = stream_options_of();
+            struct hearken_stream *stream = NULL;
+            struct screen screen = {0};
+            options.beam_width = 16;
+            options.ctc_weight = 1;
+            options.partial_seconds = 0.4f;
+            options.log_probability_threshold = threshold;
+            CU_ASSERT_EQUAL_FATAL(
+                hearken_stream_create(model, &options, show_event, &screen, &stream, NULL), 0);
+            CU_ASSERT_EQUAL(hearken_stream_write(stream, samples, count, NULL), 0);
+            bool before = screen.shown;
+            size_t clears = screen.clears;
+            CU_ASSERT_EQUAL(hearken_stream_finish(stream, NULL), 0);
+            CU_ASSERT_FALSE(screen.shown);
+            dropped += before && screen.clears > clears;
+            hearken_stream_destroy(stream);
+        }
+        free(samples);
+        hearken_model_destroy(model);
+    }
+    CU_ASSERT(dropped > 0);
+}
+
+void add_stream_partial_tests(void)
+{
+    CU_pSuite suite = CU_add_suite("stream partial", NULL, NULL);
+    CU_ADD_TEST(suite, test_partials);
+    CU_ADD_TEST(suite, test_committed_words_stay);
+    CU_ADD_TEST(suite, test_share_of_a_core);
+    CU_ADD_TEST(suite, test_silence_has_no_partials);
+    CU_ADD_TEST(suite, test_what_is_dropped_is_taken_back);
+}

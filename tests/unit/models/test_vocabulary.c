@@ -1,0 +1,312 @@
+// SPDX-License-Identifier: MIT
+/* Tokens as text, of both kinds of vocabulary. */
+#include "models/text/vocabulary.h"
+
+#include "tests/unit/common/make_gguf.h"
+
+#include <CUnit/Basic.h>
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void add_vocabulary_tests(void);
+
+#define REPLACEMENT "\xef\xbf\xbd"
+#define WORD        "\xe2\x96\x81"
+
+/* ---- Helpers ---- */
+
+static int read_made(const struct made_file *file, struct vocabulary *vocabulary,
+                     struct hearken_error *error)
+{
+    struct bytes bytes = made_bytes(file);
+    void *copy = exact_copy(bytes.data, bytes.length);
+    struct gguf *gguf = NULL;
+    CU_ASSERT_EQUAL_FATAL(gguf_open_memory(copy, bytes.length, &gguf, error), 0);
+    int result = vocabulary_read(vocabulary, gguf, error);
+    gguf_destroy(gguf); /* a vocabulary has copies of all */
+    free(copy);
+    bytes_finish(&bytes);
+    return result;
+}
+
+static struct made_file made_vocabulary(const char *model, const char *const *tokens, size_t count)
+{
+    struct made_file file = {0};
+    made_string(&file, "tokenizer.ggml.model", model);
+    made_strings(&file, "tokenizer.ggml.tokens", tokens, count);
+    return file;
+}
+
+static struct vocabulary accepts(struct made_file *file)
+{
+    struct vocabulary vocabulary;
+    struct hearken_error error = {""};
+    CU_ASSERT_EQUAL_FATAL(read_made(file, &vocabulary, &error), 0);
+    made_finish(file);
+    return vocabulary;
+}
+
+static void refuses(struct made_file *file, const char *part)
+{
+    struct vocabulary vocabulary;
+    struct hearken_error error = {""};
+    CU_ASSERT_EQUAL(read_made(file, &vocabulary, &error), -EINVAL);
+    CU_ASSERT_PTR_NOT_NULL(strstr(error.message, part));
+    if (!strstr(error.message, part))
+        printf("\n    '%s' does not say '%s' ", error.message, part);
+    CU_ASSERT(vocabulary.tokens == NULL && vocabulary.count == 0);
+    made_finish(file);
+}
+
+static void says(const struct vocabulary *vocabulary, const uint32_t *tokens, size_t count,
+                 const char *expected)
+{
+    char *text = vocabulary_text(vocabulary, tokens, count);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(text);
+    CU_ASSERT_STRING_EQUAL(text, expected);
+    if (strcmp(text, expected) != 0)
+        printf("\n    '%s', expected '%s' ", text, expected);
+    free(text);
+}
+
+/* A literal list of tokens and what it says. */
+#define SAYS(expected, ...)                                                                        \
+    says(&vocabulary, (const uint32_t[]){__VA_ARGS__},                                             \
+         sizeof((const uint32_t[]){__VA_ARGS__}) / sizeof(uint32_t), expected)
+
+/* ---- Pieces ---- */
+
+static struct vocabulary pieces(void)
+{
+    static const char *const tokens[] = {
+        "<blank>", "<s>",        "</s>",    "<unk>", WORD "the", WORD,       "cat",
+        "s",       "a" WORD "b", WORD WORD, "\xc3",  "\xa9",     "\xe2\x96", "\xf0\x9f\x8e\xa4",
+        "",        ("end" WORD),
+    };
+    struct made_file file = made_vocabulary("hearken-bpe", tokens, 16);
+    made_number(&file, "tokenizer.ggml.blank_token_id", GGUF_U32, 0);
+    made_number(&file, "tokenizer.ggml.bos_token_id", GGUF_U32, 1);
+    made_number(&file, "tokenizer.ggml.eos_token_id", GGUF_U32, 2);
+    made_number(&file, "tokenizer.ggml.unknown_token_id", GGUF_U32, 3);
+    return accepts(&file);
+}
+
+static void test_pieces(void)
+{
+    struct vocabulary vocabulary = pieces();
+    CU_ASSERT_EQUAL(vocabulary.count, 16);
+    SAYS("the cats the", 4, 5, 6, 7, 4);
+    SAYS("thecat", 5, 4, 6);
+    SAYS("a b", 8);
+    SAYS("s  s", 7, 9, 7);
+    SAYS("s   the", 7, 9, 4);
+    SAYS("s\xc3\xa9s", 7, 10, 11, 7); /* a character of two tokens */
+    SAYS("s" REPLACEMENT "s", 7, 10, 7);
+    SAYS("s" REPLACEMENT "s", 7, 11, 7);
+    SAYS(REPLACEMENT REPLACEMENT "s", 12, 7); /* two thirds of the mark are no space */
+    SAYS("\xf0\x9f\x8e\xa4", 13);
+    SAYS("ss", 7, 14, 7);
+    says(&vocabulary, NULL, 0, "");
+    vocabulary_finish(&vocabulary);
+}
+
+static void test_spaces_at_the_ends(void)
+{
+    struct vocabulary vocabulary = pieces();
+    SAYS("cat", 5, 6, 5);
+    SAYS("cat", 9, 5, 9, 6, 5, 9, 9);
+    SAYS("end", 15);
+    SAYS("", 5);
+    SAYS("", 9, 5, 9);
+    SAYS("end  the", 15, 14, 4);
+    vocabulary_finish(&vocabulary);
+}
+
+static void test_control_tokens_are_no_text(void)
+{
+    struct vocabulary vocabulary = pieces();
+    for (uint32_t i = 0; i < vocabulary.count; i++)
+        CU_ASSERT_EQUAL(vocabulary.tokens[i].control, i < 4);
+    SAYS("the cat", 1, 4, 0, 5, 3, 6, 2);
+    SAYS("", 0, 1, 2, 3);
+    SAYS("s\xc3\xa9", 7, 10, 0, 11); /* nor do they part what belongs together */
+    vocabulary_finish(&vocabulary);
+}
+
+static void test_starts_word(void)
+{
+    struct vocabulary vocabulary = pieces();
+    static const bool starts[16] = {[4] = true, [5] = true, [9] = true};
+    for (uint32_t i = 0; i < vocabulary.count; i++)
+        CU_ASSERT_EQUAL(vocabulary_starts_word(&vocabulary, i), starts[i]);
+    vocabulary_finish(&vocabulary);
+}
+
+/* ---- Bytes ---- */
+
+/* What stands for each byte, as GPT-2's encoder.py builds its table. */
+static void byte_tokens(char tokens[256][3])
+{
+    uint32_t stand_in = 256;
+    for (uint32_t byte = 0; byte < 256; byte++) {
+        bool printable = (byte >= '!' && byte <= '~') || (byte >= 0xa1 && byte <= 0xac) ||
+                         (byte >= 0xae && byte <= 0xff);
+        uint32_t character = printable ? byte : stand_in++;
+        if (character < 0x80) {
+            tokens[byte][0] = (char)character;
+            tokens[byte][1] = 0;
+        } else {
+            tokens[byte][0] = (char)(0xc0 | character >> 6);
+            tokens[byte][1] = (char)(0x80 | (character & 0x3f));
+            tokens[byte][2] = 0;
+        }
+    }
+}
+
+static struct made_file made_bytes_vocabulary(void)
+{
+    static char texts[256][3];
+    const char *tokens[256];
+    byte_tokens(texts);
+    for (size_t i = 0; i < 256; i++)
+        tokens[i] = texts[i];
+    return made_vocabulary("gpt2", tokens, 256);
+}
+
+static void test_all_bytes(void)
+{
+    struct made_file file = made_bytes_vocabulary();
+    struct vocabulary vocabulary = accepts(&file);
+    for (uint32_t byte = 0; byte < 256; byte++) {
+        CU_ASSERT_EQUAL(vocabulary.tokens[byte].length, 1);
+        CU_ASSERT_EQUAL((uint8_t)vocabulary.tokens[byte].text[0], byte);
+        CU_ASSERT_EQUAL(vocabulary_starts_word(&vocabulary, byte), byte == ' ');
+        CU_ASSERT_FALSE(vocabulary.tokens[byte].control);
+    }
+    SAYS("caf\xc3\xa9", 'c', 'a', 'f', 0xc3, 0xa9);
+    SAYS("\xf0\x9f\x8e\xa4 !", 0xf0, 0x9f, 0x8e, 0xa4, ' ', '!');
+    SAYS("a" REPLACEMENT "b", 'a', 0, 'b');
+    SAYS(REPLACEMENT "a", 0xad, 'a');
+    SAYS("a\nb", 'a', '\n', 'b');
+    SAYS("a", ' ', 'a', ' ', ' ');
+    vocabulary_finish(&vocabulary);
+}
+
+static void refuses_token(const char *token, const char *part)
+{
+    const char *const tokens[] = {"fine", token};
+    struct made_file file = made_vocabulary("gpt2", tokens, 2);
+    refuses(&file, part);
+}
+
+static void test_what_is_no_byte(void)
+{
+    refuses_token("a b", "token 1");                 /* a space is written U+0120 */
+    refuses_token("\n", "token 1");                  /* a control character likewise */
+    refuses_token("\x7f", "token 1");                /* delete */
+    refuses_token("\xc2\xa0", "token 1");            /* U+00A0 */
+    refuses_token("\xc2\xad", "token 1");            /* U+00AD, the soft hyphen */
+    refuses_token("\xc5\x84", "token 1");            /* U+0144, one beyond the stand-ins */
+    refuses_token("a\xe2\x96\x81", "token 1");       /* of another vocabulary */
+    refuses_token("a\xf0\x9f\x8e\xa4", "token 1");   /* a character as itself */
+    refuses_token("a\xff", "token 1");               /* no UTF-8 */
+    refuses_token("a\xc4", "tokenizer.ggml.tokens"); /* half a character */
+}
+
+static void test_control_tokens_may_be_anything(void)
+{
+    static const char *const tokens[] = {"<|a b|>", "a", "\xff", "\xe2\x96\x81"};
+    struct made_file file = made_vocabulary("gpt2", tokens, 4);
+    made_numbers(&file, "tokenizer.ggml.token_type", GGUF_I32, (const double[]){3, 1, 3, 3}, 4);
+    struct vocabulary vocabulary = accepts(&file);
+    CU_ASSERT(vocabulary.tokens[0].control && !vocabulary.tokens[1].control);
+    CU_ASSERT(vocabulary.tokens[2].control && vocabulary.tokens[3].control);
+    SAYS("aa", 0, 1, 2, 1, 3);
+    vocabulary_finish(&vocabulary);
+}
+
+/* ---- What is wrong, and what does not matter ---- */
+
+static void test_wrong_vocabularies(void)
+{
+    static const char *const tokens[] = {"a", "b"};
+    struct made_file file = {0};
+    made_string(&file, "tokenizer.ggml.model", "gpt2");
+    refuses(&file, "tokenizer.ggml.tokens");
+    file = made_vocabulary("gpt2", tokens, 2);
+    made_string(&file, "tokenizer.ggml.tokens", "a");
+    refuses(&file, "tokenizer.ggml.tokens");
+    file = made_vocabulary("gpt2", tokens, 2);
+    made_numbers(&file, "tokenizer.ggml.tokens", GGUF_U8, (const double[]){1, 2}, 2);
+    refuses(&file, "tokenizer.ggml.tokens");
+    file = made_vocabulary("gpt2", tokens, 2);
+    CU_ASSERT(made_remove(&file, "tokenizer.ggml.model"));
+    refuses(&file, "tokenizer.ggml.model");
+    file = made_vocabulary("gpt2", tokens, 2);
+    made_strings(&file, "tokenizer.ggml.model", NULL, 0);
+    refuses(&file, "tokenizer.ggml.model");
+    static const char *const models[] = {"", "gpt", "gpt2x", "llama", "hearken-bp", "hearken-bpes"};
+    for (size_t i = 0; i < sizeof(models) / sizeof(*models); i++) {
+        char part[64];
+        snprintf(part, sizeof(part), "tokenizer.ggml.model is %s, expected", models[i]);
+        file = made_vocabulary(models[i], tokens, 2);
+        refuses(&file, part);
+    }
+}
+
+static void test_special_ids_that_are_none(void)
+{
+    static const struct {
+        enum gguf_type type;
+        double value;
+    } ids[] = {{GGUF_U32, 2},        {GGUF_I32, -1},   {GGUF_U32, 4294967295.0}, {GGUF_F64, NAN},
+               {GGUF_F64, INFINITY}, {GGUF_F64, -0.5}, {GGUF_F64, 1e300}};
+    static const char *const tokens[] = {"a", "b"};
+    for (size_t i = 0; i < sizeof(ids) / sizeof(*ids); i++) {
+        struct made_file file = made_vocabulary("gpt2", tokens, 2);
+        made_number(&file, "tokenizer.ggml.eos_token_id", ids[i].type, ids[i].value);
+        made_string(&file, "tokenizer.ggml.bos_token_id", "0");
+        made_numbers(&file, "tokenizer.ggml.unknown_token_id", GGUF_U32, NULL, 0);
+        struct vocabulary vocabulary = accepts(&file);
+        CU_ASSERT_FALSE(vocabulary.tokens[0].control || vocabulary.tokens[1].control);
+        vocabulary_finish(&vocabulary);
+    }
+}
+
+static void test_types_that_do_not_fit(void)
+{
+    static const char *const tokens[] = {"a", "b"};
+    struct made_file file = made_vocabulary("gpt2", tokens, 2);
+    made_numbers(&file, "tokenizer.ggml.token_type", GGUF_I32, (const double[]){3, 3, 3}, 3);
+    struct vocabulary vocabulary = accepts(&file);
+    CU_ASSERT_FALSE(vocabulary.tokens[0].control);
+    vocabulary_finish(&vocabulary);
+    file = made_vocabulary("gpt2", tokens, 2);
+    made_strings(&file, "tokenizer.ggml.token_type", tokens, 2);
+    vocabulary = accepts(&file);
+    CU_ASSERT_FALSE(vocabulary.tokens[0].control);
+    vocabulary_finish(&vocabulary);
+    file = made_vocabulary("gpt2", tokens, 2);
+    made_number(&file, "tokenizer.ggml.token_type", GGUF_I32, 3);
+    vocabulary = accepts(&file);
+    CU_ASSERT_FALSE(vocabulary.tokens[0].control);
+    vocabulary_finish(&vocabulary);
+}
+
+void add_vocabulary_tests(void)
+{
+    CU_pSuite suite = CU_add_suite("vocabulary", NULL, NULL);
+    CU_ADD_TEST(suite, test_pieces);
+    CU_ADD_TEST(suite, test_spaces_at_the_ends);
+    CU_ADD_TEST(suite, test_control_tokens_are_no_text);
+    CU_ADD_TEST(suite, test_starts_word);
+    CU_ADD_TEST(suite, test_all_bytes);
+    CU_ADD_TEST(suite, test_what_is_no_byte);
+    CU_ADD_TEST(suite, test_control_tokens_may_be_anything);
+    CU_ADD_TEST(suite, test_wrong_vocabularies);
+    CU_ADD_TEST(suite, test_special_ids_that_are_none);
+    CU_ADD_TEST(suite, test_types_that_do_not_fit);
+}
