@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: MIT
 /* out[r] = table[tokens[r]] · scale + positions[position + r mod period] */
+#include "plugins/common/host_backend.h"
 #include "plugins/common/kernel_check.h"
-#include "plugins/reference/reference.h"
 
 #include <errno.h>
 
-int embed_by(struct hearken_queue *queue, const struct hearken_embed *arguments,
-             tensor_row_function *row_of)
+int host_embed_by(struct hearken_queue *queue, const struct hearken_embed *arguments,
+                  host_tensor_row_function *row_of)
 {
     int error = check_embed(queue, arguments);
 
     if (error)
         return error;
     const size_t width = arguments->out.columns;
-    float *expanded = scratch(queue, SCRATCH_WEIGHT, 2 * width);
+    float *expanded = host_scratch(queue, SCRATCH_WEIGHT, 2 * width);
     if (!expanded)
         return -ENOMEM;
 
     for (size_t row = 0; row < arguments->out.rows; row++) {
-        float *out = matrix_row(&arguments->out, row);
+        float *out = host_matrix_row(&arguments->out, row);
         const float *token = row_of(arguments->table, arguments->tokens[row], expanded);
         for (size_t column = 0; column < width; column++)
             out[column] = token[column] * arguments->scale;
@@ -32,7 +32,7 @@ int embed_by(struct hearken_queue *queue, const struct hearken_embed *arguments,
     return 0;
 }
 
-int embed(struct hearken_queue *queue, const struct hearken_embed *arguments)
+int host_embed(struct hearken_queue *queue, const struct hearken_embed *arguments)
 {
-    return embed_by(queue, arguments, tensor_row);
+    return host_embed_by(queue, arguments, host_tensor_row);
 }

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 /* Backends, queues and their memory: buffers on the heap, and scratch that only grows. */
+#include "plugins/common/host_backend.h"
 #include "plugins/common/kernel_check.h"
-#include "plugins/reference/reference.h"
 
 #include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-int backend_create(const struct hearken_plugin_host *host, struct hearken_backend **backend)
+int host_backend_create(const struct hearken_plugin_host *host, struct hearken_backend **backend)
 {
     struct hearken_backend *made = malloc(sizeof(*made));
 
@@ -20,12 +20,12 @@ int backend_create(const struct hearken_plugin_host *host, struct hearken_backen
     return 0;
 }
 
-void backend_destroy(struct hearken_backend *backend)
+void host_backend_destroy(struct hearken_backend *backend)
 {
     free(backend);
 }
 
-int queue_create(struct hearken_backend *backend, struct hearken_queue **queue)
+int host_queue_create(struct hearken_backend *backend, struct hearken_queue **queue)
 {
     struct hearken_queue *made = calloc(1, sizeof(*made));
 
@@ -36,18 +36,18 @@ int queue_create(struct hearken_backend *backend, struct hearken_queue **queue)
     return 0;
 }
 
-void queue_destroy(struct hearken_queue *queue)
+void host_queue_destroy(struct hearken_queue *queue)
 {
     if (!queue)
         return;
     while (queue->buffers)
-        buffer_destroy(queue, queue->buffers);
+        host_buffer_destroy(queue, queue->buffers);
     for (size_t use = 0; use < SCRATCH_USE_COUNT; use++)
         free(queue->scratch[use].data);
     free(queue);
 }
 
-float *scratch(struct hearken_queue *queue, enum scratch_use use, size_t elements)
+float *host_scratch(struct hearken_queue *queue, enum scratch_use use, size_t elements)
 {
     if (elements > queue->scratch[use].elements) {
         if (elements > SIZE_MAX / sizeof(float))
@@ -62,8 +62,8 @@ float *scratch(struct hearken_queue *queue, enum scratch_use use, size_t element
     return queue->scratch[use].data;
 }
 
-int buffer_allocate(struct hearken_queue *queue, const char *kernel, size_t elements, size_t size,
-                    struct hearken_buffer **buffer)
+int host_buffer_allocate(struct hearken_queue *queue, const char *kernel, size_t elements,
+                         size_t size, struct hearken_buffer **buffer)
 {
     if (elements == 0) {
         report(queue->backend, "%s: 0 elements, expected at least 1", kernel);
@@ -87,21 +87,21 @@ int buffer_allocate(struct hearken_queue *queue, const char *kernel, size_t elem
     return 0;
 }
 
-int buffer_create(struct hearken_queue *queue, size_t elements, struct hearken_buffer **buffer)
+int host_buffer_create(struct hearken_queue *queue, size_t elements, struct hearken_buffer **buffer)
 {
-    return buffer_allocate(queue, "buffer_create", elements, sizeof(float), buffer);
+    return host_buffer_allocate(queue, "buffer_create", elements, sizeof(float), buffer);
 }
 
-int memory_create(struct hearken_queue *queue, size_t elements, struct hearken_buffer **buffer)
+int host_memory_create(struct hearken_queue *queue, size_t elements, struct hearken_buffer **buffer)
 {
-    int error = buffer_allocate(queue, "memory_create", elements, sizeof(float), buffer);
+    int error = host_buffer_allocate(queue, "memory_create", elements, sizeof(float), buffer);
 
     if (!error)
         (*buffer)->is_memory = true;
     return error;
 }
 
-void buffer_destroy(struct hearken_queue *queue, struct hearken_buffer *buffer)
+void host_buffer_destroy(struct hearken_queue *queue, struct hearken_buffer *buffer)
 {
     if (!buffer)
         return;
@@ -114,24 +114,25 @@ void buffer_destroy(struct hearken_queue *queue, struct hearken_buffer *buffer)
     free(buffer);
 }
 
-int buffer_write(struct hearken_queue *queue, const struct hearken_matrix *to, const float *from)
+int host_buffer_write(struct hearken_queue *queue, const struct hearken_matrix *to,
+                      const float *from)
 {
     int error = check_transfer(queue, "write", to);
 
     if (error)
         return error;
     for (size_t row = 0; row < to->rows; row++)
-        memcpy(matrix_row(to, row), from + row * to->columns, to->columns * sizeof(float));
+        memcpy(host_matrix_row(to, row), from + row * to->columns, to->columns * sizeof(float));
     return 0;
 }
 
-int buffer_read(struct hearken_queue *queue, const struct hearken_matrix *from, float *to)
+int host_buffer_read(struct hearken_queue *queue, const struct hearken_matrix *from, float *to)
 {
     int error = check_transfer(queue, "read", from);
 
     if (error)
         return error;
     for (size_t row = 0; row < from->rows; row++)
-        memcpy(to + row * from->columns, matrix_row(from, row), from->columns * sizeof(float));
+        memcpy(to + row * from->columns, host_matrix_row(from, row), from->columns * sizeof(float));
     return 0;
 }

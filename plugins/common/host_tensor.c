@@ -3,8 +3,8 @@
  * Weights stay where the host has them; a row is expanded to single precision each time it is used.
  * The file is little endian, and so must the processor be that uses it in place.
  */
+#include "plugins/common/host_backend.h"
 #include "plugins/common/kernel_check.h"
-#include "plugins/reference/reference.h"
 
 #include <errno.h>
 #include <stdint.h>
@@ -39,7 +39,7 @@ static inline int number_of_q5_0(const struct q5_0_block *block, size_t i)
     return (low | fifth << 4) - 16;
 }
 
-void tensor_row_as_q8_0(const struct hearken_tensor *tensor, size_t row, void *q8_0)
+void host_tensor_row_as_q8_0(const struct hearken_tensor *tensor, size_t row, void *q8_0)
 {
     const struct q5_0_block *blocks =
         (const void *)((const uint8_t *)tensor->weights.data + row * tensor->row_size);
@@ -69,8 +69,8 @@ static size_t row_size(const struct hearken_weights *weights)
     return 0;
 }
 
-int tensor_create(struct hearken_backend *backend, const struct hearken_weights *weights,
-                  struct hearken_tensor **tensor)
+int host_tensor_create(struct hearken_backend *backend, const struct hearken_weights *weights,
+                       struct hearken_tensor **tensor)
 {
     int error = check_weights(backend, weights);
 
@@ -87,7 +87,7 @@ int tensor_create(struct hearken_backend *backend, const struct hearken_weights 
     return 0;
 }
 
-void tensor_destroy(struct hearken_backend *backend, struct hearken_tensor *tensor)
+void host_tensor_destroy(struct hearken_backend *backend, struct hearken_tensor *tensor)
 {
     (void)backend;
     free(tensor);
@@ -165,7 +165,7 @@ static void expand_taps(const struct hearken_weights *weights, const void *data,
                                               : float_of_half(halves[column * taps + tap]);
 }
 
-const float *tensor_row(const struct hearken_tensor *tensor, size_t row, float *expanded)
+const float *host_tensor_row(const struct hearken_tensor *tensor, size_t row, float *expanded)
 {
     const struct hearken_weights *weights = &tensor->weights;
     const void *data = (const uint8_t *)weights->data + row * tensor->row_size;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "plugins/common/kernel_check.h"
-#include "plugins/reference/reference.h"
+#include "plugins/common/host_backend.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -90,7 +90,7 @@ static bool inside(const struct hearken_matrix *matrix)
     return matrix->rows == 1 || left / (matrix->rows - 1) >= matrix->stride;
 }
 
-/* Plain or made by memory_create. */
+/* Plain or made by host_memory_create. */
 static bool either_is(const struct check *check, const char *name,
                       const struct hearken_matrix *matrix, uint32_t rows, uint32_t columns)
 {

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 /* What the beam search needs: hypotheses' states reordered, log-probabilities, the best of them. */
+#include "plugins/common/host_backend.h"
 #include "plugins/common/kernel_check.h"
-#include "plugins/reference/reference.h"
 
 #include <errno.h>
 #include <string.h>
 
-int reorder(struct hearken_queue *queue, const struct hearken_matrix *state,
-            const uint32_t *parents, uint32_t count)
+int host_reorder(struct hearken_queue *queue, const struct hearken_matrix *state,
+                 const uint32_t *parents, uint32_t count)
 {
     int error = check_reorder(queue, state, parents, count);
 
@@ -17,7 +17,7 @@ int reorder(struct hearken_queue *queue, const struct hearken_matrix *state,
     size_t moved = 0;
     for (size_t row = 0; row < count; row++)
         moved += parents[row] != row;
-    float *rows = scratch(queue, SCRATCH_STATES, moved * columns);
+    float *rows = host_scratch(queue, SCRATCH_STATES, moved * columns);
     if (!rows && moved > 0)
         return -ENOMEM;
 
@@ -25,34 +25,34 @@ int reorder(struct hearken_queue *queue, const struct hearken_matrix *state,
     for (size_t row = 0; row < count; row++) {
         if (parents[row] == row)
             continue;
-        memcpy(next, matrix_row(state, parents[row]), size);
+        memcpy(next, host_matrix_row(state, parents[row]), size);
         next += columns;
     }
     next = rows;
     for (size_t row = 0; row < count; row++) {
         if (parents[row] == row)
             continue;
-        memcpy(matrix_row(state, row), next, size);
+        memcpy(host_matrix_row(state, row), next, size);
         next += columns;
     }
     return 0;
 }
 
-int log_softmax(struct hearken_queue *queue, const struct hearken_matrix *x,
-                const struct hearken_tensor *mask)
+int host_log_softmax(struct hearken_queue *queue, const struct hearken_matrix *x,
+                     const struct hearken_tensor *mask)
 {
     int error = check_log_softmax(queue, x, mask);
 
     if (error)
         return error;
     for (size_t row = 0; row < x->rows; row++) {
-        float *numbers = matrix_row(x, row);
+        float *numbers = host_matrix_row(x, row);
         if (mask) {
             const float *add = mask->weights.data;
             for (size_t column = 0; column < x->columns; column++)
                 numbers[column] += add[column];
         }
-        log_softmax_row(numbers, x->columns);
+        host_log_softmax_row(numbers, x->columns);
     }
     return 0;
 }
@@ -115,8 +115,8 @@ static void top_of_row(const float *x, uint32_t columns, struct heap *heap)
     }
 }
 
-int top_k(struct hearken_queue *queue, const struct hearken_matrix *x, uint32_t count,
-          float *values, uint32_t *columns)
+int host_top_k(struct hearken_queue *queue, const struct hearken_matrix *x, uint32_t count,
+               float *values, uint32_t *columns)
 {
     int error = check_top_k(queue, x, count);
 
@@ -124,7 +124,7 @@ int top_k(struct hearken_queue *queue, const struct hearken_matrix *x, uint32_t 
         return error;
     for (size_t row = 0; row < x->rows; row++) {
         struct heap heap = {values + row * count, columns + row * count, count};
-        top_of_row(matrix_row(x, row), x->columns, &heap);
+        top_of_row(host_matrix_row(x, row), x->columns, &heap);
     }
     return 0;
 }

@@ -5,7 +5,7 @@
  * So a row's sum has the same bits however many rows are in the call and wherever it stands among
  * them, which lets a stream that is computed in pieces equal one that is computed whole.
  */
-#include "plugins/reference/reference.h"
+#include "plugins/common/host_backend.h"
 
 #include <math.h>
 #include <string.h>
@@ -13,7 +13,7 @@
 enum {
     LANES = 8,    /* partial sums of a row, as two vectors of four */
     GROUP = 4,    /* rows taken together: so many additions that do not wait on each other */
-    COLUMNS = 32, /* columns that `mix_rows` keeps in registers */
+    COLUMNS = 32, /* columns that `host_mix_rows` keeps in registers */
 };
 
 /* GNU C's vectors, which GCC and Clang turn into what the processor has. */
@@ -54,8 +54,8 @@ static inline __attribute__((always_inline)) void dot_group(const float *rows, s
             out[row] += rows[row * step + column] * with[column];
 }
 
-void dot_rows(const float *rows, size_t step, size_t count, const float *with, size_t columns,
-              float *out)
+void host_dot_rows(const float *rows, size_t step, size_t count, const float *with, size_t columns,
+                   float *out)
 {
     size_t row = 0;
 
@@ -78,8 +78,8 @@ static void mix_tile(const float *rows, size_t step, size_t count, const float *
     memcpy(out, sums, sizeof(sums));
 }
 
-void mix_rows(const float *rows, size_t step, size_t count, const float *weights, size_t columns,
-              float *out)
+void host_mix_rows(const float *rows, size_t step, size_t count, const float *weights,
+                   size_t columns, float *out)
 {
     size_t column = 0;
 
@@ -101,7 +101,7 @@ static float maximum_of(const float *x, size_t count)
     return maximum;
 }
 
-void softmax(float *x, size_t count)
+void host_softmax(float *x, size_t count)
 {
     const float maximum = maximum_of(x, count);
     double sum = 0;
@@ -116,7 +116,7 @@ void softmax(float *x, size_t count)
         x[i] *= scale;
 }
 
-void log_softmax_row(float *x, size_t count)
+void host_log_softmax_row(float *x, size_t count)
 {
     const float maximum = maximum_of(x, count);
     double sum = 0;

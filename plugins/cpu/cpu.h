@@ -17,8 +17,8 @@
 #ifndef HEARKEN_CPU_H
 #define HEARKEN_CPU_H
 
+#include "plugins/common/host_backend.h"
 #include "plugins/common/kernel_check.h"
-#include "plugins/reference/reference.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -75,7 +75,7 @@ static inline const struct cpu_tensor *cpu_tensor(const struct hearken_tensor *t
     return (const struct cpu_tensor *)tensor;
 }
 
-/* tensor_row of a weight that may be packed; `expanded` has room for two rows. */
+/* host_tensor_row of a weight that may be packed; `expanded` has room for two rows. */
 const float *cpu_tensor_row(const struct hearken_tensor *tensor, size_t row, float *expanded);
 
 int cpu_tensor_create(struct hearken_backend *backend, const struct hearken_weights *weights,
@@ -89,12 +89,27 @@ struct range {
     size_t first, end;
 };
 
+/* out = activation(in · weightᵀ + bias) + residual, on plain memory; steps are from row to row. */
+struct cpu_product {
+    const float *in; /* [rows, host_tensor_width(weight)] */
+    size_t in_step;
+    size_t rows;
+    const struct hearken_tensor *weight;
+    const float *bias; /* or NULL */
+    enum hearken_activation activation;
+    const float *residual; /* or NULL; may be `out` */
+    size_t residual_step;
+    float *out;
+    uint16_t *half_out; /* NULL, or in place of `out`: half precision */
+    size_t out_step;
+};
+
 struct matrix_kernels {
     enum packing packing_of_q8; /* how it wants Q8_0 */
     size_t panel;
     size_t tile_rows; /* rows that are best multiplied together */
-    /* The product's rows and outputs of these ranges (reference.h). 0 or -ENOMEM. */
-    int (*multiply)(const struct product *product, struct range rows, struct range panels,
+    /* The product's rows and outputs of these ranges. 0 or -ENOMEM. */
+    int (*multiply)(const struct cpu_product *product, struct range rows, struct range panels,
                     struct workspace *workspace);
 };
 
@@ -170,7 +185,7 @@ static inline const struct instruction_set *cpu_set(const struct hearken_queue *
     return cpu_backend(queue)->set;
 }
 
-/* The first element of a row of a checked matrix that memory_create has made. */
+/* The first element of a row of a checked matrix that host_memory_create has made. */
 static inline uint16_t *memory_row(const struct hearken_matrix *matrix, size_t row)
 {
     return (uint16_t *)(void *)matrix->buffer->data + matrix->offset + row * matrix->stride;

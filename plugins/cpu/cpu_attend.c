@@ -25,15 +25,16 @@ static struct attention head_of(const struct hearken_self_attend *arguments, siz
     const size_t width = arguments->out.columns, head_width = width / arguments->heads;
     const size_t positions = arguments->qkv.rows / arguments->sequences;
     const bool cached = arguments->keys.buffer;
-    const float *qkv = matrix_row(&arguments->qkv, sequence * positions) + head * head_width;
+    const float *qkv = host_matrix_row(&arguments->qkv, sequence * positions) + head * head_width;
     const size_t step = cached ? width : arguments->qkv.stride;
 
     return (struct attention){
         .heads = 1,
         .query = qkv,
-        .keys = cached ? matrix_row(&arguments->keys, sequence) + head * head_width : qkv + width,
-        .values =
-            cached ? matrix_row(&arguments->values, sequence) + head * head_width : qkv + 2 * width,
+        .keys =
+            cached ? host_matrix_row(&arguments->keys, sequence) + head * head_width : qkv + width,
+        .values = cached ? host_matrix_row(&arguments->values, sequence) + head * head_width
+                         : qkv + 2 * width,
         .query_step = arguments->qkv.stride,
         .keys_step = step,
         .values_step = step,
@@ -42,7 +43,7 @@ static struct attention head_of(const struct hearken_self_attend *arguments, siz
         .stand_ins = arguments->stand_ins,
         .chunk = arguments->chunk,
         .width = head_width,
-        .out = matrix_row(&arguments->out, sequence * positions) + head * head_width,
+        .out = host_matrix_row(&arguments->out, sequence * positions) + head * head_width,
         .out_step = arguments->out.stride,
     };
 }
@@ -96,7 +97,7 @@ int cpu_self_attend(struct hearken_queue *queue, const struct hearken_self_atten
         .queries = positions,
     };
     if (arguments->keys.buffer)
-        append_to_caches(arguments);
+        host_append_to_caches(arguments);
     const double keys = (double)arguments->past + (double)positions;
     return run_heads(queue, &heads, arguments->sequences,
                      2.0 * keys * arguments->out.columns * arguments->sequences);
@@ -119,10 +120,10 @@ static struct attention heads_of(const struct hearken_attend *arguments, size_t 
 
     return (struct attention){
         .heads = count,
-        .query = matrix_row(&arguments->query, 0) + first * width,
-        .keys = half_keys ? NULL : matrix_row(keys, 0) + first * width,
+        .query = host_matrix_row(&arguments->query, 0) + first * width,
+        .keys = half_keys ? NULL : host_matrix_row(keys, 0) + first * width,
         .half_keys = half_keys ? memory_row(keys, 0) + first * width : NULL,
-        .values = half_values ? NULL : matrix_row(values, 0) + first * width,
+        .values = half_values ? NULL : host_matrix_row(values, 0) + first * width,
         .half_values = half_values ? memory_row(values, 0) + first * width : NULL,
         .query_step = arguments->query.stride,
         .keys_step = keys->stride,
@@ -130,9 +131,9 @@ static struct attention heads_of(const struct hearken_attend *arguments, size_t 
         .total = steps,
         .stand_ins = arguments->stand_ins,
         .width = width,
-        .alignment = alignment ? matrix_row(alignment, 0) + first * steps : NULL,
+        .alignment = alignment ? host_matrix_row(alignment, 0) + first * steps : NULL,
         .alignment_step = alignment ? alignment->stride : 0,
-        .out = matrix_row(&arguments->context, 0) + first * width,
+        .out = host_matrix_row(&arguments->context, 0) + first * width,
         .out_step = arguments->context.stride,
     };
 }

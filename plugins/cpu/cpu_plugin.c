@@ -128,7 +128,7 @@ static void cpu_queue_destroy(struct hearken_queue *queue)
     if (!queue)
         return;
     workspace_finish(&((struct cpu_queue *)queue)->workspace);
-    queue_destroy(queue);
+    host_queue_destroy(queue);
 }
 
 /* Half precision: it is read for every token, and no faster than the processor's memory gives it.
@@ -136,7 +136,7 @@ static void cpu_queue_destroy(struct hearken_queue *queue)
 static int cpu_memory_create(struct hearken_queue *queue, size_t elements,
                              struct hearken_buffer **buffer)
 {
-    int error = buffer_allocate(queue, "memory_create", elements, sizeof(uint16_t), buffer);
+    int error = host_buffer_allocate(queue, "memory_create", elements, sizeof(uint16_t), buffer);
 
     if (!error)
         (*buffer)->is_memory = true;
@@ -145,18 +145,18 @@ static int cpu_memory_create(struct hearken_queue *queue, size_t elements,
 
 static int cpu_embed(struct hearken_queue *queue, const struct hearken_embed *arguments)
 {
-    return embed_by(queue, arguments, cpu_tensor_row);
+    return host_embed_by(queue, arguments, cpu_tensor_row);
 }
 
 /* ---- The plugin ---- */
 
 static const struct hearken_kernels kernels = {
     .struct_size = sizeof(struct hearken_kernels),
-    .buffer_create = buffer_create,
+    .buffer_create = host_buffer_create,
     .memory_create = cpu_memory_create,
-    .buffer_destroy = buffer_destroy,
-    .write = buffer_write,
-    .read = buffer_read,
+    .buffer_destroy = host_buffer_destroy,
+    .write = host_buffer_write,
+    .read = host_buffer_read,
     .linear = cpu_linear,
     .convolve = cpu_convolve,
     .layer_norm = cpu_layer_norm,
@@ -164,7 +164,7 @@ static const struct hearken_kernels kernels = {
     .attend = cpu_attend,
     .lstm = cpu_lstm,
     .embed = cpu_embed,
-    .reorder = reorder,
+    .reorder = host_reorder,
     .log_softmax = cpu_log_softmax,
     .top_k = cpu_top_k,
 };

@@ -12,13 +12,13 @@ enum {
 
 /* How a product is cut: by rows if there are many, else by panels, in steps. */
 struct cut {
-    const struct product *product;
+    const struct cpu_product *product;
     size_t panels;
     size_t parts, step;
     bool by_rows;
 };
 
-static struct cut cut_product(const struct product *product, size_t threads)
+static struct cut cut_product(const struct cpu_product *product, size_t threads)
 {
     const struct cpu_tensor *weight = cpu_tensor(product->weight);
     const size_t panels = divide_up(weight->packed.outputs, weight->packed.panel);
@@ -57,7 +57,7 @@ static int multiply_part(const void *context, size_t index, struct workspace *wo
     return kernels->multiply(cut->product, rows, panels, workspace);
 }
 
-static int run_product(struct hearken_queue *queue, const struct product *product)
+static int run_product(struct hearken_queue *queue, const struct cpu_product *product)
 {
     struct pool *pool = cpu_backend(queue)->pool;
     const struct cut cut = cut_product(product, pool_threads(pool));
@@ -73,16 +73,16 @@ int cpu_linear(struct hearken_queue *queue, const struct hearken_linear *argumen
         return error;
     const bool is_memory = arguments->out.buffer->is_memory;
     return run_product(
-        queue, &(struct product){
-                   .in = matrix_row(&arguments->in, 0),
+        queue, &(struct cpu_product){
+                   .in = host_matrix_row(&arguments->in, 0),
                    .in_step = arguments->in.stride,
                    .rows = arguments->in.rows,
                    .weight = arguments->weight,
                    .bias = arguments->bias ? arguments->bias->weights.data : NULL,
                    .activation = arguments->activation,
-                   .residual = arguments->residual ? matrix_row(arguments->residual, 0) : NULL,
+                   .residual = arguments->residual ? host_matrix_row(arguments->residual, 0) : NULL,
                    .residual_step = arguments->residual ? arguments->residual->stride : 0,
-                   .out = is_memory ? NULL : matrix_row(&arguments->out, 0),
+                   .out = is_memory ? NULL : host_matrix_row(&arguments->out, 0),
                    .half_out = is_memory ? memory_row(&arguments->out, 0) : NULL,
                    .out_step = arguments->out.stride,
                });
@@ -103,12 +103,13 @@ static int find_positions(struct hearken_queue *queue, const struct hearken_conv
     if (!arguments->positions)
         return 0;
     if (arguments->positions->weights.type == HEARKEN_TENSOR_F32) {
-        *positions = tensor_row(arguments->positions, arguments->position, NULL);
+        *positions = host_tensor_row(arguments->positions, arguments->position, NULL);
         return 0;
     }
-    float *expanded = scratch(queue, SCRATCH_WEIGHT, steps * outputs);
+    float *expanded = host_scratch(queue, SCRATCH_WEIGHT, steps * outputs);
     for (size_t step = 0; expanded && step < steps; step++)
-        tensor_row(arguments->positions, arguments->position + step, expanded + step * outputs);
+        host_tensor_row(arguments->positions, arguments->position + step,
+                        expanded + step * outputs);
     *positions = expanded;
     return expanded ? 0 : -ENOMEM;
 }
@@ -122,19 +123,19 @@ int cpu_convolve(struct hearken_queue *queue, const struct hearken_convolve *arg
         error = find_positions(queue, arguments, &positions);
     if (error)
         return error;
-    const size_t width = tensor_width(arguments->weight), steps = arguments->out.rows;
+    const size_t width = host_tensor_width(arguments->weight), steps = arguments->out.rows;
     const size_t fitting = WINDOW_ELEMENTS / width + 1;
     const size_t block = steps < fitting ? steps : fitting;
-    float *windows = scratch(queue, SCRATCH_WINDOW, block * width);
+    float *windows = host_scratch(queue, SCRATCH_WINDOW, block * width);
     if (!windows)
         return -ENOMEM;
 
     for (size_t first = 0; first < steps && !error; first += block) {
         const size_t count = steps - first < block ? steps - first : block;
         for (size_t step = 0; step < count; step++)
-            fill_window(arguments, first + step, windows + step * width);
+            host_fill_window(arguments, first + step, windows + step * width);
         error = run_product(
-            queue, &(struct product){
+            queue, &(struct cpu_product){
                        .in = windows,
                        .in_step = width,
                        .rows = count,
@@ -143,7 +144,7 @@ int cpu_convolve(struct hearken_queue *queue, const struct hearken_convolve *arg
                        .activation = arguments->activation,
                        .residual = positions ? positions + first * arguments->out.columns : NULL,
                        .residual_step = arguments->out.columns,
-                       .out = matrix_row(&arguments->out, first),
+                       .out = host_matrix_row(&arguments->out, first),
                        .out_step = arguments->out.stride,
                    });
     }
@@ -157,8 +158,8 @@ static int compute_gates(struct hearken_queue *queue, const struct hearken_lstm 
                          float *gates)
 {
     const size_t step = arguments->input_weight->weights.rows;
-    int error = run_product(queue, &(struct product){
-                                       .in = matrix_row(&arguments->in, 0),
+    int error = run_product(queue, &(struct cpu_product){
+                                       .in = host_matrix_row(&arguments->in, 0),
                                        .in_step = arguments->in.stride,
                                        .rows = arguments->in.rows,
                                        .weight = arguments->input_weight,
@@ -168,8 +169,8 @@ static int compute_gates(struct hearken_queue *queue, const struct hearken_lstm 
                                    });
     if (error)
         return error;
-    return run_product(queue, &(struct product){
-                                  .in = matrix_row(&arguments->hidden, 0),
+    return run_product(queue, &(struct cpu_product){
+                                  .in = host_matrix_row(&arguments->hidden, 0),
                                   .in_step = arguments->hidden.stride,
                                   .rows = arguments->hidden.rows,
                                   .weight = arguments->hidden_weight,
@@ -188,15 +189,15 @@ int cpu_lstm(struct hearken_queue *queue, const struct hearken_lstm *arguments)
     if (error)
         return error;
     const size_t width = arguments->hidden.columns, rows = arguments->in.rows;
-    float *gates = scratch(queue, SCRATCH_GATES, rows * 4 * width);
+    float *gates = host_scratch(queue, SCRATCH_GATES, rows * 4 * width);
     if (!gates)
         return -ENOMEM;
     error = compute_gates(queue, arguments, gates);
     for (size_t row = 0; row < rows && !error; row++)
-        cpu_set(queue)->lstm_row(gates + row * 4 * width, width,
-                                 arguments->residual ? matrix_row(arguments->residual, row) : NULL,
-                                 matrix_row(&arguments->cell, row),
-                                 matrix_row(&arguments->hidden, row),
-                                 matrix_row(&arguments->out, row));
+        cpu_set(queue)->lstm_row(
+            gates + row * 4 * width, width,
+            arguments->residual ? host_matrix_row(arguments->residual, row) : NULL,
+            host_matrix_row(&arguments->cell, row), host_matrix_row(&arguments->hidden, row),
+            host_matrix_row(&arguments->out, row));
     return error;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The kernels that take each row by itself: layer_norm, log_softmax, top_k. */
+/* The kernels that take each row by itself: reference_layer_norm, host_log_softmax, host_top_k. */
 #include "plugins/cpu/cpu.h"
 #include "plugins/cpu/thread_pool.h"
 
@@ -20,9 +20,9 @@ static int norm_part(const void *context, size_t index, struct workspace *worksp
 
     (void)workspace;
     for (size_t row = first; row < end; row++)
-        norm->set->norm_row(matrix_row(&arguments->in, row), arguments->in.columns,
+        norm->set->norm_row(host_matrix_row(&arguments->in, row), arguments->in.columns,
                             arguments->scale->weights.data, arguments->shift->weights.data,
-                            arguments->epsilon, matrix_row(&arguments->out, row));
+                            arguments->epsilon, host_matrix_row(&arguments->out, row));
     return 0;
 }
 
@@ -44,7 +44,7 @@ int cpu_log_softmax(struct hearken_queue *queue, const struct hearken_matrix *x,
     int error = check_log_softmax(queue, x, mask);
 
     for (size_t row = 0; row < x->rows && !error; row++)
-        cpu_set(queue)->log_softmax_row(matrix_row(x, row), mask ? mask->weights.data : NULL,
+        cpu_set(queue)->log_softmax_row(host_matrix_row(x, row), mask ? mask->weights.data : NULL,
                                         x->columns);
     return error;
 }
@@ -85,9 +85,9 @@ int cpu_top_k(struct hearken_queue *queue, const struct hearken_matrix *x, uint3
 
     /* In order by insertion is slow for many: those the reference finds with a heap. */
     if (!error && count > 256)
-        return top_k(queue, x, count, values, columns);
+        return host_top_k(queue, x, count, values, columns);
     for (size_t row = 0; row < x->rows && !error; row++)
-        search_row(cpu_set(queue), matrix_row(x, row), x->columns, count, values + row * count,
+        search_row(cpu_set(queue), host_matrix_row(x, row), x->columns, count, values + row * count,
                    columns + row * count);
     return error;
 }

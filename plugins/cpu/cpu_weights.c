@@ -51,7 +51,7 @@ static void plan(const struct cpu_backend *backend, struct cpu_tensor *tensor)
                       : has_blocks                          ? tensor->kernels->packing_of_q8
                                                             : PACKED_F32;
     packed->outputs = weights->rows;
-    packed->inputs = tensor_width(&tensor->base);
+    packed->inputs = host_tensor_width(&tensor->base);
     packed->panel = tensor->kernels->panel;
     packed->panel_size = size_of_panel(packed);
 }
@@ -62,7 +62,7 @@ static void place_floats(const struct cpu_tensor *tensor, size_t output, float *
                          unsigned char *panel)
 {
     const struct packed *packed = &tensor->packed;
-    const float *row = tensor_row(&tensor->base, output, expanded);
+    const float *row = host_tensor_row(&tensor->base, output, expanded);
     float *to = (float *)(void *)panel + output % packed->panel;
 
     for (size_t input = 0; input < packed->inputs; input++)
@@ -106,7 +106,7 @@ static void place(const struct cpu_tensor *tensor, size_t output, float *expande
     unsigned char *panel = packed->data + output / packed->panel * packed->panel_size;
 
     if (tensor->base.weights.type == HEARKEN_TENSOR_Q5_0) {
-        tensor_row_as_q8_0(&tensor->base, output, expanded);
+        host_tensor_row_as_q8_0(&tensor->base, output, expanded);
         row = expanded;
     }
     switch (packed->packing) {
@@ -170,7 +170,7 @@ const float *cpu_tensor_row(const struct hearken_tensor *tensor, size_t row, flo
 {
     const struct packed *packed = &cpu_tensor(tensor)->packed;
     if (packed->packing == PACKED_NONE)
-        return tensor_row(tensor, row, expanded);
+        return host_tensor_row(tensor, row, expanded);
 
     void *gathered = expanded + packed->inputs;
     const unsigned char *panel = packed->data + row / packed->panel * packed->panel_size;
@@ -202,7 +202,7 @@ const float *cpu_tensor_row(const struct hearken_tensor *tensor, size_t row, flo
     case PACKED_NONE:
         break;
     }
-    return tensor_row(&one, 0, expanded);
+    return host_tensor_row(&one, 0, expanded);
 }
 
 static int pack(struct cpu_tensor *tensor)
@@ -231,7 +231,7 @@ int cpu_tensor_create(struct hearken_backend *backend, const struct hearken_weig
                       struct hearken_tensor **tensor)
 {
     struct hearken_tensor *given;
-    int error = tensor_create(backend, weights, &given);
+    int error = host_tensor_create(backend, weights, &given);
 
     if (error)
         return error;
@@ -245,7 +245,7 @@ int cpu_tensor_create(struct hearken_backend *backend, const struct hearken_weig
             error = pack(made);
         }
     }
-    tensor_destroy(backend, given);
+    host_tensor_destroy(backend, given);
     if (error)
         free(made);
     else

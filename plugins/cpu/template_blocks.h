@@ -178,7 +178,7 @@ static struct rounded rounded_at(const struct rounded *all, size_t row, size_t i
                             all->starts + blocks};
 }
 
-static void multiply_rows(const struct product *product, struct range rows, struct range panels,
+static void multiply_rows(const struct cpu_product *product, struct range rows, struct range panels,
                           const struct rounded *rounded)
 {
     const struct packed *packed = &cpu_tensor(product->weight)->packed;
@@ -202,8 +202,8 @@ static void multiply_rows(const struct product *product, struct range rows, stru
         }
 }
 
-static int multiply_blocks(const struct product *product, struct range rows, struct range panels,
-                           struct workspace *workspace)
+static int multiply_blocks(const struct cpu_product *product, struct range rows,
+                           struct range panels, struct workspace *workspace)
 {
     const size_t inputs = cpu_tensor(product->weight)->packed.inputs;
     const size_t tiles = ROUNDED_SIZE / sizeof(number) / inputs / ROUNDED_ROWS;

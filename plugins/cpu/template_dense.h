@@ -47,8 +47,8 @@ static const float *expand_panel(const struct packed *packed, size_t index, floa
 }
 
 /* A block's rows, laid out, against one panel. */
-static void multiply_block_panel(const struct product *product, struct range rows, const float *x,
-                                 const float *panel, size_t output)
+static void multiply_block_panel(const struct cpu_product *product, struct range rows,
+                                 const float *x, const float *panel, size_t output)
 {
     const size_t inputs = cpu_tensor(product->weight)->packed.inputs;
     float sums[TILE_ROWS * PANEL] __attribute__((aligned(64)));
@@ -63,7 +63,7 @@ static void multiply_block_panel(const struct product *product, struct range row
     }
 }
 
-static void lay_out_block(const struct product *product, struct range rows, float *x)
+static void lay_out_block(const struct cpu_product *product, struct range rows, float *x)
 {
     const size_t inputs = cpu_tensor(product->weight)->packed.inputs;
     size_t count;
@@ -82,7 +82,7 @@ static size_t dense_block_rows(size_t inputs)
     return (tiles > 0 ? tiles : 1) * TILE_ROWS;
 }
 
-static int multiply_dense(const struct product *product, struct range rows, struct range panels,
+static int multiply_dense(const struct cpu_product *product, struct range rows, struct range panels,
                           struct workspace *workspace)
 {
     const struct packed *packed = &cpu_tensor(product->weight)->packed;

@@ -23,7 +23,7 @@ static void store_first_halves(uint16_t *halves, size_t count, vector value)
     memcpy(halves, last, count * sizeof(*halves));
 }
 
-static void finish_row(const struct product *product, size_t row, size_t output, size_t count,
+static void finish_row(const struct cpu_product *product, size_t row, size_t output, size_t count,
                        const float *sums)
 {
     for (size_t at = 0; at < count; at += LANES) {
@@ -45,7 +45,7 @@ static void finish_row(const struct product *product, size_t row, size_t output,
 }
 
 /* Rows from `row` on, the panel's outputs from `output` on. */
-static void finish_tile(const struct product *product, size_t row, size_t rows, size_t output,
+static void finish_tile(const struct cpu_product *product, size_t row, size_t rows, size_t output,
                         const float *sums)
 {
     const size_t left = product->weight->weights.rows - output;

@@ -15,8 +15,8 @@
 
 #include "plugins/opencl/opencl_device.h"
 
+#include "plugins/common/host_backend.h"
 #include "plugins/common/kernel_check.h"
-#include "plugins/reference/reference.h"
 
 #include <stdint.h>
 
@@ -88,7 +88,7 @@ enum opencl_scratch {
     OPENCL_SCRATCH_GATES,  /* [rows, 4 · width] of `lstm` */
     OPENCL_SCRATCH_ROWS,   /* rows on their way in `reorder` and `read` */
     OPENCL_SCRATCH_SCORES, /* an alignment that nobody wants to see */
-    OPENCL_SCRATCH_BEST,   /* candidates of `top_k` */
+    OPENCL_SCRATCH_BEST,   /* candidates of `host_top_k` */
     OPENCL_SCRATCH_MERGED, /* and the best of them */
     OPENCL_SCRATCH_COUNT,
 };

@@ -7,7 +7,7 @@
 
 enum { MOST_QUERIES = 16 };
 
-/* Numbers of local memory that `self_attend` takes for `tile` queries: see the kernel. */
+/* Numbers of local memory that `reference_self_attend` takes for `tile` queries: see the kernel. */
 struct attention_memory {
     size_t queries, numbers, sums, scores, state;
 };

@@ -16,7 +16,7 @@
 struct tuning {
     unsigned group, lanes_x, lanes_y, wide, high;
     unsigned few_rows;    /* up to so many rows, products are made by the kernel for few */
-    unsigned most_pieces; /* that a row is cut into by `top_k`, for a group each */
+    unsigned most_pieces; /* that a row is cut into by `host_top_k`, for a group each */
     bool fused;
 };
 

@@ -109,7 +109,7 @@ int opencl_reorder(struct hearken_queue *queue, const struct hearken_matrix *sta
                        state->columns);
 }
 
-/* ---- log_softmax and top_k ---- */
+/* ---- host_log_softmax and host_top_k ---- */
 
 int opencl_log_softmax(struct hearken_queue *queue, const struct hearken_matrix *x,
                        const struct hearken_tensor *mask)

@@ -37,7 +37,7 @@ static size_t element_size(cl_uint type)
 static bool plan(const struct tuning *tuning, struct opencl_tensor *tensor, struct packed *packed)
 {
     const struct hearken_weights *weights = &tensor->base.weights;
-    const size_t width = tensor_width(&tensor->base);
+    const size_t width = host_tensor_width(&tensor->base);
 
     if (width > UINT32_MAX - BLOCK)
         return false;
@@ -68,7 +68,7 @@ static size_t place(const struct opencl_tensor *tensor, size_t pitch, size_t row
 static void place_floats(const struct opencl_tensor *tensor, size_t row, const float *from,
                          float *to)
 {
-    for (size_t column = 0; column < tensor_width(&tensor->base); column++)
+    for (size_t column = 0; column < host_tensor_width(&tensor->base); column++)
         to[place(tensor, tensor->pitch, row, column)] = from[column];
 }
 
@@ -99,13 +99,13 @@ static void place_row(const struct opencl_tensor *tensor, size_t row, void *expa
     const void *from = data + row * tensor->base.row_size;
 
     if (tensor->type == HEARKEN_TENSOR_F32)
-        place_floats(tensor, row, tensor_row(&tensor->base, row, expanded), to);
+        place_floats(tensor, row, host_tensor_row(&tensor->base, row, expanded), to);
     else if (tensor->type == HEARKEN_TENSOR_F16)
         place_halves(tensor, row, from, to);
     else if (tensor->base.weights.type == HEARKEN_TENSOR_Q8_0)
         place_blocks(tensor, row, from, to);
     else {
-        tensor_row_as_q8_0(&tensor->base, row, expanded);
+        host_tensor_row_as_q8_0(&tensor->base, row, expanded);
         place_blocks(tensor, row, expanded, to);
     }
 }
@@ -115,7 +115,7 @@ static int pack(const struct tuning *tuning, struct opencl_tensor *tensor, struc
 {
     if (!plan(tuning, tensor, packed))
         return -ENOMEM;
-    float *expanded = malloc(tensor_width(&tensor->base) * sizeof(float));
+    float *expanded = malloc(host_tensor_width(&tensor->base) * sizeof(float));
     packed->made = expanded ? calloc(1, packed->size) : NULL;
     for (size_t row = 0; packed->made && row < tensor->base.weights.rows; row++)
         place_row(tensor, row, expanded, packed->made);
@@ -143,7 +143,7 @@ int opencl_tensor_create(struct hearken_backend *backend, const struct hearken_w
 {
     struct hearken_tensor *given;
     struct packed packed = {0};
-    int error = tensor_create(backend, weights, &given);
+    int error = host_tensor_create(backend, weights, &given);
 
     if (error)
         return error;
@@ -151,7 +151,7 @@ int opencl_tensor_create(struct hearken_backend *backend, const struct hearken_w
     if (is_multiplied(weights) && weights->use & HEARKEN_USE_VECTOR) {
         report(backend, "tensor: uses %#x, expected a vector to be that alone or a table",
                (unsigned)weights->use);
-        tensor_destroy(backend, given);
+        host_tensor_destroy(backend, given);
         return -ENOTSUP;
     }
     struct opencl_tensor *made = calloc(1, sizeof(*made));
@@ -160,7 +160,7 @@ int opencl_tensor_create(struct hearken_backend *backend, const struct hearken_w
         made->base = *given;
         error = pack(&((struct opencl_backend *)backend)->device.tuning, made, &packed);
     }
-    tensor_destroy(backend, given);
+    host_tensor_destroy(backend, given);
     if (!error)
         error = upload((const struct opencl_backend *)backend, made, &packed);
     free(packed.made);

@@ -11,46 +11,46 @@
 static int add_positions(struct hearken_queue *queue, const struct hearken_convolve *arguments)
 {
     const size_t outputs = arguments->out.columns;
-    float *expanded = scratch(queue, SCRATCH_WEIGHT, outputs);
+    float *expanded = host_scratch(queue, SCRATCH_WEIGHT, outputs);
 
     if (!expanded)
         return -ENOMEM;
     for (size_t step = 0; step < arguments->out.rows; step++) {
         const float *position =
-            tensor_row(arguments->positions, arguments->position + step, expanded);
-        float *out = matrix_row(&arguments->out, step);
+            host_tensor_row(arguments->positions, arguments->position + step, expanded);
+        float *out = host_matrix_row(&arguments->out, step);
         for (size_t output = 0; output < outputs; output++)
             out[output] += position[output];
     }
     return 0;
 }
 
-int convolve(struct hearken_queue *queue, const struct hearken_convolve *arguments)
+int reference_convolve(struct hearken_queue *queue, const struct hearken_convolve *arguments)
 {
     int error = check_convolve(queue, arguments);
 
     if (error)
         return error;
-    const size_t width = tensor_width(arguments->weight), steps = arguments->out.rows;
-    const size_t block = multiply_block(arguments->weight);
-    float *windows = scratch(queue, SCRATCH_WINDOW, (steps < block ? steps : block) * width);
+    const size_t width = host_tensor_width(arguments->weight), steps = arguments->out.rows;
+    const size_t block = reference_multiply_block(arguments->weight);
+    float *windows = host_scratch(queue, SCRATCH_WINDOW, (steps < block ? steps : block) * width);
     if (!windows)
         return -ENOMEM;
 
     for (size_t first = 0; first < steps; first += block) {
         const size_t count = steps - first < block ? steps - first : block;
         for (size_t step = 0; step < count; step++)
-            fill_window(arguments, first + step, windows + step * width);
-        error = multiply(queue, &(struct product){
-                                    .in = windows,
-                                    .in_step = width,
-                                    .rows = count,
-                                    .weight = arguments->weight,
-                                    .bias = arguments->bias->weights.data,
-                                    .activation = arguments->activation,
-                                    .out = matrix_row(&arguments->out, first),
-                                    .out_step = arguments->out.stride,
-                                });
+            host_fill_window(arguments, first + step, windows + step * width);
+        error = reference_multiply(queue, &(struct product){
+                                              .in = windows,
+                                              .in_step = width,
+                                              .rows = count,
+                                              .weight = arguments->weight,
+                                              .bias = arguments->bias->weights.data,
+                                              .activation = arguments->activation,
+                                              .out = host_matrix_row(&arguments->out, first),
+                                              .out_step = arguments->out.stride,
+                                          });
         if (error)
             return error;
     }

@@ -37,15 +37,15 @@ static void norm_row(const float *in, size_t width, const float *scale, const fl
         out[column] = (float)((in[column] - mean) * factor) * scale[column] + shift[column];
 }
 
-int layer_norm(struct hearken_queue *queue, const struct hearken_layer_norm *arguments)
+int reference_layer_norm(struct hearken_queue *queue, const struct hearken_layer_norm *arguments)
 {
     int error = check_layer_norm(queue, arguments);
 
     if (error)
         return error;
     for (size_t row = 0; row < arguments->in.rows; row++)
-        norm_row(matrix_row(&arguments->in, row), arguments->in.columns,
+        norm_row(host_matrix_row(&arguments->in, row), arguments->in.columns,
                  arguments->scale->weights.data, arguments->shift->weights.data, arguments->epsilon,
-                 matrix_row(&arguments->out, row));
+                 host_matrix_row(&arguments->out, row));
     return 0;
 }

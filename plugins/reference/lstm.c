@@ -17,28 +17,28 @@ static int compute_gates(struct hearken_queue *queue, const struct hearken_lstm 
                          float *gates)
 {
     const size_t step = arguments->input_weight->weights.rows;
-    int error = multiply(queue, &(struct product){
-                                    .in = matrix_row(&arguments->in, 0),
-                                    .in_step = arguments->in.stride,
-                                    .rows = arguments->in.rows,
-                                    .weight = arguments->input_weight,
-                                    .bias = arguments->input_bias->weights.data,
-                                    .out = gates,
-                                    .out_step = step,
-                                });
+    int error = reference_multiply(queue, &(struct product){
+                                              .in = host_matrix_row(&arguments->in, 0),
+                                              .in_step = arguments->in.stride,
+                                              .rows = arguments->in.rows,
+                                              .weight = arguments->input_weight,
+                                              .bias = arguments->input_bias->weights.data,
+                                              .out = gates,
+                                              .out_step = step,
+                                          });
     if (error)
         return error;
-    return multiply(queue, &(struct product){
-                               .in = matrix_row(&arguments->hidden, 0),
-                               .in_step = arguments->hidden.stride,
-                               .rows = arguments->hidden.rows,
-                               .weight = arguments->hidden_weight,
-                               .bias = arguments->hidden_bias->weights.data,
-                               .residual = gates,
-                               .residual_step = step,
-                               .out = gates,
-                               .out_step = step,
-                           });
+    return reference_multiply(queue, &(struct product){
+                                         .in = host_matrix_row(&arguments->hidden, 0),
+                                         .in_step = arguments->hidden.stride,
+                                         .rows = arguments->hidden.rows,
+                                         .weight = arguments->hidden_weight,
+                                         .bias = arguments->hidden_bias->weights.data,
+                                         .residual = gates,
+                                         .residual_step = step,
+                                         .out = gates,
+                                         .out_step = step,
+                                     });
 }
 
 static void update_row(const float *gates, size_t width, const float *residual, float *cell,
@@ -54,14 +54,14 @@ static void update_row(const float *gates, size_t width, const float *residual, 
     }
 }
 
-int lstm(struct hearken_queue *queue, const struct hearken_lstm *arguments)
+int reference_lstm(struct hearken_queue *queue, const struct hearken_lstm *arguments)
 {
     int error = check_lstm(queue, arguments);
 
     if (error)
         return error;
     const size_t width = arguments->hidden.columns, rows = arguments->in.rows;
-    float *gates = scratch(queue, SCRATCH_GATES, rows * 4 * width);
+    float *gates = host_scratch(queue, SCRATCH_GATES, rows * 4 * width);
     if (!gates)
         return -ENOMEM;
     error = compute_gates(queue, arguments, gates);
@@ -69,8 +69,8 @@ int lstm(struct hearken_queue *queue, const struct hearken_lstm *arguments)
         return error;
     for (size_t row = 0; row < rows; row++)
         update_row(gates + row * 4 * width, width,
-                   arguments->residual ? matrix_row(arguments->residual, row) : NULL,
-                   matrix_row(&arguments->cell, row), matrix_row(&arguments->hidden, row),
-                   matrix_row(&arguments->out, row));
+                   arguments->residual ? host_matrix_row(arguments->residual, row) : NULL,
+                   host_matrix_row(&arguments->cell, row), host_matrix_row(&arguments->hidden, row),
+                   host_matrix_row(&arguments->out, row));
     return 0;
 }

@@ -12,7 +12,7 @@
 enum {
     BLOCK_ELEMENTS = 128 * 1024, /* of input: half a megabyte */
     TILE_OUTPUTS = 8,
-    GROUP_ROWS = 4, /* as many as `dot_rows` takes together */
+    GROUP_ROWS = 4, /* as many as `host_dot_rows` takes together */
 };
 
 static float gelu(float x)
@@ -51,15 +51,16 @@ static void multiply_group(const struct product *product, size_t row, size_t cou
     float sums[TILE_OUTPUTS * GROUP_ROWS];
 
     for (size_t output = 0; output < tile->count; output++)
-        dot_rows(product->in + row * product->in_step, product->in_step, count,
-                 tile->weights[output], tensor_width(product->weight), sums + output * GROUP_ROWS);
+        host_dot_rows(product->in + row * product->in_step, product->in_step, count,
+                      tile->weights[output], host_tensor_width(product->weight),
+                      sums + output * GROUP_ROWS);
     for (size_t i = 0; i < count; i++)
         finish_row(product, row + i, tile, sums + i);
 }
 
-size_t multiply_block(const struct hearken_tensor *weight)
+size_t reference_multiply_block(const struct hearken_tensor *weight)
 {
-    const size_t rows = BLOCK_ELEMENTS / tensor_width(weight);
+    const size_t rows = BLOCK_ELEMENTS / host_tensor_width(weight);
 
     return rows < GROUP_ROWS ? GROUP_ROWS : rows;
 }
@@ -67,7 +68,7 @@ size_t multiply_block(const struct hearken_tensor *weight)
 /* The rows of one block, over all outputs. */
 static void multiply_rows(const struct product *product, size_t first, size_t end, float *expanded)
 {
-    const size_t columns = tensor_width(product->weight);
+    const size_t columns = host_tensor_width(product->weight);
     const size_t outputs = product->weight->weights.rows;
     struct tile tile;
 
@@ -75,16 +76,18 @@ static void multiply_rows(const struct product *product, size_t first, size_t en
         const size_t left = outputs - tile.first;
         tile.count = left < TILE_OUTPUTS ? left : TILE_OUTPUTS;
         for (size_t i = 0; i < tile.count; i++)
-            tile.weights[i] = tensor_row(product->weight, tile.first + i, expanded + i * columns);
+            tile.weights[i] =
+                host_tensor_row(product->weight, tile.first + i, expanded + i * columns);
         for (size_t row = first; row < end; row += GROUP_ROWS)
             multiply_group(product, row, end - row < GROUP_ROWS ? end - row : GROUP_ROWS, &tile);
     }
 }
 
-int multiply(struct hearken_queue *queue, const struct product *product)
+int reference_multiply(struct hearken_queue *queue, const struct product *product)
 {
-    const size_t block = multiply_block(product->weight);
-    float *expanded = scratch(queue, SCRATCH_WEIGHT, TILE_OUTPUTS * tensor_width(product->weight));
+    const size_t block = reference_multiply_block(product->weight);
+    float *expanded =
+        host_scratch(queue, SCRATCH_WEIGHT, TILE_OUTPUTS * host_tensor_width(product->weight));
 
     if (!expanded)
         return -ENOMEM;

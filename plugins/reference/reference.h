@@ -1,109 +1,16 @@
 // SPDX-License-Identifier: MIT
-/*
- * The reference plugin's own types and the pieces its kernels share.
- *
- * A queue runs every kernel at once, in place, on the calling thread. So nothing here locks: the
- * backend and the tensors never change, and a queue belongs to one thread at a time.
+/* The reference plugin: the specification of every kernel, in plain C that reads like its formula.
  */
-#ifndef HEARKEN_REFERENCE_H
-#define HEARKEN_REFERENCE_H
+#ifndef HEARKEN_PLUGINS_REFERENCE_REFERENCE_H
+#define HEARKEN_PLUGINS_REFERENCE_REFERENCE_H
 
-#include <hearken/plugin.h>
-
-/* ---- Objects ---- */
-
-struct hearken_backend {
-    const struct hearken_plugin_host *host;
-    const char *name; /* of the plugin that these are built into, for messages */
-};
-
-struct hearken_tensor {
-    struct hearken_weights weights; /* `data` is the caller's: never copied */
-    size_t row_size;                /* bytes */
-};
-
-struct hearken_buffer {
-    struct hearken_queue *queue;
-    struct hearken_buffer *previous, *next;
-    size_t elements;
-    bool is_memory; /* made by memory_create */
-    float *data;    /* behind this struct; NULL where a plugin keeps its numbers elsewhere */
-};
-
-/* Working memory of a queue. It only grows, so a stream in its stride allocates nothing. */
-enum scratch_use {
-    SCRATCH_WEIGHT, /* weight rows as floats */
-    SCRATCH_WINDOW, /* the input windows of a convolution */
-    SCRATCH_KEYS,   /* one head's keys */
-    SCRATCH_VALUES, /* and values */
-    SCRATCH_SCORES, /* one row of attention scores */
-    SCRATCH_GATES,  /* the gates of an LSTM */
-    SCRATCH_STATES, /* rows on their way in `reorder` */
-    SCRATCH_USE_COUNT,
-};
-
-struct hearken_queue {
-    struct hearken_backend *backend;
-    struct hearken_buffer *buffers;
-    struct {
-        float *data;
-        size_t elements;
-    } scratch[SCRATCH_USE_COUNT];
-};
-
-/* `elements` floats that stay valid until the next call with the same use; NULL: no memory. */
-float *scratch(struct hearken_queue *queue, enum scratch_use use, size_t elements);
-
-/* The first element of a row of a checked matrix. */
-static inline float *matrix_row(const struct hearken_matrix *matrix, size_t row)
-{
-    return matrix->buffer->data + matrix->offset + row * matrix->stride;
-}
-
-/* ---- Weights (host_tensor.c) ---- */
-
-int tensor_create(struct hearken_backend *backend, const struct hearken_weights *weights,
-                  struct hearken_tensor **tensor);
-void tensor_destroy(struct hearken_backend *backend, struct hearken_tensor *tensor);
-
-/* Elements of a row: columns · taps. */
-static inline size_t tensor_width(const struct hearken_tensor *tensor)
-{
-    return (size_t)tensor->weights.columns * tensor->weights.taps;
-}
-
-/*
- * Row `row` as `tensor_width` floats: the data itself where that is what it holds, else
- * `expanded`, filled. A row of a convolution comes as [taps, columns], the order in which the
- * inputs lie in memory.
- */
-const float *tensor_row(const struct hearken_tensor *tensor, size_t row, float *expanded);
-
-/* A row of type Q5_0 as the blocks of Q8_0 that mean the same: 34 bytes for each 32 columns. */
-void tensor_row_as_q8_0(const struct hearken_tensor *tensor, size_t row, void *q8_0);
-
-/* ---- Sums (sum_kernels.c) ---- */
-
-/* out[r] = Σ_c row[r · step + c] · with[c] for `count` rows. The order in which a row's products
- * are added up depends on `columns` alone. */
-void dot_rows(const float *rows, size_t step, size_t count, const float *with, size_t columns,
-              float *out);
-
-/* out[c] = Σ_r weights[r] · row[r · step + c], added up in the order of r. */
-void mix_rows(const float *rows, size_t step, size_t count, const float *weights, size_t columns,
-              float *out);
-
-/* x = exp(x) / Σ exp(x), over `count` ≥ 1 numbers. All -∞: all equal. */
-void softmax(float *x, size_t count);
-
-/* x = x - log Σ exp(x), over `count` ≥ 1 numbers. All -∞: unchanged. */
-void log_softmax_row(float *x, size_t count);
+#include "plugins/common/host_backend.h"
 
 /* ---- Matrix products (multiply.c) ---- */
 
 /* out = activation(in · weightᵀ + bias) + residual, on plain memory; steps are from row to row. */
 struct product {
-    const float *in; /* [rows, tensor_width(weight)] */
+    const float *in; /* [rows, host_tensor_width(weight)] */
     size_t in_step;
     size_t rows;
     const struct hearken_tensor *weight;
@@ -112,61 +19,22 @@ struct product {
     const float *residual; /* or NULL; may be `out` */
     size_t residual_step;
     float *out;
-    uint16_t *half_out; /* NULL, or in place of `out`: half precision (the cpu plugin's alone) */
     size_t out_step;
 };
 
 /* Rows that `multiply` takes at a time, so that they stay in the cache over all weight rows. */
-size_t multiply_block(const struct hearken_tensor *weight);
+size_t reference_multiply_block(const struct hearken_tensor *weight);
 
 /* 0 or -ENOMEM. */
-int multiply(struct hearken_queue *queue, const struct product *product);
+int reference_multiply(struct hearken_queue *queue, const struct product *product);
 
-/* ---- Copies (copy_kernels.c), by checked arguments ---- */
+/* ---- Kernels, each in the file of its name ---- */
 
-/* `window` [taps, inputs]: row t · stride + k - padding of `in` for every tap k of step t, zeros
- * where there is none. */
-void fill_window(const struct hearken_convolve *arguments, size_t step, float *window);
-
-/* New keys and values of all sequences behind those that the caches hold. */
-void append_to_caches(const struct hearken_self_attend *arguments);
-
-/* ---- Kernels, each in the file of its name; `reorder` to `top_k` in search_kernels.c ---- */
-
-int linear(struct hearken_queue *queue, const struct hearken_linear *arguments);
-int convolve(struct hearken_queue *queue, const struct hearken_convolve *arguments);
-int layer_norm(struct hearken_queue *queue, const struct hearken_layer_norm *arguments);
-int self_attend(struct hearken_queue *queue, const struct hearken_self_attend *arguments);
-int attend(struct hearken_queue *queue, const struct hearken_attend *arguments);
-int lstm(struct hearken_queue *queue, const struct hearken_lstm *arguments);
-int embed(struct hearken_queue *queue, const struct hearken_embed *arguments);
-
-/* The same for tensors whose rows are found otherwise than by tensor_row; `expanded` then has room
- * for two rows. */
-typedef const float *tensor_row_function(const struct hearken_tensor *tensor, size_t row,
-                                         float *expanded);
-int embed_by(struct hearken_queue *queue, const struct hearken_embed *arguments,
-             tensor_row_function *row_of);
-int reorder(struct hearken_queue *queue, const struct hearken_matrix *state,
-            const uint32_t *parents, uint32_t count);
-int log_softmax(struct hearken_queue *queue, const struct hearken_matrix *x,
-                const struct hearken_tensor *mask);
-int top_k(struct hearken_queue *queue, const struct hearken_matrix *x, uint32_t count,
-          float *values, uint32_t *columns);
-
-/* ---- Queues and buffers (host_queue.c) ---- */
-
-int backend_create(const struct hearken_plugin_host *host, struct hearken_backend **backend);
-void backend_destroy(struct hearken_backend *backend);
-int queue_create(struct hearken_backend *backend, struct hearken_queue **queue);
-void queue_destroy(struct hearken_queue *queue);
-int buffer_create(struct hearken_queue *queue, size_t elements, struct hearken_buffer **buffer);
-int memory_create(struct hearken_queue *queue, size_t elements, struct hearken_buffer **buffer);
-/* Both stand on this. `size`: bytes of an element; `data` is zeros. */
-int buffer_allocate(struct hearken_queue *queue, const char *kernel, size_t elements, size_t size,
-                    struct hearken_buffer **buffer);
-void buffer_destroy(struct hearken_queue *queue, struct hearken_buffer *buffer);
-int buffer_write(struct hearken_queue *queue, const struct hearken_matrix *to, const float *from);
-int buffer_read(struct hearken_queue *queue, const struct hearken_matrix *from, float *to);
+int reference_linear(struct hearken_queue *queue, const struct hearken_linear *arguments);
+int reference_convolve(struct hearken_queue *queue, const struct hearken_convolve *arguments);
+int reference_layer_norm(struct hearken_queue *queue, const struct hearken_layer_norm *arguments);
+int reference_self_attend(struct hearken_queue *queue, const struct hearken_self_attend *arguments);
+int reference_attend(struct hearken_queue *queue, const struct hearken_attend *arguments);
+int reference_lstm(struct hearken_queue *queue, const struct hearken_lstm *arguments);
 
 #endif

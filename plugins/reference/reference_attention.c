@@ -21,7 +21,7 @@ struct memory {
 static float *pack_rows(struct hearken_queue *queue, enum scratch_use use, const float *rows,
                         size_t step, size_t count, size_t width)
 {
-    float *packed = scratch(queue, use, count * width);
+    float *packed = host_scratch(queue, use, count * width);
 
     for (size_t row = 0; packed && row < count; row++)
         memcpy(packed + row * width, rows + row * step, width * sizeof(float));
@@ -50,16 +50,17 @@ static void attend_head(const struct memory *memory, const float *query, float *
 {
     const float scale = (float)(1 / sqrt((double)memory->width));
 
-    dot_rows(memory->keys, memory->keys_step, memory->rows, query, memory->width, alignment);
+    host_dot_rows(memory->keys, memory->keys_step, memory->rows, query, memory->width, alignment);
     for (size_t row = 0; row < memory->rows; row++)
         alignment[row] *= scale;
     for (size_t row = memory->rows - memory->stand_ins.count; row < memory->rows; row++)
         alignment[row] += memory->stand_ins.bias;
-    softmax(alignment, memory->rows);
-    mix_rows(memory->values, memory->values_step, memory->rows, alignment, memory->width, context);
+    host_softmax(alignment, memory->rows);
+    host_mix_rows(memory->values, memory->values_step, memory->rows, alignment, memory->width,
+                  context);
 }
 
-int attend(struct hearken_queue *queue, const struct hearken_attend *arguments)
+int reference_attend(struct hearken_queue *queue, const struct hearken_attend *arguments)
 {
     int error = check_attend(queue, arguments);
 
@@ -67,14 +68,14 @@ int attend(struct hearken_queue *queue, const struct hearken_attend *arguments)
         return error;
     const size_t steps = arguments->keys.rows;
     const size_t width = arguments->query.columns / arguments->heads;
-    float *scores = scratch(queue, SCRATCH_SCORES, steps);
+    float *scores = host_scratch(queue, SCRATCH_SCORES, steps);
     if (!scores)
         return -ENOMEM;
 
     for (size_t head = 0; head < arguments->heads; head++) {
         struct memory memory = {
-            .keys = matrix_row(&arguments->keys, 0) + head * width,
-            .values = matrix_row(&arguments->values, 0) + head * width,
+            .keys = host_matrix_row(&arguments->keys, 0) + head * width,
+            .values = host_matrix_row(&arguments->values, 0) + head * width,
             .keys_step = arguments->keys.stride,
             .values_step = arguments->values.stride,
             .rows = steps,
@@ -86,10 +87,10 @@ int attend(struct hearken_queue *queue, const struct hearken_attend *arguments)
             return error;
         for (size_t row = 0; row < arguments->query.rows; row++) {
             float *alignment = arguments->alignment
-                                   ? matrix_row(arguments->alignment, row) + head * steps
+                                   ? host_matrix_row(arguments->alignment, row) + head * steps
                                    : scores;
-            attend_head(&memory, matrix_row(&arguments->query, row) + head * width, alignment,
-                        matrix_row(&arguments->context, row) + head * width);
+            attend_head(&memory, host_matrix_row(&arguments->query, row) + head * width, alignment,
+                        host_matrix_row(&arguments->context, row) + head * width);
         }
     }
     return 0;
@@ -113,10 +114,10 @@ static struct memory memory_of(const struct hearken_self_attend *arguments, size
     size_t step = width;
 
     if (arguments->keys.buffer) {
-        keys = matrix_row(&arguments->keys, sequence);
-        values = matrix_row(&arguments->values, sequence);
+        keys = host_matrix_row(&arguments->keys, sequence);
+        values = host_matrix_row(&arguments->values, sequence);
     } else {
-        keys = matrix_row(&arguments->qkv, 0) + width;
+        keys = host_matrix_row(&arguments->qkv, 0) + width;
         values = keys + width;
         step = arguments->qkv.stride;
     }
@@ -146,25 +147,25 @@ static int attend_sequence(struct hearken_queue *queue, const struct hearken_sel
         for (size_t position = 0; position < positions; position++) {
             const size_t row = sequence * positions + position;
             memory.rows = visible(arguments->past + position, total, arguments->chunk);
-            attend_head(&memory, matrix_row(&arguments->qkv, row) + head * width, scores,
-                        matrix_row(&arguments->out, row) + head * width);
+            attend_head(&memory, host_matrix_row(&arguments->qkv, row) + head * width, scores,
+                        host_matrix_row(&arguments->out, row) + head * width);
         }
     }
     return 0;
 }
 
-int self_attend(struct hearken_queue *queue, const struct hearken_self_attend *arguments)
+int reference_self_attend(struct hearken_queue *queue, const struct hearken_self_attend *arguments)
 {
     int error = check_self_attend(queue, arguments);
 
     if (error)
         return error;
     const size_t positions = arguments->qkv.rows / arguments->sequences;
-    float *scores = scratch(queue, SCRATCH_SCORES, arguments->past + positions);
+    float *scores = host_scratch(queue, SCRATCH_SCORES, arguments->past + positions);
     if (!scores)
         return -ENOMEM;
     if (arguments->keys.buffer)
-        append_to_caches(arguments);
+        host_append_to_caches(arguments);
     for (size_t sequence = 0; sequence < arguments->sequences && !error; sequence++)
         error = attend_sequence(queue, arguments, sequence, scores);
     return error;

@@ -127,7 +127,7 @@ static void layer_destroy(struct layer *layer)
     free(layer->numbers);
 }
 
-/* out = self_attend(linear(in)) with `in` depending on `seed`; false: something failed. */
+/* out = reference_self_attend(linear(in)) with `in` depending on `seed`; false: something failed. */
 static bool run_layer(const struct layer *layer, unsigned seed, float *out)
 {
     const struct hearken_kernels *kernels = plugin->kernels;
@@ -143,11 +143,11 @@ static bool run_layer(const struct layer *layer, unsigned seed, float *out)
                 kernels->buffer_create(queue, SIZE, &result.buffer) == 0 &&
                 kernels->buffer_create(queue, 3 * SIZE, &qkv.buffer) == 0 &&
                 kernels->write(queue, &in, out) == 0;
-    const struct hearken_linear linear = {.out = qkv, .in = in, .weight = layer->weight};
-    const struct hearken_self_attend attend = {
+    const struct hearken_linear reference_linear = {.out = qkv, .in = in, .weight = layer->weight};
+    const struct hearken_self_attend reference_attend = {
         .out = result, .qkv = qkv, .sequences = 1, .heads = HEADS};
-    good = good && kernels->linear(queue, &linear) == 0 &&
-           kernels->self_attend(queue, &attend) == 0 && kernels->read(queue, &result, out) == 0;
+    good = good && kernels->linear(queue, &reference_linear) == 0 &&
+           kernels->self_attend(queue, &reference_attend) == 0 && kernels->read(queue, &result, out) == 0;
     plugin->queue_destroy(queue);
     return good;
 }
