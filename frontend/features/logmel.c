@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "frontend/features/logmel_signal.h"
+#include "frontend/features/logmel_private.h"
 
 #include <errno.h>
 #include <fftw3.h>
@@ -231,4 +231,19 @@ void logmel_compute(const struct logmel *logmel, const float *samples, size_t co
     size_t total = count + padding;
     struct logmel_signal signal = {samples, 0, count, total < LOGMEL_FFT ? LOGMEL_FFT : total};
     logmel_signal_frames(logmel, &signal, 0, logmel_frames(total), out);
+}
+
+void logmel_scale_fixed(float *logmel, size_t count, float floor, float shift, float scale)
+{
+    for (size_t i = 0; i < count; i++)
+        logmel[i] = ((logmel[i] > floor ? logmel[i] : floor) + shift) / scale;
+}
+
+void logmel_scale_below_maximum(float *logmel, size_t count, float below, float shift, float scale)
+{
+    float maximum = -INFINITY;
+    for (size_t i = 0; i < count; i++)
+        if (logmel[i] > maximum)
+            maximum = logmel[i];
+    logmel_scale_fixed(logmel, count, maximum - below, shift, scale);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "frontend/features/logmel_signal.h"
+#include "frontend/features/logmel_private.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -2,7 +2,6 @@
 #include "models/network/network.h"
 
 #include "models/checkpoint/model_open.h"
-#include "models/network/token_masks.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -209,6 +208,36 @@ static struct norm load_norm(struct loader *l, const struct place *at, const cha
 
 /* ---- Tensors that are made here ---- */
 
+static int add_suppressed(const struct network *network, const char *key, float *mask,
+                          struct hearken_error *error)
+{
+    uint32_t *tokens = NULL;
+    size_t count = 0;
+    int result = parameters_read_tokens(network->gguf, key, network->vocabulary.count, &tokens,
+                                        &count, error);
+    for (size_t i = 0; i < count; i++)
+        mask[tokens[i]] = -INFINITY;
+    free(tokens);
+    return result;
+}
+
+int network_fill_mask(const struct network *network, enum place_in_text place, bool own, bool blank,
+                      const uint8_t *listed, float *mask, struct hearken_error *error)
+{
+    const struct vocabulary *v = &network->vocabulary;
+    int result = 0;
+    for (uint32_t i = 0; i < v->count; i++) {
+        bool fits = place == BEHIND_A_WORD ? vocabulary_follows_word(v, i) : !v->tokens[i].control;
+        bool barred = (listed && listed[i]) || !fits;
+        mask[i] = barred && i != network->parameters.speller.end ? -INFINITY : 0;
+    }
+    if (own)
+        result = add_suppressed(network, "hearken.speller.suppress", mask, error);
+    if (result == 0 && place == FIRST && !blank)
+        result = add_suppressed(network, "hearken.speller.suppress_at_begin", mask, error);
+    return result;
+}
+
 static float *make_floats(struct loader *l, size_t count)
 {
     return make_values(l, count, sizeof(float));
@@ -255,7 +284,7 @@ static const struct hearken_tensor *make_mask(struct loader *l, enum place_in_te
     float *mask = make_floats(l, n->vocabulary.count);
     if (!mask)
         return NULL;
-    l->result = token_masks_fill(n, place, true, false, NULL, mask, l->error);
+    l->result = network_fill_mask(n, place, true, false, NULL, mask, l->error);
     const struct hearken_weights weights = {
         HEARKEN_TENSOR_F32, HEARKEN_USE_VECTOR, 1, n->vocabulary.count, 1, mask};
     const struct hearken_tensor *made = NULL;

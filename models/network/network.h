@@ -103,4 +103,16 @@ void network_destroy(struct network *network);
 /* The most steps of a memory. */
 uint32_t network_max_memory_steps(const struct network *network);
 
+/* Where in a text a token stands; what may not be written differs. */
+enum place_in_text { ANYWHERE, FIRST, BEHIND_A_WORD, PLACES };
+
+/*
+ * Which tokens may not be written at a place, as what is added to their logits: 0, or -∞. `own`:
+ * those that the model file suppresses; `blank`: a text may begin with what the file keeps from
+ * beginnings; `listed` [vocabulary]: 1 for each token that is not wanted besides, or NULL. To
+ * `mask` [vocabulary]. Errors: -EINVAL with a message.
+ */
+int network_fill_mask(const struct network *network, enum place_in_text place, bool own, bool blank,
+                      const uint8_t *listed, float *mask, struct hearken_error *error);
+
 #endif

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "models/network/speller_kind.h"
+#include "models/network/speller_private.h"
 
 #include <errno.h>
 #include <math.h>

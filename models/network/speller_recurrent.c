@@ -6,7 +6,7 @@
  *     h, c = LSTM(lstm_norm(x), h, c), x += h; x += attention(x); x += mlp(x) if there is one
  *     logits = embedding · projection(norm(x)) + bias
  */
-#include "models/network/speller_kind.h"
+#include "models/network/speller_private.h"
 
 #include <math.h>
 

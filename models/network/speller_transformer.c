@@ -5,7 +5,7 @@
  *     x += self_out(heads(self_qkv(self_norm(x)))); x += attention(x); x += mlp(x)
  *     logits = embedding · norm(x)
  */
-#include "models/network/speller_kind.h"
+#include "models/network/speller_private.h"
 
 /* Keys or values of one layer: for each hypothesis [positions, width]. */
 static struct hearken_matrix cache_of(const struct speller *s, const struct storage *storage,

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-#include "models/search/biased_beam.h"
+#include "models/search/beam_search_private.h"
 
-#include "models/network/token_masks.h"
 #include "models/search/timestamp_rules.h"
+#include "models/search/token_masks.h"
 #include "models/search/token_scores.h"
 
 #include <errno.h>
@@ -19,6 +19,10 @@
  * not.
  */
 #define END_THRESHOLD 1.5f
+
+/* Tokens of a draft's answer that are read: enough to know the likeliest, and the likeliest but the
+ * end. */
+#define CHOICES 2u
 
 /* ---- Memory ---- */
 
@@ -220,7 +224,8 @@ bool search_is_end(const struct search *s, uint32_t token)
     return token == s->network->parameters.speller.end;
 }
 
-bool search_may_end(const struct search *s, float log_probability, float other)
+/* Whether the end may come now: its log-probability, and that of the best other token. */
+static bool search_may_end(const struct search *s, float log_probability, float other)
 {
     return s->network->parameters.speller.kind != SPELLER_RECURRENT ||
            log_probability >= END_THRESHOLD * other;
@@ -289,7 +294,9 @@ bool search_extend(struct search *s, struct hypothesis *to, const struct candida
     return forward && !repetition_guard_is_loop(to->tokens, to->count);
 }
 
-bool search_read_alignments(struct search *s, uint32_t first, uint32_t rows)
+/* Reads where the last call of the speller looked into rows first..first + rows; makes room for
+ * them. False on an error. */
+static bool search_read_alignments(struct search *s, uint32_t first, uint32_t rows)
 {
     if (first + rows > s->alignment_room) {
         size_t room = 2 * s->alignment_room + s->options->width + rows;
@@ -317,7 +324,8 @@ static void end_all(struct search *s, uint32_t first_row)
     }
 }
 
-void search_take_next(struct search *s, uint32_t count)
+/* The first `count` of `next` are the live ones now. */
+static void search_take_next(struct search *s, uint32_t count)
 {
     struct hypothesis *swap = s->live;
     s->live = s->next;
@@ -358,7 +366,8 @@ static void choose(struct search *s, uint32_t count, uint32_t first_row, uint32_
     search_take_next(s, rows);
 }
 
-const struct hearken_tensor *search_mask(const struct search *s, enum place_in_text place)
+/* What may not be written there. */
+static const struct hearken_tensor *search_mask(const struct search *s, enum place_in_text place)
 {
     const struct speller_weights *weights = &s->network->speller;
     const struct hearken_tensor *const own[] = {weights->mask, weights->first_mask,
@@ -453,6 +462,119 @@ const struct hypothesis *search_best(const struct search *s)
     return best;
 }
 
+/* ---- Verifying a draft ----
+ *
+ * A draft of the text is verified against the memory in few calls of the speller, many tokens in
+ * each, instead of being decoded again token by token. */
+
+/* Rows of log-probabilities, and the best tokens of each. */
+struct answers {
+    struct hearken_matrix logits; /* [rows, vocabulary] */
+    float values[SPELLER_EXTEND_MAX][CHOICES];
+    uint32_t columns[SPELLER_EXTEND_MAX][CHOICES];
+};
+
+/* Token `index` of a text may be what is not ruled out there. */
+static const struct hearken_tensor *mask_of(const struct search *s, uint32_t index)
+{
+    if (index == 0)
+        return search_mask(s, FIRST);
+    return search_mask(s, index == s->options->draft.forced ? BEHIND_A_WORD : ANYWHERE);
+}
+
+/* `first`: index of the token that the first row is about. */
+static bool read_answers(struct search *s, struct answers *answers, uint32_t first,
+                         uint32_t alignment_row)
+{
+    struct hearken_matrix logits = answers->logits;
+    for (uint32_t row = 0; row < logits.rows; row++)
+        pass_log_softmax(s->pass, matrix_rows(logits, row, 1), mask_of(s, first + row));
+    pass_top_k(s->pass, logits, CHOICES, answers->values[0], answers->columns[0]);
+    return s->pass->error == 0 && search_read_alignments(s, alignment_row, logits.rows);
+}
+
+/* What a search of width 1 would take. */
+static uint32_t likeliest_token(const struct search *s, const float *values,
+                                const uint32_t *columns)
+{
+    if (columns[0] == s->network->parameters.speller.end &&
+        !search_may_end(s, values[0], values[1]) && values[1] > -INFINITY)
+        return columns[1];
+    return columns[0];
+}
+
+static float log_probability_of(struct search *s, const struct answers *answers, uint32_t row,
+                                uint32_t token)
+{
+    float log_probability = -INFINITY;
+    for (uint32_t i = 0; i < CHOICES; i++)
+        if (answers->columns[row][i] == token)
+            return answers->values[row][i];
+    pass_read(s->pass, matrix_columns(matrix_rows(answers->logits, row, 1), token, 1),
+              &log_probability);
+    return log_probability;
+}
+
+/* A search might write a listed word there instead of what scores so much. */
+static bool may_write_word(struct search *s, const struct answers *answers, uint32_t row,
+                           float score)
+{
+    return s->biased && biased_beam_read_scores(s, matrix_rows(answers->logits, row, 1)) &&
+           biased_beam_is_reachable(s, score);
+}
+
+/* Adds the draft's next token, if it is forced or what the row says. */
+static bool accept(struct search *s, const struct answers *answers, uint32_t row,
+                   uint32_t alignment_row)
+{
+    const struct beam_draft *draft = &s->options->draft;
+    const struct hypothesis *live = &s->live[0];
+    uint32_t token = draft->tokens[live->count];
+    bool forced = live->count < draft->forced;
+    if (!forced && likeliest_token(s, answers->values[row], answers->columns[row]) != token)
+        return false;
+    struct candidate next = {
+        .token = token,
+        .log_probability = log_probability_of(s, answers, row, token),
+        .ctc_score = search_score_ctc(s, live, token),
+    };
+    next.score =
+        search_combine_scores(s, live->speller_score + next.log_probability, next.ctc_score);
+    biased_beam_score(s, &next);
+    if (!forced && may_write_word(s, answers, row, next.score))
+        return false;
+    if (!search_extend(s, &s->next[0], &next, alignment_row) && !forced)
+        return false;
+    search_take_next(s, 1);
+    return true;
+}
+
+/* Takes over the draft as the one live hypothesis, as far as it holds. `logits` [1, vocabulary]:
+ * those of the first token → those of the token behind what was taken. `alignment_row`: the next
+ * free row. */
+static struct hearken_matrix verify_draft(struct search *s, struct hearken_matrix logits,
+                                          uint32_t *alignment_row)
+{
+    const struct beam_draft *draft = &s->options->draft;
+    uint32_t count = draft->count < s->options->max_tokens ? draft->count : s->options->max_tokens;
+    struct answers answers = {.logits = logits};
+    for (uint32_t fed = 0;;) {
+        uint32_t accepted = 0, rows = answers.logits.rows;
+        if (!read_answers(s, &answers, s->live[0].count, *alignment_row))
+            return answers.logits;
+        while (accepted < rows && s->live[0].count < count &&
+               accept(s, &answers, accepted, *alignment_row + accepted))
+            accepted++;
+        *alignment_row += accepted;
+        if (accepted < rows)
+            return rows > 1 ? speller_keep(s->speller, answers.logits, accepted + 1)
+                            : answers.logits;
+        uint32_t next = count - fed < SPELLER_EXTEND_MAX ? count - fed : SPELLER_EXTEND_MAX;
+        answers.logits = speller_extend(s->speller, s->pass, draft->tokens + fed, next);
+        fed += next;
+    }
+}
+
 /* ---- The result ---- */
 
 static void take_result(struct search *s, const struct hypothesis *h, struct beam_result *result)
@@ -488,7 +610,7 @@ static void run(struct search *s, struct beam_result *result)
     struct hearken_matrix logits = speller_start(s->speller, s->pass);
     result->no_speech = speller_no_speech(s->speller);
     if (s->options->draft.count > 0) {
-        logits = search_verify_draft(s, logits, &alignment_row);
+        logits = verify_draft(s, logits, &alignment_row);
         first = s->live[0].count == 0;
     }
     while (s->pass->error == 0 && step(s, &logits, &alignment_row, first))
@@ -523,12 +645,4 @@ void beam_search(const struct beam_options *options, struct speller *speller, st
     else
         pass->error = -ENOMEM;
     search_finish(&search);
-}
-
-void beam_result_finish(struct beam_result *result)
-{
-    free(result->tokens);
-    free(result->log_probabilities);
-    free(result->alignment);
-    *result = (struct beam_result){0};
 }

@@ -4,6 +4,7 @@
 #define HEARKEN_MODELS_SEARCH_BEAM_SEARCH_H
 
 #include "models/network/speller.h"
+#include "models/search/beam_result.h"
 #include "models/search/ctc_prefix.h"
 #include "models/search/custom_words.h"
 
@@ -12,7 +13,7 @@ struct timestamp_rules;
 
 #define BEAM_MAX_WIDTH 16u
 #define BIASED_BEAM_WIDTH                                                                          \
-    4u /* hypotheses beside the beam that write listed words (biased_beam.h) */
+    4u /* hypotheses beside the beam that write listed words (biased_beam.c) */
 
 /*
  * A text to begin with. Its first `forced` tokens, whole words, are taken as they are, and behind
@@ -47,17 +48,6 @@ struct beam_options {
     float word_boost;                 /* log-probability for each character of theirs */
 };
 
-/* The best hypothesis. Arrays are made with malloc, the caller's (beam_result_finish). */
-struct beam_result {
-    uint32_t *tokens;         /* [count], without the start and the end */
-    float *log_probabilities; /* [count], the speller's */
-    float *alignment;         /* [count + 1, steps]: a row for each token, one for the end */
-    uint32_t count, steps;
-    float log_probability; /* sum over the tokens and the end */
-    float no_speech;
-    bool stopped; /* did not end by itself: it went in a loop, looked back, or grew too long */
-};
-
 /*
  * Searches on what the speller was given to listen to. `ctc` NULL: no CTC score. Errors are in
  * `pass`; the result is empty then.
@@ -65,7 +55,5 @@ struct beam_result {
 void beam_search(const struct beam_options *options, struct speller *speller, struct pass *pass,
                  const struct network *network, const struct ctc_scores *ctc,
                  struct beam_result *result);
-
-void beam_result_finish(struct beam_result *result);
 
 #endif

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "models/search/biased_beam.h"
+#include "models/search/beam_search_private.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -7,17 +7,17 @@
 /*
  * Share that what is still to be written of a word counts among candidates: with none, long words
  * are not begun (64 % found of the rare words of 60 clips at a boost of 0.5 and 69 % with this);
- * with all of it, those that are begun in vain fill the lane (39 % at 0.4, and 58 %).
+ * with all of it, those that are begun in vain fill the beam (39 % at 0.4, and 58 %).
  */
 #define HOPE 0.3f
 
-/* A candidate of the lane and what it may come to. */
+/* A biased candidate and what it may come to. */
 struct hope {
     struct candidate candidate;
     float score;
 };
 
-struct biased {
+struct biased_beam {
     uint32_t *tokens;         /* [2 · vocabulary]: what custom_words_reach gives */
     float *log_probabilities; /* [live hypotheses, vocabulary] */
     struct hope best[BIASED_BEAM_WIDTH];
@@ -78,7 +78,7 @@ bool biased_beam_read_scores(struct search *s, struct hearken_matrix log_probabi
     return s->pass->error == 0;
 }
 
-/* ---- Who goes in the lane ---- */
+/* ---- Who joins the biased beam ---- */
 
 static bool is_chosen(const uint32_t *parents, const uint32_t *tokens, uint32_t chosen,
                       uint32_t parent, uint32_t token)
@@ -89,7 +89,7 @@ static bool is_chosen(const uint32_t *parents, const uint32_t *tokens, uint32_t 
     return false;
 }
 
-static bool is_waiting(const struct biased *biased, uint32_t parent, uint32_t token)
+static bool is_waiting(const struct biased_beam *biased, uint32_t parent, uint32_t token)
 {
     for (uint32_t i = 0; i < biased->count; i++)
         if (biased->best[i].candidate.parent == parent && biased->best[i].candidate.token == token)
@@ -98,7 +98,7 @@ static bool is_waiting(const struct biased *biased, uint32_t parent, uint32_t to
 }
 
 /* Keeps the best, in order. */
-static void queue_up(struct biased *biased, const struct hope *hope)
+static void queue_up(struct biased_beam *biased, const struct hope *hope)
 {
     if (biased->count == BIASED_BEAM_WIDTH &&
         hope->score <= biased->best[BIASED_BEAM_WIDTH - 1].score)
@@ -140,7 +140,7 @@ static void hope_for(struct search *s, uint32_t row, uint32_t token, float log_p
                      float floor)
 {
     const struct hypothesis *h = &s->live[row];
-    const struct biased *biased = s->biased;
+    const struct biased_beam *biased = s->biased;
     struct candidate candidate = {
         .parent = row,
         .token = token,
@@ -172,7 +172,7 @@ static void look_for_words(struct search *s, uint32_t row, uint32_t chosen, floa
                            const uint32_t *parents, const uint32_t *tokens)
 {
     const struct hypothesis *h = &s->live[row];
-    struct biased *biased = s->biased;
+    struct biased_beam *biased = s->biased;
     const float *log_probabilities =
         biased->log_probabilities + (size_t)row * s->network->parameters.speller.vocabulary;
     uint32_t count =
@@ -185,7 +185,7 @@ static void look_for_words(struct search *s, uint32_t row, uint32_t chosen, floa
     }
 }
 
-/* Those in the lane go on with any token, or end, but do not leave a word that they were let in
+/* Biased hypotheses go on with any token, or end, but do not leave a word that they were let in
  * for.
  */
 static void go_on(struct search *s, float floor, uint32_t first_row)
@@ -223,7 +223,7 @@ static bool may_still_win(const struct search *s, const struct hope *hope)
 uint32_t biased_beam_select(struct search *s, uint32_t chosen, float floor, uint32_t first_row,
                             uint32_t *parents, uint32_t *tokens)
 {
-    struct biased *biased = s->biased;
+    struct biased_beam *biased = s->biased;
     bool done = chosen == 0;
     if (!biased)
         return chosen;

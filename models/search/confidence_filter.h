@@ -3,7 +3,7 @@
 #ifndef HEARKEN_MODELS_SEARCH_CONFIDENCE_FILTER_H
 #define HEARKEN_MODELS_SEARCH_CONFIDENCE_FILTER_H
 
-#include "models/search/beam_search.h"
+#include "models/search/beam_result.h"
 
 /* Bytes of the text for each byte of it deflated: about 1 for speech, much more for a loop. */
 float confidence_filter_compression_ratio(const char *text);

@@ -7,8 +7,8 @@
 #ifndef HEARKEN_MODELS_SEARCH_TIMESTAMP_RULES_H
 #define HEARKEN_MODELS_SEARCH_TIMESTAMP_RULES_H
 
-#include "models/network/token_masks.h"
-#include "models/search/beam_search.h"
+#include "models/search/beam_result.h"
+#include "models/search/token_masks.h"
 
 /* The first time is no later than this. */
 #define TIMESTAMP_INITIAL_SECONDS 1.0

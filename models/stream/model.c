@@ -38,7 +38,7 @@ static int read_voice(struct hearken_model *m, struct hearken_error *error)
     char path[4096];
     struct gguf *gguf;
     if (!n->translated)
-        return vad_read(n->gguf, mels, &m->voice, error);
+        return vad_read(n->gguf, mels, &m->vad, error);
     if (!installed_file("voice.gguf", path, sizeof(path)))
         return 0;
     int result = gguf_open(path, GGUF_WHOLE, &gguf, error);
@@ -48,7 +48,7 @@ static int read_voice(struct hearken_model *m, struct hearken_error *error)
     bool fits = entry && !entry->is_array && entry->type == GGUF_U32 &&
                 gguf_number(entry, 0) == (double)mels;
     if (fits)
-        result = vad_read(gguf, mels, &m->voice, error);
+        result = vad_read(gguf, mels, &m->vad, error);
     gguf_destroy(gguf);
     return result;
 }
@@ -92,7 +92,7 @@ void hearken_model_destroy(struct hearken_model *model)
 {
     if (!model)
         return;
-    vad_destroy(model->voice);
+    vad_destroy(model->vad);
     logmel_destroy(model->logmel);
     network_destroy(model->network);
     free(model->name);

@@ -11,7 +11,7 @@ struct logmel;
 struct hearken_model {
     struct network *network;
     struct logmel *logmel;
-    struct vad *voice; /* NULL if the file has none */
+    struct vad *vad; /* NULL if the file has none */
     char *name, *description;
 };
 

@@ -6,6 +6,7 @@
 #ifndef HEARKEN_MODELS_STREAM_RECOGNIZER_H
 #define HEARKEN_MODELS_STREAM_RECOGNIZER_H
 
+#include "models/search/beam_search.h"
 #include "models/search/timestamp_rules.h"
 #include "models/stream/model.h"
 #include "models/stream/word_times.h"

@@ -85,8 +85,8 @@ int hearken_stream_create(struct hearken_model *model, const struct hearken_stre
     result = s->mono ? 0 : -ENOMEM;
     if (result < 0 || (result = resampler_create(options->audio.rate, &s->resampler)) < 0 ||
         (result = partial_text_create(s->recognizer, vocabulary, &s->partial)) < 0 ||
-        (result = segmenter_create(model, options, recognizer_max_samples(s->recognizer),
-                                   &s->segmenter)) < 0) {
+        (result = segmenter_create(model->vad, model->logmel, options,
+                                   recognizer_max_samples(s->recognizer), &s->segmenter)) < 0) {
         hearken_stream_destroy(s);
         return hearken_fail(error, result, "a stream cannot be made: %s", strerror(-result));
     }

@@ -3,7 +3,8 @@
 #ifndef HEARKEN_MODELS_STREAM_WORD_TIMES_H
 #define HEARKEN_MODELS_STREAM_WORD_TIMES_H
 
-#include "models/search/beam_search.h"
+#include "models/search/beam_result.h"
+#include "models/text/vocabulary.h"
 
 #include <hearken/hearken.h>
 

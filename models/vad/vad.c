@@ -29,7 +29,7 @@ struct vad {
 };
 
 struct vad_state {
-    const struct vad *voice;
+    const struct vad *vad;
     float *features;                 /* [mels] */
     float *heard;                    /* [width], what one layer passes to the next */
     float *from_input, *from_hidden; /* [GATES * width] */
@@ -168,11 +168,11 @@ static void read_keys(struct reading *r, struct vad *v)
     v->scale = (float)read_number(r, "hearken.voice.scale", 0.001, 1000, false);
 }
 
-int vad_read(const struct gguf *gguf, uint32_t mels, struct vad **voice,
+int vad_read(const struct gguf *gguf, uint32_t mels, struct vad **vad,
              struct hearken_error *error)
 {
     struct reading r = {gguf, error, 0};
-    *voice = NULL;
+    *vad = NULL;
     if (!gguf_find_entry(gguf, "hearken.voice.width"))
         return 0;
     struct vad *v = calloc(1, sizeof(*v));
@@ -187,7 +187,7 @@ int vad_read(const struct gguf *gguf, uint32_t mels, struct vad **voice,
     if (r.result < 0)
         vad_destroy(v);
     else
-        *voice = v;
+        *vad = v;
     return r.result;
 }
 
@@ -197,34 +197,34 @@ static void free_dense(struct dense *dense)
     free(dense->bias);
 }
 
-void vad_destroy(struct vad *voice)
+void vad_destroy(struct vad *vad)
 {
-    if (!voice)
+    if (!vad)
         return;
-    free_dense(&voice->input);
-    for (uint32_t i = 0; voice->gated && i < voice->layers; i++) {
-        free_dense(&voice->gated[i].input);
-        free_dense(&voice->gated[i].hidden);
+    free_dense(&vad->input);
+    for (uint32_t i = 0; vad->gated && i < vad->layers; i++) {
+        free_dense(&vad->gated[i].input);
+        free_dense(&vad->gated[i].hidden);
     }
-    free(voice->gated);
-    free_dense(&voice->output);
-    free(voice);
+    free(vad->gated);
+    free_dense(&vad->output);
+    free(vad);
 }
 
 /* ---- Hearing ---- */
 
-int vad_state_create(const struct vad *voice, struct vad_state **state)
+int vad_state_create(const struct vad *vad, struct vad_state **state)
 {
     struct vad_state *s = calloc(1, sizeof(*s));
     if (!s)
         return -ENOMEM;
-    size_t width = voice->width;
-    s->voice = voice;
-    s->features = calloc(voice->mels, sizeof(float));
+    size_t width = vad->width;
+    s->vad = vad;
+    s->features = calloc(vad->mels, sizeof(float));
     s->heard = calloc(width, sizeof(float));
     s->from_input = calloc(GATES * width, sizeof(float));
     s->from_hidden = calloc(GATES * width, sizeof(float));
-    s->hidden = calloc(voice->layers * width, sizeof(float));
+    s->hidden = calloc(vad->layers * width, sizeof(float));
     if (!s->features || !s->heard || !s->from_input || !s->from_hidden || !s->hidden) {
         vad_state_destroy(s);
         return -ENOMEM;
@@ -270,11 +270,11 @@ static void multiply(const struct dense *dense, const float *x, float *out)
 
 static void hear_layer(struct vad_state *s, uint32_t index)
 {
-    uint32_t width = s->voice->width;
+    uint32_t width = s->vad->width;
     float *h = s->hidden + (size_t)index * width;
     const float *in = s->from_input, *own = s->from_hidden;
-    multiply(&s->voice->gated[index].input, s->heard, s->from_input);
-    multiply(&s->voice->gated[index].hidden, h, s->from_hidden);
+    multiply(&s->vad->gated[index].input, s->heard, s->from_input);
+    multiply(&s->vad->gated[index].hidden, h, s->from_hidden);
     for (uint32_t i = 0; i < width; i++) {
         float reset = sigmoid(in[i] + own[i]);
         float update = sigmoid(in[width + i] + own[width + i]);
@@ -286,7 +286,7 @@ static void hear_layer(struct vad_state *s, uint32_t index)
 
 float vad_process(struct vad_state *state, const float *logmel)
 {
-    const struct vad *v = state->voice;
+    const struct vad *v = state->vad;
     float logit;
     for (uint32_t i = 0; i < v->mels; i++)
         state->features[i] = (fmaxf(logmel[i], v->floor) + v->shift) / v->scale;

@@ -29,17 +29,17 @@ struct vad;
  * and the result 0 if the file has no hearken.voice.width. Errors: -EINVAL with the key or tensor,
  * what it is and what was expected; -ENOMEM.
  */
-int vad_read(const struct gguf *gguf, uint32_t mels, struct vad **voice,
+int vad_read(const struct gguf *gguf, uint32_t mels, struct vad **vad,
              struct hearken_error *error);
 
 /* Its states must be destroyed before. */
-void vad_destroy(struct vad *voice);
+void vad_destroy(struct vad *vad);
 
 /* What has been heard of one signal. One thread at a time. */
 struct vad_state;
 
 /* Errors: -ENOMEM. */
-int vad_state_create(const struct vad *voice, struct vad_state **state);
+int vad_state_create(const struct vad *vad, struct vad_state **state);
 void vad_state_destroy(struct vad_state *state);
 
 /* The next frame, log-mel as logmel.h has it before any scaling: [mels]. The probability that it is

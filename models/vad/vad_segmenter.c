@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "models/vad/vad_segmenter.h"
 
-#include "frontend/features/logmel.h"
 #include "models/vad/endpoint.h"
-#include "models/vad/vad.h"
 
 #include <errno.h>
 #include <math.h>
@@ -69,21 +67,21 @@ static int create_endpoint(const struct hearken_stream_options *options, size_t 
     return endpoint_create(&chosen, endpoint);
 }
 
-int segmenter_create(const struct hearken_model *model,
+int segmenter_create(const struct vad *vad, const struct logmel *logmel,
                      const struct hearken_stream_options *options, size_t longest,
                      struct segmenter **segmenter)
 {
     *segmenter = NULL;
-    if (!model->voice || !options->voice || longest < SHORTEST_LONGEST)
+    if (!vad || !options->voice || longest < SHORTEST_LONGEST)
         return 0;
     struct segmenter *s = calloc(1, sizeof(*s));
     if (!s)
         return -ENOMEM;
-    s->mels = logmel_bands(model->logmel);
+    s->mels = logmel_bands(logmel);
     s->frame = calloc(s->mels, sizeof(*s->frame));
     int result = s->frame ? 0 : -ENOMEM;
-    if (result < 0 || (result = logmel_stream_create(model->logmel, &s->logmel)) < 0 ||
-        (result = vad_state_create(model->voice, &s->voice)) < 0 ||
+    if (result < 0 || (result = logmel_stream_create(logmel, &s->logmel)) < 0 ||
+        (result = vad_state_create(vad, &s->voice)) < 0 ||
         (result = create_endpoint(options, longest, &s->endpoint)) < 0) {
         segmenter_destroy(s);
         return result;

@@ -7,7 +7,8 @@
 #ifndef HEARKEN_MODELS_VAD_VAD_SEGMENTER_H
 #define HEARKEN_MODELS_VAD_VAD_SEGMENTER_H
 
-#include "models/stream/model.h"
+#include "frontend/features/logmel.h"
+#include "models/vad/vad.h"
 
 struct segmenter;
 
@@ -24,10 +25,11 @@ struct segmenter_event {
 };
 
 /*
- * For segments of at most `longest` samples. `*segmenter` is NULL and the result 0 if the model has
- * no voice network, `options` do not want it, or `longest` is below half a second. Errors: -ENOMEM.
+ * For segments of at most `longest` samples. `vad` and `logmel` must outlive it. `*segmenter` is
+ * NULL and the result 0 if `vad` is NULL, `options` do not want voice activity, or `longest` is
+ * below half a second. Errors: -ENOMEM.
  */
-int segmenter_create(const struct hearken_model *model,
+int segmenter_create(const struct vad *vad, const struct logmel *logmel,
                      const struct hearken_stream_options *options, size_t longest,
                      struct segmenter **segmenter);
 void segmenter_destroy(struct segmenter *segmenter);

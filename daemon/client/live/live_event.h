@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "daemon/client/recognition/transcript.h"
+#include "daemon/client/output/transcript.h"
 #include <hearken/hearken.h>
 
 enum live_event_type {

@@ -8,9 +8,9 @@
 #include <unistd.h>
 
 #include "daemon/client/live/capture_message.h"
+#include "daemon/client/output/segment_json.h"
 #include "daemon/client/program/message.h"
 #include "daemon/client/program/meter.h"
-#include "daemon/client/recognition/segment_json.h"
 
 /* A microphone that gives nothing at all for so long is not one that is spoken into. */
 #define SILENCE_SECONDS 3.0

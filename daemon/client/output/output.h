@@ -10,8 +10,8 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "daemon/client/output/transcript.h"
 #include "daemon/client/program/atomic_file.h"
-#include "daemon/client/recognition/transcript.h"
 #include <hearken/hearken.h>
 
 enum output_format {

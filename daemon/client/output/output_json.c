@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "daemon/client/output/output.h"
+#include "daemon/client/output/segment_json.h"
 #include "daemon/client/program/client_utf8.h"
-#include "daemon/client/recognition/segment_json.h"
 
 /* Of RFC 3986, what stands for itself in a path. */
 static bool stands_for_itself(unsigned char byte)

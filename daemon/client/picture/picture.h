@@ -12,8 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "daemon/client/output/transcript.h"
 #include "daemon/client/picture/picture_layout.h"
-#include "daemon/client/recognition/transcript.h"
 #include <hearken/hearken.h>
 
 /* What lies behind is not shown: a picture that nobody could look at, and memory without bound. */

@@ -8,8 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "daemon/client/output/transcript.h"
 #include "daemon/client/picture/picture.h"
-#include "daemon/client/recognition/transcript.h"
 #include <hearken/hearken.h>
 
 struct recognition {

@@ -2,6 +2,7 @@
 /* Samples to segments, by a voice network that goes by loudness alone. */
 #include "models/vad/vad_segmenter.h"
 
+#include "models/stream/model.h"
 #include "tests/unit/common/make_model.h"
 
 #include <CUnit/Basic.h>
@@ -76,7 +77,8 @@ static struct told run(const struct hearken_stream_options *options, size_t long
 {
     struct segmenter *segmenter = NULL;
     struct told told = {0};
-    CU_ASSERT_EQUAL_FATAL(segmenter_create(model, options, longest, &segmenter), 0);
+    CU_ASSERT_EQUAL_FATAL(segmenter_create(model->vad, model->logmel, options, longest, &segmenter),
+                          0);
     CU_ASSERT_PTR_NOT_NULL_FATAL(segmenter);
     for (size_t at = 0; at < count;) {
         size_t piece = most < count - at ? 1 + (size_t)rand() % most : count - at;
@@ -206,10 +208,11 @@ static void test_not_wanted(void)
 {
     struct segmenter *segmenter = NULL;
     struct hearken_stream_options options = options_of();
-    CU_ASSERT_EQUAL(segmenter_create(model, &options, RATE / 4, &segmenter), 0);
+    CU_ASSERT_EQUAL(segmenter_create(model->vad, model->logmel, &options, RATE / 4, &segmenter), 0);
     CU_ASSERT_PTR_NULL(segmenter);
     options.voice = false;
-    CU_ASSERT_EQUAL(segmenter_create(model, &options, 28 * RATE, &segmenter), 0);
+    CU_ASSERT_EQUAL(segmenter_create(model->vad, model->logmel, &options, 28 * RATE, &segmenter),
+                    0);
     CU_ASSERT_PTR_NULL(segmenter);
     segmenter_destroy(NULL);
 }

@@ -2,8 +2,8 @@
 /*
  * What logmel.c and logmel_stream.c share: frames of a signal of which only a part is held.
  */
-#ifndef HEARKEN_FRONTEND_FEATURES_LOGMEL_SIGNAL_H
-#define HEARKEN_FRONTEND_FEATURES_LOGMEL_SIGNAL_H
+#ifndef HEARKEN_FRONTEND_FEATURES_LOGMEL_PRIVATE_H
+#define HEARKEN_FRONTEND_FEATURES_LOGMEL_PRIVATE_H
 
 #include "frontend/features/logmel.h"
 

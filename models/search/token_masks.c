@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "models/network/token_masks.h"
+#include "models/search/token_masks.h"
 
 #include <errno.h>
 #include <math.h>
@@ -7,36 +7,6 @@
 #include <string.h>
 
 #define OWN_LIST "-1"
-
-static int add_listed(const struct network *network, const char *key, float *mask,
-                      struct hearken_error *error)
-{
-    uint32_t *tokens = NULL;
-    size_t count = 0;
-    int result = parameters_read_tokens(network->gguf, key, network->vocabulary.count, &tokens,
-                                        &count, error);
-    for (size_t i = 0; i < count; i++)
-        mask[tokens[i]] = -INFINITY;
-    free(tokens);
-    return result;
-}
-
-int token_masks_fill(const struct network *network, enum place_in_text place, bool own, bool blank,
-                     const uint8_t *listed, float *mask, struct hearken_error *error)
-{
-    const struct vocabulary *v = &network->vocabulary;
-    int result = 0;
-    for (uint32_t i = 0; i < v->count; i++) {
-        bool fits = place == BEHIND_A_WORD ? vocabulary_follows_word(v, i) : !v->tokens[i].control;
-        bool barred = (listed && listed[i]) || !fits;
-        mask[i] = barred && i != network->parameters.speller.end ? -INFINITY : 0;
-    }
-    if (own)
-        result = add_listed(network, "hearken.speller.suppress", mask, error);
-    if (result == 0 && place == FIRST && !blank)
-        result = add_listed(network, "hearken.speller.suppress_at_begin", mask, error);
-    return result;
-}
 
 static int refuse(const char *text, uint32_t vocabulary, struct hearken_error *error)
 {
@@ -101,7 +71,7 @@ int token_masks_create(const struct network *network, const char *suppress, bool
         result = token_masks_read_list(suppress, vocabulary, listed, &own, error);
     for (int place = 0; result == 0 && place < PLACES; place++) {
         float *values = masks->values + (size_t)place * vocabulary;
-        result = token_masks_fill(network, place, own, blank, listed, values, error);
+        result = network_fill_mask(network, place, own, blank, listed, values, error);
         if (result == 0 && (result = make(network, masks, place)) < 0)
             hearken_fail(error, result, "the backend does not take the suppressed tokens: %s",
                          strerror(-result));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "daemon/client/recognition/segment_json.h"
+#include "daemon/client/output/segment_json.h"
 
 #include <errno.h>
 #include <math.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "daemon/client/recognition/transcript.h"
+#include "daemon/client/output/transcript.h"
 
 #include <errno.h>
 #include <math.h>

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 /* Segments as JSON. What makes objects gives a new reference, or NULL without memory. */
-#ifndef HEARKEN_DAEMON_CLIENT_RECOGNITION_SEGMENT_JSON_H
-#define HEARKEN_DAEMON_CLIENT_RECOGNITION_SEGMENT_JSON_H
+#ifndef HEARKEN_DAEMON_CLIENT_OUTPUT_SEGMENT_JSON_H
+#define HEARKEN_DAEMON_CLIENT_OUTPUT_SEGMENT_JSON_H
 
 #include <jansson.h>
 #include <stdio.h>
 
-#include "daemon/client/recognition/transcript.h"
+#include "daemon/client/output/transcript.h"
 
 /* Times to the millisecond and confidences to a thousandth: more digits would only pretend. */
 json_t *json_rounded(double value);

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
-/* What beam search and the check of a guess share. Private to models/search/beam_search.c and
- * models/search/draft_verification.c. */
-#ifndef HEARKEN_MODELS_SEARCH_SEARCH_STATE_H
-#define HEARKEN_MODELS_SEARCH_SEARCH_STATE_H
+/* What the beam and the beam of biased hypotheses beside it share. Private to beam_search.c and
+ * biased_beam.c. */
+#ifndef HEARKEN_MODELS_SEARCH_BEAM_SEARCH_PRIVATE_H
+#define HEARKEN_MODELS_SEARCH_BEAM_SEARCH_PRIVATE_H
 
-#include "models/network/token_masks.h"
 #include "models/search/beam_search.h"
 #include "models/search/repetition_guard.h"
+#include "models/search/token_masks.h"
 
-struct biased;
+struct biased_beam;
 
 struct hypothesis {
     uint32_t *tokens;         /* [max_tokens + 1] */
@@ -21,7 +21,7 @@ struct hypothesis {
     struct ctc_state ctc;
     struct word_match match;   /* of listed words */
     float bonus;               /* what they earn */
-    bool is_biased, in_phrase; /* it came from the lane (biased_beam.h); and is in a word there */
+    bool is_biased, in_phrase; /* it is of the biased beam; and inside a listed phrase there */
     bool ended, stopped;       /* stopped: made to end */
 };
 
@@ -40,7 +40,7 @@ struct search {
     struct pass *pass;
     const struct network *network;
     const struct ctc_scores *ctc;
-    struct biased *biased;           /* NULL: no words are listed */
+    struct biased_beam *biased;      /* NULL: no words are listed */
     uint32_t rows;                   /* the most live hypotheses: width, and those of the lane */
     struct hypothesis *live, *next;  /* [rows] each */
     struct hypothesis *ended;        /* [rows]: of the beam, then from `width` on of the lane */
@@ -59,13 +59,6 @@ struct search {
  * `look`. False if it then goes in a loop or looks back. */
 bool search_extend(struct search *search, struct hypothesis *to, const struct candidate *with,
                    uint32_t alignment_row);
-
-/* The first `count` of `next` are the live ones now. */
-void search_take_next(struct search *search, uint32_t count);
-
-/* Reads where the last call of the speller looked into rows first..first + rows; makes room for
- * them. False on an error. */
-bool search_read_alignments(struct search *search, uint32_t first, uint32_t rows);
 
 /* The score of both, without what listed words earn. */
 float search_combine_scores(const struct search *search, float speller_score, float ctc_score);
@@ -96,17 +89,36 @@ const struct hypothesis *search_best(const struct search *search);
 
 bool search_is_end(const struct search *search, uint32_t token);
 
-/* What may not be written there. */
-const struct hearken_tensor *search_mask(const struct search *search, enum place_in_text place);
-
-/* Whether the end may come now: its log-probability, and that of the best other token. */
-bool search_may_end(const struct search *search, float log_probability, float other);
+/* ---- biased_beam.c ---- */
 
 /*
- * Takes over the guess as the one live hypothesis, as far as it holds. `logits` [1, vocabulary]:
- * those of the first token → those of the token behind what was taken. `look`: the next free row.
+ * Contextual biasing. Hypotheses that write a custom word have a beam of their own beside the
+ * plain one, where the bonus they have earned or may earn counts. The plain beam does not see the
+ * bonus, so a text without custom words is the one that a search without a list finds, at any
+ * width.
  */
-struct hearken_matrix search_verify_draft(struct search *search, struct hearken_matrix logits,
-                                          uint32_t *alignment_row);
+
+/* Errors: false without memory. Both do nothing where there is no list. */
+bool biased_beam_init(struct search *search);
+void biased_beam_finish(struct search *search);
+
+/* What the candidate's words earn; what else is in it is there already. */
+void biased_beam_score(const struct search *search, struct candidate *candidate);
+
+/* Reads the scores of all tokens for the live hypotheses. False on an error. */
+bool biased_beam_read_scores(struct search *search, struct hearken_matrix log_probabilities);
+
+/*
+ * Adds biased hypotheses to the `chosen` ones of the beam in `next`. `floor`: the lowest score
+ * among those; where there are none, because the beam is done, the biased beam goes on as long as
+ * it may find something better. Returns how many there are now.
+ */
+uint32_t biased_beam_select(struct search *search, uint32_t chosen, float floor, uint32_t first_row,
+                            uint32_t *parents, uint32_t *tokens);
+
+/* Whether a listed word might be written behind the one live hypothesis, for which
+ * biased_beam_read_scores was called, where what is written otherwise has this score. Only where
+ * there is a list. */
+bool biased_beam_is_reachable(struct search *search, float score);
 
 #endif

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: MIT
 /* Which tokens may not be written, as what is added to logits: 0, or -∞. */
-#ifndef HEARKEN_MODELS_NETWORK_TOKEN_MASKS_H
-#define HEARKEN_MODELS_NETWORK_TOKEN_MASKS_H
+#ifndef HEARKEN_MODELS_SEARCH_TOKEN_MASKS_H
+#define HEARKEN_MODELS_SEARCH_TOKEN_MASKS_H
 
 #include "models/network/network.h"
-
-enum place_in_text { ANYWHERE, FIRST, BEHIND_A_WORD, PLACES };
 
 /* Those of one stream, or of a network: then they are the network's. */
 struct token_masks {
@@ -27,10 +25,5 @@ void token_masks_finish(struct token_masks *masks, const struct network *network
 /* Adds the ids to `list` [vocabulary], 1 for each; `own` tells of -1. Errors: -EINVAL. */
 int token_masks_read_list(const char *text, uint32_t vocabulary, uint8_t *list, bool *own,
                           struct hearken_error *error);
-
-/* What the tensor of a place holds, to `mask` [vocabulary]; `listed` as token_masks_read_list has
- * it, NULL for none beside the file's own. */
-int token_masks_fill(const struct network *network, enum place_in_text place, bool own, bool blank,
-                     const uint8_t *listed, float *mask, struct hearken_error *error);
 
 #endif

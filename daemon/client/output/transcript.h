@@ -4,8 +4,8 @@
  * filled either from the library's events (local_recognition.c) or from a server's
  * (remote_recognition_events.c).
  */
-#ifndef HEARKEN_DAEMON_CLIENT_RECOGNITION_TRANSCRIPT_H
-#define HEARKEN_DAEMON_CLIENT_RECOGNITION_TRANSCRIPT_H
+#ifndef HEARKEN_DAEMON_CLIENT_OUTPUT_TRANSCRIPT_H
+#define HEARKEN_DAEMON_CLIENT_OUTPUT_TRANSCRIPT_H
 
 #include <stdbool.h>
 #include <stddef.h>

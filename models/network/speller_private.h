@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* What the two kinds of speller share, and what each has to bring. Private to models/speller*.c. */
-#ifndef HEARKEN_MODELS_NETWORK_SPELLER_KIND_H
-#define HEARKEN_MODELS_NETWORK_SPELLER_KIND_H
+#ifndef HEARKEN_MODELS_NETWORK_SPELLER_PRIVATE_H
+#define HEARKEN_MODELS_NETWORK_SPELLER_PRIVATE_H
 
 #include "models/network/speller.h"
 
