@@ -235,7 +235,7 @@ $(BUILD)/bin/hearken-convert: $(call objects,$(convert_sources) $(checkpoint_sou
 # The build tree looks like an installed one, so that programs find the models in both.
 $(BUILD)/share/hearken/%.gguf:
 	@mkdir -p $(@D)
-	$(Q)ln -sf $(CURDIR)/models/$*.gguf $@
+	$(Q)ln -sf $(CURDIR)/models/data/$*.gguf $@
 
 $(BUILD)/obj/%.o: %.c $(BUILD)/flags
 	$(SAY) CC $<
@@ -295,7 +295,7 @@ install: all
 	ln -sf $(soname) $(DESTDIR)$(LIBDIR)/libhearken.so
 	install -m 755 $(plugin_files) $(probe_helper) $(DESTDIR)$(LIBDIR)/hearken
 	install -m 644 include/hearken/*.h $(DESTDIR)$(INCLUDEDIR)/hearken
-	install -m 644 $(model_files:%=models/%) $(DESTDIR)$(DATADIR)/hearken
+	install -m 644 $(model_files:%=models/data/%) $(DESTDIR)$(DATADIR)/hearken
 	install -m 644 $(manuals1) $(DESTDIR)$(MANDIR)/man1
 	install -m 644 $(manuals5) $(DESTDIR)$(MANDIR)/man5
 	install -m 644 $(manuals8) $(DESTDIR)$(MANDIR)/man8

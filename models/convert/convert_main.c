@@ -198,7 +198,7 @@ static int parse_options(struct options *o, int count, char **arguments,
     return 0;
 }
 
-/* "models/hearken-en.gguf" is called "hearken-en". */
+/* "models/data/hearken-en.gguf" is called "hearken-en". */
 static char *default_name(const char *output)
 {
     const char *slash = strrchr(output, '/');

@@ -90,7 +90,7 @@ def mixtures(
 
 
 def hearken() -> Detector:
-    network, logmel = read(REPOSITORY / "models" / "voice.gguf"), LogMel()
+    network, logmel = read(REPOSITORY / "models" / "data" / "voice.gguf"), LogMel()
 
     def score(samples: np.ndarray) -> np.ndarray:
         with torch.no_grad():

@@ -14,7 +14,7 @@ from sounds import SHORT, Pcm, pcm, silence, write_wav
 from talking import answer, of_type, text_of
 
 CONVERT = BUILD / "bin" / "hearken-convert"
-VOICE = REPOSITORY / "models" / "voice.gguf"
+VOICE = REPOSITORY / "models" / "data" / "voice.gguf"
 PAUSE = 3.0
 
 

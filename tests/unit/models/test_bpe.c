@@ -10,7 +10,7 @@
 
 void add_bpe_tests(void);
 
-#define MODEL HEARKEN_SOURCE_ROOT "/models/hearken-en.gguf"
+#define MODEL HEARKEN_SOURCE_ROOT "/models/data/hearken-en.gguf"
 
 static struct vocabulary vocabulary_of(const char *const *texts, uint32_t count)
 {

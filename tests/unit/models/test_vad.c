@@ -219,7 +219,7 @@ static void test_against_pytorch(void)
     struct vad_state *state = NULL;
     const char *folder = HEARKEN_SOURCE_ROOT "/";
     char path[4096];
-    snprintf(path, sizeof(path), "%smodels/voice.gguf", folder);
+    snprintf(path, sizeof(path), "%smodels/data/voice.gguf", folder);
     CU_ASSERT_EQUAL_FATAL(gguf_open(path, GGUF_WHOLE, &model, NULL), 0);
     snprintf(path, sizeof(path), "%stests/parity/voice-parity.gguf", folder);
     CU_ASSERT_EQUAL_FATAL(gguf_open(path, GGUF_WHOLE, &parity, NULL), 0);
