@@ -26,7 +26,7 @@ struct hearken_capture {
     void *context;
     int wake; /* an eventfd: the audio thread and cancel write to it */
     atomic_bool cancelled;
-    struct failover failover;
+    struct device_failover failover;
     struct resampler *resampler; /* NULL: nowhere */
 
     float *mono;  /* [BLOCK] */

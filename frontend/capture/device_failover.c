@@ -29,7 +29,7 @@ static long long milliseconds_now(void)
     return (long long)time.tv_sec * 1000 + time.tv_nsec / 1000000;
 }
 
-static void say(const struct failover *a, enum hearken_log_level level, const char *message)
+static void say(const struct device_failover *a, enum hearken_log_level level, const char *message)
 {
     if (a->log)
         a->log(a->log_context, level, message);
@@ -38,7 +38,7 @@ static void say(const struct failover *a, enum hearken_log_level level, const ch
 /* ---- Opening ---- */
 
 /* With the sound system locked and started. */
-static int open_device(struct failover *a, int index, enum device_failover_place place,
+static int open_device(struct device_failover *a, int index, enum device_failover_place place,
                        struct hearken_error *error)
 {
     int result = microphone_open(index, &a->wish, &a->microphone, error);
@@ -55,7 +55,7 @@ static int open_device(struct failover *a, int index, enum device_failover_place
     return 0;
 }
 
-static int open_first(struct failover *a, const char *text, struct hearken_error *error)
+static int open_first(struct device_failover *a, const char *text, struct hearken_error *error)
 {
     int index = capture_device_choose(text, error);
     if (index < 0)
@@ -64,10 +64,10 @@ static int open_first(struct failover *a, const char *text, struct hearken_error
     return open_device(a, index, ATTACHED_TO_CHOSEN, error);
 }
 
-int device_failover_init(struct failover *failover, const struct hearken_capture_options *options,
+int device_failover_init(struct device_failover *failover, const struct hearken_capture_options *options,
                          int wake, struct hearken_error *error)
 {
-    *failover = (struct failover){
+    *failover = (struct device_failover){
         .wish = {options->rate, options->channels, options->frames, options->buffer_seconds, wake},
         .chosen_is_default = capture_device_text_is_default(options->device),
         .patience = SEARCH_MILLISECONDS,
@@ -95,7 +95,7 @@ unlock:
     return result;
 }
 
-void device_failover_finish(struct failover *failover)
+void device_failover_finish(struct device_failover *failover)
 {
     device_probe_finish(&failover->inquiry);
     sound_system_lock();
@@ -113,7 +113,7 @@ void device_failover_finish(struct failover *failover)
  * the answer has come and is this one. An ALSA device can be asked; of another sound system's it
  * stays unknown.
  */
-static bool chosen_has_become(struct failover *a, enum presence presence, long long now,
+static bool chosen_has_become(struct device_failover *a, enum presence presence, long long now,
                               unsigned interval)
 {
     if (device_probe_take(&a->inquiry))
@@ -126,7 +126,7 @@ static bool chosen_has_become(struct failover *a, enum presence presence, long l
 }
 
 /* Trouble that lasts, in words. */
-static const char *trouble(struct failover *a, long long now)
+static const char *trouble(struct device_failover *a, long long now)
 {
     const char *words = microphone_trouble(a->microphone);
     if (!words)
@@ -138,7 +138,7 @@ static const char *trouble(struct failover *a, long long now)
 
 /* A card's stream is moved by nobody (and in use, it could not be set up a second time). What has
  * one of these names is the sound server's default, wherever that may be. */
-static bool may_be_moved(const struct failover *a)
+static bool may_be_moved(const struct device_failover *a)
 {
     static const char *const defaults[] = {"default", "pulse", "pipewire"};
     for (size_t i = 0; i < sizeof(defaults) / sizeof(defaults[0]); i++)
@@ -148,7 +148,7 @@ static bool may_be_moved(const struct failover *a)
     return !a->chosen_is_default && !capture_device_name_place(a->chosen.name, &card, &device);
 }
 
-static enum device_failover_due watch_chosen(struct failover *a, long long now)
+static enum device_failover_due watch_chosen(struct device_failover *a, long long now)
 {
     if (!may_be_moved(a) || !chosen_has_become(a, PRESENCE_ABSENT, now, WATCH_MILLISECONDS))
         return DUE_NOTHING;
@@ -156,20 +156,20 @@ static enum device_failover_due watch_chosen(struct failover *a, long long now)
     return DUE_LOSS;
 }
 
-static enum device_failover_due search_chosen(struct failover *a, long long now)
+static enum device_failover_due search_chosen(struct device_failover *a, long long now)
 {
     return chosen_has_become(a, PRESENCE_HERE, now, a->patience) ? DUE_RETURN : DUE_NOTHING;
 }
 
 /* With no sound at all any device is welcome, and which would be the default only PortAudio
  * knows. */
-static enum device_failover_due search_any(struct failover *a, long long now)
+static enum device_failover_due search_any(struct device_failover *a, long long now)
 {
     bool here = chosen_has_become(a, PRESENCE_HERE, now, a->patience);
     return here || now >= a->restart_at ? DUE_SEARCH : DUE_NOTHING;
 }
 
-enum device_failover_due device_failover_due(struct failover *failover)
+enum device_failover_due device_failover_due(struct device_failover *failover)
 {
     long long now = milliseconds_now();
     if (failover->place == ATTACHED_NOWHERE)
@@ -186,7 +186,7 @@ enum device_failover_due device_failover_due(struct failover *failover)
 /* ---- Changing ---- */
 
 /* -ENODEV: it is not there. */
-static int open_chosen(struct failover *a, struct hearken_error *error)
+static int open_chosen(struct device_failover *a, struct hearken_error *error)
 {
     int index = a->chosen_is_default ? capture_device_default() : capture_device_find(&a->chosen);
     if (index >= 0 && a->chosen_is_default)
@@ -196,7 +196,7 @@ static int open_chosen(struct failover *a, struct hearken_error *error)
     return open_device(a, index, ATTACHED_TO_CHOSEN, error);
 }
 
-static int open_substitute(struct failover *a, struct hearken_error *error)
+static int open_substitute(struct device_failover *a, struct hearken_error *error)
 {
     int index = a->chosen_is_default ? -ENODEV : capture_device_default();
     if (index < 0 || index == capture_device_find(&a->chosen))
@@ -206,7 +206,7 @@ static int open_substitute(struct failover *a, struct hearken_error *error)
 
 /* With the sound system locked. `skip_chosen`: it was opened before and gave no sound. Returns
  * whether the chosen device was there but is of no use. */
-static bool open_best(struct failover *a, bool skip_chosen)
+static bool open_best(struct device_failover *a, bool skip_chosen)
 {
     struct hearken_error error;
     int result = -EIO;
@@ -220,7 +220,7 @@ static bool open_best(struct failover *a, bool skip_chosen)
     return result < 0 && result != -ENODEV;
 }
 
-static void plan(struct failover *a, bool chosen_useless)
+static void plan(struct device_failover *a, bool chosen_useless)
 {
     long long now = milliseconds_now();
     if (chosen_useless && a->patience < SEARCH_MILLISECONDS_MAX)
@@ -229,9 +229,9 @@ static void plan(struct failover *a, bool chosen_useless)
     a->restart_at = now + RESTART_MILLISECONDS;
 }
 
-void device_failover_change(struct failover *failover)
+void device_failover_change(struct device_failover *failover)
 {
-    struct failover *a = failover;
+    struct device_failover *a = failover;
     struct hearken_error error;
     bool chosen_spoke = a->microphone && microphone_has_spoken(a->microphone);
     bool skip_chosen = a->place == ATTACHED_TO_CHOSEN && !chosen_spoke;

@@ -27,7 +27,7 @@ enum device_failover_due {
     DUE_SEARCH, /* there is no microphone, and it is time to try again */
 };
 
-struct failover {
+struct device_failover {
     struct microphone_wish wish;
     struct device_identity chosen, current; /* `current`: of the microphone, or of the last one */
     bool chosen_is_default;
@@ -47,17 +47,17 @@ struct failover {
 
 /* Claims the sound system and opens the device that the options name. Errors: as for
  * hearken_capture_open. */
-int device_failover_init(struct failover *failover, const struct hearken_capture_options *options,
+int device_failover_init(struct device_failover *failover, const struct hearken_capture_options *options,
                          int wake, struct hearken_error *error);
 
-void device_failover_finish(struct failover *failover);
+void device_failover_finish(struct device_failover *failover);
 
 /* What should be done now. To be asked with nothing waiting in the microphone, so that a change
  * drops nothing. */
-enum device_failover_due device_failover_due(struct failover *failover);
+enum device_failover_due device_failover_due(struct device_failover *failover);
 
 /* Closes the microphone, restarts PortAudio and opens the chosen device, else the default, else
  * none. */
-void device_failover_change(struct failover *failover);
+void device_failover_change(struct device_failover *failover);
 
 #endif

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct prompt {
+struct decoder_prompt {
     const struct network *network;
     uint32_t language; /* index, or NO_TOKEN */
     bool asks;
@@ -36,7 +36,7 @@ static int refuse_language(const struct control_tokens *control, const char *cod
 }
 
 /* A model of one language needs no token for it and has nothing to look for. */
-static int choose_language(struct prompt *o, const char *code, struct hearken_error *error)
+static int choose_language(struct decoder_prompt *o, const char *code, struct hearken_error *error)
 {
     const struct control_tokens *control = &o->network->control;
     o->language = control->language;
@@ -53,7 +53,7 @@ static int choose_language(struct prompt *o, const char *code, struct hearken_er
     return 0;
 }
 
-static int choose_task(struct prompt *o, const struct hearken_stream_options *options,
+static int choose_task(struct decoder_prompt *o, const struct hearken_stream_options *options,
                        struct hearken_error *error)
 {
     const struct control_tokens *control = &o->network->control;
@@ -77,7 +77,7 @@ static uint32_t room_before(const struct speller_parameters *speller)
     return half < left ? half : left;
 }
 
-static int take_prompt(struct prompt *o, const struct hearken_stream_options *options,
+static int take_prompt(struct decoder_prompt *o, const struct hearken_stream_options *options,
                        struct hearken_error *error)
 {
     const struct network *n = o->network;
@@ -110,10 +110,10 @@ static int take_prompt(struct prompt *o, const struct hearken_stream_options *op
 }
 
 int decoder_prompt_create(const struct network *network,
-                          const struct hearken_stream_options *options, struct prompt **prompt,
+                          const struct hearken_stream_options *options, struct decoder_prompt **prompt,
                           struct hearken_error *error)
 {
-    struct prompt *o = calloc(1, sizeof(*o));
+    struct decoder_prompt *o = calloc(1, sizeof(*o));
     if (!o)
         return hearken_fail(error, -ENOMEM, "out of memory");
     o->network = network;
@@ -131,7 +131,7 @@ int decoder_prompt_create(const struct network *network,
     return result;
 }
 
-void decoder_prompt_destroy(struct prompt *prompt)
+void decoder_prompt_destroy(struct decoder_prompt *prompt)
 {
     if (!prompt)
         return;
@@ -143,17 +143,17 @@ void decoder_prompt_destroy(struct prompt *prompt)
 
 /* ---- Languages ---- */
 
-bool decoder_prompt_needs_language(const struct prompt *prompt)
+bool decoder_prompt_needs_language(const struct decoder_prompt *prompt)
 {
     return prompt->asks;
 }
 
-void decoder_prompt_set_language(struct prompt *prompt, uint32_t language)
+void decoder_prompt_set_language(struct decoder_prompt *prompt, uint32_t language)
 {
     prompt->language = language;
 }
 
-const char *decoder_prompt_language(const struct prompt *prompt)
+const char *decoder_prompt_language(const struct decoder_prompt *prompt)
 {
     const struct control_tokens *control = &prompt->network->control;
     if (prompt->language != NO_TOKEN)
@@ -163,9 +163,9 @@ const char *decoder_prompt_language(const struct prompt *prompt)
 
 /* ---- What was said ---- */
 
-void decoder_prompt_set_previous(struct prompt *prompt, const uint32_t *tokens, uint32_t count)
+void decoder_prompt_set_previous(struct decoder_prompt *prompt, const uint32_t *tokens, uint32_t count)
 {
-    struct prompt *o = prompt;
+    struct decoder_prompt *o = prompt;
     if (!o->follows || count == 0) {
         o->said_count = 0;
         return;
@@ -181,7 +181,7 @@ void decoder_prompt_set_previous(struct prompt *prompt, const uint32_t *tokens, 
 /* ---- Tokens ---- */
 
 /* The end of the text given, and of what was said behind it, as far as there is room. */
-static uint32_t put_before(struct prompt *o)
+static uint32_t put_before(struct decoder_prompt *o)
 {
     if (o->before_count + o->said_count == 0)
         return 0;
@@ -205,9 +205,9 @@ static bool is_language(const struct control_tokens *control, uint32_t token)
     return false;
 }
 
-struct speller_start decoder_prompt_tokens(struct prompt *prompt, bool timestamps)
+struct speller_start decoder_prompt_tokens(struct decoder_prompt *prompt, bool timestamps)
 {
-    struct prompt *o = prompt;
+    struct decoder_prompt *o = prompt;
     const struct speller_parameters *p = &o->network->parameters.speller;
     const struct control_tokens *control = &o->network->control;
     uint32_t first = put_before(o), count = first;

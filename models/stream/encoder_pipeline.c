@@ -11,7 +11,7 @@
  * with less of it the first words are believed later (docs/streaming.md). */
 #define GLANCE_PADDING 1.0
 
-struct encoder {
+struct encoder_pipeline {
     const struct hearken_model *model;
     const struct network *network;
     double padding; /* seconds */
@@ -22,14 +22,14 @@ struct encoder {
 };
 
 int encoder_pipeline_create(const struct hearken_model *model, double padding,
-                            struct encoder **encoder)
+                            struct encoder_pipeline **encoder)
 {
     const struct network *network = model->network;
     size_t frames = listener_max_frames(network);
-    struct encoder *h = calloc(1, sizeof(*h));
+    struct encoder_pipeline *h = calloc(1, sizeof(*h));
     if (!h)
         return -ENOMEM;
-    *h = (struct encoder){.model = model, .network = network, .padding = padding};
+    *h = (struct encoder_pipeline){.model = model, .network = network, .padding = padding};
     int result = -ENOMEM;
     h->features = malloc(frames * network->parameters.features.mels * sizeof(*h->features));
     if (!h->features || (result = logmel_stream_create(model->logmel, &h->logmel)) < 0 ||
@@ -40,7 +40,7 @@ int encoder_pipeline_create(const struct hearken_model *model, double padding,
     return result;
 }
 
-void encoder_pipeline_destroy(struct encoder *encoder, struct pass *pass)
+void encoder_pipeline_destroy(struct encoder_pipeline *encoder, struct pass *pass)
 {
     if (!encoder)
         return;
@@ -50,12 +50,12 @@ void encoder_pipeline_destroy(struct encoder *encoder, struct pass *pass)
     free(encoder);
 }
 
-size_t encoder_pipeline_max_samples(const struct encoder *encoder)
+size_t encoder_pipeline_max_samples(const struct encoder_pipeline *encoder)
 {
     return (size_t)listener_max_frames(encoder->network) * LOGMEL_HOP;
 }
 
-bool encoder_pipeline_is_incremental(const struct encoder *encoder)
+bool encoder_pipeline_is_incremental(const struct encoder_pipeline *encoder)
 {
     const struct parameters *p = &encoder->network->parameters;
     return p->listener.chunk > 0 && p->features.below_maximum <= 0;
@@ -68,7 +68,7 @@ bool encoder_pipeline_is_incremental(const struct encoder *encoder)
  * What is not there in full is heard as stand-ins, which need a little of it as well. One without a
  * window gets what it was trained with, whatever is asked for.
  */
-static size_t padding_for(const struct encoder *h, size_t count, double seconds)
+static size_t padding_for(const struct encoder_pipeline *h, size_t count, double seconds)
 {
     size_t least = LISTENER_SILENCE * LOGMEL_HOP, wanted = (size_t)(seconds * HEARKEN_RATE);
     if (h->network->parameters.features.window == 0)
@@ -80,7 +80,7 @@ static size_t padding_for(const struct encoder *h, size_t count, double seconds)
     return wanted < room ? wanted : room;
 }
 
-static void scale(const struct encoder *h, float *features, size_t frames)
+static void scale(const struct encoder_pipeline *h, float *features, size_t frames)
 {
     const struct feature_parameters *f = &h->network->parameters.features;
     size_t count = frames * f->mels;
@@ -91,7 +91,7 @@ static void scale(const struct encoder *h, float *features, size_t frames)
 }
 
 /* Features [frames, mels] behind which nobody speaks → memory */
-static struct encoder_output hear(struct encoder *h, struct pass *pass, size_t frames)
+static struct encoder_output hear(struct encoder_pipeline *h, struct pass *pass, size_t frames)
 {
     struct encoder_output heard = {0};
     heard.memory = listener_wants_window(h->network)
@@ -101,7 +101,7 @@ static struct encoder_output hear(struct encoder *h, struct pass *pass, size_t f
     return heard;
 }
 
-struct encoder_output encoder_pipeline_encode(struct encoder *encoder, struct pass *pass,
+struct encoder_output encoder_pipeline_encode(struct encoder_pipeline *encoder, struct pass *pass,
                                               const float *samples, size_t count)
 {
     size_t padding = padding_for(encoder, count, encoder->padding);
@@ -113,7 +113,7 @@ struct encoder_output encoder_pipeline_encode(struct encoder *encoder, struct pa
 
 /* ---- Glances ---- */
 
-void encoder_pipeline_begin(struct encoder *encoder)
+void encoder_pipeline_begin(struct encoder_pipeline *encoder)
 {
     logmel_stream_restart(encoder->logmel);
     listener_begin_chunks(encoder->listener, encoder->network->parameters.listener.chunk);
@@ -121,7 +121,7 @@ void encoder_pipeline_begin(struct encoder *encoder)
 }
 
 /* Only what is new goes through features and listener. */
-static struct encoder_output hear_more(struct encoder *h, struct pass *pass)
+static struct encoder_output hear_more(struct encoder_pipeline *h, struct pass *pass)
 {
     size_t frames = logmel_stream_frames(h->logmel);
     float *to = h->features + h->glanced * h->network->parameters.features.mels;
@@ -133,7 +133,7 @@ static struct encoder_output hear_more(struct encoder *h, struct pass *pass)
 }
 
 /* Everything goes through the listener again; what is known of the features is only scaled anew. */
-static struct encoder_output hear_again(struct encoder *h, struct pass *pass, size_t count)
+static struct encoder_output hear_again(struct encoder_pipeline *h, struct pass *pass, size_t count)
 {
     size_t padding = padding_for(h, count, GLANCE_PADDING);
     size_t frames = logmel_frames(count + padding);
@@ -142,7 +142,7 @@ static struct encoder_output hear_again(struct encoder *h, struct pass *pass, si
     return hear(h, pass, frames);
 }
 
-int encoder_pipeline_encode_partial(struct encoder *encoder, struct pass *pass,
+int encoder_pipeline_encode_partial(struct encoder_pipeline *encoder, struct pass *pass,
                                     const float *samples, size_t count,
                                     struct encoder_output *heard)
 {

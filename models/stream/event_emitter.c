@@ -7,7 +7,7 @@
 #include <string.h>
 
 /* The texts of the tokens, each made with malloc; NULL: out of memory. */
-static char **token_texts(const struct emitter *t, const struct beam_result *result)
+static char **token_texts(const struct event_emitter *t, const struct beam_result *result)
 {
     char **texts = calloc((size_t)result->count + 1, sizeof(*texts));
     for (uint32_t i = 0; texts && i < result->count; i++) {
@@ -22,7 +22,7 @@ static char **token_texts(const struct emitter *t, const struct beam_result *res
     return texts;
 }
 
-static int tell_with_alignment(struct emitter *t, struct hearken_event *event,
+static int tell_with_alignment(struct event_emitter *t, struct hearken_event *event,
                                const struct beam_result *result)
 {
     char **texts = token_texts(t, result);
@@ -44,7 +44,7 @@ static int tell_with_alignment(struct emitter *t, struct hearken_event *event,
     return 0;
 }
 
-int event_emitter_text(struct emitter *t, enum hearken_event_type type,
+int event_emitter_text(struct event_emitter *t, enum hearken_event_type type,
                        const struct transcript *transcript, double start, double end)
 {
     bool empty = !*transcript->text;
@@ -70,7 +70,7 @@ int event_emitter_text(struct emitter *t, enum hearken_event_type type,
     return 0;
 }
 
-void event_emitter_voice(struct emitter *t, enum hearken_event_type type, uint64_t sample)
+void event_emitter_voice(struct event_emitter *t, enum hearken_event_type type, uint64_t sample)
 {
     double time = (double)sample / HEARKEN_RATE;
     const struct hearken_event event = {
@@ -104,7 +104,7 @@ static void part_words(const struct transcript *transcript, uint32_t first, uint
     part->words = (struct word_times){all->words + from, all->ends + from, to - from};
 }
 
-static int tell_span(struct emitter *t, const struct transcript *transcript,
+static int tell_span(struct event_emitter *t, const struct transcript *transcript,
                      const struct timestamp_span *span, uint32_t first, double start)
 {
     struct transcript part = *transcript;
@@ -123,7 +123,7 @@ static int tell_span(struct emitter *t, const struct transcript *transcript,
     return result;
 }
 
-int event_emitter_final(struct emitter *t, const struct transcript *transcript, double start,
+int event_emitter_final(struct event_emitter *t, const struct transcript *transcript, double start,
                         double end)
 {
     const struct timestamp_span_list *spans = &transcript->spans;

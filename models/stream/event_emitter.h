@@ -9,7 +9,7 @@
 #include <hearken/hearken.h>
 
 /* For one thread at a time. What it points to is borrowed. */
-struct emitter {
+struct event_emitter {
     hearken_event_callback *callback;
     void *context;
     const struct vocabulary *vocabulary;
@@ -22,14 +22,14 @@ struct emitter {
  * A text of the sound from `start` to `end`, seconds. Silence is no event, but for a partial one
  * that takes back what an earlier one has shown. -ENOMEM.
  */
-int event_emitter_text(struct emitter *emitter, enum hearken_event_type type,
+int event_emitter_text(struct event_emitter *emitter, enum hearken_event_type type,
                        const struct transcript *transcript, double start, double end);
 
 /* A final text; where it has spans, one for each of them. -ENOMEM. */
-int event_emitter_final(struct emitter *emitter, const struct transcript *transcript, double start,
+int event_emitter_final(struct event_emitter *emitter, const struct transcript *transcript, double start,
                         double end);
 
 /* An event without text. `sample`: of the stream, at HEARKEN_RATE. */
-void event_emitter_voice(struct emitter *emitter, enum hearken_event_type type, uint64_t sample);
+void event_emitter_voice(struct event_emitter *emitter, enum hearken_event_type type, uint64_t sample);
 
 #endif

@@ -10,28 +10,28 @@
  */
 #define WAITS_LIVE 0.1
 
-void partial_schedule_init(struct schedule *schedule, double longest, double share)
+void partial_schedule_init(struct partial_schedule *schedule, double longest, double share)
 {
-    *schedule = (struct schedule){.longest = longest, .share = share};
+    *schedule = (struct partial_schedule){.longest = longest, .share = share};
 }
 
-void partial_schedule_add_audio(struct schedule *schedule, double seconds)
+void partial_schedule_add_audio(struct partial_schedule *schedule, double seconds)
 {
     schedule->heard += seconds;
     schedule->fresh += seconds;
 }
 
-void partial_schedule_add_idle(struct schedule *schedule, double seconds)
+void partial_schedule_add_idle(struct partial_schedule *schedule, double seconds)
 {
     schedule->waited += seconds;
 }
 
-bool partial_schedule_is_live(const struct schedule *schedule)
+bool partial_schedule_is_live(const struct partial_schedule *schedule)
 {
     return schedule->share > 0 && schedule->waited >= WAITS_LIVE * schedule->heard;
 }
 
-bool partial_schedule_is_due(struct schedule *schedule)
+bool partial_schedule_is_due(struct partial_schedule *schedule)
 {
     if (schedule->longest <= 0)
         return false;
@@ -51,7 +51,7 @@ bool partial_schedule_is_due(struct schedule *schedule)
     return false;
 }
 
-void partial_schedule_add_pass(struct schedule *schedule, double seconds)
+void partial_schedule_add_pass(struct partial_schedule *schedule, double seconds)
 {
     schedule->alignment_rows++;
     schedule->spent += seconds;
@@ -60,7 +60,7 @@ void partial_schedule_add_pass(struct schedule *schedule, double seconds)
     schedule->late = false;
 }
 
-void partial_schedule_begin_segment(struct schedule *schedule, double seconds)
+void partial_schedule_begin_segment(struct partial_schedule *schedule, double seconds)
 {
     schedule->cost = 0;
     schedule->fresh = seconds;

@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct schedule {
+struct partial_schedule {
     double longest; /* 0: never */
     double share;   /* 0: by sound alone */
     double heard;   /* sound since the stream began */
@@ -24,24 +24,24 @@ struct schedule {
     double spent; /* on all looks */
 };
 
-void partial_schedule_init(struct schedule *schedule, double longest, double share);
+void partial_schedule_init(struct partial_schedule *schedule, double longest, double share);
 
 /* So much sound has come. */
-void partial_schedule_add_audio(struct schedule *schedule, double seconds);
+void partial_schedule_add_audio(struct partial_schedule *schedule, double seconds);
 
 /* The stream has waited for sound. */
-void partial_schedule_add_idle(struct schedule *schedule, double seconds);
+void partial_schedule_add_idle(struct partial_schedule *schedule, double seconds);
 
 /* Whether sound comes as it is spoken. */
-bool partial_schedule_is_live(const struct schedule *schedule);
+bool partial_schedule_is_live(const struct partial_schedule *schedule);
 
 /* Whether it is time to look. */
-bool partial_schedule_is_due(struct schedule *schedule);
+bool partial_schedule_is_due(struct partial_schedule *schedule);
 
 /* It has looked, and that took so long. */
-void partial_schedule_add_pass(struct schedule *schedule, double seconds);
+void partial_schedule_add_pass(struct partial_schedule *schedule, double seconds);
 
 /* A new segment begins, with so much of it there: short ones cost less. */
-void partial_schedule_begin_segment(struct schedule *schedule, double seconds);
+void partial_schedule_begin_segment(struct partial_schedule *schedule, double seconds);
 
 #endif

@@ -45,10 +45,10 @@ struct recognizer {
     struct hearken_stream_options options;
     const struct custom_words *words; /* or NULL */
     struct pass pass;
-    struct encoder *encoder;
+    struct encoder_pipeline *encoder;
     struct speller *speller;
     uint32_t glanced_steps; /* of the memory at the last glance */
-    struct prompt *prompt;
+    struct decoder_prompt *prompt;
     struct token_masks masks;
     struct timestamp_rules *timestamps; /* NULL: none are asked for */
     float language_probability;

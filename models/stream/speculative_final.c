@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: MIT
 #include "models/stream/speculative_final.h"
 
-void speculative_final_drop(struct speculative *speculative)
+void speculative_final_drop(struct speculative_final *speculative)
 {
     if (speculative->ready)
         transcript_finish(&speculative->transcript);
     speculative->ready = false;
 }
 
-bool speculative_final_is_ready(const struct speculative *speculative, uint64_t from, uint64_t to)
+bool speculative_final_is_ready(const struct speculative_final *speculative, uint64_t from, uint64_t to)
 {
     return speculative->ready && speculative->from == from && speculative->to == to;
 }
 
-int speculative_final_make(struct speculative *speculative, struct recognizer *recognizer,
+int speculative_final_make(struct speculative_final *speculative, struct recognizer *recognizer,
                            const float *samples, uint64_t from, uint64_t to,
                            const struct beam_draft *committed)
 {
@@ -29,7 +29,7 @@ int speculative_final_make(struct speculative *speculative, struct recognizer *r
     return 0;
 }
 
-bool speculative_final_take(struct speculative *speculative, uint64_t from, uint64_t to,
+bool speculative_final_take(struct speculative_final *speculative, uint64_t from, uint64_t to,
                             struct transcript *transcript)
 {
     if (!speculative_final_is_ready(speculative, from, to)) {

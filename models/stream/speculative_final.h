@@ -11,7 +11,7 @@
 #include "models/stream/recognizer.h"
 
 /* All zeros: there is none. */
-struct speculative {
+struct speculative_final {
     bool ready;
     uint64_t from, to; /* samples of the stream */
     struct transcript transcript;
@@ -19,19 +19,19 @@ struct speculative {
 };
 
 /* Somebody speaks again, or the stream ends. */
-void speculative_final_drop(struct speculative *speculative);
+void speculative_final_drop(struct speculative_final *speculative);
 
 /* Whether the text of these samples of the stream is ready. */
-bool speculative_final_is_ready(const struct speculative *speculative, uint64_t from, uint64_t to);
+bool speculative_final_is_ready(const struct speculative_final *speculative, uint64_t from, uint64_t to);
 
 /* Makes the text of samples from <= i < to of the stream, which begin at `samples`. Errors as
  * recognizer_recognise; there is none then. */
-int speculative_final_make(struct speculative *speculative, struct recognizer *recognizer,
+int speculative_final_make(struct speculative_final *speculative, struct recognizer *recognizer,
                            const float *samples, uint64_t from, uint64_t to,
                            const struct beam_draft *committed);
 
 /* Gives the text of these samples away, if it is ready; drops what else there is. */
-bool speculative_final_take(struct speculative *speculative, uint64_t from, uint64_t to,
+bool speculative_final_take(struct speculative_final *speculative, uint64_t from, uint64_t to,
                             struct transcript *transcript);
 
 #endif

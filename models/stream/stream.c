@@ -30,12 +30,12 @@
 struct hearken_stream {
     struct hearken_model *model;
     struct hearken_stream_options options;
-    struct emitter emitter;
+    struct event_emitter emitter;
     struct custom_words *words; /* or NULL */
     struct recognizer *recognizer;
     struct partial_text *partial;
-    struct speculative speculative;
-    struct schedule schedule;
+    struct speculative_final speculative;
+    struct partial_schedule schedule;
     double left; /* when the last write returned; 0: there was none */
     struct mixer mixer;
     struct resampler *resampler;
@@ -90,7 +90,7 @@ int hearken_stream_create(struct hearken_model *model, const struct hearken_stre
         hearken_stream_destroy(s);
         return hearken_fail(error, result, "a stream cannot be made: %s", strerror(-result));
     }
-    s->emitter = (struct emitter){
+    s->emitter = (struct event_emitter){
         .callback = callback,
         .context = context,
         .vocabulary = vocabulary,

@@ -11,7 +11,7 @@
 
 /* ---- Tokens by their text ---- */
 
-struct encoder {
+struct encoder_pipeline {
     const struct vocabulary *vocabulary;
     uint32_t *order; /* [count]: tokens with text, ordered by it */
     uint32_t count;
@@ -33,7 +33,7 @@ static int compare_tokens(const void *a, const void *b, void *vocabulary)
     return order ? order : x < y ? -1 : x > y;
 }
 
-static bool index_tokens(struct encoder *e)
+static bool index_tokens(struct encoder_pipeline *e)
 {
     const struct vocabulary *v = e->vocabulary;
     e->order = calloc((size_t)v->count + 1, sizeof(*e->order));
@@ -47,7 +47,7 @@ static bool index_tokens(struct encoder *e)
 }
 
 /* The first token of that text; NONE if there is none. */
-static uint32_t find(const struct encoder *e, const char *text, size_t length)
+static uint32_t find(const struct encoder_pipeline *e, const char *text, size_t length)
 {
     uint32_t low = 0, high = e->count;
     while (low < high) {
@@ -66,7 +66,7 @@ static uint32_t find(const struct encoder *e, const char *text, size_t length)
 
 /* ---- One word ---- */
 
-static bool add(struct encoder *e, uint32_t token)
+static bool add(struct encoder_pipeline *e, uint32_t token)
 {
     if (e->made == e->room) {
         size_t room = 2 * e->room + 64;
@@ -81,7 +81,7 @@ static bool add(struct encoder *e, uint32_t token)
 }
 
 /* `ends` [length]: where each part of the word ends; at first each byte is one. */
-static bool encode_word(struct encoder *e, const char *word, size_t length, size_t *ends)
+static bool encode_word(struct encoder_pipeline *e, const char *word, size_t length, size_t *ends)
 {
     size_t parts = length;
     for (size_t i = 0; i < length; i++)
@@ -190,7 +190,7 @@ static size_t word_length(const char *text, size_t length)
 
 /* ---- All of it ---- */
 
-static bool encode_all(struct encoder *e, const char *text)
+static bool encode_all(struct encoder_pipeline *e, const char *text)
 {
     size_t length = strlen(text);
     size_t *ends = calloc(length + 1, sizeof(*ends));
@@ -208,7 +208,7 @@ static bool encode_all(struct encoder *e, const char *text)
 int bpe_encode(const struct vocabulary *vocabulary, const char *text, uint32_t most,
                uint32_t **tokens, uint32_t *count)
 {
-    struct encoder e = {.vocabulary = vocabulary};
+    struct encoder_pipeline e = {.vocabulary = vocabulary};
     *tokens = NULL;
     *count = 0;
     bool good = encode_all(&e, text);

@@ -30,10 +30,10 @@ static struct hearken_stream_options plain(void)
     return options;
 }
 
-static struct prompt *open_text(const struct network *network,
+static struct decoder_prompt *open_text(const struct network *network,
                                 const struct hearken_stream_options *options)
 {
-    struct prompt *prompt = NULL;
+    struct decoder_prompt *prompt = NULL;
     struct hearken_error error = {""};
     if (decoder_prompt_create(network, options, &prompt, &error) < 0)
         printf("\n    %s ", error.message);
@@ -41,7 +41,7 @@ static struct prompt *open_text(const struct network *network,
     return prompt;
 }
 
-static void starts(struct prompt *prompt, bool times, const uint32_t *tokens, uint32_t count,
+static void starts(struct decoder_prompt *prompt, bool times, const uint32_t *tokens, uint32_t count,
                    uint32_t first)
 {
     struct speller_start start = decoder_prompt_tokens(prompt, times);
@@ -58,7 +58,7 @@ static void test_language_and_task(void)
 {
     struct network *network = open_whisper();
     struct hearken_stream_options options = plain();
-    struct prompt *prompt = open_text(network, &options);
+    struct decoder_prompt *prompt = open_text(network, &options);
     STARTS(prompt, false, 0, W_START, W_ENGLISH, W_TRANSCRIBE, W_NO_TIMESTAMPS);
     CU_ASSERT_STRING_EQUAL(decoder_prompt_language(prompt), "en");
     CU_ASSERT(!decoder_prompt_needs_language(prompt));
@@ -86,7 +86,7 @@ static void test_text_before(void)
     struct hearken_stream_options options = plain();
     options.previous_text = true;
     strcpy(options.prompt, "  a b ");
-    struct prompt *prompt = open_text(network, &options);
+    struct decoder_prompt *prompt = open_text(network, &options);
     uint32_t text[] = {W_TEXT + 9, W_TEXT + 8, W_TEXT + 1}; /* " a", " ", "b" */
     STARTS(prompt, false, 5, W_PREVIOUS, text[0], text[1], text[2], text[1], W_START, W_ENGLISH,
            W_TRANSCRIBE, W_NO_TIMESTAMPS);
@@ -110,7 +110,7 @@ static void test_room_before(void)
     memset(options.prompt, 'b', 50);
     for (uint32_t i = 0; i < 100; i++)
         said[i] = W_TEXT + i % 3;
-    struct prompt *prompt = open_text(network, &options);
+    struct decoder_prompt *prompt = open_text(network, &options);
     struct speller_start start = decoder_prompt_tokens(prompt, false);
     CU_ASSERT(start.first == half && start.count == half + 4 && start.tokens[0] == W_PREVIOUS);
     decoder_prompt_set_previous(prompt, said, 5);
@@ -128,7 +128,7 @@ static void test_room_before(void)
 static void refuses(const struct network *network, const struct hearken_stream_options *options,
                     const char *part)
 {
-    struct prompt *prompt = NULL;
+    struct decoder_prompt *prompt = NULL;
     struct hearken_error error = {""};
     CU_ASSERT_EQUAL(decoder_prompt_create(network, options, &prompt, &error), -EINVAL);
     CU_ASSERT_PTR_NOT_NULL(strstr(error.message, part));
@@ -150,7 +150,7 @@ static void test_few_positions(void)
     for (p->positions = 5; p->positions < 7; p->positions++)
         refuses(network, &options, "no room for text before");
     for (; p->positions < 20; p->positions++) {
-        struct prompt *prompt = open_text(network, &options);
+        struct decoder_prompt *prompt = open_text(network, &options);
         CU_ASSERT(decoder_prompt_tokens(prompt, false).count < p->positions);
         decoder_prompt_set_previous(prompt, said, 20);
         CU_ASSERT(decoder_prompt_tokens(prompt, false).count < p->positions);
@@ -188,7 +188,7 @@ static void test_what_there_is_not(void)
     refuses(small, &options, "previous_text");
     options = plain();
     strcpy(options.language, "auto");
-    struct prompt *prompt = open_text(small, &options);
+    struct decoder_prompt *prompt = open_text(small, &options);
     CU_ASSERT(!decoder_prompt_needs_language(prompt)); /* it writes one language alone */
     CU_ASSERT_STRING_EQUAL(decoder_prompt_language(prompt), "en");
     decoder_prompt_destroy(prompt);

@@ -12,7 +12,7 @@ void add_partial_schedule_tests(void);
  * `seconds` of sound in pieces; each look takes `cost` seconds of work, the stream waits when it
  * has nothing to do, if `live`. The longest stretch between looks goes to `longest`.
  */
-static void run(struct schedule *schedule, double seconds, double cost, bool live, double *longest)
+static void run(struct partial_schedule *schedule, double seconds, double cost, bool live, double *longest)
 {
     double clock = 0, last = 0;
     *longest = 0;
@@ -33,7 +33,7 @@ static void run(struct schedule *schedule, double seconds, double cost, bool liv
 
 static void test_never(void)
 {
-    struct schedule schedule;
+    struct partial_schedule schedule;
     double longest;
     partial_schedule_init(&schedule, 0, 0.5);
     run(&schedule, 10, 0.01, true, &longest);
@@ -45,7 +45,7 @@ static void test_by_sound_alone(void)
 {
     for (double cost = 0.001; cost < 3; cost *= 3)
         for (int live = 0; live < 2; live++) {
-            struct schedule schedule;
+            struct partial_schedule schedule;
             double longest;
             partial_schedule_init(&schedule, 0.64, live ? 0 : 0.5);
             run(&schedule, 32, cost, live, &longest);
@@ -60,7 +60,7 @@ static void test_as_often_as_is_affordable(void)
 {
     static const double costs[] = {0.001, 0.05, 0.1, 0.2, 0.3};
     for (int i = 0; i < 5; i++) {
-        struct schedule schedule;
+        struct partial_schedule schedule;
         double longest;
         partial_schedule_init(&schedule, 0.64, 0.5);
         run(&schedule, 100, costs[i], true, &longest);
@@ -77,7 +77,7 @@ static void test_as_often_as_is_affordable(void)
 /* Beyond the share, but within a core: at the longest stretch. */
 static void test_never_later_than_asked_for(void)
 {
-    struct schedule schedule;
+    struct partial_schedule schedule;
     double longest;
     partial_schedule_init(&schedule, 0.64, 0.5);
     run(&schedule, 64, 0.55, true, &longest);
@@ -89,7 +89,7 @@ static void test_never_later_than_asked_for(void)
 /* A look that takes longer than its sound: the stream would fall behind for ever. */
 static void test_what_is_not_affordable_is_skipped(void)
 {
-    struct schedule schedule;
+    struct partial_schedule schedule;
     double longest;
     partial_schedule_init(&schedule, 0.64, 0.5);
     for (int i = 0; i < 100; i++) { /* silence so far: it has waited */
