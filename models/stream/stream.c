@@ -313,7 +313,7 @@ static bool has_sound(struct hearken_stream *s, size_t fresh)
 }
 
 /* `fresh` samples have come since it was asked last. */
-static int alignment_row(struct hearken_stream *s, size_t fresh)
+static int update_partial(struct hearken_stream *s, size_t fresh)
 {
     if (!has_sound(s, fresh))
         return 0;
@@ -365,7 +365,7 @@ static int take_block(struct hearken_stream *s, const uint8_t *samples, size_t f
         return result;
     if ((result = look_ahead(s)) < 0 || s->speculative.ready)
         return result;
-    return alignment_row(s, s->count < (size_t)got ? s->count : (size_t)got);
+    return update_partial(s, s->count < (size_t)got ? s->count : (size_t)got);
 }
 
 static int take_rest(struct hearken_stream *s)
