@@ -92,7 +92,7 @@ plugin_sources  := $(filter-out $(foreach set,$(foreign_sets),plugins/cpu/%_$(se
                      $(wildcard $(plugins:%=plugins/%/*.c)))
 opencl_kernels  := $(wildcard plugins/opencl/kernels/*.cl)
 unit_sources    := $(filter-out tests/unit/bad_plugins/%,$(wildcard tests/unit/*/*.c))
-live_sources    := $(wildcard tests/microphone/*.c)
+microphone_sources    := $(wildcard tests/microphone/*.c)
 kernel_sources  := $(wildcard tests/kernels/*.c)
 parity_sources  := $(wildcard tests/parity/*.c)
 bench_sources   := $(wildcard tests/bench/*.c)
@@ -101,7 +101,7 @@ fuzz_sources    := $(wildcard tests/fuzz/fuzz_*.c)
 read_checkpoints := ct2 pickle safetensors torch
 fuzz_targets    := $(patsubst tests/fuzz/fuzz_%.c,%,$(fuzz_sources))
 all_sources     := $(library_sources) $(daemon_sources) $(client_sources) $(convert_sources) \
-                   $(probe_sources) $(plugin_sources) $(unit_sources) $(live_sources) $(kernel_sources) \
+                   $(probe_sources) $(plugin_sources) $(unit_sources) $(microphone_sources) $(kernel_sources) \
                    $(parity_sources) \
                    $(bench_sources) $(fuzz_sources)
 
@@ -227,7 +227,7 @@ $(BUILD)/bin/hearken: $(call objects,$(client_sources) $(addprefix daemon/common
 
 $(BUILD)/bin/hearken-convert: $(call objects,$(convert_sources) $(checkpoint_sources) \
                                          $(addprefix models/file/,gguf.c file_copy.c installed_models.c error.c) \
-                                         models/utf8.c)
+                                         models/file/utf8.c)
 	$(SAY) LINK $@
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LINK) $(LDFLAGS) -o $@ $^ $(jansson_libs) $(libzip_libs) -lm

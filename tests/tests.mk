@@ -12,7 +12,7 @@ plugin_objects  := $(call objects,plugins/cpu/cpu_cores.c)
 unit_suites  := $(sort $(patsubst test_%.c,%,$(notdir $(wildcard tests/unit/*/test_*.c))))
 bad_plugins  := $(patsubst tests/unit/bad_plugins/%.c,$(BUILD)/tests/bad-plugins/%.so,\
                   $(wildcard tests/unit/bad_plugins/*.c))
-test_programs := $(BUILD)/tests/unit-test $(BUILD)/tests/live-test $(BUILD)/tests/kernels-test $(BUILD)/tests/parity-test
+test_programs := $(BUILD)/tests/unit-test $(BUILD)/tests/microphone-test $(BUILD)/tests/kernels-test $(BUILD)/tests/parity-test
 
 # Tests have the library built in, and look for it beside themselves.
 $(BUILD)/tests/hearken/hearken-probe: $(probe_helper)
@@ -48,7 +48,7 @@ $(BUILD)/tests/daemon.a: $(daemon_objects)
 	@rm -f $@
 	$(Q)$(AR) rcs $@ $^
 
-$(BUILD)/tests/live-test: $(call objects,$(live_sources)) $(BUILD)/tests/daemon.a \
+$(BUILD)/tests/microphone-test: $(call objects,$(microphone_sources)) $(BUILD)/tests/daemon.a \
                           $(library_objects)
 	$(SAY) LINK $@
 	$(Q)$(CC) $(SANITIZE) $(LINK) $(LDFLAGS) -o $@ $^ $(library_libs) $(daemon_libs) -lcunit

@@ -64,8 +64,9 @@ static int open_first(struct device_failover *a, const char *text, struct hearke
     return open_device(a, index, ATTACHED_TO_CHOSEN, error);
 }
 
-int device_failover_init(struct device_failover *failover, const struct hearken_capture_options *options,
-                         int wake, struct hearken_error *error)
+int device_failover_init(struct device_failover *failover,
+                         const struct hearken_capture_options *options, int wake,
+                         struct hearken_error *error)
 {
     *failover = (struct device_failover){
         .wish = {options->rate, options->channels, options->frames, options->buffer_seconds, wake},

@@ -47,8 +47,9 @@ struct device_failover {
 
 /* Claims the sound system and opens the device that the options name. Errors: as for
  * hearken_capture_open. */
-int device_failover_init(struct device_failover *failover, const struct hearken_capture_options *options,
-                         int wake, struct hearken_error *error);
+int device_failover_init(struct device_failover *failover,
+                         const struct hearken_capture_options *options, int wake,
+                         struct hearken_error *error);
 
 void device_failover_finish(struct device_failover *failover);
 

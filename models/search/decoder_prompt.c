@@ -110,8 +110,8 @@ static int take_prompt(struct decoder_prompt *o, const struct hearken_stream_opt
 }
 
 int decoder_prompt_create(const struct network *network,
-                          const struct hearken_stream_options *options, struct decoder_prompt **prompt,
-                          struct hearken_error *error)
+                          const struct hearken_stream_options *options,
+                          struct decoder_prompt **prompt, struct hearken_error *error)
 {
     struct decoder_prompt *o = calloc(1, sizeof(*o));
     if (!o)
@@ -163,7 +163,8 @@ const char *decoder_prompt_language(const struct decoder_prompt *prompt)
 
 /* ---- What was said ---- */
 
-void decoder_prompt_set_previous(struct decoder_prompt *prompt, const uint32_t *tokens, uint32_t count)
+void decoder_prompt_set_previous(struct decoder_prompt *prompt, const uint32_t *tokens,
+                                 uint32_t count)
 {
     struct decoder_prompt *o = prompt;
     if (!o->follows || count == 0) {

@@ -16,8 +16,8 @@ struct decoder_prompt;
 /* Errors: -EINVAL with a message where the model has no such language, task or times, or takes no
  * text before; -ENOMEM. */
 int decoder_prompt_create(const struct network *network,
-                          const struct hearken_stream_options *options, struct decoder_prompt **prompt,
-                          struct hearken_error *error);
+                          const struct hearken_stream_options *options,
+                          struct decoder_prompt **prompt, struct hearken_error *error);
 void decoder_prompt_destroy(struct decoder_prompt *prompt);
 
 /* Whether the language is to be found in the sound first. */
@@ -33,7 +33,8 @@ const char *decoder_prompt_language(const struct decoder_prompt *prompt);
  * What was said: the next text follows it, if that is asked for; `count` 0: nothing is known of
  * what was said.
  */
-void decoder_prompt_set_previous(struct decoder_prompt *prompt, const uint32_t *tokens, uint32_t count);
+void decoder_prompt_set_previous(struct decoder_prompt *prompt, const uint32_t *tokens,
+                                 uint32_t count);
 
 /* Tokens that start a text, with or without times: valid until something else is asked of it. */
 struct speller_start decoder_prompt_tokens(struct decoder_prompt *prompt, bool timestamps);

@@ -26,10 +26,11 @@ int event_emitter_text(struct event_emitter *emitter, enum hearken_event_type ty
                        const struct transcript *transcript, double start, double end);
 
 /* A final text; where it has spans, one for each of them. -ENOMEM. */
-int event_emitter_final(struct event_emitter *emitter, const struct transcript *transcript, double start,
-                        double end);
+int event_emitter_final(struct event_emitter *emitter, const struct transcript *transcript,
+                        double start, double end);
 
 /* An event without text. `sample`: of the stream, at HEARKEN_RATE. */
-void event_emitter_voice(struct event_emitter *emitter, enum hearken_event_type type, uint64_t sample);
+void event_emitter_voice(struct event_emitter *emitter, enum hearken_event_type type,
+                         uint64_t sample);
 
 #endif

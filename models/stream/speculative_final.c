@@ -8,7 +8,8 @@ void speculative_final_drop(struct speculative_final *speculative)
     speculative->ready = false;
 }
 
-bool speculative_final_is_ready(const struct speculative_final *speculative, uint64_t from, uint64_t to)
+bool speculative_final_is_ready(const struct speculative_final *speculative, uint64_t from,
+                                uint64_t to)
 {
     return speculative->ready && speculative->from == from && speculative->to == to;
 }

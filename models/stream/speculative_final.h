@@ -22,7 +22,8 @@ struct speculative_final {
 void speculative_final_drop(struct speculative_final *speculative);
 
 /* Whether the text of these samples of the stream is ready. */
-bool speculative_final_is_ready(const struct speculative_final *speculative, uint64_t from, uint64_t to);
+bool speculative_final_is_ready(const struct speculative_final *speculative, uint64_t from,
+                                uint64_t to);
 
 /* Makes the text of samples from <= i < to of the stream, which begin at `samples`. Errors as
  * recognizer_recognise; there is none then. */

@@ -168,8 +168,7 @@ static void read_keys(struct reading *r, struct vad *v)
     v->scale = (float)read_number(r, "hearken.voice.scale", 0.001, 1000, false);
 }
 
-int vad_read(const struct gguf *gguf, uint32_t mels, struct vad **vad,
-             struct hearken_error *error)
+int vad_read(const struct gguf *gguf, uint32_t mels, struct vad **vad, struct hearken_error *error)
 {
     struct reading r = {gguf, error, 0};
     *vad = NULL;

@@ -29,8 +29,7 @@ struct vad;
  * and the result 0 if the file has no hearken.voice.width. Errors: -EINVAL with the key or tensor,
  * what it is and what was expected; -ENOMEM.
  */
-int vad_read(const struct gguf *gguf, uint32_t mels, struct vad **vad,
-             struct hearken_error *error);
+int vad_read(const struct gguf *gguf, uint32_t mels, struct vad **vad, struct hearken_error *error);
 
 /* Its states must be destroyed before. */
 void vad_destroy(struct vad *vad);

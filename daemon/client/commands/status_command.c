@@ -10,7 +10,6 @@
 #include "daemon/client/program/client_connection.h"
 #include "daemon/client/program/commands.h"
 #include "daemon/client/program/message.h"
-#include "daemon/client/program/patience.h"
 #include "daemon/common/wyoming.h"
 
 #define ANSWER_SECONDS 10.0

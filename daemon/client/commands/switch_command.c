@@ -12,7 +12,6 @@
 #include "daemon/client/program/client_connection.h"
 #include "daemon/client/program/commands.h"
 #include "daemon/client/program/message.h"
-#include "daemon/client/program/patience.h"
 #include "daemon/client/program/peer_json.h"
 #include "daemon/common/wyoming.h"
 

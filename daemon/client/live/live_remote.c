@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "daemon/client/live/live_wait.h"
-#include "daemon/client/program/patience.h"
+#include "daemon/client/program/client_connection.h"
 #include "daemon/client/program/signals.h"
 #include "daemon/common/wyoming.h"
 

@@ -9,7 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "daemon/client/program/patience.h"
+#include "daemon/client/program/client_connection.h"
 #include "daemon/common/wyoming.h"
 
 #define CHUNK_SAMPLES 1600u        /* 100 ms: what a microphone's pipe should not wait beyond */

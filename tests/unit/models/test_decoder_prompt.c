@@ -31,7 +31,7 @@ static struct hearken_stream_options plain(void)
 }
 
 static struct decoder_prompt *open_text(const struct network *network,
-                                const struct hearken_stream_options *options)
+                                        const struct hearken_stream_options *options)
 {
     struct decoder_prompt *prompt = NULL;
     struct hearken_error error = {""};
@@ -41,8 +41,8 @@ static struct decoder_prompt *open_text(const struct network *network,
     return prompt;
 }
 
-static void starts(struct decoder_prompt *prompt, bool times, const uint32_t *tokens, uint32_t count,
-                   uint32_t first)
+static void starts(struct decoder_prompt *prompt, bool times, const uint32_t *tokens,
+                   uint32_t count, uint32_t first)
 {
     struct speller_start start = decoder_prompt_tokens(prompt, times);
     CU_ASSERT_EQUAL_FATAL(start.count, count);

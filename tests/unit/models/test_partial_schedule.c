@@ -12,7 +12,8 @@ void add_partial_schedule_tests(void);
  * `seconds` of sound in pieces; each look takes `cost` seconds of work, the stream waits when it
  * has nothing to do, if `live`. The longest stretch between looks goes to `longest`.
  */
-static void run(struct partial_schedule *schedule, double seconds, double cost, bool live, double *longest)
+static void run(struct partial_schedule *schedule, double seconds, double cost, bool live,
+                double *longest)
 {
     double clock = 0, last = 0;
     *longest = 0;

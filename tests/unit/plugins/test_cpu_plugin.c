@@ -127,7 +127,8 @@ static void layer_destroy(struct layer *layer)
     free(layer->numbers);
 }
 
-/* out = reference_self_attend(linear(in)) with `in` depending on `seed`; false: something failed. */
+/* out = reference_self_attend(linear(in)) with `in` depending on `seed`; false: something failed.
+ */
 static bool run_layer(const struct layer *layer, unsigned seed, float *out)
 {
     const struct hearken_kernels *kernels = plugin->kernels;
@@ -147,7 +148,8 @@ static bool run_layer(const struct layer *layer, unsigned seed, float *out)
     const struct hearken_self_attend reference_attend = {
         .out = result, .qkv = qkv, .sequences = 1, .heads = HEADS};
     good = good && kernels->linear(queue, &reference_linear) == 0 &&
-           kernels->self_attend(queue, &reference_attend) == 0 && kernels->read(queue, &result, out) == 0;
+           kernels->self_attend(queue, &reference_attend) == 0 &&
+           kernels->read(queue, &result, out) == 0;
     plugin->queue_destroy(queue);
     return good;
 }
