@@ -11,9 +11,9 @@
 
 int custom_word_list_add(char **list, const char *line, size_t length)
 {
-    size_t used = *list != NULL ? strlen(*list) : 0;
+    size_t used = *list ? strlen(*list) : 0;
     char *grown = realloc(*list, used + length + 2);
-    if (grown == NULL)
+    if (!grown)
         return -ENOMEM;
     memcpy(grown + used, line, length);
     memcpy(grown + used + length, "\n", 2);
@@ -23,34 +23,34 @@ int custom_word_list_add(char **list, const char *line, size_t length)
 
 int custom_word_list_add_between_commas(char **list, const char *words)
 {
-    int status = 0;
-    while (status == 0 && *words != '\0') {
+    int result = 0;
+    while (result == 0 && *words != '\0') {
         size_t length = strcspn(words, ",");
-        status = custom_word_list_add(list, words, length);
+        result = custom_word_list_add(list, words, length);
         words += length + (words[length] == ',');
     }
-    return status;
+    return result;
 }
 
 int custom_word_list_add_file(char **list, const char *path, struct hearken_error *error)
 {
-    int status = -ENOMEM;
+    int result = -ENOMEM;
     char *text = NULL;
     FILE *file = fopen(path, "re");
-    if (file == NULL)
+    if (!file)
         return hearken_fail(error, -errno, "%s: %s", path, strerror(errno));
     text = malloc(FILE_BYTES_MAX + 1);
-    if (text == NULL)
+    if (!text)
         goto out;
     size_t length = fread(text, 1, FILE_BYTES_MAX + 1, file);
     if (ferror(file))
-        status = hearken_fail(error, -EIO, "%s: cannot be read", path);
-    else if (length > FILE_BYTES_MAX || memchr(text, '\0', length) != NULL)
-        status = hearken_fail(error, -EINVAL, "%s: expected text, a word or phrase a line", path);
+        result = hearken_fail(error, -EIO, "%s: cannot be read", path);
+    else if (length > FILE_BYTES_MAX || memchr(text, '\0', length))
+        result = hearken_fail(error, -EINVAL, "%s: expected text, a word or phrase a line", path);
     else
-        status = custom_word_list_add(list, text, length);
+        result = custom_word_list_add(list, text, length);
 out:
     free(text);
     fclose(file);
-    return status == -ENOMEM ? hearken_fail(error, status, "out of memory") : status;
+    return result == -ENOMEM ? hearken_fail(error, result, "out of memory") : result;
 }

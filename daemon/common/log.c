@@ -16,7 +16,7 @@ static bool is_journal(void)
     const char *stream = getenv("JOURNAL_STREAM");
     unsigned long long device, inode;
     struct stat status;
-    return stream != NULL && sscanf(stream, "%llu:%llu", &device, &inode) == 2 &&
+    return stream && sscanf(stream, "%llu:%llu", &device, &inode) == 2 &&
            fstat(STDERR_FILENO, &status) == 0 && status.st_dev == device && status.st_ino == inode;
 }
 
@@ -57,8 +57,8 @@ write_line(struct log *log, enum hearken_log_level level, const char *format, va
     if ((int)level > atomic_load(&log->level))
         return;
     char line[LINE_SIZE];
-    int prefix = snprintf(line, sizeof line, "%s", level_prefix(log, level));
-    int length = vsnprintf(line + prefix, sizeof line - 1 - (size_t)prefix, format, arguments);
+    int prefix = snprintf(line, sizeof(line), "%s", level_prefix(log, level));
+    int length = vsnprintf(line + prefix, sizeof(line) - 1 - (size_t)prefix, format, arguments);
     if (length < 0)
         return;
     size_t end = strlen(line);

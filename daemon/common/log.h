@@ -6,10 +6,9 @@
 #ifndef HEARKEN_DAEMON_COMMON_LOG_H
 #define HEARKEN_DAEMON_COMMON_LOG_H
 
+#include <hearken/hearken.h>
 #include <stdatomic.h>
 #include <stdbool.h>
-
-#include <hearken/hearken.h>
 
 struct log {
     atomic_int level; /* enum hearken_log_level: the least important one that is written */

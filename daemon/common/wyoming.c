@@ -24,7 +24,7 @@ const struct wyoming_limits wyoming_limits_default = {
 void wyoming_parser_init(struct wyoming_parser *parser, const struct wyoming_limits *limits)
 {
     *parser = (struct wyoming_parser){
-        .limits = limits != NULL ? *limits : wyoming_limits_default,
+        .limits = limits ? *limits : wyoming_limits_default,
     };
 }
 
@@ -41,7 +41,7 @@ fail(struct wyoming_parser *parser, int code, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(parser->error.message, sizeof parser->error.message, format, arguments);
+    vsnprintf(parser->error.message, sizeof(parser->error.message), format, arguments);
     va_end(arguments);
     /* Jansson quotes what it choked on: keep the peer's bytes from spoiling a log or an answer. */
     for (char *c = parser->error.message; *c != '\0'; c++)
@@ -79,7 +79,7 @@ static int make_room(struct wyoming_parser *parser, size_t length)
     if (capacity < parser->capacity * 2)
         capacity = parser->capacity * 2;
     uint8_t *bytes = realloc(parser->bytes, capacity);
-    if (bytes == NULL)
+    if (!bytes)
         return -ENOMEM;
     parser->bytes = bytes;
     parser->capacity = capacity;
@@ -88,7 +88,7 @@ static int make_room(struct wyoming_parser *parser, size_t length)
 
 static int report(const struct wyoming_parser *parser, struct hearken_error *error)
 {
-    if (error != NULL)
+    if (error)
         *error = parser->error;
     return parser->failure;
 }
@@ -145,7 +145,7 @@ static json_t *load_object(struct wyoming_parser *parser, const char *what, cons
     }
     json_error_t problem;
     json_t *object = json_loadb((const char *)text, length, 0, &problem);
-    if (object == NULL) {
+    if (!object) {
         fail(parser, json_error_code(&problem) == json_error_out_of_memory ? -ENOMEM : -EBADMSG,
              "%s: expected a JSON object: %s", what, problem.text);
     } else if (!json_is_object(object)) {
@@ -162,7 +162,7 @@ static int read_length(struct wyoming_parser *parser, const char *name, size_t l
 {
     *length = 0;
     const json_t *value = json_object_get(parser->header, name);
-    if (value == NULL || json_is_null(value))
+    if (!value || json_is_null(value))
         return 0;
     if (!json_is_integer(value) || json_integer_value(value) < 0)
         return fail(parser, -EBADMSG, "header: %s: expected a number of bytes", name);
@@ -181,11 +181,11 @@ static int check_header(struct wyoming_parser *parser)
     if (!json_is_string(type) || json_string_length(type) == 0)
         return fail(parser, -EBADMSG, "header: type: expected the name of an event");
     const json_t *data = json_object_get(parser->header, "data");
-    if (data != NULL && !json_is_null(data) && !json_is_object(data))
+    if (data && !json_is_null(data) && !json_is_object(data))
         return fail(parser, -EBADMSG, "header: data: expected an object");
-    int status = read_length(parser, "data_length", parser->limits.data, &parser->data_length);
-    if (status < 0)
-        return status;
+    int result = read_length(parser, "data_length", parser->limits.data, &parser->data_length);
+    if (result < 0)
+        return result;
     return read_length(parser, "payload_length", parser->limits.payload, &parser->payload_length);
 }
 
@@ -197,18 +197,18 @@ static int take_header(struct wyoming_parser *parser)
     const uint8_t *newline = NULL;
     if (held > parser->scanned)
         newline = memchr(line + parser->scanned, '\n', held - parser->scanned);
-    size_t length = newline != NULL ? (size_t)(newline - line) + 1 : held;
+    size_t length = newline ? (size_t)(newline - line) + 1 : held;
     if (length > parser->limits.header)
         return fail(parser, -EMSGSIZE, "header: longer than %zu bytes", parser->limits.header);
     parser->scanned = held;
-    if (newline == NULL)
+    if (!newline)
         return 0;
     parser->header = load_object(parser, "header", line, length);
-    if (parser->header == NULL)
+    if (!parser->header)
         return parser->failure;
-    int status = check_header(parser);
-    if (status < 0)
-        return status;
+    int result = check_header(parser);
+    if (result < 0)
+        return result;
     parser->begin += length;
     parser->scanned = 0;
     parser->header_known = true;
@@ -227,11 +227,11 @@ static int take_data(struct wyoming_parser *parser)
     if (parser->data_length == 0)
         return 0;
     json_t *more = load_object(parser, "data", parser->bytes + parser->begin, parser->data_length);
-    if (more == NULL)
+    if (!more)
         return parser->failure;
-    int status = json_object_update(data, more);
+    int result = json_object_update(data, more);
     json_decref(more);
-    return status < 0 ? fail(parser, -ENOMEM, "out of memory for an event") : 0;
+    return result < 0 ? fail(parser, -ENOMEM, "out of memory for an event") : 0;
 }
 
 int wyoming_parser_next(struct wyoming_parser *parser, struct wyoming_event *event,
@@ -241,9 +241,9 @@ int wyoming_parser_next(struct wyoming_parser *parser, struct wyoming_event *eve
     if (parser->failure < 0)
         return report(parser, error);
     if (!parser->header_known) {
-        int status = parser->begin < parser->end ? take_header(parser) : 0;
-        if (status <= 0)
-            return status < 0 ? report(parser, error) : 0;
+        int result = parser->begin < parser->end ? take_header(parser) : 0;
+        if (result <= 0)
+            return result < 0 ? report(parser, error) : 0;
     }
     if (parser->end - parser->begin < parser->data_length + parser->payload_length)
         return 0;
@@ -280,7 +280,7 @@ static int append(struct wyoming_buffer *buffer, const void *bytes, size_t lengt
     if (length > buffer->capacity - buffer->length) {
         size_t capacity = (buffer->length + length) * 2;
         uint8_t *larger = realloc(buffer->bytes, capacity);
-        if (larger == NULL)
+        if (!larger)
             return -ENOMEM;
         buffer->bytes = larger;
         buffer->capacity = capacity;
@@ -308,15 +308,15 @@ static int append_json(struct wyoming_buffer *buffer, const json_t *value)
 static json_t *build_header(const char *type, size_t data_length, size_t payload_length)
 {
     json_t *header = json_pack("{s:s}", "type", type);
-    if (header == NULL)
+    if (!header)
         return NULL;
-    int status = 0;
+    int result = 0;
     if (data_length > 0)
-        status |= json_object_set_new(header, "data_length", json_integer((json_int_t)data_length));
+        result |= json_object_set_new(header, "data_length", json_integer((json_int_t)data_length));
     if (payload_length > 0)
-        status |=
+        result |=
             json_object_set_new(header, "payload_length", json_integer((json_int_t)payload_length));
-    if (status == 0)
+    if (result == 0)
         return header;
     json_decref(header);
     return NULL;
@@ -328,23 +328,23 @@ int wyoming_serialise(const char *type, const json_t *data, const void *payload,
     size_t before = buffer->length;
     struct wyoming_buffer text = {0};
     json_t *header = NULL;
-    int status = 0;
-    if (data != NULL && json_object_size(data) > 0)
-        status = append_json(&text, data);
-    if (status < 0)
+    int result = 0;
+    if (data && json_object_size(data) > 0)
+        result = append_json(&text, data);
+    if (result < 0)
         goto done;
     header = build_header(type, text.length, payload_length);
-    status = header != NULL ? append_json(buffer, header) : -EINVAL;
-    if (status == 0)
-        status = append(buffer, "\n", 1);
-    if (status == 0)
-        status = append(buffer, text.bytes, text.length);
-    if (status == 0)
-        status = append(buffer, payload, payload_length);
-    if (status < 0)
+    result = header ? append_json(buffer, header) : -EINVAL;
+    if (result == 0)
+        result = append(buffer, "\n", 1);
+    if (result == 0)
+        result = append(buffer, text.bytes, text.length);
+    if (result == 0)
+        result = append(buffer, payload, payload_length);
+    if (result < 0)
         buffer->length = before;
 done:
     json_decref(header);
     wyoming_buffer_finish(&text);
-    return status;
+    return result;
 }

@@ -15,12 +15,11 @@
 #ifndef HEARKEN_DAEMON_COMMON_WYOMING_H
 #define HEARKEN_DAEMON_COMMON_WYOMING_H
 
+#include <hearken/hearken.h>
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-#include <hearken/hearken.h>
 
 /* What a peer may make us hold. */
 struct wyoming_limits {

@@ -57,20 +57,20 @@ static void schedule_turn(struct microphone_hub *live)
 
 static void enter(struct subscriber **list, struct subscriber *subscriber)
 {
-    assert(subscriber->list == NULL);
+    assert(!subscriber->list);
     subscriber->list = list;
     subscriber->previous = NULL;
     subscriber->next = *list;
-    if (subscriber->next != NULL)
+    if (subscriber->next)
         subscriber->next->previous = subscriber;
     *list = subscriber;
 }
 
 static void take_out(struct subscriber *subscriber)
 {
-    if (subscriber->next != NULL)
+    if (subscriber->next)
         subscriber->next->previous = subscriber->previous;
-    if (subscriber->previous != NULL)
+    if (subscriber->previous)
         subscriber->previous->next = subscriber->next;
     else
         *subscriber->list = subscriber->next;
@@ -86,7 +86,7 @@ static void end_subscription(struct microphone_hub *live, struct subscriber *sub
 {
     take_out(subscriber);
     subscriber->code = code;
-    if (code != NULL)
+    if (code)
         hearken_fail(&subscriber->problem, -EIO, "%s", problem);
     enter(&live->ended, subscriber);
     schedule_turn(live);
@@ -96,11 +96,11 @@ static void end_subscription(struct microphone_hub *live, struct subscriber *sub
 static void tell_ended(struct microphone_hub *live)
 {
     struct subscriber *subscriber;
-    while ((subscriber = live->ended) != NULL) {
+    while ((subscriber = live->ended)) {
         const struct hearken_error problem = subscriber->problem;
         take_out(subscriber);
         subscriber->peer->over(subscriber->context, subscriber->code,
-                               subscriber->code != NULL ? problem.message : NULL);
+                               subscriber->code ? problem.message : NULL);
     }
 }
 
@@ -109,7 +109,7 @@ static void tell_ended(struct microphone_hub *live)
 static bool has_members(const struct microphone_hub *live, const struct shared_recognition *hearing,
                         const struct subscriber *but, bool stopping)
 {
-    for (const struct subscriber *s = live->subscribers; s != NULL; s = s->next)
+    for (const struct subscriber *s = live->subscribers; s; s = s->next)
         if (s->hearing == hearing && s != but && (stopping || !s->stopping))
             return true;
     return false;
@@ -118,8 +118,7 @@ static bool has_members(const struct microphone_hub *live, const struct shared_r
 static struct shared_recognition *find_hearing(struct microphone_hub *live,
                                                const struct request_options *options)
 {
-    for (struct shared_recognition *hearing = live->hearings; hearing != NULL;
-         hearing = hearing->next)
+    for (struct shared_recognition *hearing = live->hearings; hearing; hearing = hearing->next)
         if (shared_recognition_matches(&hearing->options, options))
             return hearing;
     return NULL;
@@ -134,7 +133,7 @@ static struct shared_recognition *add_hearing(struct microphone_hub *live,
     options.segments = options.words = options.stream.voice_events = true;
     struct shared_recognition *hearing =
         shared_recognition_create(live->service, &options, &shared_recognition_listener, live);
-    if (hearing == NULL)
+    if (!hearing)
         return NULL;
     hearing->next = live->hearings;
     live->hearings = hearing;
@@ -146,13 +145,13 @@ static int attach(struct microphone_hub *live, struct subscriber *subscriber,
 {
     const struct request_options *options = &subscriber->asked->options;
     struct shared_recognition *hearing = find_hearing(live, options);
-    if (hearing == NULL)
+    if (!hearing)
         hearing = add_hearing(live, options);
-    if (hearing == NULL)
+    if (!hearing)
         return hearken_fail(error, -ENOMEM, "out of memory for a subscription");
-    int status = shared_recognition_start(hearing, now(live), error);
-    if (status < 0)
-        return status;
+    int result = shared_recognition_start(hearing, now(live), error);
+    if (result < 0)
+        return result;
     subscriber->hearing = hearing;
     subscriber->joined = now(live);
     return 0;
@@ -161,7 +160,7 @@ static int attach(struct microphone_hub *live, struct subscriber *subscriber,
 static void remove_hearings_without_members(struct microphone_hub *live)
 {
     struct shared_recognition **at = &live->hearings;
-    while (*at != NULL) {
+    while (*at) {
         struct shared_recognition *hearing = *at;
         if (has_members(live, hearing, NULL, true)) {
             at = &hearing->next;
@@ -177,9 +176,9 @@ static void remove_hearings_without_members(struct microphone_hub *live)
 static bool wants_microphone(const struct microphone_hub *live)
 {
     const struct settings *settings = &live->service->settings;
-    bool listened = false, subscribed = live->subscribers != NULL;
-    for (const struct subscriber *s = live->subscribers; s != NULL; s = s->next)
-        listened |= s->hearing != NULL && !s->stopping;
+    bool listened = false, subscribed = live->subscribers;
+    for (const struct subscriber *s = live->subscribers; s; s = s->next)
+        listened |= s->hearing && !s->stopping;
     if (live->service->draining)
         return false;
     switch ((enum capture_release)settings->capture_release) {
@@ -195,7 +194,7 @@ static bool wants_microphone(const struct microphone_hub *live)
 
 static void tell_event(struct microphone_hub *live, const struct microphone_event *event)
 {
-    for (struct subscriber *s = live->subscribers; s != NULL; s = s->next)
+    for (struct subscriber *s = live->subscribers; s; s = s->next)
         subscriber_tell_event(s, event);
 }
 
@@ -227,13 +226,13 @@ static void lose_microphone(struct microphone_hub *live, const char *problem)
     struct subscriber *next;
     log_warning(live->service->log, "microphone: %s", problem);
     live->used = false;
-    for (struct subscriber *s = live->subscribers; s != NULL; s = next) {
+    for (struct subscriber *s = live->subscribers; s; s = next) {
         next = s->next;
         if (s->arriving)
             end_subscription(live, s, "no-microphone", problem);
     }
-    snprintf(loss.device, sizeof loss.device, "%s", *device != '\0' ? device : "default");
-    snprintf(loss.reason, sizeof loss.reason, "%s", problem);
+    snprintf(loss.device, sizeof(loss.device), "%s", *device != '\0' ? device : "default");
+    snprintf(loss.reason, sizeof(loss.reason), "%s", problem);
     live->event = loss;
     if (!live->loss_is_told)
         tell_event(live, &loss);
@@ -245,11 +244,11 @@ static const struct microphone_user microphone_user;
 
 static void open_microphone(struct microphone_hub *live)
 {
-    int status = microphone_thread_open(live->loop, &live->service->settings, live->service->log,
+    int result = microphone_thread_open(live->loop, &live->service->settings, live->service->log,
                                         &microphone_user, live, &live->microphone);
     live->used = true;
-    if (status < 0)
-        lose_microphone(live, uv_strerror(status));
+    if (result < 0)
+        lose_microphone(live, uv_strerror(result));
 }
 
 static void close_microphone(struct microphone_hub *live)
@@ -268,9 +267,9 @@ static void settle_microphone(struct microphone_hub *live)
         live->patience = RETRY_MILLISECONDS;
         live->loss_is_told = false;
     }
-    if (live->microphone != NULL && !live->closing && !wanted)
+    if (live->microphone && !live->closing && !wanted)
         close_microphone(live);
-    else if (live->microphone == NULL && wanted && !uv_is_active((uv_handle_t *)&live->retry))
+    else if (!live->microphone && wanted && !uv_is_active((uv_handle_t *)&live->retry))
         open_microphone(live);
 }
 
@@ -300,7 +299,7 @@ static void on_event(void *context, const struct microphone_event *event)
         live->sounds = true;
         live->loss_is_told = false;
         live->patience = RETRY_MILLISECONDS;
-        for (struct subscriber *s = live->subscribers; s != NULL; s = s->next)
+        for (struct subscriber *s = live->subscribers; s; s = s->next)
             s->arriving = false;
     }
     tell_event(live, event);
@@ -309,8 +308,8 @@ static void on_event(void *context, const struct microphone_event *event)
 static void tell_level(struct microphone_hub *live)
 {
     double rms = sqrt(live->level_energy / (double)live->level_count);
-    for (struct subscriber *s = live->subscribers; s != NULL; s = s->next)
-        if (s->asked->meter && s->hearing != NULL)
+    for (struct subscriber *s = live->subscribers; s; s = s->next)
+        if (s->asked->meter && s->hearing)
             s->peer->send(s->context, "hearken-level",
                           json_pack("{s:f, s:f, s:f}", "rms", rms, "peak", (double)live->level_peak,
                                     "time", now(live)),
@@ -335,7 +334,7 @@ static void end_members(struct microphone_hub *live, const struct shared_recogni
                         const char *code, const char *problem)
 {
     struct subscriber *next;
-    for (struct subscriber *s = live->subscribers; s != NULL; s = next) {
+    for (struct subscriber *s = live->subscribers; s; s = next) {
         next = s->next;
         if (s->hearing == hearing)
             end_subscription(live, s, code, problem);
@@ -347,8 +346,7 @@ static void on_sound(void *context, const float *samples, size_t count)
     struct microphone_hub *live = context;
     double time = now(live);
     live->position += count;
-    for (struct shared_recognition *hearing = live->hearings; hearing != NULL;
-         hearing = hearing->next)
+    for (struct shared_recognition *hearing = live->hearings; hearing; hearing = hearing->next)
         if (shared_recognition_write(hearing, samples, count, time) < 0)
             end_members(live, hearing, "out-of-memory", "out of memory for sound");
     measure(live, samples, count);
@@ -359,7 +357,7 @@ static void on_closed(void *context, const char *problem)
     struct microphone_hub *live = context;
     live->microphone = NULL;
     live->closing = live->sounds = false;
-    if (problem != NULL)
+    if (problem)
         lose_microphone(live, problem);
     else
         log_info(live->service->log, "microphone: released");
@@ -378,7 +376,7 @@ static void on_segment(void *context, struct shared_recognition *hearing,
                        const struct heard_segment *segment)
 {
     struct microphone_hub *live = context;
-    for (struct subscriber *s = live->subscribers; s != NULL; s = s->next)
+    for (struct subscriber *s = live->subscribers; s; s = s->next)
         if (s->hearing == hearing)
             subscriber_hear(s, segment);
 }
@@ -387,7 +385,7 @@ static void on_ended(void *context, struct shared_recognition *hearing)
 {
     struct microphone_hub *live = context;
     struct subscriber *next;
-    for (struct subscriber *s = live->subscribers; s != NULL; s = next) {
+    for (struct subscriber *s = live->subscribers; s; s = next) {
         next = s->next;
         if (s->hearing != hearing || !s->stopping)
             continue;
@@ -417,8 +415,8 @@ static const struct shared_recognition_listener shared_recognition_listener = {
 
 struct microphone_hub *microphone_hub_create(struct service *service, uv_loop_t *loop)
 {
-    struct microphone_hub *live = calloc(1, sizeof *live);
-    if (live == NULL)
+    struct microphone_hub *live = calloc(1, sizeof(*live));
+    if (!live)
         return NULL;
     live->service = service;
     live->loop = loop;
@@ -437,17 +435,17 @@ void microphone_hub_destroy(struct microphone_hub *live)
 int microphone_hub_join(struct microphone_hub *live, struct subscriber *subscriber,
                         struct hearken_error *error)
 {
-    if (subscriber->list != NULL)
+    if (subscriber->list)
         return hearken_fail(error, -EALREADY, "this client listens to the microphone already");
     subscriber->stopping = subscriber->leaving = false;
     subscriber->joined = now(live);
     subscriber->arriving = !live->sounds && !subscriber->asked->hold;
     retry_now(live);
-    int status = subscriber->asked->hold ? 0 : attach(live, subscriber, error);
-    if (status < 0)
-        return status;
+    int result = subscriber->asked->hold ? 0 : attach(live, subscriber, error);
+    if (result < 0)
+        return result;
     enter(&live->subscribers, subscriber);
-    subscriber->told_hearing = subscriber->hearing != NULL;
+    subscriber->told_hearing = subscriber->hearing;
     subscriber->peer->send(
         subscriber->context, "hearken-listening",
         json_pack("{s:b, s:f}", "hearing", subscriber->told_hearing, "time", now(live)), NULL, 0);
@@ -466,7 +464,7 @@ void microphone_hub_leave(struct microphone_hub *live, struct subscriber *subscr
     struct shared_recognition *hearing = subscriber->hearing;
     if (!listens(live, subscriber))
         return; /* it is over already, which is about to be told */
-    if (hearing == NULL || has_members(live, hearing, subscriber, false)) {
+    if (!hearing || has_members(live, hearing, subscriber, false)) {
         subscriber_settle(subscriber);
         end_subscription(live, subscriber, NULL, NULL);
         return;
@@ -480,7 +478,7 @@ void microphone_hub_leave(struct microphone_hub *live, struct subscriber *subscr
 
 void microphone_hub_forget(struct microphone_hub *live, struct subscriber *subscriber)
 {
-    if (subscriber->list == NULL)
+    if (!subscriber->list)
         return;
     take_out(subscriber);
     schedule_turn(live);
@@ -489,26 +487,26 @@ void microphone_hub_forget(struct microphone_hub *live, struct subscriber *subsc
 static int start_one(struct microphone_hub *live, struct subscriber *subscriber,
                      struct hearken_error *error)
 {
-    int status = 0;
-    if (subscriber->hearing == NULL)
-        status = attach(live, subscriber, error);
+    int result = 0;
+    if (!subscriber->hearing)
+        result = attach(live, subscriber, error);
     else if (subscriber->stopping)
-        status = shared_recognition_start(subscriber->hearing, now(live), error);
+        result = shared_recognition_start(subscriber->hearing, now(live), error);
     subscriber->stopping = false;
-    return status;
+    return result;
 }
 
 static void start_all(struct microphone_hub *live)
 {
     struct hearken_error error;
     struct subscriber *next;
-    for (struct subscriber *s = live->subscribers; s != NULL; s = next) {
+    for (struct subscriber *s = live->subscribers; s; s = next) {
         next = s->next;
         if (s->leaving)
             continue;
-        int status = start_one(live, s, &error);
-        if (status < 0)
-            end_subscription(live, s, hearing_error_code(status), error.message);
+        int result = start_one(live, s, &error);
+        if (result < 0)
+            end_subscription(live, s, hearing_error_code(result), error.message);
         else
             subscriber_tell_hearing(s, now(live));
     }
@@ -517,17 +515,16 @@ static void start_all(struct microphone_hub *live)
 
 static void stop_all(struct microphone_hub *live)
 {
-    for (struct subscriber *s = live->subscribers; s != NULL; s = s->next)
-        s->stopping = s->hearing != NULL;
-    for (struct shared_recognition *hearing = live->hearings; hearing != NULL;
-         hearing = hearing->next)
+    for (struct subscriber *s = live->subscribers; s; s = s->next)
+        s->stopping = s->hearing;
+    for (struct shared_recognition *hearing = live->hearings; hearing; hearing = hearing->next)
         shared_recognition_end(hearing);
 }
 
 static bool any_is_heard(const struct microphone_hub *live)
 {
-    for (const struct subscriber *s = live->subscribers; s != NULL; s = s->next)
-        if (s->hearing != NULL && !s->stopping)
+    for (const struct subscriber *s = live->subscribers; s; s = s->next)
+        if (s->hearing && !s->stopping)
             return true;
     return false;
 }
@@ -547,10 +544,9 @@ unsigned microphone_hub_switch(struct microphone_hub *live, enum microphone_hub_
 
 void microphone_hub_reload(struct microphone_hub *live)
 {
-    for (struct shared_recognition *hearing = live->hearings; hearing != NULL;
-         hearing = hearing->next)
+    for (struct shared_recognition *hearing = live->hearings; hearing; hearing = hearing->next)
         shared_recognition_restart(hearing);
-    if (live->microphone != NULL && !live->closing &&
+    if (live->microphone && !live->closing &&
         microphone_thread_differs(live->microphone, &live->service->settings))
         close_microphone(live);
     retry_now(live);
@@ -560,10 +556,10 @@ void microphone_hub_drain(struct microphone_hub *live)
 {
     struct subscriber *next;
     stop_all(live);
-    for (struct subscriber *s = live->subscribers; s != NULL; s = next) {
+    for (struct subscriber *s = live->subscribers; s; s = next) {
         next = s->next;
         s->leaving = true;
-        if (s->hearing == NULL)
+        if (!s->hearing)
             end_subscription(live, s, NULL, NULL);
     }
     schedule_turn(live);
@@ -571,13 +567,13 @@ void microphone_hub_drain(struct microphone_hub *live)
 
 bool microphone_hub_is_busy(const struct microphone_hub *live)
 {
-    return live->microphone != NULL || live->hearings != NULL;
+    return live->microphone || live->hearings;
 }
 
 unsigned microphone_hub_subscribers(const struct microphone_hub *live)
 {
     unsigned count = 0;
-    for (const struct subscriber *s = live->subscribers; s != NULL; s = s->next)
+    for (const struct subscriber *s = live->subscribers; s; s = s->next)
         count += !s->leaving;
     return count;
 }

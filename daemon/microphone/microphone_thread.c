@@ -50,7 +50,7 @@ struct microphone_thread {
 static void append(struct microphone_thread *microphone, struct item *item)
 {
     uv_mutex_lock(&microphone->mutex);
-    if (microphone->last != NULL)
+    if (microphone->last)
         microphone->last->next = item;
     else
         microphone->first = item;
@@ -62,13 +62,13 @@ static void append(struct microphone_thread *microphone, struct item *item)
 
 static void copy_text(char *to, size_t size, const char *text)
 {
-    snprintf(to, size, "%s", text != NULL ? text : "");
+    snprintf(to, size, "%s", text ? text : "");
 }
 
 static void note_event(void *context, const struct hearken_capture_event *event)
 {
-    struct item *item = calloc(1, sizeof *item);
-    if (item == NULL)
+    struct item *item = calloc(1, sizeof(*item));
+    if (!item)
         return;
     item->event = (struct microphone_event){
         .type = event->type,
@@ -77,8 +77,8 @@ static void note_event(void *context, const struct hearken_capture_event *event)
         .overruns = event->overruns,
         .lost_seconds = event->lost_seconds,
     };
-    copy_text(item->event.device, sizeof item->event.device, event->device);
-    copy_text(item->event.reason, sizeof item->event.reason, event->reason);
+    copy_text(item->event.device, sizeof(item->event.device), event->device);
+    copy_text(item->event.reason, sizeof(item->event.reason), event->reason);
     append(context, item);
 }
 
@@ -115,16 +115,16 @@ static int hear(struct microphone_thread *microphone, struct hearken_error *erro
             usleep(PAUSE_MICROSECONDS);
             continue;
         }
-        struct item *item = calloc(1, sizeof *item + BLOCK_SAMPLES * sizeof(float));
-        if (item == NULL)
+        struct item *item = calloc(1, sizeof(*item) + BLOCK_SAMPLES * sizeof(float));
+        if (!item)
             return hearken_fail(error, -ENOMEM, "out of memory for sound");
-        int status = read_block(microphone, item, error);
-        if (status < 0 || item->count == 0)
+        int result = read_block(microphone, item, error);
+        if (result < 0 || item->count == 0)
             free(item);
         else
             append(microphone, item);
-        if (status < 0)
-            return status;
+        if (result < 0)
+            return result;
     }
     return -ECANCELED;
 }
@@ -132,10 +132,10 @@ static int hear(struct microphone_thread *microphone, struct hearken_error *erro
 static int open_capture(struct microphone_thread *microphone, struct hearken_error *error)
 {
     struct hearken_capture *capture;
-    int status =
+    int result =
         hearken_capture_open(&microphone->options, note_event, microphone, &capture, error);
-    if (status < 0)
-        return status;
+    if (result < 0)
+        return result;
     uv_mutex_lock(&microphone->mutex);
     microphone->capture = capture;
     uv_mutex_unlock(&microphone->mutex);
@@ -155,12 +155,12 @@ static void run(void *context)
 {
     struct microphone_thread *microphone = context;
     struct hearken_error error = {"the microphone failed"};
-    int status = open_capture(microphone, &error);
-    if (status == 0)
-        status = hear(microphone, &error);
+    int result = open_capture(microphone, &error);
+    if (result == 0)
+        result = hear(microphone, &error);
     close_capture(microphone);
     uv_mutex_lock(&microphone->mutex);
-    microphone->failed = status < 0 && status != -ECANCELED;
+    microphone->failed = result < 0 && result != -ECANCELED;
     microphone->problem = error;
     microphone->ended = true;
     uv_mutex_unlock(&microphone->mutex);
@@ -173,10 +173,10 @@ static struct item *take_item(struct microphone_thread *microphone)
 {
     uv_mutex_lock(&microphone->mutex);
     struct item *item = microphone->first;
-    if (item != NULL) {
+    if (item) {
         microphone->first = item->next;
         microphone->waiting -= item->count;
-        if (microphone->first == NULL)
+        if (!microphone->first)
             microphone->last = NULL;
     }
     uv_mutex_unlock(&microphone->mutex);
@@ -186,7 +186,7 @@ static struct item *take_item(struct microphone_thread *microphone)
 static void free_microphone(struct microphone_thread *microphone)
 {
     struct item *item;
-    while ((item = take_item(microphone)) != NULL)
+    while ((item = take_item(microphone)))
         free(item);
     uv_mutex_destroy(&microphone->mutex);
     free(microphone->device);
@@ -211,7 +211,7 @@ static void deliver(uv_async_t *async)
     uv_mutex_lock(&microphone->mutex);
     bool ended = microphone->ended;
     uv_mutex_unlock(&microphone->mutex);
-    while ((item = take_item(microphone)) != NULL) {
+    while ((item = take_item(microphone))) {
         if (!microphone->closing && item->count > 0)
             microphone->user->sound(microphone->context, item->samples, item->count);
         else if (!microphone->closing)
@@ -226,11 +226,11 @@ static void deliver(uv_async_t *async)
 
 static struct microphone_thread *create(const struct settings *settings, struct log *log)
 {
-    struct microphone_thread *microphone = calloc(1, sizeof *microphone);
-    if (microphone == NULL)
+    struct microphone_thread *microphone = calloc(1, sizeof(*microphone));
+    if (!microphone)
         return NULL;
     microphone->device = strdup(settings->capture_device);
-    if (microphone->device == NULL || uv_mutex_init(&microphone->mutex) < 0) {
+    if (!microphone->device || uv_mutex_init(&microphone->mutex) < 0) {
         free(microphone->device);
         free(microphone);
         return NULL;
@@ -252,7 +252,7 @@ int microphone_thread_open(uv_loop_t *loop, const struct settings *settings, str
                            struct microphone_thread **result)
 {
     struct microphone_thread *microphone = create(settings, log);
-    if (microphone == NULL)
+    if (!microphone)
         return -ENOMEM;
     microphone->user = user;
     microphone->context = context;
@@ -266,7 +266,7 @@ int microphone_thread_open(uv_loop_t *loop, const struct settings *settings, str
     if (status < 0) {
         /* Nobody will tell that it is closed but the handle. */
         microphone->failed = true;
-        snprintf(microphone->problem.message, sizeof microphone->problem.message,
+        snprintf(microphone->problem.message, sizeof(microphone->problem.message),
                  "cannot start a thread: %s", uv_strerror(status));
         uv_close((uv_handle_t *)&microphone->async, on_closed);
     }
@@ -288,7 +288,7 @@ void microphone_thread_close(struct microphone_thread *microphone)
 {
     uv_mutex_lock(&microphone->mutex);
     microphone->closing = true;
-    if (microphone->capture != NULL)
+    if (microphone->capture)
         hearken_capture_cancel(microphone->capture);
     uv_mutex_unlock(&microphone->mutex);
 }

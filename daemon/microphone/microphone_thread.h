@@ -10,12 +10,12 @@
 #ifndef HEARKEN_DAEMON_MICROPHONE_MICROPHONE_THREAD_H
 #define HEARKEN_DAEMON_MICROPHONE_MICROPHONE_THREAD_H
 
+#include "daemon/common/log.h"
+#include "daemon/settings/settings.h"
+
 #include <stddef.h>
 #include <stdint.h>
 #include <uv.h>
-
-#include "daemon/common/log.h"
-#include "daemon/settings/settings.h"
 
 struct microphone_thread;
 

@@ -19,13 +19,13 @@ static size_t queue_limit(const struct shared_recognition *hearing)
 static int write_samples(struct shared_recognition *hearing, const float *samples, size_t count)
 {
     uint32_t block[1024];
-    const size_t room = sizeof block / sizeof *block;
+    const size_t room = sizeof(block) / sizeof(*block);
     for (size_t done = 0; done < count;) {
         size_t now = count - done < room ? count - done : room;
-        memcpy(block, samples + done, now * sizeof *block);
+        memcpy(block, samples + done, now * sizeof(*block));
         for (size_t i = 0; i < now; i++)
             block[i] = htole32(block[i]);
-        if (request_write(hearing->request, (const uint8_t *)block, now * sizeof *block) < 0)
+        if (request_write(hearing->request, (const uint8_t *)block, now * sizeof(*block)) < 0)
             return -ENOMEM;
         done += now;
     }
@@ -43,13 +43,13 @@ static int keep(struct shared_recognition *hearing, const float *samples, size_t
         hearing->kept_from = time;
     if (hearing->kept_count + count > hearing->kept_room) {
         size_t room = 2 * (hearing->kept_count + count);
-        float *grown = realloc(hearing->kept, room * sizeof *grown);
-        if (grown == NULL)
+        float *grown = realloc(hearing->kept, room * sizeof(*grown));
+        if (!grown)
             return -ENOMEM;
         hearing->kept = grown;
         hearing->kept_room = room;
     }
-    memcpy(hearing->kept + hearing->kept_count, samples, count * sizeof *samples);
+    memcpy(hearing->kept + hearing->kept_count, samples, count * sizeof(*samples));
     hearing->kept_count += count;
     return 0;
 }
@@ -68,15 +68,15 @@ static int begin(struct shared_recognition *hearing, double time, struct hearken
     struct service *service = hearing->service;
     const char *name = hearing->options.model;
     struct served_model *model = catalogue_take(&service->models, name);
-    if (model == NULL && catalogue_find(&service->models, name) == NULL)
+    if (!model && !catalogue_find(&service->models, name))
         return hearken_fail(error, -ENOENT, "model %s is not in the configuration any more", name);
-    if (model == NULL)
+    if (!model)
         return hearken_fail(error, -ENOMEM, "out of memory for a model");
     hearing->options.origin = hearing->until = time;
     hearing->model = model;
     hearing->request = request_create(service->workers, model, &hearing->options,
                                       queue_limit(hearing), &listener, hearing, &service->totals);
-    if (hearing->request == NULL)
+    if (!hearing->request)
         return hearken_fail(error, -ENOMEM, "out of memory for a request");
     hearing->state = HEARING_RUNNING;
     hearing->open = hearing->renewed = false;
@@ -93,13 +93,13 @@ static void end_request(struct shared_recognition *hearing)
 static int begin_with_kept(struct shared_recognition *hearing, struct hearken_error *error)
 {
     double until = hearing->until;
-    int status = begin(hearing, hearing->kept_from, error);
-    if (status == 0 && write_samples(hearing, hearing->kept, hearing->kept_count) < 0)
-        status = hearken_fail(error, -ENOMEM, "out of memory for sound");
+    int result = begin(hearing, hearing->kept_from, error);
+    if (result == 0 && write_samples(hearing, hearing->kept, hearing->kept_count) < 0)
+        result = hearken_fail(error, -ENOMEM, "out of memory for sound");
     hearing->until = until;
     forget_kept(hearing);
     hearing->again = false;
-    return status;
+    return result;
 }
 
 static void end_and_begin_again(struct shared_recognition *hearing, double time)
@@ -160,9 +160,9 @@ static void on_finished(void *context, const struct request_summary *summary)
         hearing->listener->ended(hearing->context, hearing);
     if (!hearing->again)
         return;
-    int status = begin_with_kept(hearing, &error);
-    if (status < 0) {
-        fail(hearing, hearing_error_code(status), error.message);
+    int result = begin_with_kept(hearing, &error);
+    if (result < 0) {
+        fail(hearing, hearing_error_code(result), error.message);
     } else if (hearing->then_end) {
         hearing->then_end = false;
         end_request(hearing);
@@ -190,18 +190,18 @@ struct shared_recognition *shared_recognition_create(struct service *service,
                                                      const struct shared_recognition_listener *told,
                                                      void *context)
 {
-    struct shared_recognition *hearing = calloc(1, sizeof *hearing);
-    if (hearing == NULL)
+    struct shared_recognition *hearing = calloc(1, sizeof(*hearing));
+    if (!hearing)
         return NULL;
     hearing->service = service;
     hearing->listener = told;
     hearing->context = context;
     hearing->options = *options;
-    if (options->stream.custom_words == NULL)
+    if (!options->stream.custom_words)
         return hearing;
     hearing->words = strdup(options->stream.custom_words);
     hearing->options.stream.custom_words = hearing->words;
-    if (hearing->words != NULL)
+    if (hearing->words)
         return hearing;
     free(hearing);
     return NULL;
@@ -209,7 +209,7 @@ struct shared_recognition *shared_recognition_create(struct service *service,
 
 void shared_recognition_destroy(struct shared_recognition *hearing)
 {
-    if (hearing == NULL)
+    if (!hearing)
         return;
     request_abandon(hearing->request);
     forget_kept(hearing);
@@ -219,7 +219,7 @@ void shared_recognition_destroy(struct shared_recognition *hearing)
 
 static bool is_same_text(const char *a, const char *b)
 {
-    return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+    return a == b || (a && b && strcmp(a, b) == 0);
 }
 
 bool shared_recognition_matches(const struct request_options *a, const struct request_options *b)
@@ -248,9 +248,9 @@ int shared_recognition_start(struct shared_recognition *hearing, double time,
     return 0;
 }
 
-const char *hearing_error_code(int status)
+const char *hearing_error_code(int result)
 {
-    return status == -ENOENT ? "unknown-model" : "out-of-memory";
+    return result == -ENOENT ? "unknown-model" : "out-of-memory";
 }
 
 int shared_recognition_write(struct shared_recognition *hearing, const float *samples, size_t count,
@@ -280,7 +280,7 @@ void shared_recognition_restart(struct shared_recognition *hearing)
 {
     const struct model_entry *entry =
         catalogue_find(&hearing->service->models, hearing->options.model);
-    if (entry != NULL && hearing->model == entry->model)
+    if (entry && hearing->model == entry->model)
         return;
     hearing->renewed = true;
     renew_in_a_pause(hearing);

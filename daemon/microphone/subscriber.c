@@ -21,11 +21,11 @@ static json_t *with_language(const struct subscriber *subscriber, json_t *data)
 /* Sends what of the first `length` bytes of a text has not been sent. */
 static void send_chunk(struct subscriber *subscriber, const char *text, size_t length)
 {
-    size_t sent = subscriber->sent != NULL ? strlen(subscriber->sent) : 0;
+    size_t sent = subscriber->sent ? strlen(subscriber->sent) : 0;
     if (length <= sent || (sent > 0 && strncmp(subscriber->sent, text, sent) != 0))
         return;
     char *all = strndup(text, length);
-    if (all == NULL)
+    if (!all)
         return; /* the transcript will hold it */
     if (!subscriber->started)
         send_event(subscriber, "transcript-start", with_language(subscriber, json_object()));
@@ -68,7 +68,7 @@ static void send_segment(struct subscriber *subscriber, json_t *data, bool final
     if (subscriber->asked->options.segments)
         subscriber->peer->send(subscriber->context, "hearken-segment",
                                wanted_data(subscriber, data), weights, weights_length);
-    if (!subscriber->asked->transcripts || text == NULL)
+    if (!subscriber->asked->transcripts || !text)
         return;
     if (final)
         send_transcript(subscriber, text);
@@ -99,7 +99,7 @@ void subscriber_hear(struct subscriber *subscriber, const struct heard_segment *
         return;
     }
     const char *text = json_string_value(json_object_get(segment->data, "text"));
-    bool empty = text == NULL || *text == '\0';
+    bool empty = !text || *text == '\0';
     show(subscriber, segment->final || empty ? NULL : json_incref(segment->data));
     send_segment(subscriber, segment->data, segment->final, segment->weights,
                  segment->weights_length);
@@ -107,12 +107,12 @@ void subscriber_hear(struct subscriber *subscriber, const struct heard_segment *
 
 void subscriber_settle(struct subscriber *subscriber)
 {
-    if (subscriber->shown == NULL)
+    if (!subscriber->shown)
         return;
     json_t *data = json_copy(subscriber->shown);
     show(subscriber, NULL);
     const char *text = json_string_value(json_object_get(data, "text"));
-    if (text == NULL)
+    if (!text)
         return;
     json_object_set_new(data, "type", json_string("final"));
     json_object_set_new(data, "committed", json_integer((json_int_t)strlen(text)));
@@ -134,14 +134,14 @@ void subscriber_tell_event(struct subscriber *subscriber, const struct microphon
                              json_from_text(event->device), "rate", (json_int_t)event->rate,
                              "channels", (json_int_t)event->channels, "overruns",
                              (json_int_t)event->overruns, "lost_seconds", event->lost_seconds);
-    if (data != NULL && *event->reason != '\0')
+    if (data && *event->reason != '\0')
         json_object_set_new(data, "reason", json_from_text(event->reason));
     send_event(subscriber, "hearken-capture", data);
 }
 
 void subscriber_tell_hearing(struct subscriber *subscriber, double time)
 {
-    bool hearing = subscriber->hearing != NULL && !subscriber->stopping;
+    bool hearing = subscriber->hearing && !subscriber->stopping;
     if (hearing == subscriber->told_hearing)
         return;
     subscriber->told_hearing = hearing;

@@ -10,8 +10,8 @@
 
 static int set_text(char **text, const char *value)
 {
-    char *copy = value != NULL ? strdup(value) : NULL;
-    if (value != NULL && copy == NULL)
+    char *copy = value ? strdup(value) : NULL;
+    if (value && !copy)
         return -ENOMEM;
     free(*text);
     *text = copy;
@@ -22,14 +22,14 @@ static int read_entry(struct model_entry *entry, const char *name, const char *f
                       struct hearken_error *error)
 {
     char path[PATH_MAX];
-    if (hearken_find_model(file, path, sizeof(path)) != NULL)
+    if (hearken_find_model(file, path, sizeof(path)))
         file = path;
     if (set_text(&entry->name, name) < 0 || set_text(&entry->file, file) < 0)
         return hearken_fail(error, -ENOMEM, "out of memory");
-    int status = model_facts_read(&entry->facts, file, error);
-    if (status == -ENOMEM || status == -EMFILE || status == -ENFILE)
-        return status; /* the file may be as good as before */
-    if (status < 0 || stat(file, &entry->file_status) < 0)
+    int result = model_facts_read(&entry->facts, file, error);
+    if (result == -ENOMEM || result == -EMFILE || result == -ENFILE)
+        return result; /* the file may be as good as before */
+    if (result < 0 || stat(file, &entry->file_status) < 0)
         entry->file_status = (struct stat){0};
     return 0;
 }
@@ -52,17 +52,17 @@ int model_list_read(struct model_list *list, const struct settings *settings,
 {
     *list =
         (struct model_list){.entries = calloc(1 + settings->model_count, sizeof(*list->entries))};
-    if (list->entries == NULL)
+    if (!list->entries)
         return hearken_fail(error, -ENOMEM, "out of memory");
-    int status = read_entry(&list->entries[list->count++], "", settings->model_file, error);
-    for (size_t i = 0; i < settings->model_count && status == 0; i++)
-        status = read_entry(&list->entries[list->count++], settings->models[i].name,
+    int result = read_entry(&list->entries[list->count++], "", settings->model_file, error);
+    for (size_t i = 0; i < settings->model_count && result == 0; i++)
+        result = read_entry(&list->entries[list->count++], settings->models[i].name,
                             settings->models[i].file, error);
-    if (status == 0)
-        status = check_names(list, error);
-    if (status < 0)
+    if (result == 0)
+        result = check_names(list, error);
+    if (result < 0)
         model_list_finish(list);
-    return status;
+    return result;
 }
 
 void model_list_finish(struct model_list *list)
@@ -86,7 +86,7 @@ const char *model_entry_name(const struct model_entry *entry)
 {
     if (*entry->name != '\0')
         return entry->name;
-    return entry->facts.name != NULL ? entry->facts.name : "default";
+    return entry->facts.name ? entry->facts.name : "default";
 }
 
 static struct model_entry *find(const struct catalogue *catalogue, const char *name)
@@ -144,7 +144,7 @@ static void on_loaded(void *context, struct served_model *model)
     struct model_entry *entry = entry_of(catalogue, model);
     if (model->state == SERVED_FAILED)
         log_error(catalogue->log, "%s", model->problem.message);
-    if (entry == NULL)
+    if (!entry)
         return;
     if (model->state == SERVED_FAILED) {
         let_go(entry); /* the next request tries again */
@@ -159,7 +159,7 @@ static void on_lost(void *context, struct served_model *model)
 {
     struct catalogue *catalogue = context;
     struct model_entry *entry = entry_of(catalogue, model);
-    if (entry == NULL)
+    if (!entry)
         return;
     if (entry == catalogue->list.entries) {
         catalogue->on_loss(catalogue->loss_context);
@@ -179,7 +179,7 @@ static bool may_be_released(const struct catalogue *catalogue, const struct mode
     const struct served_model *model = entry->model;
     if (entry == catalogue->list.entries && catalogue->settings->model_keep)
         return false;
-    return model != NULL && model->state == SERVED_READY && model->references == 1 &&
+    return model && model->state == SERVED_READY && model->references == 1 &&
            catalogue->settings->model_release_seconds > 0;
 }
 
@@ -237,7 +237,7 @@ void catalogue_init(struct catalogue *catalogue, uv_loop_t *loop, const struct s
 void catalogue_finish(struct catalogue *catalogue)
 {
     for (size_t i = 0; i < catalogue->list.count; i++)
-        if (catalogue->list.entries[i].model != NULL)
+        if (catalogue->list.entries[i].model)
             catalogue->list.entries[i].model->home = NULL;
     model_list_finish(&catalogue->list);
 }
@@ -254,7 +254,7 @@ static bool is_same_file(const struct model_entry *a, const struct model_entry *
 static void inherit(struct model_entry *entry, struct model_entry *old)
 {
     const struct served_model *model = old->model;
-    if (model != NULL && model->state == SERVED_READY && (model->elsewhere || model->lost))
+    if (model && model->state == SERVED_READY && (model->elsewhere || model->lost))
         return;
     entry->model = old->model;
     entry->backend = old->backend;
@@ -270,11 +270,11 @@ void catalogue_replace(struct catalogue *catalogue, struct model_list *list, boo
     *list = (struct model_list){0};
     for (size_t i = 0; i < old.count && !afresh; i++) {
         struct model_entry *entry = find(catalogue, old.entries[i].name);
-        if (entry != NULL && strcmp(entry->name, old.entries[i].name) == 0 &&
+        if (entry && strcmp(entry->name, old.entries[i].name) == 0 &&
             is_same_file(entry, &old.entries[i]))
             inherit(entry, &old.entries[i]);
     }
-    if (standard != NULL) {
+    if (standard) {
         struct model_entry *entry = catalogue->list.entries;
         let_go(entry);
         entry->model = standard;
@@ -289,9 +289,9 @@ void catalogue_replace(struct catalogue *catalogue, struct model_list *list, boo
 struct served_model *catalogue_take(struct catalogue *catalogue, const char *name)
 {
     struct model_entry *entry = find(catalogue, name);
-    if (entry == NULL)
+    if (!entry)
         return NULL;
-    if (entry->model == NULL) {
+    if (!entry->model) {
         log_debug(catalogue->log, "loading model %s", model_entry_name(entry));
         entry->model = served_model_load(&catalogue->home, entry->file, catalogue->settings,
                                          entry->without, catalogue->log);

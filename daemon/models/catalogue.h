@@ -7,10 +7,10 @@
 #ifndef HEARKEN_DAEMON_MODELS_CATALOGUE_H
 #define HEARKEN_DAEMON_MODELS_CATALOGUE_H
 
-#include <uv.h>
-
 #include "daemon/models/model_facts.h"
 #include "daemon/models/served_model.h"
+
+#include <uv.h>
 
 struct model_entry {
     char *name; /* "": the default */

@@ -31,7 +31,7 @@ static void note_languages(struct model_facts *facts, const char *value)
 static void note_item(void *context, const struct hearken_model_item *item)
 {
     struct model_facts *facts = context;
-    if (item->shape != NULL || item->value == NULL)
+    if (item->shape || !item->value)
         return;
     char **text = NULL;
     if (strcmp(item->name, "general.name") == 0)
@@ -44,20 +44,20 @@ static void note_item(void *context, const struct hearken_model_item *item)
         text = &facts->author;
     else if (strcmp(item->name, "general.url") == 0)
         text = &facts->url;
-    if (text != NULL && *text == NULL)
+    if (text && !*text)
         *text = copy_value(item->value);
 }
 
 int model_facts_read(struct model_facts *facts, const char *file, struct hearken_error *error)
 {
     *facts = (struct model_facts){.languages = json_array()};
-    if (facts->languages == NULL)
+    if (!facts->languages)
         return hearken_fail(error, -ENOMEM, "out of memory");
     char codes[2048];
-    int status = hearken_model_inspect(file, note_item, facts, error);
-    if (status == 0 && hearken_model_file_languages(file, codes, sizeof codes, NULL) == 0)
+    int result = hearken_model_inspect(file, note_item, facts, error);
+    if (result == 0 && hearken_model_file_languages(file, codes, sizeof(codes), NULL) == 0)
         note_languages(facts, codes);
-    if (status < 0) {
+    if (result < 0) {
         model_facts_finish(facts);
         facts->languages = json_array();
     }
@@ -66,7 +66,7 @@ int model_facts_read(struct model_facts *facts, const char *file, struct hearken
         model_facts_finish(facts);
         return hearken_fail(error, -ENOMEM, "out of memory");
     }
-    return status;
+    return result;
 }
 
 void model_facts_finish(struct model_facts *facts)

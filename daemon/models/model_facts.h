@@ -3,10 +3,9 @@
 #ifndef HEARKEN_DAEMON_MODELS_MODEL_FACTS_H
 #define HEARKEN_DAEMON_MODELS_MODEL_FACTS_H
 
+#include <hearken/hearken.h>
 #include <jansson.h>
 #include <stdbool.h>
-
-#include <hearken/hearken.h>
 
 struct model_facts {
     char *name, *description, *version, *author, *url; /* or NULL */

@@ -34,17 +34,17 @@ static void close_in_thread(uv_work_t *work)
 #endif
 }
 
-static void closed(uv_work_t *work, int status)
+static void closed(uv_work_t *work, int result)
 {
     struct served_model *model = work->data;
-    (void)status;
+    (void)result;
     model->home->busy--;
     free_model(model);
 }
 
 static void close_model(struct served_model *model)
 {
-    if (model->home == NULL || model->handle == NULL) {
+    if (!model->home || !model->handle) {
         free_model(model);
         return;
     }
@@ -68,7 +68,7 @@ struct search {
 static void consider(void *context, const struct hearken_plugin_report *report)
 {
     struct search *search = context;
-    if (search->found == NULL && report->score > 0 && strcmp(report->name, search->without) != 0)
+    if (!search->found && report->score > 0 && strcmp(report->name, search->without) != 0)
         search->found = strdup(report->name);
 }
 
@@ -77,19 +77,19 @@ static int open_elsewhere(struct served_model *model, const struct hearken_backe
                           const char *without, struct hearken_error *error)
 {
     struct search search = {.without = without};
-    int status = hearken_plugins_list(options, consider, &search, error);
-    if (status < 0)
-        return status;
-    if (search.found == NULL) {
-        snprintf(error->message, sizeof error->message, "there is no backend but '%s'", without);
+    int result = hearken_plugins_list(options, consider, &search, error);
+    if (result < 0)
+        return result;
+    if (!search.found) {
+        snprintf(error->message, sizeof(error->message), "there is no backend but '%s'", without);
         return -ENODEV;
     }
     struct hearken_backend_options named = *options;
     named.backend = search.found;
-    status = hearken_model_open(model->file, &named, &model->handle, error);
+    result = hearken_model_open(model->file, &named, &model->handle, error);
     free(search.found);
     model->elsewhere = true;
-    return status;
+    return result;
 }
 
 /* ---- Opening ---- */
@@ -108,7 +108,7 @@ static int open_handle(struct served_model *model, const struct settings *settin
     /* If it cannot be looked at, opening it says why. */
     if (stat(model->file, &model->file_status) < 0)
         model->file_status = (struct stat){0};
-    if (without != NULL && strcmp(settings->backend, "auto") == 0)
+    if (without && strcmp(settings->backend, "auto") == 0)
         return open_elsewhere(model, &options, without, error);
     return hearken_model_open(model->file, &options, &model->handle, error);
 }
@@ -116,15 +116,15 @@ static int open_handle(struct served_model *model, const struct settings *settin
 int served_model_open(const char *file, const struct settings *settings, const char *without,
                       struct log *log, struct served_model **result, struct hearken_error *error)
 {
-    struct served_model *model = calloc(1, sizeof *model);
+    struct served_model *model = calloc(1, sizeof(*model));
     int status = -ENOMEM;
-    snprintf(error->message, sizeof error->message, "out of memory");
-    if (model == NULL)
+    snprintf(error->message, sizeof(error->message), "out of memory");
+    if (!model)
         return status;
     model->references = 1;
     model->state = SERVED_READY;
     model->file = strdup(file);
-    if (model->file != NULL)
+    if (model->file)
         status = open_handle(model, settings, without, log, error);
     if (status < 0)
         free_model(model);
@@ -160,16 +160,16 @@ static void free_loading(struct loading *loading)
 }
 
 /* Those who wait may wait for something else from then on. */
-static void loaded(uv_work_t *work, int status)
+static void loaded(uv_work_t *work, int result)
 {
     struct loading *loading = work->data;
     struct served_model *model = loading->model;
-    (void)status;
+    (void)result;
     model->state = loading->status < 0 ? SERVED_FAILED : SERVED_READY;
     model->home->busy--;
     free_loading(loading);
     model->home->loaded(model->home->context, model);
-    while (model->waiters != NULL) {
+    while (model->waiters) {
         struct model_waiter *waiter = model->waiters;
         model->waiters = waiter->next;
         waiter->settled(waiter->context);
@@ -181,9 +181,9 @@ struct served_model *served_model_load(struct model_home *home, const char *file
                                        const struct settings *settings, const char *without,
                                        struct log *log)
 {
-    struct served_model *model = calloc(1, sizeof *model);
-    struct loading *loading = calloc(1, sizeof *loading);
-    if (model == NULL || loading == NULL)
+    struct served_model *model = calloc(1, sizeof(*model));
+    struct loading *loading = calloc(1, sizeof(*loading));
+    if (!model || !loading)
         goto fail;
     model->home = home;
     model->references = 2; /* ours too */
@@ -191,8 +191,8 @@ struct served_model *served_model_load(struct model_home *home, const char *file
     model->file = strdup(file);
     loading->model = model;
     loading->log = log;
-    loading->without = without != NULL ? strdup(without) : NULL;
-    if (model->file == NULL || (without != NULL && loading->without == NULL) ||
+    loading->without = without ? strdup(without) : NULL;
+    if (!model->file || (without && !loading->without) ||
         settings_copy(&loading->settings, settings) < 0)
         goto fail;
     loading->work.data = loading;
@@ -202,9 +202,9 @@ struct served_model *served_model_load(struct model_home *home, const char *file
     return model;
 
 fail:
-    if (loading != NULL)
+    if (loading)
         free_loading(loading);
-    if (model != NULL)
+    if (model)
         free_model(model);
     return NULL;
 }
@@ -227,18 +227,18 @@ void served_model_stop_waiting(struct served_model *model, const struct model_wa
 
 struct served_model *served_model_take(struct served_model *model)
 {
-    if (model != NULL)
+    if (model)
         model->references++;
     return model;
 }
 
 void served_model_release(struct served_model *model)
 {
-    if (model == NULL)
+    if (!model)
         return;
     if (--model->references == 0) {
         close_model(model);
-    } else if (model->references == 1 && model->home != NULL) {
+    } else if (model->references == 1 && model->home) {
         model->idle_since = uv_hrtime();
         model->home->idle(model->home->context);
     }
@@ -249,7 +249,7 @@ void served_model_lose(struct served_model *model)
     if (model->lost)
         return;
     model->lost = true;
-    if (model->home != NULL)
+    if (model->home)
         model->home->lost(model->home->context, model);
 }
 

@@ -7,12 +7,12 @@
 #ifndef HEARKEN_DAEMON_MODELS_SERVED_MODEL_H
 #define HEARKEN_DAEMON_MODELS_SERVED_MODEL_H
 
+#include "daemon/common/log.h"
+#include "daemon/settings/settings.h"
+
 #include <stdbool.h>
 #include <sys/stat.h>
 #include <uv.h>
-
-#include "daemon/common/log.h"
-#include "daemon/settings/settings.h"
 
 struct served_model;
 

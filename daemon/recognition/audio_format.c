@@ -11,7 +11,7 @@ static int read_number(const struct wyoming_event *event, const char *key, uint3
                        struct hearken_error *error)
 {
     const json_t *value = json_object_get(event->data, key);
-    if ((value == NULL || json_is_null(value)) && fallback > 0) {
+    if ((!value || json_is_null(value)) && fallback > 0) {
         *number = fallback;
         return 0;
     }
@@ -21,12 +21,12 @@ static int read_number(const struct wyoming_event *event, const char *key, uint3
         return 0;
     }
     if (json_is_integer(value))
-        snprintf(error->message, sizeof error->message,
+        snprintf(error->message, sizeof(error->message),
                  "%s: %s: got %" JSON_INTEGER_FORMAT ", expected a whole number from %" PRIu32
                  " to %" PRIu32,
                  event->type, key, json_integer_value(value), minimum, maximum);
     else
-        snprintf(error->message, sizeof error->message,
+        snprintf(error->message, sizeof(error->message),
                  "%s: %s: expected a whole number from %" PRIu32 " to %" PRIu32, event->type, key,
                  minimum, maximum);
     return -EINVAL;
@@ -51,15 +51,15 @@ int audio_format_read(const struct wyoming_event *event, const struct hearken_au
                       struct hearken_audio_format *format, struct hearken_error *error)
 {
     uint32_t width = 0;
-    int status = read_number(event, "rate", HEARKEN_RATE_MIN, HEARKEN_RATE_MAX,
-                             known != NULL ? known->rate : 0, &format->rate, error);
-    if (status == 0)
-        status = read_number(event, "width", 1, 4,
-                             known != NULL ? audio_format_width(known->type) : 0, &width, error);
-    if (status == 0)
-        status = read_number(event, "channels", 1, HEARKEN_CHANNELS_MAX,
-                             known != NULL ? known->channels : 0, &format->channels, error);
-    if (status == 0)
+    int result = read_number(event, "rate", HEARKEN_RATE_MIN, HEARKEN_RATE_MAX,
+                             known ? known->rate : 0, &format->rate, error);
+    if (result == 0)
+        result = read_number(event, "width", 1, 4, known ? audio_format_width(known->type) : 0,
+                             &width, error);
+    if (result == 0)
+        result = read_number(event, "channels", 1, HEARKEN_CHANNELS_MAX,
+                             known ? known->channels : 0, &format->channels, error);
+    if (result == 0)
         format->type = types_of_width[width];
-    return status;
+    return result;
 }

@@ -3,10 +3,10 @@
 #ifndef HEARKEN_DAEMON_RECOGNITION_AUDIO_FORMAT_H
 #define HEARKEN_DAEMON_RECOGNITION_AUDIO_FORMAT_H
 
-#include <stdint.h>
-
 #include "daemon/common/wyoming.h"
+
 #include <hearken/hearken.h>
+#include <stdint.h>
 
 /*
  * Reads it from the data of audio-start or audio-chunk. `known` is the format so far, for what the

@@ -71,7 +71,7 @@ static struct request *request_of(struct work *work)
 static void append_result(struct request *request, struct result *result)
 {
     uv_mutex_lock(&request->mutex);
-    if (request->last_result != NULL)
+    if (request->last_result)
         request->last_result->next = result;
     else
         request->first_result = result;
@@ -87,9 +87,9 @@ static void note_event(void *context, const struct hearken_event *event)
         return;
     if (event->type == HEARKEN_EVENT_PARTIAL && !request->options.segments)
         return;
-    struct result *result = calloc(1, sizeof *result);
-    if (result == NULL || heard_segment_init(&result->segment, event, request->options.words,
-                                             request->options.origin) < 0) {
+    struct result *result = calloc(1, sizeof(*result));
+    if (!result || heard_segment_init(&result->segment, event, request->options.words,
+                                      request->options.origin) < 0) {
         free(result);
         request->out_of_memory = true;
         return;
@@ -102,7 +102,7 @@ static void set_outcome(struct request *request, enum outcome outcome,
 {
     uv_mutex_lock(&request->mutex);
     request->outcome = outcome;
-    if (problem != NULL)
+    if (problem)
         request->problem = *problem;
     uv_mutex_unlock(&request->mutex);
 }
@@ -119,10 +119,10 @@ static void close_stream(struct request *request)
 static int open_stream(struct request *request, struct hearken_error *error)
 {
     struct hearken_stream *stream;
-    int status = hearken_stream_create(request->model->handle, &request->options.stream, note_event,
+    int result = hearken_stream_create(request->model->handle, &request->options.stream, note_event,
                                        request, &stream, error);
-    if (status < 0)
-        return status;
+    if (result < 0)
+        return result;
     uv_mutex_lock(&request->mutex);
     request->stream = stream;
     if (request->abandoned)
@@ -139,13 +139,13 @@ static struct chunk *next_chunk(struct request *request, size_t done, bool *ende
     bool tell = false;
     uv_mutex_lock(&request->mutex);
     struct chunk *chunk = request->first_chunk;
-    if (chunk != NULL) {
+    if (chunk) {
         chunk->offset += done;
         request->queued -= done;
         if (chunk->offset == chunk->length) {
             finished = chunk;
             chunk = request->first_chunk = chunk->next;
-            if (chunk == NULL)
+            if (!chunk)
                 request->last_chunk = NULL;
         }
     }
@@ -166,19 +166,19 @@ static int hear_queue(struct request *request, bool *ended, struct hearken_error
 {
     size_t turn_frames = (size_t)request->options.stream.audio.rate * TURN_SECONDS;
     struct chunk *chunk = next_chunk(request, 0, ended);
-    while (chunk != NULL && turn_frames > 0) {
+    while (chunk && turn_frames > 0) {
         size_t frames = (chunk->length - chunk->offset) / request->frame_size;
         if (frames > turn_frames)
             frames = turn_frames;
-        int status =
+        int result =
             hearken_stream_write(request->stream, chunk->bytes + chunk->offset, frames, error);
-        if (status < 0)
-            return status;
+        if (result < 0)
+            return result;
         turn_frames -= frames;
         request->frames_heard += frames;
         chunk = next_chunk(request, frames * request->frame_size, ended);
     }
-    return chunk != NULL ? 1 : 0;
+    return chunk ? 1 : 0;
 }
 
 static enum work_outcome take_turn(struct request *request, struct hearken_error *error,
@@ -186,7 +186,7 @@ static enum work_outcome take_turn(struct request *request, struct hearken_error
 {
     bool ended = false;
     *status = 0;
-    if (request->stream == NULL)
+    if (!request->stream)
         *status = open_stream(request, error);
     if (*status == 0)
         *status = hear_queue(request, &ended, error);
@@ -197,7 +197,7 @@ static enum work_outcome take_turn(struct request *request, struct hearken_error
     if (*status == 0 && !request->out_of_memory)
         *status = hearken_stream_finish(request->stream, error);
     if (*status == 0 && request->out_of_memory) {
-        snprintf(error->message, sizeof error->message, "out of memory");
+        snprintf(error->message, sizeof(error->message), "out of memory");
         *status = -ENOMEM;
     }
     return WORK_END;
@@ -217,14 +217,14 @@ static enum work_outcome run(struct work *work)
     uint64_t start = uv_hrtime();
     struct hearken_error error = {"the recogniser failed"};
     enum work_outcome outcome = WORK_END;
-    int status = -ECANCELED;
+    int result = -ECANCELED;
     if (!is_abandoned(request))
-        outcome = take_turn(request, &error, &status);
+        outcome = take_turn(request, &error, &result);
     if (outcome == WORK_END)
         close_stream(request);
     request->busy_nanoseconds += uv_hrtime() - start;
-    if (outcome == WORK_END && status < 0)
-        set_outcome(request, status == -EIO ? OUTCOME_LOST : OUTCOME_FAILED, &error);
+    if (outcome == WORK_END && result < 0)
+        set_outcome(request, result == -EIO ? OUTCOME_LOST : OUTCOME_FAILED, &error);
     else if (outcome == WORK_END)
         set_outcome(request, OUTCOME_FINISHED, NULL);
     return outcome;
@@ -236,9 +236,9 @@ static struct result *take_result(struct request *request)
 {
     uv_mutex_lock(&request->mutex);
     struct result *result = request->first_result;
-    if (result != NULL) {
+    if (result) {
         request->first_result = result->next;
-        if (request->first_result == NULL)
+        if (!request->first_result)
             request->last_result = NULL;
     }
     uv_mutex_unlock(&request->mutex);
@@ -255,8 +255,8 @@ static void deliver(struct work *work)
 {
     struct request *request = request_of(work);
     struct result *result;
-    while ((result = take_result(request)) != NULL) {
-        if (request->listener != NULL)
+    while ((result = take_result(request))) {
+        if (request->listener)
             request->listener->segment(request->context, &result->segment);
         free_result(result);
     }
@@ -264,7 +264,7 @@ static void deliver(struct work *work)
     bool room = request->room;
     request->room = false;
     uv_mutex_unlock(&request->mutex);
-    if (room && request->listener != NULL)
+    if (room && request->listener)
         request->listener->room(request->context);
 }
 
@@ -278,13 +278,13 @@ static struct request_summary summarise(const struct request *request)
 
 static void free_request(struct request *request)
 {
-    while (request->first_chunk != NULL) {
+    while (request->first_chunk) {
         struct chunk *next = request->first_chunk->next;
         free(request->first_chunk);
         request->first_chunk = next;
     }
     struct result *result;
-    while ((result = take_result(request)) != NULL)
+    while ((result = take_result(request)))
         free_result(result);
     served_model_release(request->model);
     free(request->words);
@@ -306,16 +306,16 @@ static void ended(struct work *work)
     totals->audio_seconds += summary.audio_seconds;
     totals->busy_seconds += summary.busy_seconds;
     totals->live--;
-    if (listener == NULL)
+    if (!listener)
         totals->abandoned++;
     else if (finished)
         totals->finished++;
     else
         totals->failed++;
     free_request(request);
-    if (listener != NULL && finished)
+    if (listener && finished)
         listener->finished(context, &summary);
-    else if (listener != NULL)
+    else if (listener)
         listener->failed(context, problem.message);
 }
 
@@ -358,11 +358,10 @@ struct request *request_create(struct workers *workers, struct served_model *mod
 {
     size_t frame_size = hearken_audio_frame_size(&options->stream.audio);
     const char *words = options->stream.custom_words;
-    struct request *request = calloc(1, sizeof *request);
-    if (request == NULL || frame_size == 0 ||
-        (words != NULL && (request->words = strdup(words)) == NULL) ||
+    struct request *request = calloc(1, sizeof(*request));
+    if (!request || frame_size == 0 || (words && !(request->words = strdup(words))) ||
         uv_mutex_init(&request->mutex) < 0) {
-        if (request != NULL)
+        if (request)
             free(request->words);
         free(request);
         served_model_release(model);
@@ -389,13 +388,13 @@ int request_write(struct request *request, const uint8_t *samples, size_t length
 {
     if (length == 0)
         return 0;
-    struct chunk *chunk = malloc(sizeof *chunk + length);
-    if (chunk == NULL)
+    struct chunk *chunk = malloc(sizeof(*chunk) + length);
+    if (!chunk)
         return -ENOMEM;
     *chunk = (struct chunk){.length = length};
     memcpy(chunk->bytes, samples, length);
     uv_mutex_lock(&request->mutex);
-    if (request->last_chunk != NULL)
+    if (request->last_chunk)
         request->last_chunk->next = chunk;
     else
         request->first_chunk = chunk;
@@ -425,7 +424,7 @@ void request_end(struct request *request)
 
 void request_abandon(struct request *request)
 {
-    if (request == NULL)
+    if (!request)
         return;
     request->listener = NULL;
     /* A client may have many refused while all workers are busy: none of them is to wait there. */
@@ -437,7 +436,7 @@ void request_abandon(struct request *request)
     }
     uv_mutex_lock(&request->mutex);
     request->abandoned = true;
-    if (request->stream != NULL)
+    if (request->stream)
         hearken_stream_cancel(request->stream);
     uv_mutex_unlock(&request->mutex);
     submit(request);

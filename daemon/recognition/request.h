@@ -7,14 +7,14 @@
 #ifndef HEARKEN_DAEMON_RECOGNITION_REQUEST_H
 #define HEARKEN_DAEMON_RECOGNITION_REQUEST_H
 
+#include "daemon/models/served_model.h"
+#include "daemon/recognition/segment_message.h"
+#include "daemon/recognition/workers.h"
+
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-#include "daemon/models/served_model.h"
-#include "daemon/recognition/segment_message.h"
-#include "daemon/recognition/workers.h"
 
 struct request;
 

@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/recognition/segment_message.h"
 
+#include "daemon/common/wyoming.h"
+
 #include <endian.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/common/wyoming.h"
-
 json_t *json_from_text(const char *text)
 {
     static const char replacement[] = "\xef\xbf\xbd";
     json_t *string = json_string(text);
-    if (string != NULL)
+    if (string)
         return string;
     char *copy = malloc(3 * strlen(text) + 1);
-    if (copy == NULL)
+    if (!copy)
         return NULL;
     char *end = copy;
     for (; *text != '\0'; text++) {
@@ -45,42 +45,42 @@ static void put(json_t *object, const char *key, json_t *value, int *status)
 
 static int put_span(json_t *object, const char *text, double start, double end, float confidence)
 {
-    int status = 0;
-    put(object, "text", json_from_text(text), &status);
-    put(object, "start", rounded(start, 1e3), &status);
-    put(object, "end", rounded(end, 1e3), &status);
-    put(object, "confidence", rounded(confidence, 1e4), &status);
-    return status;
+    int result = 0;
+    put(object, "text", json_from_text(text), &result);
+    put(object, "start", rounded(start, 1e3), &result);
+    put(object, "end", rounded(end, 1e3), &result);
+    put(object, "confidence", rounded(confidence, 1e4), &result);
+    return result;
 }
 
 static int put_words(json_t *data, const struct hearken_event *event, double origin)
 {
     json_t *words = json_array();
-    int status = 0;
+    int result = 0;
     for (size_t i = 0; i < event->word_count; i++) {
         const struct hearken_word *word = &event->words[i];
         json_t *item = json_object();
-        status |=
+        result |=
             put_span(item, word->text, origin + word->start, origin + word->end, word->confidence);
-        status |= json_array_append_new(words, item);
+        result |= json_array_append_new(words, item);
     }
-    put(data, "words", words, &status);
-    put(data, "committed_words", json_integer((json_int_t)event->committed_words), &status);
-    return status;
+    put(data, "words", words, &result);
+    put(data, "committed_words", json_integer((json_int_t)event->committed_words), &result);
+    return result;
 }
 
 static int copy_weights(struct heard_segment *segment, const struct hearken_alignment *alignment)
 {
     size_t count = (size_t)alignment->tokens * alignment->steps;
     segment->weights = malloc(count * sizeof(float));
-    if (segment->weights == NULL)
+    if (!segment->weights)
         return -1;
     segment->weights_length = count * sizeof(float);
     for (size_t i = 0; i < count; i++) {
         uint32_t bits;
-        memcpy(&bits, &alignment->weights[i], sizeof bits);
+        memcpy(&bits, &alignment->weights[i], sizeof(bits));
         bits = htole32(bits);
-        memcpy(segment->weights + i * sizeof bits, &bits, sizeof bits);
+        memcpy(segment->weights + i * sizeof(bits), &bits, sizeof(bits));
     }
     return 0;
 }
@@ -88,16 +88,16 @@ static int copy_weights(struct heard_segment *segment, const struct hearken_alig
 static json_t *describe_alignment(const struct hearken_alignment *alignment, double origin)
 {
     json_t *texts = json_array();
-    int status = 0;
+    int result = 0;
     for (uint32_t i = 0; i < alignment->tokens; i++)
-        status |= json_array_append_new(texts, json_from_text(alignment->texts[i]));
+        result |= json_array_append_new(texts, json_from_text(alignment->texts[i]));
     json_t *item = json_object();
-    put(item, "tokens", json_integer(alignment->tokens), &status);
-    put(item, "steps", json_integer(alignment->steps), &status);
-    put(item, "start", rounded(origin + alignment->start, 1e3), &status);
-    put(item, "step_seconds", rounded(alignment->step_seconds, 1e6), &status);
-    put(item, "texts", texts, &status);
-    if (status == 0)
+    put(item, "tokens", json_integer(alignment->tokens), &result);
+    put(item, "steps", json_integer(alignment->steps), &result);
+    put(item, "start", rounded(origin + alignment->start, 1e3), &result);
+    put(item, "step_seconds", rounded(alignment->step_seconds, 1e6), &result);
+    put(item, "texts", texts, &result);
+    if (result == 0)
         return item;
     json_decref(item);
     return NULL;
@@ -108,14 +108,14 @@ static int put_alignment(struct heard_segment *segment, const struct hearken_ali
                          double origin)
 {
     size_t limit = wyoming_limits_default.payload / sizeof(float);
-    int status = 0;
+    int result = 0;
     if (alignment->tokens == 0 || alignment->steps == 0 ||
         alignment->steps > limit / alignment->tokens) {
-        put(segment->data, "alignment", json_null(), &status);
-        return status;
+        put(segment->data, "alignment", json_null(), &result);
+        return result;
     }
-    put(segment->data, "alignment", describe_alignment(alignment, origin), &status);
-    return status < 0 ? status : copy_weights(segment, alignment);
+    put(segment->data, "alignment", describe_alignment(alignment, origin), &result);
+    return result < 0 ? result : copy_weights(segment, alignment);
 }
 
 /* As Wyoming has it, in milliseconds. */
@@ -127,7 +127,7 @@ static int init_voice(struct heard_segment *segment, const char *name, double ti
         .start = time,
         .data = json_pack("{s:I}", "timestamp", (json_int_t)llround(time * 1000)),
     };
-    return segment->data != NULL ? 0 : -ENOMEM;
+    return segment->data ? 0 : -ENOMEM;
 }
 
 int heard_segment_init(struct heard_segment *segment, const struct hearken_event *event, bool words,
@@ -144,20 +144,20 @@ int heard_segment_init(struct heard_segment *segment, const struct hearken_event
         .start = start,
         .data = json_object(),
     };
-    int status = 0;
-    put(segment->data, "type", json_string(segment->final ? "final" : "partial"), &status);
-    status |= put_span(segment->data, event->text, start, origin + event->end, event->confidence);
-    put(segment->data, "committed", json_integer((json_int_t)event->committed), &status);
+    int result = 0;
+    put(segment->data, "type", json_string(segment->final ? "final" : "partial"), &result);
+    result |= put_span(segment->data, event->text, start, origin + event->end, event->confidence);
+    put(segment->data, "committed", json_integer((json_int_t)event->committed), &result);
     if (event->language_probability > 0) {
-        put(segment->data, "language", json_from_text(event->language), &status);
+        put(segment->data, "language", json_from_text(event->language), &result);
         put(segment->data, "language_probability", rounded(event->language_probability, 1e4),
-            &status);
+            &result);
     }
-    if (words && status == 0)
-        status = put_words(segment->data, event, origin);
-    if (event->alignment != NULL && status == 0)
-        status = put_alignment(segment, event->alignment, origin);
-    if (status == 0)
+    if (words && result == 0)
+        result = put_words(segment->data, event, origin);
+    if (event->alignment && result == 0)
+        result = put_alignment(segment, event->alignment, origin);
+    if (result == 0)
         return 0;
     heard_segment_finish(segment);
     return -ENOMEM;

@@ -4,12 +4,11 @@
 #ifndef HEARKEN_DAEMON_RECOGNITION_SEGMENT_MESSAGE_H
 #define HEARKEN_DAEMON_RECOGNITION_SEGMENT_MESSAGE_H
 
+#include <hearken/hearken.h>
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-#include <hearken/hearken.h>
 
 struct heard_segment {
     const char *event; /* the type under which it is sent, a constant */

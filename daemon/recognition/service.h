@@ -3,14 +3,14 @@
 #ifndef HEARKEN_DAEMON_RECOGNITION_SERVICE_H
 #define HEARKEN_DAEMON_RECOGNITION_SERVICE_H
 
-#include <stdbool.h>
-#include <stdint.h>
-
 #include "daemon/common/log.h"
 #include "daemon/models/catalogue.h"
 #include "daemon/recognition/request.h"
 #include "daemon/recognition/workers.h"
 #include "daemon/settings/settings.h"
+
+#include <stdbool.h>
+#include <stdint.h>
 
 struct microphone_hub;
 

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/recognition/transcribe_event.h"
 
+#include "daemon/settings/custom_word_settings.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "daemon/settings/custom_word_settings.h"
 
 /* Somebody waits for each word. */
 #define LIVE_PARTIAL_SECONDS 0.64f
@@ -17,7 +17,7 @@ refuse(struct hearken_error *error, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(error->message, sizeof error->message, format, arguments);
+    vsnprintf(error->message, sizeof(error->message), format, arguments);
     va_end(arguments);
     return -EINVAL;
 }
@@ -28,7 +28,7 @@ static int get_text(const json_t *data, const char *key, const char **text,
 {
     const json_t *value = json_object_get(data, key);
     *text = NULL;
-    if (value == NULL || json_is_null(value))
+    if (!value || json_is_null(value))
         return 0;
     if (!json_is_string(value))
         return refuse(error, "%s: expected a string", key);
@@ -51,7 +51,7 @@ static int read_hints(struct transcribe_event *transcribe, const json_t *data, c
                       const char **code, struct hearken_error *error)
 {
     const json_t *list = json_object_get(data, key);
-    if (list == NULL || json_is_null(list))
+    if (!list || json_is_null(list))
         return 0;
     if (!is_list_of_texts(list))
         return refuse(error, "%s: expected a list of strings", key);
@@ -66,7 +66,7 @@ static int check_unused(const json_t *data, struct hearken_error *error)
 {
     const char *text;
     const json_t *context = json_object_get(data, "context");
-    if (context != NULL && !json_is_null(context) && !json_is_object(context))
+    if (context && !json_is_null(context) && !json_is_object(context))
         return refuse(error, "context: expected an object");
     return get_text(data, "vad_sensitivity", &text, error);
 }
@@ -80,15 +80,15 @@ static const struct model_entry *read_name(struct transcribe_event *transcribe, 
     char known[400];
     if (get_text(data, "name", &name, error) < 0)
         return NULL;
-    const struct model_entry *entry = catalogue_find(models, name != NULL ? name : "");
-    if (entry == NULL) {
-        catalogue_list_names(models, known, sizeof known);
+    const struct model_entry *entry = catalogue_find(models, name ? name : "");
+    if (!entry) {
+        catalogue_list_names(models, known, sizeof(known));
         *code = "unknown-model";
         refuse(error, "name: got %.100s, expected one of: %s", name, known);
         return NULL;
     }
     /* The default has no name of its own, so that it may be another after a reload. */
-    snprintf(transcribe->options.model, sizeof transcribe->options.model, "%s", entry->name);
+    snprintf(transcribe->options.model, sizeof(transcribe->options.model), "%s", entry->name);
     return entry;
 }
 
@@ -105,7 +105,7 @@ static void set_language(struct transcribe_event *transcribe, const char *langua
 {
     char *option = transcribe->options.stream.language;
     size_t length = strcspn(language, "-_");
-    snprintf(option, sizeof transcribe->options.stream.language, "%.*s", (int)length, language);
+    snprintf(option, sizeof(transcribe->options.stream.language), "%.*s", (int)length, language);
 }
 
 static int read_language(struct transcribe_event *transcribe, const json_t *data,
@@ -113,20 +113,20 @@ static int read_language(struct transcribe_event *transcribe, const json_t *data
                          struct hearken_error *error)
 {
     const char *language;
-    int status = get_text(data, "language", &language, error);
-    if (status < 0 || language == NULL)
-        return status;
+    int result = get_text(data, "language", &language, error);
+    if (result < 0 || !language)
+        return result;
     if (strcmp(language, "auto") == 0) {
         set_language(transcribe, language);
         return 0;
     }
-    if (strlen(language) < sizeof transcribe->language && model_facts_speaks(model, language)) {
+    if (strlen(language) < sizeof(transcribe->language) && model_facts_speaks(model, language)) {
         strcpy(transcribe->language, language);
         set_language(transcribe, language);
         return 0;
     }
     char known[480] = "";
-    list_languages(model, known, sizeof known);
+    list_languages(model, known, sizeof(known));
     *code = "unknown-language";
     return refuse(error, "language: got %.100s, this model knows: %s", language, known);
 }
@@ -146,22 +146,22 @@ static int read_setting(struct transcribe_event *transcribe, const struct settin
 {
     struct settings scratch = {.recognition = transcribe->options.stream};
     struct hearken_error reason;
-    int status;
+    int result;
     if (setting->type == SETTING_SWITCH) {
         if (!json_is_boolean(value))
             return refuse(error, "hearken: %s: expected true or false", setting->name);
-        status = setting_assign(setting, &scratch, json_is_true(value) ? "on" : "off", &reason);
+        result = setting_assign(setting, &scratch, json_is_true(value) ? "on" : "off", &reason);
     } else if (json_is_string(value) &&
                (setting->type == SETTING_STRING || setting->type == SETTING_CHOICE)) {
-        status = setting_assign(setting, &scratch, json_string_value(value), &reason);
+        result = setting_assign(setting, &scratch, json_string_value(value), &reason);
     } else if (json_is_number(value)) {
-        status = setting_assign_number(setting, &scratch, json_number_value(value), &reason);
+        result = setting_assign_number(setting, &scratch, json_number_value(value), &reason);
     } else {
         char expectation[160];
-        setting_expectation(setting, expectation, sizeof expectation);
-        status = refuse(&reason, "expected %s", expectation);
+        setting_expectation(setting, expectation, sizeof(expectation));
+        result = refuse(&reason, "expected %s", expectation);
     }
-    if (status < 0)
+    if (result < 0)
         return refuse(error, "hearken: %s: %.400s", setting->name, reason.message);
     transcribe->options.stream = scratch.recognition;
     return 0;
@@ -175,10 +175,10 @@ static int read_words(struct transcribe_event *transcribe, const json_t *list, c
     if (!is_list_of_texts(list))
         return refuse(error, "hearken: custom_words: expected a list of strings");
     free(transcribe->words);
-    int status = custom_word_settings_make(&transcribe->words, list, &reason);
-    if (status == -ENOMEM)
+    int result = custom_word_settings_make(&transcribe->words, list, &reason);
+    if (result == -ENOMEM)
         *code = "out-of-memory";
-    return status < 0 ? refuse(error, "hearken: %.400s", reason.message) : 0;
+    return result < 0 ? refuse(error, "hearken: %.400s", reason.message) : 0;
 }
 
 /* 1: there is no such key. */
@@ -209,7 +209,7 @@ static int read_extension(struct transcribe_event *transcribe, const char *key, 
     if (strcmp(key, "custom_words") == 0)
         return read_words(transcribe, value, code, error);
     const struct setting *setting = setting_find("recognition", key);
-    if (setting != NULL && setting->type != SETTING_TEXT)
+    if (setting && setting->type != SETTING_TEXT)
         return read_setting(transcribe, setting, value, error);
     return transcribe->live ? read_live_extension(transcribe, key, value, error) : 1;
 }
@@ -224,11 +224,11 @@ static int read_extensions(struct transcribe_event *transcribe, json_t *extensio
     transcribe->extended = true;
     json_object_foreach(extensions, key, value)
     {
-        int status = read_extension(transcribe, key, value, code, error);
-        if (status < 0)
-            return status;
-        if (status == 1 && length < sizeof unknown)
-            length += (size_t)snprintf(unknown + length, sizeof unknown - length, "%s%.60s",
+        int result = read_extension(transcribe, key, value, code, error);
+        if (result < 0)
+            return result;
+        if (result == 1 && length < sizeof(unknown))
+            length += (size_t)snprintf(unknown + length, sizeof(unknown) - length, "%s%.60s",
                                        length > 0 ? ", " : "", key);
     }
     if (length > 0)
@@ -246,11 +246,11 @@ int transcribe_event_init(struct transcribe_event *transcribe, const struct sett
     transcribe->options.stream = settings->recognition;
     transcribe->options.stream.alignment = false;
     transcribe->options.stream.custom_words = NULL;
-    if (settings->listed_words == NULL)
+    if (!settings->listed_words)
         return 0;
     transcribe->words = strdup(settings->listed_words);
     transcribe->options.stream.custom_words = transcribe->words;
-    return transcribe->words != NULL ? 0 : -ENOMEM;
+    return transcribe->words ? 0 : -ENOMEM;
 }
 
 void transcribe_event_finish(struct transcribe_event *transcribe)
@@ -263,24 +263,24 @@ static int parse(struct transcribe_event *transcribe, const json_t *data,
                  const struct service *service, const char **code, struct hearken_error *error)
 {
     *code = "bad-value";
-    int status = check_unused(data, error);
+    int result = check_unused(data, error);
     const struct model_entry *model =
-        status == 0 ? read_name(transcribe, data, &service->models, code, error) : NULL;
-    if (model == NULL)
+        result == 0 ? read_name(transcribe, data, &service->models, code, error) : NULL;
+    if (!model)
         return -EINVAL;
-    status = read_language(transcribe, data, &model->facts, code, error);
+    result = read_language(transcribe, data, &model->facts, code, error);
     json_t *extensions = json_object_get(data, "hearken");
-    if (status == 0 && extensions != NULL && !json_is_null(extensions)) {
+    if (result == 0 && extensions && !json_is_null(extensions)) {
         if (!json_is_object(extensions))
             return refuse(error, "hearken: expected an object");
-        status = read_extensions(transcribe, extensions, code, error);
+        result = read_extensions(transcribe, extensions, code, error);
     }
-    if (status == 0)
-        status = read_hints(transcribe, data, "transcript_names", code, error);
-    if (status == 0)
-        status = read_hints(transcribe, data, "transcript_terms", code, error);
+    if (result == 0)
+        result = read_hints(transcribe, data, "transcript_names", code, error);
+    if (result == 0)
+        result = read_hints(transcribe, data, "transcript_terms", code, error);
     transcribe->options.stream.custom_words = transcribe->words;
-    return status;
+    return result;
 }
 
 static int refuse_memory(const char **code, struct hearken_error *error)

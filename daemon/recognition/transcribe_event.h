@@ -3,11 +3,11 @@
 #ifndef HEARKEN_DAEMON_RECOGNITION_TRANSCRIBE_EVENT_H
 #define HEARKEN_DAEMON_RECOGNITION_TRANSCRIBE_EVENT_H
 
-#include <jansson.h>
-#include <stdbool.h>
-
 #include "daemon/recognition/request.h"
 #include "daemon/recognition/service.h"
+
+#include <jansson.h>
+#include <stdbool.h>
 
 struct transcribe_event {
     struct request_options options; /* all but the audio format */

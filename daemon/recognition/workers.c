@@ -24,7 +24,7 @@ static void append_waiting(struct workers *workers, struct work *work)
 {
     work->state = WORK_WAITING;
     work->next_waiting = NULL;
-    if (workers->waiting_tail != NULL)
+    if (workers->waiting_tail)
         workers->waiting_tail->next_waiting = work;
     else
         workers->waiting_head = work;
@@ -37,7 +37,7 @@ static struct work *take_waiting(struct workers *workers)
 {
     struct work *work = workers->waiting_head;
     workers->waiting_head = work->next_waiting;
-    if (workers->waiting_head == NULL)
+    if (!workers->waiting_head)
         workers->waiting_tail = NULL;
     workers->waiting--;
     return work;
@@ -48,7 +48,7 @@ static void remove_waiting(struct workers *workers, const struct work *work)
     struct work *previous = NULL;
     for (struct work *at = workers->waiting_head; at != work; at = at->next_waiting)
         previous = at;
-    if (previous != NULL)
+    if (previous)
         previous->next_waiting = work->next_waiting;
     else
         workers->waiting_head = work->next_waiting;
@@ -63,7 +63,7 @@ static void append_delivery(struct workers *workers, struct work *work)
         return;
     work->delivering = true;
     work->next_delivery = NULL;
-    if (workers->delivery_tail != NULL)
+    if (workers->delivery_tail)
         workers->delivery_tail->next_delivery = work;
     else
         workers->delivery_head = work;
@@ -88,7 +88,7 @@ static void run_worker(void *context)
     struct workers *workers = context;
     uv_mutex_lock(&workers->mutex);
     for (;;) {
-        while (workers->waiting_head == NULL && !workers->stopping)
+        while (!workers->waiting_head && !workers->stopping)
             uv_cond_wait(&workers->wake, &workers->mutex);
         if (workers->stopping)
             break;
@@ -110,9 +110,9 @@ static struct work *take_delivery(struct workers *workers, bool *ended)
 {
     uv_mutex_lock(&workers->mutex);
     struct work *work = workers->delivery_head;
-    if (work != NULL) {
+    if (work) {
         workers->delivery_head = work->next_delivery;
-        if (workers->delivery_head == NULL)
+        if (!workers->delivery_head)
             workers->delivery_tail = NULL;
         work->delivering = false;
         *ended = work->state == WORK_ENDED;
@@ -126,7 +126,7 @@ static void deliver_all(uv_async_t *async)
     struct workers *workers = async->data;
     struct work *work;
     bool ended;
-    while ((work = take_delivery(workers, &ended)) != NULL) {
+    while ((work = take_delivery(workers, &ended))) {
         work->deliver(work);
         if (ended)
             work->ended(work);
@@ -135,16 +135,16 @@ static void deliver_all(uv_async_t *async)
 
 static int start_threads(struct workers *workers, unsigned count)
 {
-    workers->threads = calloc(count, sizeof *workers->threads);
-    if (workers->threads == NULL)
+    workers->threads = calloc(count, sizeof(*workers->threads));
+    if (!workers->threads)
         return -ENOMEM;
     const uv_thread_options_t options = {.flags = UV_THREAD_HAS_STACK_SIZE,
                                          .stack_size = STACK_SIZE};
     while (workers->count < count) {
-        int status =
+        int result =
             uv_thread_create_ex(&workers->threads[workers->count], &options, run_worker, workers);
-        if (status < 0)
-            return status;
+        if (result < 0)
+            return result;
         workers->count++;
     }
     return 0;
@@ -154,8 +154,8 @@ int workers_create(unsigned count, uv_loop_t *loop, struct workers **result)
 {
     if (count == 0)
         count = uv_available_parallelism();
-    struct workers *workers = calloc(1, sizeof *workers);
-    if (workers == NULL)
+    struct workers *workers = calloc(1, sizeof(*workers));
+    if (!workers)
         return -ENOMEM;
     int status = uv_mutex_init(&workers->mutex);
     if (status < 0)
@@ -195,7 +195,7 @@ static void free_pool(uv_handle_t *async)
 
 void workers_destroy(struct workers *workers)
 {
-    if (workers == NULL)
+    if (!workers)
         return;
     uv_mutex_lock(&workers->mutex);
     workers->stopping = true;

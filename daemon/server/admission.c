@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/server/admission.h"
 
+#include "daemon/common/wyoming.h"
+#include "daemon/session/conversation.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -8,9 +11,6 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-#include "daemon/common/wyoming.h"
-#include "daemon/session/conversation.h"
 
 /* Beyond the limit of connections, so many more are told in peace that there are too many; the rest
  * is told and closed at once. */
@@ -35,9 +35,9 @@ static unsigned count_open(void)
 {
     unsigned count = 0;
     DIR *directory = opendir("/proc/self/fd");
-    if (directory == NULL)
+    if (!directory)
         return 2 * SPARE;
-    for (const struct dirent *entry; (entry = readdir(directory)) != NULL;)
+    for (const struct dirent *entry; (entry = readdir(directory));)
         count += entry->d_name[0] != '.';
     closedir(directory);
     return count - 1; /* without the folder's own */
@@ -136,7 +136,7 @@ void admission_turn_away(int descriptor)
     conversation_send_error(&peer, &descriptor, "busy", "too many connections");
     shutdown(descriptor, SHUT_WR);
     /* What is not read makes the system reset the connection. */
-    for (int i = 0; i < 16 && recv(descriptor, dropped, sizeof dropped, MSG_DONTWAIT) > 0; i++)
+    for (int i = 0; i < 16 && recv(descriptor, dropped, sizeof(dropped), MSG_DONTWAIT) > 0; i++)
         continue;
     close(descriptor);
 }

@@ -6,10 +6,10 @@
 #ifndef HEARKEN_DAEMON_SERVER_ADMISSION_H
 #define HEARKEN_DAEMON_SERVER_ADMISSION_H
 
+#include "daemon/common/log.h"
+
 #include <stdbool.h>
 #include <stdint.h>
-
-#include "daemon/common/log.h"
 
 struct admission {
     struct log *log;

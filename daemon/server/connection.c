@@ -32,11 +32,11 @@ void connection_close(struct connection *connection)
     uv_close(&connection->handle, on_closed);
 }
 
-static void on_shutdown(uv_shutdown_t *shutdown, int status)
+static void on_shutdown(uv_shutdown_t *shutdown, int result)
 {
     struct connection *connection = shutdown->data;
     connection->drained = true;
-    if (status < 0 || connection->client_ended)
+    if (result < 0 || connection->client_ended)
         connection_close(connection);
 }
 
@@ -82,7 +82,7 @@ struct output {
     struct wyoming_buffer buffer;
 };
 
-static void on_written(uv_write_t *write, int status)
+static void on_written(uv_write_t *write, int result)
 {
     struct output *output = write->data;
     struct connection *connection = output->connection;
@@ -90,7 +90,7 @@ static void on_written(uv_write_t *write, int status)
     connection->last_progress = uv_now(connection->handle.loop);
     wyoming_buffer_finish(&output->buffer);
     free(output);
-    if (status < 0)
+    if (result < 0)
         connection_close(connection);
 }
 
@@ -119,8 +119,8 @@ static void send_event(void *context, const char *type, json_t *data, const void
     size_t limit = (size_t)connection->service->settings.result_queue_kib * 1024;
     if (connection->state != CONNECTION_OPEN)
         goto done;
-    output = calloc(1, sizeof *output);
-    if (data == NULL || output == NULL ||
+    output = calloc(1, sizeof(*output));
+    if (!data || !output ||
         wyoming_serialise(type, data, payload, payload_length, &output->buffer) < 0) {
         log_error(log, "connection %u: out of memory for an answer", connection->id);
         connection_close(connection);
@@ -241,10 +241,10 @@ static void process(struct connection *connection)
     if (connection->holding)
         handle_event(connection);
     while (may_go_on(connection)) {
-        int status = wyoming_parser_next(&connection->parser, &connection->event, &error);
-        if (status < 0)
-            fail(connection, status == -EMSGSIZE ? "too-large" : "bad-message", error.message);
-        if (status <= 0)
+        int result = wyoming_parser_next(&connection->parser, &connection->event, &error);
+        if (result < 0)
+            fail(connection, result == -EMSGSIZE ? "too-large" : "bad-message", error.message);
+        if (result <= 0)
             break;
         handle_event(connection);
     }
@@ -367,27 +367,27 @@ static void forget_handle(uv_handle_t *handle)
 static int open_handle(struct connection *connection, uv_loop_t *loop, int descriptor)
 {
     bool local = connection->kind == SOCKET_UNIX;
-    int status =
+    int result =
         local ? uv_pipe_init(loop, &connection->pipe, 0) : uv_tcp_init(loop, &connection->tcp);
-    if (status < 0) {
+    if (result < 0) {
         free(connection);
-        return status;
+        return result;
     }
     connection->handle.data = connection;
-    status = local ? uv_pipe_open(&connection->pipe, descriptor)
+    result = local ? uv_pipe_open(&connection->pipe, descriptor)
                    : uv_tcp_open(&connection->tcp, descriptor);
-    if (status < 0)
+    if (result < 0)
         uv_close(&connection->handle, forget_handle);
-    return status;
+    return result;
 }
 
 int connection_create(uv_loop_t *loop, int descriptor, enum socket_kind kind,
                       struct service *service, char *read_buffer, unsigned id,
                       void (*closed)(struct connection *), void *owner, struct connection **result)
 {
-    struct connection *connection = calloc(1, sizeof *connection);
+    struct connection *connection = calloc(1, sizeof(*connection));
     int status = -ENOMEM;
-    if (connection != NULL) {
+    if (connection) {
         connection->kind = kind;
         status = open_handle(connection, loop, descriptor);
     }

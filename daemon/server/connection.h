@@ -12,13 +12,13 @@
 #ifndef HEARKEN_DAEMON_SERVER_CONNECTION_H
 #define HEARKEN_DAEMON_SERVER_CONNECTION_H
 
-#include <stdbool.h>
-#include <uv.h>
-
 #include "daemon/common/wyoming.h"
 #include "daemon/recognition/service.h"
 #include "daemon/server/sockets.h"
 #include "daemon/session/conversation.h"
+
+#include <stdbool.h>
+#include <uv.h>
 
 /* One read at most: it is shared by all connections of a loop. */
 #define CONNECTION_READ_SIZE ((size_t)64 * 1024)

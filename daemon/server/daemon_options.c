@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/server/daemon_options.h"
 
+#include "daemon/server/sockets.h"
+#include "daemon/settings/custom_word_settings.h"
+
 #include <errno.h>
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#include "daemon/server/sockets.h"
-#include "daemon/settings/custom_word_settings.h"
 
 #ifndef HEARKEN_SYSCONFDIR
 #define HEARKEN_SYSCONFDIR "/etc"
@@ -82,8 +82,8 @@ static const struct option long_options[] = {
 static int add_override(struct options *options, const char *name, const char *value)
 {
     char **overrides =
-        realloc(options->overrides, (options->override_count + 1) * sizeof *overrides);
-    if (overrides == NULL)
+        realloc(options->overrides, (options->override_count + 1) * sizeof(*overrides));
+    if (!overrides)
         return -ENOMEM;
     options->overrides = overrides;
     char *assignment;
@@ -96,7 +96,7 @@ static int add_override(struct options *options, const char *name, const char *v
 static int name_file(struct options *options, const char *path)
 {
     char *copy = strdup(path);
-    if (copy == NULL)
+    if (!copy)
         return -ENOMEM;
     free(options->file);
     options->file = copy;
@@ -107,12 +107,12 @@ static int name_file(struct options *options, const char *path)
 static int choose_help(struct options *options, const char *argument, struct hearken_error *error)
 {
     options->action = OPTIONS_HELP_CONFIGURATION;
-    if (argument == NULL)
+    if (!argument)
         return 0;
     options->action = OPTIONS_HELP_MANUAL;
     if (strcmp(argument, "man") == 0)
         return 0;
-    snprintf(error->message, sizeof error->message,
+    snprintf(error->message, sizeof(error->message),
              "--help-config: got %.100s, expected nothing or man", argument);
     return -EINVAL;
 }
@@ -120,7 +120,7 @@ static int choose_help(struct options *options, const char *argument, struct hea
 /* `option`: what getopt found, '?' or ':'. */
 static int bad_usage(int option, const char *argument, struct hearken_error *error)
 {
-    snprintf(error->message, sizeof error->message, "%.200s: %s; try hearkend --help", argument,
+    snprintf(error->message, sizeof(error->message), "%.200s: %s; try hearkend --help", argument,
              option == ':' ? "expected an argument after it" : "unknown option");
     return -EINVAL;
 }
@@ -182,21 +182,21 @@ static int find_file(struct options *options)
     static const char file[] = "/hearken/hearkend.conf";
     const char *configuration = secure_getenv("XDG_CONFIG_HOME");
     const char *home = secure_getenv("HOME");
-    int status = 0;
-    if (configuration != NULL && configuration[0] == '/')
-        status = take_if_there(options, configuration, file);
-    else if (home != NULL && home[0] == '/')
-        status = take_if_there(options, home, "/.config/hearken/hearkend.conf");
-    if (status == 0 && options->file == NULL)
-        status = take_if_there(options, HEARKEN_SYSCONFDIR, file);
-    return status;
+    int result = 0;
+    if (configuration && configuration[0] == '/')
+        result = take_if_there(options, configuration, file);
+    else if (home && home[0] == '/')
+        result = take_if_there(options, home, "/.config/hearken/hearkend.conf");
+    if (result == 0 && !options->file)
+        result = take_if_there(options, HEARKEN_SYSCONFDIR, file);
+    return result;
 }
 
 int options_parse(struct options *options, int count, char *const *arguments,
                   struct hearken_error *error)
 {
     *options = (struct options){.action = OPTIONS_RUN};
-    int status = 0;
+    int result = 0;
     optind = 0; /* start afresh, as glibc has it */
     opterr = 0;
     for (;;) {
@@ -206,19 +206,19 @@ int options_parse(struct options *options, int count, char *const *arguments,
             break;
         if (option == '?' || option == ':')
             return bad_usage(option, arguments[index], error);
-        status = apply_option(options, option, optarg, error);
-        if (status == -ENOMEM)
-            snprintf(error->message, sizeof error->message, "out of memory");
-        if (status < 0)
-            return status;
+        result = apply_option(options, option, optarg, error);
+        if (result == -ENOMEM)
+            snprintf(error->message, sizeof(error->message), "out of memory");
+        if (result < 0)
+            return result;
     }
     if (optind < count) {
-        snprintf(error->message, sizeof error->message,
+        snprintf(error->message, sizeof(error->message),
                  "%.200s: hearkend takes options only; try hearkend --help", arguments[optind]);
         return -EINVAL;
     }
-    if (options->file == NULL && find_file(options) < 0) {
-        snprintf(error->message, sizeof error->message, "out of memory");
+    if (!options->file && find_file(options) < 0) {
+        snprintf(error->message, sizeof(error->message), "out of memory");
         return -ENOMEM;
     }
     return 0;
@@ -238,16 +238,16 @@ static int check_addresses(const struct settings *settings, setting_problem_call
                            void *context)
 {
     struct hearken_error error;
-    int status = 0;
+    int result = 0;
     if (*settings->socket != '\0' && socket_check_unix(settings->socket, &error) < 0) {
         callback(context, error.message);
-        status = -EINVAL;
+        result = -EINVAL;
     }
     if (*settings->tcp != '\0' && socket_check_tcp(settings->tcp, &error) < 0) {
         callback(context, error.message);
-        status = -EINVAL;
+        result = -EINVAL;
     }
-    return status;
+    return result;
 }
 
 int options_load_settings(const struct options *options, struct settings *settings,
@@ -258,7 +258,7 @@ int options_load_settings(const struct options *options, struct settings *settin
         callback(context, "out of memory");
         return status;
     }
-    if (options->file != NULL)
+    if (options->file)
         status = settings_read_file(settings, options->file, callback, context);
     for (size_t i = 0; i < options->override_count; i++) {
         int result = settings_apply_override(settings, options->overrides[i], callback, context);

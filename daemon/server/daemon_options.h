@@ -3,11 +3,11 @@
 #ifndef HEARKEN_DAEMON_SERVER_DAEMON_OPTIONS_H
 #define HEARKEN_DAEMON_SERVER_DAEMON_OPTIONS_H
 
+#include "daemon/settings/settings.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
-
-#include "daemon/settings/settings.h"
 
 enum options_action {
     OPTIONS_RUN,

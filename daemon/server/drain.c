@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-#include <unistd.h>
-
 #include "daemon/microphone/microphone_hub.h"
 #include "daemon/server/server_private.h"
 #include "daemon/server/systemd.h"
+
+#include <unistd.h>
 
 /* How long cancelled work may take to come back before the process ends without it. */
 #define END_MILLISECONDS 5000
@@ -11,8 +11,7 @@
 static void for_each_connection(struct server *server, void (*act)(struct connection *connection))
 {
     struct connection *next;
-    for (struct connection *connection = server->connections; connection != NULL;
-         connection = next) {
+    for (struct connection *connection = server->connections; connection; connection = next) {
         next = connection->next;
         act(connection);
     }

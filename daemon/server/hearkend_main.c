@@ -31,7 +31,7 @@ static int check(const struct options *options, struct log *log)
     struct settings settings;
     if (options_load_settings(options, &settings, log_problem, log) < 0)
         return EXIT_USAGE;
-    printf("%s: no errors\n", options->file != NULL ? options->file : "no configuration file");
+    printf("%s: no errors\n", options->file ? options->file : "no configuration file");
     settings_finish(&settings);
     return finish_output(log);
 }
@@ -42,7 +42,7 @@ static int run(const struct options *options, struct log *log)
     if (options_load_settings(options, &settings, log_problem, log) < 0)
         return EXIT_USAGE;
     log_set_level(log, (enum hearken_log_level)settings.log_level);
-    if (options->file != NULL)
+    if (options->file)
         log_info(log, "hearkend %s, configuration %s", hearken_version(), options->file);
     else
         log_info(log, "hearkend %s, no configuration file", hearken_version());
@@ -93,11 +93,11 @@ int main(int count, char **arguments)
         return EXIT_FAILURE;
     give_memory_back();
     log_init(&log, HEARKEN_LOG_INFO);
-    int status = EXIT_USAGE;
+    int result = EXIT_USAGE;
     if (options_parse(&options, count, arguments, &error) < 0)
         log_error(&log, "%s", error.message);
     else
-        status = act(&options, &log);
+        result = act(&options, &log);
     options_finish(&options);
-    return status;
+    return result;
 }

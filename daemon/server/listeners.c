@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: MIT
+#include "daemon/server/server_private.h"
+#include "daemon/server/systemd.h"
+
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -6,9 +9,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-#include "daemon/server/server_private.h"
-#include "daemon/server/systemd.h"
 
 #define BACKLOG 128
 
@@ -48,17 +48,17 @@ static bool get_over(struct listener *listener, int reason)
     char why[120];
     if (reason == EINTR || reason == ECONNABORTED || reason == EPROTO)
         return true;
-    snprintf(why, sizeof why, "cannot accept: %s", strerror(reason));
+    snprintf(why, sizeof(why), "cannot accept: %s", strerror(reason));
     server_note_refusal(listener->server, why);
     return (reason == EMFILE || reason == ENFILE) &&
            admission_turn_away_next(&listener->server->admission, listener->descriptor);
 }
 
-static void on_client(uv_poll_t *poll, int status, int events)
+static void on_client(uv_poll_t *poll, int result, int events)
 {
     struct listener *listener = poll->data;
     (void)events;
-    for (unsigned i = 0; i < ACCEPTS_MAX && status == 0; i++) {
+    for (unsigned i = 0; i < ACCEPTS_MAX && result == 0; i++) {
         int descriptor = accept4(listener->descriptor, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (descriptor >= 0) {
             server_accept(listener, descriptor);
@@ -69,7 +69,7 @@ static void on_client(uv_poll_t *poll, int status, int events)
             return;
         }
     }
-    if (status < 0)
+    if (result < 0)
         pause_all(listener->server);
 }
 
@@ -85,12 +85,12 @@ static int listen_on(struct server *server, const struct socket_listener *made,
         .descriptor = made->descriptor,
         .kind = made->kind,
     };
-    int status = listen(made->descriptor, BACKLOG) < 0 ? -errno : 0;
-    if (status == 0)
-        status = uv_poll_init(&server->loop, &listener->poll, made->descriptor);
-    if (status < 0) {
+    int result = listen(made->descriptor, BACKLOG) < 0 ? -errno : 0;
+    if (result == 0)
+        result = uv_poll_init(&server->loop, &listener->poll, made->descriptor);
+    if (result < 0) {
         close(made->descriptor);
-        return hearken_fail(error, status, "cannot listen: %s", uv_strerror(status));
+        return hearken_fail(error, result, "cannot listen: %s", uv_strerror(result));
     }
     listener->poll.data = listener;
     server->listener_count++;
@@ -101,14 +101,14 @@ static int listen_on(struct server *server, const struct socket_listener *made,
 static int listen_on_all(struct server *server, const struct socket_listener *made, int count,
                          struct hearken_error *error)
 {
-    int status = 0;
+    int result = 0;
     for (int i = 0; i < count; i++) {
-        if (status == 0)
-            status = listen_on(server, &made[i], error);
+        if (result == 0)
+            result = listen_on(server, &made[i], error);
         else
             close(made[i].descriptor);
     }
-    return status;
+    return result;
 }
 
 static int settings_socket_path(const struct settings *settings, char **path,
@@ -117,7 +117,7 @@ static int settings_socket_path(const struct settings *settings, char **path,
     if (*settings->socket == '\0')
         return socket_standard_path(path, error);
     *path = strdup(settings->socket);
-    return *path != NULL ? 0 : hearken_fail(error, -ENOMEM, "out of memory");
+    return *path ? 0 : hearken_fail(error, -ENOMEM, "out of memory");
 }
 
 static void warn_if_out_of_reach(struct server *server, const char *path)
@@ -136,12 +136,12 @@ static int open_unix(struct server *server, struct hearken_error *error)
     const struct settings *settings = &server->service.settings;
     struct socket_listener made;
     char *path = NULL;
-    int status = settings_socket_path(settings, &path, error);
-    if (status == 0)
-        status = socket_open_unix(path, settings->socket_mode, &made, error);
-    if (status < 0) {
+    int result = settings_socket_path(settings, &path, error);
+    if (result == 0)
+        result = socket_open_unix(path, settings->socket_mode, &made, error);
+    if (result < 0) {
         free(path);
-        return status;
+        return result;
     }
     warn_if_out_of_reach(server, path);
     server->socket_path = path;
@@ -179,18 +179,18 @@ int listeners_open(struct server *server, struct hearken_error *error)
     if (count > 0)
         log_info(server->service.log, "listening on %d socket%s from systemd", count,
                  count > 1 ? "s" : "");
-    int status = listen_on_all(server, made, count, error);
-    if (status == 0 && !given[SOCKET_UNIX])
-        status = open_unix(server, error);
-    if (status == 0 && !given[SOCKET_TCP])
-        status = open_tcp(server, error);
-    return status;
+    int result = listen_on_all(server, made, count, error);
+    if (result == 0 && !given[SOCKET_UNIX])
+        result = open_unix(server, error);
+    if (result == 0 && !given[SOCKET_TCP])
+        result = open_tcp(server, error);
+    return result;
 }
 
 static void remove_socket(struct server *server)
 {
     struct stat now;
-    if (server->socket_path == NULL)
+    if (!server->socket_path)
         return;
     if (lstat(server->socket_path, &now) == 0 && now.st_dev == server->socket_status.st_dev &&
         now.st_ino == server->socket_status.st_ino)

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-#include <errno.h>
-
 #include "daemon/microphone/microphone_hub.h"
 #include "daemon/server/server_private.h"
 #include "daemon/server/systemd.h"
+
+#include <errno.h>
 
 static void log_problem(void *log, const char *problem)
 {
@@ -44,7 +44,7 @@ static bool needs_default(const struct server *server, const struct settings *se
     const struct served_model *model = entry->model;
     if (!setting_equal(file, settings, &server->service.settings))
         return true;
-    return model != NULL && model->state == SERVED_READY &&
+    return model && model->state == SERVED_READY &&
            (model->elsewhere || model->lost || served_model_file_changed(model));
 }
 
@@ -90,7 +90,7 @@ static void deliver_nothing(struct work *work)
 static void lose_nothing_more(struct server *server)
 {
     struct served_model *model = server->service.models.list.entries[0].model;
-    if (model != NULL)
+    if (model)
         model->lost = false; /* the next request that fails has it tried again */
 }
 
@@ -107,7 +107,7 @@ static void models_opened(struct work *work)
         put_in_force(server, &reload->settings);
         catalogue_replace(&service->models, &reload->list, reload->afresh, reload->model);
         microphone_hub_reload(service->live);
-        if (reload->model != NULL)
+        if (reload->model)
             log_info(service->log, "reloaded: model %s, backend %s",
                      hearken_model_name(reload->model->handle),
                      hearken_model_backend(reload->model->handle));

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/server/server.h"
 
-#include <errno.h>
-#include <signal.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "daemon/microphone/microphone_hub.h"
 #include "daemon/server/server_private.h"
 #include "daemon/server/systemd.h"
 #include "daemon/session/info.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
 
 #define TICK_MILLISECONDS 250
 
@@ -19,8 +19,8 @@
 static void tell_status(struct server *server)
 {
     const struct request_totals *totals = &server->service.totals;
-    char status[sizeof server->status];
-    snprintf(status, sizeof status, "%u connections, %llu requests running, %llu done",
+    char status[sizeof(server->status)];
+    snprintf(status, sizeof(status), "%u connections, %llu requests running, %llu done",
              server->service.connections, (unsigned long long)totals->live,
              (unsigned long long)totals->finished);
     if (strcmp(status, server->status) == 0)
@@ -32,9 +32,9 @@ static void tell_status(struct server *server)
 static void forget_connection(struct connection *connection)
 {
     struct server *server = connection->owner;
-    if (connection->next != NULL)
+    if (connection->next)
         connection->next->previous = connection->previous;
-    if (connection->previous != NULL)
+    if (connection->previous)
         connection->previous->next = connection->next;
     else
         server->connections = connection->next;
@@ -46,7 +46,7 @@ static void forget_connection(struct connection *connection)
 static void add_connection(struct server *server, struct connection *connection)
 {
     connection->next = server->connections;
-    if (connection->next != NULL)
+    if (connection->next)
         connection->next->previous = connection;
     server->connections = connection;
     server->service.connections++;
@@ -73,11 +73,11 @@ void server_accept(struct listener *listener, int descriptor)
         admission_turn_away(descriptor);
         return;
     }
-    int status =
+    int result =
         connection_create(&server->loop, descriptor, listener->kind, service, server->read_buffer,
                           ++server->connections_made, forget_connection, server, &connection);
-    if (status < 0) {
-        log_warning(service->log, "cannot take a client: %s", uv_strerror(status));
+    if (result < 0) {
+        log_warning(service->log, "cannot take a client: %s", uv_strerror(result));
         return;
     }
     add_connection(server, connection);
@@ -95,8 +95,7 @@ static void on_tick(uv_timer_t *timer)
 {
     struct server *server = timer->data;
     struct connection *next;
-    for (struct connection *connection = server->connections; connection != NULL;
-         connection = next) {
+    for (struct connection *connection = server->connections; connection; connection = next) {
         next = connection->next;
         connection_tick(connection);
     }
@@ -141,13 +140,13 @@ static int start_handles(struct server *server)
     uint64_t interval = systemd_watchdog_interval() / 2;
     if (interval > 0)
         uv_timer_start(&server->watchdog, on_watchdog, interval, interval);
-    int status = 0;
-    for (unsigned i = 0; i < SIGNALS && status == 0; i++) {
+    int result = 0;
+    for (unsigned i = 0; i < SIGNALS && result == 0; i++) {
         uv_signal_init(&server->loop, &server->signals[i]);
         server->signals[i].data = server;
-        status = uv_signal_start(&server->signals[i], on_signal, numbers[i]);
+        result = uv_signal_start(&server->signals[i], on_signal, numbers[i]);
     }
-    return status;
+    return result;
 }
 
 static void close_handle(uv_handle_t *handle, void *context)
@@ -165,13 +164,13 @@ static int open_models(struct server *server, struct hearken_error *error)
     struct service *service = &server->service;
     struct model_list list;
     struct served_model *model = NULL;
-    int status = model_list_read(&list, &service->settings, error);
-    if (status == 0)
-        status = served_model_open(list.entries[0].file, &service->settings, NULL, service->log,
+    int result = model_list_read(&list, &service->settings, error);
+    if (result == 0)
+        result = served_model_open(list.entries[0].file, &service->settings, NULL, service->log,
                                    &model, error);
-    if (status < 0) {
+    if (result < 0) {
         model_list_finish(&list);
-        return status;
+        return result;
     }
     catalogue_replace(&service->models, &list, true, model);
     reload_at_loss(server);
@@ -185,28 +184,28 @@ static int start(struct server *server, struct hearken_error *error)
     struct service *service = &server->service;
     /* Clients may be gone when we write. */
     signal(SIGPIPE, SIG_IGN);
-    int status = open_models(server, error);
-    if (status < 0)
-        return status;
-    status = workers_create(service->settings.workers, &server->loop, &service->workers);
-    if (status < 0) {
-        snprintf(error->message, sizeof error->message, "cannot start workers: %s",
-                 uv_strerror(status));
-        return status;
+    int result = open_models(server, error);
+    if (result < 0)
+        return result;
+    result = workers_create(service->settings.workers, &server->loop, &service->workers);
+    if (result < 0) {
+        snprintf(error->message, sizeof(error->message), "cannot start workers: %s",
+                 uv_strerror(result));
+        return result;
     }
     service->live = microphone_hub_create(service, &server->loop);
-    if (service->live == NULL) {
-        snprintf(error->message, sizeof error->message, "out of memory");
+    if (!service->live) {
+        snprintf(error->message, sizeof(error->message), "out of memory");
         return -ENOMEM;
     }
-    status = start_handles(server);
-    if (status < 0) {
-        snprintf(error->message, sizeof error->message, "signals: %s", uv_strerror(status));
-        return status;
+    result = start_handles(server);
+    if (result < 0) {
+        snprintf(error->message, sizeof(error->message), "signals: %s", uv_strerror(result));
+        return result;
     }
-    status = listeners_open(server, error);
-    if (status < 0)
-        return status;
+    result = listeners_open(server, error);
+    if (result < 0)
+        return result;
     admission_init(&server->admission, service->log);
     admission_make_room(&server->admission, service->settings.connections);
     return 0;
@@ -242,13 +241,13 @@ static void finish(struct server *server)
 int server_run(const struct options *options, struct settings *settings, struct log *log)
 {
     struct hearken_error error;
-    struct server *server = calloc(1, sizeof *server);
-    int status = server != NULL ? uv_loop_init(&server->loop) : -ENOMEM;
-    if (status < 0) {
+    struct server *server = calloc(1, sizeof(*server));
+    int result = server ? uv_loop_init(&server->loop) : -ENOMEM;
+    if (result < 0) {
         free(server);
         settings_finish(settings);
-        log_error(log, "cannot start: %s", uv_strerror(status));
-        return status;
+        log_error(log, "cannot start: %s", uv_strerror(result));
+        return result;
     }
     server->options = options;
     server->service.log = log;
@@ -258,13 +257,13 @@ int server_run(const struct options *options, struct settings *settings, struct 
     server->service.started = uv_hrtime();
     *settings = (struct settings){0};
     server->read_buffer = malloc(CONNECTION_READ_SIZE);
-    status = hearken_fail(&error, -ENOMEM, "out of memory");
-    if (server->read_buffer != NULL)
-        status = start(server, &error);
-    if (status == 0)
+    result = hearken_fail(&error, -ENOMEM, "out of memory");
+    if (server->read_buffer)
+        result = start(server, &error);
+    if (result == 0)
         serve(server);
     else
         log_error(log, "%s", error.message);
     finish(server);
-    return status;
+    return result;
 }

@@ -8,11 +8,11 @@
 #ifndef HEARKEN_DAEMON_SERVER_SERVER_H
 #define HEARKEN_DAEMON_SERVER_SERVER_H
 
-#include <uv.h>
-
 #include "daemon/common/log.h"
 #include "daemon/server/daemon_options.h"
 #include "daemon/settings/settings.h"
+
+#include <uv.h>
 
 /*
  * Opens the model and the sockets, serves until it is told to stop, and cleans up. Takes over the

@@ -3,15 +3,15 @@
 #ifndef HEARKEN_DAEMON_SERVER_SERVER_PRIVATE_H
 #define HEARKEN_DAEMON_SERVER_SERVER_PRIVATE_H
 
-#include <stdbool.h>
-#include <sys/stat.h>
-#include <uv.h>
-
 #include "daemon/recognition/service.h"
 #include "daemon/server/admission.h"
 #include "daemon/server/connection.h"
 #include "daemon/server/daemon_options.h"
 #include "daemon/server/sockets.h"
+
+#include <stdbool.h>
+#include <sys/stat.h>
+#include <uv.h>
 
 struct server;
 

@@ -13,13 +13,13 @@
 #include <unistd.h>
 
 static int __attribute__((format(printf, 3, 4)))
-fail(struct hearken_error *error, int status, const char *format, ...)
+fail(struct hearken_error *error, int result, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(error->message, sizeof error->message, format, arguments);
+    vsnprintf(error->message, sizeof(error->message), format, arguments);
     va_end(arguments);
-    return status;
+    return result;
 }
 
 /* ---- Unix ---- */
@@ -31,11 +31,11 @@ int socket_standard_path(char **path, struct hearken_error *error)
     const char *user = secure_getenv("XDG_RUNTIME_DIR");
     int length = 0;
     *path = NULL;
-    if (service != NULL && service[0] == '/')
+    if (service && service[0] == '/')
         length = asprintf(path, "%.*s/%s", (int)strcspn(service, ":"), service, name);
     else if (geteuid() == 0)
         length = asprintf(path, "/run/hearken/%s", name);
-    else if (user != NULL && user[0] == '/')
+    else if (user && user[0] == '/')
         length = asprintf(path, "%s/hearken/%s", user, name);
     else
         return fail(error, -EINVAL,
@@ -49,10 +49,10 @@ int socket_standard_path(char **path, struct hearken_error *error)
 static int set_address(struct sockaddr_un *address, const char *path, struct hearken_error *error)
 {
     *address = (struct sockaddr_un){.sun_family = AF_UNIX};
-    if (strlen(path) >= sizeof address->sun_path)
+    if (strlen(path) >= sizeof(address->sun_path))
         return fail(error, -ENAMETOOLONG,
                     "socket %.300s: a path of %zu bytes, the system allows %zu", path, strlen(path),
-                    sizeof address->sun_path - 1);
+                    sizeof(address->sun_path) - 1);
     strcpy(address->sun_path, path);
     return 0;
 }
@@ -74,9 +74,9 @@ static int make_directory(const char *path, unsigned mode, struct hearken_error 
 {
     char directory[sizeof(struct sockaddr_un)];
     const char *slash = strrchr(path, '/');
-    if (slash == NULL || slash == path)
+    if (!slash || slash == path)
         return 0;
-    snprintf(directory, sizeof directory, "%.*s", (int)(slash - path), path);
+    snprintf(directory, sizeof(directory), "%.*s", (int)(slash - path), path);
     if (mkdir(directory, 0700) == 0) {
         if (chmod(directory, folder_mode(mode)) == 0)
             return 0;
@@ -90,9 +90,9 @@ bool socket_is_within_reach(const char *path, unsigned mode, char *folder)
 {
     mode_t needed = folder_mode(mode) & 0011;
     struct stat status;
-    if (realpath(path, folder) == NULL)
+    if (!realpath(path, folder))
         return true; /* whoever removed it knows why */
-    for (char *slash; (slash = strrchr(folder, '/')) != NULL && slash != folder;) {
+    for (char *slash; (slash = strrchr(folder, '/')) && slash != folder;) {
         *slash = '\0';
         if (stat(folder, &status) < 0)
             return true;
@@ -119,7 +119,7 @@ static int remove_stale(const struct sockaddr_un *address, struct hearken_error 
     if (probe < 0)
         return fail(error, -errno, "socket: %s", strerror(errno));
     /* EAGAIN: somebody listens and has no time. */
-    int reason = connect(probe, (const struct sockaddr *)address, sizeof *address) < 0 ? errno : 0;
+    int reason = connect(probe, (const struct sockaddr *)address, sizeof(*address)) < 0 ? errno : 0;
     close(probe);
     if (reason == 0 || reason == EAGAIN || reason == EINPROGRESS)
         return fail(error, -EADDRINUSE, "socket %s: hearkend is already running there", path);
@@ -137,7 +137,7 @@ static int bind_with_mode(int descriptor, const struct sockaddr_un *address, uns
                           struct hearken_error *error)
 {
     if (fchmod(descriptor, mode) == 0 &&
-        bind(descriptor, (const struct sockaddr *)address, sizeof *address) == 0 &&
+        bind(descriptor, (const struct sockaddr *)address, sizeof(*address)) == 0 &&
         chmod(address->sun_path, mode) == 0)
         return 0;
     return fail(error, -errno, "socket %s: %s", address->sun_path, strerror(errno));
@@ -147,20 +147,20 @@ int socket_open_unix(const char *path, unsigned mode, struct socket_listener *li
                      struct hearken_error *error)
 {
     struct sockaddr_un address;
-    int status = set_address(&address, path, error);
-    if (status == 0)
-        status = make_directory(path, mode, error);
-    if (status == 0)
-        status = remove_stale(&address, error);
-    if (status < 0)
-        return status;
+    int result = set_address(&address, path, error);
+    if (result == 0)
+        result = make_directory(path, mode, error);
+    if (result == 0)
+        result = remove_stale(&address, error);
+    if (result < 0)
+        return result;
     int descriptor = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (descriptor < 0)
         return fail(error, -errno, "socket: %s", strerror(errno));
-    status = bind_with_mode(descriptor, &address, mode, error);
-    if (status < 0) {
+    result = bind_with_mode(descriptor, &address, mode, error);
+    if (result < 0) {
         close(descriptor);
-        return status;
+        return result;
     }
     *listener = (struct socket_listener){.descriptor = descriptor, .kind = SOCKET_UNIX};
     return 0;
@@ -180,12 +180,12 @@ static int split_address(const char *address, char *host, size_t host_size, cons
                          struct hearken_error *error)
 {
     const char *colon = strrchr(address, ':');
-    size_t length = colon != NULL ? (size_t)(colon - address) : 0;
+    size_t length = colon ? (size_t)(colon - address) : 0;
     const char *start = address;
     if (length >= 2 && start[0] == '[' && start[length - 1] == ']') {
         start++;
         length -= 2;
-    } else if (memchr(start, ':', length) != NULL) {
+    } else if (memchr(start, ':', length)) {
         length = 0;
     }
     if (length == 0 || length >= host_size || !is_port(colon + 1))
@@ -202,7 +202,7 @@ int socket_check_tcp(const char *address, struct hearken_error *error)
 {
     char host[256];
     const char *port;
-    return split_address(address, host, sizeof host, &port, error);
+    return split_address(address, host, sizeof(host), &port, error);
 }
 
 static int open_tcp_address(const struct addrinfo *info, const char *address,
@@ -213,14 +213,14 @@ static int open_tcp_address(const struct addrinfo *info, const char *address,
         socket(info->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, info->ai_protocol);
     if (descriptor < 0)
         return fail(error, -errno, "tcp %.100s: %s", address, strerror(errno));
-    setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
     /* So that one for IPv4 can be beside it. */
     if (info->ai_family == AF_INET6)
-        setsockopt(descriptor, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
+        setsockopt(descriptor, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
     if (bind(descriptor, info->ai_addr, info->ai_addrlen) < 0) {
-        int status = -errno;
+        int result = -errno;
         close(descriptor);
-        return fail(error, status, "tcp %.100s: %s", address, strerror(-status));
+        return fail(error, result, "tcp %.100s: %s", address, strerror(-result));
     }
     return descriptor;
 }
@@ -230,9 +230,9 @@ int socket_open_tcp(const char *address, struct socket_listener *listeners,
 {
     char host[256];
     const char *port = NULL;
-    int status = split_address(address, host, sizeof host, &port, error);
-    if (status < 0)
-        return status;
+    int result = split_address(address, host, sizeof(host), &port, error);
+    if (result < 0)
+        return result;
     const struct addrinfo hints = {
         .ai_socktype = SOCK_STREAM,
         .ai_flags = AI_PASSIVE | AI_NUMERICSERV,
@@ -242,19 +242,19 @@ int socket_open_tcp(const char *address, struct socket_listener *listeners,
     if (reason != 0)
         return fail(error, -ENOENT, "tcp %.100s: %s", address, gai_strerror(reason));
     int count = 0;
-    for (struct addrinfo *info = infos; info != NULL && count < SOCKETS_MAX; info = info->ai_next) {
-        status = open_tcp_address(info, address, error);
+    for (struct addrinfo *info = infos; info && count < SOCKETS_MAX; info = info->ai_next) {
+        result = open_tcp_address(info, address, error);
         /* A name may have addresses of a family that this system has not. */
-        if (status == -EAFNOSUPPORT || (status == -EADDRNOTAVAIL && infos->ai_next != NULL))
+        if (result == -EAFNOSUPPORT || (result == -EADDRNOTAVAIL && infos->ai_next))
             continue;
-        if (status < 0)
+        if (result < 0)
             break;
-        listeners[count++] = (struct socket_listener){.descriptor = status, .kind = SOCKET_TCP};
+        listeners[count++] = (struct socket_listener){.descriptor = result, .kind = SOCKET_TCP};
     }
     freeaddrinfo(infos);
-    if (status >= 0 || (count > 0 && (status == -EAFNOSUPPORT || status == -EADDRNOTAVAIL)))
+    if (result >= 0 || (count > 0 && (result == -EAFNOSUPPORT || result == -EADDRNOTAVAIL)))
         return count;
     while (count > 0)
         close(listeners[--count].descriptor);
-    return status;
+    return result;
 }

@@ -6,11 +6,10 @@
 #ifndef HEARKEN_DAEMON_SERVER_SOCKETS_H
 #define HEARKEN_DAEMON_SERVER_SOCKETS_H
 
+#include <hearken/hearken.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/stat.h>
-
-#include <hearken/hearken.h>
 
 enum socket_kind {
     SOCKET_UNIX,

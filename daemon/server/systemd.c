@@ -22,7 +22,7 @@ int systemd_take_sockets(struct socket_listener *listeners, struct hearken_error
     if (count < 0)
         return hearken_fail(error, count, "systemd: sockets handed over: %s", strerror(-count));
     if (count > SOCKETS_MAX) {
-        snprintf(error->message, sizeof error->message,
+        snprintf(error->message, sizeof(error->message),
                  "systemd: %d sockets handed over, expected at most %d", count, SOCKETS_MAX);
         return -EINVAL;
     }
@@ -30,7 +30,7 @@ int systemd_take_sockets(struct socket_listener *listeners, struct hearken_error
         int descriptor = SD_LISTEN_FDS_START + i;
         bool is_unix = is_socket(descriptor, AF_UNIX);
         if (!is_unix && !is_socket(descriptor, AF_INET) && !is_socket(descriptor, AF_INET6)) {
-            snprintf(error->message, sizeof error->message,
+            snprintf(error->message, sizeof(error->message),
                      "systemd: descriptor %d is no stream socket that listens", descriptor);
             return -EINVAL;
         }
@@ -70,7 +70,7 @@ void systemd_status(const char *format, ...)
     char text[300];
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
+    vsnprintf(text, sizeof(text), format, arguments);
     va_end(arguments);
     sd_notifyf(0, "STATUS=%s", text);
 }

@@ -3,9 +3,9 @@
 #ifndef HEARKEN_DAEMON_SERVER_SYSTEMD_H
 #define HEARKEN_DAEMON_SERVER_SYSTEMD_H
 
-#include <stdint.h>
-
 #include "daemon/server/sockets.h"
+
+#include <stdint.h>
 
 /* Sockets handed over by a .socket unit: how many (0: none, at most SOCKETS_MAX), or -EINVAL for
  * one that is not a stream socket that listens. They stay open for the caller. */

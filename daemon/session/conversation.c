@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: MIT
+#include "daemon/microphone/microphone_hub.h"
+#include "daemon/recognition/audio_format.h"
 #include "daemon/session/conversation_private.h"
+#include "daemon/session/info.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-
-#include "daemon/microphone/microphone_hub.h"
-#include "daemon/recognition/audio_format.h"
-#include "daemon/session/info.h"
 
 enum input {
     INPUT_DESCRIBE,
@@ -63,8 +62,7 @@ static enum conversation_verdict pong(struct conversation *conversation,
                                       const struct wyoming_event *event)
 {
     json_t *text = json_object_get(event->data, "text");
-    conversation_send(conversation, "pong",
-                      json_pack("{s:O}", "text", text != NULL ? text : json_null()));
+    conversation_send(conversation, "pong", json_pack("{s:O}", "text", text ? text : json_null()));
     return CONVERSATION_GO_ON;
 }
 
@@ -80,7 +78,7 @@ static enum conversation_verdict select_program(struct conversation *conversatio
                                                 const struct wyoming_event *event)
 {
     const char *name = json_string_value(json_object_get(event->data, "name"));
-    if (name != NULL && strcmp(name, PROGRAM_NAME) == 0)
+    if (name && strcmp(name, PROGRAM_NAME) == 0)
         return CONVERSATION_GO_ON;
     conversation_complain(conversation, "unknown-program",
                           "select-program: name: the only program is " PROGRAM_NAME);
@@ -100,7 +98,7 @@ static enum conversation_verdict transcribe(struct conversation *conversation,
     struct hearken_error error;
     if (conversation->service->draining)
         return refuse_drain(conversation);
-    conversation->plain = json_object_get(event->data, "hearken") == NULL;
+    conversation->plain = !json_object_get(event->data, "hearken");
     if (transcribe_event_parse(&conversation->transcribe, event->data, conversation->service, &code,
                                &error) < 0)
         return conversation_refuse(conversation, code, "transcribe: %s", error.message);
@@ -259,7 +257,7 @@ static enum conversation_verdict wrong_state(struct conversation *conversation,
                                              const struct wyoming_event *event)
 {
     char text[200];
-    snprintf(text, sizeof text, "%s: unexpected: %s", event->type,
+    snprintf(text, sizeof(text), "%s: unexpected: %s", event->type,
              state_names[conversation->state]);
     conversation_forget_request(conversation);
     microphone_hub_forget(conversation->service->live, &conversation->subscriber);
@@ -428,7 +426,7 @@ bool conversation_is_full(struct conversation *conversation)
 
 bool conversation_is_cut(const struct conversation *conversation)
 {
-    return conversation->cut_code != NULL;
+    return conversation->cut_code;
 }
 
 bool conversation_is_over(const struct conversation *conversation)

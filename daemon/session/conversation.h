@@ -6,15 +6,15 @@
 #ifndef HEARKEN_DAEMON_SESSION_CONVERSATION_H
 #define HEARKEN_DAEMON_SESSION_CONVERSATION_H
 
-#include <jansson.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
 #include "daemon/common/wyoming.h"
 #include "daemon/microphone/subscriber.h"
 #include "daemon/recognition/service.h"
 #include "daemon/recognition/transcribe_event.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 enum conversation_state {
     CONVERSATION_IDLE,       /* no request */

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-#include <errno.h>
-#include <string.h>
-
 #include "daemon/microphone/microphone_hub.h"
 #include "daemon/session/conversation_private.h"
+
+#include <errno.h>
+#include <string.h>
 
 /* ---- The subscriber's side ---- */
 
@@ -18,7 +18,7 @@ static void on_over(void *context, const char *code, const char *problem)
 {
     struct conversation *conversation = context;
     conversation->state = CONVERSATION_IDLE;
-    if (problem == NULL)
+    if (!problem)
         conversation_send(conversation, "hearken-listen-stopped", json_object());
     else
         conversation_complain(conversation, code, problem);
@@ -65,12 +65,12 @@ int conversation_listen(struct conversation *conversation, const struct wyoming_
     if (transcribe_event_parse_listen(&conversation->transcribe, event->data, service, code,
                                       &reason) < 0)
         return hearken_fail(error, -EINVAL, "hearken-listen: %.400s", reason.message);
-    int status = microphone_hub_join(service->live, &conversation->subscriber, error);
-    if (status == 0)
+    int result = microphone_hub_join(service->live, &conversation->subscriber, error);
+    if (result == 0)
         conversation->state = CONVERSATION_SUBSCRIBED;
     else
-        *code = hearing_error_code(status);
-    return status;
+        *code = hearing_error_code(result);
+    return result;
 }
 
 void conversation_leave(struct conversation *conversation)

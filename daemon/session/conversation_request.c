@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
+#include "daemon/recognition/audio_format.h"
+#include "daemon/session/conversation_private.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "daemon/recognition/audio_format.h"
-#include "daemon/session/conversation_private.h"
 
 /* ---- Sending ---- */
 
@@ -51,7 +51,7 @@ static void send_chunk(struct conversation *conversation, const char *separator,
     send_start(conversation);
     if (asprintf(&chunk, "%s%s", separator, text) < 0)
         chunk = NULL;
-    json_t *value = chunk != NULL ? json_from_text(chunk) : NULL;
+    json_t *value = chunk ? json_from_text(chunk) : NULL;
     conversation_send(conversation, "transcript-chunk", json_pack("{s:o}", "text", value));
     free(chunk);
 }
@@ -78,7 +78,7 @@ enum conversation_verdict conversation_refuse(struct conversation *conversation,
     char text[600];
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
+    vsnprintf(text, sizeof(text), format, arguments);
     va_end(arguments);
     conversation_forget_request(conversation);
     bool complete = conversation->state == CONVERSATION_FINISHING;
@@ -99,12 +99,12 @@ static json_t *plain_segment(const struct heard_segment *segment)
 /* Joins a segment's text to the transcript, and tells the client. */
 static int join_text(struct conversation *conversation, const char *text)
 {
-    const char *separator = conversation->text != NULL ? " " : "";
+    const char *separator = conversation->text ? " " : "";
     if (*text == '\0')
         return 0;
     char *joined;
-    if (asprintf(&joined, "%s%s%s", conversation->text != NULL ? conversation->text : "", separator,
-                 text) < 0)
+    if (asprintf(&joined, "%s%s%s", conversation->text ? conversation->text : "", separator, text) <
+        0)
         return -ENOMEM;
     free(conversation->text);
     conversation->text = joined;
@@ -116,15 +116,15 @@ static void note_language(struct conversation *conversation, const json_t *segme
 {
     char *language = conversation->transcribe.language;
     const char *found = json_string_value(json_object_get(segment, "language"));
-    if (found != NULL)
-        snprintf(language, sizeof conversation->transcribe.language, "%s", found);
+    if (found)
+        snprintf(language, sizeof(conversation->transcribe.language), "%s", found);
 }
 
 static void on_segment(void *context, const struct heard_segment *segment)
 {
     struct conversation *conversation = context;
     const struct transcribe_event *transcribe = &conversation->transcribe;
-    int status = 0;
+    int result = 0;
     if (transcribe->options.segments || segment->voice)
         conversation->peer->send(conversation->context, segment->event, json_incref(segment->data),
                                  segment->weights, segment->weights_length);
@@ -132,10 +132,10 @@ static void on_segment(void *context, const struct heard_segment *segment)
         return;
     note_language(conversation, segment->data);
     if (transcribe->extended)
-        status = json_array_append_new(conversation->segments, plain_segment(segment));
-    if (status == 0)
-        status = join_text(conversation, json_string_value(json_object_get(segment->data, "text")));
-    if (status < 0) {
+        result = json_array_append_new(conversation->segments, plain_segment(segment));
+    if (result == 0)
+        result = join_text(conversation, json_string_value(json_object_get(segment->data, "text")));
+    if (result < 0) {
         conversation_refuse(conversation, "out-of-memory", "out of memory for the transcript");
         conversation->peer->resume(conversation->context);
     }
@@ -150,7 +150,7 @@ static void on_room(void *context)
 void conversation_send_transcript(struct conversation *conversation,
                                   const struct request_summary *summary)
 {
-    const char *text = conversation->text != NULL ? conversation->text : "";
+    const char *text = conversation->text ? conversation->text : "";
     json_t *data = with_language(conversation, json_pack("{s:o}", "text", json_from_text(text)));
     if (conversation->transcribe.extended) {
         json_object_set(data, "segments", conversation->segments);
@@ -175,7 +175,7 @@ static void on_finished(void *context, const struct request_summary *summary)
     log_info(conversation->service->log,
              "connection %u: transcribed %.1f s in %.2f s of a worker: %zu characters",
              conversation->id, summary->audio_seconds, summary->busy_seconds,
-             conversation->text != NULL ? strlen(conversation->text) : 0);
+             conversation->text ? strlen(conversation->text) : 0);
     conversation->request = NULL;
     conversation->state = CONVERSATION_IDLE;
     conversation_send_transcript(conversation, summary);
@@ -247,15 +247,15 @@ enum conversation_verdict conversation_begin_audio(struct conversation *conversa
     conversation->frame_size = hearken_audio_frame_size(&options->stream.audio);
     conversation->segments = json_array();
     struct served_model *model = catalogue_take(&service->models, options->model);
-    if (model == NULL && catalogue_find(&service->models, options->model) == NULL)
+    if (!model && !catalogue_find(&service->models, options->model))
         return conversation_refuse(conversation, "unknown-model",
                                    "model %s is not in the configuration any more", options->model);
-    if (model == NULL)
+    if (!model)
         return conversation_refuse(conversation, "out-of-memory", "out of memory for a model");
     conversation->request = request_create(service->workers, model, options,
                                            (size_t)service->settings.audio_queue_kib * 1024,
                                            &listener, conversation, &service->totals);
-    if (conversation->request == NULL || conversation->segments == NULL)
+    if (!conversation->request || !conversation->segments)
         return conversation_refuse(conversation, "out-of-memory", "out of memory for a request");
     conversation->state = CONVERSATION_LISTENING;
     return CONVERSATION_GO_ON;
@@ -274,9 +274,9 @@ static int write_samples(struct conversation *conversation, const uint8_t *bytes
         if (held < size)
             return 0;
         conversation->partial_length = 0;
-        int status = request_write(conversation->request, conversation->partial, size);
-        if (status < 0)
-            return status;
+        int result = request_write(conversation->request, conversation->partial, size);
+        if (result < 0)
+            return result;
     }
     size_t rest = length % size;
     memcpy(conversation->partial, bytes + length - rest, rest);

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/session/info.h"
 
+#include "daemon/microphone/microphone_hub.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <unistd.h>
 
-#include "daemon/microphone/microphone_hub.h"
-
 static const char *text_or_empty(const char *text)
 {
-    return text != NULL ? text : "";
+    return text ? text : "";
 }
 
 static json_t *describe_model(const struct model_entry *entry)
@@ -26,7 +26,7 @@ static json_t *describe_model(const struct model_entry *entry)
 /* How far a model is. */
 static const char *state_of(const struct model_entry *entry)
 {
-    if (entry->model == NULL)
+    if (!entry->model)
         return "not loaded";
     return entry->model->state == SERVED_LOADING ? "loading" : "loaded";
 }
@@ -35,7 +35,7 @@ static json_t *tell_model(const struct model_entry *entry)
 {
     return json_pack("{s:o, s:o, s:s, s:o}", "name", json_from_text(model_entry_name(entry)),
                      "file", json_from_text(entry->file), "state", state_of(entry), "backend",
-                     entry->backend != NULL ? json_from_text(entry->backend) : json_null());
+                     entry->backend ? json_from_text(entry->backend) : json_null());
 }
 
 /* What is told of each model, the default first. */
@@ -70,7 +70,7 @@ uint64_t info_memory(void)
 {
     uint64_t total, resident;
     FILE *file = fopen("/proc/self/statm", "re");
-    if (file == NULL)
+    if (!file)
         return 0;
     if (fscanf(file, "%" SCNu64 " %" SCNu64, &total, &resident) != 2)
         resident = 0;
@@ -92,15 +92,14 @@ json_t *info_status(const struct service *service)
         "s:o, s:o}",
         "version", hearken_version(), "model", json_from_text(model_entry_name(standard)),
         "model_file", json_from_text(standard->file), "backend",
-        standard->backend != NULL ? json_from_text(standard->backend) : json_null(),
-        "uptime_seconds", (double)(uv_hrtime() - service->started) * 1e-9, "connections",
-        (int)service->connections, "requests", (json_int_t)totals->finished, "requests_failed",
-        (json_int_t)totals->failed, "requests_abandoned", (json_int_t)totals->abandoned,
-        "requests_running", (json_int_t)totals->live, "workers",
-        (int)workers_count(service->workers), "workers_busy", (int)busy, "queued", (int)waiting,
-        "audio_seconds", totals->audio_seconds, "recognition_seconds", totals->busy_seconds,
-        "real_time_factor", factor, "memory_bytes", (json_int_t)info_memory(), "listeners",
-        (int)microphone_hub_subscribers(service->live), "microphone",
-        device != NULL ? json_from_text(device) : json_null(), "models",
+        standard->backend ? json_from_text(standard->backend) : json_null(), "uptime_seconds",
+        (double)(uv_hrtime() - service->started) * 1e-9, "connections", (int)service->connections,
+        "requests", (json_int_t)totals->finished, "requests_failed", (json_int_t)totals->failed,
+        "requests_abandoned", (json_int_t)totals->abandoned, "requests_running",
+        (json_int_t)totals->live, "workers", (int)workers_count(service->workers), "workers_busy",
+        (int)busy, "queued", (int)waiting, "audio_seconds", totals->audio_seconds,
+        "recognition_seconds", totals->busy_seconds, "real_time_factor", factor, "memory_bytes",
+        (json_int_t)info_memory(), "listeners", (int)microphone_hub_subscribers(service->live),
+        "microphone", device ? json_from_text(device) : json_null(), "models",
         list_models(&service->models, tell_model));
 }

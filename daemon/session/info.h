@@ -3,9 +3,9 @@
 #ifndef HEARKEN_DAEMON_SESSION_INFO_H
 #define HEARKEN_DAEMON_SESSION_INFO_H
 
-#include <jansson.h>
-
 #include "daemon/recognition/service.h"
+
+#include <jansson.h>
 
 /* The program's name in `info` and `select-program`. */
 #define PROGRAM_NAME "hearken"

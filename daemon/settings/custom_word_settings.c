@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/settings/custom_word_settings.h"
 
+#include "daemon/common/custom_word_list.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "daemon/common/custom_word_list.h"
 
 /* ---- The configuration ---- */
 
@@ -22,10 +22,10 @@ static int check(const char *list, const char *path, struct hearken_error *error
 static int load_file(char **list, const char *path, struct hearken_error *error)
 {
     struct hearken_error reason;
-    int status = custom_word_list_add_file(list, path, &reason);
-    if (status == 0)
-        status = check(*list, path, &reason);
-    return status < 0 ? hearken_fail(error, status, "custom_words_file: %.480s", reason.message)
+    int result = custom_word_list_add_file(list, path, &reason);
+    if (result == 0)
+        result = check(*list, path, &reason);
+    return result < 0 ? hearken_fail(error, result, "custom_words_file: %.480s", reason.message)
                       : 0;
 }
 
@@ -33,16 +33,16 @@ static int load(struct settings *settings, struct hearken_error *error)
 {
     const char *path = settings->custom_words_file;
     char *list = NULL;
-    int status = 0;
+    int result = 0;
     if (*path != '\0')
-        status = load_file(&list, path, error);
-    if (status == 0 && custom_word_list_add_between_commas(&list, settings->custom_words) < 0)
-        status = hearken_fail(error, -ENOMEM, "out of memory");
-    if (status == 0 && list != NULL)
-        status = check(list, "", error);
-    if (status < 0) {
+        result = load_file(&list, path, error);
+    if (result == 0 && custom_word_list_add_between_commas(&list, settings->custom_words) < 0)
+        result = hearken_fail(error, -ENOMEM, "out of memory");
+    if (result == 0 && list)
+        result = check(list, "", error);
+    if (result < 0) {
         free(list);
-        return status;
+        return result;
     }
     free(settings->listed_words);
     settings->recognition.custom_words = settings->listed_words = list;
@@ -53,16 +53,16 @@ int custom_word_settings_load(struct settings *settings, setting_problem_callbac
                               void *context)
 {
     struct hearken_error error;
-    int status = load(settings, &error);
-    if (status < 0 && callback != NULL)
+    int result = load(settings, &error);
+    if (result < 0 && callback)
         callback(context, error.message);
-    return status;
+    return result;
 }
 
 int custom_word_settings_copy(struct settings *to, const struct settings *from)
 {
     char *list = NULL;
-    if (from->listed_words != NULL && (list = strdup(from->listed_words)) == NULL)
+    if (from->listed_words && !(list = strdup(from->listed_words)))
         return -ENOMEM;
     free(to->listed_words);
     to->recognition.custom_words = to->listed_words = list;
@@ -74,11 +74,11 @@ int custom_word_settings_copy(struct settings *to, const struct settings *from)
 /* The first `count` strings of the array. */
 static int append_array(char **list, const json_t *words, size_t count)
 {
-    size_t used = *list != NULL ? strlen(*list) : 0, room = used + 1;
+    size_t used = *list ? strlen(*list) : 0, room = used + 1;
     for (size_t i = 0; i < count; i++)
         room += json_string_length(json_array_get(words, i)) + 1;
     char *grown = realloc(*list, room);
-    if (grown == NULL)
+    if (!grown)
         return -ENOMEM;
     for (size_t i = 0; i < count; i++) {
         const json_t *word = json_array_get(words, i);
@@ -96,21 +96,21 @@ int custom_word_settings_make(char **list, const json_t *words, struct hearken_e
     *list = NULL;
     if (json_array_size(words) == 0)
         return 0;
-    int status = append_array(list, words, json_array_size(words));
-    if (status < 0)
-        return hearken_fail(error, status, "out of memory");
-    status = check(*list, "", error);
-    if (status < 0) {
+    int result = append_array(list, words, json_array_size(words));
+    if (result < 0)
+        return hearken_fail(error, result, "out of memory");
+    result = check(*list, "", error);
+    if (result < 0) {
         free(*list);
         *list = NULL;
     }
-    return status;
+    return result;
 }
 
 int custom_word_settings_add_hints(char **list, const json_t *words)
 {
     struct hearken_error error;
-    int count = *list != NULL ? hearken_custom_words_check(*list, &error) : 0;
+    int count = *list ? hearken_custom_words_check(*list, &error) : 0;
     json_t *good = json_array();
     size_t index;
     json_t *word;
@@ -122,7 +122,7 @@ int custom_word_settings_add_hints(char **list, const json_t *words)
         count += more;
         json_array_append(good, word);
     }
-    int status = good != NULL ? append_array(list, good, json_array_size(good)) : -ENOMEM;
+    int result = good ? append_array(list, good, json_array_size(good)) : -ENOMEM;
     json_decref(good);
-    return status;
+    return result;
 }

@@ -4,9 +4,9 @@
 #ifndef HEARKEN_DAEMON_SETTINGS_CUSTOM_WORD_SETTINGS_H
 #define HEARKEN_DAEMON_SETTINGS_CUSTOM_WORD_SETTINGS_H
 
-#include <jansson.h>
-
 #include "daemon/settings/settings.h"
+
+#include <jansson.h>
 
 /* Makes the list of what the settings say: puts it into settings->listed_words, and recognition
  * refers to it. Errors, after a report: -EINVAL, -ENOMEM, or the system's for the file. */

@@ -32,7 +32,7 @@ static const void *const_field(const struct setting *setting, const struct setti
 static void join_words(const struct setting *setting, char *text, size_t size)
 {
     size_t length = (size_t)snprintf(text, size, "one of:");
-    for (size_t i = 0; setting->words[i] != NULL && length < size; i++)
+    for (size_t i = 0; setting->words[i] && length < size; i++)
         length += (size_t)snprintf(text + length, size - length, "%s %s", i > 0 ? "," : "",
                                    setting->words[i]);
 }
@@ -69,9 +69,9 @@ void setting_expectation(const struct setting *setting, char *text, size_t size)
 static int refuse(const struct setting *setting, const char *value, struct hearken_error *error)
 {
     char expectation[160];
-    setting_expectation(setting, expectation, sizeof expectation);
-    if (error != NULL)
-        snprintf(error->message, sizeof error->message, "got %.200s, expected %s",
+    setting_expectation(setting, expectation, sizeof(expectation));
+    if (error)
+        snprintf(error->message, sizeof(error->message), "got %.200s, expected %s",
                  *value != '\0' ? value : "nothing", expectation);
     return -EINVAL;
 }
@@ -79,7 +79,7 @@ static int refuse(const struct setting *setting, const char *value, struct heark
 static int assign_text(char **text, const char *value)
 {
     char *copy = strdup(value);
-    if (copy == NULL)
+    if (!copy)
         return -ENOMEM;
     free(*text);
     *text = copy;
@@ -117,7 +117,7 @@ int setting_assign_number(const struct setting *setting, struct settings *settin
         return refuse(setting, "a number", error);
     if (!in_range(setting, value)) {
         char text[40];
-        snprintf(text, sizeof text, "%.15g", value);
+        snprintf(text, sizeof(text), "%.15g", value);
         return refuse(setting, text, error);
     }
     store_number(setting, settings, value);
@@ -143,7 +143,7 @@ static int assign_written_number(const struct setting *setting, struct settings 
 static int assign_choice(const struct setting *setting, struct settings *settings,
                          const char *value, struct hearken_error *error)
 {
-    for (unsigned i = 0; setting->words[i] != NULL; i++) {
+    for (unsigned i = 0; setting->words[i]; i++) {
         if (strcmp(setting->words[i], value) == 0) {
             *(unsigned *)field(setting, settings) = i;
             return 0;
@@ -165,29 +165,29 @@ static int assign_switch(const struct setting *setting, struct settings *setting
 int setting_assign(const struct setting *setting, struct settings *settings, const char *value,
                    struct hearken_error *error)
 {
-    int status = 0;
+    int result = 0;
     switch (setting->type) {
     case SETTING_TEXT:
-        status = assign_text(field(setting, settings), value);
-        if (status < 0 && error != NULL)
-            snprintf(error->message, sizeof error->message, "out of memory");
+        result = assign_text(field(setting, settings), value);
+        if (result < 0 && error)
+            snprintf(error->message, sizeof(error->message), "out of memory");
         break;
     case SETTING_STRING:
-        status = assign_string(setting, settings, value, error);
+        result = assign_string(setting, settings, value, error);
         break;
     case SETTING_CHOICE:
-        status = assign_choice(setting, settings, value, error);
+        result = assign_choice(setting, settings, value, error);
         break;
     case SETTING_SWITCH:
-        status = assign_switch(setting, settings, value, error);
+        result = assign_switch(setting, settings, value, error);
         break;
     case SETTING_COUNT:
     case SETTING_MODE:
     case SETTING_NUMBER:
-        status = assign_written_number(setting, settings, value, error);
+        result = assign_written_number(setting, settings, value, error);
         break;
     }
-    return status;
+    return result;
 }
 
 bool setting_equal(const struct setting *setting, const struct settings *a,
@@ -243,10 +243,10 @@ int settings_init(struct settings *settings)
     *settings = (struct settings){0};
     hearken_stream_options_init(&settings->recognition);
     for (size_t i = 0; i < setting_count; i++) {
-        int status = setting_assign(&setting_table[i], settings, setting_table[i].standard, NULL);
-        if (status < 0) {
+        int result = setting_assign(&setting_table[i], settings, setting_table[i].standard, NULL);
+        if (result < 0) {
             settings_finish(settings);
-            return status;
+            return result;
         }
     }
     return 0;

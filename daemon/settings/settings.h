@@ -8,11 +8,10 @@
 #ifndef HEARKEN_DAEMON_SETTINGS_SETTINGS_H
 #define HEARKEN_DAEMON_SETTINGS_SETTINGS_H
 
+#include <hearken/hearken.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
-
-#include <hearken/hearken.h>
 
 /* When the microphone is given back. */
 enum capture_release {

@@ -29,39 +29,39 @@ complain(struct reading *reading, const char *format, ...)
 {
     char text[1024];
     size_t length = 0;
-    if (reading->path != NULL)
-        length = (size_t)snprintf(text, sizeof text, "%.400s:%u: ", reading->path, reading->line);
+    if (reading->path)
+        length = (size_t)snprintf(text, sizeof(text), "%.400s:%u: ", reading->path, reading->line);
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(text + length, sizeof text - length, format, arguments);
+    vsnprintf(text + length, sizeof(text) - length, format, arguments);
     va_end(arguments);
     if (reading->status == 0)
         reading->status = -EINVAL;
-    if (reading->callback != NULL)
+    if (reading->callback)
         reading->callback(reading->context, text);
 }
 
 /* About the value of a setting. */
 static void complain_of_value(struct reading *reading, const char *section, const char *name,
-                              int status, const struct hearken_error *error)
+                              int result, const struct hearken_error *error)
 {
-    if (reading->path != NULL)
+    if (reading->path)
         complain(reading, "%.100s: %s", name, error->message);
     else
         complain(reading, "%.100s.%.100s: %s", section, name, error->message);
-    if (status == -ENOMEM)
-        reading->status = status;
+    if (result == -ENOMEM)
+        reading->status = result;
 }
 
 static void complain_of_name(struct reading *reading, const char *section, const char *name)
 {
     const struct setting *near = setting_suggest(section, name);
-    if (*section == '\0' && near == NULL)
+    if (*section == '\0' && !near)
         complain(reading, "%.100s: stands before the first [section]", name);
     else if (*section == '\0')
         complain(reading, "%.100s: stands before the first [section]; did you mean %s in [%s]?",
                  name, near->name, near->section);
-    else if (near == NULL)
+    else if (!near)
         complain(reading, "%.100s: no such setting in section [%.100s]", name, section);
     else if (strcmp(near->section, section) == 0)
         complain(reading, "%.100s: no such setting in section [%.100s]; did you mean %s?", name,
@@ -89,31 +89,31 @@ static void assign_model(struct reading *reading, const char *section, const cha
 {
     struct hearken_error error;
     const char *model = settings_model_name(section);
-    int status = settings_assign_model(reading->settings, model, name, value, &error);
-    unsigned line = status == 0 && reading->path != NULL ? note_model(reading, model) : 0;
+    int result = settings_assign_model(reading->settings, model, name, value, &error);
+    unsigned line = result == 0 && reading->path ? note_model(reading, model) : 0;
     if (line > 0)
-        status =
+        result =
             hearken_fail(&error, -EINVAL, "[model %s] has a file already, in line %u", model, line);
-    if (status < 0)
-        complain_of_value(reading, section, name, status, &error);
+    if (result < 0)
+        complain_of_value(reading, section, name, result, &error);
 }
 
 static void assign(struct reading *reading, const char *section, const char *name,
                    const char *value)
 {
     const struct setting *setting = setting_find(section, name);
-    if (settings_model_name(section) != NULL) {
+    if (settings_model_name(section)) {
         assign_model(reading, section, name, value);
         return;
     }
-    if (setting == NULL) {
+    if (!setting) {
         complain_of_name(reading, section, name);
         return;
     }
     struct hearken_error error;
-    int status = setting_assign(setting, reading->settings, value, &error);
-    if (status < 0)
-        complain_of_value(reading, section, name, status, &error);
+    int result = setting_assign(setting, reading->settings, value, &error);
+    if (result < 0)
+        complain_of_value(reading, section, name, result, &error);
 }
 
 static int handle_assignment(void *context, const char *section, const char *name,
@@ -134,7 +134,7 @@ static bool ends_line(const char *text)
 static char *read_line(char *text, int size, void *context)
 {
     struct reading *reading = context;
-    if (fgets(text, size, reading->file) == NULL)
+    if (!fgets(text, size, reading->file))
         return NULL;
     reading->line++;
     if (!ends_line(text) && !feof(reading->file)) {
@@ -173,7 +173,7 @@ int settings_read_file(struct settings *settings, const char *path,
         .context = context,
     };
     reading.file = fopen(path, "re");
-    if (reading.file == NULL) {
+    if (!reading.file) {
         int status = -errno;
         reading.path = NULL;
         complain(&reading, "%s: %s", path, strerror(-status));
@@ -193,7 +193,7 @@ int settings_read_file(struct settings *settings, const char *path,
 static bool split_name(const char *text, size_t length, char section[128], char name[64])
 {
     const char *dot = memrchr(text, '.', length);
-    if (dot == NULL || dot == text || dot - text > 127 || text + length - dot - 1 > 63 ||
+    if (!dot || dot == text || dot - text > 127 || text + length - dot - 1 > 63 ||
         text + length == dot + 1)
         return false;
     memcpy(section, text, (size_t)(dot - text));
@@ -213,7 +213,7 @@ int settings_apply_override(struct settings *settings, const char *assignment,
     };
     char section[128] = "", name[64] = "";
     const char *equals = strchr(assignment, '=');
-    if (equals == NULL || !split_name(assignment, (size_t)(equals - assignment), section, name))
+    if (!equals || !split_name(assignment, (size_t)(equals - assignment), section, name))
         complain(&reading, "--set %.200s: expected section.name=value", assignment);
     else
         assign(&reading, section, name, equals + 1);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-#include <string.h>
-
 #include "daemon/settings/settings.h"
+
+#include <string.h>
 
 #define COMMENT_WIDTH 78
 
@@ -34,10 +34,10 @@ static const char *change_words(const struct setting *setting)
 static void describe_value(const struct setting *setting, char *text, size_t size)
 {
     char expectation[160];
-    setting_expectation(setting, expectation, sizeof expectation);
+    setting_expectation(setting, expectation, sizeof(expectation));
     if (expectation[0] >= 'a' && expectation[0] <= 'z')
         expectation[0] = (char)(expectation[0] - 'a' + 'A');
-    if (setting->meaning != NULL)
+    if (setting->meaning)
         snprintf(text, size, "%s; by default empty: %s. %s", expectation, setting->meaning,
                  change_words(setting));
     else
@@ -57,7 +57,7 @@ void settings_print_configuration(FILE *stream)
             fprintf(stream, "\n[%s]\n", section);
         }
         char value[400];
-        describe_value(setting, value, sizeof value);
+        describe_value(setting, value, sizeof(value));
         fputc('\n', stream);
         print_comment(stream, setting->help);
         print_comment(stream, value);
@@ -188,7 +188,7 @@ void settings_print_manual(FILE *stream)
             fprintf(stream, ".Ss Section [%s]\n.Bl -tag -width Ds\n", section);
         }
         char value[400];
-        describe_value(setting, value, sizeof value);
+        describe_value(setting, value, sizeof(value));
         fprintf(stream, ".It Ic %s\n", setting->name);
         print_roff(stream, setting->help);
         print_roff(stream, value);

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT
+#include "daemon/settings/custom_word_settings.h"
 #include "daemon/settings/settings.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "daemon/settings/custom_word_settings.h"
 
 #define PREFIX "model "
 
@@ -46,13 +45,13 @@ static int add(struct settings *settings, const char *name, struct named_model *
     if (settings->model_count == SETTINGS_MODELS_MAX)
         return hearken_fail(error, -EINVAL, "more than %d models", SETTINGS_MODELS_MAX);
     struct named_model *grown =
-        realloc(settings->models, (settings->model_count + 1) * sizeof *grown);
-    if (grown == NULL)
+        realloc(settings->models, (settings->model_count + 1) * sizeof(*grown));
+    if (!grown)
         return hearken_fail(error, -ENOMEM, "out of memory");
     settings->models = grown;
     struct named_model *model = &grown[settings->model_count];
     *model = (struct named_model){strdup(name), strdup("")};
-    if (model->name == NULL || model->file == NULL) {
+    if (!model->name || !model->file) {
         free(model->name);
         free(model->file);
         return hearken_fail(error, -ENOMEM, "out of memory");
@@ -73,11 +72,11 @@ int settings_assign_model(struct settings *settings, const char *model, const ch
     if (*value == '\0')
         return hearken_fail(error, -EINVAL, "got nothing, expected a model file");
     struct named_model *named = find(settings, model);
-    int status = named == NULL ? add(settings, model, &named, error) : 0;
-    if (status < 0)
-        return status;
+    int result = !named ? add(settings, model, &named, error) : 0;
+    if (result < 0)
+        return result;
     char *copy = strdup(value);
-    if (copy == NULL)
+    if (!copy)
         return hearken_fail(error, -ENOMEM, "out of memory");
     free(named->file);
     named->file = copy;
@@ -89,15 +88,15 @@ int settings_assign_model(struct settings *settings, const char *model, const ch
 int settings_copy(struct settings *to, const struct settings *from)
 {
     struct hearken_error error;
-    int status = 0;
-    for (size_t i = 0; i < setting_count && status == 0; i++)
-        status = setting_copy(&setting_table[i], to, from);
-    for (size_t i = 0; i < from->model_count && status == 0; i++)
-        status =
+    int result = 0;
+    for (size_t i = 0; i < setting_count && result == 0; i++)
+        result = setting_copy(&setting_table[i], to, from);
+    for (size_t i = 0; i < from->model_count && result == 0; i++)
+        result =
             settings_assign_model(to, from->models[i].name, "file", from->models[i].file, &error);
-    if (status == 0)
-        status = custom_word_settings_copy(to, from);
-    if (status == 0)
+    if (result == 0)
+        result = custom_word_settings_copy(to, from);
+    if (result == 0)
         return 0;
     settings_finish(to);
     return -ENOMEM;

@@ -597,4 +597,4 @@ const struct setting setting_table[] = {
     },
 };
 
-const size_t setting_count = sizeof setting_table / sizeof setting_table[0];
+const size_t setting_count = sizeof(setting_table) / sizeof(setting_table[0]);

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
+#include "frontend/features/logmel.h"
+
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "frontend/features/logmel.h"
 
 /*
  * The mel scale of M. Slaney's Auditory Toolbox (Interval technical report 1998-010): even steps of

@@ -128,7 +128,7 @@ static bool is_sync(const uint8_t *bytes)
 
 static bool holds(const uint8_t *bytes, size_t size, const char *word)
 {
-    return memmem(bytes, size, word, strlen(word)) != NULL;
+    return memmem(bytes, size, word, strlen(word));
 }
 
 /* Reads on past the bytes between two frames without losing the place. */
@@ -185,7 +185,7 @@ static void look_behind(struct mp3 *mp3, bool lacks, struct decoder_block *block
         block->damage = "it ends within a frame";
     else if (!is_tag(bytes, size) && size == sizeof(bytes) && !is_zero(bytes, size))
         block->damage = "its end is no MP3";
-    block->short_end = block->damage != NULL;
+    block->short_end = block->damage;
 }
 
 /* ---- Reading ---- */

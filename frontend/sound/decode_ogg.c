@@ -259,7 +259,7 @@ static void note_end(const struct ogg *ogg, struct decoder_block *block)
         block->damage = "a stream behind it cannot be read";
     else if (ogg->cut)
         block->damage = "it ends within a page of Ogg";
-    block->short_end = block->damage != NULL;
+    block->short_end = block->damage;
 }
 
 static int read_block(struct decoder *decoder, struct decoder_block *block,

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 #include <hearken/hearken.h>
-
 #include <math.h>
 
 void hearken_level_measure(const float *samples, size_t count, struct hearken_level *level)

@@ -64,13 +64,13 @@ bool hugging_face_rename(const char *name, char *to)
                                  (size_t)(kind - name) - (size_t)at);
         if (found)
             snprintf(to, CHECKPOINT_MAX_NAME, "%s.blocks.%u.%s%s", part, layer, found, kind);
-        return found != NULL;
+        return found;
     }
     const char *found =
         find(outside, sizeof(outside) / sizeof(*outside), name, (size_t)(kind - name));
     if (found)
         snprintf(to, CHECKPOINT_MAX_NAME, "%s%s", found, kind);
-    return found != NULL;
+    return found;
 }
 
 static int expect_text(const json_t *root, const char *path, const char *key, const char *expected,

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 #include <hearken/hearken.h>
-
 #include <stdarg.h>
 #include <stdio.h>
 

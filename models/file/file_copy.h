@@ -8,7 +8,6 @@
 #define HEARKEN_MODELS_FILE_FILE_COPY_H
 
 #include <hearken/hearken.h>
-
 #include <sys/stat.h>
 
 struct file_copy {

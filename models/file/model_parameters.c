@@ -307,7 +307,7 @@ int parameters_read(struct parameters *parameters, const struct gguf *gguf,
                     struct hearken_error *error)
 {
     int result;
-    *parameters = (struct parameters){.has_ctc = gguf_find_tensor(gguf, "ctc.weight") != NULL};
+    *parameters = (struct parameters){.has_ctc = gguf_find_tensor(gguf, "ctc.weight")};
     if ((result = check_architecture(gguf, error)) < 0 ||
         (result = read_features(&parameters->features, gguf, error)) < 0 ||
         (result = read_listener(&parameters->listener, gguf, error)) < 0 ||

@@ -4,16 +4,15 @@
  * that hold speech, or cuts it at quiet places where there is no network that knows, has each
  * recognised and tells what was heard.
  */
+#include "frontend/sound/pcm.h"
+#include "frontend/sound/resample.h"
 #include "models/stream/event_emitter.h"
 #include "models/stream/partial_schedule.h"
 #include "models/stream/partial_text.h"
 #include "models/stream/speculative_final.h"
 #include "models/stream/stream_options.h"
-#include "models/vad/vad_segmenter.h"
-
-#include "frontend/sound/pcm.h"
-#include "frontend/sound/resample.h"
 #include "models/vad/level_segmenter.h"
+#include "models/vad/vad_segmenter.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -93,22 +93,22 @@ static int read_content(int file, const struct header *header, const char *key, 
 {
     const size_t key_size = strlen(key), size = (size_t)header->data_size;
     char *stored = malloc(key_size + 1), *made = malloc(size ? size : 1);
-    int error = -ENOMEM;
+    int result = -ENOMEM;
 
     if (stored && made)
-        error = read_all(file, stored, key_size);
-    if (!error && memcmp(stored, key, key_size) != 0)
-        error = -EBADMSG;
-    if (!error)
-        error = read_all(file, made, size);
-    if (!error && checksum_of(key, made, size) != header->checksum)
-        error = -EBADMSG;
+        result = read_all(file, stored, key_size);
+    if (!result && memcmp(stored, key, key_size) != 0)
+        result = -EBADMSG;
+    if (!result)
+        result = read_all(file, made, size);
+    if (!result && checksum_of(key, made, size) != header->checksum)
+        result = -EBADMSG;
     free(stored);
-    if (error)
+    if (result)
         free(made);
     else
         *data = made;
-    return error;
+    return result;
 }
 
 static int read_file(int file, const char *key, void **data, size_t *size)
@@ -118,20 +118,20 @@ static int read_file(int file, const char *key, void **data, size_t *size)
 
     if (fstat(file, &status) < 0)
         return -errno;
-    int error = check_ownership(&status);
-    if (!error)
-        error = read_all(file, &header, sizeof(header));
-    if (error)
-        return error;
+    int result = check_ownership(&status);
+    if (!result)
+        result = read_all(file, &header, sizeof(header));
+    if (result)
+        return result;
     const uint64_t bytes = (uint64_t)status.st_size;
     if (memcmp(header.magic, magic, sizeof(magic)) != 0 || bytes > most_bytes ||
         header.key_size != strlen(key) || header.data_size > bytes ||
         bytes != sizeof(header) + header.key_size + header.data_size)
         return -EBADMSG;
-    error = read_content(file, &header, key, data);
-    if (!error)
+    result = read_content(file, &header, key, data);
+    if (!result)
         *size = (size_t)header.data_size;
-    return error;
+    return result;
 }
 
 int cache_read(const char *folder, const char *kind, const char *key, void **data, size_t *size)
@@ -141,13 +141,13 @@ int cache_read(const char *folder, const char *kind, const char *key, void **dat
     if (!path)
         return -ENOMEM;
     const int file = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-    int error = file < 0 ? -errno : 0;
+    int result = file < 0 ? -errno : 0;
     free(path);
-    if (error)
-        return error == -ELOOP ? -EPERM : error;
-    error = read_file(file, key, data, size);
+    if (result)
+        return result == -ELOOP ? -EPERM : result;
+    result = read_file(file, key, data, size);
     close(file);
-    return error;
+    return result;
 }
 
 /* ---- Writing ---- */
@@ -190,12 +190,12 @@ static int write_file(int file, const char *key, const void *data, size_t size)
         .key_size = strlen(key), .data_size = size, .checksum = checksum_of(key, data, size)};
 
     memcpy(header.magic, magic, sizeof(magic));
-    int error = write_all(file, &header, sizeof(header));
-    if (!error)
-        error = write_all(file, key, header.key_size);
-    if (!error)
-        error = write_all(file, data, size);
-    return error;
+    int result = write_all(file, &header, sizeof(header));
+    if (!result)
+        result = write_all(file, key, header.key_size);
+    if (!result)
+        result = write_all(file, data, size);
+    return result;
 }
 
 /* Into a file of its own, which then takes the place of `path`. */
@@ -206,33 +206,33 @@ static int replace(const char *path, const char *key, const void *data, size_t s
     if (asprintf(&temporary, "%s.XXXXXX", path) < 0)
         return -ENOMEM;
     const int file = mkostemp(temporary, O_CLOEXEC);
-    int error = file < 0 ? -errno : 0;
-    if (!error) {
-        error = write_file(file, key, data, size);
-        if (close(file) < 0 && !error)
-            error = -errno;
-        if (!error && rename(temporary, path) < 0)
-            error = -errno;
-        if (error)
+    int result = file < 0 ? -errno : 0;
+    if (!result) {
+        result = write_file(file, key, data, size);
+        if (close(file) < 0 && !result)
+            result = -errno;
+        if (!result && rename(temporary, path) < 0)
+            result = -errno;
+        if (result)
             unlink(temporary);
     }
     free(temporary);
-    return error;
+    return result;
 }
 
 int cache_write(const char *folder, const char *kind, const char *key, const void *data,
                 size_t size)
 {
-    int error = make_folder(folder);
+    int result = make_folder(folder);
 
-    if (error)
-        return error;
+    if (result)
+        return result;
     char *path = path_of(folder, kind, key);
     if (!path)
         return -ENOMEM;
-    error = replace(path, key, data, size);
+    result = replace(path, key, data, size);
     free(path);
-    return error;
+    return result;
 }
 
 void cache_remove(const char *folder, const char *kind, const char *key)

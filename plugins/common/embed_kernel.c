@@ -8,10 +8,10 @@
 int host_embed_by(struct hearken_queue *queue, const struct hearken_embed *arguments,
                   host_tensor_row_function *row_of)
 {
-    int error = check_embed(queue, arguments);
+    int result = check_embed(queue, arguments);
 
-    if (error)
-        return error;
+    if (result)
+        return result;
     const size_t width = arguments->out.columns;
     float *expanded = host_scratch(queue, SCRATCH_WEIGHT, 2 * width);
     if (!expanded)

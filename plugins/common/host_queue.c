@@ -94,11 +94,11 @@ int host_buffer_create(struct hearken_queue *queue, size_t elements, struct hear
 
 int host_memory_create(struct hearken_queue *queue, size_t elements, struct hearken_buffer **buffer)
 {
-    int error = host_buffer_allocate(queue, "memory_create", elements, sizeof(float), buffer);
+    int result = host_buffer_allocate(queue, "memory_create", elements, sizeof(float), buffer);
 
-    if (!error)
+    if (!result)
         (*buffer)->is_memory = true;
-    return error;
+    return result;
 }
 
 void host_buffer_destroy(struct hearken_queue *queue, struct hearken_buffer *buffer)
@@ -117,10 +117,10 @@ void host_buffer_destroy(struct hearken_queue *queue, struct hearken_buffer *buf
 int host_buffer_write(struct hearken_queue *queue, const struct hearken_matrix *to,
                       const float *from)
 {
-    int error = check_transfer(queue, "write", to);
+    int result = check_transfer(queue, "write", to);
 
-    if (error)
-        return error;
+    if (result)
+        return result;
     for (size_t row = 0; row < to->rows; row++)
         memcpy(host_matrix_row(to, row), from + row * to->columns, to->columns * sizeof(float));
     return 0;
@@ -128,10 +128,10 @@ int host_buffer_write(struct hearken_queue *queue, const struct hearken_matrix *
 
 int host_buffer_read(struct hearken_queue *queue, const struct hearken_matrix *from, float *to)
 {
-    int error = check_transfer(queue, "read", from);
+    int result = check_transfer(queue, "read", from);
 
-    if (error)
-        return error;
+    if (result)
+        return result;
     for (size_t row = 0; row < from->rows; row++)
         memcpy(to + row * from->columns, host_matrix_row(from, row), from->columns * sizeof(float));
     return 0;

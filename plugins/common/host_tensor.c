@@ -72,10 +72,10 @@ static size_t row_size(const struct hearken_weights *weights)
 int host_tensor_create(struct hearken_backend *backend, const struct hearken_weights *weights,
                        struct hearken_tensor **tensor)
 {
-    int error = check_weights(backend, weights);
+    int result = check_weights(backend, weights);
 
-    if (error)
-        return error;
+    if (result)
+        return result;
     struct hearken_tensor *made = malloc(sizeof(*made));
     if (!made)
         return -ENOMEM;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "plugins/common/kernel_check.h"
+
 #include "plugins/common/host_backend.h"
 
 #include <errno.h>

@@ -9,10 +9,10 @@
 int host_reorder(struct hearken_queue *queue, const struct hearken_matrix *state,
                  const uint32_t *parents, uint32_t count)
 {
-    int error = check_reorder(queue, state, parents, count);
+    int result = check_reorder(queue, state, parents, count);
 
-    if (error)
-        return error;
+    if (result)
+        return result;
     const size_t columns = state->columns, size = columns * sizeof(float);
     size_t moved = 0;
     for (size_t row = 0; row < count; row++)
@@ -41,10 +41,10 @@ int host_reorder(struct hearken_queue *queue, const struct hearken_matrix *state
 int host_log_softmax(struct hearken_queue *queue, const struct hearken_matrix *x,
                      const struct hearken_tensor *mask)
 {
-    int error = check_log_softmax(queue, x, mask);
+    int result = check_log_softmax(queue, x, mask);
 
-    if (error)
-        return error;
+    if (result)
+        return result;
     for (size_t row = 0; row < x->rows; row++) {
         float *numbers = host_matrix_row(x, row);
         if (mask) {
@@ -118,10 +118,10 @@ static void top_of_row(const float *x, uint32_t columns, struct heap *heap)
 int host_top_k(struct hearken_queue *queue, const struct hearken_matrix *x, uint32_t count,
                float *values, uint32_t *columns)
 {
-    int error = check_top_k(queue, x, count);
+    int result = check_top_k(queue, x, count);
 
-    if (error)
-        return error;
+    if (result)
+        return result;
     for (size_t row = 0; row < x->rows; row++) {
         struct heap heap = {values + row * count, columns + row * count, count};
         top_of_row(host_matrix_row(x, row), x->columns, &heap);

@@ -72,23 +72,23 @@ static int run_heads(struct hearken_queue *queue, struct heads *heads, size_t se
     const size_t wanted = divide_up(threads * PARTS_PER_THREAD, all);
     const size_t most = tiles / TILES_PER_PART > 1 ? tiles / TILES_PER_PART : 1;
     struct workspace *workspace = &((struct cpu_queue *)queue)->workspace;
-    int error = 0;
+    int result = 0;
 
     heads->step = divide_up(tiles, wanted < most ? wanted : most) * tile;
     heads->pieces = divide_up(heads->queries, heads->step);
     if (elements * (double)heads->queries >= 2.0 * PART_PRODUCTS)
         return pool_run(pool, self_attend_part, heads, all * heads->pieces, workspace);
-    for (size_t index = 0; index < all * heads->pieces && !error; index++)
-        error = self_attend_part(heads, index, workspace);
-    return error;
+    for (size_t index = 0; index < all * heads->pieces && !result; index++)
+        result = self_attend_part(heads, index, workspace);
+    return result;
 }
 
 int cpu_self_attend(struct hearken_queue *queue, const struct hearken_self_attend *arguments)
 {
-    int error = check_self_attend(queue, arguments);
+    int result = check_self_attend(queue, arguments);
 
-    if (error)
-        return error;
+    if (result)
+        return result;
     const size_t positions = arguments->qkv.rows / arguments->sequences;
     struct heads heads = {
         .arguments = arguments,
@@ -150,10 +150,10 @@ static int attend_part(const void *context, size_t index, struct workspace *work
 
 int cpu_attend(struct hearken_queue *queue, const struct hearken_attend *arguments)
 {
-    int error = check_attend(queue, arguments);
+    int result = check_attend(queue, arguments);
 
-    if (error)
-        return error;
+    if (result)
+        return result;
     struct pool *pool = cpu_backend(queue)->pool;
     const double products =
         2.0 * arguments->query.rows * arguments->keys.rows * arguments->query.columns;

@@ -91,10 +91,10 @@ static int cpu_backend_create(const struct hearken_plugin_host *host,
 
     if (!made)
         return -ENOMEM;
-    int error = pool_create(host ? host->threads : 0, &made->pool);
-    if (error) {
+    int result = pool_create(host ? host->threads : 0, &made->pool);
+    if (result) {
         free(made);
-        return error;
+        return result;
     }
     made->base = (struct hearken_backend){.host = host, .name = "cpu"};
     made->set = choice->set;
@@ -136,11 +136,11 @@ static void cpu_queue_destroy(struct hearken_queue *queue)
 static int cpu_memory_create(struct hearken_queue *queue, size_t elements,
                              struct hearken_buffer **buffer)
 {
-    int error = host_buffer_allocate(queue, "memory_create", elements, sizeof(uint16_t), buffer);
+    int result = host_buffer_allocate(queue, "memory_create", elements, sizeof(uint16_t), buffer);
 
-    if (!error)
+    if (!result)
         (*buffer)->is_memory = true;
-    return error;
+    return result;
 }
 
 static int cpu_embed(struct hearken_queue *queue, const struct hearken_embed *arguments)

@@ -67,10 +67,10 @@ static int run_product(struct hearken_queue *queue, const struct cpu_product *pr
 
 int cpu_linear(struct hearken_queue *queue, const struct hearken_linear *arguments)
 {
-    int error = check_linear(queue, arguments);
+    int result = check_linear(queue, arguments);
 
-    if (error)
-        return error;
+    if (result)
+        return result;
     const bool is_memory = arguments->out.buffer->is_memory;
     return run_product(
         queue, &(struct cpu_product){
@@ -117,12 +117,12 @@ static int find_positions(struct hearken_queue *queue, const struct hearken_conv
 int cpu_convolve(struct hearken_queue *queue, const struct hearken_convolve *arguments)
 {
     const float *positions;
-    int error = check_convolve(queue, arguments);
+    int result = check_convolve(queue, arguments);
 
-    if (!error)
-        error = find_positions(queue, arguments, &positions);
-    if (error)
-        return error;
+    if (!result)
+        result = find_positions(queue, arguments, &positions);
+    if (result)
+        return result;
     const size_t width = host_tensor_width(arguments->weight), steps = arguments->out.rows;
     const size_t fitting = WINDOW_ELEMENTS / width + 1;
     const size_t block = steps < fitting ? steps : fitting;
@@ -130,11 +130,11 @@ int cpu_convolve(struct hearken_queue *queue, const struct hearken_convolve *arg
     if (!windows)
         return -ENOMEM;
 
-    for (size_t first = 0; first < steps && !error; first += block) {
+    for (size_t first = 0; first < steps && !result; first += block) {
         const size_t count = steps - first < block ? steps - first : block;
         for (size_t step = 0; step < count; step++)
             host_fill_window(arguments, first + step, windows + step * width);
-        error = run_product(
+        result = run_product(
             queue, &(struct cpu_product){
                        .in = windows,
                        .in_step = width,
@@ -148,7 +148,7 @@ int cpu_convolve(struct hearken_queue *queue, const struct hearken_convolve *arg
                        .out_step = arguments->out.stride,
                    });
     }
-    return error;
+    return result;
 }
 
 /* ---- LSTM ---- */
@@ -158,17 +158,17 @@ static int compute_gates(struct hearken_queue *queue, const struct hearken_lstm 
                          float *gates)
 {
     const size_t step = arguments->input_weight->weights.rows;
-    int error = run_product(queue, &(struct cpu_product){
-                                       .in = host_matrix_row(&arguments->in, 0),
-                                       .in_step = arguments->in.stride,
-                                       .rows = arguments->in.rows,
-                                       .weight = arguments->input_weight,
-                                       .bias = arguments->input_bias->weights.data,
-                                       .out = gates,
-                                       .out_step = step,
-                                   });
-    if (error)
-        return error;
+    int result = run_product(queue, &(struct cpu_product){
+                                        .in = host_matrix_row(&arguments->in, 0),
+                                        .in_step = arguments->in.stride,
+                                        .rows = arguments->in.rows,
+                                        .weight = arguments->input_weight,
+                                        .bias = arguments->input_bias->weights.data,
+                                        .out = gates,
+                                        .out_step = step,
+                                    });
+    if (result)
+        return result;
     return run_product(queue, &(struct cpu_product){
                                   .in = host_matrix_row(&arguments->hidden, 0),
                                   .in_step = arguments->hidden.stride,
@@ -184,20 +184,20 @@ static int compute_gates(struct hearken_queue *queue, const struct hearken_lstm 
 
 int cpu_lstm(struct hearken_queue *queue, const struct hearken_lstm *arguments)
 {
-    int error = check_lstm(queue, arguments);
+    int result = check_lstm(queue, arguments);
 
-    if (error)
-        return error;
+    if (result)
+        return result;
     const size_t width = arguments->hidden.columns, rows = arguments->in.rows;
     float *gates = host_scratch(queue, SCRATCH_GATES, rows * 4 * width);
     if (!gates)
         return -ENOMEM;
-    error = compute_gates(queue, arguments, gates);
-    for (size_t row = 0; row < rows && !error; row++)
+    result = compute_gates(queue, arguments, gates);
+    for (size_t row = 0; row < rows && !result; row++)
         cpu_set(queue)->lstm_row(
             gates + row * 4 * width, width,
             arguments->residual ? host_matrix_row(arguments->residual, row) : NULL,
             host_matrix_row(&arguments->cell, row), host_matrix_row(&arguments->hidden, row),
             host_matrix_row(&arguments->out, row));
-    return error;
+    return result;
 }

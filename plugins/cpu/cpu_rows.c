@@ -28,10 +28,10 @@ static int norm_part(const void *context, size_t index, struct workspace *worksp
 
 int cpu_layer_norm(struct hearken_queue *queue, const struct hearken_layer_norm *arguments)
 {
-    int error = check_layer_norm(queue, arguments);
+    int result = check_layer_norm(queue, arguments);
 
-    if (error)
-        return error;
+    if (result)
+        return result;
     const struct norm norm = {arguments, cpu_set(queue), PART_ELEMENTS / arguments->in.columns + 1};
     return pool_run(cpu_backend(queue)->pool, norm_part, &norm,
                     (arguments->in.rows + norm.step - 1) / norm.step,
@@ -41,12 +41,12 @@ int cpu_layer_norm(struct hearken_queue *queue, const struct hearken_layer_norm 
 int cpu_log_softmax(struct hearken_queue *queue, const struct hearken_matrix *x,
                     const struct hearken_tensor *mask)
 {
-    int error = check_log_softmax(queue, x, mask);
+    int result = check_log_softmax(queue, x, mask);
 
-    for (size_t row = 0; row < x->rows && !error; row++)
+    for (size_t row = 0; row < x->rows && !result; row++)
         cpu_set(queue)->log_softmax_row(host_matrix_row(x, row), mask ? mask->weights.data : NULL,
                                         x->columns);
-    return error;
+    return result;
 }
 
 /* Puts a candidate among the best so far, which are in order; the last may fall out. */
@@ -81,13 +81,13 @@ static void search_row(const struct instruction_set *set, const float *x, size_t
 int cpu_top_k(struct hearken_queue *queue, const struct hearken_matrix *x, uint32_t count,
               float *values, uint32_t *columns)
 {
-    int error = check_top_k(queue, x, count);
+    int result = check_top_k(queue, x, count);
 
     /* In order by insertion is slow for many: those the reference finds with a heap. */
-    if (!error && count > 256)
+    if (!result && count > 256)
         return host_top_k(queue, x, count, values, columns);
-    for (size_t row = 0; row < x->rows && !error; row++)
+    for (size_t row = 0; row < x->rows && !result; row++)
         search_row(cpu_set(queue), host_matrix_row(x, row), x->columns, count, values + row * count,
                    columns + row * count);
-    return error;
+    return result;
 }

@@ -231,26 +231,26 @@ int cpu_tensor_create(struct hearken_backend *backend, const struct hearken_weig
                       struct hearken_tensor **tensor)
 {
     struct hearken_tensor *given;
-    int error = host_tensor_create(backend, weights, &given);
+    int result = host_tensor_create(backend, weights, &given);
 
-    if (error)
-        return error;
+    if (result)
+        return result;
     struct cpu_tensor *made = calloc(1, sizeof(*made));
-    error = -ENOMEM;
+    result = -ENOMEM;
     if (made) {
         made->base = *given;
-        error = 0;
+        result = 0;
         if (is_multiplied(weights)) {
             plan((const struct cpu_backend *)backend, made);
-            error = pack(made);
+            result = pack(made);
         }
     }
     host_tensor_destroy(backend, given);
-    if (error)
+    if (result)
         free(made);
     else
         *tensor = &made->base;
-    return error;
+    return result;
 }
 
 void cpu_tensor_destroy(struct hearken_backend *backend, struct hearken_tensor *tensor)

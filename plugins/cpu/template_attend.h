@@ -219,11 +219,11 @@ static int attend_of_set(const struct attention *attention, struct range queries
 {
     const size_t all = queries.end - queries.first, tile = all < TILE_ROWS ? all : TILE_ROWS;
     struct attend_memory memory;
-    int error = prepare_to_attend(attention, tile, workspace, &memory);
+    int result = prepare_to_attend(attention, tile, workspace, &memory);
     size_t count;
 
-    if (error)
-        return error;
+    if (result)
+        return result;
     for (size_t query = queries.first; query < queries.end; query += count) {
         count = queries.end - query < tile ? queries.end - query : tile;
         gather_queries(attention, query, count, &memory);

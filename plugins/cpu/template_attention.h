@@ -279,11 +279,11 @@ static int self_attend_of_set(const struct attention *attention, struct range qu
                               struct workspace *workspace)
 {
     struct attention_memory memory;
-    int error = prepare(attention, queries, workspace, &memory);
+    int result = prepare(attention, queries, workspace, &memory);
     size_t count;
 
-    if (error)
-        return error;
+    if (result)
+        return result;
     for (size_t query = queries.first; query < queries.end; query += count) {
         count = queries.end - query < TILE_ROWS ? queries.end - query : TILE_ROWS;
         self_attend_tile(attention, &memory, query, count);

@@ -86,11 +86,11 @@ static bool claim(struct pool *pool, struct job *job, size_t *index)
     return true;
 }
 
-static void note(struct pool *pool, struct job *job, int error)
+static void note(struct pool *pool, struct job *job, int result)
 {
-    if (!error || job->error)
+    if (!result || job->error)
         return;
-    job->error = error;
+    job->error = result;
     job->next = job->count;
     take_out(pool, job);
 }
@@ -141,9 +141,9 @@ static void work(struct worker *worker)
     }
     atomic_fetch_add(&job->working, 1);
     pthread_mutex_unlock(&pool->lock);
-    const int error = job->task(job->context, index, &worker->workspace);
+    const int result = job->task(job->context, index, &worker->workspace);
     pthread_mutex_lock(&pool->lock);
-    note(pool, job, error);
+    note(pool, job, result);
     if (atomic_fetch_sub(&job->working, 1) == 1)
         pthread_cond_broadcast(&pool->finished);
 }
@@ -174,11 +174,11 @@ static void *worker_main(void *argument)
 static int run_alone(pool_task *task, const void *context, size_t count,
                      struct workspace *workspace)
 {
-    int error = 0;
+    int result = 0;
 
-    for (size_t index = 0; index < count && !error; index++)
-        error = task(context, index, workspace);
-    return error;
+    for (size_t index = 0; index < count && !result; index++)
+        result = task(context, index, workspace);
+    return result;
 }
 
 int pool_run(struct pool *pool, pool_task *task, const void *context, size_t count,
@@ -197,9 +197,9 @@ int pool_run(struct pool *pool, pool_task *task, const void *context, size_t cou
         pthread_cond_signal(&pool->posted);
     while (claim(pool, &job, &index)) {
         pthread_mutex_unlock(&pool->lock);
-        const int error = task(context, index, workspace);
+        const int result = task(context, index, workspace);
         pthread_mutex_lock(&pool->lock);
-        note(pool, &job, error);
+        note(pool, &job, result);
     }
     if (atomic_load(&job.working) > 0) {
         pthread_mutex_unlock(&pool->lock);

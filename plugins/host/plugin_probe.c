@@ -94,28 +94,28 @@ static int spawn(pid_t *pid, char *const arguments[], int answer, int words)
 {
     posix_spawn_file_actions_t files;
     posix_spawnattr_t attributes;
-    int error = posix_spawn_file_actions_init(&files);
+    int result = posix_spawn_file_actions_init(&files);
 
-    if (error)
-        return -error;
-    error = posix_spawnattr_init(&attributes);
-    if (error) {
+    if (result)
+        return -result;
+    result = posix_spawnattr_init(&attributes);
+    if (result) {
         posix_spawn_file_actions_destroy(&files);
-        return -error;
+        return -result;
     }
     set_attributes(&attributes);
-    error = posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    if (!error)
-        error = posix_spawn_file_actions_adddup2(&files, words, STDOUT_FILENO);
-    if (!error)
-        error = posix_spawn_file_actions_adddup2(&files, words, STDERR_FILENO);
-    if (!error)
-        error = posix_spawn_file_actions_adddup2(&files, answer, ANSWER);
-    if (!error)
-        error = posix_spawn(pid, arguments[0], &files, &attributes, arguments, environ);
+    result = posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    if (!result)
+        result = posix_spawn_file_actions_adddup2(&files, words, STDOUT_FILENO);
+    if (!result)
+        result = posix_spawn_file_actions_adddup2(&files, words, STDERR_FILENO);
+    if (!result)
+        result = posix_spawn_file_actions_adddup2(&files, answer, ANSWER);
+    if (!result)
+        result = posix_spawn(pid, arguments[0], &files, &attributes, arguments, environ);
     posix_spawnattr_destroy(&attributes);
     posix_spawn_file_actions_destroy(&files);
-    return -error;
+    return -result;
 }
 
 static int start(struct child *child, const char *helper, const char *path,
@@ -255,14 +255,14 @@ static size_t memory_of(pid_t pid)
  */
 static int end(const struct child *child)
 {
-    int status;
+    int result;
 
     kill(-child->pid, SIGKILL); /* has no effect on the status of one that is dead */
     kill(child->pid, SIGKILL);
     for (int waited = 0; waited < REAP_MILLISECONDS; waited++) {
-        const pid_t got = waitpid(child->pid, &status, WNOHANG);
+        const pid_t got = waitpid(child->pid, &result, WNOHANG);
         if (got == child->pid)
-            return status;
+            return result;
         if (got < 0 && errno != EINTR)
             return -1;
         poll(NULL, 0, 1);
@@ -285,16 +285,16 @@ __attribute__((format(printf, 2, 3))) static void fail(struct plugin_answer *ans
 }
 
 /* It closed its end of the pipe before its answer was complete. */
-static void explain_end(const struct child *child, int status, struct plugin_answer *answer)
+static void explain_end(const struct child *child, int result, struct plugin_answer *answer)
 {
     const char *before = child->last[0] ? "; its last words: " : "";
 
-    if (status != -1 && WIFSIGNALED(status))
-        fail(answer, "its probe was killed by signal %d (%s)%s%s", WTERMSIG(status),
-             strsignal(WTERMSIG(status)), before, child->last);
-    else if (status != -1)
+    if (result != -1 && WIFSIGNALED(result))
+        fail(answer, "its probe was killed by signal %d (%s)%s%s", WTERMSIG(result),
+             strsignal(WTERMSIG(result)), before, child->last);
+    else if (result != -1)
         fail(answer, "its probe ended with status %d and without an answer%s%s",
-             WEXITSTATUS(status), before, child->last);
+             WEXITSTATUS(result), before, child->last);
     else
         fail(answer, "its probe ended without an answer%s%s", before, child->last);
 }
@@ -326,7 +326,7 @@ static enum ending listen_to(struct child *child, const struct hearken_plugin_ho
     }
 }
 
-static void judge(const struct child *child, enum ending ending, int status,
+static void judge(const struct child *child, enum ending ending, int result,
                   const struct probe_limits *limits, struct plugin_answer *answer)
 {
     switch (ending) {
@@ -334,7 +334,7 @@ static void judge(const struct child *child, enum ending ending, int status,
         answer->outcome = PROBE_ANSWERED;
         break;
     case ENDED:
-        explain_end(child, status, answer);
+        explain_end(child, result, answer);
         break;
     case TOO_LATE:
         fail(answer, "its probe did not answer within %g s", limits->milliseconds * 1e-3);

@@ -13,10 +13,9 @@
 #ifndef HEARKEN_OPENCL_H
 #define HEARKEN_OPENCL_H
 
-#include "plugins/opencl/opencl_device.h"
-
 #include "plugins/common/host_backend.h"
 #include "plugins/common/kernel_check.h"
+#include "plugins/opencl/opencl_device.h"
 
 #include <stdint.h>
 

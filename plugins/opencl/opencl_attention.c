@@ -104,10 +104,10 @@ static float scale_for(unsigned head_width)
 
 int opencl_self_attend(struct hearken_queue *queue, const struct hearken_self_attend *arguments)
 {
-    int error = check_self_attend(queue, arguments);
+    int result = check_self_attend(queue, arguments);
 
-    if (error)
-        return error;
+    if (result)
+        return result;
     const struct device *device = &opencl_backend(queue)->device;
     const unsigned width = arguments->out.columns / arguments->heads;
     const unsigned positions = arguments->qkv.rows / arguments->sequences;
@@ -115,9 +115,9 @@ int opencl_self_attend(struct hearken_queue *queue, const struct hearken_self_at
     if (tile == 0)
         return refuse_width(queue, "self_attend", width);
     if (arguments->keys.buffer)
-        error = append(queue, arguments);
-    if (error)
-        return error;
+        result = append(queue, arguments);
+    if (result)
+        return result;
     struct launch launch = launch_begin(opencl_queue(queue), KERNEL_SELF_ATTEND);
     launch_matrix(&launch, &arguments->out);
     launch_matrix(&launch, &arguments->qkv);
@@ -149,10 +149,10 @@ static int launch_alignment(struct launch *launch, const struct hearken_attend *
     }
     const size_t row = (size_t)arguments->heads * arguments->keys.rows;
     cl_mem memory;
-    int error = opencl_scratch(launch->queue, OPENCL_SCRATCH_SCORES,
-                               arguments->query.rows * row * sizeof(float), &memory);
-    if (error)
-        return error;
+    int result = opencl_scratch(launch->queue, OPENCL_SCRATCH_SCORES,
+                                arguments->query.rows * row * sizeof(float), &memory);
+    if (result)
+        return result;
     launch_memory(launch, memory);
     launch_ulong(launch, 0);
     launch_ulong(launch, row);
@@ -171,19 +171,19 @@ static bool query_fits(const struct device *device, size_t width)
 
 int opencl_attend(struct hearken_queue *queue, const struct hearken_attend *arguments)
 {
-    int error = check_attend(queue, arguments);
+    int result = check_attend(queue, arguments);
 
-    if (error)
-        return error;
+    if (result)
+        return result;
     const struct device *device = &opencl_backend(queue)->device;
     const unsigned width = arguments->query.columns / arguments->heads;
     if (!query_fits(device, width))
         return refuse_width(queue, "attend", width);
     struct launch launch = launch_begin(opencl_queue(queue), KERNEL_ATTEND);
     launch_matrix(&launch, &arguments->context);
-    error = launch_alignment(&launch, arguments);
-    if (error)
-        return error;
+    result = launch_alignment(&launch, arguments);
+    if (result)
+        return result;
     launch_matrix(&launch, &arguments->query);
     launch_matrix(&launch, &arguments->keys);
     launch_matrix(&launch, &arguments->values);

@@ -79,11 +79,11 @@ int opencl_buffer_create(struct hearken_queue *queue, size_t elements,
 int opencl_memory_create(struct hearken_queue *queue, size_t elements,
                          struct hearken_buffer **buffer)
 {
-    int error = create_buffer(queue, "memory_create", elements, buffer);
+    int result = create_buffer(queue, "memory_create", elements, buffer);
 
-    if (!error)
+    if (!result)
         (*buffer)->is_memory = true;
-    return error;
+    return result;
 }
 
 /* Commands that were enqueued keep the memory until they are done. */
@@ -115,11 +115,11 @@ static bool is_packed(const struct hearken_matrix *matrix)
 int opencl_write(struct hearken_queue *queue, const struct hearken_matrix *to, const float *from)
 {
     struct opencl_queue *q = opencl_queue(queue);
-    int error = check_transfer(queue, "write", to);
+    int result = check_transfer(queue, "write", to);
     cl_int status;
 
-    if (error)
-        return error;
+    if (result)
+        return result;
     if (q->failed)
         return -EIO;
     const size_t size = (size_t)to->rows * to->columns * sizeof(float);
@@ -131,34 +131,34 @@ int opencl_write(struct hearken_queue *queue, const struct hearken_matrix *to, c
     if (is_packed(to)) {
         status = clEnqueueCopyBuffer(q->commands, staged, matrix_memory(to), 0,
                                      to->offset * sizeof(float), size, 0, NULL, NULL);
-        error = status == CL_SUCCESS ? 0 : queue_fail(q, status, "write");
+        result = status == CL_SUCCESS ? 0 : queue_fail(q, status, "write");
     } else {
-        error = launch_copy(q, rows_of(to), (struct rows_at){staged, 0, to->columns}, to->rows,
-                            to->columns);
+        result = launch_copy(q, rows_of(to), (struct rows_at){staged, 0, to->columns}, to->rows,
+                             to->columns);
     }
     clReleaseMemObject(staged);
-    if (!error) {
+    if (!result) {
         q->counters.writes++;
         q->counters.bytes_written += size;
     }
-    return error;
+    return result;
 }
 
 int opencl_read(struct hearken_queue *queue, const struct hearken_matrix *from, float *to)
 {
     struct opencl_queue *q = opencl_queue(queue);
-    int error = check_transfer(queue, "read", from);
+    int result = check_transfer(queue, "read", from);
 
-    if (error)
-        return error;
+    if (result)
+        return result;
     const size_t size = (size_t)from->rows * from->columns * sizeof(float);
     if (is_packed(from))
         return queue_read(q, matrix_memory(from), from->offset * sizeof(float), size, to);
     cl_mem packed;
-    error = opencl_scratch(q, OPENCL_SCRATCH_ROWS, size, &packed);
-    if (error)
-        return error;
-    error = launch_copy(q, (struct rows_at){packed, 0, from->columns}, rows_of(from), from->rows,
-                        from->columns);
-    return error ? error : queue_read(q, packed, 0, size, to);
+    result = opencl_scratch(q, OPENCL_SCRATCH_ROWS, size, &packed);
+    if (result)
+        return result;
+    result = launch_copy(q, (struct rows_at){packed, 0, from->columns}, rows_of(from), from->rows,
+                         from->columns);
+    return result ? result : queue_read(q, packed, 0, size, to);
 }

@@ -72,16 +72,16 @@ static int opencl_backend_create(const struct hearken_plugin_host *host,
         return -ENOMEM;
     made->base = (struct hearken_backend){.host = host, .name = "opencl"};
     made->profiles = is_set(PROFILE_VARIABLE);
-    int error = device_choose(getenv(DEVICE_VARIABLE), &made->device, reason, sizeof(reason));
-    if (error)
+    int result = device_choose(getenv(DEVICE_VARIABLE), &made->device, reason, sizeof(reason));
+    if (result)
         log_line(host, LEVEL_ERROR, "%s", reason);
     else
-        error = create_context(made, host);
-    if (!error)
-        error = program_create(made);
-    if (error) {
+        result = create_context(made, host);
+    if (!result)
+        result = program_create(made);
+    if (result) {
         backend_free(made);
-        return error;
+        return result;
     }
     log_line(host, LEVEL_INFO, "%s", reason);
     *backend = &made->base;

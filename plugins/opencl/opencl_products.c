@@ -60,10 +60,10 @@ static int multiply_on(struct opencl_queue *queue, const struct opencl_product *
 
 int opencl_linear(struct hearken_queue *queue, const struct hearken_linear *arguments)
 {
-    int error = check_linear(queue, arguments);
+    int result = check_linear(queue, arguments);
 
-    if (error)
-        return error;
+    if (result)
+        return result;
     struct opencl_product product = {
         .out = rows_of(&arguments->out),
         .in = rows_of(&arguments->in),
@@ -92,10 +92,10 @@ static int add_positions(struct hearken_queue *queue, const struct hearken_convo
 
 int opencl_convolve(struct hearken_queue *queue, const struct hearken_convolve *arguments)
 {
-    int error = check_convolve(queue, arguments);
+    int result = check_convolve(queue, arguments);
 
-    if (error)
-        return error;
+    if (result)
+        return result;
     const struct opencl_product product = {
         .out = rows_of(&arguments->out),
         .in = rows_of(&arguments->in),
@@ -111,8 +111,8 @@ int opencl_convolve(struct hearken_queue *queue, const struct hearken_convolve *
     launch_uint(&launch, arguments->weight->weights.taps);
     launch_uint(&launch, arguments->stride);
     launch_uint(&launch, arguments->padding);
-    error = run_tiles(&launch, product.rows, arguments->out.columns);
-    return error || !arguments->positions ? error : add_positions(queue, arguments);
+    result = run_tiles(&launch, product.rows, arguments->out.columns);
+    return result || !arguments->positions ? result : add_positions(queue, arguments);
 }
 
 /* gates [rows, 4 · width] = in · input_weightᵀ + input_bias + hidden · hidden_weightᵀ + hidden_bias
@@ -137,26 +137,26 @@ static int compute_gates(struct hearken_queue *queue, const struct hearken_lstm 
         .bias = arguments->hidden_bias,
         .options = OPTION_BIAS | OPTION_RESIDUAL,
     };
-    int error = multiply_on(opencl_queue(queue), &from_input);
+    int result = multiply_on(opencl_queue(queue), &from_input);
 
-    return error ? error : multiply_on(opencl_queue(queue), &from_hidden);
+    return result ? result : multiply_on(opencl_queue(queue), &from_hidden);
 }
 
 int opencl_lstm(struct hearken_queue *queue, const struct hearken_lstm *arguments)
 {
-    int error = check_lstm(queue, arguments);
+    int result = check_lstm(queue, arguments);
 
-    if (error)
-        return error;
+    if (result)
+        return result;
     const size_t rows = arguments->in.rows, width = arguments->hidden.columns;
     struct rows_at gates = {.stride = 4 * width};
-    error = opencl_scratch(opencl_queue(queue), OPENCL_SCRATCH_GATES,
-                           rows * 4 * width * sizeof(float), &gates.memory);
-    if (error)
-        return error;
-    error = compute_gates(queue, arguments, gates);
-    if (error)
-        return error;
+    result = opencl_scratch(opencl_queue(queue), OPENCL_SCRATCH_GATES,
+                            rows * 4 * width * sizeof(float), &gates.memory);
+    if (result)
+        return result;
+    result = compute_gates(queue, arguments, gates);
+    if (result)
+        return result;
     struct launch launch = launch_begin(opencl_queue(queue), KERNEL_LSTM_GATES);
     launch_matrix(&launch, &arguments->out);
     launch_memory(&launch, gates.memory);

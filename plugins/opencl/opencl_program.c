@@ -3,9 +3,8 @@
  * One program with all kernels. It is compiled when a backend is made, so that what a driver cannot
  * compile is known before a model is loaded, and kept on disk.
  */
-#include "plugins/opencl/opencl.h"
-
 #include "plugins/common/disk_cache.h"
+#include "plugins/opencl/opencl.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -116,15 +115,15 @@ static char *make_key(const struct opencl_backend *backend, const char *options)
 }
 
 /* Why a file of the cache was not read (disk_cache.h). */
-static const char *cache_words(int error)
+static const char *cache_words(int result)
 {
-    switch (error) {
+    switch (result) {
     case -EBADMSG:
         return "the file is damaged, or holds something else";
     case -EPERM:
         return "expected a regular file of this user's that nobody else may write to";
     default:
-        return strerror(-error);
+        return strerror(-result);
     }
 }
 
@@ -137,11 +136,11 @@ static bool load(struct opencl_backend *backend, const char *folder, const char 
     size_t size;
     cl_int status, of_binary;
 
-    const int error = cache_read(folder, CACHE_KIND, key, &data, &size);
-    if (error) {
-        if (error != -ENOENT)
+    const int result = cache_read(folder, CACHE_KIND, key, &data, &size);
+    if (result) {
+        if (result != -ENOENT)
             log_line(host, LEVEL_WARNING, "compiled kernels in %s are not used: %s", folder,
-                     cache_words(error));
+                     cache_words(result));
         return false;
     }
     const unsigned char *bytes = data;
@@ -173,10 +172,10 @@ static void store(const struct opencl_backend *backend, const char *folder, cons
     unsigned char *binary = malloc(size);
     if (binary && clGetProgramInfo(backend->program, CL_PROGRAM_BINARIES, sizeof(binary), &binary,
                                    NULL) == CL_SUCCESS) {
-        const int error = cache_write(folder, CACHE_KIND, key, binary, size);
-        if (error)
+        const int result = cache_write(folder, CACHE_KIND, key, binary, size);
+        if (result)
             log_line(backend->base.host, LEVEL_INFO, "compiled kernels are not kept: %s: %s",
-                     folder, strerror(-error));
+                     folder, strerror(-result));
     }
     free(binary);
 }
@@ -187,18 +186,18 @@ int program_create(struct opencl_backend *backend)
 
     print_options(&backend->device.tuning, options, sizeof(options));
     char *folder = cache_folder(), *key = make_key(backend, options);
-    int error = key ? 0 : -ENOMEM;
-    if (!error && !(folder && load(backend, folder, key, options))) {
+    int result = key ? 0 : -ENOMEM;
+    if (!result && !(folder && load(backend, folder, key, options))) {
         const cl_int status = compile(backend, options);
         if (status != CL_SUCCESS) {
             log_line(backend->base.host, LEVEL_ERROR, "kernels for %s: %s (%d)",
                      backend->device.name, opencl_words(status), status);
-            error = opencl_errno(status);
+            result = opencl_errno(status);
         } else if (folder) {
             store(backend, folder, key);
         }
     }
     free(folder);
     free(key);
-    return error;
+    return result;
 }

@@ -39,14 +39,14 @@ int opencl_queue_create(struct hearken_backend *backend, struct hearken_queue **
     if (!made)
         return -ENOMEM;
     made->base.backend = backend;
-    int error = create_commands(made);
-    if (!error)
-        error = create_kernels(made);
-    if (error)
+    int result = create_commands(made);
+    if (!result)
+        result = create_kernels(made);
+    if (result)
         opencl_queue_destroy(&made->base);
     else
         *queue = &made->base;
-    return error;
+    return result;
 }
 
 /* What a request cost in ways between host and device. */
@@ -93,13 +93,13 @@ void opencl_queue_destroy(struct hearken_queue *queue)
 int queue_fail(struct opencl_queue *queue, cl_int status, const char *what)
 {
     const struct opencl_backend *backend = opencl_backend(&queue->base);
-    const int error = opencl_errno(status);
+    const int result = opencl_errno(status);
 
     log_line(backend->base.host, LEVEL_ERROR, "%s on %s: %s (%d)", what, backend->device.name,
              opencl_words(status), status);
-    if (error == -EIO)
+    if (result == -EIO)
         queue->failed = true;
-    return error;
+    return result;
 }
 
 int opencl_scratch(struct opencl_queue *queue, enum opencl_scratch use, size_t size, cl_mem *memory)

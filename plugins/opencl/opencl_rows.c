@@ -17,10 +17,10 @@ static size_t at_a_time(size_t left)
 
 int opencl_layer_norm(struct hearken_queue *queue, const struct hearken_layer_norm *arguments)
 {
-    int error = check_layer_norm(queue, arguments);
+    int result = check_layer_norm(queue, arguments);
 
-    if (error)
-        return error;
+    if (result)
+        return result;
     struct launch launch = launch_begin(opencl_queue(queue), KERNEL_LAYER_NORM);
     launch_matrix(&launch, &arguments->out);
     launch_matrix(&launch, &arguments->in);
@@ -57,14 +57,14 @@ static int embed_rows(struct hearken_queue *queue, const struct hearken_embed *a
 
 int opencl_embed(struct hearken_queue *queue, const struct hearken_embed *arguments)
 {
-    int error = check_embed(queue, arguments);
+    int result = check_embed(queue, arguments);
     size_t count;
 
-    for (size_t first = 0; !error && first < arguments->out.rows; first += count) {
+    for (size_t first = 0; !result && first < arguments->out.rows; first += count) {
         count = at_a_time(arguments->out.rows - first);
-        error = embed_rows(queue, arguments, first, count);
+        result = embed_rows(queue, arguments, first, count);
     }
-    return error;
+    return result;
 }
 
 /* ---- reorder ---- */
@@ -89,22 +89,22 @@ int opencl_reorder(struct hearken_queue *queue, const struct hearken_matrix *sta
                    const uint32_t *parents, uint32_t count)
 {
     struct opencl_queue *q = opencl_queue(queue);
-    int error = check_reorder(queue, state, parents, count);
+    int result = check_reorder(queue, state, parents, count);
     size_t now;
 
-    if (error)
-        return error;
+    if (result)
+        return result;
     cl_mem rows;
-    error = opencl_scratch(q, OPENCL_SCRATCH_ROWS, (size_t)count * state->columns * sizeof(float),
-                           &rows);
-    if (error)
-        return error;
-    for (size_t first = 0; !error && first < count; first += now) {
+    result = opencl_scratch(q, OPENCL_SCRATCH_ROWS, (size_t)count * state->columns * sizeof(float),
+                            &rows);
+    if (result)
+        return result;
+    for (size_t first = 0; !result && first < count; first += now) {
         now = at_a_time(count - first);
-        error = gather(q, state, parents, first, now, rows);
+        result = gather(q, state, parents, first, now, rows);
     }
-    if (error)
-        return error;
+    if (result)
+        return result;
     return launch_copy(q, rows_of(state), (struct rows_at){rows, 0, state->columns}, count,
                        state->columns);
 }
@@ -114,10 +114,10 @@ int opencl_reorder(struct hearken_queue *queue, const struct hearken_matrix *sta
 int opencl_log_softmax(struct hearken_queue *queue, const struct hearken_matrix *x,
                        const struct hearken_tensor *mask)
 {
-    int error = check_log_softmax(queue, x, mask);
+    int result = check_log_softmax(queue, x, mask);
 
-    if (error)
-        return error;
+    if (result)
+        return result;
     struct launch launch = launch_begin(opencl_queue(queue), KERNEL_LOG_SOFTMAX);
     launch_matrix(&launch, x);
     launch_memory(&launch, mask ? opencl_tensor(mask)->memory : matrix_memory(x));
@@ -178,18 +178,18 @@ static int enqueue_top(struct opencl_queue *queue, const struct hearken_matrix *
         .count = count,
     };
     cl_mem found;
-    int error = opencl_scratch(queue, OPENCL_SCRATCH_BEST, size * pieces, &found);
+    int result = opencl_scratch(queue, OPENCL_SCRATCH_BEST, size * pieces, &found);
 
-    if (!error)
-        error = find_best(queue, &top, found);
-    if (error)
-        return error;
+    if (!result)
+        result = find_best(queue, &top, found);
+    if (result)
+        return result;
     *best = found;
     if (pieces == 1)
         return 0;
-    error = opencl_scratch(queue, OPENCL_SCRATCH_MERGED, size, best);
-    if (error)
-        return error;
+    result = opencl_scratch(queue, OPENCL_SCRATCH_MERGED, size, best);
+    if (result)
+        return result;
     return find_best(queue,
                      &(struct top){.from = {found, 0, pieces * count},
                                    .rows = x->rows,
@@ -204,24 +204,24 @@ int opencl_top_k(struct hearken_queue *queue, const struct hearken_matrix *x, ui
                  float *values, uint32_t *columns)
 {
     struct opencl_queue *q = opencl_queue(queue);
-    int error = check_top_k(queue, x, count);
+    int result = check_top_k(queue, x, count);
     cl_mem best;
 
-    if (error)
-        return error;
+    if (result)
+        return result;
     const size_t total = (size_t)x->rows * count;
-    error = enqueue_top(q, x, count, &best);
-    if (error)
-        return error;
+    result = enqueue_top(q, x, count, &best);
+    if (result)
+        return result;
     struct candidate *candidates = malloc(total * sizeof(*candidates));
     if (!candidates)
         return -ENOMEM;
-    error = queue_read(q, best, 0, total * sizeof(*candidates), candidates);
-    for (size_t i = 0; i < total && !error; i++) {
+    result = queue_read(q, best, 0, total * sizeof(*candidates), candidates);
+    for (size_t i = 0; i < total && !result; i++) {
         const bool is_known = candidates[i].column < x->columns; /* not in a row of NaN */
         values[i] = is_known ? candidates[i].value : -INFINITY;
         columns[i] = is_known ? candidates[i].column : 0;
     }
     free(candidates);
-    return error;
+    return result;
 }

@@ -143,10 +143,10 @@ int opencl_tensor_create(struct hearken_backend *backend, const struct hearken_w
 {
     struct hearken_tensor *given;
     struct packed packed = {0};
-    int error = host_tensor_create(backend, weights, &given);
+    int result = host_tensor_create(backend, weights, &given);
 
-    if (error)
-        return error;
+    if (result)
+        return result;
     /* Kernels read a vector's elements side by side, which in a panel they are not. */
     if (is_multiplied(weights) && weights->use & HEARKEN_USE_VECTOR) {
         report(backend, "tensor: uses %#x, expected a vector to be that alone or a table",
@@ -155,20 +155,20 @@ int opencl_tensor_create(struct hearken_backend *backend, const struct hearken_w
         return -ENOTSUP;
     }
     struct opencl_tensor *made = calloc(1, sizeof(*made));
-    error = made ? 0 : -ENOMEM;
-    if (!error) {
+    result = made ? 0 : -ENOMEM;
+    if (!result) {
         made->base = *given;
-        error = pack(&((struct opencl_backend *)backend)->device.tuning, made, &packed);
+        result = pack(&((struct opencl_backend *)backend)->device.tuning, made, &packed);
     }
     host_tensor_destroy(backend, given);
-    if (!error)
-        error = upload((const struct opencl_backend *)backend, made, &packed);
+    if (!result)
+        result = upload((const struct opencl_backend *)backend, made, &packed);
     free(packed.made);
-    if (error)
+    if (result)
         free(made);
     else
         *tensor = &made->base;
-    return error;
+    return result;
 }
 
 void opencl_tensor_destroy(struct hearken_backend *backend, struct hearken_tensor *tensor)

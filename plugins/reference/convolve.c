@@ -27,10 +27,10 @@ static int add_positions(struct hearken_queue *queue, const struct hearken_convo
 
 int reference_convolve(struct hearken_queue *queue, const struct hearken_convolve *arguments)
 {
-    int error = check_convolve(queue, arguments);
+    int result = check_convolve(queue, arguments);
 
-    if (error)
-        return error;
+    if (result)
+        return result;
     const size_t width = host_tensor_width(arguments->weight), steps = arguments->out.rows;
     const size_t block = reference_multiply_block(arguments->weight);
     float *windows = host_scratch(queue, SCRATCH_WINDOW, (steps < block ? steps : block) * width);
@@ -41,18 +41,18 @@ int reference_convolve(struct hearken_queue *queue, const struct hearken_convolv
         const size_t count = steps - first < block ? steps - first : block;
         for (size_t step = 0; step < count; step++)
             host_fill_window(arguments, first + step, windows + step * width);
-        error = reference_multiply(queue, &(struct product){
-                                              .in = windows,
-                                              .in_step = width,
-                                              .rows = count,
-                                              .weight = arguments->weight,
-                                              .bias = arguments->bias->weights.data,
-                                              .activation = arguments->activation,
-                                              .out = host_matrix_row(&arguments->out, first),
-                                              .out_step = arguments->out.stride,
-                                          });
-        if (error)
-            return error;
+        result = reference_multiply(queue, &(struct product){
+                                               .in = windows,
+                                               .in_step = width,
+                                               .rows = count,
+                                               .weight = arguments->weight,
+                                               .bias = arguments->bias->weights.data,
+                                               .activation = arguments->activation,
+                                               .out = host_matrix_row(&arguments->out, first),
+                                               .out_step = arguments->out.stride,
+                                           });
+        if (result)
+            return result;
     }
     return arguments->positions ? add_positions(queue, arguments) : 0;
 }

@@ -39,10 +39,10 @@ static void norm_row(const float *in, size_t width, const float *scale, const fl
 
 int reference_layer_norm(struct hearken_queue *queue, const struct hearken_layer_norm *arguments)
 {
-    int error = check_layer_norm(queue, arguments);
+    int result = check_layer_norm(queue, arguments);
 
-    if (error)
-        return error;
+    if (result)
+        return result;
     for (size_t row = 0; row < arguments->in.rows; row++)
         norm_row(host_matrix_row(&arguments->in, row), arguments->in.columns,
                  arguments->scale->weights.data, arguments->shift->weights.data, arguments->epsilon,

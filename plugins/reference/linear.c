@@ -5,10 +5,10 @@
 
 int reference_linear(struct hearken_queue *queue, const struct hearken_linear *arguments)
 {
-    int error = check_linear(queue, arguments);
+    int result = check_linear(queue, arguments);
 
-    if (error)
-        return error;
+    if (result)
+        return result;
     return reference_multiply(
         queue, &(struct product){
                    .in = host_matrix_row(&arguments->in, 0),

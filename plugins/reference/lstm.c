@@ -17,17 +17,17 @@ static int compute_gates(struct hearken_queue *queue, const struct hearken_lstm 
                          float *gates)
 {
     const size_t step = arguments->input_weight->weights.rows;
-    int error = reference_multiply(queue, &(struct product){
-                                              .in = host_matrix_row(&arguments->in, 0),
-                                              .in_step = arguments->in.stride,
-                                              .rows = arguments->in.rows,
-                                              .weight = arguments->input_weight,
-                                              .bias = arguments->input_bias->weights.data,
-                                              .out = gates,
-                                              .out_step = step,
-                                          });
-    if (error)
-        return error;
+    int result = reference_multiply(queue, &(struct product){
+                                               .in = host_matrix_row(&arguments->in, 0),
+                                               .in_step = arguments->in.stride,
+                                               .rows = arguments->in.rows,
+                                               .weight = arguments->input_weight,
+                                               .bias = arguments->input_bias->weights.data,
+                                               .out = gates,
+                                               .out_step = step,
+                                           });
+    if (result)
+        return result;
     return reference_multiply(queue, &(struct product){
                                          .in = host_matrix_row(&arguments->hidden, 0),
                                          .in_step = arguments->hidden.stride,
@@ -56,17 +56,17 @@ static void update_row(const float *gates, size_t width, const float *residual, 
 
 int reference_lstm(struct hearken_queue *queue, const struct hearken_lstm *arguments)
 {
-    int error = check_lstm(queue, arguments);
+    int result = check_lstm(queue, arguments);
 
-    if (error)
-        return error;
+    if (result)
+        return result;
     const size_t width = arguments->hidden.columns, rows = arguments->in.rows;
     float *gates = host_scratch(queue, SCRATCH_GATES, rows * 4 * width);
     if (!gates)
         return -ENOMEM;
-    error = compute_gates(queue, arguments, gates);
-    if (error)
-        return error;
+    result = compute_gates(queue, arguments, gates);
+    if (result)
+        return result;
     for (size_t row = 0; row < rows; row++)
         update_row(gates + row * 4 * width, width,
                    arguments->residual ? host_matrix_row(arguments->residual, row) : NULL,

@@ -62,10 +62,10 @@ static void attend_head(const struct memory *memory, const float *query, float *
 
 int reference_attend(struct hearken_queue *queue, const struct hearken_attend *arguments)
 {
-    int error = check_attend(queue, arguments);
+    int result = check_attend(queue, arguments);
 
-    if (error)
-        return error;
+    if (result)
+        return result;
     const size_t steps = arguments->keys.rows;
     const size_t width = arguments->query.columns / arguments->heads;
     float *scores = host_scratch(queue, SCRATCH_SCORES, steps);
@@ -82,9 +82,9 @@ int reference_attend(struct hearken_queue *queue, const struct hearken_attend *a
             .width = width,
             .stand_ins = arguments->stand_ins,
         };
-        error = pack(queue, &memory, arguments->query.rows);
-        if (error)
-            return error;
+        result = pack(queue, &memory, arguments->query.rows);
+        if (result)
+            return result;
         for (size_t row = 0; row < arguments->query.rows; row++) {
             float *alignment = arguments->alignment
                                    ? host_matrix_row(arguments->alignment, row) + head * steps
@@ -141,9 +141,9 @@ static int attend_sequence(struct hearken_queue *queue, const struct hearken_sel
 
     for (size_t head = 0; head < arguments->heads; head++) {
         struct memory memory = memory_of(arguments, sequence, head, total);
-        int error = pack(queue, &memory, positions);
-        if (error)
-            return error;
+        int result = pack(queue, &memory, positions);
+        if (result)
+            return result;
         for (size_t position = 0; position < positions; position++) {
             const size_t row = sequence * positions + position;
             memory.rows = visible(arguments->past + position, total, arguments->chunk);
@@ -156,17 +156,17 @@ static int attend_sequence(struct hearken_queue *queue, const struct hearken_sel
 
 int reference_self_attend(struct hearken_queue *queue, const struct hearken_self_attend *arguments)
 {
-    int error = check_self_attend(queue, arguments);
+    int result = check_self_attend(queue, arguments);
 
-    if (error)
-        return error;
+    if (result)
+        return result;
     const size_t positions = arguments->qkv.rows / arguments->sequences;
     float *scores = host_scratch(queue, SCRATCH_SCORES, arguments->past + positions);
     if (!scores)
         return -ENOMEM;
     if (arguments->keys.buffer)
         host_append_to_caches(arguments);
-    for (size_t sequence = 0; sequence < arguments->sequences && !error; sequence++)
-        error = attend_sequence(queue, arguments, sequence, scores);
-    return error;
+    for (size_t sequence = 0; sequence < arguments->sequences && !result; sequence++)
+        result = attend_sequence(queue, arguments, sequence, scores);
+    return result;
 }

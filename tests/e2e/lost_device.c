@@ -5,7 +5,6 @@
  */
 #define CL_TARGET_OPENCL_VERSION 120
 #include <CL/cl.h>
-
 #include <dlfcn.h>
 #include <stdlib.h>
 #include <string.h>

@@ -2,9 +2,8 @@
 /* Any bytes as a recording. */
 #include "frontend/sound/wav.h"
 
-#include <hearken/hearken.h>
-
 #include <fcntl.h>
+#include <hearken/hearken.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "tests/kernels/compare.h"
+
 #include "tests/kernels/subject.h"
 
 #include <math.h>

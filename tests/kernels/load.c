@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "tests/kernels/load.h"
+
 #include "tests/kernels/subject.h"
 
 #include <dlfcn.h>

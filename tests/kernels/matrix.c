@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "tests/kernels/matrix.h"
+
 #include "tests/kernels/subject.h"
 
 #include <math.h>

@@ -4,7 +4,6 @@
 #define KERNELS_MATRIX_H
 
 #include <hearken/plugin.h>
-
 #include <stddef.h>
 #include <stdint.h>
 

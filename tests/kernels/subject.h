@@ -10,7 +10,6 @@
 #define KERNELS_SUBJECT_H
 
 #include <hearken/plugin.h>
-
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>

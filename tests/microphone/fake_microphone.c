@@ -18,7 +18,7 @@ void microphone_tells(enum hearken_capture_event_type type)
     const struct fake_microphone *microphone = fake_microphone();
     struct microphone_event event = {.type = type, .device = "mic", .rate = 48000, .channels = 1};
     if (type == HEARKEN_CAPTURE_LOST)
-        snprintf(event.reason, sizeof event.reason, "it is gone");
+        snprintf(event.reason, sizeof(event.reason), "it is gone");
     microphone->user->event(microphone->context, &event);
 }
 

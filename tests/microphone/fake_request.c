@@ -23,7 +23,7 @@ struct request *only_request(void)
     struct request *found = NULL;
     for (unsigned i = 0; i < FAKE_REQUESTS; i++) {
         struct request *request = fake_requests()->all[i];
-        if (request == NULL)
+        if (!request)
             continue;
         CU_ASSERT_PTR_NULL(found);
         found = request;
@@ -92,11 +92,11 @@ struct request *request_create(struct workers *workers, struct served_model *mod
                                struct request_totals *totals)
 {
     struct fake_requests *requests = fake_requests();
-    struct request *request = requests->no_memory ? NULL : calloc(1, sizeof *request);
+    struct request *request = requests->no_memory ? NULL : calloc(1, sizeof(*request));
     (void)workers;
     (void)queue_limit;
     (void)totals;
-    if (request == NULL) {
+    if (!request) {
         served_model_release(model);
         return NULL;
     }
@@ -132,7 +132,7 @@ void request_end(struct request *request)
 
 void request_abandon(struct request *request)
 {
-    if (request == NULL)
+    if (!request)
         return;
     fake_requests()->abandoned++;
     free_request(request);

@@ -18,7 +18,7 @@ static void make_model(struct stage *stage, unsigned index, const char *name)
 
 struct stage *stage_create(void)
 {
-    struct stage *stage = calloc(1, sizeof *stage);
+    struct stage *stage = calloc(1, sizeof(*stage));
     struct service *service = &stage->service;
     fakes_reset();
     uv_loop_init(&stage->loop);
@@ -98,7 +98,7 @@ uint64_t stage_retry(struct stage *stage)
 {
     const uv_timer_t *timer = active_timer(stage);
     uv_update_time(&stage->loop);
-    return timer != NULL ? uv_timer_get_due_in(timer) : 0;
+    return timer ? uv_timer_get_due_in(timer) : 0;
 }
 
 void stage_retry_now(struct stage *stage)
@@ -121,14 +121,14 @@ static void note(struct client *client, const char *format, ...)
     size_t length = strlen(client->journal);
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(client->journal + length, sizeof client->journal - length, format, arguments);
+    vsnprintf(client->journal + length, sizeof(client->journal) - length, format, arguments);
     va_end(arguments);
 }
 
 static const char *text_of(const json_t *data, const char *key)
 {
     const char *text = json_string_value(json_object_get(data, key));
-    return text != NULL ? text : "";
+    return text ? text : "";
 }
 
 static void on_send(void *context, const char *type, json_t *data, const void *payload,
@@ -155,11 +155,11 @@ static void on_over(void *context, const char *code, const char *problem)
 {
     struct client *client = context;
     client->over++;
-    if (problem != NULL)
+    if (problem)
         note(client, "over %s: %s\n", code, problem);
     else
         note(client, "over\n");
-    if (client->at_over != NULL)
+    if (client->at_over)
         client->at_over(client);
 }
 
@@ -183,7 +183,7 @@ void client_join(struct client *client, struct stage *stage, bool hold)
 {
     const char *first = hold ? "listening held\n" : "listening heard\n";
     struct hearken_error error;
-    if (client->live == NULL)
+    if (!client->live)
         client_init(client, stage);
     client->asked.hold = hold;
     CU_ASSERT_STRING_EQUAL(client->journal, "");

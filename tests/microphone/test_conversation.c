@@ -27,10 +27,10 @@ static void on_send(void *context, const char *type, json_t *data, const void *p
     const char *code = json_string_value(json_object_get(data, "code"));
     (void)payload;
     (void)payload_length;
-    if (code != NULL)
-        snprintf(line->journal + length, sizeof line->journal - length, "%s: %s\n", code, text);
+    if (code)
+        snprintf(line->journal + length, sizeof(line->journal) - length, "%s: %s\n", code, text);
     else
-        snprintf(line->journal + length, sizeof line->journal - length, "%s\n", type);
+        snprintf(line->journal + length, sizeof(line->journal) - length, "%s\n", type);
     json_decref(data);
 }
 
@@ -54,7 +54,7 @@ static void on_resume(void *context)
     struct line *line = context;
     CU_ASSERT_FALSE(line->within);
     line->resumed++;
-    if (line->held_type != NULL)
+    if (line->held_type)
         say(line, line->held_type, line->held_data);
 }
 

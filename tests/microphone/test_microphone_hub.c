@@ -393,7 +393,7 @@ static void test_starting_as_it_is_over(void)
 {
     struct stage *stage = stage_create();
     struct client a = {0}, b = {0}, c = {0};
-    for (struct client *client = &a; client != NULL; client = client == &a ? &b : NULL) {
+    for (struct client *client = &a; client; client = client == &a ? &b : NULL) {
         client_init(client, stage);
         choose_second_model(client);
     }
@@ -422,7 +422,7 @@ static void test_gone_before_it_is_told(void)
     microphone_hub_leave(stage->service.live, &a.subscriber); /* too late for that */
     microphone_hub_forget(stage->service.live, &a.subscriber);
     microphone_hub_forget(stage->service.live, &a.subscriber);
-    memset(&a.subscriber, 0xff, sizeof a.subscriber);
+    memset(&a.subscriber, 0xff, sizeof(a.subscriber));
     stage_turn(stage);
     client_was_told(&a, "");
     stage_destroy(stage);

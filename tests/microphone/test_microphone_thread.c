@@ -21,7 +21,7 @@ static void end_all(struct stage *stage)
 {
     microphone_hub_drain(stage->service.live);
     for (unsigned i = 0; i < FAKE_REQUESTS; i++)
-        if (fake_requests()->all[i] != NULL)
+        if (fake_requests()->all[i])
             request_finishes(fake_requests()->all[i]);
     stage_turn(stage);
 }
@@ -177,7 +177,7 @@ static void test_trying_again(void)
     struct client a = {0};
     client_join(&a, stage, false);
     microphone_tells(HEARKEN_CAPTURE_STARTED);
-    for (unsigned i = 0; i < sizeof pauses / sizeof *pauses; i++) {
+    for (unsigned i = 0; i < sizeof(pauses) / sizeof(*pauses); i++) {
         if (fake_microphone()->is_open)
             microphone_ends("it broke");
         fake_microphone()->refuses = i % 2 ? -EAGAIN : 0;

@@ -38,7 +38,7 @@ static void on_failed(void *context, struct shared_recognition *hearing, const c
     CU_ASSERT_EQUAL(hearing->state, HEARING_IDLE);
     told->failed++;
     told->code = code;
-    snprintf(told->problem, sizeof told->problem, "%s", problem);
+    snprintf(told->problem, sizeof(told->problem), "%s", problem);
 }
 
 static const struct shared_recognition_listener listener = {
@@ -68,7 +68,7 @@ static struct shared_recognition *start(struct stage *stage, struct told *told, 
 static int hear(struct shared_recognition *hearing, size_t count, double time)
 {
     static const float samples[4 * HEARKEN_RATE];
-    CU_ASSERT_FATAL(count <= sizeof samples / sizeof *samples);
+    CU_ASSERT_FATAL(count <= sizeof(samples) / sizeof(*samples));
     return shared_recognition_write(hearing, samples, count, time);
 }
 
@@ -283,7 +283,7 @@ static void test_words_are_copied(void)
     options.stream.custom_words = words;
     struct shared_recognition *hearing =
         shared_recognition_create(&stage->service, &options, &listener, &told);
-    memset(words, 'x', sizeof words - 1);
+    memset(words, 'x', sizeof(words) - 1);
     CU_ASSERT_STRING_EQUAL(hearing->options.stream.custom_words, "Oberon");
     shared_recognition_destroy(hearing);
     shared_recognition_destroy(NULL);

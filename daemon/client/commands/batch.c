@@ -1,6 +1,16 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/client/commands/batch.h"
 
+#include "daemon/client/output/output_name.h"
+#include "daemon/client/picture/picture_file.h"
+#include "daemon/client/picture/picture_terminal.h"
+#include "daemon/client/program/atomic_file.h"
+#include "daemon/client/program/client_options.h"
+#include "daemon/client/program/message.h"
+#include "daemon/client/program/progress.h"
+#include "daemon/client/program/signals.h"
+#include "daemon/client/recognition/remote_recognition.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
@@ -11,16 +21,6 @@
 #include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
-
-#include "daemon/client/output/output_name.h"
-#include "daemon/client/picture/picture_file.h"
-#include "daemon/client/picture/picture_terminal.h"
-#include "daemon/client/program/atomic_file.h"
-#include "daemon/client/program/client_options.h"
-#include "daemon/client/program/message.h"
-#include "daemon/client/program/progress.h"
-#include "daemon/client/program/signals.h"
-#include "daemon/client/recognition/remote_recognition.h"
 
 #define GRACE_MILLISECONDS 1000 /* for what was cancelled to stop by itself */
 
@@ -194,7 +194,7 @@ static void show_warnings(struct job *job)
     char *rest = job->warnings, *line;
     if (rest)
         progress_clear(&job->batch->progress);
-    while ((line = strsep(&rest, "\n")) != NULL)
+    while ((line = strsep(&rest, "\n")))
         if (*line)
             message_error(job->file, line);
     job->batch->failed += job->lossy;
@@ -401,7 +401,7 @@ static void *work(void *context)
 {
     struct batch *batch = context;
     struct job *job;
-    while ((job = take_job(batch)) != NULL) {
+    while ((job = take_job(batch))) {
         int result = recognise(job);
         if (result == 0 && batch->options->attention)
             draw_picture(job);

@@ -3,14 +3,14 @@
 #ifndef HEARKEN_DAEMON_CLIENT_COMMANDS_BATCH_H
 #define HEARKEN_DAEMON_CLIENT_COMMANDS_BATCH_H
 
-#include <stdbool.h>
-#include <stddef.h>
-
 #include "daemon/client/output/output.h"
 #include "daemon/client/program/client_connection.h"
 #include "daemon/client/program/stream_settings.h"
 #include "daemon/client/recognition/local_recognition.h"
+
 #include <hearken/hearken.h>
+#include <stdbool.h>
+#include <stddef.h>
 
 struct batch_options {
     struct local *local;    /* NULL: by the daemon at `address` */

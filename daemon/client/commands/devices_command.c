@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
-#include <jansson.h>
-#include <stdio.h>
-#include <stdlib.h>
-
 #include "daemon/client/program/client_utf8.h"
 #include "daemon/client/program/commands.h"
 #include "daemon/client/program/message.h"
+
 #include <hearken/hearken.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 struct devices {
     bool json;

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
+#include "daemon/client/program/commands.h"
+#include "daemon/client/program/message.h"
+#include "daemon/client/recognition/local_recognition.h"
+
 #include <errno.h>
+#include <hearken/hearken.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "daemon/client/program/commands.h"
-#include "daemon/client/program/message.h"
-#include "daemon/client/recognition/local_recognition.h"
-#include <hearken/hearken.h>
 
 /* ---- What the file holds, kept until all of it is known ---- */
 
@@ -49,7 +49,7 @@ static int add(struct contents *contents, const struct hearken_model_item *from)
         .name = strdup(from->name),
         .type = strdup(from->type),
         .text = strdup(from->shape ? from->shape : from->value),
-        .tensor = from->shape != NULL,
+        .tensor = from->shape,
         .bytes = from->bytes,
     };
     return item->name && item->type && item->text ? 0 : -ENOMEM;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-#include <stdio.h>
-
 #include "daemon/client/program/commands.h"
 #include "daemon/client/program/message.h"
+
 #include <hearken/hearken.h>
+#include <stdio.h>
 
 struct plugins {
     bool verbose;

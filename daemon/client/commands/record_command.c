@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: MIT
-#include <errno.h>
-#include <poll.h>
-#include <sndfile.h>
-#include <stdio.h>
-#include <string.h>
-#include <unistd.h>
-
 #include "daemon/client/live/capture_message.h"
 #include "daemon/client/output/output.h"
 #include "daemon/client/program/commands.h"
 #include "daemon/client/program/message.h"
 #include "daemon/client/program/meter.h"
 #include "daemon/client/program/signals.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sndfile.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
 #define CHUNK_SAMPLES     1600u /* a tenth of a second */
 #define WAIT_MILLISECONDS 100

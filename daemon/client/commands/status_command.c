@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: MIT
+#include "daemon/client/program/client_connection.h"
+#include "daemon/client/program/commands.h"
+#include "daemon/client/program/message.h"
+#include "daemon/common/wyoming.h"
+
 #include <errno.h>
 #include <jansson.h>
 #include <poll.h>
@@ -6,11 +11,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-#include "daemon/client/program/client_connection.h"
-#include "daemon/client/program/commands.h"
-#include "daemon/client/program/message.h"
-#include "daemon/common/wyoming.h"
 
 #define ANSWER_SECONDS 10.0
 

@@ -1,4 +1,11 @@
 // SPDX-License-Identifier: MIT
+#include "daemon/client/live/listen_command.h"
+#include "daemon/client/program/client_connection.h"
+#include "daemon/client/program/commands.h"
+#include "daemon/client/program/message.h"
+#include "daemon/client/program/peer_json.h"
+#include "daemon/common/wyoming.h"
+
 #include <errno.h>
 #include <jansson.h>
 #include <limits.h>
@@ -7,13 +14,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-#include "daemon/client/live/listen_command.h"
-#include "daemon/client/program/client_connection.h"
-#include "daemon/client/program/commands.h"
-#include "daemon/client/program/message.h"
-#include "daemon/client/program/peer_json.h"
-#include "daemon/common/wyoming.h"
 
 #define ANSWER_SECONDS 10.0
 

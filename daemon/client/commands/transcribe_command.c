@@ -1,9 +1,4 @@
 // SPDX-License-Identifier: MIT
-#include <limits.h>
-#include <stdio.h>
-#include <string.h>
-#include <unistd.h>
-
 #include "daemon/client/commands/batch.h"
 #include "daemon/client/output/output_name.h"
 #include "daemon/client/picture/picture_file.h"
@@ -11,6 +6,11 @@
 #include "daemon/client/program/message.h"
 #include "daemon/client/program/signals.h"
 #include "daemon/client/program/stream_arguments.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
 struct transcribe {
     struct address address;
@@ -127,7 +127,7 @@ static size_t count_standard_inputs(char *const *files)
 /* Options that do not go together; NULL when all is well. */
 static const char *contradiction(const struct transcribe *transcribe, char *const *files)
 {
-    bool several = files[1] != NULL;
+    bool several = files[1];
     bool raw_default = transcribe->audio.rate == HEARKEN_RATE && transcribe->audio.channels == 1 &&
                        transcribe->sample_type == HEARKEN_SAMPLE_S16;
     size_t standard_inputs = count_standard_inputs(files);

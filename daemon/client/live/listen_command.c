@@ -1,11 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/client/live/listen_command.h"
 
-#include <errno.h>
-#include <stdio.h>
-#include <string.h>
-#include <unistd.h>
-
 #include "daemon/client/live/live_local.h"
 #include "daemon/client/live/live_output.h"
 #include "daemon/client/live/live_remote.h"
@@ -14,6 +9,11 @@
 #include "daemon/client/program/message.h"
 #include "daemon/client/program/signals.h"
 #include "daemon/client/program/stream_arguments.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
 struct listen {
     struct address address;

@@ -4,11 +4,11 @@
 #ifndef HEARKEN_DAEMON_CLIENT_LIVE_LIVE_EVENT_H
 #define HEARKEN_DAEMON_CLIENT_LIVE_LIVE_EVENT_H
 
+#include "daemon/client/output/transcript.h"
+
+#include <hearken/hearken.h>
 #include <stdbool.h>
 #include <stddef.h>
-
-#include "daemon/client/output/transcript.h"
-#include <hearken/hearken.h>
 
 enum live_event_type {
     LIVE_PARTIAL,       /* `segment`, `committed`; an empty text takes back what was shown */

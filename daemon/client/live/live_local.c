@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/client/live/live_local.h"
 
+#include "daemon/client/live/live_wait.h"
+#include "daemon/client/program/signals.h"
+
 #include <errno.h>
 #include <limits.h>
 #include <math.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
-
-#include "daemon/client/live/live_wait.h"
-#include "daemon/client/program/signals.h"
 
 #define BLOCK_SAMPLES     1600u /* a tenth of a second at most */
 #define WAIT_MILLISECONDS 100

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/client/live/live_output.h"
 
+#include "daemon/client/live/capture_message.h"
+#include "daemon/client/output/segment_json.h"
+#include "daemon/client/program/message.h"
+#include "daemon/client/program/meter.h"
+
 #include <errno.h>
 #include <locale.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#include "daemon/client/live/capture_message.h"
-#include "daemon/client/output/segment_json.h"
-#include "daemon/client/program/message.h"
-#include "daemon/client/program/meter.h"
 
 /* A microphone that gives nothing at all for so long is not one that is spoken into. */
 #define SILENCE_SECONDS 3.0

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/client/live/live_remote.h"
 
+#include "daemon/client/live/live_wait.h"
+#include "daemon/client/program/client_connection.h"
+#include "daemon/client/program/signals.h"
+#include "daemon/common/wyoming.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-#include "daemon/client/live/live_wait.h"
-#include "daemon/client/program/client_connection.h"
-#include "daemon/client/program/signals.h"
-#include "daemon/common/wyoming.h"
 
 #define RECEIVE_BYTES (64u * 1024)
 

@@ -3,11 +3,11 @@
 #ifndef HEARKEN_DAEMON_CLIENT_LIVE_LIVE_REMOTE_H
 #define HEARKEN_DAEMON_CLIENT_LIVE_LIVE_REMOTE_H
 
-#include <jansson.h>
-
 #include "daemon/client/live/live_event.h"
 #include "daemon/client/program/client_connection.h"
 #include "daemon/client/program/stream_settings.h"
+
+#include <jansson.h>
 
 struct live_remote {
     const struct address *address;

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
-#include <errno.h>
-#include <stdio.h>
-#include <string.h>
-
 #include "daemon/client/live/live_remote.h"
 #include "daemon/client/program/message.h"
 #include "daemon/client/program/peer_json.h"
 #include "daemon/common/wyoming.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
 
 #define LEVEL_MAX 1e6 /* full scale is 1 */
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/client/live/live_terminal.h"
 
+#include "daemon/client/program/client_utf8.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,8 +10,6 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 #include <wchar.h>
-
-#include "daemon/client/program/client_utf8.h"
 
 #define STANDARD_WIDTH  80
 #define STANDARD_HEIGHT 24

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/client/live/live_wait.h"
 
+#include "daemon/client/program/signals.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <stddef.h>
-
-#include "daemon/client/program/signals.h"
 #include <sys/signalfd.h>
 
 int live_wait_open_resize(void)

@@ -7,12 +7,12 @@
 #ifndef HEARKEN_DAEMON_CLIENT_OUTPUT_OUTPUT_H
 #define HEARKEN_DAEMON_CLIENT_OUTPUT_OUTPUT_H
 
-#include <stdbool.h>
-#include <stdio.h>
-
 #include "daemon/client/output/transcript.h"
 #include "daemon/client/program/atomic_file.h"
+
 #include <hearken/hearken.h>
+#include <stdbool.h>
+#include <stdio.h>
 
 enum output_format {
     OUTPUT_TEXT,

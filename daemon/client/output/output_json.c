@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
+#include "daemon/client/output/output.h"
+#include "daemon/client/output/segment_json.h"
+#include "daemon/client/program/client_utf8.h"
+
 #include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "daemon/client/output/output.h"
-#include "daemon/client/output/segment_json.h"
-#include "daemon/client/program/client_utf8.h"
 
 /* Of RFC 3986, what stands for itself in a path. */
 static bool stands_for_itself(unsigned char byte)

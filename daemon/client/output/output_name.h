@@ -3,9 +3,9 @@
 #ifndef HEARKEN_DAEMON_CLIENT_OUTPUT_OUTPUT_NAME_H
 #define HEARKEN_DAEMON_CLIENT_OUTPUT_OUTPUT_NAME_H
 
-#include <stddef.h>
-
 #include "daemon/client/output/output.h"
+
+#include <stddef.h>
 
 /* DIRECTORY/NAME.ENDING for a recording ("-": standard input): NAME without the ending it had. To
  * be freed; NULL: no memory. */

@@ -3,13 +3,13 @@
  * SubRip (.srt) and WebVTT (.vtt). Cues keep to what broadcasters ask for: at most two lines of 42
  * characters, at most seven seconds, ended where a sentence, a clause or a breath ends.
  */
+#include "daemon/client/output/output.h"
+#include "daemon/client/program/client_utf8.h"
+
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "daemon/client/output/output.h"
-#include "daemon/client/program/client_utf8.h"
 
 #define LINE_WIDTH       42u
 #define CUE_SECONDS      7.0

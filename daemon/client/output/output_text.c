@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-#include <errno.h>
-
 #include "daemon/client/output/output.h"
+
+#include <errno.h>
 
 static void print_name(FILE *stream, const struct output_style *style, const char *file)
 {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/client/output/segment_json.h"
 
+#include "daemon/client/program/client_utf8.h"
+
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
-
-#include "daemon/client/program/client_utf8.h"
 
 json_t *json_rounded(double value)
 {

@@ -3,10 +3,10 @@
 #ifndef HEARKEN_DAEMON_CLIENT_OUTPUT_SEGMENT_JSON_H
 #define HEARKEN_DAEMON_CLIENT_OUTPUT_SEGMENT_JSON_H
 
+#include "daemon/client/output/transcript.h"
+
 #include <jansson.h>
 #include <stdio.h>
-
-#include "daemon/client/output/transcript.h"
 
 /* Times to the millisecond and confidences to a thousandth: more digits would only pretend. */
 json_t *json_rounded(double value);

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/client/picture/picture.h"
 
+#include "daemon/client/program/client_utf8.h"
+
 #include <errno.h>
 #include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "daemon/client/program/client_utf8.h"
 
 #define SAMPLES_MAX ((size_t)(PICTURE_SECONDS_MAX * HEARKEN_RATE))
 

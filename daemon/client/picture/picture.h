@@ -9,12 +9,12 @@
 #ifndef HEARKEN_DAEMON_CLIENT_PICTURE_PICTURE_H
 #define HEARKEN_DAEMON_CLIENT_PICTURE_PICTURE_H
 
-#include <stddef.h>
-#include <stdint.h>
-
 #include "daemon/client/output/transcript.h"
 #include "daemon/client/picture/picture_layout.h"
+
 #include <hearken/hearken.h>
+#include <stddef.h>
+#include <stdint.h>
 
 /* What lies behind is not shown: a picture that nobody could look at, and memory without bound. */
 #define PICTURE_SECONDS_MAX 180.0

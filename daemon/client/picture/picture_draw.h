@@ -7,11 +7,11 @@
 #ifndef HEARKEN_DAEMON_CLIENT_PICTURE_PICTURE_DRAW_H
 #define HEARKEN_DAEMON_CLIENT_PICTURE_PICTURE_DRAW_H
 
-#include <cairo.h>
-
 #include "daemon/client/picture/picture.h"
 #include "daemon/client/picture/picture_colour.h"
 #include "daemon/client/picture/picture_layout.h"
+
+#include <cairo.h>
 
 #define PICTURE_WIDTH                                                                              \
     1280.0 /* units: 12 points of type are 15 of them on a slide that it fills                     \

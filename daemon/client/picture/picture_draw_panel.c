@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
+#include "daemon/client/picture/picture_draw.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "daemon/client/picture/picture_draw.h"
 
 #define BETWEEN     6.0 /* spectrogram and alignment */
 #define LABEL_GAP   7.0

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/client/picture/picture_file.h"
 
+#include "daemon/client/picture/picture_draw.h"
+#include "daemon/client/program/atomic_file.h"
+#include "daemon/client/program/client_utf8.h"
+
 #include <cairo-svg.h>
 #include <errno.h>
 #include <math.h>
@@ -9,10 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-
-#include "daemon/client/picture/picture_draw.h"
-#include "daemon/client/program/atomic_file.h"
-#include "daemon/client/program/client_utf8.h"
 
 /* A PNG has so many pixels for a unit: 1920 across. */
 #define PIXELS 1.5

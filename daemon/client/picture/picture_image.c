@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
+#include "daemon/client/picture/picture_draw.h"
+
 #include <math.h>
 #include <string.h>
-
-#include "daemon/client/picture/picture_draw.h"
 
 /* Pixels of the alignment's image for a unit: as fine as a PNG is. */
 #define FINENESS 1.5

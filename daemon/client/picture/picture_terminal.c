@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/client/picture/picture_terminal.h"
 
+#include "daemon/client/picture/picture_colour.h"
+#include "daemon/client/picture/picture_layout.h"
+#include "daemon/client/program/client_utf8.h"
+
 #include <errno.h>
 #include <math.h>
 #include <stdbool.h>
@@ -8,10 +12,6 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
-
-#include "daemon/client/picture/picture_colour.h"
-#include "daemon/client/picture/picture_layout.h"
-#include "daemon/client/program/client_utf8.h"
 
 #define COLUMNS_A_SECOND 10.0
 #define SPECTROGRAM_ROWS 8

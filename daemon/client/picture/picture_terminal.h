@@ -6,9 +6,9 @@
 #ifndef HEARKEN_DAEMON_CLIENT_PICTURE_PICTURE_TERMINAL_H
 #define HEARKEN_DAEMON_CLIENT_PICTURE_PICTURE_TERMINAL_H
 
-#include <stdio.h>
-
 #include "daemon/client/picture/picture.h"
+
+#include <stdio.h>
 
 enum picture_colours {
     PICTURE_NO_COLOURS, /* dots and shades only */

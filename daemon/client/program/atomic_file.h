@@ -3,9 +3,8 @@
 #ifndef HEARKEN_DAEMON_CLIENT_PROGRAM_ATOMIC_FILE_H
 #define HEARKEN_DAEMON_CLIENT_PROGRAM_ATOMIC_FILE_H
 
-#include <stddef.h>
-
 #include <hearken/hearken.h>
+#include <stddef.h>
 
 /*
  * A file in the making. It is written beside the one that it is to replace and takes that one's

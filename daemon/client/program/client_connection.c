@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/client/program/client_connection.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>

@@ -4,6 +4,7 @@
 #define HEARKEN_DAEMON_CLIENT_PROGRAM_CLIENT_CONNECTION_H
 
 #include "daemon/client/program/client_options.h"
+
 #include <hearken/hearken.h>
 
 /* Neither socket nor tcp: the user's own socket if there is one, else the system's. Never both. */

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-#include <errno.h>
-
 #include "daemon/client/program/stream_settings.h"
 #include "daemon/common/custom_word_list.h"
+
+#include <errno.h>
 
 static int check(const struct stream_settings *settings, struct hearken_error *error)
 {

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
-#include <limits.h>
-#include <stdio.h>
-#include <string.h>
-
 #include "daemon/client/program/commands.h"
 #include "daemon/client/program/message.h"
 #include "daemon/common/standard_streams.h"
+
 #include <hearken/hearken.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
 
 static int run_version(const struct command *command, int argc, char **argv);
 static int run_help(const struct command *command, int argc, char **argv);

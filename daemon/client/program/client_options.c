@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/client/program/client_options.h"
 
+#include "daemon/client/program/message.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-
-#include "daemon/client/program/message.h"
 
 #define MESSAGE_BYTES 4096 /* a longer one is cut */
 

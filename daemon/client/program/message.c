@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/client/program/message.h"
 
+#include "daemon/client/program/client_utf8.h"
+
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-
-#include "daemon/client/program/client_utf8.h"
 
 /* A whole line is one write, so that lines of several programs do not mix. */
 #define LINE_BYTES 4096

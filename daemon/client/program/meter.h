@@ -8,10 +8,9 @@
 #ifndef HEARKEN_DAEMON_CLIENT_PROGRAM_METER_H
 #define HEARKEN_DAEMON_CLIENT_PROGRAM_METER_H
 
+#include <hearken/hearken.h>
 #include <stdbool.h>
 #include <stddef.h>
-
-#include <hearken/hearken.h>
 
 struct meter {
     bool enabled, drawn;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/client/program/stream_arguments.h"
 
-#include <stdio.h>
-
 #include "daemon/client/program/commands.h"
+
+#include <stdio.h>
 
 int stream_arguments_read(const struct stream_arguments *arguments, const struct command *command,
                           bool local, struct stream_settings *settings)

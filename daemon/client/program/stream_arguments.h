@@ -3,10 +3,10 @@
 #ifndef HEARKEN_DAEMON_CLIENT_PROGRAM_STREAM_ARGUMENTS_H
 #define HEARKEN_DAEMON_CLIENT_PROGRAM_STREAM_ARGUMENTS_H
 
-#include <stdbool.h>
-
 #include "daemon/client/program/client_options.h"
 #include "daemon/client/program/stream_settings.h"
+
+#include <stdbool.h>
 
 /* As options_parse leaves it; all point into argv. Zeros and NULL: not given. */
 struct stream_arguments {

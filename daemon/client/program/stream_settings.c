@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/client/program/stream_settings.h"
 
+#include "daemon/client/program/client_utf8.h"
+
 #include <errno.h>
 #include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "daemon/client/program/client_utf8.h"
 
 enum field_type {
     REAL,   /* float */

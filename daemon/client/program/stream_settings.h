@@ -3,10 +3,9 @@
 #ifndef HEARKEN_DAEMON_CLIENT_PROGRAM_STREAM_SETTINGS_H
 #define HEARKEN_DAEMON_CLIENT_PROGRAM_STREAM_SETTINGS_H
 
+#include <hearken/hearken.h>
 #include <jansson.h>
 #include <stddef.h>
-
-#include <hearken/hearken.h>
 
 /* Each name at most once, so this is more than there are. */
 #define STREAM_SETTINGS_MAX 32

@@ -168,7 +168,7 @@ int local_recognise(struct local *local, const struct stream_settings *settings,
     struct hearken_stream_options options;
     hearken_stream_options_init(&options);
     stream_settings_apply(settings, &options);
-    options.alignment = recognition->picture != NULL;
+    options.alignment = recognition->picture;
     options.audio.type = HEARKEN_SAMPLE_S32; /* as recognition_read gives them */
     struct sink sink = {.recognition = recognition};
     int result =

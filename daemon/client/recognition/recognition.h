@@ -5,12 +5,12 @@
 #ifndef HEARKEN_DAEMON_CLIENT_RECOGNITION_RECOGNITION_H
 #define HEARKEN_DAEMON_CLIENT_RECOGNITION_RECOGNITION_H
 
-#include <stdbool.h>
-#include <stdint.h>
-
 #include "daemon/client/output/transcript.h"
 #include "daemon/client/picture/picture.h"
+
 #include <hearken/hearken.h>
+#include <stdbool.h>
+#include <stdint.h>
 
 struct recognition {
     struct hearken_source *source; /* read to its end */

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/client/recognition/remote_recognition.h"
 
+#include "daemon/client/program/client_connection.h"
+#include "daemon/common/wyoming.h"
+
 #include <errno.h>
 #include <math.h>
 #include <poll.h>
@@ -8,9 +11,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-#include "daemon/client/program/client_connection.h"
-#include "daemon/common/wyoming.h"
 
 #define CHUNK_SAMPLES 1600u        /* 100 ms: what a microphone's pipe should not wait beyond */
 #define PENDING_BYTES (64u * 1024) /* read ahead of the socket so much, about a second */

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
+#include "daemon/client/program/peer_json.h"
+#include "daemon/client/recognition/remote_recognition.h"
+#include "daemon/common/wyoming.h"
+
 #include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "daemon/client/program/peer_json.h"
-#include "daemon/client/recognition/remote_recognition.h"
-#include "daemon/common/wyoming.h"
 
 static int add_words(struct transcript_segment *segment, const json_t *words)
 {

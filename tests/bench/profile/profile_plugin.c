@@ -8,10 +8,9 @@
  *     HEARKEN_PROFILED=build/lib/hearken/cpu.so hearken transcribe --local \
  *         --plugin-dir build/tests/bench --backend profile FILE
  */
-#include <hearken/plugin.h>
-
 #include <dlfcn.h>
 #include <errno.h>
+#include <hearken/plugin.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -9,7 +9,6 @@
  * tried again, so only a recording of half an hour gives the right time for long ones.
  */
 #include <hearken/hearken.h>
-
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>

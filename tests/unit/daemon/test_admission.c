@@ -35,7 +35,7 @@ static void test_limits(void)
         {1000, 100, 100, 132}, {132, 100, 100, 132}, {110, 100, 100, 110},
         {100, 100, 100, 100},  {9, 100, 9, 9},       {1, 100000, 1, 1},
     };
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         const struct admission admission = {.descriptors = cases[i].descriptors};
         CU_ASSERT_EQUAL(admission_limit(&admission, cases[i].connections), cases[i].limit);
         CU_ASSERT_EQUAL(admission_total(&admission, cases[i].connections), cases[i].total);
@@ -85,7 +85,7 @@ static void expect_busy(int client)
 {
     char text[200] = "";
     size_t length = 0;
-    for (ssize_t got; (got = read(client, text + length, sizeof text - 1 - length)) > 0;)
+    for (ssize_t got; (got = read(client, text + length, sizeof(text) - 1 - length)) > 0;)
         length += (size_t)got;
     CU_ASSERT_STRING_EQUAL(text, BUSY);
     close(client);
@@ -113,11 +113,11 @@ static void test_turned_away(void)
 static int listen_for(int *clients, int count)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    socklen_t size = sizeof address.sun_family;
+    socklen_t size = sizeof(address.sun_family);
     int listening = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
     CU_ASSERT_EQUAL_FATAL(bind(listening, (struct sockaddr *)&address, size), 0);
     CU_ASSERT_EQUAL_FATAL(listen(listening, count), 0);
-    size = sizeof address;
+    size = sizeof(address);
     CU_ASSERT_EQUAL_FATAL(getsockname(listening, (struct sockaddr *)&address, &size), 0);
     for (int i = 0; i < count; i++) {
         clients[i] = socket(AF_UNIX, SOCK_STREAM, 0);

@@ -33,7 +33,7 @@ static int end(const struct place *place)
     int count = 0;
     DIR *directory = opendir(place->folder);
     CU_ASSERT_PTR_NOT_NULL_FATAL(directory);
-    for (struct dirent *entry; (entry = readdir(directory)) != NULL;)
+    for (struct dirent *entry; (entry = readdir(directory));)
         if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) {
             count++;
             unlinkat(dirfd(directory), entry->d_name, 0);

@@ -41,7 +41,7 @@ static void __attribute__((format(printf, 1, 2))) note(const char *format, ...)
     size_t length = strlen(diary);
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(diary + length, sizeof diary - length, format, arguments);
+    vsnprintf(diary + length, sizeof(diary) - length, format, arguments);
     va_end(arguments);
 }
 
@@ -61,7 +61,7 @@ struct served_model *fake_model_load(struct model_home *home, const char *file,
 {
     (void)settings;
     (void)log;
-    struct served_model *model = calloc(1, sizeof *model);
+    struct served_model *model = calloc(1, sizeof(*model));
     CU_ASSERT_PTR_NOT_NULL_FATAL(model);
     *model = (struct served_model){
         .home = home,
@@ -70,26 +70,26 @@ struct served_model *fake_model_load(struct model_home *home, const char *file,
         .references = 2,
     };
     home->busy++;
-    note("load(%s%s%s) ", file, without != NULL ? " not " : "", without != NULL ? without : "");
+    note("load(%s%s%s) ", file, without ? " not " : "", without ? without : "");
     return model;
 }
 
 struct served_model *fake_model_take(struct served_model *model)
 {
-    if (model != NULL)
+    if (model)
         model->references++;
     return model;
 }
 
 void fake_model_release_entry(struct served_model *model)
 {
-    if (model == NULL)
+    if (!model)
         return;
     if (--model->references == 0) {
         note("close(%s) ", model->file);
         free(model->file);
         free(model);
-    } else if (model->references == 1 && model->home != NULL) {
+    } else if (model->references == 1 && model->home) {
         model->idle_since = uv_hrtime();
         model->home->idle(model->home->context);
     }
@@ -118,7 +118,7 @@ static int facts_status;
 int fake_facts_read(struct model_facts *facts, const char *file, struct hearken_error *error)
 {
     char name[80];
-    snprintf(name, sizeof name, "<%s>", file);
+    snprintf(name, sizeof(name), "<%s>", file);
     *facts = (struct model_facts){.name = strdup(name)};
     return facts_status < 0 ? hearken_fail(error, facts_status, "%s: no good", file) : 0;
 }
@@ -262,9 +262,9 @@ static void test_names(void)
     CU_ASSERT_PTR_NULL(catalogue_find(&catalogue, "c"));
     CU_ASSERT_PTR_NULL(catalogue_find(&catalogue, "<b.gguf>"));
     CU_ASSERT_PTR_NULL(catalogue_take(&catalogue, "c"));
-    catalogue_list_names(&catalogue, names, sizeof names);
+    catalogue_list_names(&catalogue, names, sizeof(names));
     CU_ASSERT_STRING_EQUAL(names, "<d>, a, b");
-    catalogue_list_names(&catalogue, few, sizeof few);
+    catalogue_list_names(&catalogue, few, sizeof(few));
     CU_ASSERT_STRING_EQUAL(few, "<d>, ");
     finish("");
 }

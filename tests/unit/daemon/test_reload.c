@@ -55,7 +55,7 @@ static void __attribute__((format(printf, 1, 2))) note(const char *format, ...)
     size_t length = strlen(diary);
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(diary + length, sizeof diary - length, format, arguments);
+    vsnprintf(diary + length, sizeof(diary) - length, format, arguments);
     va_end(arguments);
 }
 
@@ -125,8 +125,8 @@ int fake_model_open(const char *file, const struct settings *settings, const cha
                     struct log *log, struct served_model **model, struct hearken_error *error)
 {
     (void)log;
-    note("open(%s on %s%s%s) ", file, settings->backend, without != NULL ? " not " : "",
-         without != NULL ? without : "");
+    note("open(%s on %s%s%s) ", file, settings->backend, without ? " not " : "",
+         without ? without : "");
     if (open_status < 0)
         return hearken_fail(error, open_status, "cannot open");
     *model = &new_model;
@@ -145,7 +145,7 @@ void fake_catalogue_replace(struct catalogue *catalogue, struct model_list *list
     (void)catalogue;
     (void)list;
     note("replace(%u%s%s) ", server.service.settings.connections, afresh ? " afresh" : "",
-         model != NULL ? " new" : "");
+         model ? " new" : "");
 }
 
 const struct model_entry *fake_catalogue_find(const struct catalogue *catalogue, const char *name)
@@ -328,12 +328,12 @@ static void test_failures(void)
         {&list_status, "reloading load list(new) ready "},
         {&open_status, "reloading load list(new) open(new on auto) ready "},
     };
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         begin();
         new_file = "new";
         *cases[i].status = -ENOENT;
         reload_start(&server);
-        if (submitted != NULL)
+        if (submitted)
             work();
         expect(cases[i].expected);
         CU_ASSERT_EQUAL(server.service.settings.connections, 7);

@@ -36,7 +36,7 @@ static void __attribute__((format(printf, 1, 2))) note(const char *format, ...)
     size_t length = strlen(diary);
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(diary + length, sizeof diary - length, format, arguments);
+    vsnprintf(diary + length, sizeof(diary) - length, format, arguments);
     va_end(arguments);
 }
 
@@ -87,7 +87,7 @@ int fake_stream_write(struct hearken_stream *stream, const void *samples, size_t
                       struct hearken_error *error)
 {
     const uint8_t *bytes = samples;
-    if (abandoned_in_write != NULL)
+    if (abandoned_in_write)
         request_abandon(abandoned_in_write);
     abandoned_in_write = NULL;
     if (write_status < 0)
@@ -127,7 +127,7 @@ static size_t waiting_count, delivered_count;
 
 static void remove_first(struct work **works, size_t *count)
 {
-    memmove(works, works + 1, --*count * sizeof *works);
+    memmove(works, works + 1, --*count * sizeof(*works));
 }
 
 void fake_workers_submit(struct workers *workers, struct work *work)
@@ -148,7 +148,7 @@ bool fake_workers_withdraw(struct workers *workers, struct work *work)
         return false;
     for (size_t i = 0; i < waiting_count; i++)
         if (waiting[i] == work) {
-            memmove(&waiting[i], &waiting[i + 1], (--waiting_count - i) * sizeof *waiting);
+            memmove(&waiting[i], &waiting[i + 1], (--waiting_count - i) * sizeof(*waiting));
             break;
         }
     work->state = WORK_ENDED;
@@ -424,7 +424,7 @@ static void test_errors(void)
         {&finish_status, -EIO, "a100:1 a:failed(cannot finish) ", 1},
         {&finish_status, -EINVAL, "a100:1 a:failed(cannot finish) ", 0},
     };
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         begin();
         *cases[i].status = cases[i].value;
         struct request *a = ask("a", false);

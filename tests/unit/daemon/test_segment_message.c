@@ -111,8 +111,8 @@ static void test_alignment(void)
     static const float weights[] = {1, 0, -2, 0.5f, 0, 1};
     static const uint8_t third[] = {0, 0, 0, 0xc0}; /* -2, little endian */
     struct heard_segment segment = align(2, 3, weights);
-    CU_ASSERT_EQUAL_FATAL(segment.weights_length, sizeof weights);
-    CU_ASSERT_EQUAL(memcmp(segment.weights + 8, third, sizeof third), 0);
+    CU_ASSERT_EQUAL_FATAL(segment.weights_length, sizeof(weights));
+    CU_ASSERT_EQUAL(memcmp(segment.weights + 8, third, sizeof(third)), 0);
     char *text =
         json_dumps(json_object_get(segment.data, "alignment"),
                    JSON_COMPACT | JSON_SORT_KEYS | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(6));
@@ -126,7 +126,7 @@ static void test_alignment(void)
 static void test_no_alignment(void)
 {
     static const uint32_t sizes[][2] = {{0, 5}, {5, 0}, {1024, 1025}, {65536, 65537}};
-    for (unsigned i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+    for (unsigned i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
         struct heard_segment segment = align(sizes[i][0], sizes[i][1], NULL);
         CU_ASSERT_TRUE(json_is_null(json_object_get(segment.data, "alignment")));
         CU_ASSERT_PTR_NULL(segment.weights);

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include "daemon/server/daemon_options.h"
 #include "daemon/settings/settings.h"
 
 #include <CUnit/Basic.h>
@@ -7,8 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#include "daemon/server/daemon_options.h"
 
 void add_settings_tests(void);
 
@@ -21,11 +20,11 @@ struct problems {
 static void note_problem(void *context, const char *problem)
 {
     struct problems *problems = context;
-    size_t path = problems->path != NULL ? strlen(problems->path) : 0;
+    size_t path = problems->path ? strlen(problems->path) : 0;
     if (path > 0 && strncmp(problem, problems->path, path) == 0)
         problem += path;
     size_t length = strlen(problems->text);
-    snprintf(problems->text + length, sizeof problems->text - length, "%s\n", problem);
+    snprintf(problems->text + length, sizeof(problems->text) - length, "%s\n", problem);
 }
 
 /* Reads a file of this text over the defaults. */
@@ -274,7 +273,7 @@ static void test_printed_configuration(void)
     CU_ASSERT_EQUAL(read_text(&settings, text, &problems), 0);
     settings_finish(&settings);
     unsigned uncommented = 0;
-    for (char *line = text; line != NULL; line = strchr(line + 1, '\n')) {
+    for (char *line = text; line; line = strchr(line + 1, '\n')) {
         char *start = *line == '\n' ? line + 1 : line;
         if (start[0] == '#' && start[1] != ' ') {
             *start = ' ';
@@ -314,7 +313,7 @@ static int parse(struct options *options, struct hearken_error *error, const cha
 {
     char *copy[20];
     int count = 0;
-    for (; arguments[count] != NULL; count++)
+    for (; arguments[count]; count++)
         copy[count] = (char *)arguments[count];
     copy[count] = NULL;
     return options_parse(options, count, copy, error);

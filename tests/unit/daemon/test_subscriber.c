@@ -22,7 +22,7 @@ static void on_send(void *context, const char *type, json_t *data, const void *p
     size_t length = strlen(client->journal);
     char *text = json_dumps(data, JSON_COMPACT | JSON_SORT_KEYS);
     (void)payload;
-    snprintf(client->journal + length, sizeof client->journal - length, "%s %s %zu\n", type, text,
+    snprintf(client->journal + length, sizeof(client->journal) - length, "%s %s %zu\n", type, text,
              payload_length);
     free(text);
     json_decref(data);

@@ -56,7 +56,7 @@ static struct reading read_pieces(const void *bytes, size_t length, size_t piece
         offset += size;
     }
     reading.idle = wyoming_parser_idle(&parser);
-    memcpy(reading.message, error.message, sizeof reading.message);
+    memcpy(reading.message, error.message, sizeof(reading.message));
     wyoming_parser_finish(&parser);
     fclose(stream);
     return reading;
@@ -82,7 +82,7 @@ static void expect_failure(const char *text, int status, const char *message)
     CU_ASSERT_EQUAL(reading.status, status);
     CU_ASSERT_FALSE(reading.idle);
     CU_ASSERT_PTR_NOT_NULL(strstr(reading.message, message));
-    if (strstr(reading.message, message) == NULL)
+    if (!strstr(reading.message, message))
         printf("\n    got: %s\n    for: %s\n", reading.message, text);
     free(reading.events);
 }
@@ -114,7 +114,7 @@ static void test_incomplete(void)
         "{\"type\":\"a\",\"data_length\":3}\n{}",
         "{\"type\":\"a\",\"payload_length\":3}\nxx",
     };
-    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         struct reading reading = read_text(texts[i]);
         CU_ASSERT_EQUAL(reading.status, 0);
         CU_ASSERT_FALSE(reading.idle);
@@ -190,12 +190,12 @@ static void test_limits(void)
     char line[80];
     /* With its newline, 64 bytes are allowed and 65 are not; without one, no more are waited for.
      */
-    snprintf(line, sizeof line, "{\"type\":\"%053d\"}\n", 0);
+    snprintf(line, sizeof(line), "{\"type\":\"%053d\"}\n", 0);
     CU_ASSERT_EQUAL(strlen(line), 65);
     expect_limited(line, -EMSGSIZE, "header: longer than 64 bytes");
-    snprintf(line, sizeof line, "{\"type\":\"%052d\"}\n", 0);
+    snprintf(line, sizeof(line), "{\"type\":\"%052d\"}\n", 0);
     expect_limited(line, 0, "");
-    snprintf(line, sizeof line, "%070d", 0);
+    snprintf(line, sizeof(line), "%070d", 0);
     expect_limited(line, -EMSGSIZE, "header: longer than 64 bytes");
 
     expect_limited("{\"type\":\"a\",\"data_length\":16}\n{\"x\":\"12345678\"}", 0, "");
@@ -222,7 +222,7 @@ static struct wyoming_buffer make_conversation(void)
     struct wyoming_buffer buffer = {0};
     uint8_t payload[3000];
     for (unsigned i = 0; i < 200; i++) {
-        size_t length = i % 3 == 0 ? 0 : (size_t)rand() % sizeof payload;
+        size_t length = i % 3 == 0 ? 0 : (size_t)rand() % sizeof(payload);
         for (size_t j = 0; j < length; j++)
             payload[j] = (uint8_t)rand();
         json_t *data = json_pack("{s:i, s:s}", "number", (int)i, "text", "h\xc3\xa9\n\"x\"");
@@ -242,7 +242,7 @@ static void test_pieces_are_as_whole(void)
     struct reading whole = read_pieces(buffer.bytes, buffer.length, SIZE_MAX, false, NULL);
     CU_ASSERT_TRUE(whole.idle);
     static const size_t pieces[] = {1, 2, 13, 1000, 20000};
-    for (size_t i = 0; i < sizeof pieces / sizeof pieces[0]; i++) {
+    for (size_t i = 0; i < sizeof(pieces) / sizeof(pieces[0]); i++) {
         struct reading cut = read_pieces(buffer.bytes, buffer.length, pieces[i], i % 2 == 1, NULL);
         bool same = cut.idle && strcmp(cut.events, whole.events) == 0;
         CU_ASSERT_TRUE(same);

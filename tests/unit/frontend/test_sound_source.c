@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: MIT
 /* Recordings of every kind, made here in a folder that is removed again. */
-#include <hearken/hearken.h>
-
 #include <CUnit/Basic.h>
 #include <FLAC/stream_encoder.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <hearken/hearken.h>
 #include <math.h>
 #include <pthread.h>
 #include <sndfile.h>
@@ -173,7 +172,7 @@ static double noise(void)
 
 static bool holds(const char *text, const char *part)
 {
-    bool found = strstr(text, part) != NULL;
+    bool found = strstr(text, part);
     if (!found)
         printf("\n    no \"%s\" in: %s\n", part, text);
     return found;

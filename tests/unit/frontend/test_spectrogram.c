@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
-#include <hearken/hearken.h>
-
 #include <CUnit/Basic.h>
 #include <errno.h>
+#include <hearken/hearken.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

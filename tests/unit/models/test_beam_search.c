@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* The beam search against plain searches that score every hypothesis from its start. */
-#include "tests/unit/common/stream_session.h"
-
 #include "models/search/repetition_guard.h"
+#include "tests/unit/common/stream_session.h"
 
 #include <CUnit/Basic.h>
 #include <errno.h>

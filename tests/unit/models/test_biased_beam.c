@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Listed words in the search of a text. */
-#include "tests/unit/common/stream_session.h"
-
 #include "models/text/vocabulary.h"
+#include "tests/unit/common/stream_session.h"
 
 #include <CUnit/Basic.h>
 #include <stdio.h>

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* Text to tokens. */
 #include "models/text/bpe.h"
-
 #include "tests/unit/common/make_gguf.h"
 
 #include <CUnit/Basic.h>

@@ -533,7 +533,7 @@ static void test_lists_of_tokens(void)
     CU_ASSERT_PTR_NOT_NULL(strstr(error.message, "list is not an array of at most 2 numbers"));
     count = 9;
     CU_ASSERT_EQUAL(parameters_read_tokens(gguf, "absent", 2, &tokens, &count, &error), 0);
-    CU_ASSERT(tokens == NULL && count == 0);
+    CU_ASSERT(!tokens && count == 0);
     CU_ASSERT_EQUAL(parameters_read_tokens(gguf, "empty", 2, &tokens, &count, &error), 0);
     CU_ASSERT_EQUAL(count, 0);
     free(tokens);

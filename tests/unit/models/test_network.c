@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* Opening a network: each tensor missing, of a wrong shape, of a wrong type. */
 #include "models/network/network.h"
-
 #include "tests/unit/common/make_model.h"
 
 #include <CUnit/Basic.h>

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* What ends a text that would go on for ever, and what must not. */
 #include "models/search/repetition_guard.h"
-
 #include "tests/unit/common/make_gguf.h"
 
 #include <CUnit/Basic.h>

@@ -169,7 +169,7 @@ static void check_alignment(void *context, const struct hearken_event *event)
         return;
     e->events++;
     if (!e->wants) {
-        e->right += a == NULL;
+        e->right += !a;
         return;
     }
     /* The memory has a step each 40 ms; the transformer's would have one each 20 ms. */

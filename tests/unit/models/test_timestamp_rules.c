@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* Times between the words: what may follow what, and what becomes of them. */
 #include "models/search/timestamp_rules.h"
-
 #include "tests/unit/common/stream_session.h"
 #include "tests/unit/common/whisper_model.h"
 

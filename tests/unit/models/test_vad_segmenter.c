@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Samples to segments, by a voice network that goes by loudness alone. */
-#include "models/vad/vad_segmenter.h"
-
 #include "models/stream/model.h"
+#include "models/vad/vad_segmenter.h"
 #include "tests/unit/common/make_model.h"
 
 #include <CUnit/Basic.h>

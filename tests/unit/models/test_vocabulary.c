@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* Tokens as text, of both kinds of vocabulary. */
 #include "models/text/vocabulary.h"
-
 #include "tests/unit/common/make_gguf.h"
 
 #include <CUnit/Basic.h>
@@ -57,7 +56,7 @@ static void refuses(struct made_file *file, const char *part)
     CU_ASSERT_PTR_NOT_NULL(strstr(error.message, part));
     if (!strstr(error.message, part))
         printf("\n    '%s' does not say '%s' ", error.message, part);
-    CU_ASSERT(vocabulary.tokens == NULL && vocabulary.count == 0);
+    CU_ASSERT(!vocabulary.tokens && vocabulary.count == 0);
     made_finish(file);
 }
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* Words with their times, from alignments made by hand. */
 #include "models/stream/word_times.h"
-
 #include "tests/unit/common/make_gguf.h"
 
 #include <CUnit/Basic.h>
@@ -299,7 +298,7 @@ static void test_words(void)
     /* The end token's row tells where the last word ends. */
     is_word(&list.words[2], "the", 100 + 40 * STEP, 100 + 50 * STEP, 0.5);
     word_times_finish(&list);
-    CU_ASSERT(list.words == NULL && list.count == 0);
+    CU_ASSERT(!list.words && list.count == 0);
     free(spoken.alignment);
 }
 
@@ -381,7 +380,7 @@ static void test_no_tokens(void)
     struct beam_result none = {.steps = 10};
     struct word_times list;
     CU_ASSERT_EQUAL(word_times_make(&list, &none, &vocabulary, 0, 1, STEP), 0);
-    CU_ASSERT(list.count == 0 && list.words == NULL);
+    CU_ASSERT(list.count == 0 && !list.words);
     word_times_finish(&list);
 }
 

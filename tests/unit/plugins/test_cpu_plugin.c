@@ -3,10 +3,9 @@
  * What is the cpu plugin's own: the choice of instruction sets, and its threads. That its numbers
  * are right is for tests/kernels.
  */
-#include <hearken/plugin.h>
-
 #include <CUnit/Basic.h>
 #include <dlfcn.h>
+#include <hearken/plugin.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -412,7 +412,7 @@ static void take_report(void *context, const struct hearken_plugin_report *repor
     r->ordered &= report->score <= r->before;
     r->before = report->score;
     r->told &= report->reason && *report->reason && report->path && strchr(report->path, '/');
-    r->unnamed += report->name == NULL;
+    r->unnamed += !report->name;
     if (!report->name)
         r->told &= report->score < 0 && !report->description;
     else if (strcmp(report->name, "reference") == 0)

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
 /* Plugins asked in a process of their own: what they do there, and what is kept of it. */
-#include "plugins/host/plugin_probe.h"
-
 #include "plugins/common/disk_cache.h"
 #include "plugins/host/plugin_host.h"
+#include "plugins/host/plugin_probe.h"
 
 #include <CUnit/Basic.h>
 #include <dirent.h>
