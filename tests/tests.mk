@@ -67,7 +67,7 @@ $(BUILD)/tests/parity-test: $(call objects,$(parity_sources)) $(library_objects)
 $(BUILD)/tests/bad-plugins/%.so: tests/unit/bad_plugins/%.c include/hearken/plugin.h
 	$(SAY) LINK $@
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(COMPILE) $(CFLAGS) -Iinclude -shared -o $@ $<
+	$(Q)$(CC) $(COMPILE) $(CFLAGS) -I. -Iinclude -shared -o $@ $<
 
 # Partial texts, timed and written down: tests/bench/streaming.
 $(BUILD)/bin/stream-bench: $(call objects,$(bench_sources)) $(libhearken)
@@ -84,7 +84,7 @@ $(BUILD)/bin/times-bench: $(call objects,tests/bench/times/times_bench.c) $(libh
 $(BUILD)/tests/bench/profile.so: tests/bench/profile/profile_plugin.c include/hearken/plugin.h
 	$(SAY) LINK $@
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(COMPILE) $(CFLAGS) -Iinclude -shared -o $@ $< -ldl
+	$(Q)$(CC) $(COMPILE) $(CFLAGS) -I. -Iinclude -shared -o $@ $< -ldl
 
 # The cpu plugin with tiles in plain C (plugins/cpu/tiles.h), so that what is computed with AMX is
 # tested without it; on a processor with AVX-512, for between the tiles there are vectors.

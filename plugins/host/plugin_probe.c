@@ -255,14 +255,14 @@ static size_t memory_of(pid_t pid)
  */
 static int end(const struct child *child)
 {
-    int result;
+    int status;
 
     kill(-child->pid, SIGKILL); /* has no effect on the status of one that is dead */
     kill(child->pid, SIGKILL);
     for (int waited = 0; waited < REAP_MILLISECONDS; waited++) {
-        const pid_t got = waitpid(child->pid, &result, WNOHANG);
+        const pid_t got = waitpid(child->pid, &status, WNOHANG);
         if (got == child->pid)
-            return result;
+            return status;
         if (got < 0 && errno != EINTR)
             return -1;
         poll(NULL, 0, 1);

@@ -317,13 +317,19 @@ static void check_refused(void)
 static void check_vector_with_another_use(void)
 {
     static const uint32_t uses[] = {HEARKEN_USE_LINEAR, HEARKEN_USE_EMBED, HEARKEN_USE_CONVOLVE};
+    enum { OUTPUTS = 70 };
 
     for (size_t i = 0; i < sizeof(uses) / sizeof(uses[0]); i++) {
-        struct linear_case c = create((struct linear_shape){3, 5, 70, HEARKEN_TENSOR_F32},
+        struct linear_case c = create((struct linear_shape){3, 5, OUTPUTS, HEARKEN_TENSOR_F32},
                                       WITH_BIAS, LAYOUT_PACKED, FILL_NORMAL);
+        float
+            numbers[OUTPUTS]; /* anew: a plugin may have copied those of `alone`, which are gone */
         struct hearken_weights both = c.bias.weights;
         struct hearken_tensor *tensor = NULL, *const alone = c.bias.tensor;
         both.use |= uses[i];
+        for (size_t output = 0; output < OUTPUTS; output++)
+            numbers[output] = (float)c.bias.values[output];
+        both.data = numbers;
         const int error = subject()->plugin->tensor_create(subject()->backend, &both, &tensor);
         expect(error == 0 || error == -ENOTSUP, "a vector for uses %#x: %d", both.use, error);
         if (error == 0) {

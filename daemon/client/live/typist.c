@@ -90,9 +90,9 @@ static int start(const struct program *program, const char *text, pid_t *child)
 /* Its exit status, or a negative errno. */
 static int wait_for(const struct typist *typist, pid_t child)
 {
-    int result;
+    int status;
     struct pollfd poller = {.fd = typist->interrupt, .events = POLLIN};
-    for (int waited = 0; waitpid(child, &result, WNOHANG) == 0; waited += POLL_MILLISECONDS) {
+    for (int waited = 0; waitpid(child, &status, WNOHANG) == 0; waited += POLL_MILLISECONDS) {
         bool interrupted = poll(&poller, 1, POLL_MILLISECONDS) > 0;
         if (interrupted)
             usleep(POLL_MILLISECONDS * 1000);
@@ -100,10 +100,10 @@ static int wait_for(const struct typist *typist, pid_t child)
         if (waited < (interrupted ? LONGEST_MILLISECONDS / 10 : LONGEST_MILLISECONDS))
             continue;
         kill(child, SIGKILL);
-        waitpid(child, &result, 0);
+        waitpid(child, &status, 0);
         return interrupted ? -ECANCELED : -ETIMEDOUT;
     }
-    return WIFEXITED(result) ? WEXITSTATUS(result) : -EIO;
+    return WIFEXITED(status) ? WEXITSTATUS(result) : -EIO;
 }
 
 int typist_type(struct typist *typist, const char *text, struct hearken_error *error)
