@@ -103,7 +103,7 @@ static int wait_for(const struct typist *typist, pid_t child)
         waitpid(child, &status, 0);
         return interrupted ? -ECANCELED : -ETIMEDOUT;
     }
-    return WIFEXITED(status) ? WEXITSTATUS(result) : -EIO;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -EIO;
 }
 
 int typist_type(struct typist *typist, const char *text, struct hearken_error *error)
