@@ -178,10 +178,12 @@ $(libhearken): $(BUILD)/lib/$(soname)
 $(BUILD)/lib/$(soname): $(BUILD)/lib/libhearken.so.$(VERSION)
 	$(Q)ln -sf libhearken.so.$(VERSION) $@
 
-$(BUILD)/lib/libhearken.so.$(VERSION): $(call objects,$(library_sources))
+$(BUILD)/lib/libhearken.so.$(VERSION): $(call objects,$(library_sources)) \
+                                      include/libhearken.map
 	$(SAY) LINK $@
 	@mkdir -p $(@D)
-	$(Q)$(CC) -shared -Wl,-soname,$(soname) $(LINK) $(LDFLAGS) -o $@ $^ $(library_libs)
+	$(Q)$(CC) -shared -Wl,-soname,$(soname) \
+		-Wl,--version-script=include/libhearken.map $(LINK) $(LDFLAGS) -o $@ $(filter %.o,$^) $(library_libs)
 
 # Plugins: one shared object for each folder that has a plugin.c
 # (plugins/cpu/ stands on the reference's buffers, checks and copying kernels).

@@ -116,7 +116,7 @@ $(BUILD)/tests/lost-device.so: tests/e2e/lost_device.c
 
 # The Python packages of the end-to-end tests.
 venv := build/venv
-$(venv)/ready: tests/requirements.txt
+$(venv)/ready: tests/requirements.txt | $(filter deps,$(goals))
 	$(SAY) VENV $(venv)
 	$(Q)python3 -m venv $(venv)
 	$(Q)$(venv)/bin/pip install --quiet --disable-pip-version-check -r $<
@@ -172,7 +172,7 @@ $(BUILD)/fuzz-%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(daemon_objects) $(library_ob
 
 # What reads checkpoints for hearken-convert alone.
 reader_objects := $(call objects,$(addprefix models/convert/,json_lists.c ct2.c hugging_face.c \
-                    json_file.c pickle.c safetensors.c torch.c))
+                    json_file.c pickle.c safetensors.c torch_archive.c))
 $(read_checkpoints:%=$(BUILD)/fuzz-%): $(reader_objects)
 $(read_checkpoints:%=$(BUILD)/fuzz-%): library_libs += $(libzip_libs)
 

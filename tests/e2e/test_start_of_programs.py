@@ -12,7 +12,10 @@ from programs import PATIENCE, run
 def test_signals_are_neither_ignored_nor_blocked(folder: Path) -> None:
     result = run("/proc/self/status", folder=folder, program=Path("/bin/cat"))
     masks = dict(re.findall(r"^(Sig(?:Ign|Blk)):\s*(\w+)$", result.stdout.decode(), re.MULTILINE))
-    assert {name: int(mask, 16) for name, mask in masks.items()} == {"SigIgn": 0, "SigBlk": 0}
+    # Signals 32 and 33 are the C library's own; its posix_spawn, which make uses, has them ignored.
+    own = 3 << 31
+    kept = {name: int(mask, 16) & ~own for name, mask in masks.items()}
+    assert kept == {"SigIgn": 0, "SigBlk": 0}
 
 
 def test_from_nohup_in_the_background() -> None:
