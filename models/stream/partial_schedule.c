@@ -53,7 +53,7 @@ bool partial_schedule_is_due(struct partial_schedule *schedule)
 
 void partial_schedule_add_pass(struct partial_schedule *schedule, double seconds)
 {
-    schedule->alignment_rows++;
+    schedule->passes++;
     schedule->spent += seconds;
     schedule->cost = seconds;
     schedule->fresh = 0;

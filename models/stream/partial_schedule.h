@@ -20,7 +20,7 @@ struct partial_schedule {
     double fresh;   /* sound since the last look */
     double cost;    /* of the last look at this segment; 0: none yet */
     bool late;      /* the look that was due has been skipped */
-    uint64_t alignment_rows, skipped;
+    uint64_t passes, skipped;
     double spent; /* on all looks */
 };
 

@@ -125,7 +125,7 @@ void hearken_stream_count(const struct hearken_stream *stream,
                           struct hearken_stream_counters *counters)
 {
     *counters = (struct hearken_stream_counters){
-        .partial_updates = stream->schedule.alignment_rows,
+        .partial_updates = stream->schedule.passes,
         .partial_skipped = stream->schedule.skipped,
         .partial_seconds = stream->schedule.spent,
         .early_finals = stream->speculative.taken,

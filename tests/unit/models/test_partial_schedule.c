@@ -38,7 +38,7 @@ static void test_never(void)
     double longest;
     partial_schedule_init(&schedule, 0, 0.5);
     run(&schedule, 10, 0.01, true, &longest);
-    CU_ASSERT(schedule.alignment_rows == 0 && schedule.skipped == 0);
+    CU_ASSERT(schedule.passes == 0 && schedule.skipped == 0);
 }
 
 /* A file, or no share: at the same places whatever a look costs. */
@@ -50,7 +50,7 @@ static void test_by_sound_alone(void)
             double longest;
             partial_schedule_init(&schedule, 0.64, live ? 0 : 0.5);
             run(&schedule, 32, cost, live, &longest);
-            CU_ASSERT_EQUAL(schedule.alignment_rows, 50);
+            CU_ASSERT_EQUAL(schedule.passes, 50);
             CU_ASSERT_EQUAL(schedule.skipped, 0);
             CU_ASSERT_DOUBLE_EQUAL(longest, 0.64, 1e-6);
         }
@@ -66,9 +66,8 @@ static void test_as_often_as_is_affordable(void)
         partial_schedule_init(&schedule, 0.64, 0.5);
         run(&schedule, 100, costs[i], true, &longest);
         double every = fmax(0.16, 2 * costs[i]);
-        CU_ASSERT_DOUBLE_EQUAL((double)schedule.alignment_rows, 100 / every,
-                               0.12 * 100 / every + 1);
-        CU_ASSERT_DOUBLE_EQUAL(schedule.spent, (double)schedule.alignment_rows * costs[i], 1e-6);
+        CU_ASSERT_DOUBLE_EQUAL((double)schedule.passes, 100 / every, 0.12 * 100 / every + 1);
+        CU_ASSERT_DOUBLE_EQUAL(schedule.spent, (double)schedule.passes * costs[i], 1e-6);
         CU_ASSERT(schedule.spent <= 0.5 * 100 + costs[i]);
         CU_ASSERT(longest <= 0.64 + 1e-6);
         CU_ASSERT_EQUAL(schedule.skipped, 0);
@@ -82,7 +81,7 @@ static void test_never_later_than_asked_for(void)
     double longest;
     partial_schedule_init(&schedule, 0.64, 0.5);
     run(&schedule, 64, 0.55, true, &longest);
-    CU_ASSERT_EQUAL(schedule.alignment_rows, 100);
+    CU_ASSERT_EQUAL(schedule.passes, 100);
     CU_ASSERT_DOUBLE_EQUAL(longest, 0.64, 1e-6);
     CU_ASSERT_EQUAL(schedule.skipped, 0);
 }
@@ -100,13 +99,13 @@ static void test_what_is_not_affordable_is_skipped(void)
     partial_schedule_begin_segment(&schedule, 0);
     run(&schedule, 14, 1, true, &longest);
     CU_ASSERT(schedule.skipped >= 10);
-    CU_ASSERT(schedule.alignment_rows >= 13 && schedule.alignment_rows <= 15);
+    CU_ASSERT(schedule.passes >= 13 && schedule.passes <= 15);
     CU_ASSERT(longest <= 1 + PIECE + 1e-6);
     /* A segment later it is tried again. */
-    uint64_t alignment_rows = schedule.alignment_rows;
+    uint64_t passes = schedule.passes;
     partial_schedule_begin_segment(&schedule, 0);
     run(&schedule, 0.7, 0.01, true, &longest);
-    CU_ASSERT(schedule.alignment_rows > alignment_rows);
+    CU_ASSERT(schedule.passes > passes);
 }
 
 void add_partial_schedule_tests(void)
