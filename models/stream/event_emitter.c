@@ -6,12 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The texts of the tokens, each made with malloc; NULL: out of memory. */
-static char **token_texts(const struct event_emitter *t, const struct beam_result *result)
+/* The text of each token, made with malloc. NULL: out of memory. */
+static char **token_texts(const struct event_emitter *e, const struct beam_result *result)
 {
     char **texts = calloc((size_t)result->count + 1, sizeof(*texts));
     for (uint32_t i = 0; texts && i < result->count; i++) {
-        texts[i] = vocabulary_text(t->vocabulary, &result->tokens[i], 1);
+        texts[i] = vocabulary_text(e->vocabulary, &result->tokens[i], 1);
         if (texts[i])
             continue;
         while (i-- > 0)
@@ -22,33 +22,33 @@ static char **token_texts(const struct event_emitter *t, const struct beam_resul
     return texts;
 }
 
-static int tell_with_alignment(struct event_emitter *t, struct hearken_event *event,
+static int emit_with_alignment(struct event_emitter *e, struct hearken_event *event,
                                const struct beam_result *result)
 {
-    char **texts = token_texts(t, result);
+    char **texts = token_texts(e, result);
     if (!texts)
         return -ENOMEM;
     const struct hearken_alignment alignment = {
         .tokens = result->count,
         .steps = result->steps,
         .start = event->start,
-        .step_seconds = t->step_seconds,
+        .step_seconds = e->step_seconds,
         .texts = (const char *const *)texts,
         .weights = result->alignment,
     };
     event->alignment = &alignment;
-    t->callback(t->context, event);
+    e->callback(e->context, event);
     for (uint32_t i = 0; i < result->count; i++)
         free(texts[i]);
     free(texts);
     return 0;
 }
 
-int event_emitter_text(struct event_emitter *t, enum hearken_event_type type,
+int event_emitter_text(struct event_emitter *e, enum hearken_event_type type,
                        const struct transcript *transcript, double start, double end)
 {
     bool empty = !*transcript->text;
-    if (empty && !t->shown)
+    if (empty && !e->shown)
         return 0;
     struct hearken_event event = {
         .type = empty ? HEARKEN_EVENT_PARTIAL : type,
@@ -63,25 +63,25 @@ int event_emitter_text(struct event_emitter *t, enum hearken_event_type type,
         .language = transcript->language,
         .language_probability = transcript->language_probability,
     };
-    t->shown = !empty && type == HEARKEN_EVENT_PARTIAL;
-    if (t->alignment && transcript->search.count > 0)
-        return tell_with_alignment(t, &event, &transcript->search);
-    t->callback(t->context, &event);
+    e->shown = !empty && type == HEARKEN_EVENT_PARTIAL;
+    if (e->alignment && transcript->search.count > 0)
+        return emit_with_alignment(e, &event, &transcript->search);
+    e->callback(e->context, &event);
     return 0;
 }
 
-void event_emitter_voice(struct event_emitter *t, enum hearken_event_type type, uint64_t sample)
+void event_emitter_voice(struct event_emitter *e, enum hearken_event_type type, uint64_t sample)
 {
     double time = (double)sample / HEARKEN_RATE;
     const struct hearken_event event = {
         .type = type, .start = time, .end = time, .text = "", .language = ""};
-    t->callback(t->context, &event);
+    e->callback(e->context, &event);
 }
 
-/* ---- Texts with times ---- */
+/* ---- Timestamp spans ---- */
 
-/* Tokens first..end - 1 of a result, as they are there. */
-static struct beam_result part_of(const struct beam_result *all, uint32_t first, uint32_t end)
+/* Tokens first..end - 1 of a result, borrowed. */
+static struct beam_result slice_tokens(const struct beam_result *all, uint32_t first, uint32_t end)
 {
     struct beam_result part = *all;
     part.tokens += first;
@@ -91,9 +91,9 @@ static struct beam_result part_of(const struct beam_result *all, uint32_t first,
     return part;
 }
 
-/* The words of a span: those that begin in it. */
-static void part_words(const struct transcript *transcript, uint32_t first, uint32_t end,
-                       struct transcript *part)
+/* The words that begin within a span, borrowed. */
+static void slice_words(const struct transcript *transcript, uint32_t first, uint32_t end,
+                        struct transcript *part)
 {
     const struct word_times *all = &transcript->words;
     size_t from = 0, to = 0;
@@ -104,34 +104,34 @@ static void part_words(const struct transcript *transcript, uint32_t first, uint
     part->words = (struct word_times){all->words + from, all->ends + from, to - from};
 }
 
-static int tell_span(struct event_emitter *t, const struct transcript *transcript,
+static int emit_span(struct event_emitter *e, const struct transcript *transcript,
                      const struct timestamp_span *span, uint32_t first, double start)
 {
     struct transcript part = *transcript;
-    part.search = part_of(&transcript->search, first, span->tokens_end);
-    part.text = vocabulary_text(t->vocabulary, part.search.tokens, part.search.count);
+    part.search = slice_tokens(&transcript->search, first, span->tokens_end);
+    part.text = vocabulary_text(e->vocabulary, part.search.tokens, part.search.count);
     if (!part.text)
         return -ENOMEM;
-    part_words(transcript, first, span->tokens_end, &part);
+    slice_words(transcript, first, span->tokens_end, &part);
     part.confidence = expf(span->log_probability);
     part.committed = strlen(part.text);
     part.committed_words = part.words.count;
-    int result = *part.text ? event_emitter_text(t, HEARKEN_EVENT_FINAL, &part, start + span->start,
+    int result = *part.text ? event_emitter_text(e, HEARKEN_EVENT_FINAL, &part, start + span->start,
                                                  start + span->end)
                             : 0;
     free(part.text);
     return result;
 }
 
-int event_emitter_final(struct event_emitter *t, const struct transcript *transcript, double start,
+int event_emitter_final(struct event_emitter *e, const struct transcript *transcript, double start,
                         double end)
 {
     const struct timestamp_span_list *spans = &transcript->spans;
     int result = 0;
     if (spans->count == 0 || transcript->dropped)
-        return event_emitter_text(t, HEARKEN_EVENT_FINAL, transcript, start, end);
+        return event_emitter_text(e, HEARKEN_EVENT_FINAL, transcript, start, end);
     for (size_t i = 0; result == 0 && i < spans->count; i++)
-        result = tell_span(t, transcript, &spans->spans[i],
+        result = emit_span(e, transcript, &spans->spans[i],
                            i > 0 ? spans->spans[i - 1].tokens_end : 0, start);
     return result;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Makes events of what was heard, and hands them to who asked for them. */
+/* Turns transcripts into events and passes them to the callback. */
 #ifndef HEARKEN_MODELS_STREAM_EVENT_EMITTER_H
 #define HEARKEN_MODELS_STREAM_EVENT_EMITTER_H
 
@@ -8,28 +8,28 @@
 
 #include <hearken/hearken.h>
 
-/* For one thread at a time. What it points to is borrowed. */
+/* For one thread at a time. Pointers are borrowed. */
 struct event_emitter {
     hearken_event_callback *callback;
     void *context;
     const struct vocabulary *vocabulary;
-    double step_seconds; /* of an alignment */
-    bool alignment;      /* events have theirs */
-    bool shown;          /* the last event was partial and had text */
+    double step_seconds; /* seconds of one alignment step */
+    bool alignment;      /* events carry their alignment */
+    bool shown;          /* the last event was partial and not empty */
 };
 
 /*
- * A text of the sound from `start` to `end`, seconds. Silence is no event, but for a partial one
- * that takes back what an earlier one has shown. -ENOMEM.
+ * Emits the text of the sound from `start` to `end`, seconds. An empty text emits nothing, unless
+ * it takes back a partial text. Errors: -ENOMEM.
  */
 int event_emitter_text(struct event_emitter *emitter, enum hearken_event_type type,
                        const struct transcript *transcript, double start, double end);
 
-/* A final text; where it has spans, one for each of them. -ENOMEM. */
+/* Emits a final text: one event per timestamp span, if it has spans. Errors: -ENOMEM. */
 int event_emitter_final(struct event_emitter *emitter, const struct transcript *transcript,
                         double start, double end);
 
-/* An event without text. `sample`: of the stream, at HEARKEN_RATE. */
+/* Emits an event without text. `sample`: position in the stream, at HEARKEN_RATE. */
 void event_emitter_voice(struct event_emitter *emitter, enum hearken_event_type type,
                          uint64_t sample);
 

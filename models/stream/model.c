@@ -20,7 +20,7 @@ const char *hearken_version(void)
         HEARKEN_VERSION_PATCH);
 }
 
-/* A string of the metadata as UTF-8, "" if it is absent; made with malloc. */
+/* A metadata string as UTF-8, "" if absent; made with malloc. */
 static char *copy_string(const struct gguf *gguf, const char *key)
 {
     const struct gguf_entry *entry = gguf_find_entry(gguf, key);
@@ -30,8 +30,11 @@ static char *copy_string(const struct gguf *gguf, const char *key)
     return utf8_repair(string.data, string.length);
 }
 
-/* Of the model's file; for one that can hold none, the installed one, where it fits. */
-static int read_voice(struct hearken_model *m, struct hearken_error *error)
+/*
+ * Reads the voice activity network of the model file. Converted formats have none: for these it
+ * takes the installed one, if its features fit.
+ */
+static int read_vad(struct hearken_model *m, struct hearken_error *error)
 {
     const struct network *n = m->network;
     uint32_t mels = n->parameters.features.mels;
@@ -70,7 +73,7 @@ int hearken_model_open(const char *path, const struct hearken_backend_options *o
         goto failed;
     }
     struct hearken_error inside = {""};
-    result = read_voice(m, &inside);
+    result = read_vad(m, &inside);
     if (result < 0) {
         hearken_fail(error, result, "%s: %.400s", path, inside.message);
         goto failed;

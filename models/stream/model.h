@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* What is behind struct hearken_model. */
+/* The struct behind the public API's opaque hearken_model. */
 #ifndef HEARKEN_MODELS_STREAM_MODEL_H
 #define HEARKEN_MODELS_STREAM_MODEL_H
 
@@ -11,7 +11,7 @@ struct logmel;
 struct hearken_model {
     struct network *network;
     struct logmel *logmel;
-    struct vad *vad; /* NULL if the file has none */
+    struct vad *vad; /* NULL: the model has no voice activity network */
     char *name, *description;
 };
 

@@ -9,15 +9,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Of an array that many elements are shown, of a string that many bytes. */
+/* Limits for values: elements of an array, bytes of a string. */
 #define SHOWN_ELEMENTS 8u
 #define SHOWN_BYTES    400u
 
-/* Text that stops growing when it is full. */
+/* Text of limited length: what does not fit is left out. */
 struct text {
     char data[2048];
     size_t length;
-    int result; /* -ENOMEM if something is missing in it */
+    int result; /* -ENOMEM: a part is missing */
 };
 
 HEARKEN_PRINTF(2, 3) static void append(struct text *text, const char *format, ...)

@@ -1,53 +1,53 @@
 // SPDX-License-Identifier: MIT
 #include "models/stream/partial_schedule.h"
 
-/* Words come three a second: nobody sees more often than this that a text has grown. */
-#define SHORTEST 0.16
+/* Speech has about three words a second, so shorter intervals show nothing new. */
+#define MIN_INTERVAL 0.16
 
 /*
- * A stream that has waited for this share of its sound's time is fed as somebody speaks. One that
- * reads a file never waits, and what it tells must not hang on how busy the processor is.
+ * Sound is live if the stream waited for this share of its duration. A file never makes it wait,
+ * and its events must not depend on how busy the processor is.
  */
-#define WAITS_LIVE 0.1
+#define LIVE_IDLE_SHARE 0.1
 
-void partial_schedule_init(struct partial_schedule *schedule, double longest, double share)
+void partial_schedule_init(struct partial_schedule *schedule, double max_interval, double share)
 {
-    *schedule = (struct partial_schedule){.longest = longest, .share = share};
+    *schedule = (struct partial_schedule){.max_interval = max_interval, .share = share};
 }
 
 void partial_schedule_add_audio(struct partial_schedule *schedule, double seconds)
 {
-    schedule->heard += seconds;
-    schedule->fresh += seconds;
+    schedule->audio += seconds;
+    schedule->pending += seconds;
 }
 
 void partial_schedule_add_idle(struct partial_schedule *schedule, double seconds)
 {
-    schedule->waited += seconds;
+    schedule->idle += seconds;
 }
 
 bool partial_schedule_is_live(const struct partial_schedule *schedule)
 {
-    return schedule->share > 0 && schedule->waited >= WAITS_LIVE * schedule->heard;
+    return schedule->share > 0 && schedule->idle >= LIVE_IDLE_SHARE * schedule->audio;
 }
 
 bool partial_schedule_is_due(struct partial_schedule *schedule)
 {
-    if (schedule->longest <= 0)
+    if (schedule->max_interval <= 0)
         return false;
     if (!partial_schedule_is_live(schedule))
-        return schedule->fresh >= schedule->longest;
-    if (schedule->fresh < SHORTEST && schedule->fresh < schedule->longest)
+        return schedule->pending >= schedule->max_interval;
+    if (schedule->pending < MIN_INTERVAL && schedule->pending < schedule->max_interval)
         return false;
-    if (schedule->cost <= schedule->share * schedule->fresh)
+    if (schedule->cost <= schedule->share * schedule->pending)
         return true;
-    if (schedule->fresh < schedule->longest)
+    if (schedule->pending < schedule->max_interval)
         return false;
-    if (schedule->cost <= schedule->fresh)
+    if (schedule->cost <= schedule->pending)
         return true;
-    if (!schedule->late)
+    if (!schedule->overdue)
         schedule->skipped++;
-    schedule->late = true;
+    schedule->overdue = true;
     return false;
 }
 
@@ -56,13 +56,13 @@ void partial_schedule_add_pass(struct partial_schedule *schedule, double seconds
     schedule->passes++;
     schedule->spent += seconds;
     schedule->cost = seconds;
-    schedule->fresh = 0;
-    schedule->late = false;
+    schedule->pending = 0;
+    schedule->overdue = false;
 }
 
 void partial_schedule_begin_segment(struct partial_schedule *schedule, double seconds)
 {
     schedule->cost = 0;
-    schedule->fresh = seconds;
-    schedule->late = false;
+    schedule->pending = seconds;
+    schedule->overdue = false;
 }

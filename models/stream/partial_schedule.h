@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * When a stream looks at its segment so far. Knows no clock: all times are told, in seconds.
- *
- * At the latest after `longest` of new sound. Sooner, where the sound comes as it is spoken and the
- * look takes no more than `share` of the time of that sound. Later, where it comes as it is spoken
- * and a look would take longer than the sound lasted: that is skipped.
+ * When to recognise a partial text. Reads no clock: callers pass all times, in seconds. At the
+ * latest a pass is due after `max_interval` of new sound. Live, it is due earlier if the last pass
+ * took at most `share` of the duration of the new sound, and it is skipped if the last pass took
+ * longer than that sound lasts.
  */
 #ifndef HEARKEN_MODELS_STREAM_PARTIAL_SCHEDULE_H
 #define HEARKEN_MODELS_STREAM_PARTIAL_SCHEDULE_H
@@ -13,35 +12,38 @@
 #include <stdint.h>
 
 struct partial_schedule {
-    double longest; /* 0: never */
-    double share;   /* 0: by sound alone */
-    double heard;   /* sound since the stream began */
-    double waited;  /* time in which the stream had none to work on */
-    double fresh;   /* sound since the last look */
-    double cost;    /* of the last look at this segment; 0: none yet */
-    bool late;      /* the look that was due has been skipped */
+    double max_interval; /* 0: no partial texts */
+    double share;        /* 0: the duration of new sound alone decides */
+    double audio;        /* seconds of sound since the stream began */
+    double idle;         /* seconds that the stream waited for sound */
+    double pending;      /* seconds of sound since the last pass */
+    double cost;         /* seconds of the last pass over this segment; 0: none yet */
+    bool overdue;        /* the pass now due has been counted as skipped */
     uint64_t passes, skipped;
-    double spent; /* on all looks */
+    double spent; /* seconds of all passes */
 };
 
-void partial_schedule_init(struct partial_schedule *schedule, double longest, double share);
+void partial_schedule_init(struct partial_schedule *schedule, double max_interval, double share);
 
-/* So much sound has come. */
+/* Sound of this duration has arrived. */
 void partial_schedule_add_audio(struct partial_schedule *schedule, double seconds);
 
-/* The stream has waited for sound. */
+/* The stream waited this long for sound. */
 void partial_schedule_add_idle(struct partial_schedule *schedule, double seconds);
 
-/* Whether sound comes as it is spoken. */
+/* Whether sound arrives in real time. */
 bool partial_schedule_is_live(const struct partial_schedule *schedule);
 
-/* Whether it is time to look. */
+/* Whether a pass is due. Counts skipped ones. */
 bool partial_schedule_is_due(struct partial_schedule *schedule);
 
-/* It has looked, and that took so long. */
+/* A pass was made and took this long. */
 void partial_schedule_add_pass(struct partial_schedule *schedule, double seconds);
 
-/* A new segment begins, with so much of it there: short ones cost less. */
+/*
+ * A new segment begins, of which `seconds` of sound are already there. Forgets the cost of the last
+ * pass: short segments cost less.
+ */
 void partial_schedule_begin_segment(struct partial_schedule *schedule, double seconds);
 
 #endif

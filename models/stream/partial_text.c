@@ -7,10 +7,10 @@
 #include <string.h>
 
 /*
- * A word is committed if it ends this long before the end of what was heard, has been the same for
- * so much sound, and the speller is this sure of it, now and at the last look. One that the speller
- * is less sure of has to stay for longer, so that it does not hold up what follows
- * (docs/streaming.md has the figures).
+ * A word is committed once it ends `margin` before the end of the encoded sound, has been unchanged
+ * for `unchanged` seconds of sound, and has had this confidence in the current text and the one
+ * before. The second rule lets a word of lower confidence through after a longer time, so that it
+ * does not block those behind it (docs/streaming.md has the figures).
  */
 static const struct {
     double margin, unchanged; /* seconds */
@@ -20,26 +20,32 @@ static const struct {
     {6, 6, 0.65f},
 };
 
-/* Where nothing is known of the heads that times are read from, so many words have to follow, and
- * the speller has to be surer. */
+/*
+ * Without known alignment heads word times are unreliable: this many words must follow, with at
+ * least this confidence.
+ */
 #define MARGIN_WORDS      4u
 #define MARGIN_CONFIDENCE 0.8f
-/* Of the longest segment, at its end: where it can still be cut, nothing is committed. */
-#define CUT_SECONDS 4.0
+/*
+ * The end of a segment of maximum length: the segmenter may still cut there, so nothing is
+ * committed.
+ */
+#define CUTTABLE_SECONDS 4.0
 
-/* Text that is not believed any more is taken back after so much more sound. */
-#define DOUBT_SECONDS 1.5
+/* Shown text is taken back after rejections for this much sound. */
+#define RETRACT_SECONDS 1.5
 
 struct partial_text {
     struct recognizer *recognizer;
     const struct vocabulary *vocabulary;
-    uint32_t *tokens; /* [count], of the last look */
-    double *since;    /* [count]: seconds that were heard when each, and all before, came to stay */
-    float *confidence; /* [count]: of its word, at the last look */
+    uint32_t *tokens;     /* [count], of the last text */
+    double *stable_since; /* [count]: encoded seconds since which each token, and all before it, is
+                             unchanged */
+    float *confidence;    /* [count]: of each token's word, in the last text */
     uint32_t count, room;
-    uint32_t committed; /* of them */
-    double believed;    /* seconds of the segment when a look was believed last */
-    double longest;     /* seconds of a segment in which words can be committed */
+    uint32_t committed;  /* of the tokens */
+    double accepted_at;  /* encoded seconds at the last accepted text */
+    double commit_limit; /* no word that ends later in the segment is committed, seconds */
     double committed_seconds;
 };
 
@@ -51,8 +57,9 @@ int partial_text_create(struct recognizer *recognizer, const struct vocabulary *
         return -ENOMEM;
     p->recognizer = recognizer;
     p->vocabulary = vocabulary;
-    p->longest = (double)recognizer_max_samples(recognizer) / HEARKEN_RATE;
-    p->longest -= p->longest / 2 < CUT_SECONDS ? p->longest / 2 : CUT_SECONDS;
+    p->commit_limit = (double)recognizer_max_samples(recognizer) / HEARKEN_RATE;
+    p->commit_limit -=
+        p->commit_limit / 2 < CUTTABLE_SECONDS ? p->commit_limit / 2 : CUTTABLE_SECONDS;
     *partial = p;
     return 0;
 }
@@ -62,16 +69,16 @@ void partial_text_destroy(struct partial_text *partial)
     if (!partial)
         return;
     free(partial->tokens);
-    free(partial->since);
+    free(partial->stable_since);
     free(partial->confidence);
     free(partial);
 }
 
 void partial_text_begin(struct partial_text *partial)
 {
-    recognizer_begin(partial->recognizer);
+    recognizer_begin_partial(partial->recognizer);
     partial->count = partial->committed = 0;
-    partial->believed = 0;
+    partial->accepted_at = 0;
     partial->committed_seconds = 0;
 }
 
@@ -87,8 +94,8 @@ double partial_text_committed_seconds(const struct partial_text *partial)
 
 /* ---- Committing ---- */
 
-/* How many tokens at the start are those of the last look. */
-static uint32_t count_agreed(const struct partial_text *p, const struct beam_result *now)
+/* Length of the common prefix with the last text, tokens. */
+static uint32_t count_common_tokens(const struct partial_text *p, const struct beam_result *now)
 {
     uint32_t most = now->count < p->count ? now->count : p->count, count = 0;
     while (count < most && p->tokens[count] == now->tokens[count])
@@ -96,40 +103,40 @@ static uint32_t count_agreed(const struct partial_text *p, const struct beam_res
     return count;
 }
 
-/* Whether the last look had the end of a word there as well. */
-static bool ended_before(const struct partial_text *p, uint32_t end)
+/* Whether the last text also ended a word there. */
+static bool ended_word_before(const struct partial_text *p, uint32_t end)
 {
     return end == p->count || vocabulary_starts_word(p->vocabulary, p->tokens[end]);
 }
 
-static bool is_settled(const struct partial_text *p, const struct transcript *t, size_t word,
-                       double start)
+static bool is_stable(const struct partial_text *p, const struct transcript *t, size_t word,
+                      double start)
 {
-    double end = t->words.words[word].end - start, heard = t->heard_seconds;
-    double since = p->since[t->words.ends[word] - 1];
-    if (end > p->longest)
+    double end = t->words.words[word].end - start, encoded = t->encoded_seconds;
+    double stable_since = p->stable_since[t->words.ends[word] - 1];
+    if (end > p->commit_limit)
         return false;
     float confidence =
         fminf(t->words.words[word].confidence, p->confidence[t->words.ends[word] - 1]);
-    if (!recognizer_aligns(p->recognizer) &&
+    if (!recognizer_has_alignment_heads(p->recognizer) &&
         (word + MARGIN_WORDS >= t->words.count || confidence < MARGIN_CONFIDENCE))
         return false;
     for (size_t i = 0; i < sizeof(rules) / sizeof(*rules); i++)
-        if (end + rules[i].margin <= heard && since + rules[i].unchanged <= heard &&
+        if (end + rules[i].margin <= encoded && stable_since + rules[i].unchanged <= encoded &&
             confidence >= rules[i].confidence)
             return true;
     return false;
 }
 
-/* Takes words in order, up to the first that has to wait. */
+/* Commits words in order, up to the first that is not stable. */
 static void commit(struct partial_text *p, const struct transcript *t, double start)
 {
-    uint32_t agreed = count_agreed(p, &t->search);
+    uint32_t common = count_common_tokens(p, &t->search);
     for (size_t i = 0; i < t->words.count; i++) {
         uint32_t end = t->words.ends[i];
         if (end <= p->committed)
             continue;
-        if (end > agreed || !ended_before(p, end) || !is_settled(p, t, i, start))
+        if (end > common || !ended_word_before(p, end) || !is_stable(p, t, i, start))
             return;
         p->committed = end;
         p->committed_seconds = t->words.words[i].end - start;
@@ -143,25 +150,25 @@ static int reserve(struct partial_text *p, uint32_t count)
     size_t room = 2 * (size_t)count;
     uint32_t *tokens = realloc(p->tokens, room * sizeof(*tokens));
     p->tokens = tokens ? tokens : p->tokens;
-    double *since = realloc(p->since, room * sizeof(*since));
-    p->since = since ? since : p->since;
+    double *stable_since = realloc(p->stable_since, room * sizeof(*stable_since));
+    p->stable_since = stable_since ? stable_since : p->stable_since;
     float *confidence = realloc(p->confidence, room * sizeof(*confidence));
     p->confidence = confidence ? confidence : p->confidence;
-    if (!tokens || !since || !confidence)
+    if (!tokens || !stable_since || !confidence)
         return -ENOMEM;
     p->room = (uint32_t)room;
     return 0;
 }
 
-static int remember(struct partial_text *p, const struct transcript *t)
+static int store_draft(struct partial_text *p, const struct transcript *t)
 {
-    uint32_t agreed = count_agreed(p, &t->search), count = t->search.count;
+    uint32_t common = count_common_tokens(p, &t->search), count = t->search.count;
     int result = reserve(p, count);
     if (result < 0)
         return result;
-    for (uint32_t i = agreed; i < count; i++) {
+    for (uint32_t i = common; i < count; i++) {
         p->tokens[i] = t->search.tokens[i];
-        p->since[i] = t->heard_seconds;
+        p->stable_since[i] = t->encoded_seconds;
     }
     p->count = count;
     for (size_t i = 0, token = 0; i < t->words.count; i++)
@@ -170,7 +177,7 @@ static int remember(struct partial_text *p, const struct transcript *t)
     return 0;
 }
 
-/* ---- Looking ---- */
+/* ---- Updates ---- */
 
 static int mark_committed(const struct partial_text *p, struct transcript *t)
 {
@@ -184,15 +191,17 @@ static int mark_committed(const struct partial_text *p, struct transcript *t)
     return 0;
 }
 
-/* Looks that are not believed take nothing back for a while: in the middle of a word the next one
- * is often better, and text that comes and goes is worse than text that waits. */
-static bool wait_for_another(struct partial_text *p, const struct transcript *t)
+/*
+ * Whether a rejected text leaves the shown one in place for now: in the middle of a word the next
+ * text is often better, and text that flickers is worse than text that lags.
+ */
+static bool keeps_shown_text(struct partial_text *p, const struct transcript *t)
 {
     if (!t->dropped) {
-        p->believed = t->heard_seconds;
+        p->accepted_at = t->encoded_seconds;
         return false;
     }
-    return p->count > p->committed && t->heard_seconds - p->believed < DOUBT_SECONDS;
+    return p->count > p->committed && t->encoded_seconds - p->accepted_at < RETRACT_SECONDS;
 }
 
 int partial_text_update(struct partial_text *partial, const float *samples, size_t count,
@@ -203,12 +212,12 @@ int partial_text_update(struct partial_text *partial, const float *samples, size
                                               transcript);
     if (result != 0)
         return result < 0 ? result : PARTIAL_UNCHANGED;
-    if (wait_for_another(partial, transcript)) {
+    if (keeps_shown_text(partial, transcript)) {
         transcript_finish(transcript);
         return PARTIAL_REJECTED;
     }
     commit(partial, transcript, start);
-    result = remember(partial, transcript);
+    result = store_draft(partial, transcript);
     if (result == 0)
         result = mark_committed(partial, transcript);
     if (result < 0)

@@ -18,48 +18,51 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Of the threshold for final texts, for the first text of a segment. */
-#define FIRST_GLANCE_SHARE 0.67f
+/*
+ * The first partial text of a segment must be likelier than a final text: this share of its
+ * threshold.
+ */
+#define FIRST_PARTIAL_SHARE 0.67f
 
-/* Of a sum of steps. */
-#define ROUNDING 1e-3f
+/* Rounding error of a sum of temperature steps. */
+#define TEMPERATURE_ROUNDING 1e-3f
 
-/* Of the smallest steps; Whisper's authors make five. */
-#define MOST_CHANCES 20
+/* Most temperatures tried after 0; OpenAI's code tries five. */
+#define MAX_FALLBACKS 20
 
-/* More than any window lacks. */
+/* Pads any segment to the end of its window. */
 #define WINDOW_SECONDS 30.0
 
-/* A language that is likelier than this is kept for the rest of the stream. */
-#define SURE_OF_LANGUAGE 0.5f
+/* A language detected with more than this probability is kept for the rest of the stream. */
+#define LANGUAGE_THRESHOLD 0.5f
 
-/* Beyond this temperature a text is too much of chance for others to follow on it. */
-#define SOBER_TEMPERATURE 0.5f
+/* A text sampled above this temperature is no prompt for the next one. */
+#define PROMPT_RESET_TEMPERATURE 0.5f
 
-/* What a text is for. */
-enum occasion { FINAL, GLANCE, FIRST_GLANCE };
+/* FIRST_PARTIAL: the segment has no text yet. */
+enum text_kind { FINAL, PARTIAL, FIRST_PARTIAL };
 
 struct recognizer {
     struct hearken_model *model;
     const struct network *network;
     struct hearken_stream_options options;
-    const struct custom_words *words; /* or NULL */
+    const struct custom_words *words; /* NULL: none */
     struct pass pass;
     struct encoder_pipeline *encoder;
     struct speller *speller;
-    uint32_t glanced_steps; /* of the memory at the last glance */
+    uint32_t partial_steps; /* steps of the memory at the last partial text */
     struct decoder_prompt *prompt;
     struct token_masks masks;
-    struct timestamp_rules *timestamps; /* NULL: none are asked for */
+    struct timestamp_rules *timestamps; /* NULL: no timestamps */
     float language_probability;
     bool knows_language;
     struct storage ctc; /* [steps, vocabulary] */
-    float *ctc_scores;  /* the same on the host */
-    size_t ctc_room;    /* elements of it */
+    float *ctc_scores;  /* [steps, vocabulary], on the host */
+    size_t ctc_room;    /* elements that ctc_scores has room for */
 };
 
-/* What the options ask of the speller. */
-static int read_rules(struct recognizer *r, struct hearken_error *error)
+/* The prompt, token masks and timestamp rules that the options ask for. */
+static int create_decoding_rules(struct recognizer *r, struct hearken_error *error)
 {
     const struct hearken_stream_options *o = &r->options;
     int result = decoder_prompt_create(r->network, o, &r->prompt, error);
@@ -102,7 +105,7 @@ int recognizer_create(struct hearken_model *model, const struct hearken_stream_o
         free(r);
         return hearken_fail(error, result, "a stream cannot be made: %s", strerror(-result));
     }
-    result = read_rules(r, error);
+    result = create_decoding_rules(r, error);
     if (result == 0 && (result = allocate(r)) < 0)
         hearken_fail(error, result, "a stream cannot be made: %s", strerror(-result));
     if (result < 0)
@@ -143,7 +146,10 @@ double recognizer_step_seconds(const struct recognizer *recognizer)
 
 /* ---- From memory to tokens ---- */
 
-/* The CTC head's log-probabilities, on the host; false if there is no head or no wish for it. */
+/*
+ * Computes the CTC head's log-probabilities on the host. False without a CTC head, with a CTC
+ * weight of 0, and on an error.
+ */
 static bool score_ctc(struct recognizer *r, struct hearken_matrix memory, struct ctc_scores *scores)
 {
     const struct parameters *p = &r->network->parameters;
@@ -170,8 +176,8 @@ static bool score_ctc(struct recognizer *r, struct hearken_matrix memory, struct
 }
 
 /*
- * The steps along which attention has to go forward; 0 where no head is known to do so. A
- * translation goes to and fro, as its words stand elsewhere.
+ * Steps of the memory along which attention must move forward; 0 if the model file lists no
+ * alignment heads. Also 0 for translation, which reorders words.
  */
 static uint32_t sound_steps(const struct recognizer *r, size_t samples)
 {
@@ -180,23 +186,28 @@ static uint32_t sound_steps(const struct recognizer *r, size_t samples)
     return listener_memory_steps(r->network, (uint32_t)(samples / LOGMEL_HOP));
 }
 
-/* The memory is there: how texts about it start. A glance hears too little to be sure of a
- * language.
+/*
+ * Sets the memory and the tokens that start a text. Partial texts do not settle the language: they
+ * cover too little speech.
  */
-static void open_text(struct recognizer *r, struct encoder_output heard, bool times, bool final)
+static void start_decoding(struct recognizer *r, struct encoder_output encoded, bool times,
+                           bool final)
 {
-    speller_set_memory(r->speller, &r->pass, heard.memory, heard.stand_ins);
+    speller_set_memory(r->speller, &r->pass, encoded.memory, encoded.stand_ins);
     if (decoder_prompt_needs_language(r->prompt) && !r->knows_language) {
         uint32_t found =
             language_detect(r->network, r->speller, &r->pass, &r->language_probability);
         if (found != NO_TOKEN)
             decoder_prompt_set_language(r->prompt, found);
-        r->knows_language = final && r->language_probability > SURE_OF_LANGUAGE;
+        r->knows_language = final && r->language_probability > LANGUAGE_THRESHOLD;
     }
     speller_start_with(r->speller, decoder_prompt_tokens(r->prompt, times));
 }
 
-/* With `exact` the positions alone limit a text, where the speller has any. */
+/*
+ * With `exact` only the positions of the speller limit a text. A recurrent speller has no
+ * positions.
+ */
 static uint32_t max_tokens(const struct recognizer *r, size_t samples)
 {
     uint32_t most = speller_max_tokens(r->speller);
@@ -222,19 +233,19 @@ static struct beam_options search_options(const struct recognizer *r, size_t sam
     };
 }
 
-/* The options' max_tokens may be below what is forced. */
+/* Raises max_tokens where the forced tokens alone are more. */
 static void search(struct recognizer *r, const struct beam_options *options,
                    const struct beam_draft *draft, const struct ctc_scores *ctc,
                    struct beam_result *result)
 {
-    struct beam_options with_guess = *options;
-    with_guess.draft = *draft;
-    if (with_guess.max_tokens < draft->forced)
-        with_guess.max_tokens = draft->forced;
-    beam_search(&with_guess, r->speller, &r->pass, r->network, ctc, result);
+    struct beam_options with_draft = *options;
+    with_draft.draft = *draft;
+    if (with_draft.max_tokens < draft->forced)
+        with_draft.max_tokens = draft->forced;
+    beam_search(&with_draft, r->speller, &r->pass, r->network, ctc, result);
 }
 
-/* ---- Finals that begin with what is committed ---- */
+/* ---- Final texts that begin with committed words ---- */
 
 static bool begins_with(const struct beam_result *result, const struct beam_draft *committed)
 {
@@ -243,10 +254,13 @@ static bool begins_with(const struct beam_result *result, const struct beam_draf
            (size == 0 || memcmp(result->tokens, committed->tokens, size) == 0);
 }
 
-/* The committed words, and what `found` says behind them. False if it does not say those words. */
-static bool splice(struct recognizer *r, const struct beam_options *options,
-                   const struct beam_draft *committed, const struct beam_result *found,
-                   struct beam_result *result)
+/*
+ * Joins the committed words and the continuation of `found`. False if `found` does not spell the
+ * committed words, or on an error.
+ */
+static bool merge_committed(struct recognizer *r, const struct beam_options *options,
+                            const struct beam_draft *committed, const struct beam_result *found,
+                            struct beam_result *result)
 {
     uint32_t forced = committed->forced;
     size_t point = transcript_merge_point(&r->network->vocabulary, committed->tokens, forced,
@@ -263,7 +277,7 @@ static bool splice(struct recognizer *r, const struct beam_options *options,
     }
     memcpy(tokens, committed->tokens, forced * sizeof(*tokens));
     memcpy(tokens + forced, found->tokens + point, (count - forced) * sizeof(*tokens));
-    /* All of it is forced, and no more than that may come. */
+    /* Scores the joined text: every token is forced, none may follow. */
     struct beam_options exact = *options;
     exact.width = 1;
     exact.max_tokens = count;
@@ -273,17 +287,17 @@ static bool splice(struct recognizer *r, const struct beam_options *options,
 }
 
 /*
- * A free search, as if nothing had been shown before. Where it differs from the committed words in
- * marks or capitals only, what it says behind them is right all the same; where it has other words,
- * it has to begin with those that are committed.
+ * Searches without constraint first. If the result differs from the committed words only in
+ * punctuation or capitals, its continuation is kept behind them. If it has other words, a second
+ * search starts with the committed words forced.
  */
-static void search_final(struct recognizer *r, struct encoder_output heard, size_t samples,
+static void search_final(struct recognizer *r, struct encoder_output encoded, size_t samples,
                          const struct beam_draft *committed, struct beam_result *result)
 {
     const struct beam_draft none = {0};
     struct ctc_scores ctc;
-    const struct ctc_scores *scores = score_ctc(r, heard.memory, &ctc) ? &ctc : NULL;
-    open_text(r, heard, r->timestamps, true);
+    const struct ctc_scores *scores = score_ctc(r, encoded.memory, &ctc) ? &ctc : NULL;
+    start_decoding(r, encoded, r->timestamps, true);
     struct beam_options options = search_options(r, samples);
     options.width = r->options.beam_width;
     options.timestamps = r->timestamps;
@@ -294,26 +308,29 @@ static void search_final(struct recognizer *r, struct encoder_output heard, size
         return;
     struct beam_result found = *result;
     *result = (struct beam_result){0};
-    if (!splice(r, &options, committed, &found, result) && r->pass.error == 0)
+    if (!merge_committed(r, &options, committed, &found, result) && r->pass.error == 0)
         search(r, &options, committed, scores, result);
     beam_result_finish(&found);
 }
 
-/* ---- Texts by chance ---- */
+/* ---- Temperature fallback ---- */
 
-/* Whisper's reasons to try again: a loop, or tokens that it does not believe, unless that is since
- * nobody speaks. */
-static bool is_doubtful(const struct recognizer *r, const struct beam_result *result, bool *looped)
+/*
+ * Whisper's criteria for another temperature: a repetition loop, or a low mean log-probability that
+ * is not explained by silence.
+ */
+static bool needs_fallback(const struct recognizer *r, const struct beam_result *result,
+                           bool *looped)
 {
     char *text = vocabulary_text(&r->network->vocabulary, result->tokens, result->count);
-    bool unsure =
+    bool unlikely =
         confidence_filter_mean_log_probability(result) < r->options.log_probability_threshold;
     *looped = text && confidence_filter_compression_ratio(text) > r->options.compression_threshold;
     free(text);
-    return *looped || (unsure && result->no_speech <= r->options.no_speech_threshold);
+    return *looped || (unlikely && result->no_speech <= r->options.no_speech_threshold);
 }
 
-/* A loop is worse than all else. */
+/* A text without a loop beats any text with one; otherwise the higher mean log-probability wins. */
 static bool is_better(const struct beam_result *a, bool a_loops, const struct beam_result *b,
                       bool b_loops)
 {
@@ -322,9 +339,12 @@ static bool is_better(const struct beam_result *a, bool a_loops, const struct be
     return confidence_filter_mean_log_probability(a) > confidence_filter_mean_log_probability(b);
 }
 
-/* The first text that is not doubtful, else the best; `temperature`: where it was found. */
-static void search_by_chance(struct recognizer *r, size_t samples, struct beam_result *result,
-                             float *temperature)
+/*
+ * Samples at rising temperatures and takes the first text that passes, else the best one.
+ * `temperature`: that of the text taken.
+ */
+static void search_with_fallback(struct recognizer *r, size_t samples, struct beam_result *result,
+                                 float *temperature)
 {
     const struct beam_draft none = {0};
     uint64_t random = r->options.seed;
@@ -332,8 +352,8 @@ static void search_by_chance(struct recognizer *r, size_t samples, struct beam_r
     *temperature = 0;
     if (r->options.temperature_step <= 0 || r->pass.error < 0)
         return;
-    bool doubtful = is_doubtful(r, result, &looped);
-    for (int i = 1; doubtful && i <= MOST_CHANCES && r->pass.error == 0; i++) {
+    bool retry = needs_fallback(r, result, &looped);
+    for (int i = 1; retry && i <= MAX_FALLBACKS && r->pass.error == 0; i++) {
         struct beam_options options = search_options(r, samples);
         struct beam_result found;
         bool found_loops;
@@ -341,11 +361,11 @@ static void search_by_chance(struct recognizer *r, size_t samples, struct beam_r
         options.timestamps = r->timestamps;
         options.temperature = (float)i * r->options.temperature_step;
         options.random = &random;
-        if (options.temperature > 1 + ROUNDING)
+        if (options.temperature > 1 + TEMPERATURE_ROUNDING)
             break;
         search(r, &options, &none, NULL, &found);
-        doubtful = is_doubtful(r, &found, &found_loops);
-        if (!doubtful || is_better(&found, found_loops, result, looped)) {
+        retry = needs_fallback(r, &found, &found_loops);
+        if (!retry || is_better(&found, found_loops, result, looped)) {
             beam_result_finish(result);
             *result = found;
             looped = found_loops;
@@ -359,22 +379,23 @@ static void search_by_chance(struct recognizer *r, size_t samples, struct beam_r
 /* ---- From tokens to a transcript ---- */
 
 /*
- * Text that the network itself does not believe: unsure of its tokens, or half as unsure where it
- * also says that nobody speaks. docs/accuracy.md has the figures behind the defaults. The first
- * text of a segment that goes on has to be surer: in noise it often says something at first.
+ * Whether the text is likely invented: its mean log-probability is below the threshold, or below
+ * half of it while the no-speech probability is high. docs/accuracy.md has the figures behind the
+ * defaults. The first partial text of a segment must be likelier, because noise often gives a text
+ * at first.
  */
-static bool is_invented(const struct recognizer *r, enum occasion occasion,
-                        const struct transcript *t)
+static bool is_hallucination(const struct recognizer *r, enum text_kind text_kind,
+                             const struct transcript *t)
 {
     float threshold = r->options.log_probability_threshold;
     if (t->no_speech > r->options.no_speech_threshold)
         threshold /= 2;
-    if (occasion == FIRST_GLANCE)
-        threshold *= FIRST_GLANCE_SHARE;
+    if (text_kind == FIRST_PARTIAL)
+        threshold *= FIRST_PARTIAL_SHARE;
     return t->log_probability < threshold;
 }
 
-/* Only the forced tokens are left: those have been believed before. */
+/* Keeps only the forced tokens: earlier texts have confirmed them. */
 static int drop_text(const struct recognizer *r, uint32_t forced, struct transcript *t)
 {
     free(t->text);
@@ -383,15 +404,15 @@ static int drop_text(const struct recognizer *r, uint32_t forced, struct transcr
     return t->text ? 0 : -ENOMEM;
 }
 
-static int take_text(const struct recognizer *r, size_t samples, double start, uint32_t forced,
-                     enum occasion occasion, struct transcript *t)
+static int fill_transcript(const struct recognizer *r, size_t samples, double start,
+                           uint32_t forced, enum text_kind text_kind, struct transcript *t)
 {
     const struct vocabulary *vocabulary = &r->network->vocabulary;
     double seconds = (double)samples / HEARKEN_RATE;
     t->log_probability = confidence_filter_mean_log_probability(&t->search);
     t->language = decoder_prompt_language(r->prompt);
     t->language_probability = r->language_probability;
-    if (occasion == FINAL && r->timestamps &&
+    if (text_kind == FINAL && r->timestamps &&
         timestamp_rules_extract(r->timestamps, seconds, &t->search, &t->spans) < 0)
         return -ENOMEM;
     t->text = vocabulary_text(vocabulary, t->search.tokens, t->search.count);
@@ -401,17 +422,17 @@ static int take_text(const struct recognizer *r, size_t samples, double start, u
     t->confidence = expf(t->log_probability);
     t->compression = confidence_filter_compression_ratio(t->text);
     t->looped = t->compression > r->options.compression_threshold;
-    /* What could not be written to its end will be heard again, if there is more to come. */
+    /* A partial text that was stopped is dropped: the next one covers more sound. */
     t->dropped =
-        is_invented(r, occasion, t) || t->looped || (t->search.stopped && occasion != FINAL);
+        is_hallucination(r, text_kind, t) || t->looped || (t->search.stopped && text_kind != FINAL);
     if (t->dropped && drop_text(r, forced, t) < 0)
         return -ENOMEM;
     return word_times_make(&t->words, &t->search, vocabulary, start, seconds,
                            recognizer_step_seconds(r));
 }
 
-/* Nothing was said. */
-static int take_silence(const struct recognizer *r, struct transcript *t)
+/* The transcript of a segment without speech. */
+static int fill_empty_transcript(const struct recognizer *r, struct transcript *t)
 {
     t->language = decoder_prompt_language(r->prompt);
     t->language_probability = r->language_probability;
@@ -419,15 +440,17 @@ static int take_silence(const struct recognizer *r, struct transcript *t)
     return t->text ? 0 : -ENOMEM;
 }
 
-static int end_transcript(struct recognizer *r, size_t samples, double start, uint32_t forced,
-                          enum occasion occasion, struct transcript *transcript)
+static int complete_transcript(struct recognizer *r, size_t samples, double start, uint32_t forced,
+                               enum text_kind text_kind, struct transcript *transcript)
 {
     int result = r->pass.error;
-    /* Memory may be there again for the next segment, and what was wrong with a call passes. */
+    /*
+     * Out of memory and bad arguments need not recur with the next segment, so the pass may go on.
+     */
     if (result == -ENOMEM || result == -EINVAL)
         r->pass.error = 0;
     if (result == 0)
-        result = take_text(r, samples, start, forced, occasion, transcript);
+        result = fill_transcript(r, samples, start, forced, text_kind, transcript);
     if (result < 0)
         transcript_finish(transcript);
     return result;
@@ -440,46 +463,47 @@ int recognizer_recognise(struct recognizer *recognizer, const float *samples, si
     struct recognizer *r = recognizer;
     *transcript = (struct transcript){0};
     if (count == 0 || (draft->forced == 0 && level_segmenter_is_silent(samples, count)))
-        return take_silence(r, transcript);
-    struct encoder_output heard = encoder_pipeline_encode(r->encoder, &r->pass, samples, count);
+        return fill_empty_transcript(r, transcript);
+    struct encoder_output encoded = encoder_pipeline_encode(r->encoder, &r->pass, samples, count);
     speller_reset(r->speller);
-    search_final(r, heard, count, draft, &transcript->search);
+    search_final(r, encoded, count, draft, &transcript->search);
     if (draft->forced == 0)
-        search_by_chance(r, count, &transcript->search, &transcript->temperature);
-    int result = end_transcript(r, count, start, draft->forced, FINAL, transcript);
+        search_with_fallback(r, count, &transcript->search, &transcript->temperature);
+    int result = complete_transcript(r, count, start, draft->forced, FINAL, transcript);
     if (result < 0)
         return result;
     transcript->committed = strlen(transcript->text);
     transcript->committed_words = transcript->words.count;
-    transcript->heard_seconds = (double)count / HEARKEN_RATE;
+    transcript->encoded_seconds = (double)count / HEARKEN_RATE;
     return 0;
 }
 
 void recognizer_set_previous(struct recognizer *recognizer, const struct transcript *transcript)
 {
-    const struct beam_result *said = &transcript->search;
-    bool sober = transcript->temperature <= SOBER_TEMPERATURE && !transcript->dropped;
-    if (said->count > 0 || !sober)
-        decoder_prompt_set_previous(recognizer->prompt, said->tokens, sober ? said->count : 0);
+    const struct beam_result *previous = &transcript->search;
+    bool reliable = transcript->temperature <= PROMPT_RESET_TEMPERATURE && !transcript->dropped;
+    if (previous->count > 0 || !reliable)
+        decoder_prompt_set_previous(recognizer->prompt, previous->tokens,
+                                    reliable ? previous->count : 0);
 }
 
-/* ---- Glances ---- */
+/* ---- Partial texts ---- */
 
 bool recognizer_is_incremental(const struct recognizer *recognizer)
 {
     return encoder_pipeline_is_incremental(recognizer->encoder);
 }
 
-bool recognizer_aligns(const struct recognizer *recognizer)
+bool recognizer_has_alignment_heads(const struct recognizer *recognizer)
 {
     return recognizer->network->parameters.speller.follows_sound;
 }
 
-void recognizer_begin(struct recognizer *recognizer)
+void recognizer_begin_partial(struct recognizer *recognizer)
 {
-    encoder_pipeline_begin(recognizer->encoder);
+    encoder_pipeline_begin_partial(recognizer->encoder);
     speller_reset(recognizer->speller);
-    recognizer->glanced_steps = 0;
+    recognizer->partial_steps = 0;
 }
 
 int recognizer_recognise_partial(struct recognizer *recognizer, const float *samples, size_t count,
@@ -488,26 +512,26 @@ int recognizer_recognise_partial(struct recognizer *recognizer, const float *sam
 {
     struct recognizer *r = recognizer;
     *transcript = (struct transcript){0};
-    struct encoder_output heard;
-    int result = encoder_pipeline_encode_partial(r->encoder, &r->pass, samples, count, &heard);
+    struct encoder_output encoded;
+    int result = encoder_pipeline_encode_partial(r->encoder, &r->pass, samples, count, &encoded);
     if (result < 0)
         return result;
-    bool more = recognizer_is_incremental(r);
-    if (!more)
+    bool incremental = recognizer_is_incremental(r);
+    if (!incremental)
         speller_reset(r->speller);
     double seconds = (double)count / HEARKEN_RATE;
-    enum occasion occasion = draft->count > 0 ? GLANCE : FIRST_GLANCE;
-    uint32_t steps = heard.memory.rows;
+    enum text_kind text_kind = draft->count > 0 ? PARTIAL : FIRST_PARTIAL;
+    uint32_t steps = encoded.memory.rows;
     if (r->pass.error < 0)
         return r->pass.error;
-    if (more && steps == r->glanced_steps)
+    if (incremental && steps == r->partial_steps)
         return 1;
-    r->glanced_steps = steps;
-    open_text(r, heard, false, false);
+    r->partial_steps = steps;
+    start_decoding(r, encoded, false, false);
     const struct beam_options options = search_options(r, count);
     search(r, &options, draft, NULL, &transcript->search);
-    result = end_transcript(r, count, start, draft->forced, occasion, transcript);
-    transcript->heard_seconds = more ? steps * recognizer_step_seconds(r) : seconds;
+    result = complete_transcript(r, count, start, draft->forced, text_kind, transcript);
+    transcript->encoded_seconds = incremental ? steps * recognizer_step_seconds(r) : seconds;
     return result;
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * One segment of sound to text: features, listener, beam search, guards, words. One per stream,
- * used by one thread at a time; its buffers are kept from segment to segment.
+ * Recognises one segment: features, listener, beam search, confidence filter, word times. One per
+ * stream, used by one thread at a time. Buffers are kept from segment to segment.
  */
 #ifndef HEARKEN_MODELS_STREAM_RECOGNIZER_H
 #define HEARKEN_MODELS_STREAM_RECOGNIZER_H
@@ -13,68 +13,72 @@
 
 struct recognizer;
 
-/* What was heard in a segment. The caller's: transcript_finish. */
+/* The result for a segment. Owned by the caller, released with transcript_finish. */
 struct transcript {
-    char *text; /* "" if nothing was said; never NULL after success */
+    char *text; /* "" for silence; never NULL after success */
     float confidence;
-    size_t committed; /* bytes of the text that stay as they are */
+    size_t committed; /* bytes at its start that later texts of the segment keep */
     struct word_times words;
-    size_t committed_words;    /* that lie in them */
+    size_t committed_words;    /* words within those bytes */
     struct beam_result search; /* tokens and their alignment */
-    float no_speech;           /* the network's own opinion, 0..1 */
-    float log_probability;     /* mean of a token */
+    float no_speech;           /* no-speech probability, 0..1 */
+    float log_probability;     /* mean over the tokens */
     float compression;
-    double heard_seconds; /* of the segment: its end, as far as it was heard */
-    bool looped;          /* the text was a loop */
-    bool dropped;         /* it was not believed: only what was forced is left */
-    struct timestamp_span_list
-        spans;            /* between the times that were written; none without timestamps */
-    float temperature;    /* 0, or at which chance it was written */
-    const char *language; /* as that of an event */
+    double encoded_seconds;           /* seconds of the segment that the listener has encoded */
+    bool looped;                      /* the text repeats itself */
+    bool dropped;                     /* rejected as invented: only forced tokens are left */
+    struct timestamp_span_list spans; /* text between timestamps; empty without timestamps */
+    float temperature;                /* at which the text was sampled; 0: beam search */
+    const char *language;             /* as in an event */
     float language_probability;
 };
 
-/* `words` (NULL: none) have to live longer; `cancelled` is asked between kernels. Errors: -EINVAL
- * for what the model cannot do, -ENOMEM, the backend's; all with a message. */
+/*
+ * `words` (NULL: none) must outlive the recognizer; `cancelled` is read between kernels. Errors:
+ * -EINVAL for options that the model does not support, -ENOMEM, the backend's; all with a message.
+ */
 int recognizer_create(struct hearken_model *model, const struct hearken_stream_options *options,
                       const struct custom_words *words, const atomic_bool *cancelled,
                       struct recognizer **recognizer, struct hearken_error *error);
 void recognizer_destroy(struct recognizer *recognizer);
 
-/* The most samples of a segment, at HEARKEN_RATE. */
+/* Maximum length of a segment, samples at HEARKEN_RATE. */
 size_t recognizer_max_samples(const struct recognizer *recognizer);
 
 /*
- * The whole segment: full attention and beam search. `start`: its time in the stream; `guess`: all
- * of it forced. A text that is dropped leaves that of the forced tokens. Errors: -ECANCELED,
- * -ENOMEM, the backend's.
+ * Recognises a whole segment with full attention and beam search. `start`: its time in the stream,
+ * seconds; every token of `draft` is forced. A rejected text leaves only the forced tokens. Errors:
+ * -ECANCELED, -ENOMEM, the backend's.
  */
 int recognizer_recognise(struct recognizer *recognizer, const float *samples, size_t count,
                          double start, const struct beam_draft *draft,
                          struct transcript *transcript);
 
-/* What a final text says was said: the next one follows on it, if that is asked for. */
+/* Makes a final text the prompt of the next one, where the options ask for that. */
 void recognizer_set_previous(struct recognizer *recognizer, const struct transcript *transcript);
 
-/* A new segment begins, to be glanced at. */
-void recognizer_begin(struct recognizer *recognizer);
+/* Begins a segment that recognizer_recognise_partial will decode as it grows. */
+void recognizer_begin_partial(struct recognizer *recognizer);
 
 /*
- * The segment so far, greedily, starting from a guess: the same samples as at the last call and
- * some more. A listener that was trained for it hears only what is new. 0: `transcript` is made; 1:
- * no more was heard than at the last call, and none is. Errors as for recognise.
+ * Recognises the segment so far greedily, starting from a draft. `samples`: those of the last call
+ * and more. A listener trained for chunks encodes only the new ones. 0: `transcript` is filled; 1:
+ * nothing new was encoded and `transcript` is empty. Errors as for recognizer_recognise.
  */
 int recognizer_recognise_partial(struct recognizer *recognizer, const float *samples, size_t count,
                                  double start, const struct beam_draft *draft,
                                  struct transcript *transcript);
 
-/* Whether glances hear only what is new: then nothing may be recognised between them. */
+/*
+ * Whether partial texts encode only new sound. If so, recognizer_recognise must not be called
+ * between them.
+ */
 bool recognizer_is_incremental(const struct recognizer *recognizer);
 
-/* Whether the times of words come from heads that are known to go along the sound. */
-bool recognizer_aligns(const struct recognizer *recognizer);
+/* Whether word times come from known alignment heads. */
+bool recognizer_has_alignment_heads(const struct recognizer *recognizer);
 
-/* Length of one step of the memory. */
+/* Seconds of one step of the memory. */
 double recognizer_step_seconds(const struct recognizer *recognizer);
 
 void transcript_finish(struct transcript *transcript);

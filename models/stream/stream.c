@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * A stream: samples in, events out. Collects mono sound at HEARKEN_RATE, takes the segments of it
- * that hold speech, or cuts it at quiet places where there is no network that knows, has each
- * recognised and tells what was heard.
+ * A stream: samples in, events out. Converts sound to mono at HEARKEN_RATE, divides it into
+ * segments (of speech if the model has a voice activity network, else at quiet places), recognises
+ * each and emits events.
  */
 #include "frontend/sound/pcm.h"
 #include "frontend/sound/resample.h"
@@ -19,36 +19,37 @@
 #include <string.h>
 #include <time.h>
 
-/* Frames that are converted at a time. */
+/* Frames converted at a time. */
 #define BLOCK 4096u
-/* The last part of a full segment in which a quiet place is looked for, at most half of it. */
-#define CUT_SECONDS 10.0
-/* A segment shorter than this is not cut again when its text turns out to be a loop. */
-#define SHORTEST_RETRY_SECONDS 4.0
+/* A segment of maximum length is cut in its last seconds, at most in its last half. */
+#define CUT_WINDOW_SECONDS 10.0
+/* A shorter segment is not recognised again in halves when its text repeats itself. */
+#define MIN_RETRY_SECONDS 4.0
 
 struct hearken_stream {
     struct hearken_model *model;
     struct hearken_stream_options options;
     struct event_emitter emitter;
-    struct custom_words *words; /* or NULL */
+    struct custom_words *words; /* NULL: none */
     struct recognizer *recognizer;
     struct partial_text *partial;
     struct speculative_final speculative;
     struct partial_schedule schedule;
-    double left; /* when the last write returned; 0: there was none */
+    double write_returned; /* when the last write returned, seconds of the monotonic clock; 0: no
+                              write yet */
     struct mixer mixer;
     struct resampler *resampler;
     struct segmenter *segmenter; /* NULL: segments are cut at quiet places */
     atomic_bool cancelled;
     bool finished;
-    int failed; /* what write or finish ended with */
+    int failed; /* error of an earlier write or finish; 0: none */
 
-    float *samples; /* [count], of the segment that is being collected */
+    float *samples; /* [count], of the current segment */
     size_t count, room;
-    uint64_t before; /* samples of the segments that are done */
+    uint64_t origin; /* position of samples[0] in the stream */
 
-    bool sounds; /* there is more than silence among them */
-    float *mono; /* [BLOCK] */
+    bool audible; /* the segment is not all silence */
+    float *mono;  /* [BLOCK] */
 };
 
 /* ---- Creating ---- */
@@ -71,7 +72,7 @@ int hearken_stream_create(struct hearken_model *model, const struct hearken_stre
     }
     s->model = model;
     s->options = *options;
-    s->options.custom_words = NULL; /* the caller's, who may let go of it */
+    s->options.custom_words = NULL; /* owned by the caller, who may free it */
     mixer_init(&s->mixer, &options->audio);
     s->mono = malloc(BLOCK * sizeof(*s->mono));
     partial_schedule_init(&s->schedule, (double)options->partial_seconds,
@@ -134,7 +135,7 @@ void hearken_stream_count(const struct hearken_stream *stream,
 
 static double seconds_at(const struct hearken_stream *s, size_t sample)
 {
-    return (double)(s->before + sample) / HEARKEN_RATE;
+    return (double)(s->origin + sample) / HEARKEN_RATE;
 }
 
 /* ---- Segments ---- */
@@ -142,7 +143,7 @@ static double seconds_at(const struct hearken_stream *s, size_t sample)
 static int recognise(struct hearken_stream *s, size_t from, size_t to,
                      const struct beam_draft *draft);
 
-/* A text that was a loop is tried again in two halves: shorter sound seldom loops. */
+/* Recognises a segment whose text repeats itself in two halves: shorter sound seldom loops. */
 static int recognise_halves(struct hearken_stream *s, size_t from, size_t to)
 {
     const struct beam_draft none = {0};
@@ -152,7 +153,7 @@ static int recognise_halves(struct hearken_stream *s, size_t from, size_t to)
     return result < 0 ? result : recognise(s, cut, to, &none);
 }
 
-/* Behind words that are committed only the rest is tried again. */
+/* As recognise_halves, but keeps the committed words and recognises only the sound behind them. */
 static int recognise_rest(struct hearken_stream *s, size_t from, size_t to,
                           const struct transcript *committed)
 {
@@ -172,14 +173,14 @@ static int recognise(struct hearken_stream *s, size_t from, size_t to,
     struct transcript transcript;
     double start = seconds_at(s, from), end = seconds_at(s, to);
     int result = 0;
-    if (!speculative_final_take(&s->speculative, s->before + from, s->before + to, &transcript))
+    if (!speculative_final_take(&s->speculative, s->origin + from, s->origin + to, &transcript))
         result = recognizer_recognise(s->recognizer, s->samples + from, to - from, start, draft,
                                       &transcript);
     if (result < 0)
         return result;
     if (transcript.looped && draft->forced > 0) {
         result = recognise_rest(s, from, to, &transcript);
-    } else if (transcript.looped && end - start >= SHORTEST_RETRY_SECONDS) {
+    } else if (transcript.looped && end - start >= MIN_RETRY_SECONDS) {
         result = recognise_halves(s, from, to);
     } else {
         recognizer_set_previous(s->recognizer, &transcript);
@@ -189,39 +190,39 @@ static int recognise(struct hearken_stream *s, size_t from, size_t to,
     return result;
 }
 
-static void forget(struct hearken_stream *s, size_t count)
+static void discard(struct hearken_stream *s, size_t count)
 {
     if (count == 0)
         return;
     s->count -= count;
     memmove(s->samples, s->samples + count, s->count * sizeof(*s->samples));
-    s->before += count;
+    s->origin += count;
 }
 
 static void begin_segment(struct hearken_stream *s)
 {
-    s->sounds = !level_segmenter_is_silent(s->samples, s->count);
+    s->audible = !level_segmenter_is_silent(s->samples, s->count);
     partial_text_begin(s->partial);
     partial_schedule_begin_segment(&s->schedule, (double)s->count / HEARKEN_RATE);
 }
 
-/* Recognises the first `count` samples and forgets them. */
+/* Recognises the first `count` samples and discards them. */
 static int end_segment(struct hearken_stream *s, size_t count)
 {
     const struct beam_draft committed = partial_text_committed(s->partial);
     int result = recognise(s, 0, count, &committed);
     if (result < 0)
         return result;
-    forget(s, count);
+    discard(s, count);
     begin_segment(s);
     return 0;
 }
 
-/* The place of the cut lies behind the words that are committed. */
-static int end_full_segments(struct hearken_stream *s)
+/* Cuts behind the committed words. */
+static int recognise_full_segments(struct hearken_stream *s)
 {
     size_t most = recognizer_max_samples(s->recognizer);
-    size_t back = (size_t)(CUT_SECONDS * HEARKEN_RATE);
+    size_t back = (size_t)(CUT_WINDOW_SECONDS * HEARKEN_RATE);
     if (back > most / 2)
         back = most / 2;
     while (s->count >= most) {
@@ -237,11 +238,11 @@ static int end_full_segments(struct hearken_stream *s)
 
 /* ---- Segments of speech ---- */
 
-static int take_voice_event(struct hearken_stream *s, const struct segmenter_event *event)
+static int handle_segmenter_event(struct hearken_stream *s, const struct segmenter_event *event)
 {
     switch (event->type) {
     case SEGMENTER_STARTED:
-        forget(s, segmenter_keeps(s->segmenter) - s->before);
+        discard(s, segmenter_first_needed(s->segmenter) - s->origin);
         begin_segment(s);
         if (s->options.voice_events)
             event_emitter_voice(&s->emitter, HEARKEN_EVENT_VOICE_STARTED, event->from);
@@ -251,45 +252,49 @@ static int take_voice_event(struct hearken_stream *s, const struct segmenter_eve
             event_emitter_voice(&s->emitter, HEARKEN_EVENT_VOICE_STOPPED, event->from);
         break;
     case SEGMENTER_SEGMENT:
-        forget(s, event->from - s->before);
-        return end_segment(s, event->to - s->before);
+        discard(s, event->from - s->origin);
+        return end_segment(s, event->to - s->origin);
     }
     return 0;
 }
 
-/* Hears the last `fresh` samples; recognises what has been said and forgets it, and all that is no
- * speech. */
-static int end_voiced_segments(struct hearken_stream *s, size_t fresh, bool last)
+/*
+ * Feeds the last `added` samples to the segmenter; recognises finished segments and discards their
+ * samples and all non-speech.
+ */
+static int recognise_speech(struct hearken_stream *s, size_t added, bool last)
 {
     struct segmenter_event event;
     double committed = partial_text_committed_seconds(s->partial) * HEARKEN_RATE;
-    segmenter_hold(s->segmenter, s->before + (uint64_t)committed);
-    int result = segmenter_feed(s->segmenter, s->samples + s->count - fresh, fresh);
+    segmenter_set_earliest_cut(s->segmenter, s->origin + (uint64_t)committed);
+    int result = segmenter_feed(s->segmenter, s->samples + s->count - added, added);
     if (result == 0 && last)
         result = segmenter_finish(s->segmenter);
     while (result == 0 && segmenter_next(s->segmenter, &event))
-        result = take_voice_event(s, &event);
+        result = handle_segmenter_event(s, &event);
     if (result == 0)
-        forget(s, last ? s->count : segmenter_keeps(s->segmenter) - s->before);
+        discard(s, last ? s->count : segmenter_first_needed(s->segmenter) - s->origin);
     return result;
 }
 
-/* Silence of which the segment needs no more: its text may be made while the rest of it comes. A
- * listener that hears in chunks is in the middle of them. */
-static int look_ahead(struct hearken_stream *s)
+/*
+ * Recognises the final text of a segment that will end unless speech goes on (speculative_final.h).
+ * Not for a listener that encodes chunks: its state belongs to the partial texts.
+ */
+static int update_speculative_final(struct hearken_stream *s)
 {
     uint64_t from, to;
     if (!s->segmenter || !(s->options.endpointing || s->options.partial_seconds > 0))
         return 0;
     const struct beam_draft committed = partial_text_committed(s->partial);
-    if (!segmenter_may_end(s->segmenter, &from, &to) || from < s->before ||
+    if (!segmenter_expected_segment(s->segmenter, &from, &to) || from < s->origin ||
         !partial_schedule_is_live(&s->schedule) || recognizer_is_incremental(s->recognizer)) {
         speculative_final_drop(&s->speculative);
         return 0;
     }
     if (speculative_final_is_ready(&s->speculative, from, to))
         return 0;
-    return speculative_final_make(&s->speculative, s->recognizer, s->samples + (from - s->before),
+    return speculative_final_make(&s->speculative, s->recognizer, s->samples + (from - s->origin),
                                   from, to, &committed);
 }
 
@@ -302,21 +307,24 @@ static double now(void)
     return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
 }
 
-/* Before there is sound there is nothing to look at. */
-static bool has_sound(struct hearken_stream *s, size_t fresh)
+/*
+ * Whether the segment has more than silence. Checks the last `added` samples, and 20 ms before
+ * them.
+ */
+static bool update_audible(struct hearken_stream *s, size_t added)
 {
-    size_t from = s->count - fresh > HEARKEN_RATE / 50 ? s->count - fresh - HEARKEN_RATE / 50 : 0;
-    if (!s->sounds)
-        s->sounds = !level_segmenter_is_silent(s->samples + from, s->count - from);
-    return s->sounds;
+    size_t from = s->count - added > HEARKEN_RATE / 50 ? s->count - added - HEARKEN_RATE / 50 : 0;
+    if (!s->audible)
+        s->audible = !level_segmenter_is_silent(s->samples + from, s->count - from);
+    return s->audible;
 }
 
-/* `fresh` samples have come since it was asked last. */
-static int update_partial(struct hearken_stream *s, size_t fresh)
+/* `added`: samples since the last call. */
+static int update_partial(struct hearken_stream *s, size_t added)
 {
-    if (!has_sound(s, fresh))
+    if (!update_audible(s, added))
         return 0;
-    partial_schedule_add_audio(&s->schedule, (double)fresh / HEARKEN_RATE);
+    partial_schedule_add_audio(&s->schedule, (double)added / HEARKEN_RATE);
     if (!partial_schedule_is_due(&s->schedule))
         return 0;
     struct transcript transcript;
@@ -335,7 +343,7 @@ static int update_partial(struct hearken_stream *s, size_t fresh)
 
 /* ---- Samples ---- */
 
-/* Room for `more` samples behind those that are there. */
+/* Makes room for `more` samples. */
 static int reserve(struct hearken_stream *s, size_t more)
 {
     if (s->count + more <= s->room)
@@ -349,7 +357,7 @@ static int reserve(struct hearken_stream *s, size_t more)
     return 0;
 }
 
-static int take_block(struct hearken_stream *s, const uint8_t *samples, size_t frames)
+static int process_block(struct hearken_stream *s, const uint8_t *samples, size_t frames)
 {
     mixer_mix(&s->mixer, samples, frames, s->mono);
     int result = reserve(s, resampler_room(s->resampler, frames));
@@ -359,15 +367,15 @@ static int take_block(struct hearken_stream *s, const uint8_t *samples, size_t f
     if (got < 0)
         return (int)got;
     s->count += (size_t)got;
-    result = s->segmenter ? end_voiced_segments(s, (size_t)got, false) : end_full_segments(s);
+    result = s->segmenter ? recognise_speech(s, (size_t)got, false) : recognise_full_segments(s);
     if (result < 0 || (s->segmenter && !segmenter_is_open(s->segmenter)))
         return result;
-    if ((result = look_ahead(s)) < 0 || s->speculative.ready)
+    if ((result = update_speculative_final(s)) < 0 || s->speculative.ready)
         return result;
     return update_partial(s, s->count < (size_t)got ? s->count : (size_t)got);
 }
 
-static int take_rest(struct hearken_stream *s)
+static int process_rest(struct hearken_stream *s)
 {
     int result = reserve(s, resampler_room(s->resampler, 0));
     if (result < 0)
@@ -377,8 +385,8 @@ static int take_rest(struct hearken_stream *s)
         return (int)got;
     s->count += (size_t)got;
     if (s->segmenter)
-        return end_voiced_segments(s, (size_t)got, true);
-    if ((result = end_full_segments(s)) < 0)
+        return recognise_speech(s, (size_t)got, true);
+    if ((result = recognise_full_segments(s)) < 0)
         return result;
     return s->count > 0 ? end_segment(s, s->count) : 0;
 }
@@ -412,16 +420,16 @@ int hearken_stream_write(struct hearken_stream *stream, const void *samples, siz
     int result = check_usable(stream, error);
     size_t frame_size = hearken_audio_frame_size(&stream->options.audio);
     const uint8_t *at = samples;
-    if (stream->left > 0)
-        partial_schedule_add_idle(&stream->schedule, now() - stream->left);
+    if (stream->write_returned > 0)
+        partial_schedule_add_idle(&stream->schedule, now() - stream->write_returned);
     while (result == 0 && frames > 0) {
         size_t block = frames < BLOCK ? frames : BLOCK;
-        if ((result = take_block(stream, at, block)) < 0)
+        if ((result = process_block(stream, at, block)) < 0)
             return fail_stream(stream, result, error);
         at += block * frame_size;
         frames -= block;
     }
-    stream->left = now();
+    stream->write_returned = now();
     return result;
 }
 
@@ -430,9 +438,9 @@ int hearken_stream_finish(struct hearken_stream *stream, struct hearken_error *e
     int result = check_usable(stream, error);
     if (result < 0)
         return result;
-    if ((result = take_rest(stream)) < 0)
+    if ((result = process_rest(stream)) < 0)
         return fail_stream(stream, result, error);
     stream->finished = true;
-    event_emitter_voice(&stream->emitter, HEARKEN_EVENT_END, stream->before);
+    event_emitter_voice(&stream->emitter, HEARKEN_EVENT_END, stream->origin);
     return 0;
 }

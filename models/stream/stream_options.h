@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
-/* What a stream's options may be. Their defaults are hearken_stream_options_init(). */
+/* Ranges of stream options. hearken_stream_options_init() sets the defaults. */
 #ifndef HEARKEN_MODELS_STREAM_STREAM_OPTIONS_H
 #define HEARKEN_MODELS_STREAM_STREAM_OPTIONS_H
 
 #include <hearken/hearken.h>
 
-/* -EINVAL: one is out of its range; `error` names it, and what was expected. */
+/* -EINVAL: an option is out of range; `error` names it, its value and the range. */
 int stream_options_check(const struct hearken_stream_options *options, struct hearken_error *error);
 
 #endif

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Steps; single outliers of the attention are smoothed away. */
+/* Steps of the median filter, which removes outliers of the attention. */
 #define MEDIAN_WIDTH 7
 
 static int compare_floats(const void *a, const void *b)
@@ -30,8 +30,8 @@ static void smooth(const float *from, float *to, uint32_t steps)
 }
 
 /*
- * Each step's weights less their mean over the rows, over their deviation: what is special to a
- * token stands out, what all tokens look at (silence, the start) does not.
+ * Standardises each step over the rows: subtracts the mean, divides by the standard deviation.
+ * Steps that all tokens attend to (silence, the start) lose their weight.
  */
 static void standardise(const float *weights, uint32_t rows, uint32_t steps, uint32_t stride,
                         float *out)
@@ -54,12 +54,12 @@ static void standardise(const float *weights, uint32_t rows, uint32_t steps, uin
     }
 }
 
-/* Where a path comes from. */
+/* Predecessors of a point on the path. */
 enum step { DIAGONAL, NEXT_ROW, NEXT_STEP };
 
 /*
- * Dynamic time warping from (0, 0) to the last row and step, the path of the smallest sum of
- * -weight. `score` [rows, steps] is overwritten, `from` [rows, steps].
+ * Dynamic time warping from (0, 0) to the last row and step, along the path of the smallest sum of
+ * -weight. `score` [rows, steps] is overwritten; `from` [rows, steps] gets the predecessors.
  */
 static void warp(float *score, uint8_t *from, uint32_t rows, uint32_t steps)
 {
@@ -129,7 +129,7 @@ static float mean_probability(const float *log_probabilities, uint32_t count)
     return expf(sum / (float)count);
 }
 
-/* Tokens first..end - 1 as a word, if they have text. */
+/* Adds tokens first..end - 1 as a word, if they have text. */
 static int add_word(struct word_times *list, const struct beam_result *result,
                     const struct vocabulary *vocabulary, uint32_t first, uint32_t end, double from,
                     double to)
@@ -178,7 +178,7 @@ int word_times_make(struct word_times *list, const struct beam_result *result,
         return 0;
     uint32_t steps = (uint32_t)ceil(seconds / step_seconds);
     steps = steps > result->steps ? result->steps : steps < 1 ? 1 : steps;
-    /* The row of the end token tells where the last word ends. */
+    /* The row of the end token gives the end of the last word. */
     uint32_t rows = result->count + 1;
     uint32_t *begins = calloc(rows, sizeof(*begins));
     list->words = calloc(result->count, sizeof(*list->words));

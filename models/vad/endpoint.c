@@ -5,10 +5,10 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* Of one frame at most: a stop and a segment. */
+/* Most events of one frame: a stop and a segment. */
 #define MAX_EVENTS 2u
 
-/* Mean probabilities are told apart in steps of this; within one, the quieter place is taken. */
+/* Resolution of mean probabilities: among places within one step the quietest is taken. */
 #define PROBABILITY_STEP 0.05
 
 struct frame {
@@ -17,21 +17,21 @@ struct frame {
 
 struct endpoint {
     struct endpoint_options options;
-    struct frame *frames; /* [longest], frame t at t mod longest */
-    uint64_t count;       /* frames fed */
-    uint64_t free_from;   /* frames before it belong to segments that are done */
-    uint64_t candidate;   /* first frame of what may become speech */
-    uint32_t heard;       /* frames of it, 0: none */
+    struct frame *frames;      /* [max_segment], frame t at t mod max_segment */
+    uint64_t count;            /* frames fed */
+    uint64_t done_until;       /* frames before it belong to finished segments */
+    uint64_t candidate;        /* first frame of possible speech */
+    uint32_t candidate_frames; /* frames of possible speech so far, 0: none */
     bool open;
-    uint64_t from;        /* first frame of the open segment */
-    uint64_t held;        /* frames before it are not to be cut */
-    uint64_t speech_ends; /* one behind the last frame of speech in it */
+    uint64_t from;         /* first frame of the open segment */
+    uint64_t earliest_cut; /* no cut before this frame */
+    uint64_t speech_ends;  /* one past the last frame of speech in the open segment */
     struct endpoint_event events[MAX_EVENTS];
     uint32_t event_count, taken;
 };
 
-/* A part of the signal. */
-struct stretch {
+/* The frames from <= t < to. */
+struct span {
     uint64_t from, to;
 };
 
@@ -43,14 +43,15 @@ static bool is_probability(float value)
 int endpoint_create(const struct endpoint_options *options, struct endpoint **endpoint)
 {
     const struct endpoint_options *o = options;
-    if (!is_probability(o->on) || !is_probability(o->off) || o->off > o->on || o->shortest < 1 ||
-        o->silence < 1 || o->longest < 2 * ENDPOINT_STRETCH || o->longest > ENDPOINT_LONGEST ||
-        o->shortest > o->longest / 2 || o->pre_roll > o->longest / 2)
+    if (!is_probability(o->onset) || !is_probability(o->offset) || o->offset > o->onset ||
+        o->min_speech < 1 || o->min_silence < 1 || o->max_segment < 2 * ENDPOINT_MIN_PAUSE ||
+        o->max_segment > ENDPOINT_MAX_SEGMENT || o->min_speech > o->max_segment / 2 ||
+        o->pre_roll > o->max_segment / 2)
         return -EINVAL;
     struct endpoint *created = calloc(1, sizeof(*created));
     if (!created)
         return -ENOMEM;
-    created->frames = calloc(o->longest, sizeof(*created->frames));
+    created->frames = calloc(o->max_segment, sizeof(*created->frames));
     if (!created->frames) {
         free(created);
         return -ENOMEM;
@@ -68,153 +69,158 @@ void endpoint_destroy(struct endpoint *endpoint)
     free(endpoint);
 }
 
-static void tell(struct endpoint *e, enum endpoint_event_type type, uint64_t from, uint64_t to)
+static void add_event(struct endpoint *e, enum endpoint_event_type type, uint64_t from, uint64_t to)
 {
     e->events[e->event_count++] = (struct endpoint_event){type, from, to};
 }
 
 static const struct frame *frame_at(const struct endpoint *e, uint64_t t)
 {
-    return &e->frames[t % e->options.longest];
+    return &e->frames[t % e->options.max_segment];
 }
 
-/* Once it has begun. What is no number is none. */
+/* Whether speech continues. NaN counts as silence. */
 static bool is_speech(const struct endpoint *e, float probability)
 {
-    return probability >= e->options.off;
+    return probability >= e->options.offset;
 }
 
-static uint64_t minimum(uint64_t a, uint64_t b)
+static uint64_t min_frame(uint64_t a, uint64_t b)
 {
     return a < b ? a : b;
 }
 
-/* `frames` before `t`, but nothing of the segments that are done. */
-static uint64_t back_from(const struct endpoint *e, uint64_t t, uint32_t frames)
+/* The frame `frames` before `t`, but never one of a finished segment. */
+static uint64_t earlier_frame(const struct endpoint *e, uint64_t t, uint32_t frames)
 {
     uint64_t back = t > frames ? t - frames : 0;
-    return back > e->free_from ? back : e->free_from;
+    return back > e->done_until ? back : e->done_until;
 }
 
-/* ---- Cutting what is too long ---- */
+/* ---- Cutting long segments ---- */
 
-/* The longest pause that begins and ends within the window; empty if there is none. */
-static struct stretch longest_pause(const struct endpoint *e, struct stretch window)
+/* The longest pause within the window that speech follows; empty if there is none. */
+static struct span longest_pause(const struct endpoint *e, struct span window)
 {
-    struct stretch best = {window.from, window.from};
+    struct span best = {window.from, window.from};
     uint64_t from = window.from;
     for (uint64_t t = window.from; t < window.to; t++) {
         if (!is_speech(e, frame_at(e, t)->probability))
             continue;
         if (t - from > best.to - best.from)
-            best = (struct stretch){from, t};
+            best = (struct span){from, t};
         from = t + 1;
     }
     return best;
 }
 
-/* The centre of the stretch that is least like speech; of those that are alike, the quietest. */
-static uint64_t quietest(const struct endpoint *e, struct stretch window)
+/*
+ * Centre of the ENDPOINT_MIN_PAUSE frames that are least like speech; among equals, of the
+ * quietest.
+ */
+static uint64_t find_least_speech(const struct endpoint *e, struct span window)
 {
-    if (window.to - window.from < ENDPOINT_STRETCH)
+    if (window.to - window.from < ENDPOINT_MIN_PAUSE)
         return window.from + (window.to - window.from) / 2;
     uint64_t best = window.from;
     double least = INFINITY, softest = INFINITY;
-    for (uint64_t t = window.from; t + ENDPOINT_STRETCH <= window.to; t++) {
+    for (uint64_t t = window.from; t + ENDPOINT_MIN_PAUSE <= window.to; t++) {
         double probability = 0, loudness = 0;
-        for (uint64_t i = t; i < t + ENDPOINT_STRETCH; i++) {
-            probability += (double)frame_at(e, i)->probability / ENDPOINT_STRETCH;
+        for (uint64_t i = t; i < t + ENDPOINT_MIN_PAUSE; i++) {
+            probability += (double)frame_at(e, i)->probability / ENDPOINT_MIN_PAUSE;
             loudness += (double)frame_at(e, i)->loudness;
         }
-        double likeness = floor(probability / PROBABILITY_STEP);
-        if (likeness > least || (likeness == least && loudness >= softest))
+        double level = floor(probability / PROBABILITY_STEP);
+        if (level > least || (level == least && loudness >= softest))
             continue;
-        least = likeness;
+        least = level;
         softest = loudness;
         best = t;
     }
-    return best + ENDPOINT_STRETCH / 2;
+    return best + ENDPOINT_MIN_PAUSE / 2;
 }
 
 static void end_speech(struct endpoint *e)
 {
-    uint64_t to = minimum(e->speech_ends + e->options.hang_over, e->count);
-    tell(e, ENDPOINT_STOPPED, e->speech_ends, e->speech_ends);
-    if (e->speech_ends > e->from) { /* not so where the last cut lay behind the last word */
-        tell(e, ENDPOINT_SEGMENT, e->from, to);
-        e->free_from = to;
+    uint64_t to = min_frame(e->speech_ends + e->options.hangover, e->count);
+    add_event(e, ENDPOINT_STOPPED, e->speech_ends, e->speech_ends);
+    if (e->speech_ends > e->from) { /* false if the last cut was behind the last word */
+        add_event(e, ENDPOINT_SEGMENT, e->from, to);
+        e->done_until = to;
     }
     e->open = false;
-    e->heard = 0;
+    e->candidate_frames = 0;
 }
 
-/* Behind what is held and in its second half, so that what is left of a long sentence is not a word
- * or two. */
+/*
+ * Cuts in the second half of the segment and not before earliest_cut, so that the rest of a long
+ * sentence has more than a word or two.
+ */
 static void cut(struct endpoint *e)
 {
-    struct stretch window = {e->from + e->options.longest / 2, e->count};
-    if (e->held > window.from)
-        window.from = minimum(e->held, e->count);
-    struct stretch pause = longest_pause(e, window);
-    uint64_t paused = pause.to - pause.from, trailing = e->count - e->speech_ends;
-    if (trailing >= ENDPOINT_STRETCH && trailing >= paused) {
+    struct span window = {e->from + e->options.max_segment / 2, e->count};
+    if (e->earliest_cut > window.from)
+        window.from = min_frame(e->earliest_cut, e->count);
+    struct span pause = longest_pause(e, window);
+    uint64_t pause_frames = pause.to - pause.from, trailing = e->count - e->speech_ends;
+    if (trailing >= ENDPOINT_MIN_PAUSE && trailing >= pause_frames) {
         end_speech(e);
         return;
     }
     uint64_t end, begin;
-    if (paused >= ENDPOINT_STRETCH) {
-        uint64_t middle = pause.from + paused / 2;
-        end = minimum(middle, pause.from + e->options.hang_over);
-        e->free_from = middle;
-        begin = back_from(e, pause.to, e->options.pre_roll);
+    if (pause_frames >= ENDPOINT_MIN_PAUSE) {
+        uint64_t middle = pause.from + pause_frames / 2;
+        end = min_frame(middle, pause.from + e->options.hangover);
+        e->done_until = middle;
+        begin = earlier_frame(e, pause.to, e->options.pre_roll);
     } else {
-        end = begin = quietest(e, window);
+        end = begin = find_least_speech(e, window);
     }
-    tell(e, ENDPOINT_SEGMENT, e->from, end);
-    e->free_from = end;
+    add_event(e, ENDPOINT_SEGMENT, e->from, end);
+    e->done_until = end;
     e->from = begin;
 }
 
 /* ---- Frame by frame ---- */
 
-static void listen_for_start(struct endpoint *e, float probability)
+static void detect_start(struct endpoint *e, float probability)
 {
     const struct endpoint_options *o = &e->options;
     uint64_t t = e->count - 1;
-    if (e->heard == 0 && probability >= o->on)
+    if (e->candidate_frames == 0 && probability >= o->onset)
         e->candidate = t;
-    if (!(e->heard > 0 ? is_speech(e, probability) : probability >= o->on)) {
-        e->heard = 0;
+    if (!(e->candidate_frames > 0 ? is_speech(e, probability) : probability >= o->onset)) {
+        e->candidate_frames = 0;
         return;
     }
-    if (++e->heard < o->shortest)
+    if (++e->candidate_frames < o->min_speech)
         return;
     e->open = true;
-    e->from = back_from(e, e->candidate, o->pre_roll);
+    e->from = earlier_frame(e, e->candidate, o->pre_roll);
     e->speech_ends = e->count;
-    tell(e, ENDPOINT_STARTED, e->candidate, e->candidate);
+    add_event(e, ENDPOINT_STARTED, e->candidate, e->candidate);
 }
 
-void endpoint_hold(struct endpoint *endpoint, uint64_t frame)
+void endpoint_set_earliest_cut(struct endpoint *endpoint, uint64_t frame)
 {
-    endpoint->held = frame;
+    endpoint->earliest_cut = frame;
 }
 
 void endpoint_feed(struct endpoint *endpoint, float probability, float loudness)
 {
     struct endpoint *e = endpoint;
-    e->frames[e->count % e->options.longest] = (struct frame){probability, loudness};
+    e->frames[e->count % e->options.max_segment] = (struct frame){probability, loudness};
     e->count++;
     e->event_count = e->taken = 0;
     if (!e->open) {
-        listen_for_start(e, probability);
+        detect_start(e, probability);
         return;
     }
     if (is_speech(e, probability))
         e->speech_ends = e->count;
-    if (e->count - e->speech_ends >= e->options.silence)
+    if (e->count - e->speech_ends >= e->options.min_silence)
         end_speech(e);
-    else if (e->count - e->from >= e->options.longest)
+    else if (e->count - e->from >= e->options.max_segment)
         cut(e);
 }
 
@@ -238,18 +244,18 @@ bool endpoint_is_open(const struct endpoint *endpoint)
     return endpoint->open;
 }
 
-bool endpoint_may_end(const struct endpoint *endpoint, uint64_t *from, uint64_t *to)
+bool endpoint_expected_segment(const struct endpoint *endpoint, uint64_t *from, uint64_t *to)
 {
     const struct endpoint *e = endpoint;
     *from = e->from;
-    *to = e->speech_ends + e->options.hang_over;
+    *to = e->speech_ends + e->options.hangover;
     return e->open && e->speech_ends > e->from && *to <= e->count;
 }
 
-uint64_t endpoint_keeps(const struct endpoint *endpoint)
+uint64_t endpoint_first_needed(const struct endpoint *endpoint)
 {
     const struct endpoint *e = endpoint;
     if (e->open)
         return e->from;
-    return back_from(e, e->heard > 0 ? e->candidate : e->count, e->options.pre_roll);
+    return earlier_frame(e, e->candidate_frames > 0 ? e->candidate : e->count, e->options.pre_roll);
 }

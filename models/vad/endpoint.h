@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * From the probability of speech in each frame to segments: where speech begins, where it has
- * ended, where to cut what is too long. Pure logic; frames are those of logmel.h, counted from 0.
+ * Divides a signal into segments of speech by the speech probability of each frame. No I/O; frames
+ * are those of logmel.h, counted from 0.
  *
- * Speech begins with the first of `shortest` frames that stay above `off` after one above `on`, and
- * goes on while frames are above `off`. A segment begins `pre_roll` before its speech, since first
- * sounds are soft, and ends when there was none for `silence`, with `hang_over` of that silence.
+ * Speech starts with a frame at or above `onset`, if that frame and those after it stay at or above
+ * `offset` for `min_speech` frames in all. It continues while frames are at or above `offset`. A
+ * segment begins `pre_roll` before its speech, as the first sounds are soft. It ends after
+ * `min_silence` without speech, and the first `hangover` frames of that silence belong to it.
+ * Segments that become too long are cut.
  */
 #ifndef HEARKEN_MODELS_VAD_ENDPOINT_H
 #define HEARKEN_MODELS_VAD_ENDPOINT_H
@@ -13,23 +15,26 @@
 #include <hearken/hearken.h>
 
 struct endpoint_options {
-    float on, off;      /* probabilities, off <= on */
-    uint32_t shortest;  /* frames of speech below which it is none, at least 1 */
-    uint32_t pre_roll;  /* frames before speech that belong to its segment */
-    uint32_t hang_over; /* and behind it */
-    uint32_t silence;   /* frames without speech that end a segment, at least 1 */
-    uint32_t longest;   /* frames of a segment, 2 * ENDPOINT_STRETCH..ENDPOINT_LONGEST */
+    float onset, offset;  /* probabilities, offset <= onset */
+    uint32_t min_speech;  /* shorter speech is ignored; frames, at least 1 */
+    uint32_t pre_roll;    /* frames before speech that belong to its segment */
+    uint32_t hangover;    /* frames after speech that belong to its segment */
+    uint32_t min_silence; /* frames without speech that end a segment, at least 1 */
+    uint32_t max_segment; /* maximum length of a segment, frames, 2 *
+                             ENDPOINT_MIN_PAUSE..ENDPOINT_MAX_SEGMENT */
 };
 
-/* Where a segment that is too long is cut there are this many frames without a word, if there is
- * such a place: longer than a stop consonant's closure. */
-#define ENDPOINT_STRETCH 25u
-#define ENDPOINT_LONGEST 360000u
+/*
+ * Frames of a pause in which a long segment may be cut: longer than the closure of a stop
+ * consonant.
+ */
+#define ENDPOINT_MIN_PAUSE   25u
+#define ENDPOINT_MAX_SEGMENT 360000u
 
 enum endpoint_event_type {
     ENDPOINT_STARTED, /* speech begins at `from`, where no segment was open */
-    ENDPOINT_STOPPED, /* it ended before `from`, and has been over for `silence` */
-    ENDPOINT_SEGMENT, /* the frames from <= t < to are a whole segment */
+    ENDPOINT_STOPPED, /* speech ended before `from`, `min_silence` frames ago */
+    ENDPOINT_SEGMENT, /* the frames from <= t < to are a complete segment */
 };
 
 struct endpoint_event {
@@ -37,7 +42,7 @@ struct endpoint_event {
     uint64_t from, to; /* `to` of a segment only */
 };
 
-/* One signal. One thread at a time. */
+/* The state for one signal, used by one thread at a time. */
 struct endpoint;
 
 /* Errors: -EINVAL for options out of range, -ENOMEM. */
@@ -46,29 +51,30 @@ int endpoint_create(const struct endpoint_options *options, struct endpoint **en
 void endpoint_destroy(struct endpoint *endpoint);
 
 /*
- * The next frame: its probability of speech and how loud it is, in any unit; loudness decides only
- * where probabilities do not. All events must have been taken before.
+ * Adds the next frame: its speech probability and its loudness in any unit, which decides only
+ * between frames of like probability. The caller must have taken all events before.
  */
 void endpoint_feed(struct endpoint *endpoint, float probability, float loudness);
 
-/* The open segment is not to be cut before this frame, however long it is. */
-void endpoint_hold(struct endpoint *endpoint, uint64_t frame);
+/* The open segment is not cut before this frame, whatever its length. */
+void endpoint_set_earliest_cut(struct endpoint *endpoint, uint64_t frame);
 
-/* There are no more frames: ends the segment that is open. Events are to be taken before and after.
- */
+/* Ends the signal and the open segment. Events must be taken before and after. */
 void endpoint_finish(struct endpoint *endpoint);
 
-/* Takes the next event, in the order of time; false if there is none. */
+/* Takes the next event in order of time; false: there is none. */
 bool endpoint_next(struct endpoint *endpoint, struct endpoint_event *event);
 
 /* Whether a segment is open. */
 bool endpoint_is_open(const struct endpoint *endpoint);
 
-/* If nobody speaks again the open segment will be that: false before its last frame is there, and
- * where none is open. */
-bool endpoint_may_end(const struct endpoint *endpoint, uint64_t *from, uint64_t *to);
+/*
+ * The frames of the open segment if no more speech follows. False if no segment is open, and until
+ * the last of these frames was added.
+ */
+bool endpoint_expected_segment(const struct endpoint *endpoint, uint64_t *from, uint64_t *to);
 
-/* The first frame that may still become part of a segment; that of the open segment, if one is. */
-uint64_t endpoint_keeps(const struct endpoint *endpoint);
+/* The first frame that may still belong to a segment; with an open segment, its first frame. */
+uint64_t endpoint_first_needed(const struct endpoint *endpoint);
 
 #endif

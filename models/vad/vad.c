@@ -16,22 +16,22 @@ struct dense {
     float *weight, *bias;
 };
 
-struct gated_layer {
+struct gru_layer {
     struct dense input, hidden; /* [GATES * width, width] */
 };
 
 struct vad {
     uint32_t mels, width, layers;
     float floor, shift, scale;
-    struct dense input;        /* [width, mels] */
-    struct gated_layer *gated; /* [layers] */
-    struct dense output;       /* [1, width] */
+    struct dense input;    /* [width, mels] */
+    struct gru_layer *gru; /* [layers] */
+    struct dense output;   /* [1, width] */
 };
 
 struct vad_state {
     const struct vad *vad;
     float *features;                 /* [mels] */
-    float *heard;                    /* [width], what one layer passes to the next */
+    float *activation;               /* [width], output of the last layer computed */
     float *from_input, *from_hidden; /* [GATES * width] */
     float *hidden;                   /* [layers, width] */
 };
@@ -41,7 +41,7 @@ struct vad_state {
 struct reading {
     const struct gguf *gguf;
     struct hearken_error *error;
-    int result; /* the first failure sticks */
+    int result; /* the first error, or 0 */
 };
 
 static double read_number(struct reading *r, const char *key, double lowest, double highest,
@@ -144,8 +144,8 @@ static struct dense read_dense(struct reading *r, const char *name, uint32_t out
 
 static void read_layers(struct reading *r, struct vad *v)
 {
-    v->gated = calloc(v->layers, sizeof(*v->gated));
-    if (!v->gated) {
+    v->gru = calloc(v->layers, sizeof(*v->gru));
+    if (!v->gru) {
         r->result = hearken_fail(r->error, -ENOMEM, "out of memory");
         return;
     }
@@ -153,8 +153,8 @@ static void read_layers(struct reading *r, struct vad *v)
         char input[32], hidden[32];
         snprintf(input, sizeof(input), "layer.%" PRIu32 ".input", i);
         snprintf(hidden, sizeof(hidden), "layer.%" PRIu32 ".hidden", i);
-        v->gated[i].input = read_dense(r, input, GATES * v->width, v->width);
-        v->gated[i].hidden = read_dense(r, hidden, GATES * v->width, v->width);
+        v->gru[i].input = read_dense(r, input, GATES * v->width, v->width);
+        v->gru[i].hidden = read_dense(r, hidden, GATES * v->width, v->width);
     }
 }
 
@@ -201,16 +201,16 @@ void vad_destroy(struct vad *vad)
     if (!vad)
         return;
     free_dense(&vad->input);
-    for (uint32_t i = 0; vad->gated && i < vad->layers; i++) {
-        free_dense(&vad->gated[i].input);
-        free_dense(&vad->gated[i].hidden);
+    for (uint32_t i = 0; vad->gru && i < vad->layers; i++) {
+        free_dense(&vad->gru[i].input);
+        free_dense(&vad->gru[i].hidden);
     }
-    free(vad->gated);
+    free(vad->gru);
     free_dense(&vad->output);
     free(vad);
 }
 
-/* ---- Hearing ---- */
+/* ---- Inference ---- */
 
 int vad_state_create(const struct vad *vad, struct vad_state **state)
 {
@@ -220,11 +220,11 @@ int vad_state_create(const struct vad *vad, struct vad_state **state)
     size_t width = vad->width;
     s->vad = vad;
     s->features = calloc(vad->mels, sizeof(float));
-    s->heard = calloc(width, sizeof(float));
+    s->activation = calloc(width, sizeof(float));
     s->from_input = calloc(GATES * width, sizeof(float));
     s->from_hidden = calloc(GATES * width, sizeof(float));
     s->hidden = calloc(vad->layers * width, sizeof(float));
-    if (!s->features || !s->heard || !s->from_input || !s->from_hidden || !s->hidden) {
+    if (!s->features || !s->activation || !s->from_input || !s->from_hidden || !s->hidden) {
         vad_state_destroy(s);
         return -ENOMEM;
     }
@@ -237,7 +237,7 @@ void vad_state_destroy(struct vad_state *state)
     if (!state)
         return;
     free(state->features);
-    free(state->heard);
+    free(state->activation);
     free(state->from_input);
     free(state->from_hidden);
     free(state->hidden);
@@ -249,7 +249,10 @@ static float sigmoid(float x)
     return 1 / (1 + expf(-x));
 }
 
-/* Eight sums side by side, so that the compiler may use vectors without changing the order. */
+/*
+ * out = weight · x + bias. Eight partial sums let the compiler use vectors without reordering
+ * additions.
+ */
 static void multiply(const struct dense *dense, const float *x, float *out)
 {
     for (uint32_t row = 0; row < dense->outputs; row++) {
@@ -257,30 +260,30 @@ static void multiply(const struct dense *dense, const float *x, float *out)
         float sums[8] = {0}, total = dense->bias[row];
         uint32_t i = 0;
         for (; i + 8 <= dense->inputs; i += 8)
-            for (uint32_t biased = 0; biased < 8; biased++)
-                sums[biased] += weight[i + biased] * x[i + biased];
+            for (uint32_t lane = 0; lane < 8; lane++)
+                sums[lane] += weight[i + lane] * x[i + lane];
         for (; i < dense->inputs; i++)
             total += weight[i] * x[i];
-        for (uint32_t biased = 0; biased < 8; biased++)
-            total += sums[biased];
+        for (uint32_t lane = 0; lane < 8; lane++)
+            total += sums[lane];
         out[row] = total;
     }
 }
 
-static void hear_layer(struct vad_state *s, uint32_t index)
+static void run_layer(struct vad_state *s, uint32_t index)
 {
     uint32_t width = s->vad->width;
     float *h = s->hidden + (size_t)index * width;
     const float *in = s->from_input, *own = s->from_hidden;
-    multiply(&s->vad->gated[index].input, s->heard, s->from_input);
-    multiply(&s->vad->gated[index].hidden, h, s->from_hidden);
+    multiply(&s->vad->gru[index].input, s->activation, s->from_input);
+    multiply(&s->vad->gru[index].hidden, h, s->from_hidden);
     for (uint32_t i = 0; i < width; i++) {
         float reset = sigmoid(in[i] + own[i]);
         float update = sigmoid(in[width + i] + own[width + i]);
         float new = tanhf(in[2 * width + i] + reset * own[2 * width + i]);
         h[i] = (1 - update) * new + update *h[i];
     }
-    memcpy(s->heard, h, width * sizeof(*h));
+    memcpy(s->activation, h, width * sizeof(*h));
 }
 
 float vad_process(struct vad_state *state, const float *logmel)
@@ -289,11 +292,11 @@ float vad_process(struct vad_state *state, const float *logmel)
     float logit;
     for (uint32_t i = 0; i < v->mels; i++)
         state->features[i] = (fmaxf(logmel[i], v->floor) + v->shift) / v->scale;
-    multiply(&v->input, state->features, state->heard);
+    multiply(&v->input, state->features, state->activation);
     for (uint32_t i = 0; i < v->width; i++)
-        state->heard[i] = fmaxf(state->heard[i], 0);
+        state->activation[i] = fmaxf(state->activation[i], 0);
     for (uint32_t i = 0; i < v->layers; i++)
-        hear_layer(state, i);
-    multiply(&v->output, state->heard, &logit);
+        run_layer(state, i);
+    multiply(&v->output, state->activation, &logit);
     return sigmoid(logit);
 }

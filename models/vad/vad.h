@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Whether somebody speaks: a small recurrent network on log-mel frames, computed on the host (0.1
+ * Voice activity detection: a small recurrent network on log-mel frames, computed on the host (0.1
  * MFLOP a frame).
  *
  *     x = (max(log-mel, floor) + shift) / scale
@@ -21,28 +21,30 @@
 #define VAD_MAX_WIDTH  256u
 #define VAD_MAX_LAYERS 4u
 
-/* The weights. Immutable: any number of threads and states may use one. */
+/* The weights. Immutable, shared by any number of threads and states. */
 struct vad;
 
 /*
- * The network in `gguf`, for features of `mels` bands; keeps nothing of the file. `*voice` is NULL
- * and the result 0 if the file has no hearken.voice.width. Errors: -EINVAL with the key or tensor,
- * what it is and what was expected; -ENOMEM.
+ * Reads the network in `gguf`, for features of `mels` bands; keeps no reference to the file. `*vad`
+ * is NULL and the result 0 if the file has no hearken.voice.width. Errors: -EINVAL with the key or
+ * tensor, its value and what was expected; -ENOMEM.
  */
 int vad_read(const struct gguf *gguf, uint32_t mels, struct vad **vad, struct hearken_error *error);
 
-/* Its states must be destroyed before. */
+/* All states must be destroyed before. */
 void vad_destroy(struct vad *vad);
 
-/* What has been heard of one signal. One thread at a time. */
+/* The recurrent state for one signal, used by one thread at a time. */
 struct vad_state;
 
 /* Errors: -ENOMEM. */
 int vad_state_create(const struct vad *vad, struct vad_state **state);
 void vad_state_destroy(struct vad_state *state);
 
-/* The next frame, log-mel as logmel.h has it before any scaling: [mels]. The probability that it is
- * speech, 0..1. */
+/*
+ * Takes the next frame, [mels], log-mel before any scaling (logmel.h). Returns the probability of
+ * speech, 0..1.
+ */
 float vad_process(struct vad_state *state, const float *logmel);
 
 #endif

@@ -17,13 +17,13 @@ void add_endpoint_tests(void);
 static struct endpoint_options options_of(void)
 {
     return (struct endpoint_options){
-        .on = 0.5f,
-        .off = 0.3f,
-        .shortest = 5,
+        .onset = 0.5f,
+        .offset = 0.3f,
+        .min_speech = 5,
         .pre_roll = 10,
-        .hang_over = 8,
-        .silence = 30,
-        .longest = 200,
+        .hangover = 8,
+        .min_silence = 30,
+        .max_segment = 200,
     };
 }
 
@@ -95,11 +95,11 @@ static void test_one_utterance(void)
     pause(&run, 29);
     CU_ASSERT_STRING_EQUAL(run.told, "+50 ");
     CU_ASSERT_TRUE(endpoint_is_open(run.endpoint));
-    CU_ASSERT_EQUAL(endpoint_keeps(run.endpoint), 40);
+    CU_ASSERT_EQUAL(endpoint_first_needed(run.endpoint), 40);
     pause(&run, 1);
     CU_ASSERT_STRING_EQUAL(run.told, "+50 -90 [40,98) ");
     CU_ASSERT_FALSE(endpoint_is_open(run.endpoint));
-    CU_ASSERT_EQUAL(endpoint_keeps(run.endpoint), 110);
+    CU_ASSERT_EQUAL(endpoint_first_needed(run.endpoint), 110);
     pause(&run, 50);
     expect(&run, "+50 -90 [40,98) ");
 }
@@ -112,20 +112,20 @@ static void test_may_end(void)
     uint64_t from, to;
     begin(&run, &options);
     pause(&run, 50);
-    CU_ASSERT_FALSE(endpoint_may_end(run.endpoint, &from, &to));
+    CU_ASSERT_FALSE(endpoint_expected_segment(run.endpoint, &from, &to));
     speak(&run, 40);
     pause(&run, 7);
-    CU_ASSERT_FALSE(endpoint_may_end(run.endpoint, &from, &to));
+    CU_ASSERT_FALSE(endpoint_expected_segment(run.endpoint, &from, &to));
     pause(&run, 1);
-    CU_ASSERT_TRUE(endpoint_may_end(run.endpoint, &from, &to));
+    CU_ASSERT_TRUE(endpoint_expected_segment(run.endpoint, &from, &to));
     CU_ASSERT(from == 40 && to == 98);
     speak(&run, 1);
-    CU_ASSERT_FALSE(endpoint_may_end(run.endpoint, &from, &to));
+    CU_ASSERT_FALSE(endpoint_expected_segment(run.endpoint, &from, &to));
     pause(&run, 29);
-    CU_ASSERT_TRUE(endpoint_may_end(run.endpoint, &from, &to));
+    CU_ASSERT_TRUE(endpoint_expected_segment(run.endpoint, &from, &to));
     CU_ASSERT(from == 40 && to == 107);
     pause(&run, 1);
-    CU_ASSERT_FALSE(endpoint_may_end(run.endpoint, &from, &to));
+    CU_ASSERT_FALSE(endpoint_expected_segment(run.endpoint, &from, &to));
     expect(&run, "+50 -99 [40,107) ");
 }
 
@@ -153,7 +153,7 @@ static void test_clicks_are_not_speech(void)
     begin(&run, &options);
     for (uint32_t i = 0; i < 20; i++) {
         speak(&run, 4);
-        CU_ASSERT_EQUAL(endpoint_keeps(run.endpoint), i > 0 ? i * 10 - 10 : 0);
+        CU_ASSERT_EQUAL(endpoint_first_needed(run.endpoint), i > 0 ? i * 10 - 10 : 0);
         pause(&run, 6);
     }
     speak(&run, 5);
@@ -190,7 +190,7 @@ static void test_pauses(void)
     pause(&run, 30);
     speak(&run, 20);
     expect(&run, "+0 -69 [0,77) +99 -119 [89,119) ");
-    options.hang_over = 28;
+    options.hangover = 28;
     begin(&run, &options);
     speak(&run, 20);
     pause(&run, 30);
@@ -218,7 +218,7 @@ static void test_cut_in_a_pause(void)
 {
     struct endpoint_options options = options_of();
     struct run run;
-    options.silence = 100;
+    options.min_silence = 100;
     begin(&run, &options);
     speak(&run, 50);
     pause(&run, 40); /* longer, but in the first half */
@@ -235,7 +235,7 @@ static void test_cut_at_the_end(void)
 {
     struct endpoint_options options = options_of();
     struct run run;
-    options.silence = 100;
+    options.min_silence = 100;
     begin(&run, &options);
     speak(&run, 120);
     pause(&run, 30);
@@ -267,31 +267,31 @@ static void test_held(void)
 {
     struct endpoint_options options = options_of();
     struct run run;
-    options.silence = 100;
+    options.min_silence = 100;
     begin(&run, &options);
     speak(&run, 110);
     pause(&run, 40);
-    endpoint_hold(run.endpoint, 160);
+    endpoint_set_earliest_cut(run.endpoint, 160);
     speak(&run, 15);
     feed(&run, 25, 0.6f, 0.5f);
     speak(&run, 100);
     expect(&run, "+0 [0,177) -290 [177,290) ");
     begin(&run, &options);
-    endpoint_hold(run.endpoint, 199);
+    endpoint_set_earliest_cut(run.endpoint, 199);
     speak(&run, 250);
     expect(&run, "+0 [0,199) -250 [199,250) ");
     begin(&run, &options);
-    endpoint_hold(run.endpoint, 5000);
+    endpoint_set_earliest_cut(run.endpoint, 5000);
     speak(&run, 250);
     expect(&run, "+0 [0,200) -250 [200,250) ");
 }
 
-/* Two words with less than a stretch between them and the end: nothing is left behind the cut. */
+/* Two words with less than a minimum pause between them and the end: nothing is left behind the cut. */
 static void test_nothing_behind_the_cut(void)
 {
     struct endpoint_options options = options_of();
     struct run run;
-    options.hang_over = 0;
+    options.hangover = 0;
     begin(&run, &options);
     speak(&run, 175);
     pause(&run, 200);
@@ -314,11 +314,11 @@ static void check_random(unsigned seed)
     uint64_t last = 0, kept = 0, started = 0, stopped = 0;
     float probability = 0;
     srand(seed);
-    options.silence = 1 + (uint32_t)rand() % 60;
-    options.hang_over = (uint32_t)rand() % 60;
+    options.min_silence = 1 + (uint32_t)rand() % 60;
+    options.hangover = (uint32_t)rand() % 60;
     options.pre_roll = (uint32_t)rand() % 100;
-    options.longest = 50 + (uint32_t)rand() % 300;
-    options.pre_roll = options.pre_roll < options.longest / 2 ? options.pre_roll : 0;
+    options.max_segment = 50 + (uint32_t)rand() % 300;
+    options.pre_roll = options.pre_roll < options.max_segment / 2 ? options.pre_roll : 0;
     CU_ASSERT_EQUAL_FATAL(endpoint_create(&options, &endpoint), 0);
     for (uint64_t t = 0; t <= 5000; t++) {
         if (rand() % 20 == 0)
@@ -333,12 +333,13 @@ static void check_random(unsigned seed)
             if (event.type != ENDPOINT_SEGMENT)
                 continue;
             CU_ASSERT(event.from >= last && event.to > event.from && event.to <= t + 1);
-            CU_ASSERT(event.to - event.from <= options.longest);
+            CU_ASSERT(event.to - event.from <= options.max_segment);
             CU_ASSERT(event.from >= kept);
             last = event.to;
         }
-        CU_ASSERT(endpoint_keeps(endpoint) >= kept && endpoint_keeps(endpoint) <= t + 1);
-        kept = endpoint_keeps(endpoint);
+        CU_ASSERT(endpoint_first_needed(endpoint) >= kept &&
+                  endpoint_first_needed(endpoint) <= t + 1);
+        kept = endpoint_first_needed(endpoint);
         CU_ASSERT_EQUAL(endpoint_is_open(endpoint), started > stopped);
     }
     CU_ASSERT(started > 0 && started == stopped);
@@ -360,14 +361,14 @@ static void test_refuses_what_is_wrong(void)
         options_of(), options_of(), options_of(), options_of(), options_of(),
         options_of(), options_of(), options_of(), options_of(),
     };
-    options[0].on = 1.1f;
-    options[1].off = -0.1f;
-    options[2].off = 0.6f;
-    options[3].on = NAN;
-    options[4].shortest = 0;
-    options[5].silence = 0;
-    options[6].longest = 2 * ENDPOINT_STRETCH - 1;
-    options[7].longest = ENDPOINT_LONGEST + 1;
+    options[0].onset = 1.1f;
+    options[1].offset = -0.1f;
+    options[2].offset = 0.6f;
+    options[3].onset = NAN;
+    options[4].min_speech = 0;
+    options[5].min_silence = 0;
+    options[6].max_segment = 2 * ENDPOINT_MIN_PAUSE - 1;
+    options[7].max_segment = ENDPOINT_MAX_SEGMENT + 1;
     options[8].pre_roll = 101;
     for (size_t i = 0; i < sizeof(options) / sizeof(*options); i++)
         CU_ASSERT_EQUAL(endpoint_create(&options[i], &none), -EINVAL);

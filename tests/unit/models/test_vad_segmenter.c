@@ -85,7 +85,7 @@ static struct told run(const struct hearken_stream_options *options, size_t long
         CU_ASSERT_EQUAL(segmenter_feed(segmenter, samples + at, piece), 0);
         at += piece;
         take_events(segmenter, &told);
-        CU_ASSERT(segmenter_keeps(segmenter) <= at);
+        CU_ASSERT(segmenter_first_needed(segmenter) <= at);
     }
     CU_ASSERT_EQUAL(segmenter_finish(segmenter), 0);
     take_events(segmenter, &told);
