@@ -7,10 +7,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Rows that stand for the silence in a window (docs/network.md has the figures). */
-#define STAND_INS 8u
+/* Most stand-ins for the silence in a window (docs/network.md has the figures). */
+#define MAX_STAND_INS 8u
 
-/* Keys and values of one block, for chunk mode: [positions, width] each. */
+/* Keys and values of one block, chunk mode: [positions, width] each. */
 struct listener_cache {
     struct storage keys, values;
 };
@@ -19,19 +19,21 @@ struct listener {
     const struct network *network;
     struct storage features; /* [frames, mels] */
     struct storage conv1;    /* [frames, width] */
-    struct storage x;        /* [steps, width], the stream that the blocks add to */
-    struct storage narrow;   /* [steps, width]: what a block's norms and its attention give */
-    struct storage wide;   /* [steps, 3 · width or mlp]: queries, keys and values, or the MLP's */
-    struct storage last;   /* [steps + 1, width]: after the last norm, with room for a zero row */
-    struct storage memory; /* [memory steps, memory_width] */
+    struct storage x;        /* [steps, width], the residual stream of the blocks */
+    struct storage narrow;   /* [steps, width]: output of a block's norms and of its attention */
+    struct storage
+        wide; /* [steps, 3 · width or mlp]: queries, keys and values, or the MLP's hidden layer */
+    struct storage
+        last; /* [steps + 1, width]: output of the last norm, with room for a row of zeros */
+    struct storage memory;         /* [memory steps, memory_width] */
     struct listener_cache *caches; /* [layers] */
     float *zeros;                  /* [width] */
 
-    struct hearken_stand_ins stand_ins; /* at the end of x */
-    uint32_t chunk;                     /* steps of a chunk, 0 in full mode */
-    uint32_t written;                   /* frames that are in `features` */
-    uint32_t convolved;                 /* rows of conv1 that are done */
-    uint32_t done;                      /* steps that have gone through all blocks */
+    struct hearken_stand_ins stand_ins; /* the last rows of x */
+    uint32_t chunk;                     /* steps of a chunk; 0: full mode */
+    uint32_t frames_written;            /* frames in `features` */
+    uint32_t rows_convolved;            /* rows of conv1 computed */
+    uint32_t steps_done;                /* steps computed by all blocks */
 
     listener_tap *tap;
     void *tap_context;
@@ -100,13 +102,16 @@ void listener_set_tap(struct listener *listener, listener_tap *tap, void *contex
     listener->tap_context = context;
 }
 
-static void show(const struct listener *l, const char *name, struct hearken_matrix x)
+static void call_tap(const struct listener *l, const char *name, struct hearken_matrix x)
 {
     if (l->tap)
         l->tap(l->tap_context, name, x);
 }
 
-/* Room for `frames` frames in what is kept over a segment, and `rows` steps in what is not. */
+/*
+ * Reserves buffers: for `frames` frames in those kept over a segment, for `rows` steps in the
+ * others.
+ */
 static void reserve(struct listener *l, struct pass *pass, uint32_t frames, uint32_t rows)
 {
     const struct parameters *p = &l->network->parameters;
@@ -122,9 +127,9 @@ static void reserve(struct listener *l, struct pass *pass, uint32_t frames, uint
 }
 
 /*
- * Rows first..first + count of a convolution with three taps and padding 1 over the whole of `in`:
- * tap k of row t looks at row t · stride + k - 1. The view starts at the first row looked at, and
- * ends with the rows that there are: beyond them is zero.
+ * Rows first..first + count - 1 of a convolution with three taps and padding 1 over all of `in`:
+ * tap k of row t reads row t · stride + k - 1. The view of `in` starts at the first row read and
+ * ends with its last row; rows outside it are zero.
  */
 static struct hearken_convolve convolution(const struct affine *weights, struct hearken_matrix out,
                                            struct hearken_matrix in, uint32_t first, uint32_t count,
@@ -145,27 +150,27 @@ static struct hearken_convolve convolution(const struct affine *weights, struct 
     };
 }
 
-/* conv1 up to row `until`, of the `frames` that are there. */
+/* Computes conv1 up to row `until`, of `frames` frames. */
 static void convolve_first(struct listener *l, struct pass *pass, uint32_t until, uint32_t frames)
 {
     const struct parameters *p = &l->network->parameters;
-    uint32_t count = until - l->convolved;
+    uint32_t count = until - l->rows_convolved;
     if (count == 0)
         return;
     struct hearken_matrix in = matrix_of(&l->features, frames, p->features.mels);
     struct hearken_matrix out =
-        matrix_rows(matrix_of(&l->conv1, until, p->listener.width), l->convolved, count);
+        matrix_rows(matrix_of(&l->conv1, until, p->listener.width), l->rows_convolved, count);
     struct hearken_convolve arguments =
-        convolution(&l->network->listener.conv1, out, in, l->convolved, count, 1);
+        convolution(&l->network->listener.conv1, out, in, l->rows_convolved, count, 1);
     pass_convolve(pass, &arguments);
-    l->convolved = until;
+    l->rows_convolved = until;
 }
 
-/* Steps first..first + count into x, with their positions. */
+/* Computes steps first..first + count - 1 of x, with their positions. */
 static void convolve_second(struct listener *l, struct pass *pass, uint32_t first, uint32_t count)
 {
     uint32_t width = l->network->parameters.listener.width;
-    struct hearken_matrix in = matrix_of(&l->conv1, l->convolved, width);
+    struct hearken_matrix in = matrix_of(&l->conv1, l->rows_convolved, width);
     struct hearken_convolve arguments = convolution(
         &l->network->listener.conv2, matrix_of(&l->x, count, width), in, first, count, 2);
     arguments.positions = l->network->listener.positions;
@@ -195,7 +200,7 @@ static void run_block(struct listener *l, struct pass *pass, uint32_t index, uin
         pass_reserve(pass, &cache->values, (size_t)p->positions * p->width);
         attention.keys = matrix_of(&cache->keys, 1, p->positions * p->width);
         attention.values = matrix_of(&cache->values, 1, p->positions * p->width);
-        attention.past = l->done;
+        attention.past = l->steps_done;
         attention.chunk = l->chunk;
     }
     pass_layer_norm(pass, normed, x, &b->attention_norm);
@@ -207,7 +212,7 @@ static void run_block(struct listener *l, struct pass *pass, uint32_t index, uin
     pass_linear_add(pass, x, mlp, &b->mlp_down);
 }
 
-/* norm, then neighbouring steps side by side through the pyramid, into the memory. */
+/* Norm; then the pyramid joins neighbouring steps and projects them into the memory. */
 static void finish_steps(struct listener *l, struct pass *pass, uint32_t first, uint32_t count)
 {
     const struct listener_parameters *p = &l->network->parameters.listener;
@@ -227,7 +232,7 @@ static void finish_steps(struct listener *l, struct pass *pass, uint32_t first, 
                 &l->network->listener.pyramid);
 }
 
-/* x [count, width], steps first..first + count, through all blocks into the memory */
+/* x [count, width], steps first..first + count - 1, through all blocks into the memory */
 static void run_blocks(struct listener *l, struct pass *pass, uint32_t first, uint32_t count)
 {
     const struct listener_parameters *p = &l->network->parameters.listener;
@@ -235,19 +240,20 @@ static void run_blocks(struct listener *l, struct pass *pass, uint32_t first, ui
         char name[32];
         run_block(l, pass, i, count);
         snprintf(name, sizeof(name), "block.%" PRIu32, i);
-        show(l, name, matrix_of(&l->x, count, p->width));
+        call_tap(l, name, matrix_of(&l->x, count, p->width));
     }
     finish_steps(l, pass, first, count);
-    l->done += count;
+    l->steps_done += count;
 }
 
-/* Steps done..done + count through everything; all features they look at must be there. */
-static void hear_steps(struct listener *l, struct pass *pass, uint32_t count, uint32_t frames,
-                       bool last)
+/* Computes the next `count` steps. All frames that they depend on must be in `features`. */
+static void encode_steps(struct listener *l, struct pass *pass, uint32_t count, uint32_t frames,
+                         bool last)
 {
-    uint32_t first = l->done, until = 2 * (first + count);
+    uint32_t first = l->steps_done, until = 2 * (first + count);
     convolve_first(l, pass, until < frames || !last ? until : frames, frames);
-    show(l, "conv1", matrix_of(&l->conv1, l->convolved, l->network->parameters.listener.width));
+    call_tap(l, "conv1",
+             matrix_of(&l->conv1, l->rows_convolved, l->network->parameters.listener.width));
     convolve_second(l, pass, first, count);
     run_blocks(l, pass, first, count);
 }
@@ -256,18 +262,19 @@ static void write_features(struct listener *l, struct pass *pass, const float *f
                            uint32_t frames)
 {
     uint32_t mels = l->network->parameters.features.mels;
-    uint32_t fresh = frames - l->written;
-    if (fresh > 0)
-        pass_write(pass, matrix_rows(matrix_of(&l->features, frames, mels), l->written, fresh),
-                   features + (size_t)l->written * mels);
-    l->written = frames;
+    uint32_t added = frames - l->frames_written;
+    if (added > 0)
+        pass_write(pass,
+                   matrix_rows(matrix_of(&l->features, frames, mels), l->frames_written, added),
+                   features + (size_t)l->frames_written * mels);
+    l->frames_written = frames;
 }
 
 static void begin(struct listener *l, uint32_t chunk)
 {
     l->chunk = chunk;
     l->stand_ins = (struct hearken_stand_ins){0};
-    l->written = l->convolved = l->done = 0;
+    l->frames_written = l->rows_convolved = l->steps_done = 0;
 }
 
 struct hearken_matrix listener_encode(struct listener *listener, struct pass *pass,
@@ -277,14 +284,14 @@ struct hearken_matrix listener_encode(struct listener *listener, struct pass *pa
     uint32_t steps = steps_of_frames(frames);
     reserve(listener, pass, frames, steps);
     write_features(listener, pass, features, frames);
-    hear_steps(listener, pass, steps, frames, true);
+    encode_steps(listener, pass, steps, frames, true);
     return matrix_of(&listener->memory, listener_memory_steps(listener->network, frames),
                      listener->network->parameters.listener.memory_width);
 }
 
 /* ---- Windows ---- */
 
-bool listener_wants_window(const struct network *network)
+bool listener_needs_window(const struct network *network)
 {
     return network->parameters.features.window > 0 && network->parameters.listener.pyramid == 1;
 }
@@ -296,16 +303,18 @@ static uint32_t window_steps(const struct network *network)
     return steps < most ? steps : most;
 }
 
-/* A step of silence into row `row` of x, as it would be at `position`. The last row of conv1 has
- * looked beyond the end. */
+/*
+ * Computes a step of silence at `position` into row `row` of x. The last row of conv1 has read the
+ * padding behind the features, so it is not used.
+ */
 static void convolve_silence(struct listener *l, struct pass *pass, uint32_t row, uint32_t position)
 {
     uint32_t width = l->network->parameters.listener.width;
-    struct hearken_matrix conv1 = matrix_of(&l->conv1, l->convolved, width);
+    struct hearken_matrix conv1 = matrix_of(&l->conv1, l->rows_convolved, width);
     struct hearken_matrix out = matrix_rows(matrix_of(&l->x, row + 1, width), row, 1);
     const struct hearken_convolve arguments = {
         .out = out,
-        .in = matrix_rows(conv1, l->convolved - 4, 3),
+        .in = matrix_rows(conv1, l->rows_convolved - 4, 3),
         .weight = l->network->listener.conv2.weight,
         .bias = l->network->listener.conv2.bias,
         .stride = 2,
@@ -316,10 +325,12 @@ static void convolve_silence(struct listener *l, struct pass *pass, uint32_t row
     pass_convolve(pass, &arguments);
 }
 
-/* Each from the middle of its share of the steps that are left of the window. */
+/*
+ * Adds stand-ins for the `left` steps of silence. Each has the position in the middle of its share.
+ */
 static void add_stand_ins(struct listener *l, struct pass *pass, uint32_t steps, uint32_t left)
 {
-    uint32_t count = left < STAND_INS ? left : STAND_INS;
+    uint32_t count = left < MAX_STAND_INS ? left : MAX_STAND_INS;
     for (uint32_t i = 0; i < count; i++)
         convolve_silence(l, pass, steps + i, steps + (2 * i + 1) * left / (2 * count));
     l->stand_ins = (struct hearken_stand_ins){count, logf((float)left / (float)count)};
@@ -335,7 +346,7 @@ struct hearken_matrix listener_encode_window(struct listener *listener, struct p
     if (frames < LISTENER_SILENCE || steps >= window)
         return listener_encode(l, pass, features, frames);
     begin(l, 0);
-    reserve(l, pass, frames + 2 * STAND_INS, steps + STAND_INS);
+    reserve(l, pass, frames + 2 * MAX_STAND_INS, steps + MAX_STAND_INS);
     write_features(l, pass, features, frames);
     convolve_first(l, pass, frames, frames);
     convolve_second(l, pass, 0, steps);
@@ -359,12 +370,12 @@ struct hearken_matrix listener_encode_chunks(struct listener *listener, struct p
     uint32_t chunk = listener->chunk;
     reserve(listener, pass, listener_max_frames(listener->network), chunk);
     write_features(listener, pass, features, frames);
-    /* A chunk looks at one frame behind its own. */
-    while (2 * (listener->done + chunk) < frames)
-        hear_steps(listener, pass, chunk, frames, last);
-    uint32_t rest = steps_of_frames(frames) - listener->done;
+    /* A chunk also reads the first frame behind it. */
+    while (2 * (listener->steps_done + chunk) < frames)
+        encode_steps(listener, pass, chunk, frames, last);
+    uint32_t rest = steps_of_frames(frames) - listener->steps_done;
     if (last && rest > 0)
-        hear_steps(listener, pass, rest, frames, last);
-    return matrix_of(&listener->memory, pyramid_steps(listener->network, listener->done),
+        encode_steps(listener, pass, rest, frames, last);
+    return matrix_of(&listener->memory, pyramid_steps(listener->network, listener->steps_done),
                      listener->network->parameters.listener.memory_width);
 }

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * The listener: features → memory. One per stream; its buffers are kept from segment to segment.
+ * The listener (encoder): features → memory. One per stream; buffers are kept from segment to
+ * segment.
  *
- * Full mode: every step attends to every step of the segment. Chunk mode: steps come in chunks,
- * each attends to itself and the chunks before it; keys and values are kept, so nothing is
- * computed twice, and it does not matter how the features were cut when they were fed.
+ * Full mode: every step attends to every step of the segment. Chunk mode: a step attends to its own
+ * chunk and those before. Keys and values of finished chunks are kept, so each step is computed
+ * once, and the memory does not depend on how features are divided into calls.
  */
 #ifndef HEARKEN_MODELS_NETWORK_LISTENER_H
 #define HEARKEN_MODELS_NETWORK_LISTENER_H
@@ -18,47 +19,51 @@ struct listener;
 int listener_create(const struct network *network, struct listener **listener);
 void listener_destroy(struct listener *listener, struct pass *pass);
 
-/* Steps of the memory that `frames` frames give. */
+/* Steps of the memory for `frames` frames. */
 uint32_t listener_memory_steps(const struct network *network, uint32_t frames);
 
-/* The most frames of a segment. */
+/* Maximum length of a segment, frames. */
 uint32_t listener_max_frames(const struct network *network);
 
 /*
- * Full mode: features [frames, mels] → memory [steps, memory_width], which is the listener's and
- * holds until the next call. 1 ≤ frames ≤ the most. Errors are in `pass`.
+ * Full mode: features [frames, mels] → memory [steps, memory_width], owned by the listener and
+ * valid until the next call. 1 ≤ frames ≤ listener_max_frames. Errors are in `pass`.
  */
 struct hearken_matrix listener_encode(struct listener *listener, struct pass *pass,
                                       const float *features, uint32_t frames);
 
-/* Frames of silence that features for listener_encode_window end with. */
+/* Frames of silence at the end of the features for listener_encode_window. */
 #define LISTENER_SILENCE 8u
 
-/* Whether the network was trained on windows that are longer than what is said in them, so that it
- * wants the silence behind it. */
-bool listener_wants_window(const struct network *network);
+/*
+ * Whether the network was trained on windows longer than the speech in them, so that it needs
+ * silence behind speech.
+ */
+bool listener_needs_window(const struct network *network);
 
 /*
- * Full mode, as if silence followed up to the end of the window that the network was trained on.
- * The steps of silence differ in their positions alone, so a few stand for all: the last rows of
- * the memory, `stand_ins` in number and weight (zeros if the window is full). `features` [frames,
- * mels] as for listener_encode; that they end in silence is the caller's promise.
+ * Full mode, as if silence followed up to the end of the training window. Steps of silence differ
+ * only in their positions, so a few stand in for all: the last rows of the memory, `stand_ins` in
+ * count and weight (zeros if the window is full). `features` [frames, mels] as for listener_encode,
+ * but they must end with LISTENER_SILENCE frames of silence.
  */
 struct hearken_matrix listener_encode_window(struct listener *listener, struct pass *pass,
                                              const float *features, uint32_t frames,
                                              struct hearken_stand_ins *stand_ins);
 
-/* Chunk mode, in steps of 50 Hz a chunk (a multiple of the pyramid): a new segment. */
+/* Chunk mode: begins a segment. `chunk`: steps of a chunk at 50 Hz, a multiple of the pyramid. */
 void listener_begin_chunks(struct listener *listener, uint32_t chunk);
 
 /*
- * Takes what is there of the segment so far, all of it at each call: features [frames, mels]; those
- * that were given before are not read again. With `last`, that is all. → memory so far.
+ * Encodes the segment so far: features [frames, mels] from its start; frames of earlier calls are
+ * not read again. `last`: the segment is complete. → memory so far.
  */
 struct hearken_matrix listener_encode_chunks(struct listener *listener, struct pass *pass,
                                              const float *features, uint32_t frames, bool last);
 
-/* For parity with the trainer: called after conv1 (name "conv1") and each block ("block.K"). */
+/*
+ * For parity tests with the trainer: called after conv1 (name "conv1") and each block ("block.K").
+ */
 typedef void listener_tap(void *context, const char *name, struct hearken_matrix x);
 void listener_set_tap(struct listener *listener, listener_tap *tap, void *context);
 

@@ -13,7 +13,7 @@
 
 #define TAPS 3u
 
-/* The first failure sticks, as in a pass. */
+/* `result`: the first error, as in a pass. */
 struct loader {
     struct network *network;
     struct hearken_error *error;
@@ -53,7 +53,7 @@ static void describe_shape(char *text, size_t size, const uint64_t *shape, uint3
                                    i ? " x " : "");
 }
 
-/* A tensor of exactly this shape (innermost first, as the file has it); NULL after an error. */
+/* Finds a tensor of exactly this shape (innermost first, as in the file). NULL after an error. */
 static const struct gguf_tensor *find(struct loader *l, const char *name, uint64_t inner,
                                       uint64_t middle, uint64_t outer)
 {
@@ -77,24 +77,24 @@ static const struct gguf_tensor *find(struct loader *l, const char *name, uint64
     return tensor;
 }
 
-/* Zeros that live as long as the network; NULL after an error. */
+/* Allocates zeros, owned by the network. NULL after an error. */
 static void *make_values(struct loader *l, size_t count, size_t size)
 {
     struct network *n = l->network;
     if (l->result < 0)
         return NULL;
-    if (n->made_count == n->made_room) {
-        size_t room = n->made_room ? 2 * n->made_room : 8;
-        void *grown = realloc(n->made, room * sizeof(*n->made));
+    if (n->generated_count == n->generated_room) {
+        size_t room = n->generated_room ? 2 * n->generated_room : 8;
+        void *grown = realloc(n->generated, room * sizeof(*n->generated));
         if (!grown)
             goto no_memory;
-        n->made = grown;
-        n->made_room = room;
+        n->generated = grown;
+        n->generated_room = room;
     }
     void *values = calloc(count, size);
     if (!values)
         goto no_memory;
-    n->made[n->made_count++] = values;
+    n->generated[n->generated_count++] = values;
     return values;
 no_memory:
     l->result = hearken_fail(l->error, -ENOMEM, "out of memory");
@@ -151,13 +151,13 @@ static const struct hearken_tensor *load(struct loader *l, const char *name, uin
 
 /* ---- Names: "listener.block.%u." and a part, then ".weight" and ".bias" ---- */
 
-struct place {
+struct name_prefix {
     char prefix[64];
 };
 
-HEARKEN_PRINTF(1, 2) static struct place place(const char *format, ...)
+HEARKEN_PRINTF(1, 2) static struct name_prefix name_prefix(const char *format, ...)
 {
-    struct place p;
+    struct name_prefix p;
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(p.prefix, sizeof(p.prefix), format, arguments);
@@ -165,7 +165,7 @@ HEARKEN_PRINTF(1, 2) static struct place place(const char *format, ...)
     return p;
 }
 
-static const struct hearken_tensor *load_part(struct loader *l, const struct place *at,
+static const struct hearken_tensor *load_part(struct loader *l, const struct name_prefix *at,
                                               const char *part, const char *kind, uint32_t use,
                                               uint32_t rows, uint32_t columns, uint32_t taps)
 {
@@ -174,7 +174,7 @@ static const struct hearken_tensor *load_part(struct loader *l, const struct pla
     return load(l, name, use, rows, columns, taps);
 }
 
-static struct affine load_affine(struct loader *l, const struct place *at, const char *part,
+static struct affine load_affine(struct loader *l, const struct name_prefix *at, const char *part,
                                  uint32_t outputs, uint32_t inputs)
 {
     return (struct affine){
@@ -188,7 +188,7 @@ static struct affine load_affine(struct loader *l, const struct place *at, const
 static struct affine load_convolution(struct loader *l, const char *part, uint32_t outputs,
                                       uint32_t inputs)
 {
-    const struct place at = place("listener.");
+    const struct name_prefix at = name_prefix("listener.");
     return (struct affine){
         .weight = load_part(l, &at, part, "weight", HEARKEN_USE_CONVOLVE, outputs, inputs, TAPS),
         .bias = load_part(l, &at, part, "bias", HEARKEN_USE_VECTOR, 1, outputs, 1),
@@ -197,7 +197,7 @@ static struct affine load_convolution(struct loader *l, const char *part, uint32
     };
 }
 
-static struct norm load_norm(struct loader *l, const struct place *at, const char *part,
+static struct norm load_norm(struct loader *l, const struct name_prefix *at, const char *part,
                              uint32_t width)
 {
     return (struct norm){
@@ -206,7 +206,7 @@ static struct norm load_norm(struct loader *l, const struct place *at, const cha
     };
 }
 
-/* ---- Tensors that are made here ---- */
+/* ---- Generated tensors ---- */
 
 static int add_suppressed(const struct network *network, const char *key, float *mask,
                           struct hearken_error *error)
@@ -221,19 +221,19 @@ static int add_suppressed(const struct network *network, const char *key, float 
     return result;
 }
 
-int network_fill_mask(const struct network *network, enum place_in_text place, bool own, bool blank,
-                      const uint8_t *listed, float *mask, struct hearken_error *error)
+int network_fill_mask(const struct network *network, enum text_position position, bool own,
+                      bool blank, const uint8_t *listed, float *mask, struct hearken_error *error)
 {
     const struct vocabulary *v = &network->vocabulary;
     int result = 0;
     for (uint32_t i = 0; i < v->count; i++) {
-        bool fits = place == BEHIND_A_WORD ? vocabulary_follows_word(v, i) : !v->tokens[i].control;
-        bool barred = (listed && listed[i]) || !fits;
-        mask[i] = barred && i != network->parameters.speller.end ? -INFINITY : 0;
+        bool fits = position == AFTER_WORD ? vocabulary_follows_word(v, i) : !v->tokens[i].control;
+        bool forbidden = (listed && listed[i]) || !fits;
+        mask[i] = forbidden && i != network->parameters.speller.end ? -INFINITY : 0;
     }
     if (own)
         result = add_suppressed(network, "hearken.speller.suppress", mask, error);
-    if (result == 0 && place == FIRST && !blank)
+    if (result == 0 && position == TEXT_START && !blank)
         result = add_suppressed(network, "hearken.speller.suppress_at_begin", mask, error);
     return result;
 }
@@ -243,7 +243,7 @@ static float *make_floats(struct loader *l, size_t count)
     return make_values(l, count, sizeof(float));
 }
 
-/* The nearest number of half precision: 11 bits, none below 2^-24. */
+/* Rounds to half precision: 11 bits, none below 2^-24. */
 static float round_to_half(float x)
 {
     int exponent;
@@ -260,7 +260,7 @@ static const struct hearken_tensor *make_sinusoids(struct loader *l, uint32_t po
     if (!table)
         return NULL;
     uint32_t half = width / 2;
-    /* Single precision steps, as the trainer computes them: parity asks for the same rounding. */
+    /* Single precision steps, as in the trainer: parity requires the same rounding. */
     float increment = (float)(log(10000) / (half - 1));
     for (uint32_t t = 0; t < positions; t++)
         for (uint32_t i = 0; i < half; i++) {
@@ -277,14 +277,14 @@ static const struct hearken_tensor *make_sinusoids(struct loader *l, uint32_t po
     return made;
 }
 
-/* Control tokens are no text, but for the end; and what the file lists is not said. */
-static const struct hearken_tensor *make_mask(struct loader *l, enum place_in_text place)
+/* The mask of a position with the suppressed tokens of the model file. */
+static const struct hearken_tensor *make_mask(struct loader *l, enum text_position position)
 {
     const struct network *n = l->network;
     float *mask = make_floats(l, n->vocabulary.count);
     if (!mask)
         return NULL;
-    l->result = network_fill_mask(n, place, true, false, NULL, mask, l->error);
+    l->result = network_fill_mask(n, position, true, false, NULL, mask, l->error);
     const struct hearken_weights weights = {
         HEARKEN_TENSOR_F32, HEARKEN_USE_VECTOR, 1, n->vocabulary.count, 1, mask};
     const struct hearken_tensor *made = NULL;
@@ -316,7 +316,7 @@ static void load_features(struct loader *l)
 static void load_listener_block(struct loader *l, struct listener_block *b, uint32_t index)
 {
     const struct listener_parameters *p = &l->network->parameters.listener;
-    const struct place at = place("listener.block.%" PRIu32 ".", index);
+    const struct name_prefix at = name_prefix("listener.block.%" PRIu32 ".", index);
     *b = (struct listener_block){
         .attention_norm = load_norm(l, &at, "attention_norm", p->width),
         .qkv = load_affine(l, &at, "qkv", 3 * p->width, p->width),
@@ -332,7 +332,7 @@ static void load_listener(struct loader *l)
     struct network *n = l->network;
     const struct listener_parameters *p = &n->parameters.listener;
     struct listener_weights *w = &n->listener;
-    const struct place at = place("listener.");
+    const struct name_prefix at = name_prefix("listener.");
     w->blocks = calloc(p->layers, sizeof(*w->blocks));
     if (!w->blocks) {
         l->result = hearken_fail(l->error, -ENOMEM, "out of memory");
@@ -348,7 +348,8 @@ static void load_listener(struct loader *l)
         w->pyramid = load_affine(l, &at, "pyramid", p->memory_width, p->pyramid * p->width);
 }
 
-static void load_attention(struct loader *l, const struct place *at, struct attention_weights *a)
+static void load_attention(struct loader *l, const struct name_prefix *at,
+                           struct attention_weights *a)
 {
     uint32_t width = l->network->parameters.speller.width;
     uint32_t memory_width = l->network->parameters.listener.memory_width;
@@ -361,7 +362,8 @@ static void load_attention(struct loader *l, const struct place *at, struct atte
     };
 }
 
-static void load_recurrent(struct loader *l, const struct place *at, struct recurrent_weights *r)
+static void load_recurrent(struct loader *l, const struct name_prefix *at,
+                           struct recurrent_weights *r)
 {
     uint32_t width = l->network->parameters.speller.width;
     *r = (struct recurrent_weights){
@@ -371,7 +373,7 @@ static void load_recurrent(struct loader *l, const struct place *at, struct recu
     };
 }
 
-static void load_transformer(struct loader *l, const struct place *at,
+static void load_transformer(struct loader *l, const struct name_prefix *at,
                              struct transformer_weights *t)
 {
     const struct speller_parameters *p = &l->network->parameters.speller;
@@ -382,7 +384,7 @@ static void load_transformer(struct loader *l, const struct place *at,
     };
 }
 
-static void load_mlp(struct loader *l, const struct place *at, struct mlp_weights *m)
+static void load_mlp(struct loader *l, const struct name_prefix *at, struct mlp_weights *m)
 {
     const struct speller_parameters *p = &l->network->parameters.speller;
     *m = (struct mlp_weights){
@@ -396,7 +398,7 @@ static void load_speller_ends(struct loader *l)
 {
     const struct speller_parameters *p = &l->network->parameters.speller;
     struct speller_weights *w = &l->network->speller;
-    const struct place at = place("speller.");
+    const struct name_prefix at = name_prefix("speller.");
     w->embedding = load(l, "speller.embedding.weight", HEARKEN_USE_EMBED | HEARKEN_USE_LINEAR,
                         p->vocabulary, p->width, 1);
     w->norm = load_norm(l, &at, "norm", p->width);
@@ -407,9 +409,9 @@ static void load_speller_ends(struct loader *l)
     } else {
         w->positions = load(l, "speller.positions", HEARKEN_USE_EMBED, p->positions, p->width, 1);
     }
-    w->mask = make_mask(l, ANYWHERE);
-    w->first_mask = make_mask(l, FIRST);
-    w->next_mask = make_mask(l, BEHIND_A_WORD);
+    w->mask = make_mask(l, WITHIN_TEXT);
+    w->first_mask = make_mask(l, TEXT_START);
+    w->next_mask = make_mask(l, AFTER_WORD);
 }
 
 static void load_speller(struct loader *l)
@@ -422,7 +424,7 @@ static void load_speller(struct loader *l)
         return;
     }
     for (uint32_t i = 0; i < p->layers; i++) {
-        const struct place at = place("speller.layer.%" PRIu32 ".", i);
+        const struct name_prefix at = name_prefix("speller.layer.%" PRIu32 ".", i);
         load_attention(l, &at, &w->layers[i].attention);
         if (p->kind == SPELLER_RECURRENT)
             load_recurrent(l, &at, &w->layers[i].recurrent);
@@ -438,7 +440,7 @@ static int load_all(struct network *network, struct hearken_error *error)
 {
     struct loader l = {network, error, 0};
     const struct parameters *p = &network->parameters;
-    const struct place top = place("%s", "");
+    const struct name_prefix top = name_prefix("%s", "");
     load_features(&l);
     if (l.result == 0)
         load_listener(&l);
@@ -457,12 +459,12 @@ int network_open(const char *path, const struct hearken_backend_options *options
     struct network *n = calloc(1, sizeof(*n));
     if (!n)
         return hearken_fail(error, -ENOMEM, "out of memory");
-    int result = model_file_open(path, GGUF_WHOLE, &n->gguf, &n->translated, error);
+    int result = model_file_open(path, GGUF_WHOLE, &n->gguf, &n->converted, error);
     if (result < 0)
         goto failed;
     if ((result = parameters_read(&n->parameters, n->gguf, &inside)) < 0 ||
         (result = vocabulary_read(&n->vocabulary, n->gguf, &inside)) < 0)
-        goto file_is_wrong;
+        goto bad_file;
     result = control_tokens_find(&n->control, &n->vocabulary, &n->parameters.speller, n->gguf);
     if (result < 0) {
         hearken_fail(error, result, "%s: out of memory", path);
@@ -471,10 +473,10 @@ int network_open(const char *path, const struct hearken_backend_options *options
     if ((result = compute_open(options, &n->compute, error)) < 0)
         goto failed;
     if ((result = load_all(n, &inside)) < 0)
-        goto file_is_wrong;
+        goto bad_file;
     *network = n;
     return 0;
-file_is_wrong:
+bad_file:
     hearken_fail(error, result, "%s: %.400s", path, inside.message);
 failed:
     network_destroy(n);
@@ -488,9 +490,9 @@ void network_destroy(struct network *network)
     for (size_t i = 0; i < network->tensor_count; i++)
         network->compute->plugin->tensor_destroy(network->compute->backend, network->tensors[i]);
     free(network->tensors);
-    for (size_t i = 0; i < network->made_count; i++)
-        free(network->made[i]);
-    free(network->made);
+    for (size_t i = 0; i < network->generated_count; i++)
+        free(network->generated[i]);
+    free(network->generated);
     free(network->listener.blocks);
     free(network->speller.layers);
     compute_destroy(network->compute);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * A network's weights on a backend. Shapes are written as [outputs, inputs]; every tensor has been
- * checked to have exactly the one that the parameters ask for. Immutable, shared by all streams.
+ * A network's weights on a backend. Shapes are [outputs, inputs]; every tensor has been checked to
+ * have the shape that the parameters require. Immutable, shared by all streams.
  */
 #ifndef HEARKEN_MODELS_NETWORK_NETWORK_H
 #define HEARKEN_MODELS_NETWORK_NETWORK_H
@@ -27,10 +27,10 @@ struct listener_weights {
     const struct hearken_tensor *positions; /* [positions, width]: the sinusoids */
     struct listener_block *blocks;          /* [layers] */
     struct norm norm;                       /* [width] */
-    struct affine pyramid; /* [memory_width, pyramid · width]; none if pyramid = 1 */
+    struct affine pyramid; /* [memory_width, pyramid · width]; empty if pyramid = 1 */
 };
 
-/* What every layer of either speller has: its look at the memory. */
+/* Cross-attention to the memory, in every layer of either speller. */
 struct attention_weights {
     struct norm norm;    /* [width] */
     struct affine query; /* [width, width] */
@@ -59,9 +59,9 @@ struct mlp_weights {
 
 struct speller_layer {
     struct attention_weights attention;
-    struct recurrent_weights recurrent;     /* of its kind only */
-    struct transformer_weights transformer; /* likewise */
-    struct mlp_weights mlp;                 /* none if the mlp's width is 0 */
+    struct recurrent_weights recurrent;     /* recurrent speller only */
+    struct transformer_weights transformer; /* transformer speller only */
+    struct mlp_weights mlp;                 /* empty if its width is 0 */
 };
 
 struct speller_weights {
@@ -69,16 +69,17 @@ struct speller_weights {
     const struct hearken_tensor *positions; /* [positions, width]; NULL if recurrent */
     struct speller_layer *layers;           /* [layers] */
     struct norm norm;                       /* [width] */
-    struct affine projection;               /* [width, width]; none if transformer */
-    struct affine logits;                   /* the embedding again, with its bias if there is one */
-    const struct hearken_tensor *mask;      /* [vocabulary]: -∞ for tokens that are never text */
-    const struct hearken_tensor *first_mask; /* the same, at the start of a text */
-    const struct hearken_tensor *next_mask;  /* the same, behind a word that stays as it is */
+    struct affine projection;               /* [width, width]; empty for a transformer */
+    struct affine logits; /* the embedding as output layer, with a bias if there is one */
+    const struct hearken_tensor *mask;       /* [vocabulary]: -∞ for suppressed tokens, else 0 */
+    const struct hearken_tensor *first_mask; /* as mask, for the first token of a text */
+    const struct hearken_tensor
+        *next_mask; /* as mask, for the first token behind committed words */
 };
 
 struct network {
-    struct gguf *gguf; /* as long as the network lives: backends use it in place */
-    bool translated;   /* of another format than GGUF: the file has no voice network */
+    struct gguf *gguf; /* kept open, because backends use its data in place */
+    bool converted;    /* the file is not GGUF, so it has no voice activity network */
     struct compute *compute;
     struct parameters parameters;
     struct vocabulary vocabulary;
@@ -91,8 +92,8 @@ struct network {
 
     struct hearken_tensor **tensors; /* owned */
     size_t tensor_count, tensor_room;
-    void **made; /* owned: values of tensors that are not in the file as they are */
-    size_t made_count, made_room;
+    void **generated; /* owned: values of tensors that the file does not contain */
+    size_t generated_count, generated_room;
 };
 
 /* Errors: -EINVAL names the tensor or key, -ENOMEM, -ENODEV or the backend's. */
@@ -100,19 +101,22 @@ int network_open(const char *path, const struct hearken_backend_options *options
                  struct network **network, struct hearken_error *error);
 void network_destroy(struct network *network);
 
-/* The most steps of a memory. */
+/* Maximum length of the memory, steps. */
 uint32_t network_max_memory_steps(const struct network *network);
 
-/* Where in a text a token stands; what may not be written differs. */
-enum place_in_text { ANYWHERE, FIRST, BEHIND_A_WORD, PLACES };
+/*
+ * Position of a token in a text, which decides what is suppressed. AFTER_WORD: behind a finished
+ * word that must not be continued.
+ */
+enum text_position { WITHIN_TEXT, TEXT_START, AFTER_WORD, TEXT_POSITIONS };
 
 /*
- * Which tokens may not be written at a place, as what is added to their logits: 0, or -∞. `own`:
- * those that the model file suppresses; `blank`: a text may begin with what the file keeps from
- * beginnings; `listed` [vocabulary]: 1 for each token that is not wanted besides, or NULL. To
- * `mask` [vocabulary]. Errors: -EINVAL with a message.
+ * Fills `mask` [vocabulary], to be added to logits: -∞ for tokens suppressed at a position, else 0.
+ * `own`: suppress those that the model file lists; `blank`: allow at the start of a text what the
+ * file suppresses only there; `listed` [vocabulary]: 1 for each further token to suppress, or NULL.
+ * Errors: -EINVAL with a message.
  */
-int network_fill_mask(const struct network *network, enum place_in_text place, bool own, bool blank,
-                      const uint8_t *listed, float *mask, struct hearken_error *error);
+int network_fill_mask(const struct network *network, enum text_position position, bool own,
+                      bool blank, const uint8_t *listed, float *mask, struct hearken_error *error);
 
 #endif

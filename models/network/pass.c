@@ -5,9 +5,8 @@
 
 #define EPSILON 1e-5f
 
-/* Whether the next call is to be made; every call asks, so a cancelled pass ends within one kernel.
- */
-static bool goes_on(struct pass *pass)
+/* Whether to make the next call. Every call checks, so a cancelled pass ends within one kernel. */
+static bool may_continue(struct pass *pass)
 {
     if (pass->error == 0 && pass->cancelled &&
         atomic_load_explicit(pass->cancelled, memory_order_relaxed))
@@ -18,7 +17,7 @@ static bool goes_on(struct pass *pass)
 static void reserve(struct pass *pass, struct storage *storage, size_t elements,
                     int (*create)(struct hearken_queue *, size_t, struct hearken_buffer **))
 {
-    if (!goes_on(pass) || storage->elements >= elements)
+    if (!may_continue(pass) || storage->elements >= elements)
         return;
     pass_release(pass, storage);
     pass->error = create(pass->queue, elements, &storage->buffer);
@@ -64,13 +63,13 @@ struct hearken_matrix matrix_columns(struct hearken_matrix matrix, uint32_t firs
 
 void pass_write(struct pass *pass, struct hearken_matrix to, const float *from)
 {
-    if (goes_on(pass))
+    if (may_continue(pass))
         pass->error = pass->kernels->write(pass->queue, &to, from);
 }
 
 void pass_read(struct pass *pass, struct hearken_matrix from, float *to)
 {
-    if (goes_on(pass))
+    if (may_continue(pass))
         pass->error = pass->kernels->read(pass->queue, &from, to);
 }
 
@@ -78,7 +77,7 @@ static void linear(struct pass *pass, struct hearken_matrix out, struct hearken_
                    const struct affine *affine, enum hearken_activation activation,
                    const struct hearken_matrix *residual)
 {
-    if (!goes_on(pass))
+    if (!may_continue(pass))
         return;
     const struct hearken_linear arguments = {
         .out = out,
@@ -112,7 +111,7 @@ void pass_linear_add(struct pass *pass, struct hearken_matrix x, struct hearken_
 void pass_layer_norm(struct pass *pass, struct hearken_matrix out, struct hearken_matrix in,
                      const struct norm *norm)
 {
-    if (!goes_on(pass))
+    if (!may_continue(pass))
         return;
     const struct hearken_layer_norm arguments = {out, in, norm->scale, norm->shift, EPSILON};
     pass->error = pass->kernels->layer_norm(pass->queue, &arguments);
@@ -120,49 +119,49 @@ void pass_layer_norm(struct pass *pass, struct hearken_matrix out, struct hearke
 
 void pass_convolve(struct pass *pass, const struct hearken_convolve *arguments)
 {
-    if (goes_on(pass))
+    if (may_continue(pass))
         pass->error = pass->kernels->convolve(pass->queue, arguments);
 }
 
 void pass_self_attend(struct pass *pass, const struct hearken_self_attend *arguments)
 {
-    if (goes_on(pass))
+    if (may_continue(pass))
         pass->error = pass->kernels->self_attend(pass->queue, arguments);
 }
 
 void pass_attend(struct pass *pass, const struct hearken_attend *arguments)
 {
-    if (goes_on(pass))
+    if (may_continue(pass))
         pass->error = pass->kernels->attend(pass->queue, arguments);
 }
 
 void pass_lstm(struct pass *pass, const struct hearken_lstm *arguments)
 {
-    if (goes_on(pass))
+    if (may_continue(pass))
         pass->error = pass->kernels->lstm(pass->queue, arguments);
 }
 
 void pass_embed(struct pass *pass, const struct hearken_embed *arguments)
 {
-    if (goes_on(pass))
+    if (may_continue(pass))
         pass->error = pass->kernels->embed(pass->queue, arguments);
 }
 
 void pass_reorder(struct pass *pass, struct hearken_matrix state, const uint32_t *parents)
 {
-    if (goes_on(pass))
+    if (may_continue(pass))
         pass->error = pass->kernels->reorder(pass->queue, &state, parents, state.rows);
 }
 
 void pass_log_softmax(struct pass *pass, struct hearken_matrix x, const struct hearken_tensor *mask)
 {
-    if (goes_on(pass))
+    if (may_continue(pass))
         pass->error = pass->kernels->log_softmax(pass->queue, &x, mask);
 }
 
 void pass_top_k(struct pass *pass, struct hearken_matrix x, uint32_t count, float *values,
                 uint32_t *columns)
 {
-    if (goes_on(pass))
+    if (may_continue(pass))
         pass->error = pass->kernels->top_k(pass->queue, &x, count, values, columns);
 }

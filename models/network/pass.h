@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Kernel calls as the network writes them: a sequence that reads like the formula. The first error
- * sticks and turns the calls that follow into nothing, so it is asked for once, at the end.
+ * Kernel calls in the order of the formulas. After the first error all calls do nothing, so the
+ * caller checks `error` once, at the end.
  */
 #ifndef HEARKEN_MODELS_NETWORK_PASS_H
 #define HEARKEN_MODELS_NETWORK_PASS_H
@@ -9,15 +9,15 @@
 #include <hearken/plugin.h>
 #include <stdatomic.h>
 
-/* One stream's queue. Used by one thread at a time; `cancelled` may be set by any. */
+/* A stream's queue of kernels. Used by one thread at a time; any thread may set `cancelled`. */
 struct pass {
     const struct hearken_kernels *kernels;
     struct hearken_queue *queue;
-    const atomic_bool *cancelled; /* NULL: cannot be */
-    int error;                    /* the first, a negative errno; -ECANCELED once cancelled */
+    const atomic_bool *cancelled; /* NULL: cannot be cancelled */
+    int error;                    /* the first error, a negative errno; -ECANCELED once cancelled */
 };
 
-/* A buffer that grows. */
+/* A buffer that grows on demand. */
 struct storage {
     struct hearken_buffer *buffer;
     size_t elements;
@@ -34,21 +34,21 @@ struct norm {
     const struct hearken_tensor *scale, *shift;
 };
 
-/* At least `elements` elements; what was there is lost if it had fewer. */
+/* Grows to at least `elements` elements; growing loses the contents. */
 void pass_reserve(struct pass *pass, struct storage *storage, size_t elements);
-/* Likewise, for keys and values of the speller's attention: only pass_linear writes to them. */
+/* The same for keys and values of the speller's attention, which only pass_linear writes. */
 void pass_reserve_memory(struct pass *pass, struct storage *storage, size_t elements);
 void pass_release(struct pass *pass, struct storage *storage);
 
 /* The first rows · columns elements as a matrix. */
 struct hearken_matrix matrix_of(const struct storage *storage, uint32_t rows, uint32_t columns);
-/* `count` rows from row `first` on. */
+/* Rows first..first + count - 1. */
 struct hearken_matrix matrix_rows(struct hearken_matrix matrix, uint32_t first, uint32_t count);
-/* `count` columns from column `first` on. */
+/* Columns first..first + count - 1. */
 struct hearken_matrix matrix_columns(struct hearken_matrix matrix, uint32_t first, uint32_t count);
 
 void pass_write(struct pass *pass, struct hearken_matrix to, const float *from);
-/* Waits. On an error `to` is left as it was. */
+/* Waits for the result. On an error `to` is unchanged. */
 void pass_read(struct pass *pass, struct hearken_matrix from, float *to);
 
 /* out = in · weightᵀ + bias */

@@ -16,9 +16,9 @@ int speller_create(const struct network *network, uint32_t hypotheses, struct sp
     s->kind = p->kind == SPELLER_RECURRENT ? &speller_recurrent : &speller_transformer;
     s->hypotheses = hypotheses;
     s->start = (struct speller_start){p->start, p->start_count, 0};
-    s->room = hypotheses > p->start_count ? hypotheses : p->start_count;
-    if (s->room < SPELLER_EXTEND_MAX)
-        s->room = SPELLER_EXTEND_MAX;
+    s->max_rows = hypotheses > p->start_count ? hypotheses : p->start_count;
+    if (s->max_rows < SPELLER_EXTEND_MAX)
+        s->max_rows = SPELLER_EXTEND_MAX;
     s->states = calloc(p->layers, sizeof(*s->states));
     s->keys = calloc(p->layers, sizeof(*s->keys));
     s->values = calloc(p->layers, sizeof(*s->values));
@@ -70,7 +70,7 @@ uint32_t speller_memory_steps(const struct speller *speller)
     return speller->steps;
 }
 
-struct speller_start speller_start_with(struct speller *speller, struct speller_start start)
+struct speller_start speller_set_start(struct speller *speller, struct speller_start start)
 {
     const struct speller_start before = speller->start;
     speller->start = start;
@@ -88,19 +88,19 @@ void speller_set_memory(struct speller *speller, struct pass *pass, struct heark
 {
     const struct speller_parameters *p = &speller->network->parameters.speller;
     size_t most = network_max_memory_steps(speller->network);
-    uint32_t fresh = memory.rows - speller->steps;
+    uint32_t added = memory.rows - speller->steps;
     speller->stand_ins = stand_ins;
-    if (fresh == 0)
+    if (added == 0)
         return;
-    struct hearken_matrix in = matrix_rows(memory, speller->steps, fresh);
+    struct hearken_matrix in = matrix_rows(memory, speller->steps, added);
     for (uint32_t i = 0; i < p->layers; i++) {
         const struct attention_weights *weights = &speller->network->speller.layers[i].attention;
         pass_reserve_memory(pass, &speller->keys[i], most * p->width);
         pass_reserve_memory(pass, &speller->values[i], most * p->width);
         struct hearken_matrix keys = matrix_of(&speller->keys[i], memory.rows, p->width);
         struct hearken_matrix values = matrix_of(&speller->values[i], memory.rows, p->width);
-        pass_linear(pass, matrix_rows(keys, speller->steps, fresh), in, &weights->key);
-        pass_linear(pass, matrix_rows(values, speller->steps, fresh), in, &weights->value);
+        pass_linear(pass, matrix_rows(keys, speller->steps, added), in, &weights->key);
+        pass_linear(pass, matrix_rows(values, speller->steps, added), in, &weights->value);
     }
     speller->steps = memory.rows;
 }
@@ -110,7 +110,7 @@ static bool is_aligned(const struct speller *s, uint32_t layer)
     return s->network->parameters.speller.alignment_heads[layer] != 0;
 }
 
-/* Of the layers below `layer`. */
+/* Layers with alignment heads below `layer`. */
 static uint32_t count_aligned(const struct speller *s, uint32_t layer)
 {
     uint32_t count = 0;
@@ -119,7 +119,7 @@ static uint32_t count_aligned(const struct speller *s, uint32_t layer)
     return count;
 }
 
-/* [rows, heads · steps], for a layer that is aligned */
+/* [rows, heads · steps], for a layer with alignment heads */
 static struct hearken_matrix alignment_of(const struct speller *s, uint32_t rows, uint32_t layer)
 {
     const struct speller_parameters *p = &s->network->parameters.speller;
@@ -166,23 +166,23 @@ static void apply_mlp(struct speller *s, struct pass *pass, struct hearken_matri
     pass_linear_add(pass, x, inner, &weights->down);
 }
 
-/* tokens [rows], a hypothesis' tokens together → x [rows, width] */
+/* tokens [rows], grouped by hypothesis → x [rows, width] */
 static struct hearken_matrix run_layers(struct speller *s, struct pass *pass,
                                         const uint32_t *tokens, uint32_t rows, uint32_t sequences)
 {
     const struct speller_parameters *p = &s->network->parameters.speller;
-    const struct speller_rows together = {rows, sequences, matrix_of(&s->x, rows, p->width)};
-    s->together = rows > sequences ? rows : 0;
-    s->kind->embed(s, pass, &together, tokens);
+    const struct speller_rows batch = {rows, sequences, matrix_of(&s->x, rows, p->width)};
+    s->extended = rows > sequences ? rows : 0;
+    s->kind->embed(s, pass, &batch, tokens);
     for (uint32_t i = 0; i < p->layers; i++) {
-        s->kind->before(s, pass, &together, i);
-        attend(s, pass, &together, i);
+        s->kind->before_attention(s, pass, &batch, i);
+        attend(s, pass, &batch, i);
         if (p->mlp > 0)
-            apply_mlp(s, pass, together.x, i);
+            apply_mlp(s, pass, batch.x, i);
     }
     s->position += rows / sequences;
     s->alignment_rows = rows;
-    return together.x;
+    return batch.x;
 }
 
 static struct hearken_matrix compute_logits(struct speller *s, struct pass *pass,
@@ -199,19 +199,21 @@ static struct hearken_matrix compute_logits(struct speller *s, struct pass *pass
 static void reserve(struct speller *s, struct pass *pass)
 {
     const struct speller_parameters *p = &s->network->parameters.speller;
-    size_t room = s->room, wide = p->mlp > 3 * p->width ? p->mlp : 3 * p->width;
+    size_t room = s->max_rows, wide = p->mlp > 3 * p->width ? p->mlp : 3 * p->width;
     pass_reserve(pass, &s->x, room * p->width);
     pass_reserve(pass, &s->normed, room * p->width);
     pass_reserve(pass, &s->wide, room * wide);
     pass_reserve(pass, &s->narrow, room * p->width);
     pass_reserve(pass, &s->query, room * p->width);
     pass_reserve(pass, &s->context, room * p->width);
-    size_t answers = s->hypotheses > SPELLER_EXTEND_MAX ? s->hypotheses : SPELLER_EXTEND_MAX;
-    pass_reserve(pass, &s->logits, answers * p->vocabulary);
+    size_t logit_rows = s->hypotheses > SPELLER_EXTEND_MAX ? s->hypotheses : SPELLER_EXTEND_MAX;
+    pass_reserve(pass, &s->logits, logit_rows * p->vocabulary);
     pass_reserve(pass, &s->alignment, room * count_aligned(s, p->layers) * p->heads * s->steps);
 }
 
-/* From the logits behind the very first token (Radford et al., 2022, "Robust Speech Recognition").
+/*
+ * The no-speech probability, from the logits behind the first start token (Radford et al., 2022,
+ * "Robust Speech Recognition").
  */
 static float measure_no_speech(struct speller *s, struct pass *pass, struct hearken_matrix first)
 {
@@ -225,28 +227,28 @@ static float measure_no_speech(struct speller *s, struct pass *pass, struct hear
     return expf(log_probability);
 }
 
-/* Tokens that went through together, as far as they were kept, become the one hypothesis. */
-static void settle(struct speller *s, struct pass *pass)
+/* Makes the kept tokens of an extension the state of the hypothesis. */
+static void commit_extension(struct speller *s, struct pass *pass)
 {
-    if (s->together > 0 && s->kind->keep)
-        s->kind->keep(s, pass, s->together);
-    s->together = 0;
+    if (s->extended > 0 && s->kind->keep)
+        s->kind->keep(s, pass, s->extended);
+    s->extended = 0;
 }
 
-/* Many tokens go through the layers in several calls. */
+/* Start tokens may need several passes through the layers. */
 struct hearken_matrix speller_start(struct speller *speller, struct pass *pass)
 {
     const struct speller_start *start = &speller->start;
     reserve(speller, pass);
     speller->position = 0;
     speller->count = 1;
-    speller->together = 0;
+    speller->extended = 0;
     speller->no_speech = 0;
     speller->kind->begin(speller, pass);
     struct hearken_matrix x;
     for (uint32_t done = 0, rows; done < start->count; done += rows) {
-        rows = start->count - done < speller->room ? start->count - done : speller->room;
-        settle(speller, pass);
+        rows = start->count - done < speller->max_rows ? start->count - done : speller->max_rows;
+        commit_extension(speller, pass);
         x = run_layers(speller, pass, start->tokens + done, rows, 1);
         if (start->first >= done && start->first - done < rows)
             speller->no_speech =
@@ -260,7 +262,7 @@ float speller_no_speech(const struct speller *speller)
     return speller->no_speech;
 }
 
-static bool stays_in_place(const uint32_t *parents, uint32_t count)
+static bool is_identity(const uint32_t *parents, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++)
         if (parents[i] != i)
@@ -268,12 +270,12 @@ static bool stays_in_place(const uint32_t *parents, uint32_t count)
     return true;
 }
 
-/* A parent may be behind the last of those that are left: the others stay where they are. */
+/* Rows past `count` keep their place, as a parent may be among them. */
 static void reorder_states(struct speller *s, struct pass *pass, const uint32_t *parents,
                            uint32_t count)
 {
     uint32_t rows = count > s->count ? count : s->count;
-    if (stays_in_place(parents, count))
+    if (is_identity(parents, count))
         return;
     memcpy(s->parents, parents, count * sizeof(*parents));
     for (uint32_t i = count; i < rows; i++)
@@ -284,7 +286,7 @@ static void reorder_states(struct speller *s, struct pass *pass, const uint32_t 
 struct hearken_matrix speller_step(struct speller *speller, struct pass *pass,
                                    const uint32_t *parents, const uint32_t *tokens, uint32_t count)
 {
-    settle(speller, pass);
+    commit_extension(speller, pass);
     reorder_states(speller, pass, parents, count);
     speller->count = count;
     return compute_logits(speller, pass, run_layers(speller, pass, tokens, count, count));
@@ -293,7 +295,7 @@ struct hearken_matrix speller_step(struct speller *speller, struct pass *pass,
 struct hearken_matrix speller_extend(struct speller *speller, struct pass *pass,
                                      const uint32_t *tokens, uint32_t count)
 {
-    settle(speller, pass);
+    commit_extension(speller, pass);
     speller->count = count;
     return compute_logits(speller, pass, run_layers(speller, pass, tokens, count, 1));
 }
@@ -303,12 +305,12 @@ struct hearken_matrix speller_keep(struct speller *speller, struct hearken_matri
 {
     speller->position -= logits.rows - kept;
     speller->alignment_rows = kept;
-    speller->together = kept;
+    speller->extended = kept;
     speller->count = 1;
     return matrix_rows(logits, kept - 1, 1);
 }
 
-/* The rows that the last logits belong to: behind the start tokens only the last one. */
+/* Rows of the last logits: only the last row behind the start tokens. */
 static struct hearken_matrix last_rows(const struct speller *s, struct hearken_matrix alignment)
 {
     return matrix_rows(alignment, s->alignment_rows - s->count, s->count);
@@ -321,7 +323,7 @@ void speller_read_layer_alignment(struct speller *speller, struct pass *pass, ui
               alignment);
 }
 
-/* sum [steps] += the rows of a layer's alignment heads; returns how many those are. */
+/* sum [steps] += the weights of the alignment heads of a layer. Returns the number of heads. */
 static uint32_t add_heads(const struct speller *s, uint32_t layer, const float *weights, float *sum)
 {
     const struct speller_parameters *p = &s->network->parameters.speller;

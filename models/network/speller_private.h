@@ -1,40 +1,44 @@
 // SPDX-License-Identifier: MIT
-/* What the two kinds of speller share, and what each has to bring. Private to models/speller*.c. */
+/*
+ * The state that both kinds of speller share, and each kind's operations. Private to
+ * models/network/speller*.c.
+ */
 #ifndef HEARKEN_MODELS_NETWORK_SPELLER_PRIVATE_H
 #define HEARKEN_MODELS_NETWORK_SPELLER_PRIVATE_H
 
 #include "models/network/speller.h"
 
 /*
- * The state of one layer. Of a transformer its keys and values, by hypothesis. Of a recurrent one h
- * and c: by hypothesis, and behind several tokens of one hypothesis row r is what follows r of
- * them.
+ * The state of one layer. Transformer: keys and values by hypothesis. Recurrent: h and c by
+ * hypothesis; after several tokens of one hypothesis, row r is the state after r of them.
  */
 struct speller_state {
     struct storage first, second;
 };
 
-/* Rows that go through the layers together: `rows / sequences` new tokens of each hypothesis. */
+/* Rows computed together: `rows / sequences` new tokens of each hypothesis. */
 struct speller_rows {
     uint32_t rows, sequences;
-    struct hearken_matrix x; /* [rows, width], what the layers add to */
+    struct hearken_matrix x; /* [rows, width], the residual stream */
 };
 
 struct speller_operations {
-    /* Before the layers' first token. */
+    /* Called before the first token of a text. */
     void (*begin)(struct speller *speller, struct pass *pass);
     void (*reorder)(struct speller *speller, struct pass *pass, const uint32_t *parents,
                     uint32_t count);
-    /* Of the tokens that went through together, the first `kept` are the one hypothesis. NULL: no
-     * more is needed than to write over what is behind them. */
+    /*
+     * Keeps the first `kept` tokens of an extension. NULL: later tokens simply overwrite the
+     * others.
+     */
     void (*keep)(struct speller *speller, struct pass *pass, uint32_t kept);
     /* x = embedding of the tokens */
     void (*embed)(struct speller *speller, struct pass *pass, const struct speller_rows *rows,
                   const uint32_t *tokens);
-    /* Of a layer, before it attends to the memory. */
-    void (*before)(struct speller *speller, struct pass *pass, const struct speller_rows *rows,
-                   uint32_t layer);
-    /* What the logits are computed from. May return its argument. */
+    /* The part of a layer before its attention to the memory. */
+    void (*before_attention)(struct speller *speller, struct pass *pass,
+                             const struct speller_rows *rows, uint32_t layer);
+    /* Input of the output layer. May return its argument. */
     struct hearken_matrix (*project)(struct speller *speller, struct pass *pass,
                                      struct hearken_matrix normed);
 };
@@ -45,11 +49,12 @@ extern const struct speller_operations speller_transformer;
 struct speller {
     const struct network *network;
     const struct speller_operations *kind;
-    uint32_t hypotheses; /* the most */
-    uint32_t room;       /* the most rows of one call */
-    uint32_t position;   /* tokens that have gone through the layers, those that start included */
-    uint32_t count;      /* hypotheses of the last call */
-    uint32_t together;   /* tokens of the last call, if they were those of one hypothesis; else 0 */
+    uint32_t hypotheses; /* maximum */
+    uint32_t max_rows;   /* most rows of one call */
+    uint32_t position;   /* tokens computed, start tokens included */
+    uint32_t count;      /* hypotheses in the last call */
+    uint32_t
+        extended; /* tokens of the last call if it extended one hypothesis by several, else 0 */
     float no_speech;
     struct speller_start start;
 
@@ -57,14 +62,16 @@ struct speller {
     float *zeros;                 /* [hypotheses, width] */
     uint32_t *parents;            /* [hypotheses] */
 
-    /* Of the memory: [steps, width] for each layer. */
+    /* Keys and values of the memory: [steps, width] per layer. */
     uint32_t steps;
-    struct hearken_stand_ins stand_ins; /* the last of them */
+    struct hearken_stand_ins stand_ins; /* the last steps */
     struct storage *keys, *values;      /* [layers] */
 
     struct storage x, normed, wide, narrow, query, context, logits;
-    /* Only of the layers with heads that follow the sound, side by side, so that a device is asked
-     * for them once: [rows, aligned layers · heads · steps]. */
+    /*
+     * Attention weights of the layers with alignment heads, side by side so that one read gets all:
+     * [rows, aligned layers · heads · steps].
+     */
     struct storage alignment;
     uint32_t alignment_rows; /* rows of the last call */
 };

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * The recurrent kind: each layer writes, then looks. No state hangs on the attention of its own
- * layer, so several tokens of a hypothesis go through a layer together but for the LSTM itself.
+ * The recurrent speller: in each layer the LSTM precedes the attention. No state depends on the
+ * attention of its own layer, so all tokens of an extension pass through a layer together, except
+ * in its LSTM.
  *     x = embedding[token] · sqrt(width)
  *     h, c = LSTM(lstm_norm(x), h, c), x += h; x += attention(x); x += mlp(x) if there is one
  *     logits = embedding · projection(norm(x)) + bias
@@ -19,7 +20,7 @@ static struct hearken_matrix state_of(const struct speller *s, const struct stor
 static void begin(struct speller *s, struct pass *pass)
 {
     const struct speller_parameters *p = &s->network->parameters.speller;
-    size_t rows = (size_t)s->room + 1;
+    size_t rows = (size_t)s->max_rows + 1;
     for (uint32_t i = 0; i < p->layers; i++) {
         pass_reserve(pass, &s->states[i].first, rows * p->width);
         pass_reserve(pass, &s->states[i].second, rows * p->width);
@@ -36,7 +37,7 @@ static void reorder(struct speller *s, struct pass *pass, const uint32_t *parent
     }
 }
 
-/* Row `to` of h and c becomes what row `from` is. */
+/* Copies row `from` of h or c to row `to`. */
 static void copy_state(struct pass *pass, struct hearken_matrix states, uint32_t from, uint32_t to)
 {
     uint32_t first = from < to ? from : to, last = from < to ? to : from;
@@ -68,9 +69,9 @@ static void embed(struct speller *s, struct pass *pass, const struct speller_row
 }
 
 /* x += LSTM(in, hidden, cell), row by row; hidden and cell are updated. */
-static void write(struct speller *s, struct pass *pass, uint32_t layer, struct hearken_matrix x,
-                  struct hearken_matrix in, struct hearken_matrix hidden,
-                  struct hearken_matrix cell)
+static void apply_lstm(struct speller *s, struct pass *pass, uint32_t layer,
+                       struct hearken_matrix x, struct hearken_matrix in,
+                       struct hearken_matrix hidden, struct hearken_matrix cell)
 {
     const struct recurrent_weights *weights = &s->network->speller.layers[layer].recurrent;
     const struct hearken_lstm arguments = {
@@ -87,24 +88,24 @@ static void write(struct speller *s, struct pass *pass, uint32_t layer, struct h
     pass_lstm(pass, &arguments);
 }
 
-static void before(struct speller *s, struct pass *pass, const struct speller_rows *rows,
-                   uint32_t layer)
+static void before_attention(struct speller *s, struct pass *pass, const struct speller_rows *rows,
+                             uint32_t layer)
 {
     const struct recurrent_weights *weights = &s->network->speller.layers[layer].recurrent;
     struct hearken_matrix normed = state_of(s, &s->normed, rows->rows);
-    struct hearken_matrix hidden = state_of(s, &s->states[layer].first, s->room + 1);
-    struct hearken_matrix cell = state_of(s, &s->states[layer].second, s->room + 1);
+    struct hearken_matrix hidden = state_of(s, &s->states[layer].first, s->max_rows + 1);
+    struct hearken_matrix cell = state_of(s, &s->states[layer].second, s->max_rows + 1);
     pass_layer_norm(pass, normed, rows->x, &weights->norm);
     if (rows->rows == rows->sequences) {
-        write(s, pass, layer, rows->x, normed, matrix_rows(hidden, 0, rows->rows),
-              matrix_rows(cell, 0, rows->rows));
+        apply_lstm(s, pass, layer, rows->x, normed, matrix_rows(hidden, 0, rows->rows),
+                   matrix_rows(cell, 0, rows->rows));
         return;
     }
     for (uint32_t i = 0; i < rows->rows; i++) {
         copy_state(pass, hidden, i, i + 1);
         copy_state(pass, cell, i, i + 1);
-        write(s, pass, layer, matrix_rows(rows->x, i, 1), matrix_rows(normed, i, 1),
-              matrix_rows(hidden, i + 1, 1), matrix_rows(cell, i + 1, 1));
+        apply_lstm(s, pass, layer, matrix_rows(rows->x, i, 1), matrix_rows(normed, i, 1),
+                   matrix_rows(hidden, i + 1, 1), matrix_rows(cell, i + 1, 1));
     }
 }
 
@@ -121,6 +122,6 @@ const struct speller_operations speller_recurrent = {
     .reorder = reorder,
     .keep = keep,
     .embed = embed,
-    .before = before,
+    .before_attention = before_attention,
     .project = project,
 };

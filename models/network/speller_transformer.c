@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * The transformer kind (Whisper's: Radford et al., 2022).
+ * The transformer speller (Whisper's: Radford et al., 2022).
  *     x = embedding[token] + positions[position]
  *     x += self_out(heads(self_qkv(self_norm(x)))); x += attention(x); x += mlp(x)
  *     logits = embedding · norm(x)
  */
 #include "models/network/speller_private.h"
 
-/* Keys or values of one layer: for each hypothesis [positions, width]. */
+/* Keys or values of one layer: [positions, width] per hypothesis. */
 static struct hearken_matrix cache_of(const struct speller *s, const struct storage *storage,
                                       uint32_t sequences)
 {
@@ -25,7 +25,7 @@ static void begin(struct speller *s, struct pass *pass)
     }
 }
 
-/* Only the positions that are filled move. */
+/* Moves only the positions in use. */
 static void reorder(struct speller *s, struct pass *pass, const uint32_t *parents, uint32_t count)
 {
     const struct speller_parameters *p = &s->network->parameters.speller;
@@ -53,8 +53,8 @@ static void embed(struct speller *s, struct pass *pass, const struct speller_row
     pass_embed(pass, &arguments);
 }
 
-static void before(struct speller *s, struct pass *pass, const struct speller_rows *rows,
-                   uint32_t layer)
+static void before_attention(struct speller *s, struct pass *pass, const struct speller_rows *rows,
+                             uint32_t layer)
 {
     const struct speller_parameters *p = &s->network->parameters.speller;
     const struct transformer_weights *weights = &s->network->speller.layers[layer].transformer;
@@ -88,6 +88,6 @@ const struct speller_operations speller_transformer = {
     .begin = begin,
     .reorder = reorder,
     .embed = embed,
-    .before = before,
+    .before_attention = before_attention,
     .project = project,
 };

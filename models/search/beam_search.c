@@ -366,12 +366,12 @@ static void choose(struct search *s, uint32_t count, uint32_t first_row, uint32_
 }
 
 /* What may not be written there. */
-static const struct hearken_tensor *search_mask(const struct search *s, enum place_in_text place)
+static const struct hearken_tensor *search_mask(const struct search *s, enum text_position position)
 {
     const struct speller_weights *weights = &s->network->speller;
     const struct hearken_tensor *const own[] = {weights->mask, weights->first_mask,
                                                 weights->next_mask};
-    return s->options->masks ? s->options->masks->at[place] : own[place];
+    return s->options->masks ? s->options->masks->at[position] : own[position];
 }
 
 /* A token by chance, as the only choice. */
@@ -394,7 +394,7 @@ static void choose_on_host(struct search *s, struct hearken_matrix logits, uint3
     if (!row && s->pass->error == 0)
         s->pass->error = -ENOMEM;
     if (!s->options->timestamps)
-        pass_log_softmax(s->pass, logits, search_mask(s, first ? FIRST : ANYWHERE));
+        pass_log_softmax(s->pass, logits, search_mask(s, first ? TEXT_START : WITHIN_TEXT));
     for (uint32_t i = 0; i < s->live_count && s->pass->error == 0; i++) {
         float *values = s->values + (size_t)i * wide;
         uint32_t *columns = s->columns + (size_t)i * wide;
@@ -419,7 +419,7 @@ static void look_up_choices(struct search *s, struct hearken_matrix logits, uint
         choose_on_host(s, logits, wide, first);
         return;
     }
-    pass_log_softmax(s->pass, logits, search_mask(s, first ? FIRST : ANYWHERE));
+    pass_log_softmax(s->pass, logits, search_mask(s, first ? TEXT_START : WITHIN_TEXT));
     pass_top_k(s->pass, logits, wide, s->values, s->columns);
 }
 
@@ -477,8 +477,8 @@ struct answers {
 static const struct hearken_tensor *mask_of(const struct search *s, uint32_t index)
 {
     if (index == 0)
-        return search_mask(s, FIRST);
-    return search_mask(s, index == s->options->draft.forced ? BEHIND_A_WORD : ANYWHERE);
+        return search_mask(s, TEXT_START);
+    return search_mask(s, index == s->options->draft.forced ? AFTER_WORD : WITHIN_TEXT);
 }
 
 /* `first`: index of the token that the first row is about. */

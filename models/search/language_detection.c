@@ -37,9 +37,9 @@ uint32_t language_detect(const struct network *network, struct speller *speller,
     float *row = malloc(network->vocabulary.count * sizeof(*row));
     if (!row && pass->error == 0)
         pass->error = -ENOMEM;
-    const struct speller_start before = speller_start_with(speller, start);
+    const struct speller_start before = speller_set_start(speller, start);
     struct hearken_matrix logits = speller_start(speller, pass);
-    speller_start_with(speller, before);
+    speller_set_start(speller, before);
     pass_read(pass, logits, row);
     uint32_t found = pass->error < 0 ? NO_TOKEN : choose(control, row, probability);
     free(row);

@@ -30,7 +30,7 @@ int timestamp_rules_create(const struct network *network, const char *suppress,
     t->end = network->parameters.speller.end;
     t->vocabulary = vocabulary;
     if ((result = token_masks_read_list(suppress, vocabulary, listed, &own, error)) < 0 ||
-        (result = network_fill_mask(network, ANYWHERE, own, false, listed, t->mask, error)) < 0)
+        (result = network_fill_mask(network, WITHIN_TEXT, own, false, listed, t->mask, error)) < 0)
         goto failed;
     memset(t->mask + t->first, 0, t->count * sizeof(*t->mask));
     free(listed);

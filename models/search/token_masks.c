@@ -40,7 +40,8 @@ int token_masks_read_list(const char *text, uint32_t vocabulary, uint8_t *list, 
     return 0;
 }
 
-static int make(const struct network *network, struct token_masks *masks, enum place_in_text place)
+static int make(const struct network *network, struct token_masks *masks,
+                enum text_position position)
 {
     const struct compute *compute = network->compute;
     uint32_t vocabulary = network->vocabulary.count;
@@ -49,9 +50,9 @@ static int make(const struct network *network, struct token_masks *masks, enum p
                                             1,
                                             vocabulary,
                                             1,
-                                            masks->values + (size_t)place * vocabulary};
-    int result = compute->plugin->tensor_create(compute->backend, &weights, &masks->made[place]);
-    masks->at[place] = masks->made[place];
+                                            masks->values + (size_t)position * vocabulary};
+    int result = compute->plugin->tensor_create(compute->backend, &weights, &masks->made[position]);
+    masks->at[position] = masks->made[position];
     return result;
 }
 
@@ -65,14 +66,14 @@ int token_masks_create(const struct network *network, const char *suppress, bool
     if (strcmp(suppress, OWN_LIST) == 0 && !blank)
         return 0;
     uint8_t *listed = calloc(vocabulary, sizeof(*listed));
-    masks->values = calloc((size_t)PLACES * vocabulary, sizeof(*masks->values));
+    masks->values = calloc((size_t)TEXT_POSITIONS * vocabulary, sizeof(*masks->values));
     int result = listed && masks->values ? 0 : hearken_fail(error, -ENOMEM, "out of memory");
     if (result == 0)
         result = token_masks_read_list(suppress, vocabulary, listed, &own, error);
-    for (int place = 0; result == 0 && place < PLACES; place++) {
-        float *values = masks->values + (size_t)place * vocabulary;
-        result = network_fill_mask(network, place, own, blank, listed, values, error);
-        if (result == 0 && (result = make(network, masks, place)) < 0)
+    for (int position = 0; result == 0 && position < TEXT_POSITIONS; position++) {
+        float *values = masks->values + (size_t)position * vocabulary;
+        result = network_fill_mask(network, position, own, blank, listed, values, error);
+        if (result == 0 && (result = make(network, masks, position)) < 0)
             hearken_fail(error, result, "the backend does not take the suppressed tokens: %s",
                          strerror(-result));
     }
@@ -85,9 +86,9 @@ int token_masks_create(const struct network *network, const char *suppress, bool
 void token_masks_finish(struct token_masks *masks, const struct network *network)
 {
     const struct compute *compute = network->compute;
-    for (int place = 0; place < PLACES; place++)
-        if (masks->made[place])
-            compute->plugin->tensor_destroy(compute->backend, masks->made[place]);
+    for (int position = 0; position < TEXT_POSITIONS; position++)
+        if (masks->made[position])
+            compute->plugin->tensor_destroy(compute->backend, masks->made[position]);
     free(masks->values);
     *masks = (struct token_masks){0};
 }

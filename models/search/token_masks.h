@@ -7,9 +7,9 @@
 
 /* Those of one stream, or of a network: then they are the network's. */
 struct token_masks {
-    const struct hearken_tensor *at[PLACES]; /* [vocabulary] each */
-    struct hearken_tensor *made[PLACES];     /* NULL: the network's */
-    float *values;                           /* [PLACES, vocabulary], as long as `made` */
+    const struct hearken_tensor *at[TEXT_POSITIONS]; /* [vocabulary] each */
+    struct hearken_tensor *made[TEXT_POSITIONS];     /* NULL: the network's */
+    float *values;                                   /* [PLACES, vocabulary], as long as `made` */
 };
 
 /*

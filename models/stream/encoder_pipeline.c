@@ -76,7 +76,7 @@ static size_t padding_for(const struct encoder_pipeline *e, size_t count, double
     size_t least = LISTENER_SILENCE * LOGMEL_HOP, wanted = (size_t)(seconds * HEARKEN_RATE);
     if (e->network->parameters.features.window == 0)
         wanted = (size_t)((double)e->network->parameters.listener.padding * HEARKEN_RATE);
-    if (listener_wants_window(e->network) && wanted < least)
+    if (listener_needs_window(e->network) && wanted < least)
         wanted = least;
     size_t most = encoder_pipeline_max_samples(e);
     size_t room = count < most ? most - count : 0;
@@ -97,7 +97,7 @@ static void scale(const struct encoder_pipeline *e, float *features, size_t fram
 static struct encoder_output encode(struct encoder_pipeline *e, struct pass *pass, size_t frames)
 {
     struct encoder_output output = {0};
-    output.memory = listener_wants_window(e->network)
+    output.memory = listener_needs_window(e->network)
                         ? listener_encode_window(e->listener, pass, e->features, (uint32_t)frames,
                                                  &output.stand_ins)
                         : listener_encode(e->listener, pass, e->features, (uint32_t)frames);

@@ -40,7 +40,7 @@ static int read_vad(struct hearken_model *m, struct hearken_error *error)
     uint32_t mels = n->parameters.features.mels;
     char path[4096];
     struct gguf *gguf;
-    if (!n->translated)
+    if (!n->converted)
         return vad_read(n->gguf, mels, &m->vad, error);
     if (!installed_file("voice.gguf", path, sizeof(path)))
         return 0;

@@ -201,7 +201,7 @@ static void start_decoding(struct recognizer *r, struct encoder_output encoded, 
             decoder_prompt_set_language(r->prompt, found);
         r->knows_language = final && r->language_probability > LANGUAGE_THRESHOLD;
     }
-    speller_start_with(r->speller, decoder_prompt_tokens(r->prompt, times));
+    speller_set_start(r->speller, decoder_prompt_tokens(r->prompt, times));
 }
 
 /*
@@ -225,7 +225,7 @@ static struct beam_options search_options(const struct recognizer *r, size_t sam
         .max_tokens = max_tokens(r, samples),
         .sound_steps = sound_steps(r, samples),
         .step_seconds = recognizer_step_seconds(r),
-        .rests = listener_wants_window(r->network),
+        .rests = listener_needs_window(r->network),
         .words = r->words,
         .word_boost = r->options.custom_words_boost,
         .exact = r->options.exact,

@@ -220,10 +220,10 @@ static void test_detection(void)
     for (int round = 0; round < 8; round++) {
         listen_to_noise(&s, 20);
         const struct speller_start start = {(const uint32_t[]){W_START}, 1, 0};
-        const struct speller_start before = speller_start_with(s.speller, start);
+        const struct speller_start before = speller_set_start(s.speller, start);
         float *row = malloc(s.vocabulary * sizeof(*row)), probability;
         pass_read(&s.pass, speller_start(s.speller, &s.pass), row);
-        speller_start_with(s.speller, before);
+        speller_set_start(s.speller, before);
         uint32_t likeliest = 0;
         for (uint32_t i = 1; i < 3; i++)
             if (row[W_ENGLISH + i] > row[W_ENGLISH + likeliest])
@@ -248,11 +248,11 @@ static void test_long_start(void)
     tokens[40] = W_START;
     float *together = malloc(s.vocabulary * sizeof(*together));
     float *single = malloc(s.vocabulary * sizeof(*single));
-    speller_start_with(s.speller, (struct speller_start){tokens, 45, 40});
+    speller_set_start(s.speller, (struct speller_start){tokens, 45, 40});
     CU_ASSERT_EQUAL(speller_max_tokens(s.speller), 60 - 45);
     pass_read(&s.pass, speller_start(s.speller, &s.pass), together);
     float no_speech = speller_no_speech(s.speller);
-    speller_start_with(s.speller, (struct speller_start){tokens, 1, 0});
+    speller_set_start(s.speller, (struct speller_start){tokens, 1, 0});
     struct hearken_matrix logits = speller_start(s.speller, &s.pass);
     for (uint32_t i = 1; i < 45; i++) {
         logits = speller_step(s.speller, &s.pass, &(uint32_t){0}, &tokens[i], 1);

@@ -374,7 +374,7 @@ static void test_sinusoids(void)
     for (uint32_t t = 0; t < shape.positions; t++)
         for (uint32_t i = 0; i < shape.width / 2; i++) {
             double angle = t * pow(10000, -(double)i / (shape.width / 2 - 1));
-            const float *row = (const float *)n->made[0] + (size_t)t * shape.width;
+            const float *row = (const float *)n->generated[0] + (size_t)t * shape.width;
             worst = fmax(worst, fabs((double)row[i] - sin(angle)));
             worst = fmax(worst, fabs((double)row[shape.width / 2 + i] - cos(angle)));
         }

@@ -183,7 +183,7 @@ static void test_search(void)
     uint64_t random = 1;
     size_t pairs = 0;
     srand(8);
-    speller_start_with(s.speller, (struct speller_start){start, 3, 0});
+    speller_set_start(s.speller, (struct speller_start){start, 3, 0});
     for (int round = 0; round < 12; round++) {
         struct beam_options options = options_of(1 + (uint32_t)round % 3);
         options.timestamps = t;
