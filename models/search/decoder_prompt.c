@@ -27,9 +27,9 @@ static int refuse_language(const struct control_tokens *control, const char *cod
 {
     char known[400] = "";
     size_t length = 0;
-    for (uint32_t i = 0; i < control->written_count && length < sizeof(known); i++)
+    for (uint32_t i = 0; i < control->supported_count && length < sizeof(known); i++)
         length += (size_t)snprintf(known + length, sizeof(known) - length, "%s%s", i ? ", " : "",
-                                   control->written[i]);
+                                   control->supported[i]);
     if (length >= sizeof(known))
         strcpy(known + sizeof(known) - 4, "...");
     return hearken_fail(error, -EINVAL, "language is %.40s, this model knows: %s", code, known);
@@ -43,10 +43,10 @@ static int choose_language(struct decoder_prompt *o, const char *code, struct he
     if (!*code)
         return 0;
     if (strcmp(code, "auto") == 0) {
-        o->asks = control->written_count > 1 && control->spoken_count > 1;
+        o->asks = control->supported_count > 1 && control->language_count > 1;
         return 0;
     }
-    if (!control_tokens_writes(control, code))
+    if (!control_tokens_supports(control, code))
         return refuse_language(control, code, error);
     uint32_t found = control_tokens_language(control, code);
     o->language = found;
@@ -157,8 +157,8 @@ const char *decoder_prompt_language(const struct decoder_prompt *prompt)
 {
     const struct control_tokens *control = &prompt->network->control;
     if (prompt->language != NO_TOKEN)
-        return control->spoken[prompt->language].code;
-    return control->written_count == 1 ? control->written[0] : "";
+        return control->languages[prompt->language].code;
+    return control->supported_count == 1 ? control->supported[0] : "";
 }
 
 /* ---- What was said ---- */
@@ -200,8 +200,8 @@ static uint32_t put_before(struct decoder_prompt *o)
 
 static bool is_language(const struct control_tokens *control, uint32_t token)
 {
-    for (uint32_t i = 0; i < control->spoken_count; i++)
-        if (control->spoken[i].token == token)
+    for (uint32_t i = 0; i < control->language_count; i++)
+        if (control->languages[i].token == token)
             return true;
     return false;
 }
@@ -217,7 +217,7 @@ struct speller_start decoder_prompt_tokens(struct decoder_prompt *prompt, bool t
         if (timestamps && token == control->no_timestamps)
             continue;
         if (o->language != NO_TOKEN && is_language(control, token))
-            token = control->spoken[o->language].token;
+            token = control->languages[o->language].token;
         else if (o->task != NO_TOKEN &&
                  (token == control->transcribe || token == control->translate))
             token = o->task;

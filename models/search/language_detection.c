@@ -9,21 +9,22 @@ static uint32_t choose(const struct control_tokens *control, const float *logits
                        float *probability)
 {
     uint32_t best = NO_TOKEN;
-    for (uint32_t i = 0; i < control->written_count; i++) {
-        uint32_t language = control_tokens_language(control, control->written[i]);
-        if (language != NO_TOKEN && (best == NO_TOKEN || logits[control->spoken[language].token] >
-                                                             logits[control->spoken[best].token]))
+    for (uint32_t i = 0; i < control->supported_count; i++) {
+        uint32_t language = control_tokens_language(control, control->supported[i]);
+        if (language != NO_TOKEN &&
+            (best == NO_TOKEN ||
+             logits[control->languages[language].token] > logits[control->languages[best].token]))
             best = language;
     }
     double sum = 0;
     *probability = 0;
     if (best == NO_TOKEN)
         return best;
-    for (uint32_t i = 0; i < control->written_count; i++) {
-        uint32_t language = control_tokens_language(control, control->written[i]);
+    for (uint32_t i = 0; i < control->supported_count; i++) {
+        uint32_t language = control_tokens_language(control, control->supported[i]);
         if (language != NO_TOKEN)
-            sum += exp((double)logits[control->spoken[language].token] -
-                       (double)logits[control->spoken[best].token]);
+            sum += exp((double)logits[control->languages[language].token] -
+                       (double)logits[control->languages[best].token]);
     }
     *probability = (float)(1 / sum);
     return best;

@@ -105,19 +105,19 @@ void hearken_model_destroy(struct hearken_model *model)
 
 size_t hearken_model_languages(const struct hearken_model *model, const char *const **codes)
 {
-    *codes = (const char *const *)model->network->control.written;
-    return model->network->control.written_count;
+    *codes = (const char *const *)model->network->control.supported;
+    return model->network->control.supported_count;
 }
 
 static void list_codes(const struct control_tokens *control, char *codes, size_t size)
 {
     size_t length = 0;
-    for (uint32_t i = 0; i < control->written_count; i++) {
-        size_t more = strlen(control->written[i]) + (i > 0);
+    for (uint32_t i = 0; i < control->supported_count; i++) {
+        size_t more = strlen(control->supported[i]) + (i > 0);
         if (length + more >= size)
             return;
         length += (size_t)snprintf(codes + length, size - length, "%s%s", i ? "," : "",
-                                   control->written[i]);
+                                   control->supported[i]);
     }
 }
 

@@ -11,12 +11,12 @@
 
 /* ---- Tokens by their text ---- */
 
-struct encoder_pipeline {
+struct bpe_encoder {
     const struct vocabulary *vocabulary;
-    uint32_t *order; /* [count]: tokens with text, ordered by it */
+    uint32_t *order; /* [count]: tokens with text, sorted by it */
     uint32_t count;
-    uint32_t *tokens; /* what was made */
-    size_t made, room;
+    uint32_t *tokens; /* [token_count]: result */
+    size_t token_count, capacity;
 };
 
 static int compare(const char *a, size_t a_length, const char *b, size_t b_length)
@@ -33,7 +33,7 @@ static int compare_tokens(const void *a, const void *b, void *vocabulary)
     return order ? order : x < y ? -1 : x > y;
 }
 
-static bool index_tokens(struct encoder_pipeline *e)
+static bool index_tokens(struct bpe_encoder *e)
 {
     const struct vocabulary *v = e->vocabulary;
     e->order = calloc((size_t)v->count + 1, sizeof(*e->order));
@@ -46,8 +46,8 @@ static bool index_tokens(struct encoder_pipeline *e)
     return true;
 }
 
-/* The first token of that text; NONE if there is none. */
-static uint32_t find(const struct encoder_pipeline *e, const char *text, size_t length)
+/* The token of this text with the lowest id; NONE if there is none. */
+static uint32_t find(const struct bpe_encoder *e, const char *text, size_t length)
 {
     uint32_t low = 0, high = e->count;
     while (low < high) {
@@ -66,22 +66,22 @@ static uint32_t find(const struct encoder_pipeline *e, const char *text, size_t 
 
 /* ---- One word ---- */
 
-static bool add(struct encoder_pipeline *e, uint32_t token)
+static bool add(struct bpe_encoder *e, uint32_t token)
 {
-    if (e->made == e->room) {
-        size_t room = 2 * e->room + 64;
-        uint32_t *grown = realloc(e->tokens, room * sizeof(*grown));
+    if (e->token_count == e->capacity) {
+        size_t capacity = 2 * e->capacity + 64;
+        uint32_t *grown = realloc(e->tokens, capacity * sizeof(*grown));
         if (!grown)
             return false;
         e->tokens = grown;
-        e->room = room;
+        e->capacity = capacity;
     }
-    e->tokens[e->made++] = token;
+    e->tokens[e->token_count++] = token;
     return true;
 }
 
-/* `ends` [length]: where each part of the word ends; at first each byte is one. */
-static bool encode_word(struct encoder_pipeline *e, const char *word, size_t length, size_t *ends)
+/* `ends` [length]: end of each part of the word. At first each byte is a part. */
+static bool encode_word(struct bpe_encoder *e, const char *word, size_t length, size_t *ends)
 {
     size_t parts = length;
     for (size_t i = 0; i < length; i++)
@@ -110,11 +110,11 @@ static bool encode_word(struct encoder_pipeline *e, const char *word, size_t len
     return true;
 }
 
-/* ---- Where words end ---- */
+/* ---- Splitting into words ---- */
 
 enum kind { SPACE, LETTER, DIGIT, MARK };
 
-/* Beyond ASCII, what the blocks for it hold is marks, and all else letters. */
+/* Beyond ASCII, characters of the punctuation and symbol blocks are marks, all others letters. */
 static enum kind kind_of(uint32_t character)
 {
     if (character == ' ' || (character >= '\t' && character <= '\r') || character == 0xa0 ||
@@ -154,7 +154,7 @@ static size_t contraction(const char *text, size_t length)
     return 0;
 }
 
-/* Bytes of those of one kind at the start. */
+/* Length in bytes of the characters of one kind at the start. */
 static size_t run(const char *text, size_t length, enum kind kind)
 {
     size_t end = 0;
@@ -168,7 +168,7 @@ static size_t run(const char *text, size_t length, enum kind kind)
     return end;
 }
 
-/* A space belongs to the word behind it; of several the last one does. */
+/* A space belongs to the word behind it; of several, the last one. */
 static size_t word_length(const char *text, size_t length)
 {
     enum kind kind;
@@ -188,9 +188,9 @@ static size_t word_length(const char *text, size_t length)
     return text[spaces - 1] == ' ' && spaces > 1 ? spaces - 1 : spaces;
 }
 
-/* ---- All of it ---- */
+/* ---- Whole texts ---- */
 
-static bool encode_all(struct encoder_pipeline *e, const char *text)
+static bool encode_all(struct bpe_encoder *e, const char *text)
 {
     size_t length = strlen(text);
     size_t *ends = calloc(length + 1, sizeof(*ends));
@@ -208,7 +208,7 @@ static bool encode_all(struct encoder_pipeline *e, const char *text)
 int bpe_encode(const struct vocabulary *vocabulary, const char *text, uint32_t most,
                uint32_t **tokens, uint32_t *count)
 {
-    struct encoder_pipeline e = {.vocabulary = vocabulary};
+    struct bpe_encoder e = {.vocabulary = vocabulary};
     *tokens = NULL;
     *count = 0;
     bool good = encode_all(&e, text);
@@ -217,9 +217,9 @@ int bpe_encode(const struct vocabulary *vocabulary, const char *text, uint32_t m
         free(e.tokens);
         return -ENOMEM;
     }
-    *count = e.made < most ? (uint32_t)e.made : most;
+    *count = e.token_count < most ? (uint32_t)e.token_count : most;
     if (*count > 0)
-        memcpy(*tokens, e.tokens + (e.made - *count), *count * sizeof(**tokens));
+        memcpy(*tokens, e.tokens + (e.token_count - *count), *count * sizeof(**tokens));
     free(e.tokens);
     return 0;
 }

@@ -22,9 +22,9 @@ static uint32_t find(const struct vocabulary *v, const char *name)
     return NO_TOKEN;
 }
 
-/* ---- Times ---- */
+/* ---- Timestamps ---- */
 
-/* How many tokens from `first` on are <|0.00|>, <|0.02|> and so on. */
+/* Number of consecutive timestamps <|0.00|>, <|0.02|> and so on, from token `first` on. */
 static uint32_t count_timestamps(const struct vocabulary *v, uint32_t first)
 {
     char name[32];
@@ -35,12 +35,12 @@ static uint32_t count_timestamps(const struct vocabulary *v, uint32_t first)
             break;
         count++;
     }
-    return count < LEAST_TIMESTAMPS ? 0 : count;
+    return count < MIN_TIMESTAMPS ? 0 : count;
 }
 
 /* ---- Languages ---- */
 
-/* "<|de|>", "<|haw|>": two or three small letters. */
+/* Reads the code of "<|de|>" or "<|haw|>": two or three lower-case letters. */
 static bool read_code(const struct vocabulary *v, uint32_t token, char *code)
 {
     const struct vocabulary_token *t = &v->tokens[token];
@@ -56,80 +56,85 @@ static bool read_code(const struct vocabulary *v, uint32_t token, char *code)
     return true;
 }
 
-/* They stand together behind <|startoftranscript|>. */
-static int find_spoken(struct control_tokens *c, const struct vocabulary *v)
+/* Language tokens follow <|startoftranscript|> without a gap. */
+static int find_languages(struct control_tokens *c, const struct vocabulary *v)
 {
-    c->spoken = calloc(MAX_LANGUAGES, sizeof(*c->spoken));
-    if (!c->spoken)
+    c->languages = calloc(MAX_LANGUAGES, sizeof(*c->languages));
+    if (!c->languages)
         return -ENOMEM;
     for (uint32_t i = c->start + 1; c->start != NO_TOKEN && i < v->count; i++) {
-        struct language *language = &c->spoken[c->spoken_count];
-        if (c->spoken_count == MAX_LANGUAGES || !read_code(v, i, language->code))
+        struct language *language = &c->languages[c->language_count];
+        if (c->language_count == MAX_LANGUAGES || !read_code(v, i, language->code))
             break;
         language->token = i;
-        c->spoken_count++;
+        c->language_count++;
     }
     return 0;
 }
 
 static uint32_t find_code(const struct control_tokens *c, const char *code, size_t length)
 {
-    for (uint32_t i = 0; i < c->spoken_count; i++)
-        if (strlen(c->spoken[i].code) == length &&
-            strncasecmp(c->spoken[i].code, code, length) == 0)
+    for (uint32_t i = 0; i < c->language_count; i++)
+        if (strlen(c->languages[i].code) == length &&
+            strncasecmp(c->languages[i].code, code, length) == 0)
             return i;
     return NO_TOKEN;
 }
 
-static void find_own(struct control_tokens *c, const struct speller_parameters *speller)
+static void find_default_language(struct control_tokens *c,
+                                  const struct speller_parameters *speller)
 {
     c->language = NO_TOKEN;
     for (uint32_t i = 0; i < speller->start_count; i++)
-        for (uint32_t k = 0; k < c->spoken_count; k++)
-            if (c->spoken[k].token == speller->start[i])
+        for (uint32_t k = 0; k < c->language_count; k++)
+            if (c->languages[k].token == speller->start[i])
                 c->language = k;
 }
 
-static int add_written(struct control_tokens *c, const char *code, size_t length)
+static int add_supported(struct control_tokens *c, const char *code, size_t length)
 {
     char *copy = strndup(code, length);
     if (!copy)
         return -ENOMEM;
-    c->written[c->written_count++] = copy;
+    c->supported[c->supported_count++] = copy;
     return 0;
 }
 
-/* Where there are tokens for languages, one without a token is none. */
-static int write_listed(struct control_tokens *c, const struct gguf_entry *list)
+/* If the vocabulary has language tokens, a listed language without one is not supported. */
+static int add_listed(struct control_tokens *c, const struct gguf_entry *list)
 {
     const uint8_t *cursor = list->data;
     int result = 0;
-    for (uint64_t i = 0; result == 0 && i < list->count && c->written_count < MAX_LANGUAGES; i++) {
+    for (uint64_t i = 0; result == 0 && i < list->count && c->supported_count < MAX_LANGUAGES;
+         i++) {
         struct gguf_string string = gguf_next_string(&cursor);
-        if (c->spoken_count == 0 || find_code(c, string.data, string.length) != NO_TOKEN)
-            result = add_written(c, string.data, string.length);
+        if (c->language_count == 0 || find_code(c, string.data, string.length) != NO_TOKEN)
+            result = add_supported(c, string.data, string.length);
     }
     return result;
 }
 
-static int find_written(struct control_tokens *c, const struct gguf *gguf)
+static int find_supported(struct control_tokens *c, const struct gguf *gguf)
 {
     const struct gguf_entry *list = gguf_find_entry(gguf, "general.languages");
     int result = 0;
-    c->written = calloc(MAX_LANGUAGES, sizeof(*c->written));
-    if (!c->written)
+    c->supported = calloc(MAX_LANGUAGES, sizeof(*c->supported));
+    if (!c->supported)
         return -ENOMEM;
     if (list && list->is_array && list->type == GGUF_STRING)
-        result = write_listed(c, list);
-    if (result < 0 || c->written_count > 0)
+        result = add_listed(c, list);
+    if (result < 0 || c->supported_count > 0)
         return result;
-    for (uint32_t i = 0; result == 0 && c->language != NO_TOKEN && i < c->spoken_count; i++)
+    for (uint32_t i = 0; result == 0 && c->language != NO_TOKEN && i < c->language_count; i++)
         if (c->translate != NO_TOKEN || i == c->language)
-            result = add_written(c, c->spoken[i].code, strlen(c->spoken[i].code));
-    return result < 0 || c->written_count > 0 ? result : add_written(c, "en", 2);
+            result = add_supported(c, c->languages[i].code, strlen(c->languages[i].code));
+    return result < 0 || c->supported_count > 0 ? result : add_supported(c, "en", 2);
 }
 
-/* A task is chosen by its token among those that start a text. */
+/*
+ * A task is chosen by replacing the task token that texts start with. Without one, there are no
+ * tasks.
+ */
 static void drop_unused_tasks(struct control_tokens *c, const struct speller_parameters *speller)
 {
     for (uint32_t i = 0; i < speller->start_count; i++)
@@ -150,10 +155,10 @@ int control_tokens_find(struct control_tokens *tokens, const struct vocabulary *
         .first_timestamp = find(vocabulary, "<|0.00|>"),
     };
     tokens->timestamps = count_timestamps(vocabulary, tokens->first_timestamp);
-    int result = find_spoken(tokens, vocabulary);
+    int result = find_languages(tokens, vocabulary);
     if (result == 0) {
-        find_own(tokens, speller);
-        result = find_written(tokens, gguf);
+        find_default_language(tokens, speller);
+        result = find_supported(tokens, gguf);
         drop_unused_tasks(tokens, speller);
     }
     if (result < 0)
@@ -163,25 +168,25 @@ int control_tokens_find(struct control_tokens *tokens, const struct vocabulary *
 
 void control_tokens_finish(struct control_tokens *tokens)
 {
-    for (uint32_t i = 0; i < tokens->written_count; i++)
-        free(tokens->written[i]);
-    free(tokens->spoken);
-    free(tokens->written);
+    for (uint32_t i = 0; i < tokens->supported_count; i++)
+        free(tokens->supported[i]);
+    free(tokens->languages);
+    free(tokens->supported);
     *tokens = (struct control_tokens){0};
 }
 
-bool control_tokens_writes(const struct control_tokens *tokens, const char *code)
+bool control_tokens_supports(const struct control_tokens *tokens, const char *code)
 {
     size_t length = strcspn(code, "-_");
-    for (uint32_t i = 0; i < tokens->written_count; i++)
-        if (strcspn(tokens->written[i], "-_") == length &&
-            strncasecmp(tokens->written[i], code, length) == 0)
+    for (uint32_t i = 0; i < tokens->supported_count; i++)
+        if (strcspn(tokens->supported[i], "-_") == length &&
+            strncasecmp(tokens->supported[i], code, length) == 0)
             return true;
     return false;
 }
 
 uint32_t control_tokens_language(const struct control_tokens *tokens, const char *code)
 {
-    return control_tokens_writes(tokens, code) ? find_code(tokens, code, strcspn(code, "-_"))
-                                               : NO_TOKEN;
+    return control_tokens_supports(tokens, code) ? find_code(tokens, code, strcspn(code, "-_"))
+                                                 : NO_TOKEN;
 }

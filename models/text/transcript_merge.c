@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: MIT
 #include "models/text/transcript_merge.h"
 
-/* The next letter or digit of a text of tokens. */
+/* Iterates over the letters and digits of a text. */
 struct letters {
     const struct vocabulary *vocabulary;
     const uint32_t *tokens;
-    size_t count, token, at; /* at: byte of the token */
+    size_t count, token, at; /* at: byte within the token */
 };
 
-/* Of characters beyond ASCII each byte is one: marks among them are rare. */
+/*
+ * A letter or digit in lower case, else 0. Each byte beyond ASCII counts as one: punctuation is
+ * rare there.
+ */
 static int letter_of(unsigned char c)
 {
     if (c >= 'A' && c <= 'Z')
@@ -16,7 +19,7 @@ static int letter_of(unsigned char c)
     return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c >= 0x80 ? c : 0;
 }
 
-/* 0: there is none left. */
+/* 0: no letter is left. */
 static int next_letter(struct letters *l)
 {
     for (; l->token < l->count; l->token++, l->at = 0) {
@@ -30,8 +33,8 @@ static int next_letter(struct letters *l)
     return 0;
 }
 
-/* Whether the rest of the token that was read last is without letters. */
-static bool at_end_of_token(const struct letters *l)
+/* Whether the token read last has no further letters. */
+static bool is_at_token_end(const struct letters *l)
 {
     struct letters rest = *l;
     if (l->at == 0)
@@ -40,7 +43,7 @@ static bool at_end_of_token(const struct letters *l)
     return next_letter(&rest) == 0;
 }
 
-static bool is_mark(const struct vocabulary *vocabulary, uint32_t token)
+static bool is_punctuation(const struct vocabulary *vocabulary, uint32_t token)
 {
     return vocabulary_follows_word(vocabulary, token) && !vocabulary_starts_word(vocabulary, token);
 }
@@ -53,12 +56,12 @@ size_t transcript_merge_point(const struct vocabulary *vocabulary, const uint32_
     for (int letter; (letter = next_letter(&a)) != 0;)
         if (next_letter(&b) != letter)
             return found_count + 1;
-    if (!at_end_of_token(&b))
+    if (!is_at_token_end(&b))
         return found_count + 1;
     size_t point = b.at > 0 ? b.token + 1 : b.token;
-    /* One mark behind the last word is enough. */
-    if (committed_count > 0 && is_mark(vocabulary, committed[committed_count - 1]))
-        while (point < found_count && is_mark(vocabulary, found[point]))
+    /* Keeps only one punctuation mark behind the last committed word. */
+    if (committed_count > 0 && is_punctuation(vocabulary, committed[committed_count - 1]))
+        while (point < found_count && is_punctuation(vocabulary, found[point]))
             point++;
     if (point < found_count && !vocabulary_follows_word(vocabulary, found[point]))
         return found_count + 1;

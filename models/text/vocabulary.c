@@ -7,33 +7,33 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define WORD_START     "\xe2\x96\x81" /* ▁, U+2581 */
-#define CONTROL_TOKEN  3              /* in tokenizer.ggml.token_type */
-#define FIRST_STAND_IN 256u /* characters that stand for bytes without a shape of their own */
+#define WORD_START       "\xe2\x96\x81" /* ▁, U+2581 */
+#define CONTROL_TOKEN    3              /* in tokenizer.ggml.token_type */
+#define FIRST_BYTE_ALIAS 256u /* first character for a byte that is not encoded as itself */
 
 /*
- * GPT-2 writes bytes as characters so that none is a space or a control: the printable ones of
- * Latin-1 as themselves, the 68 others, in order, as U+0100 and up
- * (Radford et al., 2019, "Language Models are Unsupervised Multitask Learners").
+ * GPT-2 encodes bytes as characters other than spaces and controls: the printable ones of Latin-1
+ * as themselves, the 68 others, in order, as U+0100 and up (Radford et al., 2019, "Language Models
+ * are Unsupervised Multitask Learners").
  */
 static bool stands_for_itself(uint32_t byte)
 {
     return (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte <= 0xac) || byte >= 0xae;
 }
 
-/* -1: no byte is written so. */
+/* -1: the character encodes no byte. */
 static int byte_of_character(uint32_t character)
 {
-    if (character < FIRST_STAND_IN)
+    if (character < FIRST_BYTE_ALIAS)
         return stands_for_itself(character) ? (int)character : -1;
-    uint32_t stand_in = FIRST_STAND_IN;
+    uint32_t alias = FIRST_BYTE_ALIAS;
     for (uint32_t byte = 0; byte < 256; byte++)
-        if (!stands_for_itself(byte) && stand_in++ == character)
+        if (!stands_for_itself(byte) && alias++ == character)
             return (int)byte;
     return -1;
 }
 
-/* "Ġthe" → " the", in place; false if a character stands for no byte. */
+/* "Ġthe" → " the", in place; false if a character encodes no byte. */
 static bool decode_bytes(struct vocabulary_token *token)
 {
     size_t from = 0, to = 0;
@@ -86,7 +86,9 @@ static int copy_tokens(struct vocabulary *vocabulary, const struct gguf_entry *e
     return 0;
 }
 
-/* By tokenizer.ggml.token_type where it is there, and by the ids of the special tokens. */
+/*
+ * Marks the tokens of control type (tokenizer.ggml.token_type, if present) and the special tokens.
+ */
 static void mark_control_tokens(struct vocabulary *vocabulary, const struct gguf *gguf)
 {
     static const char *const keys[] = {
