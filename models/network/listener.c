@@ -20,12 +20,10 @@ struct listener {
     struct storage features; /* [frames, mels] */
     struct storage conv1;    /* [frames, width] */
     struct storage x;        /* [steps, width], the residual stream of the blocks */
-    struct storage narrow;   /* [steps, width]: output of a block's norms and of its attention */
-    struct storage
-        wide; /* [steps, 3 · width or mlp]: queries, keys and values, or the MLP's hidden layer */
-    struct storage
-        last; /* [steps + 1, width]: output of the last norm, with room for a row of zeros */
-    struct storage memory;         /* [memory steps, memory_width] */
+    struct storage narrow;   /* [steps, width]: output of norms and attention */
+    struct storage wide;     /* [steps, 3 · width or mlp]: qkv, or inside the MLP */
+    struct storage last;     /* [steps + 1, width]: output of the last norm, with a spare row */
+    struct storage memory;   /* [memory steps, memory_width] */
     struct listener_cache *caches; /* [layers] */
     float *zeros;                  /* [width] */
 

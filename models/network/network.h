@@ -72,9 +72,8 @@ struct speller_weights {
     struct affine projection;               /* [width, width]; empty for a transformer */
     struct affine logits; /* the embedding as output layer, with a bias if there is one */
     const struct hearken_tensor *mask;       /* [vocabulary]: -∞ for suppressed tokens, else 0 */
-    const struct hearken_tensor *first_mask; /* as mask, for the first token of a text */
-    const struct hearken_tensor
-        *next_mask; /* as mask, for the first token behind committed words */
+    const struct hearken_tensor *first_mask; /* the same for the first token */
+    const struct hearken_tensor *next_mask;  /* the same behind committed words */
 };
 
 struct network {

@@ -53,8 +53,7 @@ struct speller {
     uint32_t max_rows;   /* most rows of one call */
     uint32_t position;   /* tokens computed, start tokens included */
     uint32_t count;      /* hypotheses in the last call */
-    uint32_t
-        extended; /* tokens of the last call if it extended one hypothesis by several, else 0 */
+    uint32_t extended;   /* tokens of the last call if it extended one hypothesis, else 0 */
     float no_speech;
     struct speller_start start;
 

@@ -1,20 +1,22 @@
 // SPDX-License-Identifier: MIT
-/* What a beam search finds. */
+/* The result of a beam search. */
 #ifndef HEARKEN_MODELS_SEARCH_BEAM_RESULT_H
 #define HEARKEN_MODELS_SEARCH_BEAM_RESULT_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-/* The best hypothesis. Arrays are made with malloc, the caller's (beam_result_finish). */
+/* The best hypothesis. Arrays are made with malloc and owned by the caller (beam_result_finish). */
 struct beam_result {
-    uint32_t *tokens;         /* [count], without the start and the end */
-    float *log_probabilities; /* [count], the speller's */
-    float *alignment;         /* [count + 1, steps]: a row for each token, one for the end */
+    uint32_t *tokens;         /* [count], without start tokens and the end */
+    float *log_probabilities; /* [count], by the speller alone */
+    float *alignment; /* [count + 1, steps]: attention weights; a row for each token, one for the
+                         end */
     uint32_t count, steps;
     float log_probability; /* sum over the tokens and the end */
     float no_speech;
-    bool stopped; /* did not end by itself: it went in a loop, looked back, or grew too long */
+    bool stopped; /* did not end by itself: a loop, attention that moved backward, or too many
+                     tokens */
 };
 
 void beam_result_finish(struct beam_result *result);

@@ -9,19 +9,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Continuations looked at for each hypothesis: twice the beam, so that ends do not starve it. */
+/*
+ * Candidates per hypothesis as a multiple of the width, so that the beam stays full when hypotheses
+ * end.
+ */
 #define CANDIDATES_PER_HYPOTHESIS 2u
 /*
- * A recurrent speller may end only where the end is this close to its best other token: log p(end)
- * ≥ this · log p(other) (Hannun et al., 2019, "Sequence-to-Sequence Speech Recognition with
- * Time-Depth Separable Convolutions", section 3.3). Its attention tends to skip; Whisper's does
- * not.
+ * A recurrent speller may end only if log p(end) ≥ END_THRESHOLD · log p(best other token) (Hannun
+ * et al., 2019, "Sequence-to-Sequence Speech Recognition with Time-Depth Separable Convolutions",
+ * section 3.3). Its attention tends to skip; Whisper's does not.
  */
 #define END_THRESHOLD 1.5f
 
-/* Tokens of a draft's answer that are read: enough to know the likeliest, and the likeliest but the
- * end. */
-#define CHOICES 2u
+/*
+ * Best tokens read per row of a draft: enough for the best one, and the best one other than the
+ * end.
+ */
+#define DRAFT_TOP_K 2u
 
 /* ---- Memory ---- */
 
@@ -51,14 +55,14 @@ static void hypothesis_finish(struct hypothesis *h)
 
 static bool search_init(struct search *s)
 {
-    size_t wide = s->wide;
+    size_t top_k = s->top_k;
     size_t rows = s->rows = s->options->width + (s->options->words ? BIASED_BEAM_WIDTH : 0);
     s->live = calloc(rows, sizeof(*s->live));
     s->next = calloc(rows, sizeof(*s->next));
     s->ended = calloc(rows, sizeof(*s->ended));
-    s->candidates = calloc(rows * wide, sizeof(*s->candidates));
-    s->values = calloc(rows * wide, sizeof(*s->values));
-    s->columns = calloc(rows * wide, sizeof(*s->columns));
+    s->candidates = calloc(rows * top_k, sizeof(*s->candidates));
+    s->values = calloc(rows * top_k, sizeof(*s->values));
+    s->columns = calloc(rows * top_k, sizeof(*s->columns));
     if (!s->live || !s->next || !s->ended || !s->candidates || !s->values || !s->columns ||
         !biased_beam_init(s))
         return false;
@@ -97,7 +101,7 @@ static void copy_hypothesis(struct hypothesis *to, const struct hypothesis *from
     memcpy(to->tokens, from->tokens, from->count * sizeof(*to->tokens));
     memcpy(to->log_probabilities, from->log_probabilities,
            from->count * sizeof(*to->log_probabilities));
-    /* One more than tokens: where it looked for the end, if it has ended. */
+    /* One row more than tokens: that of the end. */
     memcpy(to->alignment_rows, from->alignment_rows,
            (from->count + 1) * sizeof(*to->alignment_rows));
     to->count = from->count;
@@ -124,72 +128,73 @@ float search_combine_scores(const struct search *s, float speller_score, float c
     return (1 - weight) * speller_score + weight * ctc_score;
 }
 
-/* / length^penalty; the end counts as a token, but for Whisper's authors. */
-static float normalise(const struct search *s, float score, uint32_t count)
+/* Divides by length^penalty. The end counts as a token, except with `exact`. */
+static float normalise_length(const struct search *s, float score, uint32_t count)
 {
     uint32_t length = s->options->exact && count > 0 ? count : count + 1;
     return score / powf((float)length, s->options->length_penalty);
 }
 
-static float score_of(const struct search *s, const struct hypothesis *h)
+static float plain_score(const struct search *s, const struct hypothesis *h)
 {
-    return normalise(s, search_combine_scores(s, h->speller_score, h->ctc_score), h->count);
+    return normalise_length(s, search_combine_scores(s, h->speller_score, h->ctc_score), h->count);
 }
 
-/* The best text of the beam that has ended, or NULL. */
-static const struct hypothesis *best_of_beam(const struct search *s)
+/* The best ended text of the plain beam, or NULL. */
+static const struct hypothesis *best_plain(const struct search *s)
 {
     const struct hypothesis *best = NULL;
     for (uint32_t i = 0; i < s->ended_count; i++)
-        if (!best || score_of(s, &s->ended[i]) > score_of(s, best))
+        if (!best || plain_score(s, &s->ended[i]) > plain_score(s, best))
             best = &s->ended[i];
     return best;
 }
 
 float search_final_score(const struct search *s, float score, float bonus, uint32_t count)
 {
-    const struct hypothesis *best = bonus > 0 ? best_of_beam(s) : NULL;
-    return normalise(s, score, count) + normalise(s, bonus, best ? best->count : count);
+    const struct hypothesis *best = bonus > 0 ? best_plain(s) : NULL;
+    return normalise_length(s, score, count) +
+           normalise_length(s, bonus, best ? best->count : count);
 }
 
-static float worth(const struct search *s, const struct hypothesis *h)
+static float biased_score(const struct search *s, const struct hypothesis *h)
 {
     float score = search_combine_scores(s, h->speller_score, h->ctc_score);
     return search_final_score(s, score, h->bonus, h->count);
 }
 
-/* As its own kind is compared: what listed words earn counts in the lane only. */
-static float normalised(const struct search *s, const struct hypothesis *h)
+/* The score by which hypotheses of one beam are ranked: only the biased beam counts the bonus. */
+static float ranking_score(const struct search *s, const struct hypothesis *h)
 {
-    return h->is_biased ? worth(s, h) : score_of(s, h);
+    return h->is_biased ? biased_score(s, h) : plain_score(s, h);
 }
 
-/* Keeps the best of those that have ended, so many as there may be live ones of the kind. */
+/* Keeps the best ended hypotheses, as many as the width of their beam. */
 void search_end(struct search *s, const struct hypothesis *h, const struct candidate *with)
 {
     uint32_t most = h->is_biased ? BIASED_BEAM_WIDTH : s->options->width;
     uint32_t *count = h->is_biased ? &s->biased_ended_count : &s->ended_count;
     struct hypothesis *ended = h->is_biased ? s->ended + s->options->width : s->ended;
     struct hypothesis *to = &ended[*count];
-    struct hypothesis with_end = *h;
-    with_end.ended = true;
-    with_end.stopped = !with;
+    struct hypothesis completed = *h;
+    completed.ended = true;
+    completed.stopped = !with;
     if (with) {
-        with_end.speller_score += with->log_probability;
-        with_end.ctc_score = with->ctc_score;
-        with_end.bonus = with->bonus;
+        completed.speller_score += with->log_probability;
+        completed.ctc_score = with->ctc_score;
+        completed.bonus = with->bonus;
     }
     if (*count == most) {
         to = &ended[0];
         for (uint32_t i = 1; i < *count; i++)
-            if (normalised(s, &ended[i]) < normalised(s, to))
+            if (ranking_score(s, &ended[i]) < ranking_score(s, to))
                 to = &ended[i];
-        if (normalised(s, &with_end) <= normalised(s, to))
+        if (ranking_score(s, &completed) <= ranking_score(s, to))
             return;
     } else {
         ++*count;
     }
-    copy_hypothesis(to, &with_end, s);
+    copy_hypothesis(to, &completed, s);
 }
 
 /* ---- One step ---- */
@@ -208,9 +213,9 @@ float search_score_ctc(const struct search *s, const struct hypothesis *h, uint3
     return ctc_prefix_score(s->ctc, &h->ctc, last_token(h), token);
 }
 
-/* The log-probability of the likeliest token that is not the end. */
-static float best_other(const struct search *s, const float *values, const uint32_t *columns,
-                        uint32_t count)
+/* Log-probability of the best token other than the end. */
+static float best_non_end(const struct search *s, const float *values, const uint32_t *columns,
+                          uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++)
         if (columns[i] != s->network->parameters.speller.end)
@@ -223,7 +228,7 @@ bool search_is_end(const struct search *s, uint32_t token)
     return token == s->network->parameters.speller.end;
 }
 
-/* Whether the end may come now: its log-probability, and that of the best other token. */
+/* Whether the text may end here. `other`: log-probability of the best other token. */
 static bool search_may_end(const struct search *s, float log_probability, float other)
 {
     return s->network->parameters.speller.kind != SPELLER_RECURRENT ||
@@ -240,15 +245,15 @@ static int compare_candidates(const void *a, const void *b)
     return x->token < y->token ? -1 : x->token > y->token;
 }
 
-uint32_t search_expand(struct search *s, uint32_t first, uint32_t behind)
+uint32_t search_expand(struct search *s, uint32_t first, uint32_t end_row)
 {
-    uint32_t count = 0, end = s->network->parameters.speller.end, wide = s->wide;
-    for (uint32_t row = first; row < behind; row++) {
+    uint32_t count = 0, end = s->network->parameters.speller.end, top_k = s->top_k;
+    for (uint32_t row = first; row < end_row; row++) {
         const struct hypothesis *h = &s->live[row];
-        const float *values = s->values + (size_t)row * wide;
-        const uint32_t *columns = s->columns + (size_t)row * wide;
-        float other = best_other(s, values, columns, wide);
-        for (uint32_t i = 0; i < wide; i++) {
+        const float *values = s->values + (size_t)row * top_k;
+        const uint32_t *columns = s->columns + (size_t)row * top_k;
+        float other = best_non_end(s, values, columns, top_k);
+        for (uint32_t i = 0; i < top_k; i++) {
             if (!(values[i] > -INFINITY) ||
                 (columns[i] == end && !search_may_end(s, values[i], other)))
                 continue;
@@ -285,16 +290,18 @@ bool search_extend(struct search *s, struct hypothesis *to, const struct candida
         ctc_prefix_extend(s->ctc, &from->ctc, last_token(from), with->token, &to->ctc);
     bool forward =
         repetition_guard_advance(&to->attention, s->alignments + (size_t)alignment_row * s->steps,
-                                 s->sound_steps, s->options->step_seconds);
+                                 s->audio_steps, s->options->step_seconds);
     if (s->options->exact)
         return true;
-    if (s->options->rests)
+    if (s->options->attention_rests)
         forward = !repetition_guard_repeats(&to->attention, to->tokens, to->count);
     return forward && !repetition_guard_is_loop(to->tokens, to->count);
 }
 
-/* Reads where the last call of the speller looked into rows first..first + rows; makes room for
- * them. False on an error. */
+/*
+ * Reads the attention weights of the last speller call into rows first..first + rows - 1 of
+ * alignments, which grow as needed. False on an error.
+ */
 static bool search_read_alignments(struct search *s, uint32_t first, uint32_t rows)
 {
     if (first + rows > s->alignment_room) {
@@ -311,8 +318,8 @@ static bool search_read_alignments(struct search *s, uint32_t first, uint32_t ro
     return s->pass->error == 0;
 }
 
-/* No hypothesis has ended: take those that there are as they are. */
-static void end_all(struct search *s, uint32_t first_row)
+/* Ends the live hypotheses of the plain beam as they are, since none has ended by itself. */
+static void end_live(struct search *s, uint32_t first_row)
 {
     for (uint32_t i = 0; i < s->live_count && s->ended_count < s->options->width; i++) {
         struct hypothesis *h = &s->live[i];
@@ -323,7 +330,7 @@ static void end_all(struct search *s, uint32_t first_row)
     }
 }
 
-/* The first `count` of `next` are the live ones now. */
+/* Makes the first `count` of `next` the live hypotheses. */
 static void search_take_next(struct search *s, uint32_t count)
 {
     struct hypothesis *swap = s->live;
@@ -332,10 +339,12 @@ static void search_take_next(struct search *s, uint32_t count)
     s->live_count = count;
 }
 
-/* Chooses from sorted candidates: ends among the best `width` end, the others fill the beam. Then
- * the lane takes its own. */
-static void choose(struct search *s, uint32_t count, uint32_t first_row, uint32_t *parents,
-                   uint32_t *tokens)
+/*
+ * Selects from sorted candidates. Ends among the best `width` end their hypothesis; the other
+ * candidates fill the beam. Then the biased beam selects its own.
+ */
+static void select_next(struct search *s, uint32_t count, uint32_t first_row, uint32_t *parents,
+                        uint32_t *tokens)
 {
     uint32_t width = s->options->width, chosen = 0;
     float floor = -INFINITY;
@@ -355,7 +364,7 @@ static void choose(struct search *s, uint32_t count, uint32_t first_row, uint32_
         }
     }
     if (chosen == 0 && s->ended_count == 0)
-        end_all(s, first_row);
+        end_live(s, first_row);
     if (s->ended_count >= width)
         chosen = 0;
     if (chosen == 0)
@@ -365,29 +374,32 @@ static void choose(struct search *s, uint32_t count, uint32_t first_row, uint32_
     search_take_next(s, rows);
 }
 
-/* What may not be written there. */
+/* The mask of suppressed tokens at a position. */
 static const struct hearken_tensor *search_mask(const struct search *s, enum text_position position)
 {
     const struct speller_weights *weights = &s->network->speller;
     const struct hearken_tensor *const own[] = {weights->mask, weights->first_mask,
                                                 weights->next_mask};
-    return s->options->masks ? s->options->masks->at[position] : own[position];
+    return s->options->masks ? s->options->masks->tensors[position] : own[position];
 }
 
-/* A token by chance, as the only choice. */
-static void draw(const struct search *s, const float *row, uint32_t vocabulary, uint32_t wide,
-                 float *values, uint32_t *columns)
+/* Samples a token, which becomes the only choice. */
+static void sample(const struct search *s, const float *row, uint32_t vocabulary, uint32_t top_k,
+                   float *values, uint32_t *columns)
 {
     uint32_t token =
         token_scores_sample(row, vocabulary, s->options->temperature, s->options->random);
-    for (uint32_t i = 0; i < wide; i++)
+    for (uint32_t i = 0; i < top_k; i++)
         values[i] = i > 0 ? -INFINITY : row[token];
     columns[0] = token;
 }
 
-/* What the backend cannot do: rules that go by what was written, and chance. */
-static void choose_on_host(struct search *s, struct hearken_matrix logits, uint32_t wide,
-                           bool first)
+/*
+ * The part of find_top_k that needs the host: timestamp rules, which depend on earlier tokens, and
+ * sampling.
+ */
+static void find_top_k_on_host(struct search *s, struct hearken_matrix logits, uint32_t top_k,
+                               bool first)
 {
     uint32_t vocabulary = logits.columns;
     float *row = malloc(vocabulary * sizeof(*row));
@@ -396,52 +408,51 @@ static void choose_on_host(struct search *s, struct hearken_matrix logits, uint3
     if (!s->options->timestamps)
         pass_log_softmax(s->pass, logits, search_mask(s, first ? TEXT_START : WITHIN_TEXT));
     for (uint32_t i = 0; i < s->live_count && s->pass->error == 0; i++) {
-        float *values = s->values + (size_t)i * wide;
-        uint32_t *columns = s->columns + (size_t)i * wide;
+        float *values = s->values + (size_t)i * top_k;
+        uint32_t *columns = s->columns + (size_t)i * top_k;
         pass_read(s->pass, matrix_rows(logits, i, 1), row);
         if (s->pass->error < 0)
             break;
         if (s->options->timestamps)
             timestamp_rules_apply(s->options->timestamps, s->live[i].tokens, s->live[i].count, row);
         if (s->options->temperature > 0)
-            draw(s, row, vocabulary, wide, values, columns);
+            sample(s, row, vocabulary, top_k, values, columns);
         else
-            token_scores_top(row, vocabulary, wide, values, columns);
+            token_scores_top(row, vocabulary, top_k, values, columns);
     }
     free(row);
 }
 
-/* The likeliest next tokens of each hypothesis: `wide` values and columns. */
-static void look_up_choices(struct search *s, struct hearken_matrix logits, uint32_t wide,
-                            bool first)
+/* The `top_k` best next tokens of each live hypothesis, into values and columns. */
+static void find_top_k(struct search *s, struct hearken_matrix logits, uint32_t top_k, bool first)
 {
     if (s->options->timestamps || s->options->temperature > 0) {
-        choose_on_host(s, logits, wide, first);
+        find_top_k_on_host(s, logits, top_k, first);
         return;
     }
     pass_log_softmax(s->pass, logits, search_mask(s, first ? TEXT_START : WITHIN_TEXT));
-    pass_top_k(s->pass, logits, wide, s->values, s->columns);
+    pass_top_k(s->pass, logits, top_k, s->values, s->columns);
 }
 
-/* One token for every hypothesis; false: the search is over. */
+/* Extends every hypothesis by one token; false: the search is over. */
 static bool step(struct search *s, struct hearken_matrix *logits, uint32_t *alignment_row,
                  bool first)
 {
     uint32_t parents[BEAM_MAX_WIDTH + BIASED_BEAM_WIDTH],
         tokens[BEAM_MAX_WIDTH + BIASED_BEAM_WIDTH];
-    look_up_choices(s, *logits, s->wide, first);
+    find_top_k(s, *logits, s->top_k, first);
     if (s->pass->error < 0 || !search_read_alignments(s, *alignment_row, s->live_count) ||
         !biased_beam_read_scores(s, *logits))
         return false;
     uint32_t rows = s->live_count;
     if (s->live[0].count == s->options->max_tokens) {
         if (s->ended_count == 0)
-            end_all(s, *alignment_row);
+            end_live(s, *alignment_row);
         return false;
     }
     uint32_t count = search_expand(s, 0, s->beam_count);
     qsort(s->candidates, count, sizeof(*s->candidates), compare_candidates);
-    choose(s, count, *alignment_row, parents, tokens);
+    select_next(s, count, *alignment_row, parents, tokens);
     *alignment_row += rows;
     if (s->live_count == 0)
         return false;
@@ -453,46 +464,46 @@ const struct hypothesis *search_best(const struct search *s)
 {
     const struct hypothesis *best = NULL, *biased = s->ended + s->options->width;
     for (uint32_t i = 0; i < s->ended_count; i++)
-        if (!best || worth(s, &s->ended[i]) > worth(s, best))
+        if (!best || biased_score(s, &s->ended[i]) > biased_score(s, best))
             best = &s->ended[i];
     for (uint32_t i = 0; i < s->biased_ended_count; i++)
-        if (!best || worth(s, &biased[i]) > worth(s, best))
+        if (!best || biased_score(s, &biased[i]) > biased_score(s, best))
             best = &biased[i];
     return best;
 }
 
-/* ---- Verifying a draft ----
- *
- * A draft of the text is verified against the memory in few calls of the speller, many tokens in
- * each, instead of being decoded again token by token. */
+/* ---- Draft verification ---- */
 
-/* Rows of log-probabilities, and the best tokens of each. */
-struct answers {
+/* Log-probabilities for tokens of the draft, and the best tokens of each row. */
+struct draft_scores {
     struct hearken_matrix logits; /* [rows, vocabulary] */
-    float values[SPELLER_EXTEND_MAX][CHOICES];
-    uint32_t columns[SPELLER_EXTEND_MAX][CHOICES];
+    float values[SPELLER_EXTEND_MAX][DRAFT_TOP_K];
+    uint32_t columns[SPELLER_EXTEND_MAX][DRAFT_TOP_K];
 };
 
-/* Token `index` of a text may be what is not ruled out there. */
-static const struct hearken_tensor *mask_of(const struct search *s, uint32_t index)
+/* The mask for token `index` of the text. */
+static const struct hearken_tensor *draft_mask(const struct search *s, uint32_t index)
 {
     if (index == 0)
         return search_mask(s, TEXT_START);
     return search_mask(s, index == s->options->draft.forced ? AFTER_WORD : WITHIN_TEXT);
 }
 
-/* `first`: index of the token that the first row is about. */
-static bool read_answers(struct search *s, struct answers *answers, uint32_t first,
-                         uint32_t alignment_row)
+/*
+ * Computes the scores and alignments of a draft. `first`: index in the text of the token that row 0
+ * predicts.
+ */
+static bool score_draft(struct search *s, struct draft_scores *scores, uint32_t first,
+                        uint32_t alignment_row)
 {
-    struct hearken_matrix logits = answers->logits;
+    struct hearken_matrix logits = scores->logits;
     for (uint32_t row = 0; row < logits.rows; row++)
-        pass_log_softmax(s->pass, matrix_rows(logits, row, 1), mask_of(s, first + row));
-    pass_top_k(s->pass, logits, CHOICES, answers->values[0], answers->columns[0]);
+        pass_log_softmax(s->pass, matrix_rows(logits, row, 1), draft_mask(s, first + row));
+    pass_top_k(s->pass, logits, DRAFT_TOP_K, scores->values[0], scores->columns[0]);
     return s->pass->error == 0 && search_read_alignments(s, alignment_row, logits.rows);
 }
 
-/* What a search of width 1 would take. */
+/* The token that a search of width 1 would take. */
 static uint32_t likeliest_token(const struct search *s, const float *values,
                                 const uint32_t *columns)
 {
@@ -502,45 +513,48 @@ static uint32_t likeliest_token(const struct search *s, const float *values,
     return columns[0];
 }
 
-static float log_probability_of(struct search *s, const struct answers *answers, uint32_t row,
+static float log_probability_of(struct search *s, const struct draft_scores *scores, uint32_t row,
                                 uint32_t token)
 {
     float log_probability = -INFINITY;
-    for (uint32_t i = 0; i < CHOICES; i++)
-        if (answers->columns[row][i] == token)
-            return answers->values[row][i];
-    pass_read(s->pass, matrix_columns(matrix_rows(answers->logits, row, 1), token, 1),
+    for (uint32_t i = 0; i < DRAFT_TOP_K; i++)
+        if (scores->columns[row][i] == token)
+            return scores->values[row][i];
+    pass_read(s->pass, matrix_columns(matrix_rows(scores->logits, row, 1), token, 1),
               &log_probability);
     return log_probability;
 }
 
-/* A search might write a listed word there instead of what scores so much. */
-static bool may_write_word(struct search *s, const struct answers *answers, uint32_t row,
-                           float score)
+/* Whether a search could prefer a custom word to a token of this score. */
+static bool listed_word_is_reachable(struct search *s, const struct draft_scores *scores,
+                                     uint32_t row, float score)
 {
-    return s->biased && biased_beam_read_scores(s, matrix_rows(answers->logits, row, 1)) &&
+    return s->biased && biased_beam_read_scores(s, matrix_rows(scores->logits, row, 1)) &&
            biased_beam_is_reachable(s, score);
 }
 
-/* Adds the draft's next token, if it is forced or what the row says. */
-static bool accept(struct search *s, const struct answers *answers, uint32_t row,
+/*
+ * Accepts the next token of the draft if it is forced, or if a search of width 1 would take it and
+ * no custom word is in reach.
+ */
+static bool accept(struct search *s, const struct draft_scores *scores, uint32_t row,
                    uint32_t alignment_row)
 {
     const struct beam_draft *draft = &s->options->draft;
     const struct hypothesis *live = &s->live[0];
     uint32_t token = draft->tokens[live->count];
     bool forced = live->count < draft->forced;
-    if (!forced && likeliest_token(s, answers->values[row], answers->columns[row]) != token)
+    if (!forced && likeliest_token(s, scores->values[row], scores->columns[row]) != token)
         return false;
     struct candidate next = {
         .token = token,
-        .log_probability = log_probability_of(s, answers, row, token),
+        .log_probability = log_probability_of(s, scores, row, token),
         .ctc_score = search_score_ctc(s, live, token),
     };
     next.score =
         search_combine_scores(s, live->speller_score + next.log_probability, next.ctc_score);
     biased_beam_score(s, &next);
-    if (!forced && may_write_word(s, answers, row, next.score))
+    if (!forced && listed_word_is_reachable(s, scores, row, next.score))
         return false;
     if (!search_extend(s, &s->next[0], &next, alignment_row) && !forced)
         return false;
@@ -548,28 +562,29 @@ static bool accept(struct search *s, const struct answers *answers, uint32_t row
     return true;
 }
 
-/* Takes over the draft as the one live hypothesis, as far as it holds. `logits` [1, vocabulary]:
- * those of the first token → those of the token behind what was taken. `alignment_row`: the next
- * free row. */
+/*
+ * Accepts the draft as the only live hypothesis, as far as it holds. Each speller call checks many
+ * tokens, so this is faster than decoding them again one by one. `logits` [1, vocabulary]: for the
+ * first token → for the token behind the accepted ones. `alignment_row`: next free row, advanced.
+ */
 static struct hearken_matrix verify_draft(struct search *s, struct hearken_matrix logits,
                                           uint32_t *alignment_row)
 {
     const struct beam_draft *draft = &s->options->draft;
     uint32_t count = draft->count < s->options->max_tokens ? draft->count : s->options->max_tokens;
-    struct answers answers = {.logits = logits};
+    struct draft_scores scores = {.logits = logits};
     for (uint32_t fed = 0;;) {
-        uint32_t accepted = 0, rows = answers.logits.rows;
-        if (!read_answers(s, &answers, s->live[0].count, *alignment_row))
-            return answers.logits;
+        uint32_t accepted = 0, rows = scores.logits.rows;
+        if (!score_draft(s, &scores, s->live[0].count, *alignment_row))
+            return scores.logits;
         while (accepted < rows && s->live[0].count < count &&
-               accept(s, &answers, accepted, *alignment_row + accepted))
+               accept(s, &scores, accepted, *alignment_row + accepted))
             accepted++;
         *alignment_row += accepted;
         if (accepted < rows)
-            return rows > 1 ? speller_keep(s->speller, answers.logits, accepted + 1)
-                            : answers.logits;
+            return rows > 1 ? speller_keep(s->speller, scores.logits, accepted + 1) : scores.logits;
         uint32_t next = count - fed < SPELLER_EXTEND_MAX ? count - fed : SPELLER_EXTEND_MAX;
-        answers.logits = speller_extend(s->speller, s->pass, draft->tokens + fed, next);
+        scores.logits = speller_extend(s->speller, s->pass, draft->tokens + fed, next);
         fed += next;
     }
 }
@@ -634,10 +649,10 @@ void beam_search(const struct beam_options *options, struct speller *speller, st
         .steps = speller_memory_steps(speller),
     };
     uint32_t vocabulary = network->parameters.speller.vocabulary;
-    search.wide = options->width * CANDIDATES_PER_HYPOTHESIS;
-    if (search.wide > vocabulary)
-        search.wide = vocabulary;
-    search.sound_steps = options->sound_steps < search.steps ? options->sound_steps : search.steps;
+    search.top_k = options->width * CANDIDATES_PER_HYPOTHESIS;
+    if (search.top_k > vocabulary)
+        search.top_k = vocabulary;
+    search.audio_steps = options->audio_steps < search.steps ? options->audio_steps : search.steps;
     *result = (struct beam_result){.steps = search.steps};
     if (search_init(&search))
         run(&search, result);

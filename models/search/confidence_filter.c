@@ -10,7 +10,7 @@ float confidence_filter_compression_ratio(const char *text)
     uLong length = (uLong)strlen(text);
     uLongf deflated = compressBound(length);
     Bytef *buffer = malloc(deflated);
-    /* Without memory to tell, the text is taken as it is. */
+    /* Out of memory the text passes. */
     float ratio = 1;
     if (buffer && length > 0 && compress(buffer, &deflated, (const Bytef *)text, length) == Z_OK)
         ratio = (float)length / (float)deflated;

@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-/* Steps that are so much less likely than the likeliest add nothing that a float can hold. */
+/* Terms this far below the largest do not change a float sum. */
 #define NEGLIGIBLE (-20.0f)
 
 /* log(exp(a) + exp(b)) */
@@ -29,8 +29,10 @@ void ctc_prefix_start(const struct ctc_scores *scores, struct ctc_state *state)
     }
 }
 
-/* What a token at step t + 1 goes on from, [steps]. One that repeats the last token needs a blank
- * between the two. */
+/*
+ * Per step t, the log-probability that a token may follow at t + 1, [steps]. A repeated token needs
+ * a blank in between.
+ */
 static const float *goes_on_from(const struct ctc_state *state, uint32_t last, uint32_t token)
 {
     return token == last ? state->blank : state->either;

@@ -9,30 +9,31 @@
 #include <string.h>
 #include <wctype.h>
 
-/* Nodes with a meaning of their own: within a word that is not listed, and where words begin. */
+/* Special nodes. OUTSIDE: within a word that is not listed; BEGIN: where a word may begin. */
 enum { OUTSIDE, BEGIN, FIRST_NODE };
 
 struct node {
     uint32_t child, sibling; /* 0: none */
-    uint32_t fail;           /* the longest end of its path that is a path as well */
-    uint16_t characters;     /* of its path */
-    uint16_t whole;          /* of the longest word in its path that ends before the path does */
-    uint16_t longest;        /* of the longest word through it */
+    uint32_t fail;           /* longest proper suffix of its path that is a path too */
+    uint16_t characters;     /* characters of its path */
+    uint16_t complete; /* characters of the longest word complete before the end of its path */
+    uint16_t longest;  /* characters of the longest word through it */
     uint8_t byte;
     bool is_word;
-    bool is_unspaced; /* its last character belongs to a script without spaces between words */
+    bool is_unspaced; /* its last character is of a script without spaces between words */
 };
 
 struct custom_words {
     const struct vocabulary *vocabulary;
     struct node *nodes;
     uint32_t count, room;
-    uint32_t begins[256];     /* the children of BEGIN */
-    uint32_t *by_byte;        /* tokens with text, ordered by their first byte */
-    uint32_t ends_of[256];    /* where those of a byte end in there */
-    uint32_t *first, *behind; /* tokens that begin a listed word: of a text; behind other words */
-    uint32_t first_count, behind_count;
-    uint16_t longest; /* word, in characters */
+    uint32_t begins[256];         /* children of BEGIN by byte */
+    uint32_t *by_byte;            /* tokens with text, sorted by their first byte */
+    uint32_t byte_ends[256];      /* end of the tokens of each byte in by_byte */
+    uint32_t *first, *after_word; /* tokens that begin a custom word: at the start of a text; after
+                                     another word */
+    uint32_t first_count, after_word_count;
+    uint16_t longest; /* characters of the longest word */
 };
 
 /* ---- Bytes ---- */
@@ -43,8 +44,8 @@ static bool starts_unspaced(uint8_t byte)
     return byte >= 0xe3 && byte <= 0xe9;
 }
 
-/* What stands between words: ASCII but letters and digits, and U+2000 to U+2FFF. */
-static bool parts_words(uint8_t byte)
+/* Whether the byte separates words: ASCII other than letters and digits, and U+2000 to U+2FFF. */
+static bool separates_words(uint8_t byte)
 {
     bool letter = (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z');
     return byte == 0xe2 || (byte < 0x80 && !letter && !(byte >= '0' && byte <= '9'));
@@ -125,31 +126,31 @@ static int add_path(struct custom_words *w, const char *text)
     return 0;
 }
 
-static bool ends_word(const struct node *node, uint8_t next)
+static bool completes_word(const struct node *node, uint8_t next)
 {
-    return node->is_word && (node->is_unspaced || parts_words(next));
+    return node->is_word && (node->is_unspaced || separates_words(next));
 }
 
-static uint32_t go_on(const struct custom_words *w, uint32_t node, uint8_t byte, uint32_t *earned)
+static uint32_t follow(const struct custom_words *w, uint32_t node, uint8_t byte, uint32_t *earned)
 {
     uint32_t child = find_child(w, node, byte);
     uint32_t most = 0;
     while (!child && node != OUTSIDE) {
         const struct node *n = &w->nodes[node];
-        uint32_t left = ends_word(n, byte) ? n->characters : n->whole;
-        most = left > most ? left : most;
+        uint32_t earned_here = completes_word(n, byte) ? n->characters : n->complete;
+        most = earned_here > most ? earned_here : most;
         node = n->fail;
         child = find_child(w, node, byte);
     }
     *earned += most;
     if (child)
         return child;
-    if (parts_words(byte))
+    if (separates_words(byte))
         return BEGIN;
     return starts_unspaced(byte) ? w->begins[byte] : OUTSIDE;
 }
 
-/* Breadth first, so that the links of what is nearer to the start are there. */
+/* Breadth first: the links of shorter paths must exist. */
 static int link_failures(struct custom_words *w)
 {
     uint32_t *queue = malloc(w->count * sizeof(*queue));
@@ -162,14 +163,14 @@ static int link_failures(struct custom_words *w)
         const struct node *p = &w->nodes[parent];
         for (uint32_t child = p->child; child; child = w->nodes[child].sibling) {
             struct node *n = &w->nodes[child];
-            uint32_t within = 0; /* a word that ends within this path and began later */
+            uint32_t within = 0; /* characters of a word that begins and ends within this path */
             if (parent == BEGIN)
-                n->fail = parts_words(n->byte) ? BEGIN : OUTSIDE;
+                n->fail = separates_words(n->byte) ? BEGIN : OUTSIDE;
             else
-                n->fail = go_on(w, p->fail, n->byte, &within);
-            n->whole = ends_word(p, n->byte) ? p->characters : p->whole;
-            if (n->whole < within)
-                n->whole = (uint16_t)within;
+                n->fail = follow(w, p->fail, n->byte, &within);
+            n->complete = completes_word(p, n->byte) ? p->characters : p->complete;
+            if (n->complete < within)
+                n->complete = (uint16_t)within;
             queue[last++] = child;
         }
     }
@@ -179,7 +180,7 @@ static int link_failures(struct custom_words *w)
 
 /* ---- Words ---- */
 
-static size_t encode(uint32_t c, char *to)
+static size_t encode_utf8(uint32_t c, char *to)
 {
     if (c < 0x80) {
         to[0] = (char)c;
@@ -192,22 +193,22 @@ static size_t encode(uint32_t c, char *to)
     return size;
 }
 
-enum letters { SMALL, CAPITAL_FIRST };
+enum letter_case { LOWER_CASE, TITLE_CASE };
 
-/* `text` is valid; `to` has room for twice as much. In a phrase each word gets its capital. */
-static void change_letters(const char *text, enum letters letters, locale_t locale, char *to)
+/* `text`: valid UTF-8; `to`: twice its size. In a phrase each word gets its capital. */
+static void change_case(const char *text, enum letter_case letter_case, locale_t locale, char *to)
 {
     size_t length = strlen(text);
     bool start = true;
     for (size_t i = 0; i < length;) {
         uint32_t c = 0;
         i += utf8_decode(text + i, length - i, &c);
-        bool between = c < 0x80 && parts_words((uint8_t)c);
-        if (locale && letters == SMALL)
+        bool between = c < 0x80 && separates_words((uint8_t)c);
+        if (locale && letter_case == LOWER_CASE)
             c = (uint32_t)towlower_l((wint_t)c, locale);
         else if (locale && start)
             c = (uint32_t)towupper_l((wint_t)c, locale);
-        to += encode(c, to);
+        to += encode_utf8(c, to);
         start = between;
     }
     *to = 0;
@@ -215,10 +216,11 @@ static void change_letters(const char *text, enum letters letters, locale_t loca
 
 static int add_word(struct custom_words *w, const char *text, locale_t locale)
 {
-    char other[2 * CUSTOM_WORD_BYTES_MOST + 1];
+    char other[2 * CUSTOM_WORD_MAX_BYTES + 1];
     int result = add_path(w, text);
-    for (enum letters letters = SMALL; result == 0 && letters <= CAPITAL_FIRST; letters++) {
-        change_letters(text, letters, locale, other);
+    for (enum letter_case letter_case = LOWER_CASE; result == 0 && letter_case <= TITLE_CASE;
+         letter_case++) {
+        change_case(text, letter_case, locale, other);
         result = add_path(w, other);
     }
     return result;
@@ -231,7 +233,7 @@ static bool is_space(char c)
     return c == ' ' || c == '\t' || c == '\r';
 }
 
-/* Whether it is text: valid UTF-8 without control characters. */
+/* Whether the line is valid UTF-8 without control characters other than tab. */
 static bool is_text(const char *line, size_t length)
 {
     for (size_t i = 0; i < length;) {
@@ -244,7 +246,7 @@ static bool is_text(const char *line, size_t length)
     return true;
 }
 
-/* Without space at its ends, one space for several within. */
+/* Copies a line, with spaces trimmed at its ends and single within. */
 static void copy_line(const char *line, size_t length, char *word)
 {
     size_t used = 0;
@@ -260,18 +262,18 @@ static void copy_line(const char *line, size_t length, char *word)
     word[used] = 0;
 }
 
-/* Some editors begin a text with it; it is no part of the first word. */
+/* Some editors put this at the start of a text. */
 #define BYTE_ORDER_MARK "\xef\xbb\xbf"
 
-/* A list that is being read. */
+/* Reading position in a list. */
 struct lines {
     const char *at;
-    unsigned number; /* of lines that were read */
-    unsigned count;  /* of words among them */
+    unsigned number; /* lines read */
+    unsigned count;  /* words read */
 };
 
-/* Takes the next word. 1: there is one; 0: there is none left. */
-static int next_word(struct lines *lines, char word[CUSTOM_WORD_BYTES_MOST + 1],
+/* Reads the next word. 1: there is one; 0: the list has ended. */
+static int next_word(struct lines *lines, char word[CUSTOM_WORD_MAX_BYTES + 1],
                      struct hearken_error *error)
 {
     const char *line;
@@ -298,10 +300,10 @@ static int next_word(struct lines *lines, char word[CUSTOM_WORD_BYTES_MOST + 1],
     if (!is_text(line, length))
         return hearken_fail(error, -EINVAL, "custom words: line %u is not text in UTF-8",
                             lines->number);
-    if (length > CUSTOM_WORD_BYTES_MOST)
+    if (length > CUSTOM_WORD_MAX_BYTES)
         return hearken_fail(error, -EINVAL,
                             "custom words: line %u has %zu bytes, expected up to %u", lines->number,
-                            length, CUSTOM_WORD_BYTES_MOST);
+                            length, CUSTOM_WORD_MAX_BYTES);
     if (++lines->count > HEARKEN_CUSTOM_WORDS_MAX)
         return hearken_fail(error, -EINVAL, "custom words: there are more than %u",
                             HEARKEN_CUSTOM_WORDS_MAX);
@@ -311,7 +313,7 @@ static int next_word(struct lines *lines, char word[CUSTOM_WORD_BYTES_MOST + 1],
 
 int hearken_custom_words_check(const char *text, struct hearken_error *error)
 {
-    char word[CUSTOM_WORD_BYTES_MOST + 1];
+    char word[CUSTOM_WORD_MAX_BYTES + 1];
     struct lines lines = {.at = text};
     int result;
     while ((result = next_word(&lines, word, error)) == 1)
@@ -322,7 +324,7 @@ int hearken_custom_words_check(const char *text, struct hearken_error *error)
 static int add_lines(struct custom_words *w, const char *text, unsigned *count,
                      struct hearken_error *error)
 {
-    char word[CUSTOM_WORD_BYTES_MOST + 1];
+    char word[CUSTOM_WORD_MAX_BYTES + 1];
     struct lines lines = {.at = text};
     locale_t locale = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
     int result;
@@ -349,7 +351,7 @@ static int order_tokens(struct custom_words *w)
             from[(uint8_t)v->tokens[i].text[0]]++;
     for (size_t byte = 0; byte < 256; byte++) {
         sum += from[byte];
-        w->ends_of[byte] = sum;
+        w->byte_ends[byte] = sum;
         from[byte] = sum - from[byte];
     }
     for (uint32_t i = 0; i < v->count; i++)
@@ -358,9 +360,9 @@ static int order_tokens(struct custom_words *w)
     return 0;
 }
 
-/* Those that take a text from `node` to within a word of the list. */
-static int list_tokens(struct custom_words *w, uint32_t node, bool other_words, uint32_t **tokens,
-                       uint32_t *count)
+/* Lists the tokens that lead from `node` into a custom word. */
+static int list_tokens(struct custom_words *w, uint32_t node, bool after_other_word,
+                       uint32_t **tokens, uint32_t *count)
 {
     const struct vocabulary *v = w->vocabulary;
     *tokens = malloc(((size_t)v->count + 1) * sizeof(**tokens));
@@ -371,7 +373,7 @@ static int list_tokens(struct custom_words *w, uint32_t node, bool other_words, 
         struct word_match match = {node, 0};
         if (t->control || t->length == 0)
             continue;
-        if (!other_words && parts_words((uint8_t)t->text[0]))
+        if (!after_other_word && separates_words((uint8_t)t->text[0]))
             continue;
         if (custom_words_within(custom_words_advance(w, match, i)))
             (*tokens)[(*count)++] = i;
@@ -385,7 +387,7 @@ static int prepare_tokens(struct custom_words *w)
     if (result == 0)
         result = list_tokens(w, BEGIN, false, &w->first, &w->first_count);
     if (result == 0)
-        result = list_tokens(w, OUTSIDE, true, &w->behind, &w->behind_count);
+        result = list_tokens(w, OUTSIDE, true, &w->after_word, &w->after_word_count);
     return result;
 }
 
@@ -424,7 +426,7 @@ void custom_words_destroy(struct custom_words *words)
     free(words->nodes);
     free(words->by_byte);
     free(words->first);
-    free(words->behind);
+    free(words->after_word);
     free(words);
 }
 
@@ -438,22 +440,22 @@ struct word_match custom_words_advance(const struct custom_words *words, struct 
 {
     const struct vocabulary_token *t = &words->vocabulary->tokens[token];
     for (size_t i = 0; !t->control && i < t->length; i++)
-        match.node = go_on(words, match.node, (uint8_t)t->text[i], &match.earned);
+        match.node = follow(words, match.node, (uint8_t)t->text[i], &match.earned);
     return match;
 }
 
 uint32_t custom_words_earned(const struct custom_words *words, struct word_match match)
 {
-    return match.earned + words->nodes[match.node].whole;
+    return match.earned + words->nodes[match.node].complete;
 }
 
 uint32_t custom_words_earned_at_end(const struct custom_words *words, struct word_match match)
 {
-    go_on(words, match.node, ' ', &match.earned);
+    follow(words, match.node, ' ', &match.earned);
     return match.earned;
 }
 
-uint32_t custom_words_longest(const struct custom_words *words)
+uint32_t custom_words_max_characters(const struct custom_words *words)
 {
     return words->longest;
 }
@@ -463,7 +465,7 @@ uint32_t custom_words_written(const struct custom_words *words, struct word_matc
     return match.earned + words->nodes[match.node].characters;
 }
 
-uint32_t custom_words_hoped(const struct custom_words *words, struct word_match match)
+uint32_t custom_words_potential(const struct custom_words *words, struct word_match match)
 {
     return match.earned + words->nodes[match.node].longest;
 }
@@ -473,8 +475,8 @@ bool custom_words_within(struct word_match match)
     return match.node >= FIRST_NODE;
 }
 
-/* Whether all of the token lies on a path from the node. */
-static bool stays_within(const struct custom_words *w, uint32_t node, uint32_t token)
+/* Whether the whole token lies on a path from the node. */
+static bool lies_on_path(const struct custom_words *w, uint32_t node, uint32_t token)
 {
     const struct vocabulary_token *t = &w->vocabulary->tokens[token];
     for (size_t i = 0; node && i < t->length; i++)
@@ -482,8 +484,8 @@ static bool stays_within(const struct custom_words *w, uint32_t node, uint32_t t
     return node != 0;
 }
 
-uint32_t custom_words_reach(const struct custom_words *words, struct word_match match, bool others,
-                            uint32_t *tokens)
+uint32_t custom_words_continuations(const struct custom_words *words, struct word_match match,
+                                    bool may_begin, uint32_t *tokens)
 {
     const struct custom_words *w = words;
     uint32_t count = 0;
@@ -494,13 +496,13 @@ uint32_t custom_words_reach(const struct custom_words *words, struct word_match 
     for (uint32_t child = match.node == BEGIN ? 0 : w->nodes[match.node].child; child;
          child = w->nodes[child].sibling) {
         uint8_t byte = w->nodes[child].byte;
-        for (uint32_t i = byte ? w->ends_of[byte - 1] : 0; i < w->ends_of[byte]; i++)
-            if (stays_within(w, match.node, w->by_byte[i]))
+        for (uint32_t i = byte ? w->byte_ends[byte - 1] : 0; i < w->byte_ends[byte]; i++)
+            if (lies_on_path(w, match.node, w->by_byte[i]))
                 tokens[count++] = w->by_byte[i];
     }
-    if (others) {
-        memcpy(tokens + count, w->behind, w->behind_count * sizeof(*tokens));
-        count += w->behind_count;
+    if (may_begin) {
+        memcpy(tokens + count, w->after_word, w->after_word_count * sizeof(*tokens));
+        count += w->after_word_count;
     }
     return count;
 }

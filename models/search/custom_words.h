@@ -1,34 +1,34 @@
 // SPDX-License-Identifier: MIT
 /*
- * Words and names that are likelier than the network thinks: contextual biasing by shallow fusion
- * (Zhao et al., 2019, "Shallow-Fusion End-to-End Contextual Biasing"; Williams et al., 2018,
- * "Contextual Speech Recognition in End-to-End Neural Network Systems Using Beam Search"). The list
- * is a trie with failure links (Aho and Corasick, 1975, "Efficient string matching"). It goes by
- * bytes, so that a word is matched in whatever tokens it is written.
+ * Contextual biasing: makes listed words and names likelier, by shallow fusion (Zhao et al., 2019,
+ * "Shallow-Fusion End-to-End Contextual Biasing"; Williams et al., 2018, "Contextual Speech
+ * Recognition in End-to-End Neural Network Systems Using Beam Search"). The list is a trie of bytes
+ * with failure links (Aho and Corasick, 1975, "Efficient string matching"), so a word matches
+ * whatever its tokens.
  *
- * What a text earns is counted in characters of the listed words that it holds, whole: a word that
- * is left before its end earns nothing. Immutable after it is made: safe from any thread.
+ * A text earns the characters of the complete custom words in it. An incomplete word earns nothing.
+ * Immutable after it is made, so safe from any thread.
  */
 #ifndef HEARKEN_MODELS_SEARCH_CUSTOM_WORDS_H
 #define HEARKEN_MODELS_SEARCH_CUSTOM_WORDS_H
 
 #include "models/text/vocabulary.h"
 
-#define CUSTOM_WORD_BYTES_MOST 100u
+#define CUSTOM_WORD_MAX_BYTES 100u
 
 struct custom_words;
 
-/* Where a text is in the trie, and what its words have earned so far. */
+/* State of a text: its node in the trie, and what its words have earned. */
 struct word_match {
     uint32_t node;
-    uint32_t earned; /* characters of whole words that are behind it */
+    uint32_t earned; /* characters of complete words */
 };
 
 /*
- * `text`: UTF-8, a word or phrase a line; empty lines do not count. Each is looked for as it is
- * written, in small letters, and with a capital at its start. `vocabulary` has to live longer. NULL
- * comes back for a text without words. Errors: -EINVAL with the line, what it is and what was
- * expected; -ENOMEM.
+ * `text`: UTF-8, one word or phrase per line; empty lines are skipped. Each matches as it is, in
+ * lower case, and with capitals at the start of its words. `vocabulary` must outlive it. `*words`
+ * is NULL for a text without words. Errors: -EINVAL with the line, its value and what was expected;
+ * -ENOMEM.
  */
 int custom_words_create(const char *text, const struct vocabulary *vocabulary,
                         struct custom_words **words, struct hearken_error *error);
@@ -36,32 +36,37 @@ int custom_words_create(const char *text, const struct vocabulary *vocabulary,
 /* Accepts NULL. */
 void custom_words_destroy(struct custom_words *words);
 
-/* The start of a text. */
+/* State of an empty text. */
 struct word_match custom_words_begin(void);
 
-/* A text and one more token of the vocabulary. */
+/* State after one more token of the vocabulary. */
 struct word_match custom_words_advance(const struct custom_words *words, struct word_match match,
                                        uint32_t token);
 
-/* Characters that the text has earned for certain; if it ends there. */
+/* Characters earned for certain, whatever follows; and if the text ends here. */
 uint32_t custom_words_earned(const struct custom_words *words, struct word_match match);
 uint32_t custom_words_earned_at_end(const struct custom_words *words, struct word_match match);
 
-/* With what is written of a word that may go on, and with all of the longest such word. */
+/*
+ * Characters earned, with the written part of a word in progress; and with all of the longest such
+ * word.
+ */
 uint32_t custom_words_written(const struct custom_words *words, struct word_match match);
-uint32_t custom_words_hoped(const struct custom_words *words, struct word_match match);
+uint32_t custom_words_potential(const struct custom_words *words, struct word_match match);
 
-/* The longest word, in characters: no token makes a text hope for more than that. */
-uint32_t custom_words_longest(const struct custom_words *words);
+/*
+ * Characters of the longest word: the most that one more token can add to custom_words_potential.
+ */
+uint32_t custom_words_max_characters(const struct custom_words *words);
 
-/* Whether it is within a word of the list that may go on, or at the end of one. */
+/* Whether the text is within or at the end of a custom word. */
 bool custom_words_within(struct word_match match);
 
 /*
- * Tokens with which a text goes on in the word that it is in, and with `others` those with which it
- * begins another. `tokens` [2 · the vocabulary's count]; returns how many. A token may come twice.
+ * Tokens that continue the custom word in progress and, with `may_begin`, those that begin another.
+ * `tokens` [2 · tokens of the vocabulary]; returns their number. A token may be listed twice.
  */
-uint32_t custom_words_reach(const struct custom_words *words, struct word_match match, bool others,
-                            uint32_t *tokens);
+uint32_t custom_words_continuations(const struct custom_words *words, struct word_match match,
+                                    bool may_begin, uint32_t *tokens);
 
 #endif

@@ -10,17 +10,17 @@
 
 struct decoder_prompt {
     const struct network *network;
-    uint32_t language; /* index, or NO_TOKEN */
-    bool asks;
-    bool follows; /* what was said before counts */
+    uint32_t language; /* index in control_tokens.languages, or NO_TOKEN */
+    bool detects_language;
+    bool uses_previous; /* previous text is context */
     uint32_t task;
-    uint32_t most;                  /* tokens before the start, their mark included */
-    uint32_t *before, before_count; /* [most]: the text given */
-    uint32_t *said, said_count;     /* [most]: what was said last, behind it */
-    uint32_t *tokens;               /* [most + MAX_START_TOKENS] */
+    uint32_t max_prefix;                /* most tokens before the start, <|startofprev|> included */
+    uint32_t *initial, initial_count;   /* [max_prefix]: the initial prompt */
+    uint32_t *previous, previous_count; /* [max_prefix]: previous text, behind it */
+    uint32_t *tokens;                   /* [max_prefix + MAX_START_TOKENS] */
 };
 
-/* ---- What is asked for ---- */
+/* ---- Options ---- */
 
 static int refuse_language(const struct control_tokens *control, const char *code,
                            struct hearken_error *error)
@@ -35,28 +35,28 @@ static int refuse_language(const struct control_tokens *control, const char *cod
     return hearken_fail(error, -EINVAL, "language is %.40s, this model knows: %s", code, known);
 }
 
-/* A model of one language needs no token for it and has nothing to look for. */
-static int choose_language(struct decoder_prompt *o, const char *code, struct hearken_error *error)
+/* A model of one language needs no language token and no detection. */
+static int choose_language(struct decoder_prompt *p, const char *code, struct hearken_error *error)
 {
-    const struct control_tokens *control = &o->network->control;
-    o->language = control->language;
+    const struct control_tokens *control = &p->network->control;
+    p->language = control->language;
     if (!*code)
         return 0;
     if (strcmp(code, "auto") == 0) {
-        o->asks = control->supported_count > 1 && control->language_count > 1;
+        p->detects_language = control->supported_count > 1 && control->language_count > 1;
         return 0;
     }
     if (!control_tokens_supports(control, code))
         return refuse_language(control, code, error);
     uint32_t found = control_tokens_language(control, code);
-    o->language = found;
+    p->language = found;
     return 0;
 }
 
-static int choose_task(struct decoder_prompt *o, const struct hearken_stream_options *options,
+static int choose_task(struct decoder_prompt *p, const struct hearken_stream_options *options,
                        struct hearken_error *error)
 {
-    const struct control_tokens *control = &o->network->control;
+    const struct control_tokens *control = &p->network->control;
     bool translate = options->task == HEARKEN_TRANSLATE;
     if (options->timestamps && (control->timestamps == 0 || control->no_timestamps == NO_TOKEN))
         return hearken_fail(error, -EINVAL,
@@ -65,46 +65,46 @@ static int choose_task(struct decoder_prompt *o, const struct hearken_stream_opt
     if (translate && (control->translate == NO_TOKEN || control->transcribe == NO_TOKEN))
         return hearken_fail(error, -EINVAL,
                             "task is translate, this model has no token for it, only transcribe");
-    o->task = translate ? control->translate : control->transcribe;
+    p->task = translate ? control->translate : control->transcribe;
     return 0;
 }
 
-/* Half of the positions, but what is written behind the start needs one at least. */
-static uint32_t room_before(const struct speller_parameters *speller)
+/* At most half of the positions; at least one must be left for the text. */
+static uint32_t max_prefix_tokens(const struct speller_parameters *speller)
 {
     uint32_t half = speller->positions / 2, taken = speller->start_count + 1;
     uint32_t left = speller->positions > taken ? speller->positions - taken : 0;
     return half < left ? half : left;
 }
 
-static int take_prompt(struct decoder_prompt *o, const struct hearken_stream_options *options,
+static int read_prompt(struct decoder_prompt *p, const struct hearken_stream_options *options,
                        struct hearken_error *error)
 {
-    const struct network *n = o->network;
+    const struct network *n = p->network;
     char text[HEARKEN_PROMPT_SIZE + 1];
     const char *prompt = options->prompt + strspn(options->prompt, " \t\n");
-    o->follows = options->previous_text;
-    if (!*prompt && !o->follows)
+    p->uses_previous = options->previous_text;
+    if (!*prompt && !p->uses_previous)
         return 0;
     if (n->control.previous == NO_TOKEN || n->parameters.speller.kind != SPELLER_TRANSFORMER)
         return hearken_fail(error, -EINVAL,
                             "%s: this model takes no text before what is said: it has no token "
                             "<|startofprev|>",
                             *prompt ? "prompt" : "previous_text");
-    o->most = room_before(&n->parameters.speller);
-    if (o->most < 2)
+    p->max_prefix = max_prefix_tokens(&n->parameters.speller);
+    if (p->max_prefix < 2)
         return hearken_fail(error, -EINVAL,
                             "%s: this model has no room for text before what is said: "
                             "hearken.speller.positions is %u, and texts start with %u tokens",
                             *prompt ? "prompt" : "previous_text", n->parameters.speller.positions,
                             n->parameters.speller.start_count);
-    o->said = calloc(o->most, sizeof(*o->said));
-    if (!o->said)
+    p->previous = calloc(p->max_prefix, sizeof(*p->previous));
+    if (!p->previous)
         return hearken_fail(error, -ENOMEM, "out of memory");
     if (!*prompt)
         return 0;
     snprintf(text, sizeof(text), " %s", prompt);
-    if (bpe_encode(&n->vocabulary, text, o->most - 1, &o->before, &o->before_count) < 0)
+    if (bpe_encode(&n->vocabulary, text, p->max_prefix - 1, &p->initial, &p->initial_count) < 0)
         return hearken_fail(error, -ENOMEM, "out of memory");
     return 0;
 }
@@ -113,21 +113,21 @@ int decoder_prompt_create(const struct network *network,
                           const struct hearken_stream_options *options,
                           struct decoder_prompt **prompt, struct hearken_error *error)
 {
-    struct decoder_prompt *o = calloc(1, sizeof(*o));
-    if (!o)
+    struct decoder_prompt *p = calloc(1, sizeof(*p));
+    if (!p)
         return hearken_fail(error, -ENOMEM, "out of memory");
-    o->network = network;
-    int result = choose_language(o, options->language, error);
+    p->network = network;
+    int result = choose_language(p, options->language, error);
     if (result == 0)
-        result = choose_task(o, options, error);
+        result = choose_task(p, options, error);
     if (result == 0)
-        result = take_prompt(o, options, error);
-    if (result == 0 && !(o->tokens = calloc(o->most + MAX_START_TOKENS, sizeof(*o->tokens))))
+        result = read_prompt(p, options, error);
+    if (result == 0 && !(p->tokens = calloc(p->max_prefix + MAX_START_TOKENS, sizeof(*p->tokens))))
         result = hearken_fail(error, -ENOMEM, "out of memory");
     if (result < 0)
-        decoder_prompt_destroy(o);
+        decoder_prompt_destroy(p);
     else
-        *prompt = o;
+        *prompt = p;
     return result;
 }
 
@@ -135,8 +135,8 @@ void decoder_prompt_destroy(struct decoder_prompt *prompt)
 {
     if (!prompt)
         return;
-    free(prompt->before);
-    free(prompt->said);
+    free(prompt->initial);
+    free(prompt->previous);
     free(prompt->tokens);
     free(prompt);
 }
@@ -145,7 +145,7 @@ void decoder_prompt_destroy(struct decoder_prompt *prompt)
 
 bool decoder_prompt_needs_language(const struct decoder_prompt *prompt)
 {
-    return prompt->asks;
+    return prompt->detects_language;
 }
 
 void decoder_prompt_set_language(struct decoder_prompt *prompt, uint32_t language)
@@ -161,40 +161,44 @@ const char *decoder_prompt_language(const struct decoder_prompt *prompt)
     return control->supported_count == 1 ? control->supported[0] : "";
 }
 
-/* ---- What was said ---- */
+/* ---- Previous text ---- */
 
 void decoder_prompt_set_previous(struct decoder_prompt *prompt, const uint32_t *tokens,
                                  uint32_t count)
 {
-    struct decoder_prompt *o = prompt;
-    if (!o->follows || count == 0) {
-        o->said_count = 0;
+    struct decoder_prompt *p = prompt;
+    if (!p->uses_previous || count == 0) {
+        p->previous_count = 0;
         return;
     }
-    uint32_t most = o->most - 1;
-    uint32_t fresh = count < most ? count : most;
-    uint32_t old = o->said_count < most - fresh ? o->said_count : most - fresh;
-    memmove(o->said, o->said + (o->said_count - old), old * sizeof(*o->said));
-    memcpy(o->said + old, tokens + (count - fresh), fresh * sizeof(*o->said));
-    o->said_count = old + fresh;
+    uint32_t most = p->max_prefix - 1;
+    uint32_t added = count < most ? count : most;
+    uint32_t kept = p->previous_count < most - added ? p->previous_count : most - added;
+    memmove(p->previous, p->previous + (p->previous_count - kept), kept * sizeof(*p->previous));
+    memcpy(p->previous + kept, tokens + (count - added), added * sizeof(*p->previous));
+    p->previous_count = kept + added;
 }
 
 /* ---- Tokens ---- */
 
-/* The end of the text given, and of what was said behind it, as far as there is room. */
-static uint32_t put_before(struct decoder_prompt *o)
+/*
+ * Puts the context before the start: as much of the end of the previous text as fits, before it as
+ * much of the end of the initial prompt.
+ */
+static uint32_t add_prefix(struct decoder_prompt *p)
 {
-    if (o->before_count + o->said_count == 0)
+    if (p->initial_count + p->previous_count == 0)
         return 0;
-    uint32_t room = o->most - 1;
-    uint32_t said = o->said_count < room ? o->said_count : room;
-    uint32_t before = o->before_count < room - said ? o->before_count : room - said;
+    uint32_t room = p->max_prefix - 1;
+    uint32_t previous_kept = p->previous_count < room ? p->previous_count : room;
+    uint32_t initial_kept =
+        p->initial_count < room - previous_kept ? p->initial_count : room - previous_kept;
     uint32_t count = 0;
-    o->tokens[count++] = o->network->control.previous;
-    for (uint32_t i = o->before_count - before; i < o->before_count; i++)
-        o->tokens[count++] = o->before[i];
-    for (uint32_t i = o->said_count - said; i < o->said_count; i++)
-        o->tokens[count++] = o->said[i];
+    p->tokens[count++] = p->network->control.previous;
+    for (uint32_t i = p->initial_count - initial_kept; i < p->initial_count; i++)
+        p->tokens[count++] = p->initial[i];
+    for (uint32_t i = p->previous_count - previous_kept; i < p->previous_count; i++)
+        p->tokens[count++] = p->previous[i];
     return count;
 }
 
@@ -208,20 +212,20 @@ static bool is_language(const struct control_tokens *control, uint32_t token)
 
 struct speller_start decoder_prompt_tokens(struct decoder_prompt *prompt, bool timestamps)
 {
-    struct decoder_prompt *o = prompt;
-    const struct speller_parameters *p = &o->network->parameters.speller;
-    const struct control_tokens *control = &o->network->control;
-    uint32_t first = put_before(o), count = first;
-    for (uint32_t i = 0; i < p->start_count; i++) {
-        uint32_t token = p->start[i];
+    struct decoder_prompt *p = prompt;
+    const struct speller_parameters *speller = &p->network->parameters.speller;
+    const struct control_tokens *control = &p->network->control;
+    uint32_t first = add_prefix(p), count = first;
+    for (uint32_t i = 0; i < speller->start_count; i++) {
+        uint32_t token = speller->start[i];
         if (timestamps && token == control->no_timestamps)
             continue;
-        if (o->language != NO_TOKEN && is_language(control, token))
-            token = control->languages[o->language].token;
-        else if (o->task != NO_TOKEN &&
+        if (p->language != NO_TOKEN && is_language(control, token))
+            token = control->languages[p->language].token;
+        else if (p->task != NO_TOKEN &&
                  (token == control->transcribe || token == control->translate))
-            token = o->task;
-        o->tokens[count++] = token;
+            token = p->task;
+        p->tokens[count++] = token;
     }
-    return (struct speller_start){o->tokens, count, first};
+    return (struct speller_start){p->tokens, count, first};
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * The tokens that start a text: those of the model file, with the language, the task and the times
- * that are asked for, behind text that is to be taken for what was said before (Radford et al.,
- * 2022, section 2.3). One per stream.
+ * The tokens that start a text: those of the model file, with the requested language, task and
+ * timestamps, behind text that the model takes as context (Radford et al., 2022, section 2.3). One
+ * per stream.
  */
 #ifndef HEARKEN_MODELS_SEARCH_DECODER_PROMPT_H
 #define HEARKEN_MODELS_SEARCH_DECODER_PROMPT_H
@@ -13,30 +13,32 @@
 
 struct decoder_prompt;
 
-/* Errors: -EINVAL with a message where the model has no such language, task or times, or takes no
- * text before; -ENOMEM. */
+/*
+ * Errors: -EINVAL with a message if the model lacks the language, the task or timestamps, or takes
+ * no previous text; -ENOMEM.
+ */
 int decoder_prompt_create(const struct network *network,
                           const struct hearken_stream_options *options,
                           struct decoder_prompt **prompt, struct hearken_error *error);
 void decoder_prompt_destroy(struct decoder_prompt *prompt);
 
-/* Whether the language is to be found in the sound first. */
+/* Whether the language must be detected. */
 bool decoder_prompt_needs_language(const struct decoder_prompt *prompt);
 
-/* From now on it is the one of that index among the model's. */
+/* Sets the language to this index of control_tokens.languages. */
 void decoder_prompt_set_language(struct decoder_prompt *prompt, uint32_t language);
 
-/* Its code, "en"; "" where the model knows of none. As long as the network. */
+/* The code of the language, "en"; "" if the model has none. Valid as long as the network. */
 const char *decoder_prompt_language(const struct decoder_prompt *prompt);
 
 /*
- * What was said: the next text follows it, if that is asked for; `count` 0: nothing is known of
- * what was said.
+ * Appends the last text to the context of the next one, if the options ask for that; `count` 0
+ * clears the previous text.
  */
 void decoder_prompt_set_previous(struct decoder_prompt *prompt, const uint32_t *tokens,
                                  uint32_t count);
 
-/* Tokens that start a text, with or without times: valid until something else is asked of it. */
+/* The tokens that start a text, with or without timestamps. Valid until the next call. */
 struct speller_start decoder_prompt_tokens(struct decoder_prompt *prompt, bool timestamps);
 
 #endif

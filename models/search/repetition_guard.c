@@ -4,17 +4,18 @@
 #include <string.h>
 
 /*
- * A loop: some tokens, said at least LOOP_TIMES in a row, LOOP_TOKENS in all. People do say "no"
- * four times, so one word alone needs the full length.
+ * A loop: a sequence of up to MAX_PERIOD tokens, at least LOOP_REPEATS times in a row and
+ * LOOP_TOKENS tokens in all. People do say "no" four times, so a single token needs the full
+ * length.
  */
-#define LOOP_TIMES   4u
+#define LOOP_REPEATS 4u
 #define LOOP_TOKENS  12u
-#define LONGEST_TURN 40u
+#define MAX_PERIOD   40u
 
 /*
- * A hypothesis that looks this far behind where it was, for so many tokens, writes again what it
- * has written. In 137 clips of read speech no right text looked back for more than 3 tokens, and
- * every sentence that was written twice for 7 or more (docs/accuracy.md).
+ * A hypothesis whose attention stays this far behind its furthest peak for so many tokens repeats
+ * text. In 137 clips of read speech the attention of right texts moved backward for at most 3
+ * tokens, and for 7 or more at every sentence written twice (docs/accuracy.md).
  */
 #define BACK_SECONDS 1.0
 #define BACK_TOKENS  5u
@@ -25,15 +26,15 @@
 
 bool repetition_guard_is_loop(const uint32_t *tokens, size_t count)
 {
-    for (size_t turn = 1; turn <= LONGEST_TURN; turn++) {
-        size_t times = (LOOP_TOKENS + turn - 1) / turn;
-        if (times < LOOP_TIMES)
-            times = LOOP_TIMES;
-        if (turn * times > count)
+    for (size_t period = 1; period <= MAX_PERIOD; period++) {
+        size_t repeats = (LOOP_TOKENS + period - 1) / period;
+        if (repeats < LOOP_REPEATS)
+            repeats = LOOP_REPEATS;
+        if (period * repeats > count)
             continue;
-        const uint32_t *tail = tokens + count - turn * times;
-        /* All turns are equal if each token is that of one turn later. */
-        if (memcmp(tail, tail + turn, turn * (times - 1) * sizeof(*tail)) == 0)
+        const uint32_t *tail = tokens + count - period * repeats;
+        /* All periods are equal if each token equals the one a period later. */
+        if (memcmp(tail, tail + period, period * (repeats - 1) * sizeof(*tail)) == 0)
             return true;
     }
     return false;
@@ -46,22 +47,22 @@ bool repetition_guard_advance(struct attention_progress *attention, const float 
     for (uint32_t t = 1; t < steps; t++)
         if (weights[t] > weights[peak])
             peak = t;
-    attention->stays = peak > attention->furthest ? 0 : attention->stays + 1;
+    attention->stalled_tokens = peak > attention->furthest ? 0 : attention->stalled_tokens + 1;
     if (peak >= attention->furthest) {
         attention->furthest = peak;
-        attention->strikes = 0;
+        attention->backward_tokens = 0;
     } else if ((attention->furthest - peak) * step_seconds > BACK_SECONDS) {
-        attention->strikes++;
+        attention->backward_tokens++;
     } else {
-        attention->strikes = 0;
+        attention->backward_tokens = 0;
     }
-    return attention->strikes < BACK_TOKENS;
+    return attention->backward_tokens < BACK_TOKENS;
 }
 
 bool repetition_guard_repeats(const struct attention_progress *attention, const uint32_t *tokens,
                               size_t count)
 {
-    if (attention->stays < BACK_TOKENS)
+    if (attention->stalled_tokens < BACK_TOKENS)
         return false;
     for (size_t at = 0; at + BACK_TOKENS < count; at++)
         if (memcmp(tokens + at, tokens + count - BACK_TOKENS, BACK_TOKENS * sizeof(*tokens)) == 0)

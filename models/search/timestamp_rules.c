@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool is_time(const struct timestamp_rules *t, uint32_t token)
+static bool is_timestamp(const struct timestamp_rules *t, uint32_t token)
 {
     return token >= t->first && token - t->first < t->count;
 }
@@ -52,37 +52,41 @@ void timestamp_rules_destroy(struct timestamp_rules *timestamps)
 
 /* ---- Rules ---- */
 
-/* All but times, and the end if `end`. */
-static void bar_text(const struct timestamp_rules *t, float *row, bool end)
+/* Forbids all tokens but timestamps; the end only with `end`. */
+static void forbid_text(const struct timestamp_rules *t, float *row, bool end)
 {
     for (uint32_t i = 0; i < t->vocabulary; i++)
-        if (!is_time(t, i) && (i != t->end || end))
+        if (!is_timestamp(t, i) && (i != t->end || end))
             row[i] = -INFINITY;
 }
 
-/* Times from <|0.00|> to before number `until`; and from number `from` on. */
-static void bar_times(const struct timestamp_rules *t, float *row, uint32_t until, uint32_t from)
+/* Forbids timestamps with an index below `until`, and from `from` on. */
+static void forbid_times(const struct timestamp_rules *t, float *row, uint32_t until, uint32_t from)
 {
     for (uint32_t i = 0; i < t->count; i++)
         if (i < until || i >= from)
             row[t->first + i] = -INFINITY;
 }
 
-/* The number of the last time among the tokens; NO_TOKEN if there is none. */
-static uint32_t last_time(const struct timestamp_rules *t, const uint32_t *tokens, uint32_t count)
+/* Index of the last timestamp in the text; NO_TOKEN: there is none. */
+static uint32_t last_timestamp(const struct timestamp_rules *t, const uint32_t *tokens,
+                               uint32_t count)
 {
     while (count-- > 0)
-        if (is_time(t, tokens[count]))
+        if (is_timestamp(t, tokens[count]))
             return tokens[count] - t->first;
     return NO_TOKEN;
 }
 
-/* Where times taken together are likelier than any text, one of them it is. */
-static bool times_are_likelier(const struct timestamp_rules *t, const float *row)
+/*
+ * Whether all timestamps together are likelier than the best text token: then the next token is a
+ * timestamp.
+ */
+static bool timestamps_are_likelier(const struct timestamp_rules *t, const float *row)
 {
     float text = -INFINITY;
     for (uint32_t i = 0; i < t->vocabulary; i++)
-        if (!is_time(t, i) && row[i] > text)
+        if (!is_timestamp(t, i) && row[i] > text)
             text = row[i];
     return token_scores_log_sum(row, t->first, t->first + t->count) > text;
 }
@@ -94,22 +98,23 @@ void timestamp_rules_apply(const struct timestamp_rules *timestamps, const uint3
     for (uint32_t i = 0; i < t->vocabulary; i++)
         row[i] += t->mask[i];
     if (count == 0) {
-        bar_text(t, row, true);
-        bar_times(t, row, 0, (uint32_t)lround(TIMESTAMP_INITIAL_SECONDS / TIMESTAMP_SECONDS) + 1);
+        forbid_text(t, row, true);
+        forbid_times(t, row, 0,
+                     (uint32_t)lround(TIMESTAMP_INITIAL_SECONDS / TIMESTAMP_SECONDS) + 1);
     } else {
-        bool last = is_time(t, tokens[count - 1]);
-        bool one_before = count < 2 || is_time(t, tokens[count - 2]);
+        bool last = is_timestamp(t, tokens[count - 1]);
+        bool one_before = count < 2 || is_timestamp(t, tokens[count - 2]);
         if (last && one_before)
-            bar_times(t, row, t->count, 0);
+            forbid_times(t, row, t->count, 0);
         else if (last)
-            bar_text(t, row, false);
-        uint32_t time = last_time(t, tokens, count);
-        /* The start of what follows may be the end of what was; its own end lies behind it. */
+            forbid_text(t, row, false);
+        uint32_t time = last_timestamp(t, tokens, count);
+        /* The next span may start when the last one ended, but it must end later than it starts. */
         if (time != NO_TOKEN)
-            bar_times(t, row, last && !one_before ? time : time + 1, UINT32_MAX);
+            forbid_times(t, row, last && !one_before ? time : time + 1, UINT32_MAX);
     }
-    if (times_are_likelier(t, row))
-        bar_text(t, row, true);
+    if (timestamps_are_likelier(t, row))
+        forbid_text(t, row, true);
     token_scores_log_softmax(row, t->vocabulary);
 }
 
@@ -121,7 +126,7 @@ static double time_of(const struct timestamp_rules *t, uint32_t token, double se
     return time < seconds ? time : seconds;
 }
 
-/* Ends the span of tokens first..end - 1, if there are any, at that time. */
+/* Adds the span of tokens first..end - 1, unless it is empty. */
 static void end_span(struct timestamp_span_list *list, const struct beam_result *result,
                      uint32_t first, uint32_t end, double from, double to)
 {
@@ -163,7 +168,7 @@ int timestamp_rules_extract(const struct timestamp_rules *timestamps, double sec
     if (!spans->spans)
         return -ENOMEM;
     for (uint32_t i = 0; i < result->count; i++) {
-        if (is_time(timestamps, result->tokens[i])) {
+        if (is_timestamp(timestamps, result->tokens[i])) {
             double time = time_of(timestamps, result->tokens[i], seconds);
             end_span(spans, result, first, kept, from, time);
             first = kept;

@@ -40,8 +40,8 @@ int token_masks_read_list(const char *text, uint32_t vocabulary, uint8_t *list, 
     return 0;
 }
 
-static int make(const struct network *network, struct token_masks *masks,
-                enum text_position position)
+static int create_mask(const struct network *network, struct token_masks *masks,
+                       enum text_position position)
 {
     const struct compute *compute = network->compute;
     uint32_t vocabulary = network->vocabulary.count;
@@ -51,8 +51,9 @@ static int make(const struct network *network, struct token_masks *masks,
                                             vocabulary,
                                             1,
                                             masks->values + (size_t)position * vocabulary};
-    int result = compute->plugin->tensor_create(compute->backend, &weights, &masks->made[position]);
-    masks->at[position] = masks->made[position];
+    int result =
+        compute->plugin->tensor_create(compute->backend, &weights, &masks->owned[position]);
+    masks->tensors[position] = masks->owned[position];
     return result;
 }
 
@@ -62,7 +63,8 @@ int token_masks_create(const struct network *network, const char *suppress, bool
     const struct speller_weights *weights = &network->speller;
     uint32_t vocabulary = network->vocabulary.count;
     bool own;
-    *masks = (struct token_masks){.at = {weights->mask, weights->first_mask, weights->next_mask}};
+    *masks =
+        (struct token_masks){.tensors = {weights->mask, weights->first_mask, weights->next_mask}};
     if (strcmp(suppress, OWN_LIST) == 0 && !blank)
         return 0;
     uint8_t *listed = calloc(vocabulary, sizeof(*listed));
@@ -73,7 +75,7 @@ int token_masks_create(const struct network *network, const char *suppress, bool
     for (int position = 0; result == 0 && position < TEXT_POSITIONS; position++) {
         float *values = masks->values + (size_t)position * vocabulary;
         result = network_fill_mask(network, position, own, blank, listed, values, error);
-        if (result == 0 && (result = make(network, masks, position)) < 0)
+        if (result == 0 && (result = create_mask(network, masks, position)) < 0)
             hearken_fail(error, result, "the backend does not take the suppressed tokens: %s",
                          strerror(-result));
     }
@@ -87,8 +89,8 @@ void token_masks_finish(struct token_masks *masks, const struct network *network
 {
     const struct compute *compute = network->compute;
     for (int position = 0; position < TEXT_POSITIONS; position++)
-        if (masks->made[position])
-            compute->plugin->tensor_destroy(compute->backend, masks->made[position]);
+        if (masks->owned[position])
+            compute->plugin->tensor_destroy(compute->backend, masks->owned[position]);
     free(masks->values);
     *masks = (struct token_masks){0};
 }

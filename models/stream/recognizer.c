@@ -179,7 +179,7 @@ static bool score_ctc(struct recognizer *r, struct hearken_matrix memory, struct
  * Steps of the memory along which attention must move forward; 0 if the model file lists no
  * alignment heads. Also 0 for translation, which reorders words.
  */
-static uint32_t sound_steps(const struct recognizer *r, size_t samples)
+static uint32_t audio_steps(const struct recognizer *r, size_t samples)
 {
     if (!r->network->parameters.speller.follows_sound || r->options.task == HEARKEN_TRANSLATE)
         return 0;
@@ -223,9 +223,9 @@ static struct beam_options search_options(const struct recognizer *r, size_t sam
         .length_penalty = r->options.length_penalty,
         .ctc_weight = r->options.ctc_weight,
         .max_tokens = max_tokens(r, samples),
-        .sound_steps = sound_steps(r, samples),
+        .audio_steps = audio_steps(r, samples),
         .step_seconds = recognizer_step_seconds(r),
-        .rests = listener_needs_window(r->network),
+        .attention_rests = listener_needs_window(r->network),
         .words = r->words,
         .word_boost = r->options.custom_words_boost,
         .exact = r->options.exact,

@@ -40,7 +40,7 @@ static void walk(const struct custom_words *words, const struct vocabulary *voca
     uint32_t reached[2 * MOST_TOKENS];
     struct word_match match = custom_words_begin();
     for (uint32_t step = 0; vocabulary->count > 0 && step < STEPS; step++) {
-        uint32_t count = custom_words_reach(words, match, step % 2 == 0, reached);
+        uint32_t count = custom_words_continuations(words, match, step % 2 == 0, reached);
         must(count <= 2 * vocabulary->count);
         for (uint32_t i = 0; i < count; i++)
             must(custom_words_within(custom_words_advance(words, match, reached[i])));
@@ -48,7 +48,7 @@ static void walk(const struct custom_words *words, const struct vocabulary *voca
         struct word_match next = custom_words_advance(words, match, token);
         must(next.earned >= match.earned);
         must(custom_words_earned_at_end(words, next) >= next.earned);
-        must(custom_words_hoped(words, next) >= custom_words_earned(words, next));
+        must(custom_words_potential(words, next) >= custom_words_earned(words, next));
         match = next;
     }
 }

@@ -394,7 +394,7 @@ static uint32_t extensions_of(struct session *s, const struct beam_options *o, b
     bool ends = may_end(s, next);
     struct attention_progress attention = h->attention;
     bool wanders =
-        !repetition_guard_advance(&attention, alignment_row, o->sound_steps, o->step_seconds);
+        !repetition_guard_advance(&attention, alignment_row, o->audio_steps, o->step_seconds);
     for (uint32_t i = 0; i < 2 * o->width && i < s->vocabulary; i++) {
         uint32_t best = 0;
         for (uint32_t v = 1; v < s->vocabulary; v++)
@@ -485,7 +485,7 @@ static void test_against_plain_search(void)
             options.max_tokens = 12;
             options.length_penalty = (float)(round % 3) / 2;
             listen_to_noise(&s, 6 + 12 * round);
-            options.sound_steps = s.steps - round; /* the last ones are padding */
+            options.audio_steps = s.steps - round; /* the last ones are padding */
             if (!search_plainly(&s, &options, with_ctc, &best, &dropped))
                 continue;
             struct beam_result result = search(&s, &options, with_ctc);

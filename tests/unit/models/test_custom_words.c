@@ -113,18 +113,18 @@ static void test_hopes(void)
     CU_ASSERT(!custom_words_within(match));
     match = custom_words_advance(made, match, 0);
     CU_ASSERT(custom_words_within(match));
-    CU_ASSERT_EQUAL(custom_words_hoped(made, match), 10);
+    CU_ASSERT_EQUAL(custom_words_potential(made, match), 10);
     CU_ASSERT_EQUAL(custom_words_earned(made, match), 0);
     CU_ASSERT_EQUAL(custom_words_written(made, match), 3);
     match = custom_words_advance(made, match, 1);
-    CU_ASSERT_EQUAL(custom_words_hoped(made, match), 10);
+    CU_ASSERT_EQUAL(custom_words_potential(made, match), 10);
     struct word_match other = custom_words_advance(made, match, 3); /* a new word */
-    CU_ASSERT_EQUAL(custom_words_hoped(made, other), 0);
+    CU_ASSERT_EQUAL(custom_words_potential(made, other), 0);
     CU_ASSERT(!custom_words_within(other));
     match = custom_words_advance(made, match, 2);
     CU_ASSERT_EQUAL(custom_words_earned(made, match), 0); /* a letter may follow */
     CU_ASSERT_EQUAL(custom_words_earned_at_end(made, match), 10);
-    CU_ASSERT_EQUAL(custom_words_longest(made), 10);
+    CU_ASSERT_EQUAL(custom_words_max_characters(made), 10);
     custom_words_destroy(made);
 }
 
@@ -132,7 +132,7 @@ static void test_hopes(void)
 static uint32_t reach(const struct custom_words *made, struct word_match match, bool others,
                       const struct text *text)
 {
-    uint32_t tokens[128], count = custom_words_reach(made, match, others, tokens), bits = 0;
+    uint32_t tokens[128], count = custom_words_continuations(made, match, others, tokens), bits = 0;
     CU_ASSERT_FATAL(count <= 2 * text->vocabulary.count);
     for (uint32_t i = 0; i < count; i++)
         bits |= 1u << tokens[i];
@@ -185,7 +185,7 @@ static void test_random_lists(void)
             for (uint32_t i = 0; i < text.vocabulary.count; i++)
                 if (bits >> i & 1)
                     CU_ASSERT(custom_words_within(custom_words_advance(made, match, i)));
-            CU_ASSERT(custom_words_hoped(made, match) >= custom_words_earned(made, match));
+            CU_ASSERT(custom_words_potential(made, match) >= custom_words_earned(made, match));
             match = custom_words_advance(made, match, (uint32_t)rand() % text.vocabulary.count);
             CU_ASSERT(match.earned >= before);
         }

@@ -13,14 +13,14 @@ void add_repetition_guard_tests(void);
 /* ---- Loops ---- */
 
 /* `times` turns of `turn` tokens behind `before` others; the copy has nothing beyond it. */
-static bool loops(uint32_t before, uint32_t turn, uint32_t times, uint32_t extra)
+static bool loops(uint32_t before, uint32_t period, uint32_t repeats, uint32_t extra)
 {
-    size_t count = before + turn * times + extra;
+    size_t count = before + period * repeats + extra;
     uint32_t *tokens = malloc(count * sizeof(*tokens));
     for (size_t i = 0; i < before; i++)
         tokens[i] = 1000 + (uint32_t)i;
     for (size_t i = before; i < count; i++)
-        tokens[i] = (uint32_t)(i - before) % turn;
+        tokens[i] = (uint32_t)(i - before) % period;
     void *copy = exact_copy(tokens, count * sizeof(*tokens));
     bool result = repetition_guard_is_loop(copy, count);
     free(copy);
@@ -31,13 +31,13 @@ static bool loops(uint32_t before, uint32_t turn, uint32_t times, uint32_t extra
 /* Turns as often as it takes to be four of them and twelve tokens, and once less. */
 static void test_turns(void)
 {
-    for (uint32_t turn = 1; turn <= 40; turn++) {
-        uint32_t times = turn == 1 ? 12 : turn == 2 ? 6 : 4;
+    for (uint32_t period = 1; period <= 40; period++) {
+        uint32_t repeats = period == 1 ? 12 : period == 2 ? 6 : 4;
         for (uint32_t before = 0; before < 3; before++) {
-            CU_ASSERT(loops(before, turn, times, 0));
-            CU_ASSERT(loops(before, turn, times + 3, 0));
-            CU_ASSERT(loops(before, turn, times, turn / 2));
-            CU_ASSERT_FALSE(loops(before, turn, times - 1, 0));
+            CU_ASSERT(loops(before, period, repeats, 0));
+            CU_ASSERT(loops(before, period, repeats + 3, 0));
+            CU_ASSERT(loops(before, period, repeats, period / 2));
+            CU_ASSERT_FALSE(loops(before, period, repeats - 1, 0));
         }
     }
     CU_ASSERT_FALSE(loops(0, 41, 4, 0));
@@ -45,11 +45,11 @@ static void test_turns(void)
 
 static void test_a_loop_needs_all_of_its_turn(void)
 {
-    for (uint32_t turn = 1; turn <= 40; turn++) {
-        uint32_t times = turn == 1 ? 12 : turn == 2 ? 6 : 4, count = turn * times;
+    for (uint32_t period = 1; period <= 40; period++) {
+        uint32_t repeats = period == 1 ? 12 : period == 2 ? 6 : 4, count = period * repeats;
         uint32_t *tokens = malloc(count * sizeof(*tokens));
         for (uint32_t i = 0; i < count; i++)
-            tokens[i] = i % turn;
+            tokens[i] = i % period;
         size_t missed = 0;
         for (uint32_t at = 0; at < count; at++) {
             tokens[at] += 100; /* one other token anywhere */
@@ -135,7 +135,7 @@ static void test_attention_counts_seconds(void)
     float weights[STEPS] = {[250] = 1};
     for (uint32_t i = 0; i < 40; i++)
         CU_ASSERT(repetition_guard_advance(&attention, weights, STEPS, 0.02));
-    CU_ASSERT_EQUAL(attention.strikes, 0);
+    CU_ASSERT_EQUAL(attention.backward_tokens, 0);
     weights[249] = 2;
     for (uint32_t i = 0; i < 4; i++)
         CU_ASSERT(repetition_guard_advance(&attention, weights, STEPS, 0.02));
@@ -164,7 +164,7 @@ static void test_said_again(void)
         struct attention_progress attention = {.furthest = 300};
         for (uint32_t i = 0; i < stays; i++)
             alignment_row(&attention, 300 - i);
-        CU_ASSERT_EQUAL(attention.stays, stays);
+        CU_ASSERT_EQUAL(attention.stalled_tokens, stays);
         CU_ASSERT_EQUAL(repetition_guard_repeats(&attention, tokens, 11), stays >= 5);
         CU_ASSERT_FALSE(repetition_guard_repeats(&attention, tokens, 10));
         CU_ASSERT_FALSE(repetition_guard_repeats(&attention, tokens, 4));
