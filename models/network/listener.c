@@ -303,7 +303,7 @@ static uint32_t window_steps(const struct network *network)
 
 /*
  * Computes a step of silence at `position` into row `row` of x. The last row of conv1 has read the
- * padding behind the features, so it is not used.
+ * padding after the features, so it is not used.
  */
 static void convolve_silence(struct listener *l, struct pass *pass, uint32_t row, uint32_t position)
 {
@@ -368,7 +368,7 @@ struct hearken_matrix listener_encode_chunks(struct listener *listener, struct p
     uint32_t chunk = listener->chunk;
     reserve(listener, pass, listener_max_frames(listener->network), chunk);
     write_features(listener, pass, features, frames);
-    /* A chunk also reads the first frame behind it. */
+    /* A chunk also reads the first frame after it. */
     while (2 * (listener->steps_done + chunk) < frames)
         encode_steps(listener, pass, chunk, frames, last);
     uint32_t rest = steps_of_frames(frames) - listener->steps_done;

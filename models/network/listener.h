@@ -37,7 +37,7 @@ struct hearken_matrix listener_encode(struct listener *listener, struct pass *pa
 
 /*
  * Whether the network was trained on windows longer than the speech in them, so that it needs
- * silence behind speech.
+ * silence after speech.
  */
 bool listener_needs_window(const struct network *network);
 

@@ -37,7 +37,7 @@ static void register_tensor(struct loader *l, const struct hearken_weights *weig
     }
     l->result = n->compute->plugin->tensor_create(n->compute->backend, weights, &made);
     if (l->result < 0) {
-        hearken_fail(l->error, l->result, "backend '%s' does not take tensor '%s': %s",
+        hearken_fail(l->error, l->result, "backend '%s' rejected tensor '%s': %s",
                      n->compute->plugin->name, name, strerror(-l->result));
         return;
     }

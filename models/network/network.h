@@ -73,7 +73,7 @@ struct speller_weights {
     struct affine logits; /* the embedding as output layer, with a bias if there is one */
     const struct hearken_tensor *mask;       /* [vocabulary]: -∞ for suppressed tokens, else 0 */
     const struct hearken_tensor *first_mask; /* the same for the first token */
-    const struct hearken_tensor *next_mask;  /* the same behind committed words */
+    const struct hearken_tensor *next_mask;  /* the same after committed words */
 };
 
 struct network {
@@ -104,7 +104,7 @@ void network_destroy(struct network *network);
 uint32_t network_max_memory_steps(const struct network *network);
 
 /*
- * Position of a token in a text, which decides what is suppressed. AFTER_WORD: behind a finished
+ * Position of a token in a text, which decides what is suppressed. AFTER_WORD: after a finished
  * word that must not be continued.
  */
 enum text_position { WITHIN_TEXT, TEXT_START, AFTER_WORD, TEXT_POSITIONS };

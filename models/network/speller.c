@@ -212,7 +212,7 @@ static void reserve(struct speller *s, struct pass *pass)
 }
 
 /*
- * The no-speech probability, from the logits behind the first start token (Radford et al., 2022,
+ * The no-speech probability, from the logits after the first start token (Radford et al., 2022,
  * "Robust Speech Recognition").
  */
 static float measure_no_speech(struct speller *s, struct pass *pass, struct hearken_matrix first)
@@ -310,7 +310,7 @@ struct hearken_matrix speller_keep(struct speller *speller, struct hearken_matri
     return matrix_rows(logits, kept - 1, 1);
 }
 
-/* Rows of the last logits: only the last row behind the start tokens. */
+/* Rows of the last logits: only the last row after the start tokens. */
 static struct hearken_matrix last_rows(const struct speller *s, struct hearken_matrix alignment)
 {
     return matrix_rows(alignment, s->alignment_rows - s->count, s->count);

@@ -32,7 +32,7 @@ uint32_t speller_memory_steps(const struct speller *speller);
 struct speller_start {
     const uint32_t *tokens;
     uint32_t count; /* at least 1 */
-    uint32_t first; /* index of the token behind which no-speech is measured */
+    uint32_t first; /* index of the token after which no-speech is measured */
 };
 
 /*
@@ -64,7 +64,7 @@ struct hearken_matrix speller_step(struct speller *speller, struct pass *pass,
 #define SPELLER_EXTEND_MAX 28u
 
 /*
- * Extends the only hypothesis of the last call by `count` tokens at once → the logits behind each
+ * Extends the only hypothesis of the last call by `count` tokens at once → the logits after each
  * of them [count, vocabulary]. speller_read_alignment then gives as many rows.
  */
 struct hearken_matrix speller_extend(struct speller *speller, struct pass *pass,
@@ -72,13 +72,13 @@ struct hearken_matrix speller_extend(struct speller *speller, struct pass *pass,
 
 /*
  * Keeps only the first `kept` tokens of that speller_extend, 1 ≤ kept ≤ count. `logits`: its result
- * → the logits behind the last kept token [1, vocabulary].
+ * → the logits after the last kept token [1, vocabulary].
  */
 struct hearken_matrix speller_keep(struct speller *speller, struct hearken_matrix logits,
                                    uint32_t kept);
 
 /*
- * Reads the attention weights behind the last logits, averaged over the alignment heads,
+ * Reads the attention weights for the last logits, averaged over the alignment heads,
  * [hypotheses, steps]; each row sums to 1. Waits for the result.
  */
 void speller_read_alignment(struct speller *speller, struct pass *pass, float *alignment);

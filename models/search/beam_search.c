@@ -565,7 +565,7 @@ static bool accept(struct search *s, const struct draft_scores *scores, uint32_t
 /*
  * Accepts the draft as the only live hypothesis, as far as it holds. Each speller call checks many
  * tokens, so this is faster than decoding them again one by one. `logits` [1, vocabulary]: for the
- * first token → for the token behind the accepted ones. `alignment_row`: next free row, advanced.
+ * first token → for the token after the accepted ones. `alignment_row`: next free row, advanced.
  */
 static struct hearken_matrix verify_draft(struct search *s, struct hearken_matrix logits,
                                           uint32_t *alignment_row)

@@ -16,7 +16,7 @@ struct timestamp_rules;
 
 /*
  * A draft of the text. Its first `forced` tokens, whole words, are kept, and another word begins
- * behind them. The other tokens are kept as far as a search of width 1 would find them.
+ * after them. The other tokens are kept as far as a search of width 1 would find them.
  */
 struct beam_draft {
     const uint32_t *tokens; /* [count] */
@@ -30,7 +30,7 @@ struct beam_options {
     uint32_t max_tokens;  /* longer texts are ended */
     uint32_t audio_steps; /* memory steps before the padding; 0: attention may go back */
     double step_seconds;  /* seconds of one step of the memory */
-    bool attention_rests; /* alignment heads may rest on the silence behind the speech, so attention
+    bool attention_rests; /* alignment heads may rest on the silence after the speech, so attention
                              that moves backward only ends a text that also repeats itself */
     bool exact; /* search as OpenAI's code: only the length limits a text, and the end token does
                    not count towards it when scores are normalised */

@@ -109,7 +109,7 @@ void biased_beam_score(const struct search *search, struct candidate *candidate)
 bool biased_beam_read_scores(struct search *search, struct hearken_matrix log_probabilities);
 
 /*
- * Adds biased hypotheses behind the first `chosen` of `next`, those of the beam. `floor`: the
+ * Adds biased hypotheses after the first `chosen` of `next`, those of the beam. `floor`: the
  * lowest score among these. With `chosen` 0 the beam is done, and the biased beam continues only
  * with hypotheses that may still win. Returns the number in `next`.
  */
@@ -117,7 +117,7 @@ uint32_t biased_beam_select(struct search *search, uint32_t chosen, float floor,
                             uint32_t *parents, uint32_t *tokens);
 
 /*
- * Whether a search could prefer a custom word behind the only live hypothesis to a continuation of
+ * Whether a search could prefer a custom word after the only live hypothesis to a continuation of
  * this score. Needs custom words, and biased_beam_read_scores for that hypothesis.
  */
 bool biased_beam_is_reachable(struct search *search, float score);

@@ -55,7 +55,8 @@ uint32_t custom_words_written(const struct custom_words *words, struct word_matc
 uint32_t custom_words_potential(const struct custom_words *words, struct word_match match);
 
 /*
- * Characters of the longest word: the most that one more token can add to custom_words_potential.
+ * Characters of the longest word: one token raises the potential at most this far above what is
+ * earned.
  */
 uint32_t custom_words_max_characters(const struct custom_words *words);
 

@@ -16,7 +16,7 @@ struct decoder_prompt {
     uint32_t task;
     uint32_t max_prefix;                /* most tokens before the start, <|startofprev|> included */
     uint32_t *initial, initial_count;   /* [max_prefix]: the initial prompt */
-    uint32_t *previous, previous_count; /* [max_prefix]: previous text, behind it */
+    uint32_t *previous, previous_count; /* [max_prefix]: previous text, after it */
     uint32_t *tokens;                   /* [max_prefix + MAX_START_TOKENS] */
 };
 
@@ -59,9 +59,9 @@ static int choose_task(struct decoder_prompt *p, const struct hearken_stream_opt
     const struct control_tokens *control = &p->network->control;
     bool translate = options->task == HEARKEN_TRANSLATE;
     if (options->timestamps && (control->timestamps == 0 || control->no_timestamps == NO_TOKEN))
-        return hearken_fail(error, -EINVAL,
-                            "timestamps: this model has no tokens for them; the times of its words "
-                            "are there without");
+        return hearken_fail(
+            error, -EINVAL,
+            "timestamps: this model has no tokens for them; word times do not need them");
     if (translate && (control->translate == NO_TOKEN || control->transcribe == NO_TOKEN))
         return hearken_fail(error, -EINVAL,
                             "task is translate, this model has no token for it, only transcribe");
@@ -88,7 +88,7 @@ static int read_prompt(struct decoder_prompt *p, const struct hearken_stream_opt
         return 0;
     if (n->control.previous == NO_TOKEN || n->parameters.speller.kind != SPELLER_TRANSFORMER)
         return hearken_fail(error, -EINVAL,
-                            "%s: this model takes no text before what is said: it has no token "
+                            "%s: this model takes no previous text: it has no token "
                             "<|startofprev|>",
                             *prompt ? "prompt" : "previous_text");
     p->max_prefix = max_prefix_tokens(&n->parameters.speller);

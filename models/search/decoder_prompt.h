@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * The tokens that start a text: those of the model file, with the requested language, task and
- * timestamps, behind text that the model takes as context (Radford et al., 2022, section 2.3). One
+ * timestamps, after text that the model takes as context (Radford et al., 2022, section 2.3). One
  * per stream.
  */
 #ifndef HEARKEN_MODELS_SEARCH_DECODER_PROMPT_H

@@ -6,7 +6,7 @@
 #include "models/network/speller.h"
 
 /*
- * Detects the language of the memory by one speller step behind <|startoftranscript|>. Returns the
+ * Detects the language of the memory by one speller step after <|startoftranscript|>. Returns the
  * likeliest supported language, an index of control_tokens.languages; `probability`: its share
  * among the supported ones. The speller must be started again; its start tokens are unchanged.
  * NO_TOKEN on an error, which is in `pass`.

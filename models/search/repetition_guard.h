@@ -26,7 +26,7 @@ bool repetition_guard_advance(struct attention_progress *attention, const float 
 
 /*
  * Whether the end of `tokens` repeats an earlier part without progress of the attention. For heads
- * that rest behind the speech, whose attention alone is no criterion.
+ * that rest after the speech, whose attention alone is no criterion.
  */
 bool repetition_guard_repeats(const struct attention_progress *attention, const uint32_t *tokens,
                               size_t count);

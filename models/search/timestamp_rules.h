@@ -41,7 +41,7 @@ int timestamp_rules_create(const struct network *network, const char *suppress,
 void timestamp_rules_destroy(struct timestamp_rules *timestamps);
 
 /*
- * Turns logits of the token behind `tokens` [count], the text so far, into log-probabilities by the
+ * Turns logits of the token after `tokens` [count], the text so far, into log-probabilities by the
  * rules, in place.
  */
 void timestamp_rules_apply(const struct timestamp_rules *timestamps, const uint32_t *tokens,

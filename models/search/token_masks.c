@@ -76,7 +76,7 @@ int token_masks_create(const struct network *network, const char *suppress, bool
         float *values = masks->values + (size_t)position * vocabulary;
         result = network_fill_mask(network, position, own, blank, listed, values, error);
         if (result == 0 && (result = create_mask(network, masks, position)) < 0)
-            hearken_fail(error, result, "the backend does not take the suppressed tokens: %s",
+            hearken_fail(error, result, "the backend rejected the mask of suppressed tokens: %s",
                          strerror(-result));
     }
     free(listed);

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 /*
- * Silence behind a partial segment, which usually ends within a word. With less of it, first words
+ * Silence after a partial segment, which usually ends within a word. With less of it, first words
  * are accepted later (docs/streaming.md).
  */
 #define PARTIAL_PADDING 1.0
@@ -66,8 +66,8 @@ bool encoder_pipeline_is_incremental(const struct encoder_pipeline *encoder)
 /* ---- Features ---- */
 
 /*
- * Samples of silence behind `count` samples. A network trained on fixed windows recognises the end
- * of speech only with silence behind it. Stand-ins replace most of that silence, but they need a
+ * Samples of silence after `count` samples. A network trained on fixed windows recognises the end
+ * of speech only with silence after it. Stand-ins replace most of that silence, but they need a
  * few frames of it. A network without a window gets the padding that it was trained with, whatever
  * `seconds` says.
  */
@@ -93,7 +93,7 @@ static void scale(const struct encoder_pipeline *e, float *features, size_t fram
         logmel_scale_fixed(features, count, f->floor, f->shift, f->scale);
 }
 
-/* Features [frames, mels] behind which nobody speaks → memory */
+/* Features [frames, mels] that end in silence → memory */
 static struct encoder_output encode(struct encoder_pipeline *e, struct pass *pass, size_t frames)
 {
     struct encoder_output output = {0};

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * From samples to memory: features, the silence behind a segment, the listener. One per stream,
+ * From samples to memory: features, the silence after a segment, the listener. One per stream,
  * used by one thread at a time. Buffers are kept from segment to segment.
  */
 #ifndef HEARKEN_MODELS_STREAM_ENCODER_PIPELINE_H
@@ -20,7 +20,7 @@ struct encoder_output {
 };
 
 /*
- * `padding`: seconds of silence behind a whole segment. `model` must outlive it. Errors: -ENOMEM,
+ * `padding`: seconds of silence after a whole segment. `model` must outlive it. Errors: -ENOMEM,
  * the backend's.
  */
 int encoder_pipeline_create(const struct hearken_model *model, double padding,

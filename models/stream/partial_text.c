@@ -10,7 +10,7 @@
  * A word is committed once it ends `margin` before the end of the encoded sound, has been unchanged
  * for `unchanged` seconds of sound, and has had this confidence in the current text and the one
  * before. The second rule lets a word of lower confidence through after a longer time, so that it
- * does not block those behind it (docs/streaming.md has the figures).
+ * does not block those after it (docs/streaming.md has the figures).
  */
 static const struct {
     double margin, unchanged; /* seconds */

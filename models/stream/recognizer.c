@@ -103,11 +103,11 @@ int recognizer_create(struct hearken_model *model, const struct hearken_stream_o
     int result = compute->plugin->queue_create(compute->backend, &r->pass.queue);
     if (result < 0) {
         free(r);
-        return hearken_fail(error, result, "a stream cannot be made: %s", strerror(-result));
+        return hearken_fail(error, result, "cannot create a stream: %s", strerror(-result));
     }
     result = create_decoding_rules(r, error);
     if (result == 0 && (result = allocate(r)) < 0)
-        hearken_fail(error, result, "a stream cannot be made: %s", strerror(-result));
+        hearken_fail(error, result, "cannot create a stream: %s", strerror(-result));
     if (result < 0)
         recognizer_destroy(r);
     else
@@ -288,7 +288,7 @@ static bool merge_committed(struct recognizer *r, const struct beam_options *opt
 
 /*
  * Searches without constraint first. If the result differs from the committed words only in
- * punctuation or capitals, its continuation is kept behind them. If it has other words, a second
+ * punctuation or capitals, its continuation is kept after them. If it has other words, a second
  * search starts with the committed words forced.
  */
 static void search_final(struct recognizer *r, struct encoder_output encoded, size_t samples,

@@ -88,7 +88,7 @@ int hearken_stream_create(struct hearken_model *model, const struct hearken_stre
         (result = segmenter_create(model->vad, model->logmel, options,
                                    recognizer_max_samples(s->recognizer), &s->segmenter)) < 0) {
         hearken_stream_destroy(s);
-        return hearken_fail(error, result, "a stream cannot be made: %s", strerror(-result));
+        return hearken_fail(error, result, "cannot create a stream: %s", strerror(-result));
     }
     s->emitter = (struct event_emitter){
         .callback = callback,
@@ -153,7 +153,7 @@ static int recognise_halves(struct hearken_stream *s, size_t from, size_t to)
     return result < 0 ? result : recognise(s, cut, to, &none);
 }
 
-/* As recognise_halves, but keeps the committed words and recognises only the sound behind them. */
+/* As recognise_halves, but keeps the committed words and recognises only the sound after them. */
 static int recognise_rest(struct hearken_stream *s, size_t from, size_t to,
                           const struct transcript *committed)
 {
@@ -218,7 +218,7 @@ static int end_segment(struct hearken_stream *s, size_t count)
     return 0;
 }
 
-/* Cuts behind the committed words. */
+/* Cuts after the committed words. */
 static int recognise_full_segments(struct hearken_stream *s)
 {
     size_t most = recognizer_max_samples(s->recognizer);
@@ -396,7 +396,7 @@ static int check_usable(const struct hearken_stream *s, struct hearken_error *er
     if (atomic_load(&s->cancelled))
         return hearken_fail(error, -ECANCELED, "the stream was cancelled");
     if (s->failed < 0)
-        return hearken_fail(error, s->failed, "the stream has failed before: %s",
+        return hearken_fail(error, s->failed, "the stream failed earlier: %s",
                             strerror(-s->failed));
     if (s->finished)
         return hearken_fail(error, -EINVAL, "the stream is finished");

@@ -168,7 +168,7 @@ static size_t run(const char *text, size_t length, enum kind kind)
     return end;
 }
 
-/* A space belongs to the word behind it; of several, the last one. */
+/* A space belongs to the word after it; of several, the last one. */
 static size_t word_length(const char *text, size_t length)
 {
     enum kind kind;

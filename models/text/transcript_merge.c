@@ -59,7 +59,7 @@ size_t transcript_merge_point(const struct vocabulary *vocabulary, const uint32_
     if (!is_at_token_end(&b))
         return found_count + 1;
     size_t point = b.at > 0 ? b.token + 1 : b.token;
-    /* Keeps only one punctuation mark behind the last committed word. */
+    /* Keeps only one punctuation mark after the last committed word. */
     if (committed_count > 0 && is_punctuation(vocabulary, committed[committed_count - 1]))
         while (point < found_count && is_punctuation(vocabulary, found[point]))
             point++;

@@ -9,7 +9,7 @@
 #include "models/text/vocabulary.h"
 
 /*
- * Index of the first `found` token behind the words of `committed`, if both texts spell those words
+ * Index of the first `found` token after the words of `committed`, if both texts spell those words
  * with the same letters; punctuation, spaces and capitals may differ. found_count + 1 if they do
  * not, or if a word of `found` continues there.
  */

@@ -127,8 +127,7 @@ static int decode_tokens(struct vocabulary *vocabulary, struct gguf_string model
             decode_pieces(token);
         else if (!decode_bytes(token))
             return hearken_fail(error, -EINVAL,
-                                "tokenizer.ggml.tokens: token %u is not bytes written as GPT-2 "
-                                "writes them",
+                                "tokenizer.ggml.tokens: token %u is not bytes encoded as in GPT-2",
                                 i);
     }
     return 0;

@@ -144,7 +144,7 @@ static void end_speech(struct endpoint *e)
 {
     uint64_t to = min_frame(e->speech_ends + e->options.hangover, e->count);
     add_event(e, ENDPOINT_STOPPED, e->speech_ends, e->speech_ends);
-    if (e->speech_ends > e->from) { /* false if the last cut was behind the last word */
+    if (e->speech_ends > e->from) { /* false if the last cut was after the last word */
         add_event(e, ENDPOINT_SEGMENT, e->from, to);
         e->done_until = to;
     }

@@ -33,7 +33,7 @@ struct endpoint_options {
 
 enum endpoint_event_type {
     ENDPOINT_STARTED, /* speech begins at `from`, where no segment was open */
-    ENDPOINT_STOPPED, /* speech ended before `from`, `min_silence` frames ago */
+    ENDPOINT_STOPPED, /* the last frame of speech was before `from` */
     ENDPOINT_SEGMENT, /* the frames from <= t < to are a complete segment */
 };
 

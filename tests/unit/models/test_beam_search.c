@@ -22,8 +22,10 @@ struct scored {
     double speller, ctc;
 };
 
-/* The log-probabilities of what follows `tokens`, masked, to `next` [vocabulary]; the weights of
- * the look that gave them to `look` [steps]. */
+/*
+ * Masked log-probabilities of the token after `tokens`, to `next` [vocabulary]; its attention
+ * weights, to `alignment_row` [steps].
+ */
 static void score_next(struct session *s, const uint32_t *tokens, uint32_t count, double *next,
                        float *alignment_row)
 {
@@ -532,7 +534,7 @@ static void test_same_again(void)
 
 /* ---- Limits ---- */
 
-/* A recurrent speller that looks nowhere and says token 4 for ever, or whatever `bias` likes. */
+/* A recurrent speller without attention that repeats token 4, or whatever `bias` favours. */
 static struct network *stubborn(float likes, float dislikes)
 {
     struct model_shape shape = recurrent_shape(1);

@@ -101,7 +101,7 @@ static void test_words_are_written_or_change_nothing(void)
     CU_ASSERT(written > 20 && unchanged > 5);
 }
 
-/* A guess from whatever look before changes nothing, with words as without. */
+/* The draft does not change the result, with words or without. */
 static void test_guesses_change_nothing(void)
 {
     uint32_t with_words = 0;

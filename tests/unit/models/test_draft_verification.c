@@ -51,7 +51,7 @@ static uint32_t other_token(const struct session *s, uint32_t token)
     return other != token ? other : other + 1 < s->vocabulary ? other + 1 : SPECIAL_TOKENS;
 }
 
-/* Whatever the guess, a search of width 1 ends where it would without one. */
+/* Whatever the draft, a search of width 1 gives the result of a search without one. */
 static void test_guesses_change_nothing(void)
 {
     uint32_t longest = 0;
@@ -138,7 +138,7 @@ static void test_forced_tokens_stay(void)
     CU_ASSERT(continued > 10);
 }
 
-/* Forced words and a guess at what follows: as without the guess. */
+/* Forced words and a draft of what follows: the same as without the draft. */
 static void test_guesses_behind_forced_tokens(void)
 {
     for (uint32_t kind = 0; kind < 2; kind++)

@@ -9,8 +9,8 @@ void add_partial_schedule_tests(void);
 #define PIECE 0.02 /* seconds */
 
 /*
- * `seconds` of sound in pieces; each look takes `cost` seconds of work, the stream waits when it
- * has nothing to do, if `live`. The longest stretch between looks goes to `longest`.
+ * Feeds `seconds` of sound in pieces; each pass takes `cost` seconds of work. If `live`, the stream
+ * waits when it is idle. `longest`: the longest interval between passes.
  */
 static void run(struct partial_schedule *schedule, double seconds, double cost, bool live,
                 double *longest)
@@ -41,7 +41,7 @@ static void test_never(void)
     CU_ASSERT(schedule.passes == 0 && schedule.skipped == 0);
 }
 
-/* A file, or no share: at the same places whatever a look costs. */
+/* A file, or share 0: passes at the same times whatever they cost. */
 static void test_by_sound_alone(void)
 {
     for (double cost = 0.001; cost < 3; cost *= 3)
@@ -56,7 +56,7 @@ static void test_by_sound_alone(void)
         }
 }
 
-/* Spoken live: as often as the share allows, and not without end where looks are cheap. */
+/* Live: as often as the share allows, but at most every 0.16 s where passes are cheap. */
 static void test_as_often_as_is_affordable(void)
 {
     static const double costs[] = {0.001, 0.05, 0.1, 0.2, 0.3};
@@ -74,7 +74,7 @@ static void test_as_often_as_is_affordable(void)
     }
 }
 
-/* Beyond the share, but within a core: at the longest stretch. */
+/* Above the share, but faster than real time: at the maximum interval. */
 static void test_never_later_than_asked_for(void)
 {
     struct partial_schedule schedule;
@@ -86,7 +86,7 @@ static void test_never_later_than_asked_for(void)
     CU_ASSERT_EQUAL(schedule.skipped, 0);
 }
 
-/* A look that takes longer than its sound: the stream would fall behind for ever. */
+/* A pass slower than its sound: the stream would fall behind for ever. */
 static void test_what_is_not_affordable_is_skipped(void)
 {
     struct partial_schedule schedule;

@@ -12,7 +12,7 @@ void add_repetition_guard_tests(void);
 
 /* ---- Loops ---- */
 
-/* `times` turns of `turn` tokens behind `before` others; the copy has nothing beyond it. */
+/* `repeats` periods of `period` tokens after `before` others; the copy has nothing after them. */
 static bool loops(uint32_t before, uint32_t period, uint32_t repeats, uint32_t extra)
 {
     size_t count = before + period * repeats + extra;
@@ -100,7 +100,9 @@ static void test_attention_moves_on(void)
     CU_ASSERT_EQUAL(attention.furthest, STEPS - 1);
 }
 
-/* A second is 25 steps: that far back is a glance, further is a strike, five in a row are enough.
+/*
+ * A second is 25 steps: attention may move back that far; further counts, and five tokens in a row
+ * are enough.
  */
 static void test_attention_goes_back(void)
 {
@@ -142,7 +144,7 @@ static void test_attention_counts_seconds(void)
     CU_ASSERT_FALSE(repetition_guard_advance(&attention, weights, STEPS, 0.02));
 }
 
-/* What lies behind the steps of the sound is not looked at; there may be none. */
+/* Weights after the steps of the sound are ignored; there may be none. */
 static void test_attention_on_padding(void)
 {
     struct attention_progress attention = {0};
@@ -156,7 +158,7 @@ static void test_attention_on_padding(void)
     free(weights);
 }
 
-/* The same five tokens, of which none looks further than what stood before them. */
+/* The same five tokens again, without progress of the attention. */
 static void test_said_again(void)
 {
     const uint32_t tokens[] = {1, 2, 3, 4, 5, 6, 1, 2, 3, 4, 5, 6};

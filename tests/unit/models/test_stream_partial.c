@@ -16,7 +16,7 @@ static void test_partials(void)
     for (uint32_t kind = 0; kind < 3; kind++) {
         struct model_shape shape = kind == 1 ? transformer_shape(2) : recurrent_shape(2);
         if (kind == 2)
-            shape.chunk = 0; /* heard anew each time */
+            shape.chunk = 0; /* encoded again each time */
         struct hearken_model *model = model_of(shape);
         struct hearken_stream_options options = stream_options_of();
         struct record without, with, again;
@@ -114,8 +114,10 @@ static void test_committed_words_stay(void)
     printf("(%zu commits, %zu finals are others) ", commits, changed);
 }
 
-/* Written as it is spoken, a stream looks more often than by sound alone; its clock is the real
- * one, so only the order of things is certain. */
+/*
+ * Fed in real time, a stream makes more passes than by sound alone. It uses the real clock, so only
+ * the order of events is certain.
+ */
 static void test_share_of_a_core(void)
 {
     struct hearken_model *model = model_of(recurrent_shape(2));

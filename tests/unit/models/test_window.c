@@ -111,7 +111,7 @@ static void test_shares(void)
     close_hearing(&h);
 }
 
-/* A window that is full, or of which too little is silent, is heard as it is. */
+/* A full window, or one with too little silence, is encoded without stand-ins. */
 static void test_full_windows(void)
 {
     struct shared_recognition h;
