@@ -286,7 +286,8 @@ static void test_held(void)
     expect(&run, "+0 [0,200) -250 [200,250) ");
 }
 
-/* Two words with less than a minimum pause between them and the end: nothing is left behind the cut. */
+/* Two words with less than a minimum pause between them and the end: nothing is left behind the
+ * cut. */
 static void test_nothing_behind_the_cut(void)
 {
     struct endpoint_options options = options_of();
