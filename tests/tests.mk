@@ -3,11 +3,11 @@
 # The objects of the library and the daemon, so that tests reach what they do not export.
 library_objects := $(call objects,$(library_sources))
 client_objects  := $(call objects,$(addprefix daemon/client/,program/atomic_file.c program/peer_json.c \
-                    picture/picture_colour.c picture/picture_layout.c))
+                    picture/picture_layout.c))
 daemon_objects  := $(call objects,$(filter-out daemon/server/hearkend_main.c,$(daemon_sources)))
 
 # What is tested of a plugin from inside.
-plugin_objects  := $(call objects,plugins/cpu/cpu_cores.c)
+plugin_objects  := $(call objects,plugins/cpu/cpu_processor.c)
 
 unit_suites  := $(sort $(patsubst test_%.c,%,$(notdir $(wildcard tests/unit/*/test_*.c))))
 bad_plugins  := $(patsubst tests/unit/bad_plugins/%.c,$(BUILD)/tests/bad-plugins/%.so,\

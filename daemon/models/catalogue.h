@@ -7,7 +7,6 @@
 #ifndef HEARKEN_DAEMON_MODELS_CATALOGUE_H
 #define HEARKEN_DAEMON_MODELS_CATALOGUE_H
 
-#include "daemon/models/model_facts.h"
 #include "daemon/models/served_model.h"
 
 #include <uv.h>

@@ -10,6 +10,8 @@
 #include "daemon/common/log.h"
 #include "daemon/settings/settings.h"
 
+#include <hearken/hearken.h>
+#include <jansson.h>
 #include <stdbool.h>
 #include <sys/stat.h>
 #include <uv.h>
@@ -82,5 +84,20 @@ void served_model_release(struct served_model *model);
 
 /* The file is not the one that was opened: replaced or rewritten. */
 bool served_model_file_changed(const struct served_model *model);
+
+struct model_facts {
+    char *name, *description, *version, *author, *url; /* or NULL */
+    json_t *languages;                                 /* codes, at least one */
+};
+
+/* Reads them, from any thread. Errors: as hearken_model_inspect; there are none then, but the
+ * languages, which are English alone; -ENOMEM: nothing at all. */
+int model_facts_read(struct model_facts *facts, const char *file, struct hearken_error *error);
+
+/* Accepts what is all zeros. */
+void model_facts_finish(struct model_facts *facts);
+
+/* Whether it knows the language of a BCP 47 tag ("en-GB": "en" is enough). */
+bool model_facts_speaks(const struct model_facts *facts, const char *tag);
 
 #endif

@@ -3,11 +3,14 @@
 #ifndef HEARKEN_DAEMON_RECOGNITION_TRANSCRIBE_EVENT_H
 #define HEARKEN_DAEMON_RECOGNITION_TRANSCRIBE_EVENT_H
 
+#include "daemon/common/wyoming.h"
 #include "daemon/recognition/request.h"
 #include "daemon/recognition/service.h"
 
+#include <hearken/hearken.h>
 #include <jansson.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 struct transcribe_event {
     struct request_options options; /* all but the audio format */
@@ -40,5 +43,15 @@ int transcribe_event_parse(struct transcribe_event *transcribe, const json_t *da
 int transcribe_event_parse_listen(struct transcribe_event *transcribe, const json_t *data,
                                   const struct service *service, const char **code,
                                   struct hearken_error *error);
+
+/*
+ * Reads it from the data of audio-start or audio-chunk. `known` is the format so far, for what the
+ * event leaves out; NULL: it must say everything. Errors: -EINVAL, with what was expected.
+ */
+int audio_format_read(const struct wyoming_event *event, const struct hearken_audio_format *known,
+                      struct hearken_audio_format *format, struct hearken_error *error);
+
+/* Bytes of one sample, 1 to 4. */
+uint32_t audio_format_width(enum hearken_sample_type type);
 
 #endif

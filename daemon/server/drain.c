@@ -26,7 +26,7 @@ static void begin_drain(struct server *server)
     server->phase = SERVER_DRAINING;
     server->service.draining = true;
     server->drain_deadline = uv_now(&server->loop) + (uint64_t)(seconds * 1000);
-    listeners_close(server);
+    server_stop_listening(server);
     microphone_hub_drain(server->service.live);
     for_each_connection(server, connection_drain);
 }

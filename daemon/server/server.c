@@ -7,13 +7,47 @@
 #include "daemon/session/info.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define BACKLOG 128
+
+/* Clients taken at a time, so that those who are there get their turn. */
+#define ACCEPTS_MAX 64
+
+/* Between two looks whether clients can be taken again. */
+#define PAUSE_MILLISECONDS 500
+
+/* ---- Closing the listeners ---- */
+
+static void remove_socket(struct server *server)
+{
+    struct stat now;
+    if (!server->socket_path)
+        return;
+    if (lstat(server->socket_path, &now) == 0 && now.st_dev == server->socket_status.st_dev &&
+        now.st_ino == server->socket_status.st_ino)
+        unlink(server->socket_path);
+    free(server->socket_path);
+    server->socket_path = NULL;
+}
+
+void server_stop_listening(struct server *server)
+{
+    remove_socket(server);
+    for (unsigned i = 0; i < server->listener_count; i++) {
+        uv_close((uv_handle_t *)&server->listeners[i].poll, NULL);
+        close(server->listeners[i].descriptor);
+    }
+    server->listener_count = 0;
+}
 
 #define TICK_MILLISECONDS 250
-
-/* ---- Connections ---- */
 
 /* Only what has changed: systemd tells others of each message. */
 static void tell_status(struct server *server)
@@ -28,6 +62,29 @@ static void tell_status(struct server *server)
     strcpy(server->status, status);
     systemd_status("%s", status);
 }
+
+static void on_tick(uv_timer_t *timer)
+{
+    struct server *server = timer->data;
+    struct connection *next;
+    for (struct connection *connection = server->connections; connection; connection = next) {
+        next = connection->next;
+        connection_tick(connection);
+    }
+    tell_status(server);
+    bool crowded = admission_tick(&server->admission, uv_now(&server->loop));
+    if (server->service.connections == 0 && server->phase == SERVER_RUNNING && !crowded)
+        uv_timer_stop(timer);
+    drain_tick(server);
+}
+
+void server_keep_ticking(struct server *server)
+{
+    if (!uv_is_active((const uv_handle_t *)&server->tick))
+        uv_timer_start(&server->tick, on_tick, TICK_MILLISECONDS, TICK_MILLISECONDS);
+}
+
+/* ---- Connections ---- */
 
 static void forget_connection(struct connection *connection)
 {
@@ -53,13 +110,15 @@ static void add_connection(struct server *server, struct connection *connection)
     server_keep_ticking(server);
 }
 
-void server_note_refusal(struct server *server, const char *why)
+/* A client finds no room: logged once, for all that come soon after it. */
+static void note_refusal(struct server *server, const char *why)
 {
     admission_note(&server->admission, uv_now(&server->loop), why);
     server_keep_ticking(server);
 }
 
-void server_accept(struct listener *listener, int descriptor)
+/* Takes over the socket of a client that has come to the listener. */
+static void accept_client(struct listener *listener, int descriptor)
 {
     struct server *server = listener->server;
     struct service *service = &server->service;
@@ -67,7 +126,7 @@ void server_accept(struct listener *listener, int descriptor)
     bool excess = service->connections >= limit;
     struct connection *connection;
     if (excess)
-        server_note_refusal(server, "too many connections");
+        note_refusal(server, "too many connections");
     if (excess && service->connections >=
                       admission_total(&server->admission, service->settings.connections)) {
         admission_turn_away(descriptor);
@@ -89,28 +148,176 @@ void server_accept(struct listener *listener, int descriptor)
     }
 }
 
-/* ---- Timers and signals ---- */
+/* ---- Listeners ---- */
 
-static void on_tick(uv_timer_t *timer)
+static void on_client(uv_poll_t *poll, int status, int events);
+
+static void watch(struct listener *listener)
+{
+    uv_poll_start(&listener->poll, UV_READABLE, on_client);
+}
+
+static void go_on(uv_timer_t *timer)
 {
     struct server *server = timer->data;
-    struct connection *next;
-    for (struct connection *connection = server->connections; connection; connection = next) {
-        next = connection->next;
-        connection_tick(connection);
-    }
-    tell_status(server);
-    bool crowded = admission_tick(&server->admission, uv_now(&server->loop));
-    if (server->service.connections == 0 && server->phase == SERVER_RUNNING && !crowded)
-        uv_timer_stop(timer);
-    drain_tick(server);
+    for (unsigned i = 0; i < server->listener_count; i++)
+        watch(&server->listeners[i]);
 }
 
-void server_keep_ticking(struct server *server)
+/* A client that waits would be told of again and again. */
+static void pause_all(struct server *server)
 {
-    if (!uv_is_active((const uv_handle_t *)&server->tick))
-        uv_timer_start(&server->tick, on_tick, TICK_MILLISECONDS, TICK_MILLISECONDS);
+    for (unsigned i = 0; i < server->listener_count; i++)
+        uv_poll_stop(&server->listeners[i].poll);
+    uv_timer_start(&server->pause, go_on, PAUSE_MILLISECONDS, 0);
 }
+
+/* accept has failed. False: nobody can be taken just now. */
+static bool get_over(struct listener *listener, int reason)
+{
+    char why[120];
+    if (reason == EINTR || reason == ECONNABORTED || reason == EPROTO)
+        return true;
+    snprintf(why, sizeof(why), "cannot accept: %s", strerror(reason));
+    note_refusal(listener->server, why);
+    return (reason == EMFILE || reason == ENFILE) &&
+           admission_turn_away_next(&listener->server->admission, listener->descriptor);
+}
+
+static void on_client(uv_poll_t *poll, int result, int events)
+{
+    struct listener *listener = poll->data;
+    (void)events;
+    for (unsigned i = 0; i < ACCEPTS_MAX && result == 0; i++) {
+        int descriptor = accept4(listener->descriptor, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        if (descriptor >= 0) {
+            accept_client(listener, descriptor);
+        } else if (errno == EAGAIN) {
+            return;
+        } else if (!get_over(listener, errno)) {
+            pause_all(listener->server);
+            return;
+        }
+    }
+    if (result < 0)
+        pause_all(listener->server);
+}
+
+/* ---- Opening the listeners ---- */
+
+/* Takes over the descriptor, also on failure. */
+static int listen_on(struct server *server, const struct socket_listener *made,
+                     struct hearken_error *error)
+{
+    struct listener *listener = &server->listeners[server->listener_count];
+    *listener = (struct listener){
+        .server = server,
+        .descriptor = made->descriptor,
+        .kind = made->kind,
+    };
+    int result = listen(made->descriptor, BACKLOG) < 0 ? -errno : 0;
+    if (result == 0)
+        result = uv_poll_init(&server->loop, &listener->poll, made->descriptor);
+    if (result < 0) {
+        close(made->descriptor);
+        return hearken_fail(error, result, "cannot listen: %s", uv_strerror(result));
+    }
+    listener->poll.data = listener;
+    server->listener_count++;
+    watch(listener);
+    return 0;
+}
+
+static int listen_on_all(struct server *server, const struct socket_listener *made, int count,
+                         struct hearken_error *error)
+{
+    int result = 0;
+    for (int i = 0; i < count; i++) {
+        if (result == 0)
+            result = listen_on(server, &made[i], error);
+        else
+            close(made[i].descriptor);
+    }
+    return result;
+}
+
+static int settings_socket_path(const struct settings *settings, char **path,
+                                struct hearken_error *error)
+{
+    if (*settings->socket == '\0')
+        return socket_standard_path(path, error);
+    *path = strdup(settings->socket);
+    return *path ? 0 : hearken_fail(error, -ENOMEM, "out of memory");
+}
+
+static void warn_if_out_of_reach(struct server *server, const char *path)
+{
+    char folder[PATH_MAX];
+    unsigned mode = server->service.settings.socket_mode;
+    if (!socket_is_within_reach(path, mode, folder))
+        log_warning(server->service.log,
+                    "socket_mode %04o lets more users in than the folder %s does: open that, or "
+                    "set server.socket to a path elsewhere",
+                    mode, folder);
+}
+
+static int open_unix(struct server *server, struct hearken_error *error)
+{
+    const struct settings *settings = &server->service.settings;
+    struct socket_listener made;
+    char *path = NULL;
+    int result = settings_socket_path(settings, &path, error);
+    if (result == 0)
+        result = socket_open_unix(path, settings->socket_mode, &made, error);
+    if (result < 0) {
+        free(path);
+        return result;
+    }
+    warn_if_out_of_reach(server, path);
+    server->socket_path = path;
+    if (lstat(path, &server->socket_status) < 0)
+        server->socket_status = (struct stat){0};
+    log_info(server->service.log, "listening on %s", path);
+    return listen_on(server, &made, error);
+}
+
+static int open_tcp(struct server *server, struct hearken_error *error)
+{
+    const char *address = server->service.settings.tcp;
+    struct socket_listener made[SOCKETS_MAX];
+    if (*address == '\0')
+        return 0;
+    int count = socket_open_tcp(address, made, error);
+    if (count < 0)
+        return count;
+    log_info(server->service.log, "listening on TCP %s", address);
+    return listen_on_all(server, made, count, error);
+}
+
+/* What systemd hands over stands in for the setting of the same kind. */
+static int open_listeners(struct server *server, struct hearken_error *error)
+{
+    struct socket_listener made[SOCKETS_MAX];
+    bool given[] = {[SOCKET_UNIX] = false, [SOCKET_TCP] = false};
+    int count = systemd_take_sockets(made, error);
+    uv_timer_init(&server->loop, &server->pause);
+    server->pause.data = server;
+    if (count < 0)
+        return count;
+    for (int i = 0; i < count; i++)
+        given[made[i].kind] = true;
+    if (count > 0)
+        log_info(server->service.log, "listening on %d socket%s from systemd", count,
+                 count > 1 ? "s" : "");
+    int result = listen_on_all(server, made, count, error);
+    if (result == 0 && !given[SOCKET_UNIX])
+        result = open_unix(server, error);
+    if (result == 0 && !given[SOCKET_TCP])
+        result = open_tcp(server, error);
+    return result;
+}
+
+/* ---- Signals and the watchdog ---- */
 
 static void on_watchdog(uv_timer_t *timer)
 {
@@ -203,7 +410,7 @@ static int start(struct server *server, struct hearken_error *error)
         snprintf(error->message, sizeof(error->message), "signals: %s", uv_strerror(result));
         return result;
     }
-    result = listeners_open(server, error);
+    result = open_listeners(server, error);
     if (result < 0)
         return result;
     admission_init(&server->admission, service->log);
@@ -225,7 +432,7 @@ static void serve(struct server *server)
 /* Nothing runs any more, or nothing ever did. */
 static void finish(struct server *server)
 {
-    listeners_close(server);
+    server_stop_listening(server);
     admission_finish(&server->admission);
     workers_destroy(server->service.workers);
     uv_walk(&server->loop, close_handle, NULL);

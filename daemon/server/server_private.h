@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Shared by the files that make up the server: server.c, listeners.c, reload.c, drain.c. */
+/* Shared by the files that make up the server: server.c, reload.c and drain.c. */
 #ifndef HEARKEN_DAEMON_SERVER_SERVER_PRIVATE_H
 #define HEARKEN_DAEMON_SERVER_SERVER_PRIVATE_H
 
@@ -72,24 +72,13 @@ struct server {
     struct reload reload;
 };
 
-/* ---- listeners.c ---- */
-
-/* Binds and listens on all that is set or handed over. Errors: one line in `error`. */
-int listeners_open(struct server *server, struct hearken_error *error);
-
-/* Stops listening, and removes the socket that we made. May be called twice. */
-void listeners_close(struct server *server);
-
 /* ---- server.c ---- */
-
-/* Takes over the socket of a client that has come to the listener. */
-void server_accept(struct listener *listener, int descriptor);
-
-/* A client finds no room: logged once, for all that come soon after it. */
-void server_note_refusal(struct server *server, const char *why);
 
 /* Runs the tick while it is needed. */
 void server_keep_ticking(struct server *server);
+
+/* Stops listening, and removes the socket that we made. May be called twice. */
+void server_stop_listening(struct server *server);
 
 /* ---- reload.c ---- */
 

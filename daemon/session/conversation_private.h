@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* Shared by the files that make up a conversation: conversation.c, conversation_request.c,
- * conversation_microphone.c. */
+/* Shared by the files that make up a conversation: conversation.c and
+ * conversation_request.c. */
 #ifndef HEARKEN_DAEMON_SESSION_CONVERSATION_PRIVATE_H
 #define HEARKEN_DAEMON_SESSION_CONVERSATION_PRIVATE_H
 
@@ -36,22 +36,5 @@ enum conversation_verdict conversation_take_samples(struct conversation *convers
 
 /* All audio has come. */
 void conversation_end_audio(struct conversation *conversation);
-
-/* ---- conversation_microphone.c: the daemon's microphone ---- */
-
-/* Once, before anything else. */
-void conversation_init_subscriber(struct conversation *conversation);
-
-/* hearken-listen in a state that allows it: 0 when the client is subscribed; else below 0, with a
- * code (a constant) and the reason. */
-int conversation_listen(struct conversation *conversation, const struct wyoming_event *event,
-                        const char **code, struct hearken_error *error);
-
-/* hearken-listen-stop while it is subscribed. */
-void conversation_leave(struct conversation *conversation);
-
-/* hearken-start, -stop, -toggle: 0, or -EPERM. */
-int conversation_switch(struct conversation *conversation, const struct wyoming_event *event,
-                        struct hearken_error *error);
 
 #endif

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "daemon/recognition/audio_format.h"
+#include "daemon/recognition/transcribe_event.h"
 #include "daemon/session/conversation_private.h"
 
 #include <errno.h>

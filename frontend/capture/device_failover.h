@@ -9,9 +9,9 @@
 #ifndef HEARKEN_FRONTEND_CAPTURE_DEVICE_FAILOVER_H
 #define HEARKEN_FRONTEND_CAPTURE_DEVICE_FAILOVER_H
 
-#include "frontend/capture/capture_devices.h"
 #include "frontend/capture/device_probe.h"
 #include "frontend/capture/microphone.h"
+#include "frontend/capture/sound_system.h"
 
 enum device_failover_place {
     ATTACHED_NOWHERE,

@@ -6,7 +6,7 @@
 #ifndef HEARKEN_FRONTEND_CAPTURE_DEVICE_PROBE_H
 #define HEARKEN_FRONTEND_CAPTURE_DEVICE_PROBE_H
 
-#include "frontend/capture/capture_devices.h"
+#include "frontend/capture/sound_system.h"
 
 #include <pthread.h>
 #include <stdatomic.h>

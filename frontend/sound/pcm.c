@@ -2,6 +2,8 @@
 #include "frontend/sound/pcm.h"
 
 #include <errno.h>
+#include <hearken/hearken.h>
+#include <math.h>
 #include <string.h>
 
 /* Bytes of a sample; 0 for a type that is none. */
@@ -199,4 +201,16 @@ void mixer_mix(struct mixer *mixer, const void *samples, size_t frames, float *m
         mix_with(load_f32, 4, mixer, samples, frames, mono);
         break;
     }
+}
+
+void hearken_level_measure(const float *samples, size_t count, struct hearken_level *level)
+{
+    double energy = 0;
+    float peak = 0;
+    for (size_t i = 0; i < count; i++) {
+        energy += (double)samples[i] * (double)samples[i];
+        peak = fmaxf(peak, fabsf(samples[i]));
+    }
+    level->rms = count > 0 ? (float)sqrt(energy / (double)count) : 0;
+    level->peak = peak;
 }

@@ -64,7 +64,7 @@ struct checkpoint {
     struct number_list suppress;            /* tokens that are never written */
     struct number_list suppress_at_begin;   /* nor as the first one */
     struct tokens tokens;
-    float *mel_filters; /* [mel_bands][FREQUENCY_BINS]; NULL: those of whisper_mel.h */
+    float *mel_filters; /* [mel_bands][FREQUENCY_BINS]; NULL: those of whisper_known.h */
     uint32_t mel_bands;
 };
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "models/checkpoint/ggml.h"
 
-#include "models/checkpoint/whisper_mel.h"
+#include "models/checkpoint/whisper_known.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -4,7 +4,9 @@
 #define HEARKEN_MODELS_CONVERT_JSON_LISTS_H
 
 #include "models/checkpoint/checkpoint.h"
-#include "models/convert/json_file.h"
+#include "models/checkpoint/complaint.h"
+
+#include <jansson.h>
 
 /*
  * Lists of an object, by the names that one format has for them. One that is absent or null stays
@@ -25,5 +27,8 @@ int config_read_number(const json_t *root, const char *path, const char *key, ui
 /* DIRECTORY/NAME into `path` of MAX_PATH bytes. Errors: -ENAMETOOLONG. */
 #define MAX_PATH 4096u
 int config_path(char *path, const char *directory, const char *name, struct complaint *complaint);
+
+/* `root` is the caller's (json_decref). Errors: -EINVAL with the place in the file. */
+int json_file_read(const char *path, json_t **root, struct complaint *complaint);
 
 #endif

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdlib.h>
 
 /* The best hypothesis. Arrays are made with malloc and owned by the caller (beam_result_finish). */
 struct beam_result {
@@ -19,6 +20,12 @@ struct beam_result {
                      tokens */
 };
 
-void beam_result_finish(struct beam_result *result);
+static inline void beam_result_finish(struct beam_result *result)
+{
+    free(result->tokens);
+    free(result->log_probabilities);
+    free(result->alignment);
+    *result = (struct beam_result){0};
+}
 
 #endif

@@ -61,7 +61,7 @@ static inline float *host_matrix_row(const struct hearken_matrix *matrix, size_t
     return matrix->buffer->data + matrix->offset + row * matrix->stride;
 }
 
-/* ---- Weights (host_tensor.c) ---- */
+/* ---- Weights (host_memory.c) ---- */
 
 int host_tensor_create(struct hearken_backend *backend, const struct hearken_weights *weights,
                        struct hearken_tensor **tensor);
@@ -100,7 +100,7 @@ void host_softmax(float *x, size_t count);
 /* x = x - log Σ exp(x), over `count` ≥ 1 numbers. All -∞: unchanged. */
 void host_log_softmax_row(float *x, size_t count);
 
-/* ---- Copies (copy_kernels.c), by checked arguments ---- */
+/* ---- Copies (row_kernels.c), by checked arguments ---- */
 
 /* `window` [taps, inputs]: row t · stride + k - padding of `in` for every tap k of step t, zeros
  * where there is none. */
@@ -109,7 +109,7 @@ void host_fill_window(const struct hearken_convolve *arguments, size_t step, flo
 /* New keys and values of all sequences behind those that the caches hold. */
 void host_append_to_caches(const struct hearken_self_attend *arguments);
 
-/* ---- Kernels: `embed` in embed_kernel.c, the others in search_kernels.c ---- */
+/* ---- Kernels (row_kernels.c) ---- */
 
 int host_embed(struct hearken_queue *queue, const struct hearken_embed *arguments);
 /* The same for tensors whose rows are found otherwise than by host_tensor_row; `expanded` then has
@@ -125,7 +125,7 @@ int host_log_softmax(struct hearken_queue *queue, const struct hearken_matrix *x
 int host_top_k(struct hearken_queue *queue, const struct hearken_matrix *x, uint32_t count,
                float *values, uint32_t *columns);
 
-/* ---- Queues and buffers (host_queue.c) ---- */
+/* ---- Queues and buffers (host_memory.c) ---- */
 
 int host_backend_create(const struct hearken_plugin_host *host, struct hearken_backend **backend);
 void host_backend_destroy(struct hearken_backend *backend);

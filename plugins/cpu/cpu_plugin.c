@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * The processor backend: kernels for the instruction sets that the processor has, on all its cores.
- * What only copies, and all checks of arguments, are the reference plugin's own functions.
+ * plugins/common/ checks the arguments, and has the kernels that only copy.
  */
 #include "plugins/cpu/cpu.h"
 #include "plugins/cpu/cpu_processor.h"
@@ -10,6 +10,31 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+/* ---- Workspaces ---- */
+
+enum { CACHE_LINE = 64 };
+
+void *workspace_reserve(struct workspace *workspace, size_t size)
+{
+    if (size > workspace->size) {
+        if (size > SIZE_MAX - CACHE_LINE)
+            return NULL;
+        size = (size + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
+        unsigned char *data = aligned_alloc(CACHE_LINE, size);
+        if (!data)
+            return NULL;
+        free(workspace->data);
+        *workspace = (struct workspace){data, size};
+    }
+    return workspace->data;
+}
+
+void workspace_finish(struct workspace *workspace)
+{
+    free(workspace->data);
+    *workspace = (struct workspace){0};
+}
 
 /* ---- Which kernels ---- */
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "plugins/cpu/thread_pool.h"
 
-#include "plugins/cpu/cpu_cores.h"
+#include "plugins/cpu/cpu_processor.h"
 
 #include <errno.h>
 #include <pthread.h>

@@ -2,8 +2,8 @@
 /*
  * The OpenCL plugin's own types and what its files share.
  *
- * It takes the argument checks, and the order in which a convolution's weights are brought, from
- * the reference plugin: its objects have the reference's objects first.
+ * plugins/common/ checks the arguments and orders a convolution's weights: the plugin's objects
+ * begin with those of host_backend.h.
  *
  * A backend is a context with one program on one device. A queue is an in-order command queue with
  * kernel objects of its own, for those keep their arguments and so belong to one thread. Whatever
@@ -19,7 +19,7 @@
 
 #include <stdint.h>
 
-/* ---- Words (opencl_words.c) ---- */
+/* ---- Messages (opencl_plugin.c) ---- */
 
 enum { LEVEL_ERROR, LEVEL_WARNING, LEVEL_INFO, LEVEL_DEBUG }; /* as enum hearken_log_level */
 
@@ -175,7 +175,7 @@ void profile_collect(struct profile *profile);
 /* Logs a line for each kernel. */
 void profile_report(const struct profile *profile, const struct hearken_plugin_host *host);
 
-/* ---- Buffers (opencl_memory.c) ---- */
+/* ---- Buffers (opencl_queue.c) ---- */
 
 int opencl_buffer_create(struct hearken_queue *queue, size_t elements,
                          struct hearken_buffer **buffer);

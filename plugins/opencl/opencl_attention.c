@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* Attention: see kernels/attention.cl. */
-#include "plugins/opencl/opencl_launch.h"
+#include "plugins/opencl/opencl_queue.h"
 
 #include <errno.h>
 #include <math.h>

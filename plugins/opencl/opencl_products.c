@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* Kernels around the matrix product: see kernels/product.cl. */
-#include "plugins/opencl/opencl_launch.h"
+#include "plugins/opencl/opencl_queue.h"
 
 /* As in kernels/product.cl. */
 enum { OPTION_BIAS = 1, OPTION_GELU = 2, OPTION_RESIDUAL = 4, PARTS = 8, FEW_ROWS = 4 };

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: MIT
-/* Queues: in-order command queues, what they wait for, and what they count. */
+/* In-order command queues and what they count; their buffers; kernel calls. */
+#include "plugins/opencl/opencl_queue.h"
+
 #include "plugins/opencl/opencl.h"
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdint.h>
 #include <stdlib.h>
 
 static int create_kernels(struct opencl_queue *queue)
@@ -141,4 +144,296 @@ int queue_read(struct opencl_queue *queue, cl_mem from, size_t offset, size_t si
     if (queue->profile)
         profile_collect(queue->profile);
     return 0;
+}
+
+/* ---- Buffers ---- */
+
+static cl_mem create_memory(struct opencl_queue *queue, size_t size, cl_int *status)
+{
+    const cl_uint zero = 0;
+    cl_mem memory = clCreateBuffer(opencl_backend(&queue->base)->context, CL_MEM_READ_WRITE, size,
+                                   NULL, status);
+
+    if (!memory)
+        return NULL;
+    *status =
+        clEnqueueFillBuffer(queue->commands, memory, &zero, sizeof(zero), 0, size, 0, NULL, NULL);
+    if (*status == CL_SUCCESS)
+        return memory;
+    clReleaseMemObject(memory);
+    return NULL;
+}
+
+static int no_memory(const struct opencl_queue *queue, size_t elements, const char *words)
+{
+    const struct opencl_backend *backend = opencl_backend(&queue->base);
+
+    log_line(backend->base.host, LEVEL_ERROR, "a buffer of %zu numbers on %s: %s", elements,
+             backend->device.name, words);
+    return -ENOMEM;
+}
+
+/* Device memory of `elements` numbers was not to be had. */
+static int memory_fail(struct opencl_queue *queue, size_t elements, cl_int status, const char *what)
+{
+    return opencl_errno(status) == -ENOMEM ? no_memory(queue, elements, opencl_words(status))
+                                           : queue_fail(queue, status, what);
+}
+
+static int create_buffer(struct hearken_queue *queue, const char *kernel, size_t elements,
+                         struct hearken_buffer **buffer)
+{
+    struct opencl_queue *q = opencl_queue(queue);
+    cl_int status;
+
+    if (elements == 0) {
+        report(queue->backend, "%s: 0 elements, expected at least 1", kernel);
+        return -EINVAL;
+    }
+    if (q->failed)
+        return -EIO;
+    if (elements > opencl_backend(queue)->device.largest / sizeof(float))
+        return no_memory(q, elements, "more than the device allows in one piece");
+    struct opencl_buffer *made = calloc(1, sizeof(*made));
+    if (!made)
+        return -ENOMEM;
+    made->memory = create_memory(q, elements * sizeof(float), &status);
+    if (!made->memory) {
+        free(made);
+        return memory_fail(q, elements, status, kernel);
+    }
+    made->base.queue = queue;
+    made->base.elements = elements;
+    made->base.next = queue->buffers;
+    if (made->base.next)
+        made->base.next->previous = &made->base;
+    queue->buffers = &made->base;
+    *buffer = &made->base;
+    return 0;
+}
+
+int opencl_buffer_create(struct hearken_queue *queue, size_t elements,
+                         struct hearken_buffer **buffer)
+{
+    return create_buffer(queue, "buffer_create", elements, buffer);
+}
+
+int opencl_memory_create(struct hearken_queue *queue, size_t elements,
+                         struct hearken_buffer **buffer)
+{
+    int result = create_buffer(queue, "memory_create", elements, buffer);
+
+    if (!result)
+        (*buffer)->is_memory = true;
+    return result;
+}
+
+/* Commands that were enqueued keep the memory until they are done. */
+void opencl_buffer_destroy(struct hearken_queue *queue, struct hearken_buffer *buffer)
+{
+    if (!buffer)
+        return;
+    if (buffer->next)
+        buffer->next->previous = buffer->previous;
+    if (buffer->previous)
+        buffer->previous->next = buffer->next;
+    else
+        queue->buffers = buffer->next;
+    clReleaseMemObject(((struct opencl_buffer *)buffer)->memory);
+    free(buffer);
+}
+
+/* Do the rows follow each other without a gap? */
+static bool is_packed(const struct hearken_matrix *matrix)
+{
+    return matrix->rows == 1 || matrix->stride == matrix->columns;
+}
+
+/*
+ * The numbers go into memory of their own, which is filled when it is made, and from there in the
+ * queue's order to where they belong: so the call neither waits for the queue nor leaves anything
+ * of the caller's behind.
+ */
+int opencl_write(struct hearken_queue *queue, const struct hearken_matrix *to, const float *from)
+{
+    struct opencl_queue *q = opencl_queue(queue);
+    int result = check_transfer(queue, "write", to);
+    cl_int status;
+
+    if (result)
+        return result;
+    if (q->failed)
+        return -EIO;
+    const size_t size = (size_t)to->rows * to->columns * sizeof(float);
+    cl_mem staged =
+        clCreateBuffer(opencl_backend(queue)->context, CL_MEM_READ_ONLY | CL_MEM_COPY_HOST_PTR,
+                       size, (void *)from, &status);
+    if (!staged)
+        return memory_fail(q, size / sizeof(float), status, "write");
+    if (is_packed(to)) {
+        status = clEnqueueCopyBuffer(q->commands, staged, matrix_memory(to), 0,
+                                     to->offset * sizeof(float), size, 0, NULL, NULL);
+        result = status == CL_SUCCESS ? 0 : queue_fail(q, status, "write");
+    } else {
+        result = launch_copy(q, rows_of(to), (struct rows_at){staged, 0, to->columns}, to->rows,
+                             to->columns);
+    }
+    clReleaseMemObject(staged);
+    if (!result) {
+        q->counters.writes++;
+        q->counters.bytes_written += size;
+    }
+    return result;
+}
+
+int opencl_read(struct hearken_queue *queue, const struct hearken_matrix *from, float *to)
+{
+    struct opencl_queue *q = opencl_queue(queue);
+    int result = check_transfer(queue, "read", from);
+
+    if (result)
+        return result;
+    const size_t size = (size_t)from->rows * from->columns * sizeof(float);
+    if (is_packed(from))
+        return queue_read(q, matrix_memory(from), from->offset * sizeof(float), size, to);
+    cl_mem packed;
+    result = opencl_scratch(q, OPENCL_SCRATCH_ROWS, size, &packed);
+    if (result)
+        return result;
+    result = launch_copy(q, (struct rows_at){packed, 0, from->columns}, rows_of(from), from->rows,
+                         from->columns);
+    return result ? result : queue_read(q, packed, 0, size, to);
+}
+
+/* ---- Kernel calls ---- */
+
+/* Commands after which the driver is told to begin, while the host goes on enqueueing. */
+enum { SEND_AFTER = 16, ELEMENTS_GROUP = 64 };
+
+struct launch launch_begin(struct opencl_queue *queue, enum kernel kernel)
+{
+    return (struct launch){.queue = queue, .kernel = kernel, .status = CL_SUCCESS};
+}
+
+static void set(struct launch *launch, size_t size, const void *value)
+{
+    if (launch->status == CL_SUCCESS)
+        launch->status =
+            clSetKernelArg(launch->queue->kernels[launch->kernel], launch->next++, size, value);
+}
+
+void launch_memory(struct launch *launch, cl_mem memory)
+{
+    set(launch, sizeof(memory), &memory);
+}
+
+void launch_uint(struct launch *launch, cl_uint number)
+{
+    set(launch, sizeof(number), &number);
+}
+
+void launch_ulong(struct launch *launch, cl_ulong number)
+{
+    set(launch, sizeof(number), &number);
+}
+
+void launch_float(struct launch *launch, float number)
+{
+    set(launch, sizeof(number), &number);
+}
+
+void launch_uint16(struct launch *launch, const cl_uint16 *numbers)
+{
+    set(launch, sizeof(*numbers), numbers);
+}
+
+void launch_rows(struct launch *launch, struct rows_at rows)
+{
+    launch_memory(launch, rows.memory);
+    launch_ulong(launch, rows.offset);
+    launch_ulong(launch, rows.stride);
+}
+
+void launch_matrix(struct launch *launch, const struct hearken_matrix *matrix)
+{
+    launch_rows(launch, rows_of(matrix));
+}
+
+void launch_weight(struct launch *launch, const struct opencl_tensor *tensor)
+{
+    launch_memory(launch, tensor->memory);
+    launch_uint(launch, tensor->type);
+    launch_uint(launch, tensor->panel);
+    launch_uint(launch, tensor->pitch);
+    launch_ulong(launch, tensor->scales);
+}
+
+void launch_local(struct launch *launch, size_t count)
+{
+    set(launch, count * sizeof(float), NULL);
+}
+
+/* Begins now and then, so that a long pass computes while it is still being enqueued. */
+static cl_int send(struct opencl_queue *queue)
+{
+    if (++queue->unsent < SEND_AFTER)
+        return CL_SUCCESS;
+    queue->unsent = 0;
+    return clFlush(queue->commands);
+}
+
+int launch_run(struct launch *launch, const size_t groups[3], const size_t group[3])
+{
+    struct opencl_queue *queue = launch->queue;
+    size_t range[3];
+    cl_event event = NULL;
+
+    if (queue->failed)
+        return -EIO;
+    for (size_t i = 0; i < 3; i++)
+        range[i] = groups[i] * group[i];
+    if (launch->status == CL_SUCCESS)
+        launch->status =
+            clEnqueueNDRangeKernel(queue->commands, queue->kernels[launch->kernel], 3, NULL, range,
+                                   group, 0, NULL, queue->profile ? &event : NULL);
+    if (launch->status == CL_SUCCESS) {
+        queue->counters.launches++;
+        if (event)
+            profile_add(queue->profile, launch->kernel, event);
+        launch->status = send(queue);
+    }
+    return launch->status == CL_SUCCESS
+               ? 0
+               : queue_fail(queue, launch->status, kernel_names[launch->kernel]);
+}
+
+int launch_run_elements(struct launch *launch, size_t columns, size_t rows)
+{
+    return launch_run(launch, (size_t[]){(columns + ELEMENTS_GROUP - 1) / ELEMENTS_GROUP, rows, 1},
+                      (size_t[]){ELEMENTS_GROUP, 1, 1});
+}
+
+int launch_run_groups(struct launch *launch, size_t x, size_t y)
+{
+    const struct tuning *tuning = &opencl_backend(&launch->queue->base)->device.tuning;
+
+    return launch_run(launch, (size_t[]){x, y, 1}, (size_t[]){tuning->group, 1, 1});
+}
+
+int launch_run_tiles(struct launch *launch, size_t x, size_t y, size_t z)
+{
+    const struct tuning *tuning = &opencl_backend(&launch->queue->base)->device.tuning;
+
+    return launch_run(launch, (size_t[]){x, y, z}, (size_t[]){tuning->lanes_x, tuning->lanes_y, 1});
+}
+
+int launch_copy(struct opencl_queue *queue, struct rows_at to, struct rows_at from, size_t rows,
+                size_t columns)
+{
+    struct launch launch = launch_begin(queue, KERNEL_COPY_ROWS);
+
+    launch_rows(&launch, to);
+    launch_rows(&launch, from);
+    launch_uint(&launch, (cl_uint)columns);
+    return launch_run_elements(&launch, columns, rows);
 }

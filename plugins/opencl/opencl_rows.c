@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* Kernels that look at each row on its own: see kernels/rows.cl. */
-#include "plugins/opencl/opencl_launch.h"
+#include "plugins/opencl/opencl_queue.h"
 
 #include <errno.h>
 #include <math.h>

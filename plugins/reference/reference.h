@@ -6,7 +6,7 @@
 
 #include "plugins/common/host_backend.h"
 
-/* ---- Matrix products (multiply.c) ---- */
+/* ---- Matrix products (linear.c) ---- */
 
 /* out = activation(in · weightᵀ + bias) + residual, on plain memory; steps are from row to row. */
 struct product {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-#include "daemon/client/live/capture_message.h"
+#include "daemon/client/live/live_event.h"
 #include "daemon/client/output/output.h"
 #include "daemon/client/program/commands.h"
 #include "daemon/client/program/message.h"
-#include "daemon/client/program/meter.h"
+#include "daemon/client/program/progress.h"
 #include "daemon/client/program/signals.h"
 
 #include <errno.h>

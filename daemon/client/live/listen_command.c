@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/client/live/listen_command.h"
 
+#include "daemon/client/live/live_event.h"
 #include "daemon/client/live/live_local.h"
 #include "daemon/client/live/live_output.h"
 #include "daemon/client/live/live_remote.h"
-#include "daemon/client/live/live_wait.h"
 #include "daemon/client/program/commands.h"
 #include "daemon/client/program/message.h"
 #include "daemon/client/program/signals.h"

@@ -35,4 +35,18 @@ struct live_event {
 /* Takes events; a negative errno ends listening. */
 typedef int live_callback(void *context, const struct live_event *event);
 
+/* What happened to a microphone, in one line without a newline: "listening to mic (44100 Hz, 2
+ * channels)". */
+void capture_message(const struct hearken_capture_event *event, char *line, size_t size);
+
+/* A descriptor for changes of the terminal's size, or a negative errno. Blocks SIGWINCH in this
+ * thread and those that it makes from now on. */
+int live_wait_open_resize(void);
+
+/* Whether it is readable. */
+bool live_wait_is_due(int descriptor);
+
+/* Likewise, and takes what is to be read from a signal descriptor. */
+bool live_wait_take(int descriptor);
+
 #endif

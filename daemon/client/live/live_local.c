@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/client/live/live_local.h"
 
-#include "daemon/client/live/live_wait.h"
+#include "daemon/client/live/live_event.h"
 #include "daemon/client/program/signals.h"
 
 #include <errno.h>

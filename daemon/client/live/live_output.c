@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/client/live/live_output.h"
 
-#include "daemon/client/live/capture_message.h"
-#include "daemon/client/output/segment_json.h"
+#include "daemon/client/live/live_event.h"
+#include "daemon/client/output/output.h"
 #include "daemon/client/program/message.h"
-#include "daemon/client/program/meter.h"
+#include "daemon/client/program/progress.h"
 
 #include <errno.h>
 #include <locale.h>

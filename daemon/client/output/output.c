@@ -1,12 +1,200 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/client/output/output.h"
 
+#include "daemon/client/program/client_utf8.h"
+
 #include <errno.h>
+#include <math.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 const char *const output_format_names[] = {"text", "json", "srt", "vtt", NULL};
+
+/* ---- Text ---- */
+
+static void print_name(FILE *stream, const struct output_style *style, const char *file)
+{
+    if (style->with_file_name)
+        fprintf(stream, "%s: ", file);
+}
+
+/* Columns as awk and cut like them: start, end, confidence, word. */
+static int render_words(FILE *stream, const struct output_style *style, const char *file,
+                        const struct transcript_segment *segment)
+{
+    if (segment->word_count == 0 && *segment->text)
+        return -ENODATA;
+    for (size_t i = 0; i < segment->word_count; i++) {
+        const struct transcript_word *word = &segment->words[i];
+        print_name(stream, style, file);
+        fprintf(stream, "%.2f\t%.2f\t%.3f\t%s\n", word->start, word->end, word->confidence,
+                word->text);
+    }
+    return 0;
+}
+
+static int text_render_segment(FILE *stream, const struct output_style *style, const char *file,
+                               const struct transcript_segment *segment)
+{
+    if (style->with_words)
+        return render_words(stream, style, file, segment);
+    print_name(stream, style, file);
+    fprintf(stream, "%s\n", segment->text);
+    return 0;
+}
+
+json_t *json_rounded(double value)
+{
+    return json_real(round(value * 1000) / 1000);
+}
+
+json_t *json_any_string(const char *bytes)
+{
+    char *text = utf8_repair(bytes);
+    json_t *string = text ? json_string(text) : NULL;
+    free(text);
+    return string;
+}
+
+static json_t *word_object(const struct transcript_word *word)
+{
+    return json_pack("{s:o, s:o, s:o, s:o}", "text", json_any_string(word->text), "start",
+                     json_rounded(word->start), "end", json_rounded(word->end), "confidence",
+                     json_rounded(word->confidence));
+}
+
+static json_t *word_array(const struct transcript_segment *segment)
+{
+    json_t *words = json_array();
+    for (size_t i = 0; i < segment->word_count; i++)
+        if (json_array_append_new(words, word_object(&segment->words[i])) < 0) {
+            json_decref(words);
+            return NULL;
+        }
+    return words;
+}
+
+json_t *json_segment(const struct transcript_segment *segment)
+{
+    if (!segment->timed)
+        return json_pack("{s:o}", "text", json_any_string(segment->text));
+    json_t *object =
+        json_pack("{s:o, s:o, s:o, s:o, s:o}", "start", json_rounded(segment->start), "end",
+                  json_rounded(segment->end), "text", json_any_string(segment->text), "confidence",
+                  json_rounded(segment->confidence), "words", word_array(segment));
+    if (!object || !segment->language)
+        return object;
+    json_object_set_new(object, "language", json_any_string(segment->language));
+    json_object_set_new(object, "language_probability",
+                        json_rounded(segment->language_probability));
+    return object;
+}
+
+int json_print_line(FILE *stream, json_t *object)
+{
+    if (!object)
+        return -ENOMEM;
+    int result = json_dumpf(object, stream, JSON_REAL_PRECISION(10)) < 0 ? -ENOMEM : 0;
+    fputc('\n', stream);
+    json_decref(object);
+    return result;
+}
+
+/* ---- JSON ---- */
+
+/* Of RFC 3986, what stands for itself in a path. */
+static bool stands_for_itself(unsigned char byte)
+{
+    return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
+           (byte >= '0' && byte <= '9') || (byte && strchr("-._~/", byte));
+}
+
+/* To be freed; NULL: no memory. */
+static char *percent_encode(const char *bytes)
+{
+    static const char digits[] = "0123456789ABCDEF";
+    char *encoded = malloc(3 * strlen(bytes) + 1), *out = encoded;
+    if (!encoded)
+        return NULL;
+    for (; *bytes; bytes++) {
+        unsigned char byte = (unsigned char)*bytes;
+        if (stands_for_itself(byte)) {
+            *out++ = *bytes;
+            continue;
+        }
+        *out++ = '%';
+        *out++ = digits[byte >> 4];
+        *out++ = digits[byte & 15];
+    }
+    *out = '\0';
+    return encoded;
+}
+
+/* An object that names the recording: where the name is not UTF-8, also so that it can be had
+ * back. NULL: no memory. */
+static json_t *recording_object(const char *file)
+{
+    json_t *object = json_pack("{s:o}", "file", json_any_string(file));
+    if (!object || utf8_is_valid(file))
+        return object;
+    char *encoded = percent_encode(file);
+    int result = encoded ? json_object_set_new(object, "file_bytes", json_string(encoded)) : -1;
+    free(encoded);
+    if (result == 0)
+        return object;
+    json_decref(object);
+    return NULL;
+}
+
+/* Takes `object`, which may be NULL; prints nothing without memory for `members`. */
+static int print_recording(FILE *stream, json_t *object, json_t *members)
+{
+    if (object && (!members || json_object_update_missing(object, members) < 0)) {
+        json_decref(object);
+        object = NULL;
+    }
+    json_decref(members);
+    return json_print_line(stream, object);
+}
+
+static json_t *segment_array(const struct transcript *transcript)
+{
+    json_t *segments = json_array();
+    for (size_t i = 0; i < transcript->segment_count; i++)
+        if (json_array_append_new(segments, json_segment(&transcript->segments[i])) < 0) {
+            json_decref(segments);
+            return NULL;
+        }
+    return segments;
+}
+
+/* `problem`: why there is no more of it, or NULL. */
+static int json_render(FILE *stream, const char *file, const struct transcript *transcript,
+                       const char *problem)
+{
+    char *text = transcript_text(transcript);
+    if (!text)
+        return -ENOMEM;
+    json_t *members =
+        json_pack("{s:o, s:o, s:o}", "seconds", json_rounded(transcript->seconds), "text",
+                  json_any_string(text), "segments", segment_array(transcript));
+    free(text);
+    if (members && problem && json_object_set_new(members, "error", json_any_string(problem)) < 0) {
+        json_decref(members);
+        members = NULL;
+    }
+    return print_recording(stream, recording_object(file), members);
+}
+
+static int json_render_failure(FILE *stream, const char *file, const char *message)
+{
+    return print_recording(stream, recording_object(file),
+                           json_pack("{s:o}", "error", json_any_string(message)));
+}
+
+/* ---- Outputs ---- */
 
 static int fail(const struct output *output, int code, struct hearken_error *error)
 {

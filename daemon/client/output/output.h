@@ -11,6 +11,7 @@
 #include "daemon/client/program/atomic_file.h"
 
 #include <hearken/hearken.h>
+#include <jansson.h>
 #include <stdbool.h>
 #include <stdio.h>
 
@@ -63,18 +64,20 @@ int output_failure(struct output *output, const struct output_style *style, cons
 int output_bytes(struct output *output, const char *bytes, size_t length,
                  struct hearken_error *error);
 
-/* ---- The formats: each renders into a memory stream; 0 or a negative errno ---- */
-
-int text_render_segment(FILE *stream, const struct output_style *style, const char *file,
-                        const struct transcript_segment *segment);
-
-/* `problem`: why there is no more of it, or NULL. */
-int json_render(FILE *stream, const char *file, const struct transcript *transcript,
-                const char *problem);
-
-int json_render_failure(FILE *stream, const char *file, const char *message);
+/* ---- Renderings ---- */
 
 /* -ENODATA: the transcript has text without times. */
 int subtitle_render(FILE *stream, enum output_format format, const struct transcript *transcript);
+
+/* Times to the millisecond and confidences to a thousandth: more digits would only pretend. */
+json_t *json_rounded(double value);
+
+/* Any bytes as a JSON string: a file's name need not be UTF-8, JSON must. */
+json_t *json_any_string(const char *bytes);
+
+json_t *json_segment(const struct transcript_segment *segment);
+
+/* One line; takes the object, which may be NULL. Errors: -ENOMEM. */
+int json_print_line(FILE *stream, json_t *object);
 
 #endif

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* From `start` to `end`, in seconds or along an axis. */
 struct picture_span {
@@ -41,5 +42,26 @@ double picture_tick_seconds(double seconds, double width, double apart);
  * end before `plot.end`; within the plot in any case if it fits there at all. */
 double picture_label_at(struct picture_span mark, double width, double gap,
                         struct picture_span plot);
+
+struct picture_colour {
+    uint8_t red, green, blue; /* sRGB */
+};
+
+#define PICTURE_MAP_COLOURS 256
+
+struct picture_map {
+    struct picture_colour colours[PICTURE_MAP_COLOURS];
+};
+
+enum picture_map_name {
+    PICTURE_MAP_SOUND,       /* black, purple, orange, nearly white: for dark ground */
+    PICTURE_MAP_SOUND_LIGHT, /* white to black by way of these: for light ground */
+    PICTURE_MAP_ATTENTION,   /* white to dark blue */
+};
+
+void picture_map_init(struct picture_map *map, enum picture_map_name name);
+
+/* `value` 0..1; what lies outside, or is no number, is taken for the end that is nearer, or 0. */
+struct picture_colour picture_map_at(const struct picture_map *map, double value);
 
 #endif

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/client/picture/picture_terminal.h"
 
-#include "daemon/client/picture/picture_colour.h"
 #include "daemon/client/picture/picture_layout.h"
 #include "daemon/client/program/client_utf8.h"
 

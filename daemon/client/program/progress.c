@@ -1,12 +1,18 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/client/program/progress.h"
 
+#include <math.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
-#define QUIET_SECONDS    1.0 /* short work needs no progress */
-#define INTERVAL_SECONDS 0.2
+#define METER_INTERVAL_SECONDS    0.1
+#define PROGRESS_INTERVAL_SECONDS 0.2
+#define QUIET_SECONDS             1.0 /* short work needs no progress */
+#define LOWEST_DECIBELS           -60.0
+/* A peak below a half of the least step of 16 bits: nothing is connected, or it is muted. */
+#define SILENCE 0x1p-16f
 
 static double now(void)
 {
@@ -14,6 +20,69 @@ static double now(void)
     clock_gettime(CLOCK_MONOTONIC, &time);
     return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
 }
+
+/* ---- Meter ---- */
+
+void meter_init(struct meter *meter, bool wanted)
+{
+    *meter = (struct meter){.enabled = wanted && isatty(STDERR_FILENO), .last_drawn = now()};
+}
+
+/* Of METER_WIDTH places. */
+static int place(double decibels)
+{
+    double share = 1 - decibels / LOWEST_DECIBELS;
+    return (int)lround(fmin(fmax(share, 0), 1) * METER_WIDTH);
+}
+
+void meter_draw(const struct hearken_level *level, char *line, size_t size)
+{
+    char bar[METER_WIDTH + 1];
+    memset(bar, ' ', METER_WIDTH);
+    bar[METER_WIDTH] = '\0';
+    if (level->peak < SILENCE) {
+        snprintf(line, size, "[%s]  no sound", bar);
+        return;
+    }
+    double mean = 20 * log10(fmax((double)level->rms, 1e-9));
+    int peak = place(20 * log10((double)level->peak));
+    memset(bar, '#', (size_t)place(mean));
+    if (peak > 0)
+        bar[peak - 1] = level->peak >= 1 ? '!' : '|';
+    snprintf(line, size, "[%s]  %3.0f dB", bar, mean);
+}
+
+void meter_update(struct meter *meter, const float *samples, size_t count, double seconds)
+{
+    if (!meter->enabled)
+        return;
+    struct hearken_level level;
+    hearken_level_measure(samples, count, &level);
+    meter->energy += (double)level.rms * (double)level.rms * (double)count;
+    meter->count += count;
+    meter->peak = fmaxf(meter->peak, level.peak);
+    double time = now();
+    if (time - meter->last_drawn < METER_INTERVAL_SECONDS)
+        return;
+    level.rms = meter->count > 0 ? (float)sqrt(meter->energy / (double)meter->count) : 0;
+    level.peak = meter->peak;
+    char line[METER_WIDTH + 32];
+    meter_draw(&level, line, sizeof(line));
+    fprintf(stderr, "\r\033[K%s  %.0f s", line, seconds);
+    fflush(stderr);
+    *meter = (struct meter){.enabled = true, .drawn = true, .last_drawn = time};
+}
+
+void meter_clear(struct meter *meter)
+{
+    if (!meter->drawn)
+        return;
+    fputs("\r\033[K", stderr);
+    fflush(stderr);
+    meter->drawn = false;
+}
+
+/* ---- Progress ---- */
 
 void progress_init(struct progress *progress, bool wanted)
 {
@@ -29,7 +98,7 @@ void progress_update(struct progress *progress, double done, double total, size_
     if (!progress->enabled)
         return;
     double time = now(), elapsed = time - progress->begun;
-    if (elapsed < QUIET_SECONDS || time - progress->last_drawn < INTERVAL_SECONDS)
+    if (elapsed < QUIET_SECONDS || time - progress->last_drawn < PROGRESS_INTERVAL_SECONDS)
         return;
     progress->last_drawn = time;
     progress->drawn = true;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "daemon/client/picture/picture_colour.h"
+#include "daemon/client/picture/picture_layout.h"
 
 #include <CUnit/Basic.h>
 #include <math.h>

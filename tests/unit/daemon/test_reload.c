@@ -16,7 +16,7 @@
 #define systemd_ready             fake_systemd_ready
 #define systemd_reloading         fake_systemd_reloading
 #define systemd_stopping          fake_systemd_stopping
-#define listeners_close           fake_listeners_close
+#define server_stop_listening     fake_listeners_close
 #define connection_drain          fake_connection_drain
 #define connection_reject         fake_connection_reject
 #define connection_close          fake_connection_close

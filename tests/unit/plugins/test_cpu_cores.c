@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* Counting cores, on systems of more processors than this one. */
-#include "plugins/cpu/cpu_cores.h"
+#include "plugins/cpu/cpu_processor.h"
 
 #include <CUnit/Basic.h>
 #include <errno.h>

@@ -1,10 +1,78 @@
 // SPDX-License-Identifier: MIT
-/* What the beam search needs: hypotheses' states reordered, log-probabilities, the best of them. */
+/* The kernels that look up, copy or choose rows in plain memory: the reference, and what the cpu
+ * plugin does not do better. */
 #include "plugins/common/host_backend.h"
 #include "plugins/common/kernel_check.h"
 
 #include <errno.h>
 #include <string.h>
+
+void host_fill_window(const struct hearken_convolve *arguments, size_t step, float *window)
+{
+    const size_t inputs = arguments->in.columns;
+
+    for (uint32_t tap = 0; tap < arguments->weight->weights.taps; tap++) {
+        const uint64_t padded = (uint64_t)step * arguments->stride + tap; /* row + padding */
+        float *to = window + tap * inputs;
+        if (padded < arguments->padding || padded - arguments->padding >= arguments->in.rows)
+            memset(to, 0, inputs * sizeof(float));
+        else
+            memcpy(to, host_matrix_row(&arguments->in, (size_t)(padded - arguments->padding)),
+                   inputs * sizeof(float));
+    }
+}
+
+void host_append_to_caches(const struct hearken_self_attend *arguments)
+{
+    const size_t width = arguments->out.columns, size = width * sizeof(float);
+    const size_t positions = arguments->qkv.rows / arguments->sequences;
+
+    for (size_t row = 0; row < arguments->qkv.rows; row++) {
+        const float *qkv = host_matrix_row(&arguments->qkv, row);
+        const size_t sequence = row / positions;
+        const size_t at = (arguments->past + row % positions) * width;
+        memcpy(host_matrix_row(&arguments->keys, sequence) + at, qkv + width, size);
+        memcpy(host_matrix_row(&arguments->values, sequence) + at, qkv + 2 * width, size);
+    }
+}
+
+/* ---- Embedding ---- */
+
+/* out[r] = table[tokens[r]] · scale + positions[position + r mod period] */
+
+int host_embed_by(struct hearken_queue *queue, const struct hearken_embed *arguments,
+                  host_tensor_row_function *row_of)
+{
+    int result = check_embed(queue, arguments);
+
+    if (result)
+        return result;
+    const size_t width = arguments->out.columns;
+    float *expanded = host_scratch(queue, SCRATCH_WEIGHT, 2 * width);
+    if (!expanded)
+        return -ENOMEM;
+
+    for (size_t row = 0; row < arguments->out.rows; row++) {
+        float *out = host_matrix_row(&arguments->out, row);
+        const float *token = row_of(arguments->table, arguments->tokens[row], expanded);
+        for (size_t column = 0; column < width; column++)
+            out[column] = token[column] * arguments->scale;
+        if (!arguments->positions)
+            continue;
+        const float *position =
+            row_of(arguments->positions, arguments->position + row % arguments->period, expanded);
+        for (size_t column = 0; column < width; column++)
+            out[column] += position[column];
+    }
+    return 0;
+}
+
+int host_embed(struct hearken_queue *queue, const struct hearken_embed *arguments)
+{
+    return host_embed_by(queue, arguments, host_tensor_row);
+}
+
+/* ---- Beam search: reordered states, log-probabilities, the best of them ---- */
 
 int host_reorder(struct hearken_queue *queue, const struct hearken_matrix *state,
                  const uint32_t *parents, uint32_t count)

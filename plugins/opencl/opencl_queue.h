@@ -3,8 +3,8 @@
  * A kernel call on a queue: arguments in the order of the kernel's own, then the range. The first
  * error sticks, and comes out of `launch_run`.
  */
-#ifndef HEARKEN_PLUGINS_OPENCL_OPENCL_LAUNCH_H
-#define HEARKEN_PLUGINS_OPENCL_OPENCL_LAUNCH_H
+#ifndef HEARKEN_PLUGINS_OPENCL_OPENCL_QUEUE_H
+#define HEARKEN_PLUGINS_OPENCL_OPENCL_QUEUE_H
 
 #include "plugins/opencl/opencl.h"
 
