@@ -47,7 +47,7 @@ HEARKEN_API const char *hearken_version(void);
 
 /* What went wrong, in one line that names the thing and what was expected of it. */
 struct hearken_error {
-    char message[512];
+    char message[1024];
 };
 
 #if defined(__GNUC__)

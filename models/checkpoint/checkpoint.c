@@ -44,12 +44,12 @@ const char *value_type_name(enum value_type type)
 }
 
 static int remember_mapping(struct checkpoint *checkpoint, struct mapping mapping,
-                            struct complaint *complaint)
+                            struct hearken_error *error)
 {
     size_t room = (checkpoint->mapping_count + 1) * sizeof(*checkpoint->mappings);
     struct mapping *grown = realloc(checkpoint->mappings, room);
     if (!grown)
-        return complain_of_memory(complaint);
+        return hearken_fail(error, -ENOMEM, "out of memory");
     checkpoint->mappings = grown;
     grown[checkpoint->mapping_count++] = mapping;
     return 0;
@@ -76,33 +76,33 @@ static int load(int file, struct file_copy *copy, struct hearken_error *error)
 }
 
 int checkpoint_load(struct checkpoint *checkpoint, const char *path, struct mapping *mapping,
-                    struct complaint *complaint)
+                    struct hearken_error *error)
 {
     struct file_copy copy;
-    struct hearken_error error = {""};
+    struct hearken_error inside = {""};
     int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (file < 0)
-        return complain_of_file(complaint, -errno, path);
-    int result = load(file, &copy, &error);
+        return hearken_fail(error, -errno, "%s: %s", path, strerror(errno));
+    int result = load(file, &copy, &inside);
     close(file);
     if (result < 0)
-        return complain(complaint, result, "%s: %s", path, error.message);
+        return hearken_fail(error, result, "%s: %s", path, inside.message);
     *mapping = (struct mapping){copy.data, copy.size};
-    if ((result = remember_mapping(checkpoint, *mapping, complaint)) < 0)
+    if ((result = remember_mapping(checkpoint, *mapping, error)) < 0)
         file_copy_finish(&copy);
     return result;
 }
 
 uint8_t *checkpoint_reserve(struct checkpoint *checkpoint, size_t size, struct mapping *mapping,
-                            struct complaint *complaint)
+                            struct hearken_error *error)
 {
     void *data = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     *mapping = (struct mapping){data, size};
     if (data == MAP_FAILED) {
-        complain_of_memory(complaint);
+        hearken_fail(error, -ENOMEM, "out of memory");
         return NULL;
     }
-    if (remember_mapping(checkpoint, *mapping, complaint) == 0)
+    if (remember_mapping(checkpoint, *mapping, error) == 0)
         return data;
     munmap(data, size);
     return NULL;
@@ -110,7 +110,7 @@ uint8_t *checkpoint_reserve(struct checkpoint *checkpoint, size_t size, struct m
 
 /* The product of the shape, and what it takes in bytes. */
 static int measure(struct checkpoint_tensor *tensor, const char *path, uint64_t *bytes,
-                   struct complaint *complaint)
+                   struct hearken_error *error)
 {
     uint32_t block = type_table[tensor->type].values;
     tensor->count = 1;
@@ -119,43 +119,44 @@ static int measure(struct checkpoint_tensor *tensor, const char *path, uint64_t 
             tensor->shape[i] = 1;
         if (__builtin_mul_overflow(tensor->count, tensor->shape[i], &tensor->count) ||
             tensor->count > UINT64_MAX / 8)
-            return complain(complaint, -EINVAL, "%s: '%s' has more than 2^61 values", path,
-                            tensor->name);
+            return hearken_fail(error, -EINVAL, "%s: '%s' has more than 2^61 values", path,
+                                tensor->name);
     }
     uint64_t row = tensor->rank ? tensor->shape[tensor->rank - 1] : 1;
     if (row % block)
-        return complain(complaint, -EINVAL,
-                        "%s: '%s' is %s with rows of %" PRIu64 ", expected a multiple of %u", path,
-                        tensor->name, type_table[tensor->type].name, row, block);
+        return hearken_fail(error, -EINVAL,
+                            "%s: '%s' is %s with rows of %" PRIu64 ", expected a multiple of %u",
+                            path, tensor->name, type_table[tensor->type].name, row, block);
     *bytes = value_bytes(tensor->type, tensor->count);
     return 0;
 }
 
 int checkpoint_add(struct checkpoint *checkpoint, const char *path,
                    const struct checkpoint_tensor *tensor, uint64_t available, uint64_t *bytes,
-                   struct complaint *complaint)
+                   struct hearken_error *error)
 {
     struct checkpoint_tensor added = *tensor;
     uint64_t needed = 0;
     if (added.rank > CHECKPOINT_MAX_RANK)
-        return complain(complaint, -EINVAL, "%s: '%s' has rank %u, expected at most %d", path,
-                        added.name, added.rank, CHECKPOINT_MAX_RANK);
-    int result = measure(&added, path, &needed, complaint);
+        return hearken_fail(error, -EINVAL, "%s: '%s' has rank %u, expected at most %d", path,
+                            added.name, added.rank, CHECKPOINT_MAX_RANK);
+    int result = measure(&added, path, &needed, error);
     if (result < 0)
         return result;
     if (needed > available)
-        return complain(complaint, -EINVAL,
-                        "%s: '%s' needs %" PRIu64 " bytes, but %" PRIu64 " are there (truncated?)",
-                        path, added.name, needed, available);
+        return hearken_fail(error, -EINVAL,
+                            "%s: '%s' needs %" PRIu64 " bytes, but %" PRIu64
+                            " are there (truncated?)",
+                            path, added.name, needed, available);
     if (checkpoint->count == checkpoint->room) {
         size_t room = checkpoint->room ? 2 * checkpoint->room : 128;
         void *grown = room > MAX_TENSORS
                           ? NULL
                           : realloc(checkpoint->tensors, room * sizeof(*checkpoint->tensors));
         if (room > MAX_TENSORS)
-            return complain(complaint, -EINVAL, "%s: more than %u tensors", path, MAX_TENSORS / 2);
+            return hearken_fail(error, -EINVAL, "%s: more than %u tensors", path, MAX_TENSORS / 2);
         if (!grown)
-            return complain_of_memory(complaint);
+            return hearken_fail(error, -ENOMEM, "out of memory");
         checkpoint->tensors = grown;
         checkpoint->room = room;
     }
@@ -171,16 +172,16 @@ static int compare_names(const void *a, const void *b)
     return strcmp(left->name, right->name);
 }
 
-int checkpoint_sort(struct checkpoint *checkpoint, const char *path, struct complaint *complaint)
+int checkpoint_sort(struct checkpoint *checkpoint, const char *path, struct hearken_error *error)
 {
     if (checkpoint->count == 0)
-        return complain(complaint, -EINVAL, "%s: there are no tensors of a Whisper model in it",
-                        path);
+        return hearken_fail(error, -EINVAL, "%s: there are no tensors of a Whisper model in it",
+                            path);
     qsort(checkpoint->tensors, checkpoint->count, sizeof(*checkpoint->tensors), compare_names);
     for (size_t i = 1; i < checkpoint->count; i++)
         if (compare_names(&checkpoint->tensors[i - 1], &checkpoint->tensors[i]) == 0)
-            return complain(complaint, -EINVAL, "%s: '%s' is there twice", path,
-                            checkpoint->tensors[i].name);
+            return hearken_fail(error, -EINVAL, "%s: '%s' is there twice", path,
+                                checkpoint->tensors[i].name);
     return 0;
 }
 

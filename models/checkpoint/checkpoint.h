@@ -11,8 +11,8 @@
 #define HEARKEN_CHECKPOINT_CHECKPOINT_H
 
 #include "models/checkpoint/checkpoint_tokens.h"
-#include "models/checkpoint/complaint.h"
 
+#include <hearken/hearken.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -76,14 +76,14 @@ size_t checkpoint_peek(const char *path, uint8_t *start, size_t size);
  * what is no file, -EIO for one that is cut short or written to meanwhile, -ENOMEM.
  */
 int checkpoint_load(struct checkpoint *checkpoint, const char *path, struct mapping *mapping,
-                    struct complaint *complaint);
+                    struct hearken_error *error);
 
 /*
  * Memory for as long as the checkpoint lives, to be filled in by the caller; NULL after -ENOMEM,
- * which `complaint` tells.
+ * which `error` tells.
  */
 uint8_t *checkpoint_reserve(struct checkpoint *checkpoint, size_t size, struct mapping *mapping,
-                            struct complaint *complaint);
+                            struct hearken_error *error);
 
 /*
  * Checks `shape` and `type`, and that `available` bytes at `data` hold them, and adds the tensor.
@@ -92,10 +92,10 @@ uint8_t *checkpoint_reserve(struct checkpoint *checkpoint, size_t size, struct m
  */
 int checkpoint_add(struct checkpoint *checkpoint, const char *path,
                    const struct checkpoint_tensor *tensor, uint64_t available, uint64_t *bytes,
-                   struct complaint *complaint);
+                   struct hearken_error *error);
 
 /* After the last tensor. Errors: -EINVAL for a name that is there twice. */
-int checkpoint_sort(struct checkpoint *checkpoint, const char *path, struct complaint *complaint);
+int checkpoint_sort(struct checkpoint *checkpoint, const char *path, struct hearken_error *error);
 
 /* NULL if there is none of that name. */
 const struct checkpoint_tensor *checkpoint_find(const struct checkpoint *checkpoint,

@@ -21,7 +21,7 @@
 struct writing {
     const struct model_file *model;
     struct gguf_writer *out;
-    struct complaint *complaint;
+    struct hearken_error *error;
 };
 
 /* A special token's id in the model file; -EINVAL if it is not there or was cut. */
@@ -30,11 +30,11 @@ static int find_special(const struct writing *w, const char *name, uint32_t *id)
     const struct tokens *v = &w->model->checkpoint->tokens;
     uint32_t found = tokens_find(v, name);
     if (found == NO_TOKEN)
-        return complain(w->complaint, -EINVAL, "vocabulary: there is no token %s", name);
+        return hearken_fail(w->error, -EINVAL, "vocabulary: there is no token %s", name);
     *id = v->ids[found];
     if (*id == NO_TOKEN)
-        return complain(w->complaint, -EINVAL,
-                        "%s is not among the tokens to keep, expected it there", name);
+        return hearken_fail(w->error, -EINVAL,
+                            "%s is not among the tokens to keep, expected it there", name);
     return 0;
 }
 
@@ -94,7 +94,7 @@ static int add_token_list(const struct writing *w, const char *key, const struct
     size_t count = 0;
     uint32_t *ids = calloc(list->count + 1, sizeof(*ids));
     if (!ids)
-        return complain_of_memory(w->complaint);
+        return hearken_fail(w->error, -ENOMEM, "out of memory");
     for (size_t i = 0; i < list->count; i++) {
         uint32_t id = w->model->checkpoint->tokens.ids[list->numbers[i]];
         if (id != NO_TOKEN)
@@ -141,7 +141,7 @@ static int add_token_types(const struct writing *w)
     const struct tokens *v = &w->model->checkpoint->tokens;
     int32_t *types = calloc(v->kept_count + 1, sizeof(*types));
     if (!types)
-        return complain_of_memory(w->complaint);
+        return hearken_fail(w->error, -ENOMEM, "out of memory");
     for (uint32_t i = 0; i < v->kept_count; i++)
         types[i] = tokens_is_control(v, v->kept[i]) ? TYPE_CONTROL : TYPE_NORMAL;
     gguf_add_i32s(w->out, "tokenizer.ggml.token_type", types, v->kept_count);
@@ -205,7 +205,7 @@ static int write_tensor(const struct writing *w, const struct whisper_tensor *te
     uint64_t rows = tensor->rank > 1 ? tensor->shape[1] * tensor->shape[2] / tensor->part_count : 1;
     float *values = calloc(columns, sizeof(*values));
     if (!values)
-        return complain_of_memory(w->complaint);
+        return hearken_fail(w->error, -ENOMEM, "out of memory");
     for (uint32_t i = 0; i < tensor->part_count; i++)
         for (uint64_t row = 0; row < rows; row++)
             write_part(w, tensor, tensor->parts[i], tensor->rows ? tensor->rows[row] : row, columns,
@@ -220,7 +220,7 @@ static int write_features(const struct writing *w)
     float window[FFT];
     float *filters = calloc((size_t)mels * FREQUENCY_BINS, sizeof(*filters));
     if (!filters)
-        return complain_of_memory(w->complaint);
+        return hearken_fail(w->error, -ENOMEM, "out of memory");
     if (w->model->checkpoint->mel_filters)
         memcpy(filters, w->model->checkpoint->mel_filters,
                (size_t)mels * FREQUENCY_BINS * sizeof(*filters));
@@ -260,7 +260,7 @@ static int write_all(struct writing *w)
     const struct model_file *m = w->model;
     const struct tokens *v = &m->checkpoint->tokens;
     int result = whisper_list_tensors(&list, m->whisper, m->checkpoint, m->types, v->kept,
-                                      v->kept_count, w->complaint);
+                                      v->kept_count, w->error);
     if (result < 0)
         goto finish;
     add_general(w);
@@ -273,20 +273,20 @@ finish:
     return result;
 }
 
-int model_file_write(const struct model_file *model, const char *path, struct complaint *complaint)
+int model_file_write(const struct model_file *model, const char *path, struct hearken_error *error)
 {
-    struct writing w = {model, NULL, complaint};
-    int result = gguf_writer_create(path, &w.out, complaint);
+    struct writing w = {model, NULL, error};
+    int result = gguf_writer_create(path, &w.out, error);
     if (result == 0)
         result = write_all(&w);
     gguf_writer_destroy(w.out);
     return result;
 }
 
-int model_file_make(const struct model_file *model, struct complaint *complaint)
+int model_file_make(const struct model_file *model, struct hearken_error *error)
 {
-    struct writing w = {model, NULL, complaint};
-    int result = gguf_writer_create(NULL, &w.out, complaint);
+    struct writing w = {model, NULL, error};
+    int result = gguf_writer_create(NULL, &w.out, error);
     if (result == 0 && (result = write_all(&w)) == 0)
         result = gguf_writer_take(w.out);
     gguf_writer_destroy(w.out);

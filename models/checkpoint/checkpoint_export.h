@@ -5,6 +5,8 @@
 
 #include "models/checkpoint/whisper_checkpoint.h"
 
+#include <hearken/hearken.h>
+
 struct model_file {
     const char *name, *description, *license; /* the last two may be NULL */
     const char *language;                     /* its token is <|language|> */
@@ -17,9 +19,9 @@ struct model_file {
 };
 
 /* Writes `path`, or leaves it as it is. Errors: the system's, -EINVAL with what is missing. */
-int model_file_write(const struct model_file *model, const char *path, struct complaint *complaint);
+int model_file_write(const struct model_file *model, const char *path, struct hearken_error *error);
 
 /* The same as a file in memory, which the caller closes; its descriptor. */
-int model_file_make(const struct model_file *model, struct complaint *complaint);
+int model_file_make(const struct model_file *model, struct hearken_error *error);
 
 #endif

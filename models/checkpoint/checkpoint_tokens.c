@@ -31,37 +31,38 @@ static const char *const behind[] = {"<|translate|>",   "<|transcribe|>", "<|sta
 #define BEHIND (sizeof(behind) / sizeof(*behind))
 #define OTHERS (BEFORE + BEHIND + TIME_TOKENS)
 
-int tokens_add_times(struct tokens *tokens, struct complaint *complaint)
+int tokens_add_times(struct tokens *tokens, struct hearken_error *error)
 {
     int result = 0;
     for (uint32_t i = 0; result == 0 && i < TIME_TOKENS; i++) {
         char name[32]; /* steps of 20 ms */
         snprintf(name, sizeof(name), "<|%" PRIu32 ".%02" PRIu32 "|>", i / 50, i % 50 * 2);
-        result = tokens_add(tokens, name, complaint);
+        result = tokens_add(tokens, name, error);
     }
     return result;
 }
 
-int tokens_add_special(struct tokens *tokens, uint32_t count, struct complaint *complaint)
+int tokens_add_special(struct tokens *tokens, uint32_t count, struct hearken_error *error)
 {
     uint64_t text = tokens->count;
     int result = 0;
     if (count < text + OTHERS + LANGUAGES - 1 || count > text + OTHERS + LANGUAGES)
-        return complain(complaint, -EINVAL,
-                        "%" PRIu32 " tokens, of which %" PRIu64 " are text: expected %zu or %zu "
-                        "special ones more",
-                        count, text, OTHERS + LANGUAGES - 1, OTHERS + LANGUAGES);
+        return hearken_fail(error, -EINVAL,
+                            "%" PRIu32 " tokens, of which %" PRIu64
+                            " are text: expected %zu or %zu "
+                            "special ones more",
+                            count, text, OTHERS + LANGUAGES - 1, OTHERS + LANGUAGES);
     uint64_t spoken = count - text - OTHERS;
     for (size_t i = 0; result == 0 && i < BEFORE; i++)
-        result = tokens_add(tokens, before[i], complaint);
+        result = tokens_add(tokens, before[i], error);
     for (size_t i = 0; result == 0 && i < spoken; i++) {
         char name[16];
         snprintf(name, sizeof(name), "<|%.3s|>", languages[i]);
-        result = tokens_add(tokens, name, complaint);
+        result = tokens_add(tokens, name, error);
     }
     for (size_t i = 0; result == 0 && i < BEHIND; i++)
-        result = tokens_add(tokens, behind[i], complaint);
-    return result < 0 ? result : tokens_add_times(tokens, complaint);
+        result = tokens_add(tokens, behind[i], error);
+    return result < 0 ? result : tokens_add_times(tokens, error);
 }
 
 #define MAX_TOKENS 1000000u
@@ -77,21 +78,21 @@ static bool next_line(FILE *file, char **line, size_t *room)
     return true;
 }
 
-int tokens_add(struct tokens *tokens, const char *name, struct complaint *complaint)
+int tokens_add(struct tokens *tokens, const char *name, struct hearken_error *error)
 {
     if (tokens->count == MAX_TOKENS)
-        return complain(complaint, -EINVAL, "more than %u tokens", MAX_TOKENS);
+        return hearken_fail(error, -EINVAL, "more than %u tokens", MAX_TOKENS);
     if (tokens->count == tokens->room) {
         uint32_t room = tokens->room ? 2 * tokens->room : 1024;
         void *grown = realloc(tokens->names, room * sizeof(*tokens->names));
         if (!grown)
-            return complain_of_memory(complaint);
+            return hearken_fail(error, -ENOMEM, "out of memory");
         tokens->names = grown;
         tokens->room = room;
     }
     tokens->names[tokens->count] = strdup(name);
     if (!tokens->names[tokens->count])
-        return complain_of_memory(complaint);
+        return hearken_fail(error, -ENOMEM, "out of memory");
     tokens->count++;
     return 0;
 }
@@ -108,11 +109,11 @@ static uint32_t character_of(uint8_t byte)
 }
 
 int tokens_add_bytes(struct tokens *tokens, const uint8_t *bytes, size_t length,
-                     struct complaint *complaint)
+                     struct hearken_error *error)
 {
     char *name = malloc(2 * length + 1);
     if (!name)
-        return complain_of_memory(complaint);
+        return hearken_fail(error, -ENOMEM, "out of memory");
     size_t size = 0;
     for (size_t i = 0; i < length; i++) {
         uint32_t character = character_of(bytes[i]);
@@ -121,7 +122,7 @@ int tokens_add_bytes(struct tokens *tokens, const uint8_t *bytes, size_t length,
         name[size++] = (char)(character >= 0x80 ? 0x80 | (character & 0x3f) : character);
     }
     name[size] = 0;
-    int result = tokens_add(tokens, name, complaint);
+    int result = tokens_add(tokens, name, error);
     free(name);
     return result;
 }
@@ -132,22 +133,22 @@ static int compare_tokens(const void *a, const void *b, void *names)
     return strcmp(((char **)names)[*left], ((char **)names)[*right]);
 }
 
-int tokens_index(struct tokens *v, struct complaint *complaint)
+int tokens_index(struct tokens *v, struct hearken_error *error)
 {
     v->order = calloc(v->count + 1, sizeof(*v->order));
     v->ids = calloc(v->count + 1, sizeof(*v->ids));
     v->kept = calloc(v->count + 1, sizeof(*v->kept));
     if (!v->order || !v->ids || !v->kept)
-        return complain_of_memory(complaint);
+        return hearken_fail(error, -ENOMEM, "out of memory");
     for (uint32_t i = 0; i < v->count; i++)
         v->order[i] = v->ids[i] = v->kept[i] = i;
     v->kept_count = v->count;
     qsort_r(v->order, v->count, sizeof(*v->order), compare_tokens, v->names);
     for (uint32_t i = 1; i < v->count; i++)
         if (strcmp(v->names[v->order[i - 1]], v->names[v->order[i]]) == 0)
-            return complain(complaint, -EINVAL,
-                            "vocabulary: tokens %" PRIu32 " and %" PRIu32 " are both '%.80s'",
-                            v->order[i - 1], v->order[i], v->names[v->order[i]]);
+            return hearken_fail(error, -EINVAL,
+                                "vocabulary: tokens %" PRIu32 " and %" PRIu32 " are both '%.80s'",
+                                v->order[i - 1], v->order[i], v->names[v->order[i]]);
     return 0;
 }
 
@@ -189,28 +190,29 @@ static void number_kept(struct tokens *v)
         }
 }
 
-int tokens_keep(struct tokens *tokens, const char *path, struct complaint *complaint)
+int tokens_keep(struct tokens *tokens, const char *path, struct hearken_error *error)
 {
     char *line = NULL;
     size_t room = 0, number = 0;
     int result = 0;
     FILE *file = fopen(path, "re");
     if (!file)
-        return complain_of_file(complaint, -errno, path);
+        return hearken_fail(error, -errno, "%s: %s", path, strerror(errno));
     for (uint32_t i = 0; i < tokens->count; i++)
         tokens->ids[i] = NO_TOKEN;
     while (result == 0 && next_line(file, &line, &room)) {
         uint32_t id = tokens_find(tokens, line);
         number++;
         if (id == NO_TOKEN)
-            result = complain(complaint, -EINVAL,
-                              "%s:%zu: '%.80s' is no token of the checkpoint's vocabulary", path,
-                              number, line);
+            result = hearken_fail(error, -EINVAL,
+                                  "%s:%zu: '%.80s' is no token of the checkpoint's vocabulary",
+                                  path, number, line);
         else
             tokens->ids[id] = 0;
     }
     if (result == 0 && !feof(file)) /* also without memory for a line */
-        result = complain_of_file(complaint, errno ? -errno : -EIO, path);
+        result = hearken_fail(error, errno ? -errno : -EIO, "%s: %s", path,
+                              strerror(errno ? errno : EIO));
     free(line);
     fclose(file);
     number_kept(tokens);

@@ -3,8 +3,7 @@
 #ifndef HEARKEN_MODELS_CHECKPOINT_CHECKPOINT_TOKENS_H
 #define HEARKEN_MODELS_CHECKPOINT_CHECKPOINT_TOKENS_H
 
-#include "models/checkpoint/complaint.h"
-
+#include <hearken/hearken.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -22,27 +21,27 @@ struct tokens {
 };
 
 /* The next token's name, copied. Errors: -EINVAL for more than a million, -ENOMEM. */
-int tokens_add(struct tokens *tokens, const char *name, struct complaint *complaint);
+int tokens_add(struct tokens *tokens, const char *name, struct hearken_error *error);
 
 /* The same for bytes as they are, written as GPT-2 writes them. */
 int tokens_add_bytes(struct tokens *tokens, const uint8_t *bytes, size_t length,
-                     struct complaint *complaint);
+                     struct hearken_error *error);
 
 /*
  * Whisper's special tokens for the ids behind those of the text, up to `count` in all: the end,
  * the start, 99 or 100 languages, tasks, 1501 times. Errors: -EINVAL if that is no such number.
  */
-int tokens_add_special(struct tokens *tokens, uint32_t count, struct complaint *complaint);
+int tokens_add_special(struct tokens *tokens, uint32_t count, struct hearken_error *error);
 
 /* The times alone. */
-int tokens_add_times(struct tokens *tokens, struct complaint *complaint);
+int tokens_add_times(struct tokens *tokens, struct hearken_error *error);
 #define TIME_TOKENS 1501u
 
 /* After the last name: tables over them, all kept. Errors: -EINVAL for two alike, -ENOMEM. */
-int tokens_index(struct tokens *tokens, struct complaint *complaint);
+int tokens_index(struct tokens *tokens, struct hearken_error *error);
 
 /* Keeps only the tokens that the file names, one a line. Errors: the system's, as above. */
-int tokens_keep(struct tokens *tokens, const char *path, struct complaint *complaint);
+int tokens_keep(struct tokens *tokens, const char *path, struct hearken_error *error);
 
 /* The checkpoint's id, NO_TOKEN if there is none of that name. */
 uint32_t tokens_find(const struct tokens *tokens, const char *name);

@@ -42,7 +42,7 @@ static const char *const number_names[NUMBERS] = {
 struct walk {
     struct checkpoint *checkpoint;
     const uint8_t *start, *at, *end;
-    struct complaint *complaint;
+    struct hearken_error *error;
     const char *path;
     uint32_t numbers[NUMBERS];
     int result;
@@ -62,10 +62,10 @@ static const uint8_t *take(struct walk *w, uint64_t size, const char *what)
     if (w->result < 0)
         return NULL;
     if (size > (uint64_t)(w->end - w->at)) {
-        w->result = complain(w->complaint, -EINVAL,
-                             "%s: the file ends in %s: %" PRIu64 " bytes expected at byte %td, "
-                             "%td are left",
-                             w->path, what, size, w->at - w->start, w->end - w->at);
+        w->result = hearken_fail(w->error, -EINVAL,
+                                 "%s: the file ends in %s: %" PRIu64 " bytes expected at byte %td, "
+                                 "%td are left",
+                                 w->path, what, size, w->at - w->start, w->end - w->at);
         return NULL;
     }
     const uint8_t *taken = w->at;
@@ -84,8 +84,8 @@ static uint32_t take_number(struct walk *w, const char *what, uint32_t lowest, u
     if (value >= lowest && value <= highest)
         return value;
     w->result =
-        complain(w->complaint, -EINVAL, "%s: %s is %" PRId32 ", expected %" PRIu32 " to %" PRIu32,
-                 w->path, what, (int32_t)value, lowest, highest);
+        hearken_fail(w->error, -EINVAL, "%s: %s is %" PRId32 ", expected %" PRIu32 " to %" PRIu32,
+                     w->path, what, (int32_t)value, lowest, highest);
     return lowest;
 }
 
@@ -108,7 +108,7 @@ static void take_filters(struct walk *w)
         return;
     float *filters = malloc(count * sizeof(*filters));
     if (!filters) {
-        w->result = complain_of_memory(w->complaint);
+        w->result = hearken_fail(w->error, -ENOMEM, "out of memory");
         return;
     }
     memcpy(filters, data, count * sizeof(*filters));
@@ -116,9 +116,9 @@ static void take_filters(struct walk *w)
     w->checkpoint->mel_bands = mels;
     for (size_t i = 0; w->result == 0 && i < count; i++)
         if (!isfinite(filters[i]))
-            w->result = complain(w->complaint, -EINVAL,
-                                 "%s: the mel filters hold %g, expected finite numbers", w->path,
-                                 (double)filters[i]);
+            w->result = hearken_fail(w->error, -EINVAL,
+                                     "%s: the mel filters hold %g, expected finite numbers",
+                                     w->path, (double)filters[i]);
 }
 
 /* Those of text, as bytes; some files have the end of text as the last of them. */
@@ -131,16 +131,15 @@ static void take_tokens(struct walk *w)
         bool is_end =
             bytes && length == strlen(END_OF_TEXT) && memcmp(bytes, END_OF_TEXT, length) == 0;
         if (bytes && !is_end)
-            w->result = tokens_add_bytes(&w->checkpoint->tokens, bytes, length, w->complaint);
+            w->result = tokens_add_bytes(&w->checkpoint->tokens, bytes, length, w->error);
         else if (is_end && i + 1 != count)
-            w->result = complain(w->complaint, -EINVAL,
-                                 "%s: token %" PRIu32 " of %" PRIu32 " is " END_OF_TEXT
-                                 ", expected it last",
-                                 w->path, i, count);
+            w->result = hearken_fail(w->error, -EINVAL,
+                                     "%s: token %" PRIu32 " of %" PRIu32 " is " END_OF_TEXT
+                                     ", expected it last",
+                                     w->path, i, count);
     }
     if (w->result == 0)
-        w->result =
-            tokens_add_special(&w->checkpoint->tokens, w->numbers[VOCABULARY], w->complaint);
+        w->result = tokens_add_special(&w->checkpoint->tokens, w->numbers[VOCABULARY], w->error);
 }
 
 static bool known_type(uint32_t number, enum value_type *type)
@@ -163,14 +162,15 @@ static bool known_type(uint32_t number, enum value_type *type)
 static void set_type(struct walk *w, struct checkpoint_tensor *tensor, uint32_t number)
 {
     if (!known_type(number, &tensor->type))
-        w->result = complain(w->complaint, -EINVAL,
-                             "%s: '%s' has type %" PRIu32 ", expected F32 (0), F16 (1), Q4_0 (2), "
-                             "Q4_1 (3), Q5_0 (6), Q5_1 (7) or Q8_0 (8)",
-                             w->path, tensor->name, number);
+        w->result =
+            hearken_fail(w->error, -EINVAL,
+                         "%s: '%s' has type %" PRIu32 ", expected F32 (0), F16 (1), Q4_0 (2), "
+                         "Q4_1 (3), Q5_0 (6), Q5_1 (7) or Q8_0 (8)",
+                         w->path, tensor->name, number);
     else if (value_is_quantized(tensor->type) && w->numbers[FILE_TYPE] / VERSION_BY != QUANTIZED_2)
-        w->result = complain(w->complaint, -EINVAL,
-                             "%s: '%s' is quantized in version %" PRIu32 ", expected %u", w->path,
-                             tensor->name, w->numbers[FILE_TYPE] / VERSION_BY, QUANTIZED_2);
+        w->result = hearken_fail(
+            w->error, -EINVAL, "%s: '%s' is quantized in version %" PRIu32 ", expected %u", w->path,
+            tensor->name, w->numbers[FILE_TYPE] / VERSION_BY, QUANTIZED_2);
 }
 
 static void take_tensor(struct walk *w)
@@ -191,7 +191,7 @@ static void take_tensor(struct walk *w)
         return;
     tensor.data = w->at;
     w->result = checkpoint_add(w->checkpoint, w->path, &tensor, (uint64_t)(w->end - w->at), &bytes,
-                               w->complaint);
+                               w->error);
     w->at += bytes;
 }
 
@@ -201,8 +201,8 @@ static void check_number(struct walk *w, uint32_t which, const char *name, uint3
     const struct checkpoint_tensor *tensor = checkpoint_find(w->checkpoint, name);
     if (w->result == 0 && tensor && tensor->shape[dimension] != w->numbers[which])
         w->result =
-            complain(w->complaint, -EINVAL, "%s: %s is %" PRIu32 ", but '%s' has %" PRIu64, w->path,
-                     number_names[which], w->numbers[which], name, tensor->shape[dimension]);
+            hearken_fail(w->error, -EINVAL, "%s: %s is %" PRIu32 ", but '%s' has %" PRIu64, w->path,
+                         number_names[which], w->numbers[which], name, tensor->shape[dimension]);
 }
 
 static void check_layers(struct walk *w, uint32_t which, const char *part)
@@ -210,12 +210,12 @@ static void check_layers(struct walk *w, uint32_t which, const char *part)
     char name[CHECKPOINT_MAX_NAME];
     snprintf(name, sizeof(name), "%s.blocks.%" PRIu32 ".mlp.0.weight", part, w->numbers[which]);
     if (w->result == 0 && checkpoint_find(w->checkpoint, name))
-        w->result = complain(w->complaint, -EINVAL, "%s: %s is %" PRIu32 ", but there is '%s'",
-                             w->path, number_names[which], w->numbers[which], name);
+        w->result = hearken_fail(w->error, -EINVAL, "%s: %s is %" PRIu32 ", but there is '%s'",
+                                 w->path, number_names[which], w->numbers[which], name);
     snprintf(name, sizeof(name), "%s.blocks.%" PRIu32 ".mlp.0.weight", part, w->numbers[which] - 1);
     if (w->result == 0 && !checkpoint_find(w->checkpoint, name))
-        w->result = complain(w->complaint, -EINVAL, "%s: %s is %" PRIu32 ", but '%s' is missing",
-                             w->path, number_names[which], w->numbers[which], name);
+        w->result = hearken_fail(w->error, -EINVAL, "%s: %s is %" PRIu32 ", but '%s' is missing",
+                                 w->path, number_names[which], w->numbers[which], name);
 }
 
 static void check_numbers(struct walk *w)
@@ -231,13 +231,13 @@ static void check_numbers(struct walk *w)
 }
 
 int ggml_read(struct checkpoint *checkpoint, struct mapping mapping, const char *path,
-              struct complaint *complaint)
+              struct hearken_error *error)
 {
     struct walk w = {.checkpoint = checkpoint,
                      .start = mapping.data,
                      .at = mapping.data,
                      .end = mapping.data + mapping.size,
-                     .complaint = complaint,
+                     .error = error,
                      .path = path};
     checkpoint->format = "whisper.cpp";
     take_numbers(&w);
@@ -247,8 +247,8 @@ int ggml_read(struct checkpoint *checkpoint, struct mapping mapping, const char 
         take_tokens(&w);
     while (w.result == 0 && w.at < w.end)
         take_tensor(&w);
-    if (w.result == 0 && (w.result = tokens_index(&checkpoint->tokens, complaint)) == 0 &&
-        (w.result = checkpoint_sort(checkpoint, path, complaint)) == 0)
+    if (w.result == 0 && (w.result = tokens_index(&checkpoint->tokens, error)) == 0 &&
+        (w.result = checkpoint_sort(checkpoint, path, error)) == 0)
         check_numbers(&w);
     return w.result;
 }

@@ -8,6 +8,8 @@
 
 #include "models/checkpoint/checkpoint.h"
 
+#include <hearken/hearken.h>
+
 /* Whether a file begins like one; `data` [size]. */
 bool ggml_begins(const uint8_t *data, size_t size);
 
@@ -16,6 +18,6 @@ bool ggml_begins(const uint8_t *data, size_t size);
  * messages, `mapping` outlives the checkpoint. Errors: -EINVAL, named; -ENOMEM.
  */
 int ggml_read(struct checkpoint *checkpoint, struct mapping mapping, const char *path,
-              struct complaint *complaint);
+              struct hearken_error *error);
 
 #endif

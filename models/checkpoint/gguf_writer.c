@@ -34,7 +34,7 @@ struct tensor {
 };
 
 struct gguf_writer {
-    struct complaint *complaint;
+    struct hearken_error *error;
     const char *name; /* for messages */
     char *path;       /* what is replaced at the end; NULL: a file in memory */
     char *temporary;  /* the name beside it */
@@ -71,7 +71,7 @@ static void append(struct gguf_writer *w, struct bytes *to, const void *data, si
         size_t room = 2 * to->room + size + 4096;
         void *grown = realloc(to->data, room);
         if (!grown) {
-            w->result = complain_of_memory(w->complaint);
+            w->result = hearken_fail(w->error, -ENOMEM, "out of memory");
             return;
         }
         to->data = grown;
@@ -185,7 +185,7 @@ static void remember_tensor(struct gguf_writer *w, const char *name, enum gguf_t
         w->tensors = grown;
     char *copy = grown ? strdup(name) : NULL;
     if (!copy) {
-        w->result = complain_of_memory(w->complaint);
+        w->result = hearken_fail(w->error, -ENOMEM, "out of memory");
         return;
     }
     w->tensors[w->tensor_count++] = (struct tensor){copy, type, count};
@@ -213,7 +213,8 @@ void gguf_add_tensor(struct gguf_writer *writer, const char *name, enum gguf_ten
 static void write_bytes(struct gguf_writer *w, const void *data, size_t size)
 {
     if (w->result == 0 && size > 0 && fwrite(data, 1, size, w->file) != size)
-        w->result = complain_of_file(w->complaint, errno ? -errno : -EIO, w->name);
+        w->result = hearken_fail(w->error, errno ? -errno : -EIO, "%s: %s", w->name,
+                                 strerror(errno ? errno : EIO));
 }
 
 static void write_padding(struct gguf_writer *w, uint64_t length)
@@ -239,7 +240,7 @@ void gguf_leave_values(struct gguf_writer *writer)
     struct gguf_writer *w = writer;
     off_t head = w->result == 0 && fflush(w->file) == 0 ? ftello(w->file) : -1;
     if (w->result == 0 && (head < 0 || ftruncate(fileno(w->file), head + (off_t)w->offset) < 0))
-        w->result = complain_of_file(w->complaint, -errno, w->name);
+        w->result = hearken_fail(w->error, -errno, "%s: %s", w->name, strerror(errno));
     w->current = w->tensor_count;
 }
 
@@ -254,9 +255,9 @@ static bool can_be_written(struct gguf_writer *w, const struct tensor *tensor, c
     for (size_t i = 0; i < count; i++)
         if (!isfinite(values[i]) || fabsf(values[i]) > largest) {
             w->result =
-                complain(w->complaint, -ERANGE, "tensor '%s' holds %g, expected finite numbers%s",
-                         tensor->name, (double)values[i],
-                         tensor->type == GGUF_TENSOR_F32 ? "" : " that half precision holds");
+                hearken_fail(w->error, -ERANGE, "tensor '%s' holds %g, expected finite numbers%s",
+                             tensor->name, (double)values[i],
+                             tensor->type == GGUF_TENSOR_F32 ? "" : " that half precision holds");
             return false;
         }
     return true;
@@ -287,7 +288,7 @@ static const struct tensor *next_tensor(struct gguf_writer *w, size_t count)
         return NULL;
     if (w->current < w->tensor_count && count <= w->tensors[w->current].count - w->written)
         return &w->tensors[w->current];
-    w->result = complain(w->complaint, -EINVAL, "%s: more values than its tensors hold", w->name);
+    w->result = hearken_fail(w->error, -EINVAL, "%s: more values than its tensors hold", w->name);
     return NULL;
 }
 
@@ -369,12 +370,12 @@ static int open_temporary(struct gguf_writer *w, const struct stat *old)
 {
     int file = open_beside(w);
     if (file < 0)
-        return complain_of_file(w->complaint, -errno, w->name);
+        return hearken_fail(w->error, -errno, "%s: %s", w->name, strerror(errno));
     mode_t mode = old ? keep_owner(file, old) : usual_mode();
     w->file = fchmod(file, mode) == 0 ? fdopen(file, "wb") : NULL;
     if (w->file)
         return 0;
-    int result = complain_of_file(w->complaint, -errno, w->name);
+    int result = hearken_fail(w->error, -errno, "%s: %s", w->name, strerror(errno));
     close(file);
     if (w->has_name)
         unlink(w->temporary);
@@ -388,17 +389,17 @@ static int open_file(struct gguf_writer *w, const char *path)
     uint64_t number;
     bool there = stat(path, &old) == 0;
     if (there && !S_ISREG(old.st_mode))
-        return complain(w->complaint, -EINVAL, "%s: expected a regular file or none", path);
+        return hearken_fail(w->error, -EINVAL, "%s: expected a regular file or none", path);
     if (!there && lstat(path, &old) == 0)
-        return complain_of_file(w->complaint, -ENOENT, path);
+        return hearken_fail(w->error, -ENOENT, "%s: %s", path, strerror(ENOENT));
     w->path = there ? realpath(path, NULL) : strdup(path);
     if (!w->path)
-        return complain_of_file(w->complaint, -errno, path);
+        return hearken_fail(w->error, -errno, "%s: %s", path, strerror(errno));
     if (getrandom(&number, sizeof(number), 0) != sizeof(number))
-        return complain_of_file(w->complaint, -EIO, path);
+        return hearken_fail(w->error, -EIO, "%s: %s", path, strerror(EIO));
     if (asprintf(&w->temporary, "%s.%016" PRIx64, w->path, number) < 0) {
         w->temporary = NULL; /* asprintf leaves anything there */
-        return complain_of_memory(w->complaint);
+        return hearken_fail(w->error, -ENOMEM, "out of memory");
     }
     return open_temporary(w, there ? &old : NULL);
 }
@@ -409,18 +410,18 @@ static int open_memory(struct gguf_writer *w)
     w->file = file < 0 ? NULL : fdopen(file, "wb");
     if (w->file)
         return 0;
-    int result = complain_of_file(w->complaint, -errno, w->name);
+    int result = hearken_fail(w->error, -errno, "%s: %s", w->name, strerror(errno));
     if (file >= 0)
         close(file);
     return result;
 }
 
-int gguf_writer_create(const char *path, struct gguf_writer **writer, struct complaint *complaint)
+int gguf_writer_create(const char *path, struct gguf_writer **writer, struct hearken_error *error)
 {
     struct gguf_writer *made = calloc(1, sizeof(*made));
     if (!made)
-        return complain_of_memory(complaint);
-    made->complaint = complaint;
+        return hearken_fail(error, -ENOMEM, "out of memory");
+    made->error = error;
     made->name = path ? path : "memory";
     int result = path ? open_file(made, path) : open_memory(made);
     if (result < 0)
@@ -463,15 +464,17 @@ static int replace(struct gguf_writer *w)
 int gguf_writer_finish(struct gguf_writer *writer)
 {
     if (writer->result == 0 && writer->current != writer->tensor_count)
-        writer->result = complain(writer->complaint, -EINVAL, "tensor '%s' lacks values",
-                                  writer->tensors[writer->current].name);
+        writer->result = hearken_fail(writer->error, -EINVAL, "tensor '%s' lacks values",
+                                      writer->tensors[writer->current].name);
     if (writer->result == 0 &&
         (fflush(writer->file) != 0 || (writer->path && fsync(fileno(writer->file)) != 0)))
-        writer->result = complain_of_file(writer->complaint, -errno, writer->name);
+        writer->result =
+            hearken_fail(writer->error, -errno, "%s: %s", writer->name, strerror(errno));
     if (writer->result < 0 || !writer->path)
         return writer->result;
     if (replace(writer) < 0)
-        return writer->result = complain_of_file(writer->complaint, -errno, writer->name);
+        return writer->result =
+                   hearken_fail(writer->error, -errno, "%s: %s", writer->name, strerror(errno));
     fclose(writer->file);
     writer->file = NULL;
     return 0;
@@ -480,5 +483,6 @@ int gguf_writer_finish(struct gguf_writer *writer)
 int gguf_writer_take(struct gguf_writer *writer)
 {
     int file = fcntl(fileno(writer->file), F_DUPFD_CLOEXEC, 3);
-    return file < 0 ? complain_of_file(writer->complaint, -errno, writer->name) : file;
+    return file < 0 ? hearken_fail(writer->error, -errno, "%s: %s", writer->name, strerror(errno))
+                    : file;
 }

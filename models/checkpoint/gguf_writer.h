@@ -9,17 +9,17 @@
 #ifndef HEARKEN_CHECKPOINT_GGUF_WRITER_H
 #define HEARKEN_CHECKPOINT_GGUF_WRITER_H
 
-#include "models/checkpoint/complaint.h"
 #include "models/file/gguf.h"
 
+#include <hearken/hearken.h>
 #include <stddef.h>
 #include <stdint.h>
 
 struct gguf_writer;
 
-/* Without a path, a file in memory. `path` and `complaint` outlive the writer. Errors: the
+/* Without a path, a file in memory. `path` and `error` outlive the writer. Errors: the
  * system's; -EINVAL for what is there and no regular file; -ENOMEM. */
-int gguf_writer_create(const char *path, struct gguf_writer **writer, struct complaint *complaint);
+int gguf_writer_create(const char *path, struct gguf_writer **writer, struct hearken_error *error);
 
 /* Removes the temporary file if there is one. NULL is accepted. */
 void gguf_writer_destroy(struct gguf_writer *writer);

@@ -32,16 +32,16 @@ static char *name_of(const char *path)
 }
 
 /* The descriptor of a GGUF file in memory. */
-static int translate(const char *path, enum gguf_extent extent, struct complaint *complaint)
+static int translate(const char *path, enum gguf_extent extent, struct hearken_error *error)
 {
     struct checkpoint checkpoint = {0};
-    struct complaint inside = {""};
+    struct hearken_error inside = {""};
     struct whisper whisper;
     struct mapping mapping;
     char *name = name_of(path);
-    int result = name ? checkpoint_load(&checkpoint, path, &mapping, complaint)
-                      : complain_of_memory(complaint);
-    if (result < 0 || (result = ggml_read(&checkpoint, mapping, path, complaint)) < 0)
+    int result = name ? checkpoint_load(&checkpoint, path, &mapping, error)
+                      : hearken_fail(error, -ENOMEM, "out of memory");
+    if (result < 0 || (result = ggml_read(&checkpoint, mapping, path, error)) < 0)
         goto finish;
     const struct model_file model = {
         .name = name,
@@ -55,7 +55,7 @@ static int translate(const char *path, enum gguf_extent extent, struct complaint
     if ((result = whisper_read(&whisper, &checkpoint, &inside)) < 0 ||
         (result = known_fill_in(&checkpoint, &whisper, &inside)) < 0 ||
         (result = model_file_make(&model, &inside)) < 0)
-        complain(complaint, result, "%s: %.900s", path, inside.text);
+        hearken_fail(error, result, "%s: %.900s", path, inside.message);
 finish:
     checkpoint_finish(&checkpoint);
     free(name);
@@ -77,7 +77,6 @@ static int say_missing(const char *path, struct hearken_error *error)
 int model_file_open(const char *path, enum gguf_extent extent, struct gguf **gguf, bool *translated,
                     struct hearken_error *error)
 {
-    struct complaint complaint = {""};
     struct hearken_error inside = {""};
     bool other = is_ggml(path);
     if (translated)
@@ -86,9 +85,9 @@ int model_file_open(const char *path, enum gguf_extent extent, struct gguf **ggu
         int result = gguf_open(path, extent, gguf, error);
         return result == -ENOENT ? say_missing(path, error) : result;
     }
-    int file = translate(path, extent, &complaint);
+    int file = translate(path, extent, error);
     if (file < 0)
-        return hearken_fail(error, file, "%s", complaint.text);
+        return file;
     int result = gguf_open_private(file, gguf, &inside);
     close(file);
     return result < 0 ? hearken_fail(error, result, "%s: %.400s", path, inside.message) : 0;

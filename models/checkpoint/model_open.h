@@ -5,6 +5,8 @@
 
 #include "models/file/gguf.h"
 
+#include <hearken/hearken.h>
+
 /*
  * A GGUF file is read (gguf_open). whisper.cpp's ggml file becomes one in memory: its weights in
  * the types they have where a model file can hold those, otherwise as Q8_0; `translated` is then

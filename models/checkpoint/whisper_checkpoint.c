@@ -21,7 +21,7 @@ struct listing {
     const struct whisper *whisper;
     const struct checkpoint *checkpoint;
     struct whisper_types types;
-    struct complaint *complaint;
+    struct hearken_error *error;
     int result;
 };
 
@@ -78,7 +78,7 @@ static struct whisper_tensor *add(struct listing *l, const char *prefix, const c
         size_t room = l->room ? 2 * l->room : 128;
         void *grown = realloc(list->tensors, room * sizeof(*list->tensors));
         if (!grown) {
-            l->result = complain_of_memory(l->complaint);
+            l->result = hearken_fail(l->error, -ENOMEM, "out of memory");
             return NULL;
         }
         list->tensors = grown;
@@ -98,18 +98,18 @@ static const struct checkpoint_tensor *find(struct listing *l, const char *name,
     if (l->result < 0)
         return NULL;
     if (!source) {
-        l->result = complain(l->complaint, -EINVAL, "'%s' is missing", name);
+        l->result = hearken_fail(l->error, -EINVAL, "'%s' is missing", name);
         return NULL;
     }
     /* whisper.cpp gives the convolutions' biases a second dimension of 1. */
     bool same_rank = source->rank == rank || (rank == 1 && source->rank == 2);
     if (!same_rank || memcmp(source->shape, shape, 3 * sizeof(*shape)) != 0) {
         l->result =
-            complain(l->complaint, -EINVAL,
-                     "'%s' is %" PRIu64 " x %" PRIu64 " x %" PRIu64 " (rank %u), expected %" PRIu64
-                     " x %" PRIu64 " x %" PRIu64 " (rank %u)",
-                     name, source->shape[0], source->shape[1], source->shape[2], source->rank,
-                     shape[0], shape[1], shape[2], rank);
+            hearken_fail(l->error, -EINVAL,
+                         "'%s' is %" PRIu64 " x %" PRIu64 " x %" PRIu64
+                         " (rank %u), expected %" PRIu64 " x %" PRIu64 " x %" PRIu64 " (rank %u)",
+                         name, source->shape[0], source->shape[1], source->shape[2], source->rank,
+                         shape[0], shape[1], shape[2], rank);
         return NULL;
     }
     return source;
@@ -273,9 +273,9 @@ static void add_speller(struct listing *l, const uint32_t *kept, uint32_t kept_c
 
 int whisper_list_tensors(struct whisper_tensors *list, const struct whisper *whisper,
                          const struct checkpoint *checkpoint, struct whisper_types types,
-                         const uint32_t *kept, uint32_t kept_count, struct complaint *complaint)
+                         const uint32_t *kept, uint32_t kept_count, struct hearken_error *error)
 {
-    struct listing listing = {list, 0, whisper, checkpoint, types, complaint, 0};
+    struct listing listing = {list, 0, whisper, checkpoint, types, error, 0};
     *list = (struct whisper_tensors){0};
     add_listener(&listing);
     add_speller(&listing, kept, kept_count);
@@ -306,7 +306,7 @@ void whisper_tensors_finish(struct whisper_tensors *list)
 /* The first failure sticks. */
 struct configuration {
     const struct checkpoint *checkpoint;
-    struct complaint *complaint;
+    struct hearken_error *error;
     int result;
 };
 
@@ -316,8 +316,8 @@ static const struct checkpoint_tensor *require(struct configuration *configurati
     const struct checkpoint_tensor *tensor =
         configuration->result < 0 ? NULL : checkpoint_find(configuration->checkpoint, name);
     if (!tensor && configuration->result == 0)
-        configuration->result = complain(configuration->complaint, -EINVAL,
-                                         "'%s' is missing, expected a Whisper model", name);
+        configuration->result = hearken_fail(configuration->error, -EINVAL,
+                                             "'%s' is missing, expected a Whisper model", name);
     return tensor;
 }
 
@@ -331,10 +331,10 @@ static uint32_t dimension(struct configuration *configuration, const char *name,
     uint64_t size = tensor->shape[index];
     if (tensor->rank == rank && size >= 1 && size <= most)
         return (uint32_t)size;
-    configuration->result =
-        complain(configuration->complaint, -EINVAL,
-                 "'%s' has rank %u and dimension %u is %" PRIu64 ", expected rank %u and 1 to %u",
-                 name, tensor->rank, index, size, rank, most);
+    configuration->result = hearken_fail(configuration->error, -EINVAL,
+                                         "'%s' has rank %u and dimension %u is %" PRIu64
+                                         ", expected rank %u and 1 to %u",
+                                         name, tensor->rank, index, size, rank, most);
     return 1;
 }
 
@@ -346,9 +346,9 @@ static uint32_t count_layers(struct configuration *configuration, const char *pa
         snprintf(name, sizeof(name), "%s.blocks.%" PRIu32 ".mlp.0.weight", part, count);
     while (checkpoint_find(configuration->checkpoint, name) && ++count <= MAX_LAYERS);
     if (configuration->result == 0 && (count == 0 || count > MAX_LAYERS))
-        configuration->result = complain(configuration->complaint, -EINVAL,
-                                         "%" PRIu32 "%s layers in the %s, expected 1 to %u", count,
-                                         count > MAX_LAYERS ? " or more" : "", part, MAX_LAYERS);
+        configuration->result = hearken_fail(
+            configuration->error, -EINVAL, "%" PRIu32 "%s layers in the %s, expected 1 to %u",
+            count, count > MAX_LAYERS ? " or more" : "", part, MAX_LAYERS);
     return count;
 }
 
@@ -372,8 +372,8 @@ static void check_positions(struct configuration *configuration, struct whisper 
     double tolerance = table->type == VALUE_BF16 ? POSITION_TOLERANCE_BFLOAT : POSITION_TOLERANCE;
     if (value_is_quantized(table->type) || table->shape[1] != w->width || w->width % 2 ||
         half < 2) {
-        configuration->result = complain(
-            configuration->complaint, -EINVAL,
+        configuration->result = hearken_fail(
+            configuration->error, -EINVAL,
             "'%s' is not of floats or not as wide as the network, %" PRIu32, table->name, w->width);
         return;
     }
@@ -387,9 +387,9 @@ static void check_positions(struct configuration *configuration, struct whisper 
         from_half += fabs(round_to_half(exact) - (double)value);
         if (!(fabs(exact - (double)value) < tolerance)) {
             configuration->result =
-                complain(configuration->complaint, -EINVAL,
-                         "'%s' holds %g for position %" PRIu64 ", expected Whisper's sinusoids",
-                         table->name, (double)value, t);
+                hearken_fail(configuration->error, -EINVAL,
+                             "'%s' holds %g for position %" PRIu64 ", expected Whisper's sinusoids",
+                             table->name, (double)value, t);
             return;
         }
     }
@@ -409,9 +409,9 @@ static void check_projection(struct configuration *configuration)
         memcmp(projection->data, embedding->data, value_bytes(embedding->type, embedding->count)) !=
             0)
         configuration->result =
-            complain(configuration->complaint, -EINVAL,
-                     "the projection to logits is not the embedding, expected the same "
-                     "weights");
+            hearken_fail(configuration->error, -EINVAL,
+                         "the projection to logits is not the embedding, expected the same "
+                         "weights");
 }
 
 static uint32_t check_heads(struct configuration *configuration, uint32_t width)
@@ -420,10 +420,11 @@ static uint32_t check_heads(struct configuration *configuration, uint32_t width)
              speller = configuration->checkpoint->speller_heads;
     if (configuration->result == 0 &&
         (listener != speller || listener < 1 || listener > MAX_HEADS || width % listener))
-        configuration->result = complain(configuration->complaint, -EINVAL,
-                                         "%" PRIu32 " and %" PRIu32 " heads, expected the same "
-                                         "number, from 1 to %u, that divides the width %" PRIu32,
-                                         listener, speller, MAX_HEADS, width);
+        configuration->result =
+            hearken_fail(configuration->error, -EINVAL,
+                         "%" PRIu32 " and %" PRIu32 " heads, expected the same "
+                         "number, from 1 to %u, that divides the width %" PRIu32,
+                         listener, speller, MAX_HEADS, width);
     return configuration->result < 0 ? 1 : listener;
 }
 
@@ -434,15 +435,15 @@ static void check_list(struct configuration *configuration, const char *what,
     for (size_t i = 0; configuration->result == 0 && i < list->count; i++)
         if (list->numbers[i] >= limit)
             configuration->result =
-                complain(configuration->complaint, -EINVAL,
-                         "%s: number %zu is %" PRIu32 ", expected less than %" PRIu32, what, i,
-                         list->numbers[i], limit);
+                hearken_fail(configuration->error, -EINVAL,
+                             "%s: number %zu is %" PRIu32 ", expected less than %" PRIu32, what, i,
+                             list->numbers[i], limit);
 }
 
 int whisper_read(struct whisper *whisper, const struct checkpoint *checkpoint,
-                 struct complaint *complaint)
+                 struct hearken_error *error)
 {
-    struct configuration configuration = {checkpoint, complaint, 0};
+    struct configuration configuration = {checkpoint, error, 0};
     struct whisper w = {
         .mels = dimension(&configuration, "encoder.conv1.weight", 3, 1, MAX_MELS),
         .width = dimension(&configuration, "encoder.conv1.weight", 3, 0, MAX_WIDTH),
@@ -459,15 +460,16 @@ int whisper_read(struct whisper *whisper, const struct checkpoint *checkpoint,
     check_positions(&configuration, &w);
     check_projection(&configuration);
     if (configuration.result == 0 && checkpoint->tokens.count != w.vocabulary)
-        configuration.result = complain(complaint, -EINVAL,
-                                        "the vocabulary has %" PRIu32
-                                        " tokens, expected the %" PRIu32 " that the embedding has",
-                                        checkpoint->tokens.count, w.vocabulary);
+        configuration.result =
+            hearken_fail(error, -EINVAL,
+                         "the vocabulary has %" PRIu32 " tokens, expected the %" PRIu32
+                         " that the embedding has",
+                         checkpoint->tokens.count, w.vocabulary);
     if (configuration.result == 0 && checkpoint->mel_filters && checkpoint->mel_bands != w.mels)
-        configuration.result = complain(complaint, -EINVAL,
-                                        "filters for %" PRIu32 " mel bands, expected the %" PRIu32
-                                        " that the network has",
-                                        checkpoint->mel_bands, w.mels);
+        configuration.result = hearken_fail(
+            error, -EINVAL,
+            "filters for %" PRIu32 " mel bands, expected the %" PRIu32 " that the network has",
+            checkpoint->mel_bands, w.mels);
     check_list(&configuration, "heads that follow the sound", &checkpoint->alignment_heads,
                w.speller_layers * w.heads);
     check_list(&configuration, "suppressed tokens", &checkpoint->suppress, w.vocabulary);

@@ -6,6 +6,7 @@
 #include "models/checkpoint/checkpoint.h"
 #include "models/checkpoint/gguf_writer.h"
 
+#include <hearken/hearken.h>
 #include <stdbool.h>
 
 struct whisper {
@@ -19,7 +20,7 @@ struct whisper {
 
 /* Errors: -EINVAL with what is missing or of another shape or kind than hearken computes. */
 int whisper_read(struct whisper *whisper, const struct checkpoint *checkpoint,
-                 struct complaint *complaint);
+                 struct hearken_error *error);
 
 #define MAX_PARTS 3u
 
@@ -53,7 +54,7 @@ struct whisper_types {
  */
 int whisper_list_tensors(struct whisper_tensors *list, const struct whisper *whisper,
                          const struct checkpoint *checkpoint, struct whisper_types types,
-                         const uint32_t *kept, uint32_t kept_count, struct complaint *complaint);
+                         const uint32_t *kept, uint32_t kept_count, struct hearken_error *error);
 void whisper_tensors_finish(struct whisper_tensors *list);
 
 #endif

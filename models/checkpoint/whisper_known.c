@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "models/checkpoint/whisper_known.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -85,31 +86,31 @@ static const uint8_t turbo[][2] = {{2, 4}, {2, 11}, {3, 3}, {3, 6}, {3, 11}, {3,
 #define COUNT(list)         (sizeof(list) / sizeof(*(list)))
 
 static int set_heads(struct checkpoint *c, const struct whisper *w, const uint8_t (*heads)[2],
-                     size_t count, struct complaint *complaint)
+                     size_t count, struct hearken_error *error)
 {
     uint32_t *numbers = calloc(count, sizeof(*numbers));
     if (!numbers)
-        return complain_of_memory(complaint);
+        return hearken_fail(error, -ENOMEM, "out of memory");
     for (size_t i = 0; i < count; i++)
         numbers[i] = heads[i][0] * w->heads + heads[i][1];
     c->alignment_heads = (struct number_list){numbers, count};
     return 0;
 }
 
-static int fill_in_heads(struct checkpoint *c, const struct whisper *w, struct complaint *complaint)
+static int fill_in_heads(struct checkpoint *c, const struct whisper *w, struct hearken_error *error)
 {
     if (w->width % 64 || w->heads != w->width / 64)
         return 0;
     if (w->vocabulary == LARGE_V3_VOCABULARY && w->width == 1280 && w->listener_layers == 32) {
         if (w->speller_layers == 32)
-            return set_heads(c, w, large_v3, COUNT(large_v3), complaint);
-        return w->speller_layers == 4 ? set_heads(c, w, turbo, COUNT(turbo), complaint) : 0;
+            return set_heads(c, w, large_v3, COUNT(large_v3), error);
+        return w->speller_layers == 4 ? set_heads(c, w, turbo, COUNT(turbo), error) : 0;
     }
     for (size_t i = 0; i < COUNT(models); i++)
         if (models[i].listener_layers == w->listener_layers &&
             models[i].speller_layers == w->speller_layers && models[i].width == w->width &&
             models[i].multilingual == w->multilingual)
-            return set_heads(c, w, models[i].heads, models[i].count, complaint);
+            return set_heads(c, w, models[i].heads, models[i].count, error);
     return 0;
 }
 
@@ -137,7 +138,7 @@ static const char *const never_text[] = {"<|translate|>",        "<|transcribe|>
 struct filling {
     const struct tokens *tokens;
     struct number_list *list;
-    struct complaint *complaint;
+    struct hearken_error *error;
     int result;
 };
 
@@ -147,7 +148,7 @@ static uint32_t find_text(struct filling *f, const char *text, size_t length)
     struct tokens one = {0};
     uint32_t found = NO_TOKEN;
     if (f->result == 0)
-        f->result = tokens_add_bytes(&one, (const uint8_t *)text, length, f->complaint);
+        f->result = tokens_add_bytes(&one, (const uint8_t *)text, length, f->error);
     if (f->result == 0)
         found = tokens_find(f->tokens, one.names[0]);
     tokens_finish(&one);
@@ -194,16 +195,16 @@ static void tidy(struct number_list *list)
     list->count = kept;
 }
 
-static int fill_in_suppressed(struct checkpoint *c, struct complaint *complaint)
+static int fill_in_suppressed(struct checkpoint *c, struct hearken_error *error)
 {
     struct number_list *list = &c->suppress;
-    struct filling f = {&c->tokens, list, complaint, 0};
+    struct filling f = {&c->tokens, list, error, 0};
     char spaced[16] = " ";
     list->numbers =
         calloc(2 * (COUNT(symbols) + COUNT(notes)) + COUNT(with_space) + COUNT(never_text),
                sizeof(*list->numbers));
     if (!list->numbers)
-        return complain_of_memory(complaint);
+        return hearken_fail(error, -ENOMEM, "out of memory");
     for (size_t i = 0; i < COUNT(symbols); i++) {
         strcpy(spaced + 1, symbols[i]);
         put_text(&f, symbols[i]);
@@ -223,28 +224,28 @@ static int fill_in_suppressed(struct checkpoint *c, struct complaint *complaint)
 }
 
 /* A text does not begin with a space alone nor at once with its end. */
-static int fill_in_first(struct checkpoint *c, struct complaint *complaint)
+static int fill_in_first(struct checkpoint *c, struct hearken_error *error)
 {
     struct number_list *list = &c->suppress_at_begin;
-    struct filling f = {&c->tokens, list, complaint, 0};
+    struct filling f = {&c->tokens, list, error, 0};
     list->numbers = calloc(2, sizeof(*list->numbers));
     if (!list->numbers)
-        return complain_of_memory(complaint);
+        return hearken_fail(error, -ENOMEM, "out of memory");
     put_text(&f, " ");
     put(&f, tokens_find(&c->tokens, "<|endoftext|>"));
     return f.result;
 }
 
 int known_fill_in(struct checkpoint *checkpoint, const struct whisper *whisper,
-                  struct complaint *complaint)
+                  struct hearken_error *error)
 {
     int result = 0;
     if (checkpoint->alignment_heads.count == 0 && !checkpoint->alignment_heads.numbers)
-        result = fill_in_heads(checkpoint, whisper, complaint);
+        result = fill_in_heads(checkpoint, whisper, error);
     if (result == 0 && !checkpoint->suppress.numbers)
-        result = fill_in_suppressed(checkpoint, complaint);
+        result = fill_in_suppressed(checkpoint, error);
     if (result == 0 && !checkpoint->suppress_at_begin.numbers)
-        result = fill_in_first(checkpoint, complaint);
+        result = fill_in_first(checkpoint, error);
     return result;
 }
 

@@ -6,6 +6,7 @@
 #include "models/checkpoint/checkpoint.h"
 #include "models/checkpoint/whisper_checkpoint.h"
 
+#include <hearken/hearken.h>
 #include <stdint.h>
 
 /*
@@ -13,7 +14,7 @@
  * OpenAI's sizes; the tokens that are not speech, by their text. Errors: -ENOMEM.
  */
 int known_fill_in(struct checkpoint *checkpoint, const struct whisper *whisper,
-                  struct complaint *complaint);
+                  struct hearken_error *error);
 
 #define SAMPLE_RATE    16000u
 #define FFT            400u /* samples in a frame */

@@ -6,6 +6,8 @@
 #include "models/checkpoint/checkpoint.h"
 #include "models/checkpoint/whisper_checkpoint.h"
 
+#include <hearken/hearken.h>
+
 /*
  * Opens a file, or the one in a directory that is a checkpoint, and what belongs to it beside it.
  * `vocabulary` is a file or directory of tokens to take instead of what is beside or in it; NULL.
@@ -13,6 +15,6 @@
  * the system's, -EINVAL, -ENOMEM.
  */
 int input_open(struct checkpoint *checkpoint, struct whisper *whisper, const char *path,
-               const char *vocabulary, struct complaint *complaint);
+               const char *vocabulary, struct hearken_error *error);
 
 #endif

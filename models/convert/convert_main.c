@@ -99,38 +99,38 @@ struct options {
 };
 
 static int parse_type(const char *name, size_t types, enum gguf_tensor_type *type,
-                      struct complaint *complaint)
+                      struct hearken_error *error)
 {
     for (size_t i = 0; i < types; i++)
         if (strcmp(name, type_table[i].name) == 0) {
             *type = type_table[i].type;
             return 0;
         }
-    return complain(complaint, -EINVAL, "type '%.40s', expected f32, f16, q8_0%s", name,
-                    types == TYPES ? " or q5_0" : "");
+    return hearken_fail(error, -EINVAL, "type '%.40s', expected f32, f16, q8_0%s", name,
+                        types == TYPES ? " or q5_0" : "");
 }
 
-static int parse_padding(const char *text, double *seconds, struct complaint *complaint)
+static int parse_padding(const char *text, double *seconds, struct hearken_error *error)
 {
     char *end;
     *seconds = strtod(text, &end);
     if (end != text && *end == 0 && *seconds >= 0 && *seconds <= MOST_PADDING)
         return 0;
-    return complain(complaint, -EINVAL, "padding '%.40s', expected 0 to 30 seconds", text);
+    return hearken_fail(error, -EINVAL, "padding '%.40s', expected 0 to 30 seconds", text);
 }
 
 static int take_option(struct options *o, int option, const char *value,
-                       struct complaint *complaint)
+                       struct hearken_error *error)
 {
     switch (option) {
     case 'o':
         o->output = value;
         return 0;
     case 't':
-        return parse_type(value, TYPES - 1, &o->types.matrices, complaint);
+        return parse_type(value, TYPES - 1, &o->types.matrices, error);
     case 'e':
         o->has_embedding_type = true;
-        return parse_type(value, TYPES, &o->types.embedding, complaint);
+        return parse_type(value, TYPES, &o->types.embedding, error);
     case 'k':
         o->keep = value;
         return 0;
@@ -156,7 +156,7 @@ static int take_option(struct options *o, int option, const char *value,
         o->action = ADD_VOICE;
         return 0;
     case OPTION_PADDING:
-        return parse_padding(value, &o->padding, complaint);
+        return parse_padding(value, &o->padding, error);
     case OPTION_NO_WINDOW:
         o->no_window = true;
         return 0;
@@ -167,12 +167,12 @@ static int take_option(struct options *o, int option, const char *value,
         o->action = SHOW_VERSION;
         return 0;
     default:
-        return complain(complaint, -EINVAL, "unknown option or no value for it; see --help");
+        return hearken_fail(error, -EINVAL, "unknown option or no value for it; see --help");
     }
 }
 
 static int parse_options(struct options *o, int count, char **arguments,
-                         struct complaint *complaint)
+                         struct hearken_error *error)
 {
     int option;
     opterr = 0;
@@ -183,17 +183,17 @@ static int parse_options(struct options *o, int count, char **arguments,
         .types.matrices = GGUF_TENSOR_Q8_0,
     };
     while ((option = getopt_long(count, arguments, "o:t:e:k:l:hV", long_options, NULL)) != -1) {
-        int result = take_option(o, option, optarg, complaint);
+        int result = take_option(o, option, optarg, error);
         if (result < 0 || o->action == SHOW_HELP || o->action == SHOW_VERSION)
             return result;
     }
     if (!o->has_embedding_type)
         o->types.embedding = o->types.matrices;
     if (!o->output)
-        return complain(complaint, -EINVAL, "-o OUT is missing; see --help");
+        return hearken_fail(error, -EINVAL, "-o OUT is missing; see --help");
     if (count - optind != 1)
-        return complain(complaint, -EINVAL, "%d %s given, expected one; see --help", count - optind,
-                        o->action == CONVERT ? "checkpoints" : "models");
+        return hearken_fail(error, -EINVAL, "%d %s given, expected one; see --help", count - optind,
+                            o->action == CONVERT ? "checkpoints" : "models");
     o->input = arguments[optind];
     return 0;
 }
@@ -230,26 +230,26 @@ static const char *installed_voice(char *path, size_t size)
     return access(path, R_OK) == 0 ? path : NULL;
 }
 
-static int add_voice(const struct options *o, const char *model, struct complaint *complaint)
+static int add_voice(const struct options *o, const char *model, struct hearken_error *error)
 {
     char installed[MAX_PATH];
     bool none = o->voice && strcmp(o->voice, "none") == 0;
     const char *voice = o->voice ? o->voice : installed_voice(installed, sizeof(installed));
     if (voice && !none)
-        return voice_part_add(model, voice, o->output, complaint);
+        return voice_part_add(model, voice, o->output, error);
     if (o->action == CONVERT)
         return 0;
-    return complain(complaint, -EINVAL, "no voice network is installed, expected --voice FILE");
+    return hearken_fail(error, -EINVAL, "no voice network is installed, expected --voice FILE");
 }
 
 /* ---- Converting ---- */
 
 static int write_file(const struct options *o, const struct checkpoint *checkpoint,
-                      const struct whisper *whisper, struct complaint *complaint)
+                      const struct whisper *whisper, struct hearken_error *error)
 {
     char *made_name = o->name ? NULL : default_name(o->output);
     if (!o->name && !made_name)
-        return complain_of_memory(complaint);
+        return hearken_fail(error, -ENOMEM, "out of memory");
     const float padding = (float)o->padding;
     const struct model_file model = {
         .name = o->name ? o->name : made_name,
@@ -262,7 +262,7 @@ static int write_file(const struct options *o, const struct checkpoint *checkpoi
         .whisper = whisper,
         .checkpoint = checkpoint,
     };
-    int result = model_file_write(&model, o->output, complaint);
+    int result = model_file_write(&model, o->output, error);
     if (result == 0)
         printf("%s: %s from %s, %u of %u tokens, listener %u and speller %u layers of width %u\n",
                o->output, model.name, checkpoint->format, checkpoint->tokens.kept_count,
@@ -276,23 +276,23 @@ static int write_file(const struct options *o, const struct checkpoint *checkpoi
 static bool voice_fits(const struct options *o, const struct whisper *whisper)
 {
     char installed[MAX_PATH];
-    struct complaint none;
+    struct hearken_error none;
     uint32_t mels;
     const char *voice = o->voice ? NULL : installed_voice(installed, sizeof(installed));
     return !voice || voice_part_mels(voice, &mels, &none) < 0 || mels == whisper->mels;
 }
 
-static int convert(const struct options *o, struct complaint *complaint)
+static int convert(const struct options *o, struct hearken_error *error)
 {
     struct checkpoint checkpoint;
     struct whisper whisper;
-    int result = input_open(&checkpoint, &whisper, o->input, o->vocabulary, complaint);
+    int result = input_open(&checkpoint, &whisper, o->input, o->vocabulary, error);
     if (result == 0 && o->keep)
-        result = tokens_keep(&checkpoint.tokens, o->keep, complaint);
+        result = tokens_keep(&checkpoint.tokens, o->keep, error);
     if (result == 0)
-        result = write_file(o, &checkpoint, &whisper, complaint);
+        result = write_file(o, &checkpoint, &whisper, error);
     if (result == 0 && voice_fits(o, &whisper))
-        result = add_voice(o, o->output, complaint);
+        result = add_voice(o, o->output, error);
     checkpoint_finish(&checkpoint);
     return result;
 }
@@ -300,19 +300,19 @@ static int convert(const struct options *o, struct complaint *complaint)
 int main(int count, char **arguments)
 {
     struct options options;
-    struct complaint complaint = {""};
-    int result = parse_options(&options, count, arguments, &complaint);
+    struct hearken_error error = {""};
+    int result = parse_options(&options, count, arguments, &error);
     if (result < 0) {
-        fprintf(stderr, "hearken-convert: %s\n", complaint.text);
+        fprintf(stderr, "hearken-convert: %s\n", error.message);
         return 2;
     }
     if (options.action == SHOW_HELP)
         fputs(help_text, stdout);
     else if (options.action == SHOW_VERSION)
         puts("hearken-convert " HEARKEN_VERSION);
-    else if ((options.action == ADD_VOICE ? add_voice(&options, options.input, &complaint)
-                                          : convert(&options, &complaint)) < 0) {
-        fprintf(stderr, "hearken-convert: %s\n", complaint.text);
+    else if ((options.action == ADD_VOICE ? add_voice(&options, options.input, &error)
+                                          : convert(&options, &error)) < 0) {
+        fprintf(stderr, "hearken-convert: %s\n", error.message);
         return 1;
     }
     return 0;

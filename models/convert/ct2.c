@@ -57,7 +57,7 @@ static const struct {
 struct walk {
     const uint8_t *start, *at, *end;
     const char *path;
-    struct complaint *complaint;
+    struct hearken_error *error;
     int result;
 };
 
@@ -66,10 +66,10 @@ static const uint8_t *take(struct walk *w, uint64_t size, const char *what)
     if (w->result < 0)
         return NULL;
     if (size > (uint64_t)(w->end - w->at)) {
-        w->result = complain(w->complaint, -EINVAL,
-                             "%s: the file ends in %s: %" PRIu64 " bytes expected at byte %td, "
-                             "%td are left",
-                             w->path, what, size, w->at - w->start, w->end - w->at);
+        w->result = hearken_fail(w->error, -EINVAL,
+                                 "%s: the file ends in %s: %" PRIu64 " bytes expected at byte %td, "
+                                 "%td are left",
+                                 w->path, what, size, w->at - w->start, w->end - w->at);
         return NULL;
     }
     const uint8_t *taken = w->at;
@@ -103,9 +103,9 @@ static const char *take_string(struct walk *w, const char *what)
     if (!text)
         return "";
     if (length == 0 || memchr(text, 0, length) != text + length - 1) {
-        w->result = complain(w->complaint, -EINVAL,
-                             "%s: %s before byte %td is not one string ended by a zero byte",
-                             w->path, what, w->at - w->start);
+        w->result = hearken_fail(w->error, -EINVAL,
+                                 "%s: %s before byte %td is not one string ended by a zero byte",
+                                 w->path, what, w->at - w->start);
         return "";
     }
     return (const char *)text;
@@ -115,16 +115,16 @@ static void take_shape(struct walk *w, struct ct2_tensor *tensor)
 {
     tensor->rank = take_u8(w, "a tensor's rank");
     if (w->result == 0 && tensor->rank > CT2_MAX_RANK)
-        w->result = complain(w->complaint, -EINVAL, "%s: '%s' has rank %u, expected at most %d",
-                             w->path, tensor->name, tensor->rank, CT2_MAX_RANK);
+        w->result = hearken_fail(w->error, -EINVAL, "%s: '%s' has rank %u, expected at most %d",
+                                 w->path, tensor->name, tensor->rank, CT2_MAX_RANK);
     tensor->count = 1;
     for (uint32_t i = 0; i < CT2_MAX_RANK; i++)
         tensor->shape[i] = 1;
     for (uint32_t i = 0; w->result == 0 && i < tensor->rank; i++) {
         tensor->shape[i] = take_u32(w, "a tensor's shape");
         if (__builtin_mul_overflow(tensor->count, tensor->shape[i], &tensor->count))
-            w->result = complain(w->complaint, -EINVAL, "%s: '%s' has more than 2^64 values",
-                                 w->path, tensor->name);
+            w->result = hearken_fail(w->error, -EINVAL, "%s: '%s' has more than 2^64 values",
+                                     w->path, tensor->name);
     }
 }
 
@@ -137,17 +137,17 @@ static void take_tensor(struct walk *w, struct ct2_tensor *tensor)
     if (w->result < 0)
         return;
     if (type >= CT2_TYPE_COUNT) {
-        w->result = complain(w->complaint, -EINVAL, "%s: '%s' has type %u, expected 0 to %d",
-                             w->path, tensor->name, type, CT2_TYPE_COUNT - 1);
+        w->result = hearken_fail(w->error, -EINVAL, "%s: '%s' has type %u, expected 0 to %d",
+                                 w->path, tensor->name, type, CT2_TYPE_COUNT - 1);
         return;
     }
     tensor->type = type;
     uint64_t size = type_table[type].size;
     if (tensor->count > UINT32_MAX / size || tensor->count * size != bytes) {
-        w->result =
-            complain(w->complaint, -EINVAL,
-                     "%s: '%s' has %" PRIu32 " bytes, expected %zu for each of %" PRIu64 " values",
-                     w->path, tensor->name, bytes, type_table[type].size, tensor->count);
+        w->result = hearken_fail(
+            w->error, -EINVAL,
+            "%s: '%s' has %" PRIu32 " bytes, expected %zu for each of %" PRIu64 " values", w->path,
+            tensor->name, bytes, type_table[type].size, tensor->count);
         return;
     }
     tensor->data = take(w, bytes, tensor->name);
@@ -157,8 +157,8 @@ static uint32_t take_count(struct walk *w, const char *what)
 {
     uint32_t count = take_u32(w, what);
     if (w->result == 0 && count > MAX_TENSORS) {
-        w->result = complain(w->complaint, -EINVAL, "%s: %s is %" PRIu32 ", expected at most %u",
-                             w->path, what, count, MAX_TENSORS);
+        w->result = hearken_fail(w->error, -EINVAL, "%s: %s is %" PRIu32 ", expected at most %u",
+                                 w->path, what, count, MAX_TENSORS);
         return 0;
     }
     return count;
@@ -175,8 +175,8 @@ static void sort_tensors(struct walk *w, struct ct2 *ct2)
     qsort(ct2->tensors, ct2->count, sizeof(*ct2->tensors), compare_names);
     for (size_t i = 1; w->result == 0 && i < ct2->count; i++)
         if (compare_names(&ct2->tensors[i - 1], &ct2->tensors[i]) == 0)
-            w->result = complain(w->complaint, -EINVAL, "%s: '%s' is there twice", w->path,
-                                 ct2->tensors[i].name);
+            w->result = hearken_fail(w->error, -EINVAL, "%s: '%s' is there twice", w->path,
+                                     ct2->tensors[i].name);
 }
 
 /* A second name for a tensor: Whisper's embedding is its output projection too. */
@@ -191,10 +191,10 @@ static void take_aliases(struct walk *w, struct ct2 *ct2, uint32_t count)
         const struct ct2_tensor *tensor =
             bsearch(&wanted, ct2->tensors, tensors, sizeof(*ct2->tensors), compare_names);
         if (!tensor) {
-            w->result = complain(w->complaint, -EINVAL,
-                                 "%s: alias '%s' is of '%s', which is not "
-                                 "in the file",
-                                 w->path, alias, wanted.name);
+            w->result = hearken_fail(w->error, -EINVAL,
+                                     "%s: alias '%s' is of '%s', which is not "
+                                     "in the file",
+                                     w->path, alias, wanted.name);
             return;
         }
         ct2->tensors[ct2->count] = *tensor;
@@ -211,16 +211,17 @@ static void grow_for(struct walk *w, struct ct2 *ct2, size_t more)
     if (grown)
         ct2->tensors = grown;
     else if (w->result == 0)
-        w->result = complain_of_memory(w->complaint);
+        w->result = hearken_fail(w->error, -ENOMEM, "out of memory");
 }
 
 static int walk_file(struct walk *w, struct ct2 *ct2)
 {
     uint32_t version = take_u32(w, "the version");
     if (w->result == 0 && (version < OLDEST_VERSION || version > NEWEST_VERSION))
-        return complain(w->complaint, -EINVAL,
-                        "%s: version %" PRIu32 ", expected a CTranslate2 model of version %u to %u",
-                        w->path, version, OLDEST_VERSION, NEWEST_VERSION);
+        return hearken_fail(w->error, -EINVAL,
+                            "%s: version %" PRIu32
+                            ", expected a CTranslate2 model of version %u to %u",
+                            w->path, version, OLDEST_VERSION, NEWEST_VERSION);
     ct2->specification = take_string(w, "the specification");
     take_u32(w, "the revision");
     uint32_t count = take_count(w, "the number of tensors");
@@ -255,9 +256,9 @@ static int32_t scalar(struct walk *w, const struct ct2 *ct2, const char *name, i
         return fallback;
     bool whole = tensor->type == CT2_I8 || tensor->type == CT2_I16 || tensor->type == CT2_I32;
     if (!whole || tensor->count != 1) {
-        w->result = complain(w->complaint, -EINVAL,
-                             "%s: '%s' is %" PRIu64 " values of %s, expected one whole number",
-                             w->path, name, tensor->count, type_table[tensor->type].name);
+        w->result = hearken_fail(w->error, -EINVAL,
+                                 "%s: '%s' is %" PRIu64 " values of %s, expected one whole number",
+                                 w->path, name, tensor->count, type_table[tensor->type].name);
         return fallback;
     }
     int16_t narrow = 0;
@@ -288,8 +289,8 @@ static void check_switches(struct walk *w, const struct ct2 *ct2)
         int32_t value = scalar(w, ct2, switches[i].name, switches[i].expected);
         if (w->result == 0 && value != switches[i].expected)
             w->result =
-                complain(w->complaint, -EINVAL, "%s: '%s' is %" PRId32 ", expected %" PRId32,
-                         w->path, switches[i].name, value, switches[i].expected);
+                hearken_fail(w->error, -EINVAL, "%s: '%s' is %" PRId32 ", expected %" PRId32,
+                             w->path, switches[i].name, value, switches[i].expected);
     }
 }
 
@@ -297,10 +298,10 @@ static uint32_t read_heads(struct walk *w, const struct ct2 *ct2, const char *na
 {
     int32_t heads = scalar(w, ct2, name, 0);
     if (w->result == 0 && heads < 1)
-        w->result = complain(w->complaint, -EINVAL,
-                             "%s: '%s' is %" PRId32 " or missing, "
-                             "expected 1 or more",
-                             w->path, name, heads);
+        w->result = hearken_fail(w->error, -EINVAL,
+                                 "%s: '%s' is %" PRId32 " or missing, "
+                                 "expected 1 or more",
+                                 w->path, name, heads);
     return w->result < 0 ? 1 : (uint32_t)heads;
 }
 
@@ -360,9 +361,9 @@ static void add_parts(struct walk *w, struct checkpoint *c, const struct ct2_ten
     while (parts < MOST_NAMES && names->to[parts])
         parts++;
     if (source->rank == 0 || source->shape[0] % parts) {
-        w->result = complain(w->complaint, -EINVAL,
-                             "%s: '%s' has %" PRIu64 " rows, expected a multiple of %" PRIu32,
-                             w->path, source->name, source->shape[0], parts);
+        w->result = hearken_fail(w->error, -EINVAL,
+                                 "%s: '%s' has %" PRIu64 " rows, expected a multiple of %" PRIu32,
+                                 w->path, source->name, source->shape[0], parts);
         return;
     }
     for (uint32_t i = 0; w->result == 0 && i < parts; i++) {
@@ -378,7 +379,7 @@ static void add_parts(struct walk *w, struct checkpoint *c, const struct ct2_ten
         tensor.shape[0] /= parts;
         snprintf(tensor.name, sizeof(tensor.name), "%s%s%s%s", prefix, names->to[i],
                  *kind ? "." : "", kind);
-        w->result = checkpoint_add(c, w->path, &tensor, bytes, NULL, w->complaint);
+        w->result = checkpoint_add(c, w->path, &tensor, bytes, NULL, w->error);
     }
 }
 
@@ -416,10 +417,10 @@ static void rename_tensor(struct walk *w, struct checkpoint *c, const struct ct2
     if (!names || !kind)
         return;
     if (is_quantized(tensor))
-        w->result = complain(w->complaint, -EINVAL,
-                             "%s: '%s' is %s, expected float32, float16 or bfloat16 (a "
-                             "checkpoint that is not quantized)",
-                             w->path, tensor->name, type_table[tensor->type].name);
+        w->result = hearken_fail(w->error, -EINVAL,
+                                 "%s: '%s' is %s, expected float32, float16 or bfloat16 (a "
+                                 "checkpoint that is not quantized)",
+                                 w->path, tensor->name, type_table[tensor->type].name);
     else
         add_parts(w, c, tensor, prefix, names, kind);
 }
@@ -428,8 +429,8 @@ static void rename_all(struct walk *w, struct checkpoint *c, const struct ct2 *c
 {
     if (strcmp(ct2->specification, SPECIFICATION) != 0)
         w->result =
-            complain(w->complaint, -EINVAL, "%s: a model of kind '%.60s', expected " SPECIFICATION,
-                     w->path, ct2->specification);
+            hearken_fail(w->error, -EINVAL, "%s: a model of kind '%.60s', expected " SPECIFICATION,
+                         w->path, ct2->specification);
     if (w->result == 0)
         check_switches(w, ct2);
     c->listener_heads = read_heads(w, ct2, "encoder/num_heads");
@@ -450,31 +451,31 @@ bool ct2_begins(const uint8_t *data, size_t size)
 }
 
 static int read_config(struct checkpoint *checkpoint, const char *directory,
-                       struct complaint *complaint)
+                       struct hearken_error *error)
 {
     static const struct list_names names = {"alignment_heads", "suppress_ids",
                                             "suppress_ids_begin"};
     char path[MAX_PATH];
     json_t *root;
-    int result = config_path(path, directory, "config.json", complaint);
-    if (result < 0 || (result = json_file_read(path, &root, complaint)) < 0)
+    int result = config_path(path, directory, "config.json", error);
+    if (result < 0 || (result = json_file_read(path, &root, error)) < 0)
         return result;
-    result = config_read_lists(checkpoint, root, path, &names, complaint);
+    result = config_read_lists(checkpoint, root, path, &names, error);
     json_decref(root);
     return result;
 }
 
 int ct2_read(struct checkpoint *checkpoint, struct mapping mapping, const char *path,
-             const char *directory, struct complaint *complaint)
+             const char *directory, struct hearken_error *error)
 {
     struct ct2 ct2 = {0};
-    struct walk w = {mapping.data, mapping.data, mapping.data + mapping.size, path, complaint, 0};
+    struct walk w = {mapping.data, mapping.data, mapping.data + mapping.size, path, error, 0};
     checkpoint->format = "CTranslate2";
     w.result = walk_file(&w, &ct2);
     if (w.result == 0)
         rename_all(&w, checkpoint, &ct2);
     free(ct2.tensors);
-    if (w.result == 0 && (w.result = checkpoint_sort(checkpoint, path, complaint)) == 0)
-        w.result = read_config(checkpoint, directory, complaint);
+    if (w.result == 0 && (w.result = checkpoint_sort(checkpoint, path, error)) == 0)
+        w.result = read_config(checkpoint, directory, error);
     return w.result;
 }

@@ -5,6 +5,8 @@
 
 #include "models/checkpoint/checkpoint.h"
 
+#include <hearken/hearken.h>
+
 /* Whether a file may be one; `data` [size]. */
 bool ct2_begins(const uint8_t *data, size_t size);
 
@@ -14,6 +16,6 @@ bool ct2_begins(const uint8_t *data, size_t size);
  * Errors: the system's, -EINVAL, -ENOMEM.
  */
 int ct2_read(struct checkpoint *checkpoint, struct mapping mapping, const char *path,
-             const char *directory, struct complaint *complaint);
+             const char *directory, struct hearken_error *error);
 
 #endif

@@ -74,52 +74,50 @@ bool hugging_face_rename(const char *name, char *to)
 }
 
 static int expect_text(const json_t *root, const char *path, const char *key, const char *expected,
-                       struct complaint *complaint)
+                       struct hearken_error *error)
 {
     const char *text = json_string_value(json_object_get(root, key));
     if (text && strcmp(text, expected) == 0)
         return 0;
-    return complain(complaint, -EINVAL, "%s: %s is %.60s, expected %s", path, key,
-                    text ? text : "missing", expected);
+    return hearken_fail(error, -EINVAL, "%s: %s is %.60s, expected %s", path, key,
+                        text ? text : "missing", expected);
 }
 
 static const struct list_names names = {"alignment_heads", "suppress_tokens",
                                         "begin_suppress_tokens"};
 
 static int read_config(struct checkpoint *c, const json_t *root, const char *path,
-                       struct complaint *complaint)
+                       struct hearken_error *error)
 {
     int result;
-    if ((result = expect_text(root, path, "model_type", "whisper", complaint)) < 0 ||
+    if ((result = expect_text(root, path, "model_type", "whisper", error)) < 0 ||
         (json_object_get(root, "activation_function") &&
-         (result = expect_text(root, path, "activation_function", "gelu", complaint)) < 0) ||
+         (result = expect_text(root, path, "activation_function", "gelu", error)) < 0) ||
         (result = config_read_number(root, path, "encoder_attention_heads", &c->listener_heads,
-                                     complaint)) < 0 ||
+                                     error)) < 0 ||
         (result = config_read_number(root, path, "decoder_attention_heads", &c->speller_heads,
-                                     complaint)) < 0)
+                                     error)) < 0)
         return result;
     return 0;
 }
 
 /* The lists of generation_config.json come first; older models have them in config.json. */
 int hugging_face_read_config(struct checkpoint *checkpoint, const char *directory,
-                             struct complaint *complaint)
+                             struct hearken_error *error)
 {
     char path[MAX_PATH], generation_path[MAX_PATH];
     json_t *root = NULL, *generation = NULL;
     int result;
-    if ((result = config_path(path, directory, "config.json", complaint)) < 0 ||
-        (result = config_path(generation_path, directory, "generation_config.json", complaint)) <
-            0 ||
-        (result = json_file_read(path, &root, complaint)) < 0 ||
-        (result = read_config(checkpoint, root, path, complaint)) < 0)
+    if ((result = config_path(path, directory, "config.json", error)) < 0 ||
+        (result = config_path(generation_path, directory, "generation_config.json", error)) < 0 ||
+        (result = json_file_read(path, &root, error)) < 0 ||
+        (result = read_config(checkpoint, root, path, error)) < 0)
         goto finish;
     if (access(generation_path, F_OK) == 0 &&
-        ((result = json_file_read(generation_path, &generation, complaint)) < 0 ||
-         (result = config_read_lists(checkpoint, generation, generation_path, &names, complaint)) <
-             0))
+        ((result = json_file_read(generation_path, &generation, error)) < 0 ||
+         (result = config_read_lists(checkpoint, generation, generation_path, &names, error)) < 0))
         goto finish;
-    result = config_read_lists(checkpoint, root, path, &names, complaint);
+    result = config_read_lists(checkpoint, root, path, &names, error);
 finish:
     json_decref(generation);
     json_decref(root);

@@ -5,6 +5,8 @@
 
 #include "models/checkpoint/checkpoint.h"
 
+#include <hearken/hearken.h>
+
 /*
  * "model.encoder.layers.0.fc1.weight" to "encoder.blocks.0.mlp.0.weight", in `to` of
  * CHECKPOINT_MAX_NAME bytes; false for a name that is none of Whisper's.
@@ -16,6 +18,6 @@ bool hugging_face_rename(const char *name, char *to);
  * the system's; -EINVAL, named, also for a model that is no Whisper; -ENOMEM.
  */
 int hugging_face_read_config(struct checkpoint *checkpoint, const char *directory,
-                             struct complaint *complaint);
+                             struct hearken_error *error);
 
 #endif

@@ -4,8 +4,8 @@
 #define HEARKEN_MODELS_CONVERT_JSON_LISTS_H
 
 #include "models/checkpoint/checkpoint.h"
-#include "models/checkpoint/complaint.h"
 
+#include <hearken/hearken.h>
 #include <jansson.h>
 
 /*
@@ -18,17 +18,17 @@ struct list_names {
 
 /* Errors: -EINVAL, named by `path`; -ENOMEM. */
 int config_read_lists(struct checkpoint *checkpoint, const json_t *root, const char *path,
-                      const struct list_names *names, struct complaint *complaint);
+                      const struct list_names *names, struct hearken_error *error);
 
 /* A whole number from 1 to 65536. Errors: -EINVAL. */
 int config_read_number(const json_t *root, const char *path, const char *key, uint32_t *value,
-                       struct complaint *complaint);
+                       struct hearken_error *error);
 
 /* DIRECTORY/NAME into `path` of MAX_PATH bytes. Errors: -ENAMETOOLONG. */
 #define MAX_PATH 4096u
-int config_path(char *path, const char *directory, const char *name, struct complaint *complaint);
+int config_path(char *path, const char *directory, const char *name, struct hearken_error *error);
 
 /* `root` is the caller's (json_decref). Errors: -EINVAL with the place in the file. */
-int json_file_read(const char *path, json_t **root, struct complaint *complaint);
+int json_file_read(const char *path, json_t **root, struct hearken_error *error);
 
 #endif

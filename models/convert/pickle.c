@@ -29,7 +29,7 @@ struct dictionary {
 struct machine {
     struct pickle *pickle;
     const uint8_t *start, *at, *end;
-    struct complaint *complaint;
+    struct hearken_error *error;
     int result;
 };
 
@@ -43,7 +43,7 @@ __attribute__((format(printf, 2, 3))) static void fail(struct machine *m, const 
     vsnprintf(text, sizeof(text), format, arguments);
     va_end(arguments);
     m->result =
-        complain(m->complaint, -EINVAL, "pickle, before byte %td: %s", m->at - m->start, text);
+        hearken_fail(m->error, -EINVAL, "pickle, before byte %td: %s", m->at - m->start, text);
 }
 
 /* Room for one item more, of zeros; NULL after an error. */
@@ -55,7 +55,7 @@ static void *append(struct machine *m, struct pickle_list *list, size_t size)
         size_t room = list->room ? 2 * list->room : 64;
         void *grown = realloc(list->items, room * size);
         if (!grown) {
-            m->result = complain_of_memory(m->complaint);
+            m->result = hearken_fail(m->error, -ENOMEM, "out of memory");
             return NULL;
         }
         list->items = grown;
@@ -477,9 +477,9 @@ static void step(struct machine *m, uint8_t opcode)
 }
 
 int pickle_read(struct pickle *pickle, const uint8_t *data, size_t size,
-                struct complaint *complaint)
+                struct hearken_error *error)
 {
-    struct machine m = {pickle, data, data, data + size, complaint, 0};
+    struct machine m = {pickle, data, data, data + size, error, 0};
     *pickle = (struct pickle){.root.kind = PICKLE_NONE};
     append(&m, &pickle->entries, sizeof(struct pickle_entry));
     for (;;) {

@@ -9,6 +9,8 @@
 
 #include "models/checkpoint/checkpoint.h"
 
+#include <hearken/hearken.h>
+
 /* `length` bytes of the pickle, not terminated. */
 struct pickle_text {
     const char *data;
@@ -71,7 +73,7 @@ struct pickle {
  * -EINVAL with what was found and what was expected, -ENOMEM.
  */
 int pickle_read(struct pickle *pickle, const uint8_t *data, size_t size,
-                struct complaint *complaint);
+                struct hearken_error *error);
 void pickle_finish(struct pickle *pickle);
 
 /* Entries of a dictionary in their order; NULL: no more, or no dictionary. */

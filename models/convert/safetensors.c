@@ -17,7 +17,7 @@ struct header {
     const uint8_t *values; /* behind the header */
     uint64_t size;         /* of the values */
     const char *path;
-    struct complaint *complaint;
+    struct hearken_error *error;
 };
 
 static uint64_t header_length(const uint8_t *data)
@@ -50,8 +50,8 @@ static int set_type(const struct header *h, struct checkpoint_tensor *tensor, co
             tensor->type = types[i];
             return 0;
         }
-    return complain(h->complaint, -EINVAL, "%s: '%s' is %.20s, expected F32, F16 or BF16", h->path,
-                    tensor->name, text ? text : "of no type");
+    return hearken_fail(h->error, -EINVAL, "%s: '%s' is %.20s, expected F32, F16 or BF16", h->path,
+                        tensor->name, text ? text : "of no type");
 }
 
 static int set_shape(const struct header *h, struct checkpoint_tensor *tensor, const json_t *shape)
@@ -65,8 +65,8 @@ static int set_shape(const struct header *h, struct checkpoint_tensor *tensor, c
         if (i == rank)
             return 0;
     }
-    return complain(h->complaint, -EINVAL, "%s: '%s' has no shape of at most %d dimensions",
-                    h->path, tensor->name, CHECKPOINT_MAX_RANK);
+    return hearken_fail(h->error, -EINVAL, "%s: '%s' has no shape of at most %d dimensions",
+                        h->path, tensor->name, CHECKPOINT_MAX_RANK);
 }
 
 static int add_tensor(const struct header *h, const char *name, const json_t *entry)
@@ -82,44 +82,45 @@ static int add_tensor(const struct header *h, const char *name, const json_t *en
         return result;
     if (json_array_size(offsets) != 2 || !take_size(json_array_get(offsets, 0), &start) ||
         !take_size(json_array_get(offsets, 1), &end) || start > end || end > h->size)
-        return complain(h->complaint, -EINVAL,
-                        "%s: '%.80s' has data_offsets that are not two numbers up to %" PRIu64
-                        " (truncated?)",
-                        h->path, name, h->size);
+        return hearken_fail(h->error, -EINVAL,
+                            "%s: '%.80s' has data_offsets that are not two numbers up to %" PRIu64
+                            " (truncated?)",
+                            h->path, name, h->size);
     tensor.data = h->values + start;
-    if ((result = checkpoint_add(h->checkpoint, h->path, &tensor, end - start, &bytes,
-                                 h->complaint)) == 0 &&
+    if ((result = checkpoint_add(h->checkpoint, h->path, &tensor, end - start, &bytes, h->error)) ==
+            0 &&
         bytes != end - start)
-        result = complain(h->complaint, -EINVAL,
-                          "%s: '%.80s' has %" PRIu64 " bytes, expected %" PRIu64 " by its shape",
-                          h->path, name, end - start, bytes);
+        result =
+            hearken_fail(h->error, -EINVAL,
+                         "%s: '%.80s' has %" PRIu64 " bytes, expected %" PRIu64 " by its shape",
+                         h->path, name, end - start, bytes);
     return result;
 }
 
 int safetensors_read(struct checkpoint *checkpoint, struct mapping mapping, const char *path,
-                     struct complaint *complaint)
+                     struct hearken_error *error)
 {
     const size_t start = sizeof(uint64_t);
-    json_error_t error;
+    json_error_t json_error;
     const char *name;
     json_t *entry;
     int result = 0;
     if (mapping.size < start || header_length(mapping.data) > mapping.size - start ||
         header_length(mapping.data) > MAX_HEADER)
-        return complain(complaint, -EINVAL,
-                        "%s: the header does not fit in the file, expected safetensors", path);
+        return hearken_fail(error, -EINVAL,
+                            "%s: the header does not fit in the file, expected safetensors", path);
     size_t length = (size_t)header_length(mapping.data);
     json_t *root =
-        json_loadb((const char *)mapping.data + start, length, JSON_REJECT_DUPLICATES, &error);
-    if (!root && json_error_code(&error) == json_error_out_of_memory)
-        return complain_of_memory(complaint);
+        json_loadb((const char *)mapping.data + start, length, JSON_REJECT_DUPLICATES, &json_error);
+    if (!root && json_error_code(&json_error) == json_error_out_of_memory)
+        return hearken_fail(error, -ENOMEM, "out of memory");
     if (!json_is_object(root)) {
         json_decref(root);
-        return complain(complaint, -EINVAL, "%s: the header is not a JSON object: %s", path,
-                        root ? "another value" : error.text);
+        return hearken_fail(error, -EINVAL, "%s: the header is not a JSON object: %s", path,
+                            root ? "another value" : json_error.text);
     }
     const struct header h = {checkpoint, mapping.data + start + length,
-                             mapping.size - start - length, path, complaint};
+                             mapping.size - start - length, path, error};
     json_object_foreach(root, name, entry) if (strcmp(name, "__metadata__") != 0 &&
                                                (result = add_tensor(&h, name, entry)) < 0) break;
     json_decref(root);
@@ -128,49 +129,48 @@ int safetensors_read(struct checkpoint *checkpoint, struct mapping mapping, cons
 
 /* Its name has no folder: an index leads to no other. */
 static int read_shard(struct checkpoint *checkpoint, const char *directory, const char *name,
-                      const char *index, struct complaint *complaint)
+                      const char *index, struct hearken_error *error)
 {
     char path[MAX_PATH];
     struct mapping mapping;
     int result;
     if (strchr(name, '/') || name[0] == '.')
-        return complain(complaint, -EINVAL, "%s: '%.80s' is no file beside it", index, name);
-    if ((result = config_path(path, directory, name, complaint)) < 0 ||
-        (result = checkpoint_load(checkpoint, path, &mapping, complaint)) < 0)
+        return hearken_fail(error, -EINVAL, "%s: '%.80s' is no file beside it", index, name);
+    if ((result = config_path(path, directory, name, error)) < 0 ||
+        (result = checkpoint_load(checkpoint, path, &mapping, error)) < 0)
         return result;
     if (!safetensors_begins(mapping.data, mapping.size))
-        return complain(complaint, -EINVAL, "%s: not a safetensors file", path);
-    return safetensors_read(checkpoint, mapping, path, complaint);
+        return hearken_fail(error, -EINVAL, "%s: not a safetensors file", path);
+    return safetensors_read(checkpoint, mapping, path, error);
 }
 
 int safetensors_read_index(struct checkpoint *checkpoint, const char *path, const char *directory,
-                           struct complaint *complaint)
+                           struct hearken_error *error)
 {
     json_t *root, *file;
     const char *name;
-    int result = json_file_read(path, &root, complaint);
+    int result = json_file_read(path, &root, error);
     if (result < 0)
         return result;
     json_t *map = json_object_get(root, "weight_map");
     json_t *files = json_object(); /* a set */
     if (!files)
-        result = complain_of_memory(complaint);
+        result = hearken_fail(error, -ENOMEM, "out of memory");
     else if (!json_is_object(map))
-        result = complain(complaint, -EINVAL, "%s: there is no object weight_map in it", path);
+        result = hearken_fail(error, -EINVAL, "%s: there is no object weight_map in it", path);
     if (result == 0)
         json_object_foreach(map, name, file) if (json_is_string(file) &&
                                                  json_object_set_new(files, json_string_value(file),
                                                                      json_true()) < 0)
         {
-            result = complain_of_memory(complaint);
+            result = hearken_fail(error, -ENOMEM, "out of memory");
             break;
         }
     if (result == 0 && json_object_size(files) > MAX_FILES)
-        result = complain(complaint, -EINVAL, "%s: more than %u files", path, MAX_FILES);
+        result = hearken_fail(error, -EINVAL, "%s: more than %u files", path, MAX_FILES);
     if (result == 0)
-        json_object_foreach(files, name,
-                            file) if ((result = read_shard(checkpoint, directory, name, path,
-                                                           complaint)) < 0) break;
+        json_object_foreach(files, name, file) if ((result = read_shard(checkpoint, directory, name,
+                                                                        path, error)) < 0) break;
     json_decref(files);
     json_decref(root);
     return result;

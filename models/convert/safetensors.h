@@ -8,6 +8,8 @@
 
 #include "models/checkpoint/checkpoint.h"
 
+#include <hearken/hearken.h>
+
 /* Whether a file begins like one; `data` [size]. */
 bool safetensors_begins(const uint8_t *data, size_t size);
 
@@ -16,10 +18,10 @@ bool safetensors_begins(const uint8_t *data, size_t size);
  * checkpoint. Errors: -EINVAL, named; -ENOMEM.
  */
 int safetensors_read(struct checkpoint *checkpoint, struct mapping mapping, const char *path,
-                     struct complaint *complaint);
+                     struct hearken_error *error);
 
 /* Those of all files that an index names, which lie in `directory`. Errors also the system's. */
 int safetensors_read_index(struct checkpoint *checkpoint, const char *path, const char *directory,
-                           struct complaint *complaint);
+                           struct hearken_error *error);
 
 #endif

@@ -31,7 +31,7 @@ struct reading {
     struct loaded *loaded; /* [loaded_count], not more than the pickle has storages */
     size_t loaded_count;
     const char *path;
-    struct complaint *complaint;
+    struct hearken_error *error;
 };
 
 bool torch_begins(const uint8_t *data, size_t size)
@@ -45,17 +45,17 @@ static int read_entry(struct reading *r, const char *name, uint64_t most, struct
     zip_stat_t status;
     const zip_uint64_t needed = ZIP_STAT_SIZE | ZIP_STAT_COMP_METHOD;
     if (zip_stat(r->zip, name, 0, &status) < 0 || (status.valid & needed) != needed)
-        return complain(r->complaint, -EINVAL, "%s: there is no '%.200s' in it", r->path, name);
+        return hearken_fail(r->error, -EINVAL, "%s: there is no '%.200s' in it", r->path, name);
     if (status.comp_method != ZIP_CM_STORE || status.size == 0 || status.size > most)
-        return complain(r->complaint, -EINVAL,
-                        "%s: '%.200s' is packed or has %" PRIu64 " bytes, expected it as it is "
-                        "and 1 to %" PRIu64,
-                        r->path, name, (uint64_t)status.size, most);
+        return hearken_fail(r->error, -EINVAL,
+                            "%s: '%.200s' is packed or has %" PRIu64 " bytes, expected it as it is "
+                            "and 1 to %" PRIu64,
+                            r->path, name, (uint64_t)status.size, most);
     if (status.size > r->left)
-        return complain(r->complaint, -EINVAL, "%s: its files have more bytes than it has itself",
-                        r->path);
+        return hearken_fail(r->error, -EINVAL, "%s: its files have more bytes than it has itself",
+                            r->path);
     r->left -= status.size;
-    uint8_t *data = checkpoint_reserve(r->checkpoint, status.size, mapping, r->complaint);
+    uint8_t *data = checkpoint_reserve(r->checkpoint, status.size, mapping, r->error);
     if (!data)
         return -ENOMEM;
     zip_file_t *file = zip_fopen(r->zip, name, 0);
@@ -65,9 +65,9 @@ static int read_entry(struct reading *r, const char *name, uint64_t most, struct
     if (read >= 0 && (zip_uint64_t)read == status.size)
         return 0;
     if (!file && zip_error_code_zip(zip_get_error(r->zip)) == ZIP_ER_MEMORY)
-        return complain_of_memory(r->complaint);
-    return complain(r->complaint, -EINVAL, "%s: '%.200s' cannot be read (%s)", r->path, name,
-                    file ? "damaged" : zip_strerror(r->zip));
+        return hearken_fail(r->error, -ENOMEM, "out of memory");
+    return hearken_fail(r->error, -EINVAL, "%s: '%.200s' cannot be read (%s)", r->path, name,
+                        file ? "damaged" : zip_strerror(r->zip));
 }
 
 /* The folder with the pickle: torch.save names it after the file that it wrote. */
@@ -84,10 +84,10 @@ static int find_folder(struct reading *r)
             return 0;
         }
     }
-    return complain(r->complaint, -EINVAL,
-                    "%s: there is no data.pkl in it, expected what "
-                    "torch.save writes",
-                    r->path);
+    return hearken_fail(r->error, -EINVAL,
+                        "%s: there is no data.pkl in it, expected what "
+                        "torch.save writes",
+                        r->path);
 }
 
 static int load_storage(struct reading *r, const struct pickle_storage *storage,
@@ -95,9 +95,9 @@ static int load_storage(struct reading *r, const struct pickle_storage *storage,
 {
     char name[2 * MAX_FOLDER];
     if (storage->name.length > 32 || memchr(storage->name.data, 0, storage->name.length))
-        return complain(r->complaint, -EINVAL, "%s: a storage with the name '%.*s'", r->path,
-                        (int)(storage->name.length > 60 ? 60 : storage->name.length),
-                        storage->name.data);
+        return hearken_fail(r->error, -EINVAL, "%s: a storage with the name '%.*s'", r->path,
+                            (int)(storage->name.length > 60 ? 60 : storage->name.length),
+                            storage->name.data);
     snprintf(name, sizeof(name), "%s/data/%.*s", r->folder, (int)storage->name.length,
              storage->name.data);
     return read_entry(r, name, UINT64_MAX, mapping);
@@ -130,8 +130,9 @@ static int read_storage(struct reading *r, const struct pickle_tensor *tensor, c
     *data = mapping.data;
     if (mapping.size == bytes)
         return 0;
-    return complain(r->complaint, -EINVAL, "%s: storage '%.*s' has %zu bytes, expected %" PRIu64,
-                    r->path, (int)storage->name.length, storage->name.data, mapping.size, bytes);
+    return hearken_fail(r->error, -EINVAL, "%s: storage '%.*s' has %zu bytes, expected %" PRIu64,
+                        r->path, (int)storage->name.length, storage->name.data, mapping.size,
+                        bytes);
 }
 
 static int add_tensor(struct reading *r, const char *name, const struct pickle_tensor *from)
@@ -148,7 +149,7 @@ static int add_tensor(struct reading *r, const char *name, const struct pickle_t
     tensor.data = data + value_bytes(storage->type, from->offset);
     return checkpoint_add(r->checkpoint, r->path, &tensor,
                           value_bytes(storage->type, storage->count - from->offset), NULL,
-                          r->complaint);
+                          r->error);
 }
 
 /* Those of a dictionary that are tensors with names of Whisper's. */
@@ -186,36 +187,36 @@ static int read_dictionary(struct reading *r, const char *directory)
     const struct pickle_value *dims = pickle_find(&r->pickle, root, "dims");
     const struct pickle_value *state = pickle_find(&r->pickle, root, "model_state_dict");
     int result = add_tensors(r, dims ? state : root, !dims);
-    if (result < 0 || (result = checkpoint_sort(r->checkpoint, r->path, r->complaint)) < 0)
+    if (result < 0 || (result = checkpoint_sort(r->checkpoint, r->path, r->error)) < 0)
         return result;
     if (!dims)
-        return hugging_face_read_config(r->checkpoint, directory, r->complaint);
+        return hugging_face_read_config(r->checkpoint, directory, r->error);
     r->checkpoint->listener_heads = read_heads(r, dims, "n_audio_head");
     r->checkpoint->speller_heads = read_heads(r, dims, "n_text_head");
     return 0;
 }
 
 /* Takes `source` over, which is NULL where that failed with `error`. */
-static int open_zip(struct reading *r, zip_source_t *source, zip_error_t *error)
+static int open_zip(struct reading *r, zip_source_t *source, zip_error_t *zip_error)
 {
     zip_stat_t status;
     if (source)
-        r->zip = zip_open_from_source(source, ZIP_RDONLY, error);
+        r->zip = zip_open_from_source(source, ZIP_RDONLY, zip_error);
     if (r->zip && zip_source_stat(source, &status) == 0 && (status.valid & ZIP_STAT_SIZE)) {
         r->left = status.size;
         return 0;
     }
     if (!r->zip)
         zip_source_free(source);
-    if (zip_error_code_zip(error) == ZIP_ER_MEMORY)
-        return complain_of_memory(r->complaint);
-    return complain(r->complaint, -EINVAL, "%s: not a whole zip: %s", r->path,
-                    zip_error_strerror(error));
+    if (zip_error_code_zip(zip_error) == ZIP_ER_MEMORY)
+        return hearken_fail(r->error, -ENOMEM, "out of memory");
+    return hearken_fail(r->error, -EINVAL, "%s: not a whole zip: %s", r->path,
+                        zip_error_strerror(zip_error));
 }
 
 static int read_zip(struct reading *r, const char *directory)
 {
-    struct complaint inside = {""};
+    struct hearken_error inside = {""};
     struct mapping pickle = {0};
     char name[2 * MAX_FOLDER];
     int result = find_folder(r);
@@ -226,41 +227,42 @@ static int read_zip(struct reading *r, const char *directory)
         return result;
     result = pickle_read(&r->pickle, pickle.data, pickle.size, &inside);
     if (result < 0)
-        return complain(r->complaint, result, "%s: %.900s", r->path, inside.text);
+        return hearken_fail(r->error, result, "%s: %.900s", r->path, inside.message);
     r->loaded = calloc(r->pickle.storages.count + 1, sizeof(*r->loaded));
-    return r->loaded ? read_dictionary(r, directory) : complain_of_memory(r->complaint);
+    return r->loaded ? read_dictionary(r, directory)
+                     : hearken_fail(r->error, -ENOMEM, "out of memory");
 }
 
-static int read_all(struct checkpoint *checkpoint, zip_source_t *source, zip_error_t *error,
-                    const char *path, const char *directory, struct complaint *complaint)
+static int read_all(struct checkpoint *checkpoint, zip_source_t *source, zip_error_t *zip_error,
+                    const char *path, const char *directory, struct hearken_error *error)
 {
-    struct reading r = {.checkpoint = checkpoint, .path = path, .complaint = complaint};
+    struct reading r = {.checkpoint = checkpoint, .path = path, .error = error};
     checkpoint->format = "PyTorch";
-    int result = open_zip(&r, source, error);
+    int result = open_zip(&r, source, zip_error);
     if (result == 0)
         result = read_zip(&r, directory);
     free(r.loaded);
     pickle_finish(&r.pickle);
     if (r.zip)
         zip_discard(r.zip);
-    zip_error_fini(error);
+    zip_error_fini(zip_error);
     return result;
 }
 
 int torch_read(struct checkpoint *checkpoint, const char *path, const char *directory,
-               struct complaint *complaint)
+               struct hearken_error *error)
 {
-    zip_error_t error;
-    zip_error_init(&error);
-    return read_all(checkpoint, zip_source_file_create(path, 0, -1, &error), &error, path,
-                    directory, complaint);
+    zip_error_t zip_error;
+    zip_error_init(&zip_error);
+    return read_all(checkpoint, zip_source_file_create(path, 0, -1, &zip_error), &zip_error, path,
+                    directory, error);
 }
 
 int torch_read_memory(struct checkpoint *checkpoint, struct mapping mapping, const char *path,
-                      const char *directory, struct complaint *complaint)
+                      const char *directory, struct hearken_error *error)
 {
-    zip_error_t error;
-    zip_error_init(&error);
-    return read_all(checkpoint, zip_source_buffer_create(mapping.data, mapping.size, 0, &error),
-                    &error, path, directory, complaint);
+    zip_error_t zip_error;
+    zip_error_init(&zip_error);
+    return read_all(checkpoint, zip_source_buffer_create(mapping.data, mapping.size, 0, &zip_error),
+                    &zip_error, path, directory, error);
 }

@@ -9,6 +9,8 @@
 
 #include "models/checkpoint/checkpoint.h"
 
+#include <hearken/hearken.h>
+
 /* Whether a file begins like one; `data` [size]. */
 bool torch_begins(const uint8_t *data, size_t size);
 
@@ -18,10 +20,10 @@ bool torch_begins(const uint8_t *data, size_t size);
  * -ENOMEM.
  */
 int torch_read(struct checkpoint *checkpoint, const char *path, const char *directory,
-               struct complaint *complaint);
+               struct hearken_error *error);
 
 /* The same from memory, which it does not keep; `path` is for messages. */
 int torch_read_memory(struct checkpoint *checkpoint, struct mapping mapping, const char *path,
-                      const char *directory, struct complaint *complaint);
+                      const char *directory, struct hearken_error *error);
 
 #endif

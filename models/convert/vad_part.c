@@ -42,13 +42,6 @@ static void write_parts(struct gguf_writer *writer, const struct gguf *from, boo
             gguf_write_tensor(writer, &from->tensors[i]);
 }
 
-static int open_file(const char *path, struct gguf **gguf, struct complaint *complaint)
-{
-    struct hearken_error error = {""};
-    int result = gguf_open(path, GGUF_WHOLE, gguf, &error);
-    return result < 0 ? complain(complaint, result, "%s", error.message) : 0;
-}
-
 static double number_of(const struct gguf *gguf, const char *key)
 {
     const struct gguf_entry *entry = gguf_find_entry(gguf, key);
@@ -58,23 +51,23 @@ static double number_of(const struct gguf *gguf, const char *key)
 
 /* The rest is for the program that hears with it to check. */
 static int check(const char *model_path, const struct gguf *model, const char *voice_path,
-                 const struct gguf *voice, struct complaint *complaint)
+                 const struct gguf *voice, struct hearken_error *error)
 {
     double mels = number_of(model, "hearken.features.mels");
     double heard = number_of(voice, "hearken.voice.mels");
     if (heard <= 0)
-        return complain(complaint, -EINVAL, "%s: no voice network, expected hearken.voice.mels",
-                        voice_path);
+        return hearken_fail(error, -EINVAL, "%s: no voice network, expected hearken.voice.mels",
+                            voice_path);
     if (mels == heard)
         return 0;
-    return complain(complaint, -EINVAL, "%s: hearken.features.mels is %g, expected the voice's %g",
-                    model_path, mels, heard);
+    return hearken_fail(error, -EINVAL, "%s: hearken.features.mels is %g, expected the voice's %g",
+                        model_path, mels, heard);
 }
 
-int voice_part_mels(const char *voice, uint32_t *mels, struct complaint *complaint)
+int voice_part_mels(const char *voice, uint32_t *mels, struct hearken_error *error)
 {
     struct gguf *file;
-    int result = open_file(voice, &file, complaint);
+    int result = gguf_open(voice, GGUF_WHOLE, &file, error);
     if (result < 0)
         return result;
     double number = number_of(file, "hearken.voice.mels");
@@ -84,15 +77,15 @@ int voice_part_mels(const char *voice, uint32_t *mels, struct complaint *complai
 }
 
 int voice_part_add(const char *model, const char *voice, const char *output,
-                   struct complaint *complaint)
+                   struct hearken_error *error)
 {
     struct gguf *model_file = NULL, *voice_file = NULL;
     struct gguf_writer *writer = NULL;
     int result;
-    if ((result = open_file(model, &model_file, complaint)) < 0 ||
-        (result = open_file(voice, &voice_file, complaint)) < 0 ||
-        (result = check(model, model_file, voice, voice_file, complaint)) < 0 ||
-        (result = gguf_writer_create(output, &writer, complaint)) < 0)
+    if ((result = gguf_open(model, GGUF_WHOLE, &model_file, error)) < 0 ||
+        (result = gguf_open(voice, GGUF_WHOLE, &voice_file, error)) < 0 ||
+        (result = check(model, model_file, voice, voice_file, error)) < 0 ||
+        (result = gguf_writer_create(output, &writer, error)) < 0)
         goto finish;
     add_parts(writer, model_file, false);
     add_parts(writer, voice_file, true);

@@ -3,8 +3,7 @@
 #ifndef HEARKEN_MODELS_CONVERT_VAD_PART_H
 #define HEARKEN_MODELS_CONVERT_VAD_PART_H
 
-#include "models/checkpoint/complaint.h"
-
+#include <hearken/hearken.h>
 #include <stdint.h>
 
 /*
@@ -13,9 +12,9 @@
  * Errors: the system's; -EINVAL for what is no such file.
  */
 int voice_part_add(const char *model, const char *voice, const char *output,
-                   struct complaint *complaint);
+                   struct hearken_error *error);
 
 /* How many mel bands a voice network hears. Errors: as above. */
-int voice_part_mels(const char *voice, uint32_t *mels, struct complaint *complaint);
+int voice_part_mels(const char *voice, uint32_t *mels, struct hearken_error *error);
 
 #endif

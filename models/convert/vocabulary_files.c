@@ -16,20 +16,21 @@ struct numbered {
     const char **names; /* [count], in the JSON trees */
     uint32_t count;
     const char *path;
-    struct complaint *complaint;
+    struct hearken_error *error;
 };
 
 static int put_name(struct numbered *n, const char *name, const json_t *id)
 {
     json_int_t number = json_is_integer(id) ? json_integer_value(id) : -1;
     if (number < 0 || number >= (json_int_t)n->count)
-        return complain(n->complaint, -EINVAL,
-                        "%s: token '%.80s' has no number below the %" PRIu32 " of the embedding",
-                        n->path, name, n->count);
+        return hearken_fail(n->error, -EINVAL,
+                            "%s: token '%.80s' has no number below the %" PRIu32
+                            " of the embedding",
+                            n->path, name, n->count);
     const char *other = n->names[number];
     if (other && strcmp(other, name) != 0)
-        return complain(n->complaint, -EINVAL, "%s: '%.80s' and '%.80s' both have number %lld",
-                        n->path, other, name, (long long)number);
+        return hearken_fail(n->error, -EINVAL, "%s: '%.80s' and '%.80s' both have number %lld",
+                            n->path, other, name, (long long)number);
     n->names[number] = name;
     return 0;
 }
@@ -41,8 +42,8 @@ static int put_object(struct numbered *n, const json_t *object)
     json_t *id;
     int result = 0;
     if (!json_is_object(object))
-        return complain(n->complaint, -EINVAL,
-                        "%s: no object with tokens as names and numbers as values", n->path);
+        return hearken_fail(n->error, -EINVAL,
+                            "%s: no object with tokens as names and numbers as values", n->path);
     json_object_foreach((json_t *)(uintptr_t)object, name,
                         id) if ((result = put_name(n, name, id)) < 0) return result;
     return 0;
@@ -56,8 +57,8 @@ static int put_added(struct numbered *n, const json_t *array)
         const json_t *token = json_array_get(array, i);
         const char *name = json_string_value(json_object_get(token, "content"));
         result = name ? put_name(n, name, json_object_get(token, "id"))
-                      : complain(n->complaint, -EINVAL, "%s: added_tokens[%zu] has no content",
-                                 n->path, i);
+                      : hearken_fail(n->error, -EINVAL, "%s: added_tokens[%zu] has no content",
+                                     n->path, i);
     }
     return result;
 }
@@ -70,16 +71,16 @@ static int take_names(struct tokens *tokens, const struct numbered *n)
     while (filled > 0 && !n->names[filled - 1])
         filled--;
     for (uint32_t i = 0; result == 0 && i < filled; i++)
-        result = n->names[i] ? tokens_add(tokens, n->names[i], n->complaint)
-                             : complain(n->complaint, -EINVAL, "%s: there is no token %" PRIu32,
-                                        n->path, i);
+        result = n->names[i] ? tokens_add(tokens, n->names[i], n->error)
+                             : hearken_fail(n->error, -EINVAL, "%s: there is no token %" PRIu32,
+                                            n->path, i);
     if (result == 0 && filled + TIME_TOKENS == n->count)
-        result = tokens_add_times(tokens, n->complaint);
+        result = tokens_add_times(tokens, n->error);
     return result;
 }
 
 /* Beside a vocab.json; NULL if there is none. */
-static int read_added(const char *path, json_t **added, struct complaint *complaint)
+static int read_added(const char *path, json_t **added, struct hearken_error *error)
 {
     char beside[MAX_PATH];
     const char *slash = strrchr(path, '/');
@@ -87,24 +88,24 @@ static int read_added(const char *path, json_t **added, struct complaint *compla
                           slash ? (int)(slash - path + 1) : 0, path);
     if (length < 0 || (size_t)length >= sizeof(beside) || access(beside, F_OK) != 0)
         return 0;
-    return json_file_read(beside, added, complaint);
+    return json_file_read(beside, added, error);
 }
 
 static int read_object(struct tokens *tokens, const json_t *root, const char *path, uint32_t count,
-                       struct complaint *complaint)
+                       struct hearken_error *error)
 {
-    struct numbered n = {calloc(count + 1, sizeof(*n.names)), count, path, complaint};
+    struct numbered n = {calloc(count + 1, sizeof(*n.names)), count, path, error};
     const json_t *model = json_object_get(root, "model");
     json_t *added = NULL;
     int result = 0;
     if (!n.names)
-        return complain_of_memory(complaint);
+        return hearken_fail(error, -ENOMEM, "out of memory");
     if (json_is_object(model)) {
         result = put_object(&n, json_object_get(model, "vocab"));
         if (result == 0)
             result = put_added(&n, json_object_get(root, "added_tokens"));
     } else if ((result = put_object(&n, root)) == 0 &&
-               (result = read_added(path, &added, complaint)) == 0 && added) {
+               (result = read_added(path, &added, error)) == 0 && added) {
         result = put_object(&n, added);
     }
     if (result == 0)
@@ -115,18 +116,18 @@ static int read_object(struct tokens *tokens, const json_t *root, const char *pa
 }
 
 static int read_json(struct tokens *tokens, const char *path, uint32_t count,
-                     struct complaint *complaint)
+                     struct hearken_error *error)
 {
     json_t *root;
-    int result = json_file_read(path, &root, complaint);
+    int result = json_file_read(path, &root, error);
     if (result < 0)
         return result;
     if (!json_is_array(root))
-        result = read_object(tokens, root, path, count, complaint);
+        result = read_object(tokens, root, path, count, error);
     for (size_t i = 0; result == 0 && i < json_array_size(root); i++) {
         const char *name = json_string_value(json_array_get(root, i));
-        result = name ? tokens_add(tokens, name, complaint)
-                      : complain(complaint, -EINVAL, "%s: element %zu is not a string", path, i);
+        result = name ? tokens_add(tokens, name, error)
+                      : hearken_fail(error, -EINVAL, "%s: element %zu is not a string", path, i);
     }
     json_decref(root);
     return result;
@@ -170,23 +171,23 @@ static bool is_rank(const char *line, uint32_t number)
 }
 
 static int add_line(struct tokens *tokens, char *line, const char *path, bool ranks,
-                    struct complaint *complaint)
+                    struct hearken_error *error)
 {
     if (!ranks)
-        return tokens_add(tokens, line, complaint);
+        return tokens_add(tokens, line, error);
     ptrdiff_t size = -1;
     if (is_rank(line, tokens->count))
         size = decode_base64(line, (size_t)(strchr(line, ' ') - line));
     if (size >= 0)
-        return tokens_add_bytes(tokens, (const uint8_t *)line, (size_t)size, complaint);
-    return complain(complaint, -EINVAL,
-                    "%s:%" PRIu32 ": '%.60s' is not a token in base64 and its number %" PRIu32,
-                    path, tokens->count + 1, line, tokens->count);
+        return tokens_add_bytes(tokens, (const uint8_t *)line, (size_t)size, error);
+    return hearken_fail(error, -EINVAL,
+                        "%s:%" PRIu32 ": '%.60s' is not a token in base64 and its number %" PRIu32,
+                        path, tokens->count + 1, line, tokens->count);
 }
 
 /* A token a line as text, or as OpenAI's tiktoken has them: the first line tells. */
 static int read_lines(struct tokens *tokens, FILE *file, const char *path,
-                      struct complaint *complaint)
+                      struct hearken_error *error)
 {
     char *line = NULL;
     size_t room = 0;
@@ -198,16 +199,17 @@ static int read_lines(struct tokens *tokens, FILE *file, const char *path,
             line[length - 1] = 0;
         if (tokens->count == 0)
             ranks = is_rank(line, 0);
-        result = add_line(tokens, line, path, ranks, complaint);
+        result = add_line(tokens, line, path, ranks, error);
     }
     if (result == 0 && !feof(file)) /* also without memory for a line */
-        result = complain_of_file(complaint, errno ? -errno : -EIO, path);
+        result = hearken_fail(error, errno ? -errno : -EIO, "%s: %s", path,
+                              strerror(errno ? errno : EIO));
     free(line);
     return result;
 }
 
 /* The file, or the one of these names that is in the directory. */
-static int find_file(const char *path, char *found, struct complaint *complaint)
+static int find_file(const char *path, char *found, struct hearken_error *error)
 {
     static const char *const names[] = {
         "vocabulary.json", "vocabulary.txt",        "tokenizer.json",
@@ -215,23 +217,23 @@ static int find_file(const char *path, char *found, struct complaint *complaint)
     };
     struct stat status;
     if (stat(path, &status) < 0)
-        return complain_of_file(complaint, -errno, path);
+        return hearken_fail(error, -errno, "%s: %s", path, strerror(errno));
     if (!S_ISDIR(status.st_mode)) {
         int length = snprintf(found, MAX_PATH, "%s", path);
         return length >= 0 && (unsigned)length < MAX_PATH
                    ? 0
-                   : complain(complaint, -ENAMETOOLONG, "%.80s...: the path is too long", path);
+                   : hearken_fail(error, -ENAMETOOLONG, "%.80s...: the path is too long", path);
     }
     for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
-        int result = config_path(found, path, names[i], complaint);
+        int result = config_path(found, path, names[i], error);
         if (result < 0 || access(found, F_OK) == 0)
             return result;
     }
-    return complain(complaint, -ENOENT,
-                    "%s: no vocabulary in it, expected vocabulary.json, vocabulary.txt, "
-                    "tokenizer.json, vocab.json, multilingual.tiktoken or gpt2.tiktoken "
-                    "(--vocabulary FILE)",
-                    path);
+    return hearken_fail(error, -ENOENT,
+                        "%s: no vocabulary in it, expected vocabulary.json, vocabulary.txt, "
+                        "tokenizer.json, vocab.json, multilingual.tiktoken or gpt2.tiktoken "
+                        "(--vocabulary FILE)",
+                        path);
 }
 
 /* Without one special token; the first of them may be there as the last. */
@@ -246,21 +248,21 @@ static bool ends_in_text(struct tokens *tokens)
 }
 
 int vocabulary_read(struct tokens *tokens, const char *path, uint32_t count,
-                    struct complaint *complaint)
+                    struct hearken_error *error)
 {
     char found[MAX_PATH];
-    int result = find_file(path, found, complaint);
+    int result = find_file(path, found, error);
     if (result < 0)
         return result;
     FILE *file = fopen(found, "re");
     if (!file)
-        return complain_of_file(complaint, -errno, found);
+        return hearken_fail(error, -errno, "%s: %s", found, strerror(errno));
     int first = fgetc(file); /* Whisper's first token is "!", in any list of lines */
     rewind(file);
-    result = first == '{' || first == '[' ? read_json(tokens, found, count, complaint)
-                                          : read_lines(tokens, file, found, complaint);
+    result = first == '{' || first == '[' ? read_json(tokens, found, count, error)
+                                          : read_lines(tokens, file, found, error);
     fclose(file);
     if (result == 0 && ends_in_text(tokens))
-        result = tokens_add_special(tokens, count, complaint);
-    return result < 0 ? result : tokens_index(tokens, complaint);
+        result = tokens_add_special(tokens, count, error);
+    return result < 0 ? result : tokens_index(tokens, error);
 }

@@ -5,6 +5,8 @@
 
 #include "models/checkpoint/checkpoint.h"
 
+#include <hearken/hearken.h>
+
 /*
  * Reads a vocabulary into empty tokens: from a file, or from one of these in a directory:
  * vocabulary.json (CTranslate2: an array of strings), vocabulary.txt (a line a token),
@@ -14,6 +16,6 @@
  * -ENOMEM.
  */
 int vocabulary_read(struct tokens *tokens, const char *path, uint32_t count,
-                    struct complaint *complaint);
+                    struct hearken_error *error);
 
 #endif

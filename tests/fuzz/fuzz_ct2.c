@@ -12,11 +12,11 @@ static volatile float sum;
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct checkpoint checkpoint = {0};
-    struct complaint complaint = {""};
+    struct hearken_error error = {""};
     const struct mapping mapping = {data, size};
     float value;
-    if (ct2_read(&checkpoint, mapping, "fuzz", "/nonexistent", &complaint) == 0 ||
-        complaint.text[0] == 0)
+    if (ct2_read(&checkpoint, mapping, "fuzz", "/nonexistent", &error) == 0 ||
+        error.message[0] == 0)
         abort();
     for (size_t i = 0; i < checkpoint.count; i++)
         if (checkpoint.tensors[i].count > 0) {

@@ -27,14 +27,14 @@ static void read_values(const struct checkpoint *checkpoint)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct checkpoint checkpoint = {0};
-    struct complaint complaint = {""};
+    struct hearken_error error = {""};
     struct whisper whisper;
     const struct mapping mapping = {data, size};
-    int result = ggml_read(&checkpoint, mapping, "fuzz", &complaint);
+    int result = ggml_read(&checkpoint, mapping, "fuzz", &error);
     if (result == 0) {
         read_values(&checkpoint);
-        if ((result = whisper_read(&whisper, &checkpoint, &complaint)) == 0 &&
-            (result = known_fill_in(&checkpoint, &whisper, &complaint)) == 0) {
+        if ((result = whisper_read(&whisper, &checkpoint, &error)) == 0 &&
+            (result = known_fill_in(&checkpoint, &whisper, &error)) == 0) {
             const struct model_file model = {
                 .name = "fuzz",
                 .language = "en",
@@ -42,12 +42,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                 .whisper = &whisper,
                 .checkpoint = &checkpoint,
             };
-            result = model_file_make(&model, &complaint);
+            result = model_file_make(&model, &error);
             if (result >= 0)
                 close(result);
         }
     }
-    if (result < 0 && complaint.text[0] == 0)
+    if (result < 0 && error.message[0] == 0)
         abort();
     checkpoint_finish(&checkpoint);
     return 0;

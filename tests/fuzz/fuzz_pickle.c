@@ -33,12 +33,12 @@ static void walk(const struct pickle *pickle, const struct pickle_value *diction
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct pickle pickle;
-    struct complaint complaint = {""};
-    if (pickle_read(&pickle, data, size, &complaint) == 0) {
+    struct hearken_error error = {""};
+    if (pickle_read(&pickle, data, size, &error) == 0) {
         walk(&pickle, &pickle.root);
         walk(&pickle, pickle_find(&pickle, &pickle.root, "model_state_dict"));
     } else {
-        require(complaint.text[0] != 0);
+        require(error.message[0] != 0);
     }
     pickle_finish(&pickle);
     return 0;

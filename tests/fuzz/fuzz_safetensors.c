@@ -11,10 +11,10 @@ static volatile float sum;
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct checkpoint checkpoint = {0};
-    struct complaint complaint = {""};
+    struct hearken_error error = {""};
     const struct mapping mapping = {data, size};
     float value;
-    if (safetensors_read(&checkpoint, mapping, "fuzz", &complaint) < 0 && complaint.text[0] == 0)
+    if (safetensors_read(&checkpoint, mapping, "fuzz", &error) < 0 && error.message[0] == 0)
         abort();
     for (size_t i = 0; i < checkpoint.count; i++)
         if (checkpoint.tensors[i].count > 0) {

@@ -12,11 +12,11 @@ static volatile float sum;
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct checkpoint checkpoint = {0};
-    struct complaint complaint = {""};
+    struct hearken_error error = {""};
     const struct mapping mapping = {data, size};
     float value;
-    int result = torch_read_memory(&checkpoint, mapping, "fuzz", "/nonexistent", &complaint);
-    if (result < 0 && complaint.text[0] == 0)
+    int result = torch_read_memory(&checkpoint, mapping, "fuzz", "/nonexistent", &error);
+    if (result < 0 && error.message[0] == 0)
         abort();
     for (size_t i = 0; i < checkpoint.count; i++) {
         checkpoint_read(&checkpoint.tensors[i], checkpoint.tensors[i].count - 1, 1, &value);
