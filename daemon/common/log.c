@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/common/log.h"
 
+#include "include/internal/utf8.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -61,12 +63,8 @@ write_line(struct log *log, enum hearken_log_level level, const char *format, va
     int length = vsnprintf(line + prefix, sizeof(line) - 1 - (size_t)prefix, format, arguments);
     if (length < 0)
         return;
+    utf8_clean(line);
     size_t end = strlen(line);
-    for (size_t i = 0; i < end; i++) {
-        unsigned char c = (unsigned char)line[i];
-        if (c < ' ' || c == 0x7f)
-            line[i] = '?';
-    }
     line[end++] = '\n';
     /* Nobody to tell if the log itself is gone. */
     ssize_t written = write(STDERR_FILENO, line, end);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/server/sockets.h"
 
+#include "daemon/common/tcp_address.h"
+
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -168,41 +170,22 @@ int socket_open_unix(const char *path, unsigned mode, struct socket_listener *li
 
 /* ---- TCP ---- */
 
-/* getaddrinfo takes any number, and its lower 16 bits for the port. */
-static bool is_port(const char *text)
-{
-    return *text != '\0' && text[strspn(text, "0123456789")] == '\0' && strlen(text) <= 5 &&
-           atoi(text) >= 1 && atoi(text) <= 65535;
-}
-
-/* Splits "host:port" or "[host]:port". */
-static int split_address(const char *address, char *host, size_t host_size, const char **port,
+static int split_address(const char *address, char host[TCP_HOST_BYTES], const char **port,
                          struct hearken_error *error)
 {
-    const char *colon = strrchr(address, ':');
-    size_t length = colon ? (size_t)(colon - address) : 0;
-    const char *start = address;
-    if (length >= 2 && start[0] == '[' && start[length - 1] == ']') {
-        start++;
-        length -= 2;
-    } else if (memchr(start, ':', length)) {
-        length = 0;
-    }
-    if (length == 0 || length >= host_size || !is_port(colon + 1))
-        return fail(error, -EINVAL,
-                    "tcp: got %.100s, expected an address and a port from 1 to 65535 such as "
-                    "127.0.0.1:10300 or [::1]:10300",
-                    address);
-    snprintf(host, host_size, "%.*s", (int)length, start);
-    *port = colon + 1;
-    return 0;
+    if (tcp_address_split(address, host, port) && tcp_port_is_number(*port))
+        return 0;
+    return fail(error, -EINVAL,
+                "tcp: got %.100s, expected an address and a port from 1 to 65535 such as "
+                "127.0.0.1:10300 or [::1]:10300",
+                address);
 }
 
 int socket_check_tcp(const char *address, struct hearken_error *error)
 {
-    char host[256];
+    char host[TCP_HOST_BYTES];
     const char *port;
-    return split_address(address, host, sizeof(host), &port, error);
+    return split_address(address, host, &port, error);
 }
 
 static int open_tcp_address(const struct addrinfo *info, const char *address,
@@ -228,9 +211,9 @@ static int open_tcp_address(const struct addrinfo *info, const char *address,
 int socket_open_tcp(const char *address, struct socket_listener *listeners,
                     struct hearken_error *error)
 {
-    char host[256];
+    char host[TCP_HOST_BYTES];
     const char *port = NULL;
-    int result = split_address(address, host, sizeof(host), &port, error);
+    int result = split_address(address, host, &port, error);
     if (result < 0)
         return result;
     const struct addrinfo hints = {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/server/systemd.h"
 
+#include "include/internal/monotonic_clock.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
@@ -49,10 +51,7 @@ void systemd_ready(void)
 
 void systemd_reloading(void)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64,
-               (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000);
+    sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRId64, clock_nanoseconds() / 1000);
 }
 
 void systemd_stopping(void)

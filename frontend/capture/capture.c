@@ -6,6 +6,7 @@
  */
 #include "frontend/capture/device_failover.h"
 #include "frontend/sound/resample.h"
+#include "include/internal/monotonic_clock.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -258,13 +259,6 @@ static int look_after_devices(struct hearken_capture *c)
 
 /* ---- Reading ---- */
 
-static long long milliseconds_now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (long long)time.tv_sec * 1000 + time.tv_nsec / 1000000;
-}
-
 /* For sound, a cancel, or until it is time to look after the devices. */
 static void wait_a_little(struct hearken_capture *c, long long milliseconds)
 {
@@ -288,7 +282,7 @@ static long give_out(struct hearken_capture *c, float *samples, size_t count)
 long hearken_capture_read(struct hearken_capture *capture, float *samples, size_t count,
                           int milliseconds, struct hearken_error *error)
 {
-    long long until = milliseconds_now() + milliseconds;
+    long long until = clock_milliseconds() + milliseconds;
     while (count > 0 && !atomic_load(&capture->cancelled)) {
         if (capture->ready_at < capture->ready_end)
             return give_out(capture, samples, count);
@@ -297,7 +291,7 @@ long hearken_capture_read(struct hearken_capture *capture, float *samples, size_
             result = take_block(capture);
         if (result < 0)
             return hearken_fail(error, result, "capture: %s", strerror(-result));
-        long long left = milliseconds < 0 ? LOOK_MILLISECONDS : until - milliseconds_now();
+        long long left = milliseconds < 0 ? LOOK_MILLISECONDS : until - clock_milliseconds();
         if (capture->ready_at == capture->ready_end) {
             if (left <= 0)
                 return 0;

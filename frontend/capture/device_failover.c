@@ -2,6 +2,7 @@
 #include "frontend/capture/device_failover.h"
 
 #include "frontend/capture/sound_system.h"
+#include "include/internal/monotonic_clock.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -21,13 +22,6 @@
 /* Trouble must last: after the process was stopped for a while, the reader may run before the
  * audio thread does. */
 #define TROUBLE_MILLISECONDS 100
-
-static long long milliseconds_now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (long long)time.tv_sec * 1000 + time.tv_nsec / 1000000;
-}
 
 static void say(const struct device_failover *a, enum hearken_log_level level, const char *message)
 {
@@ -72,7 +66,7 @@ int device_failover_init(struct device_failover *failover,
         .wish = {options->rate, options->channels, options->frames, options->buffer_seconds, wake},
         .chosen_is_default = capture_device_text_is_default(options->device),
         .patience = SEARCH_MILLISECONDS,
-        .look_at = milliseconds_now() + WATCH_MILLISECONDS,
+        .look_at = clock_milliseconds() + WATCH_MILLISECONDS,
         .log = options->log,
         .log_context = options->log_context,
     };
@@ -172,7 +166,7 @@ static enum device_failover_due search_any(struct device_failover *a, long long 
 
 enum device_failover_due device_failover_due(struct device_failover *failover)
 {
-    long long now = milliseconds_now();
+    long long now = clock_milliseconds();
     if (failover->place == ATTACHED_NOWHERE)
         return search_any(failover, now);
     const char *words = trouble(failover, now);
@@ -223,7 +217,7 @@ static bool open_best(struct device_failover *a, bool skip_chosen)
 
 static void plan(struct device_failover *a, bool chosen_useless)
 {
-    long long now = milliseconds_now();
+    long long now = clock_milliseconds();
     if (chosen_useless && a->patience < SEARCH_MILLISECONDS_MAX)
         a->patience *= 2;
     a->look_at = now + (a->place == ATTACHED_TO_CHOSEN ? WATCH_MILLISECONDS : a->patience);

@@ -3,6 +3,7 @@
 
 #include "frontend/capture/sample_ring.h"
 #include "frontend/sound/pcm.h"
+#include "include/internal/monotonic_clock.h"
 
 #include <errno.h>
 #include <portaudio.h>
@@ -43,13 +44,6 @@ _Static_assert(ATOMIC_INT_LOCK_FREE == 2 && ATOMIC_BOOL_LOCK_FREE == 2,
 
 /* ---- The audio thread ---- */
 
-static unsigned milliseconds_now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (unsigned)((unsigned long long)time.tv_sec * 1000 + (unsigned)time.tv_nsec / 1000000);
-}
-
 /* When its counter is full the reader is awake already; nothing else can fail. */
 static void wake_reader(const struct microphone *microphone)
 {
@@ -73,7 +67,7 @@ static int on_delivery(const void *input, void *output, unsigned long frames,
 {
     (void)output, (void)time;
     struct microphone *m = context;
-    atomic_store(&m->delivered_at, milliseconds_now());
+    atomic_store(&m->delivered_at, (unsigned)clock_milliseconds());
     atomic_store(&m->spoken, true);
     size_t lost = input ? store(m, input, frames) : 0;
     if (lost > 0)
@@ -156,7 +150,7 @@ static int start(struct microphone *m, int index, const struct microphone_wish *
         return hearken_fail(error, result, "%.200s: a buffer of %g seconds: %s", name,
                             (double)wish->buffer_seconds, strerror(-result));
     Pa_SetStreamFinishedCallback(m->stream, on_finish);
-    atomic_store(&m->delivered_at, milliseconds_now());
+    atomic_store(&m->delivered_at, (unsigned)clock_milliseconds());
     code = Pa_StartStream(m->stream);
     if (code != paNoError)
         return hearken_fail(error, -EIO, "%.200s does not start: %s", name, reason_of(code));
@@ -238,7 +232,7 @@ const char *microphone_trouble(const struct microphone *microphone)
 {
     if (atomic_load(&microphone->finished))
         return "it has stopped";
-    unsigned silent = milliseconds_now() - atomic_load(&microphone->delivered_at);
+    unsigned silent = (unsigned)clock_milliseconds() - atomic_load(&microphone->delivered_at);
     bool spoken = atomic_load(&microphone->spoken);
     /* A delivery after the clock was read makes the difference negative. */
     if ((int)silent <= (int)(spoken ? STALL_MILLISECONDS : WAKING_MILLISECONDS))

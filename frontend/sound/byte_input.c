@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "frontend/sound/byte_input.h"
 
+#include "include/internal/write_all.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -174,20 +176,6 @@ static int open_spool(void)
         }
     }
     return memfd_create("hearken-spool", MFD_CLOEXEC);
-}
-
-static int write_all(int fd, const uint8_t *bytes, size_t size)
-{
-    while (size > 0) {
-        ssize_t count = write(fd, bytes, size);
-        if (count < 0 && errno == EINTR)
-            continue;
-        if (count < 0)
-            return -errno;
-        bytes += count;
-        size -= (size_t)count;
-    }
-    return 0;
 }
 
 /* Appends to the spool, of which `input->size` bytes are written. */

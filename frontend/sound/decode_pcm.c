@@ -5,6 +5,7 @@
  */
 #include "frontend/sound/decoder.h"
 #include "frontend/sound/wav.h"
+#include "include/internal/little_endian.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -88,7 +89,7 @@ static int use_layout(struct pcm *pcm, const struct wav_layout *layout, struct h
 
 static uint64_t chunk_size(const uint8_t *bytes)
 {
-    return bytes[4] | (uint32_t)bytes[5] << 8 | (uint32_t)bytes[6] << 16 | (uint32_t)bytes[7] << 24;
+    return load_u32(bytes + 4);
 }
 
 static bool is_chunk(const uint8_t *bytes, uint64_t rest)

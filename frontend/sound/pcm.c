@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "frontend/sound/pcm.h"
 
+#include "include/internal/little_endian.h"
+
 #include <errno.h>
 #include <hearken/hearken.h>
 #include <math.h>
@@ -44,12 +46,6 @@ size_t hearken_audio_frame_size(const struct hearken_audio_format *format)
     return format->channels * sample_size(format->type);
 }
 
-static uint32_t load32(const uint8_t *bytes)
-{
-    return (uint32_t)bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16 |
-           (uint32_t)bytes[3] << 24;
-}
-
 static float load_u8(const uint8_t *bytes)
 {
     return (float)(bytes[0] - 128) * 0x1p-7f;
@@ -57,7 +53,7 @@ static float load_u8(const uint8_t *bytes)
 
 static float load_s16(const uint8_t *bytes)
 {
-    return (float)(int16_t)(bytes[0] | bytes[1] << 8) * 0x1p-15f;
+    return (float)(int16_t)load_u16(bytes) * 0x1p-15f;
 }
 
 /* As the upper three bytes of 32 bits, so that the sign comes along. */
@@ -69,7 +65,7 @@ static float load_s24(const uint8_t *bytes)
 
 static float load_s32(const uint8_t *bytes)
 {
-    return (float)(int32_t)load32(bytes) * 0x1p-31f;
+    return (float)(int32_t)load_u32(bytes) * 0x1p-31f;
 }
 
 /* Comparisons with a NaN are false, so the last line catches it. */
@@ -84,10 +80,7 @@ static float tame(float sample)
 
 static float load_f32(const uint8_t *bytes)
 {
-    uint32_t bits = load32(bytes);
-    float sample;
-    memcpy(&sample, &bits, sizeof(sample));
-    return tame(sample);
+    return tame(load_float(bytes));
 }
 
 /* ---- Mixing ---- */

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "frontend/sound/sniff.h"
 
+#include "include/internal/little_endian.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -132,7 +134,7 @@ static const uint8_t *find_format(const uint8_t *bytes, size_t size)
 
 static bool name_wav(const uint8_t *format, struct sniffed *sniffed)
 {
-    unsigned tag = format[0] | (unsigned)format[1] << 8;
+    unsigned tag = load_u16(format);
     sniffed->sound = true;
     for (size_t i = 0; i < sizeof(wav_codecs) / sizeof(wav_codecs[0]); i++) {
         if (wav_codecs[i].tag == tag) {

@@ -4,6 +4,8 @@
  * Audio Data and WAVE Files". */
 #include "frontend/sound/wav.h"
 
+#include "include/internal/little_endian.h"
+
 #include <string.h>
 
 #define TAG_PCM        1u
@@ -22,21 +24,6 @@ struct reader {
     uint64_t long_size; /* of the data, from ds64 */
     struct hearken_audio_format format;
 };
-
-static uint32_t load16(const uint8_t *bytes)
-{
-    return (uint32_t)bytes[0] | (uint32_t)bytes[1] << 8;
-}
-
-static uint32_t load32(const uint8_t *bytes)
-{
-    return load16(bytes) | load16(bytes + 2) << 16;
-}
-
-static uint64_t load64(const uint8_t *bytes)
-{
-    return load32(bytes) | (uint64_t)load32(bytes + 4) << 32;
-}
 
 static bool has_id(const uint8_t *bytes, const char *id)
 {
@@ -65,7 +52,7 @@ static bool set_type(uint32_t tag, uint32_t bits, enum hearken_sample_type *type
 static uint32_t extended_tag(const uint8_t *body, uint32_t size)
 {
     static const uint8_t rest[14] = {0, 0, 0, 0, 0x10, 0, 0x80, 0, 0, 0xaa, 0, 0x38, 0x9b, 0x71};
-    return size >= 40 && memcmp(body + 26, rest, sizeof(rest)) == 0 ? load16(body + 24) : 0;
+    return size >= 40 && memcmp(body + 26, rest, sizeof(rest)) == 0 ? load_u16(body + 24) : 0;
 }
 
 /* Samples narrower than their bytes are left-justified in them, so only the bytes count. */
@@ -73,10 +60,10 @@ static bool set_format(struct reader *reader, const uint8_t *body, uint32_t size
 {
     if (size < 16)
         return false;
-    uint32_t tag = load16(body), align = load16(body + 12), bits = load16(body + 14);
+    uint32_t tag = load_u16(body), align = load_u16(body + 12), bits = load_u16(body + 14);
     struct hearken_audio_format *format = &reader->format;
-    format->channels = load16(body + 2);
-    format->rate = load32(body + 4);
+    format->channels = load_u16(body + 2);
+    format->rate = load_u32(body + 4);
     if (tag == TAG_EXTENSIBLE)
         tag = extended_tag(body, size);
     if (!set_type(tag, bits, &format->type))
@@ -147,7 +134,7 @@ enum wav_result wav_parse(const uint8_t *bytes, size_t size, struct wav_layout *
         if (reader.at + 8 > size)
             return WAV_MORE;
         const uint8_t *id = bytes + reader.at, *body = id + 8;
-        uint32_t body_size = load32(id + 4);
+        uint32_t body_size = load_u32(id + 4);
         if (has_id(id, "data"))
             return found(&reader, body_size, layout);
         if (reader.at + 8 + body_needed(id, body_size) > size)
@@ -155,7 +142,7 @@ enum wav_result wav_parse(const uint8_t *bytes, size_t size, struct wav_layout *
         if (has_id(id, "fmt ") && !set_format(&reader, body, body_size))
             return WAV_OTHER;
         if (has_id(id, "ds64") && body_size >= 16) {
-            reader.long_size = load64(body + 8);
+            reader.long_size = load_u64(body + 8);
             reader.has_long_size = true;
         }
         result = next_chunk(&reader, body_size);

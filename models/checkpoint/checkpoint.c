@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "models/checkpoint/checkpoint.h"
 
+#include "include/internal/half.h"
 #include "models/checkpoint/quantize.h"
 #include "models/file/file_copy.h"
 

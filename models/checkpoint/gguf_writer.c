@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "models/checkpoint/gguf_writer.h"
 
+#include "include/internal/half.h"
 #include "models/checkpoint/quantize.h"
 
 #include <errno.h>

@@ -1,58 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "models/checkpoint/quantize.h"
 
+#include "include/internal/half.h"
+
 #include <math.h>
 #include <stdbool.h>
 #include <string.h>
-
-static uint32_t bits_of(float value)
-{
-    uint32_t bits;
-    memcpy(&bits, &value, sizeof(bits));
-    return bits;
-}
-
-static float float_of(uint32_t bits)
-{
-    float value;
-    memcpy(&value, &bits, sizeof(value));
-    return value;
-}
-
-uint16_t half_from_float(float value)
-{
-    uint16_t sign = (uint16_t)(bits_of(value) >> 16 & 0x8000);
-    float size = fabsf(value);
-    if (isnan(value))
-        return sign | 0x7e00;
-    if (size >= 65520.0f) /* halfway between the largest half and the next power of two */
-        return sign | 0x7c00;
-    /* nearbyint rounds ties to even: count in steps of the half's last place. */
-    if (size < 0x1p-14f)
-        return sign | (uint16_t)nearbyintf(size * 0x1p24f);
-    int exponent;
-    float mantissa = frexpf(size, &exponent); /* 0.5 <= mantissa < 1 */
-    /* 1024 to 2048: a carry into the exponent comes out right by itself. */
-    uint32_t steps = (uint32_t)nearbyintf(mantissa * 2048.0f);
-    return (uint16_t)(sign | (((uint32_t)(exponent + 13) << 10) + steps));
-}
-
-float float_from_half(uint16_t half)
-{
-    uint32_t sign = (uint32_t)(half & 0x8000) << 16;
-    uint32_t exponent = half >> 10 & 0x1f;
-    uint32_t mantissa = half & 0x3ff;
-    if (exponent == 0x1f)
-        return float_of(sign | 0x7f800000 | mantissa << 13);
-    if (exponent == 0)
-        return float_of(sign | bits_of((float)mantissa * 0x1p-24f));
-    return float_of(sign | (exponent + 112) << 23 | mantissa << 13);
-}
-
-float float_from_bfloat(uint16_t bits)
-{
-    return float_of((uint32_t)bits << 16);
-}
 
 static void quantize_q8_0_block(const float *values, uint8_t *block)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Half precision and quantized blocks. Pure functions. */
+/* Quantized blocks. Pure functions. */
 #ifndef HEARKEN_MODELS_CHECKPOINT_QUANTIZE_H
 #define HEARKEN_MODELS_CHECKPOINT_QUANTIZE_H
 
@@ -12,13 +12,6 @@
 #define Q5_1_BLOCK_BYTES 24u /* a scale and the least value, 32 fifth bits, 32 times four bits */
 #define Q8_0_BLOCK_BYTES 34u /* a scale of half precision, then 32 signed bytes */
 #define Q5_0_BLOCK_BYTES 22u /* a scale of half precision, 32 fifth bits, 32 times four bits */
-
-/* IEEE 754 binary16; rounds to nearest, ties to even; too large becomes infinity. */
-uint16_t half_from_float(float value);
-float float_from_half(uint16_t half);
-
-/* bfloat16: the upper half of a float. */
-float float_from_bfloat(uint16_t bits);
 
 /* `count`, a multiple of 32, values into count / 32 blocks as ggml's reference rounds them. */
 void quantize_q8_0(const float *values, size_t count, uint8_t *blocks);

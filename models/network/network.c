@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "models/network/network.h"
 
+#include "include/internal/half.h"
 #include "models/checkpoint/model_open.h"
 
 #include <errno.h>
@@ -243,15 +244,6 @@ static float *make_floats(struct loader *l, size_t count)
     return make_values(l, count, sizeof(float));
 }
 
-/* Rounds to half precision: 11 bits, none below 2^-24. */
-static float round_to_half(float x)
-{
-    int exponent;
-    frexpf(x, &exponent);
-    exponent = exponent - 11 > -24 ? exponent - 11 : -24;
-    return ldexpf(nearbyintf(ldexpf(x, -exponent)), exponent);
-}
-
 /* p[t, i] = sin(t · f_i), p[t, width / 2 + i] = cos(t · f_i), f_i = 10000^(-i / (width / 2 - 1)) */
 static const struct hearken_tensor *make_sinusoids(struct loader *l, uint32_t positions,
                                                    uint32_t width, bool half_precision)
@@ -269,7 +261,7 @@ static const struct hearken_tensor *make_sinusoids(struct loader *l, uint32_t po
             table[(size_t)t * width + half + i] = cosf(angle);
         }
     for (size_t i = 0; half_precision && i < (size_t)positions * width; i++)
-        table[i] = round_to_half(table[i]);
+        table[i] = float_from_half(half_from_float(table[i]));
     const struct hearken_weights weights = {
         HEARKEN_TENSOR_F32, HEARKEN_USE_EMBED, positions, width, 1, table};
     const struct hearken_tensor *made = NULL;

@@ -2,9 +2,9 @@
 #include "models/stream/model.h"
 
 #include "frontend/features/logmel.h"
+#include "include/internal/utf8.h"
 #include "models/checkpoint/model_open.h"
 #include "models/file/installed_models.h"
-#include "models/file/utf8.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -6,6 +6,7 @@
  */
 #include "frontend/sound/pcm.h"
 #include "frontend/sound/resample.h"
+#include "include/internal/monotonic_clock.h"
 #include "models/stream/event_emitter.h"
 #include "models/stream/partial_schedule.h"
 #include "models/stream/partial_text.h"
@@ -300,13 +301,6 @@ static int update_speculative_final(struct hearken_stream *s)
 
 /* ---- Partial texts ---- */
 
-static double now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
-}
-
 /*
  * Whether the segment has more than silence. Checks the last `added` samples, and 20 ms before
  * them.
@@ -328,11 +322,11 @@ static int update_partial(struct hearken_stream *s, size_t added)
     if (!partial_schedule_is_due(&s->schedule))
         return 0;
     struct transcript transcript;
-    double start = seconds_at(s, 0), began = now();
+    double start = seconds_at(s, 0), began = clock_seconds();
     int result = partial_text_update(s->partial, s->samples, s->count, start, &transcript);
     if (result < 0 || result == PARTIAL_UNCHANGED)
         return result < 0 ? result : 0;
-    partial_schedule_add_pass(&s->schedule, now() - began);
+    partial_schedule_add_pass(&s->schedule, clock_seconds() - began);
     if (result == PARTIAL_REJECTED)
         return 0;
     result = event_emitter_text(&s->emitter, HEARKEN_EVENT_PARTIAL, &transcript, start,
@@ -421,7 +415,7 @@ int hearken_stream_write(struct hearken_stream *stream, const void *samples, siz
     size_t frame_size = hearken_audio_frame_size(&stream->options.audio);
     const uint8_t *at = samples;
     if (stream->write_returned > 0)
-        partial_schedule_add_idle(&stream->schedule, now() - stream->write_returned);
+        partial_schedule_add_idle(&stream->schedule, clock_seconds() - stream->write_returned);
     while (result == 0 && frames > 0) {
         size_t block = frames < BLOCK ? frames : BLOCK;
         if ((result = process_block(stream, at, block)) < 0)
@@ -429,7 +423,7 @@ int hearken_stream_write(struct hearken_stream *stream, const void *samples, siz
         at += block * frame_size;
         frames -= block;
     }
-    stream->write_returned = now();
+    stream->write_returned = clock_seconds();
     return result;
 }
 

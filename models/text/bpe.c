@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "models/text/bpe.h"
 
-#include "models/file/utf8.h"
+#include "include/internal/utf8.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "models/vad/vad.h"
 
+#include "include/internal/half.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
@@ -64,18 +66,6 @@ static double read_number(struct reading *r, const char *key, double lowest, dou
     return lowest;
 }
 
-/* IEEE 754 half precision. */
-static float float_of_half(uint16_t half)
-{
-    int exponent = half >> 10 & 31, fraction = half & 1023;
-    float sign = half & 0x8000 ? -1.0f : 1.0f;
-    if (exponent == 31)
-        return fraction ? NAN : sign * INFINITY;
-    if (exponent == 0)
-        return sign * ldexpf((float)fraction, -24);
-    return sign * ldexpf((float)(fraction + 1024), exponent - 25);
-}
-
 static int copy_values(const struct gguf_tensor *tensor, float *out, uint64_t count)
 {
     for (uint64_t i = 0; i < count; i++) {
@@ -84,7 +74,7 @@ static int copy_values(const struct gguf_tensor *tensor, float *out, uint64_t co
         } else {
             uint16_t half;
             memcpy(&half, (const uint8_t *)tensor->data + 2 * i, sizeof(half));
-            out[i] = float_of_half(half);
+            out[i] = float_from_half(half);
         }
         if (!isfinite(out[i]))
             return -EINVAL;

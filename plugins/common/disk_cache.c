@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "plugins/common/disk_cache.h"
 
+#include "include/internal/write_all.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -151,22 +153,6 @@ int cache_read(const char *folder, const char *kind, const char *key, void **dat
 }
 
 /* ---- Writing ---- */
-
-static int write_all(int file, const void *from, size_t size)
-{
-    const char *at = from;
-
-    while (size > 0) {
-        const ssize_t put = write(file, at, size);
-        if (put < 0 && errno == EINTR)
-            continue;
-        if (put < 0)
-            return -errno;
-        at += put;
-        size -= (size_t)put;
-    }
-    return 0;
-}
 
 /* The folder and the one around it, as `mkdir -p` would; those that are there already are fine. */
 static int make_folder(const char *folder)

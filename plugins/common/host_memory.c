@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* Backends, queues, buffers and tensors on the heap; scratch memory that only grows. */
+#include "include/internal/half.h"
 #include "plugins/common/host_backend.h"
 #include "plugins/common/kernel_check.h"
 
@@ -225,50 +226,16 @@ void host_tensor_destroy(struct hearken_backend *backend, struct hearken_tensor 
     free(tensor);
 }
 
-static inline float float_of_bits(uint32_t bits)
-{
-    float value;
-
-    memcpy(&value, &bits, sizeof(value));
-    return value;
-}
-
-static inline uint32_t bits_of_float(float value)
-{
-    uint32_t bits;
-
-    memcpy(&bits, &value, sizeof(bits));
-    return bits;
-}
-
-/*
- * IEEE 754 half to single precision with masks for branches, so that it vectorises. A normal number
- * needs its exponent moved from bias 15 to 127, an infinity or a NaN to 255. A subnormal one,
- * m · 2^-24, is read as 2^-14 · (1 + m / 2^10), from which 2^-14 is then taken away.
- */
-static inline float float_of_half(uint16_t half)
-{
-    const uint32_t magnitude = half & 0x7fffu;
-    const uint32_t sign = (half & 0x8000u) * 0x10000u;
-    const uint32_t is_subnormal = -(uint32_t)(magnitude < 0x400u);
-    const uint32_t is_special = -(uint32_t)(magnitude >= 0x7c00u);
-    const uint32_t normal = (magnitude << 13) + (112u << 23) + (is_special & (112u << 23));
-    const float subnormal = float_of_bits((magnitude << 13) + (113u << 23)) - 0x1p-14f;
-
-    return float_of_bits((is_subnormal & bits_of_float(subnormal)) | (~is_subnormal & normal) |
-                         sign);
-}
-
 static void expand_f16(const uint16_t *restrict halves, size_t count, float *restrict row)
 {
     for (size_t i = 0; i < count; i++)
-        row[i] = float_of_half(halves[i]);
+        row[i] = float_from_half(halves[i]);
 }
 
 static void expand_q8_0(const struct q8_0_block *restrict blocks, size_t count, float *restrict row)
 {
     for (size_t block = 0; block < count / BLOCK_COLUMNS; block++) {
-        const float scale = float_of_half(blocks[block].scale);
+        const float scale = float_from_half(blocks[block].scale);
         for (size_t i = 0; i < BLOCK_COLUMNS; i++)
             row[block * BLOCK_COLUMNS + i] = scale * (float)blocks[block].quants[i];
     }
@@ -277,7 +244,7 @@ static void expand_q8_0(const struct q8_0_block *restrict blocks, size_t count, 
 static void expand_q5_0(const struct q5_0_block *restrict blocks, size_t count, float *restrict row)
 {
     for (size_t block = 0; block < count / BLOCK_COLUMNS; block++) {
-        const float scale = float_of_half(blocks[block].scale);
+        const float scale = float_from_half(blocks[block].scale);
         for (size_t i = 0; i < BLOCK_COLUMNS; i++)
             row[block * BLOCK_COLUMNS + i] = scale * (float)number_of_q5_0(&blocks[block], i);
     }
@@ -294,7 +261,7 @@ static void expand_taps(const struct hearken_weights *weights, const void *data,
         for (size_t column = 0; column < columns; column++)
             row[tap * columns + column] = weights->type == HEARKEN_TENSOR_F32
                                               ? floats[column * taps + tap]
-                                              : float_of_half(halves[column * taps + tap]);
+                                              : float_from_half(halves[column * taps + tap]);
 }
 
 const float *host_tensor_row(const struct hearken_tensor *tensor, size_t row, float *expanded)

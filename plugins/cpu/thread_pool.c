@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "plugins/cpu/thread_pool.h"
 
+#include "include/internal/monotonic_clock.h"
 #include "plugins/cpu/cpu_processor.h"
 
 #include <errno.h>
@@ -104,18 +105,10 @@ static inline void relax(void)
 #endif
 }
 
-static int64_t nanoseconds(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
-}
-
 /* Waits, without the lock, a little: until `number` is zero (`is_zero`) or is not. */
 static void linger(atomic_uint *number, bool is_zero)
 {
-    const int64_t end = nanoseconds() + LINGER_NANOSECONDS;
+    const int64_t end = clock_nanoseconds() + LINGER_NANOSECONDS;
 
     do {
         for (int look = 0; look < LOOKS; look++) {
@@ -123,7 +116,7 @@ static void linger(atomic_uint *number, bool is_zero)
                 return;
             relax();
         }
-    } while (nanoseconds() < end);
+    } while (clock_nanoseconds() < end);
 }
 
 /* One part of the job that has waited longest for a thread. Called and left with the lock held. */

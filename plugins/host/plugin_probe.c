@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "plugins/host/plugin_probe.h"
 
+#include "include/internal/monotonic_clock.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -36,14 +38,6 @@ struct child {
     bool damaged;    /* the answer cannot be read */
     char last[128];  /* line that it printed */
 };
-
-static long long milliseconds_now(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
-}
 
 /* ---- Starting ---- */
 
@@ -304,10 +298,10 @@ enum ending { ENDED, TOO_LATE, TOO_LARGE, DAMAGED, COMPLETE };
 static enum ending listen_to(struct child *child, const struct hearken_plugin_host *host,
                              const struct probe_limits *limits, struct plugin_answer *answer)
 {
-    const long long last = milliseconds_now() + limits->milliseconds;
+    const long long last = clock_milliseconds() + limits->milliseconds;
 
     while (true) {
-        const long long left = last - milliseconds_now();
+        const long long left = last - clock_milliseconds();
         struct pollfd pipes[] = {{.fd = child->answer.file, .events = POLLIN},
                                  {.fd = child->words.file, .events = POLLIN}};
         poll(pipes, 2, left < 0 ? 0 : left < LOOK_MILLISECONDS ? (int)left : LOOK_MILLISECONDS);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-#include "daemon/client/program/client_utf8.h"
 #include "daemon/client/program/commands.h"
 #include "daemon/client/program/message.h"
+#include "include/internal/utf8.h"
 
 #include <hearken/hearken.h>
 #include <jansson.h>
@@ -39,7 +39,7 @@ static void print_row(struct devices *devices, const struct hearken_device *devi
 
 static void print_object(const struct hearken_device *device)
 {
-    char *name = utf8_repair(device->name);
+    char *name = utf8_repair(device->name, strlen(device->name));
     json_t *object =
         json_pack("{s:I, s:s*, s:s, s:I, s:I, s:b}", "index", (json_int_t)device->index, "name",
                   name, "system", device->system, "channels", (json_int_t)device->channels, "rate",

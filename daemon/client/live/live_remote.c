@@ -7,6 +7,7 @@
 #include "daemon/client/program/peer_json.h"
 #include "daemon/client/program/signals.h"
 #include "daemon/common/wyoming.h"
+#include "include/internal/utf8.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -67,7 +68,7 @@ static int take_segment(struct live_conversation *conversation, const json_t *da
 static void copy_clean(char *to, size_t size, const char *text)
 {
     snprintf(to, size, "%s", text);
-    message_clean(to);
+    utf8_clean(to);
 }
 
 static int take_capture(struct live_conversation *conversation, const json_t *data)

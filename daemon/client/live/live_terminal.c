@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/client/live/live_terminal.h"
 
-#include "daemon/client/program/client_utf8.h"
+#include "include/internal/utf8.h"
+#include "include/internal/write_all.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -122,19 +123,6 @@ static void break_text(const char *text, size_t width, struct rows *rows)
 }
 
 /* ---- Drawing ---- */
-
-static void write_all(int descriptor, const char *bytes, size_t length)
-{
-    while (length > 0) {
-        ssize_t written = write(descriptor, bytes, length);
-        if (written < 0 && errno != EINTR)
-            return; /* a terminal that is gone: whoever writes text there will notice */
-        if (written > 0) {
-            bytes += written;
-            length -= (size_t)written;
-        }
-    }
-}
 
 /* Terminals break rows anew that are wider than they have become. */
 static size_t rows_on_screen(const struct live_terminal *terminal, size_t width)

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/client/output/output.h"
 
-#include "daemon/client/program/client_utf8.h"
+#include "include/internal/utf8.h"
+#include "include/internal/write_all.h"
 
 #include <errno.h>
 #include <math.h>
@@ -52,7 +53,7 @@ json_t *json_rounded(double value)
 
 json_t *json_any_string(const char *bytes)
 {
-    char *text = utf8_repair(bytes);
+    char *text = utf8_repair(bytes, strlen(bytes));
     json_t *string = text ? json_string(text) : NULL;
     free(text);
     return string;

@@ -4,7 +4,7 @@
  * characters, at most seven seconds, ended where a sentence, a clause or a breath ends.
  */
 #include "daemon/client/output/output.h"
-#include "daemon/client/program/client_utf8.h"
+#include "include/internal/utf8.h"
 
 #include <errno.h>
 #include <math.h>

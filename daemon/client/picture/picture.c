@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/client/picture/picture.h"
 
-#include "daemon/client/program/client_utf8.h"
+#include "include/internal/utf8.h"
 
 #include <errno.h>
 #include <math.h>
@@ -135,7 +135,7 @@ static int copy_words(struct picture_segment *segment, const struct transcript_s
     for (size_t i = 0; i < from->word_count; i++) {
         struct picture_word *word = &segment->words[i];
         *word = (struct picture_word){.start = from->words[i].start, .end = from->words[i].end};
-        word->text = utf8_repair(from->words[i].text);
+        word->text = utf8_repair(from->words[i].text, strlen(from->words[i].text));
         if (!word->text)
             return -ENOMEM;
         segment->word_count++;

@@ -3,7 +3,7 @@
 
 #include "daemon/client/picture/picture_draw.h"
 #include "daemon/client/program/atomic_file.h"
-#include "daemon/client/program/client_utf8.h"
+#include "include/internal/utf8.h"
 
 #include <cairo-svg.h>
 #include <errno.h>
@@ -158,7 +158,8 @@ static int render(const struct picture_drawing *drawing, bool svg, struct docume
 static char *title_of(const char *file)
 {
     const char *slash = strrchr(file, '/');
-    char *title = utf8_repair(strcmp(file, "-") == 0 ? "standard input" : slash ? slash + 1 : file);
+    const char *name = strcmp(file, "-") == 0 ? "standard input" : slash ? slash + 1 : file;
+    char *title = utf8_repair(name, strlen(name));
     for (char *at = title; at && *at; at++)
         if ((unsigned char)*at < ' ' || *at == 0x7f)
             *at = '?';

@@ -2,7 +2,7 @@
 #include "daemon/client/picture/picture_terminal.h"
 
 #include "daemon/client/picture/picture_layout.h"
-#include "daemon/client/program/client_utf8.h"
+#include "include/internal/utf8.h"
 
 #include <errno.h>
 #include <math.h>

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/client/program/atomic_file.h"
 
+#include "include/internal/write_all.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -22,26 +24,6 @@
 static int fail(const char *path, int code, struct hearken_error *error)
 {
     return hearken_fail(error, code, "%.400s: %s", path, strerror(-code));
-}
-
-int write_all(int descriptor, const void *bytes, size_t length)
-{
-    const char *at = bytes;
-    while (length > 0) {
-        ssize_t written = write(descriptor, at, length);
-        if (written < 0 && errno == EINTR)
-            continue;
-        if (written < 0 && errno == EAGAIN) {
-            struct pollfd poller = {.fd = descriptor, .events = POLLOUT};
-            poll(&poller, 1, -1);
-            continue;
-        }
-        if (written < 0)
-            return -errno;
-        at += written;
-        length -= (size_t)written;
-    }
-    return 0;
 }
 
 /* ---- Where a path leads ---- */

@@ -37,7 +37,4 @@ int atomic_file_write(const char *path, const void *bytes, size_t length,
 /* Whether that could be done now, as far as can be told beforehand. Errors: the system's. */
 int atomic_file_check(const char *path, struct hearken_error *error);
 
-/* Writes all bytes, waiting where the descriptor does not. Errors: the system's. */
-int write_all(int descriptor, const void *bytes, size_t length);
-
 #endif

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/client/program/client_connection.h"
 
+#include "daemon/common/tcp_address.h"
+#include "include/internal/monotonic_clock.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
@@ -16,7 +19,6 @@
 
 #define SYSTEM_SOCKET   "/run/hearken/hearken.sock"
 #define SOCKET_PATH_MAX (sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1)
-#define TCP_BYTES       300
 #define CONNECT_SECONDS 10.0
 
 static int unreachable(const char *where, const char *why, struct hearken_error *error)
@@ -120,56 +122,25 @@ static int open_default(int interrupt, struct patience patience, int *descriptor
 
 /* ---- TCP ---- */
 
-/* getaddrinfo takes any number, and its lower 16 bits for the port; a name is its own to look up.
- */
-static bool is_port(const char *text)
-{
-    if (text[strspn(text, "0123456789")])
-        return true;
-    return strlen(text) <= 5 && atoi(text) >= 1 && atoi(text) <= 65535;
-}
-
-/* Splits a copy of "HOST:PORT" in place. */
-static int split(char *text, char **host, char **port)
-{
-    char *colon = strrchr(text, ':');
-    if (!colon || colon == text || !colon[1] || !is_port(colon + 1))
-        return -EINVAL;
-    *colon = '\0';
-    *port = colon + 1;
-    *host = text;
-    if (text[0] == '[') {
-        if (colon[-1] != ']')
-            return -EINVAL;
-        colon[-1] = '\0';
-        *host = text + 1;
-    } else if (strchr(text, ':')) {
-        return -EINVAL;
-    }
-    return **host ? 0 : -EINVAL;
-}
-
-/* The parts point into `text`. */
-static int parse_tcp(const char *where, char text[TCP_BYTES], char **host, char **port,
+static int split_tcp(const char *where, char host[TCP_HOST_BYTES], const char **port,
                      struct hearken_error *error)
 {
-    int length = snprintf(text, TCP_BYTES, "%s", where);
-    if (length >= 0 && length < TCP_BYTES && split(text, host, port) == 0)
+    if (tcp_address_split(where, host, port))
         return 0;
-    snprintf(error->message, sizeof(error->message),
-             "--tcp %.200s: expected HOST:PORT, PORT from 1 to 65535", where);
-    return -EINVAL;
+    return hearken_fail(error, -EINVAL, "--tcp %.200s: expected HOST:PORT, PORT from 1 to 65535",
+                        where);
 }
 
 static int open_tcp(const char *where, int interrupt, struct patience patience, int *descriptor,
                     struct hearken_error *error)
 {
-    char text[TCP_BYTES], *host, *port;
-    int result = parse_tcp(where, text, &host, &port, error);
-    if (result < 0)
-        return result;
+    char host[TCP_HOST_BYTES];
+    const char *port;
+    if (!tcp_address_split(where, host, &port))
+        return hearken_fail(error, -EINVAL,
+                            "--tcp %.200s: expected HOST:PORT, PORT from 1 to 65535", where);
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *addresses;
-    result = getaddrinfo(host, port, &hints, &addresses);
+    int result = getaddrinfo(host, port, &hints, &addresses);
     if (result != 0)
         return unreachable(where, gai_strerror(result), error);
     result = -ENOENT;
@@ -189,7 +160,8 @@ static int open_tcp(const char *where, int interrupt, struct patience patience, 
 
 int address_check(const struct address *address, struct hearken_error *error)
 {
-    char text[TCP_BYTES], *host, *port;
+    char host[TCP_HOST_BYTES];
+    const char *port;
     if (address->tcp && address->socket) {
         snprintf(error->message, sizeof(error->message), "--socket and --tcp: choose one");
         return -EINVAL;
@@ -204,7 +176,7 @@ int address_check(const struct address *address, struct hearken_error *error)
                  address->socket, SOCKET_PATH_MAX);
         return -EINVAL;
     }
-    return address->tcp ? parse_tcp(address->tcp, text, &host, &port, error) : 0;
+    return address->tcp ? split_tcp(address->tcp, host, &port, error) : 0;
 }
 
 bool address_is_set(const struct address *address)
@@ -235,13 +207,6 @@ int connection_open(const struct address *address, int interrupt, int *descripto
 
 /* ---- Patience ---- */
 
-static double now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
-}
-
 struct patience patience_of(const struct address *address, double seconds)
 {
     return (struct patience){
@@ -259,8 +224,8 @@ int patience_milliseconds(struct patience *patience)
     if (patience->seconds == 0)
         return -1;
     if (patience->deadline == 0)
-        patience->deadline = now() + patience->seconds;
-    double left = patience->deadline - now();
+        patience->deadline = clock_seconds() + patience->seconds;
+    double left = patience->deadline - clock_seconds();
     if (left <= 0)
         return 0;
     return left < OPTION_SECONDS_MAX ? (int)(left * 1000) + 1 : OPTION_SECONDS_MAX * 1000;

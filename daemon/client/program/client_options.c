@@ -2,6 +2,7 @@
 #include "daemon/client/program/client_options.h"
 
 #include "daemon/client/program/message.h"
+#include "include/internal/utf8.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -19,7 +20,7 @@ int usage_error(const struct command *command, const char *format, ...)
     va_start(arguments, format);
     vsnprintf(message, sizeof(message), format, arguments);
     va_end(arguments);
-    message_clean(message);
+    utf8_clean(message);
     fprintf(stderr, "hearken %s: %s (see hearken help %s)\n", command->name, message,
             command->name);
     return EXIT_USAGE;

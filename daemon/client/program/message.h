@@ -6,8 +6,4 @@
  * the message starts with it. */
 void message_error(const char *subject, const char *message);
 
-/* Makes a line fit for a terminal: control characters and what is not UTF-8, as in a file's name,
- * become question marks. */
-void message_clean(char *line);
-
 #endif

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/client/program/progress.h"
 
+#include "include/internal/monotonic_clock.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,18 +16,12 @@
 /* A peak below a half of the least step of 16 bits: nothing is connected, or it is muted. */
 #define SILENCE 0x1p-16f
 
-static double now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
-}
-
 /* ---- Meter ---- */
 
 void meter_init(struct meter *meter, bool wanted)
 {
-    *meter = (struct meter){.enabled = wanted && isatty(STDERR_FILENO), .last_drawn = now()};
+    *meter =
+        (struct meter){.enabled = wanted && isatty(STDERR_FILENO), .last_drawn = clock_seconds()};
 }
 
 /* Of METER_WIDTH places. */
@@ -61,7 +57,7 @@ void meter_update(struct meter *meter, const float *samples, size_t count, doubl
     meter->energy += (double)level.rms * (double)level.rms * (double)count;
     meter->count += count;
     meter->peak = fmaxf(meter->peak, level.peak);
-    double time = now();
+    double time = clock_seconds();
     if (time - meter->last_drawn < METER_INTERVAL_SECONDS)
         return;
     level.rms = meter->count > 0 ? (float)sqrt(meter->energy / (double)meter->count) : 0;
@@ -88,7 +84,7 @@ void progress_init(struct progress *progress, bool wanted)
 {
     *progress = (struct progress){
         .enabled = wanted && isatty(STDERR_FILENO),
-        .begun = now(),
+        .begun = clock_seconds(),
     };
 }
 
@@ -97,7 +93,7 @@ void progress_update(struct progress *progress, double done, double total, size_
 {
     if (!progress->enabled)
         return;
-    double time = now(), elapsed = time - progress->begun;
+    double time = clock_seconds(), elapsed = time - progress->begun;
     if (elapsed < QUIET_SECONDS || time - progress->last_drawn < PROGRESS_INTERVAL_SECONDS)
         return;
     progress->last_drawn = time;

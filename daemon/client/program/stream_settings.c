@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/client/program/stream_settings.h"
 
-#include "daemon/client/program/client_utf8.h"
+#include "include/internal/utf8.h"
 
 #include <errno.h>
 #include <math.h>

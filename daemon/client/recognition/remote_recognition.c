@@ -4,6 +4,7 @@
 #include "daemon/client/program/client_connection.h"
 #include "daemon/client/program/peer_json.h"
 #include "daemon/common/wyoming.h"
+#include "include/internal/little_endian.h"
 
 #include <errno.h>
 #include <jansson.h>
@@ -50,12 +51,8 @@ static const char **token_texts(const json_t *alignment, size_t tokens)
 static float *copy_weights(const uint8_t *payload, size_t count)
 {
     float *weights = malloc((count + 1) * sizeof(*weights));
-    for (size_t i = 0; weights && i < count; i++) {
-        const uint8_t *at = payload + 4 * i;
-        uint32_t bits =
-            (uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
-        memcpy(&weights[i], &bits, sizeof(bits));
-    }
+    for (size_t i = 0; weights && i < count; i++)
+        weights[i] = load_float(payload + 4 * i);
     return weights;
 }
 

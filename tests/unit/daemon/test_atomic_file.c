@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Files that are there whole or not at all. */
 #include "daemon/client/program/atomic_file.h"
+#include "include/internal/write_all.h"
 
 #include <CUnit/Basic.h>
 #include <dirent.h>

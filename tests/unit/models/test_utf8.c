@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* UTF-8: every character there is, and what is none. */
-#include "models/file/utf8.h"
+#include "include/internal/utf8.h"
 #include "tests/unit/common/make_gguf.h"
 
 #include <CUnit/Basic.h>
