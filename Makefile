@@ -193,7 +193,7 @@ sources_cpu := $(filter-out %/disk_cache.c,$(wildcard plugins/common/*.c))
 # plugins/opencl/ takes its checks from there too, keeps what it compiled as the host keeps things,
 # and has its kernels built in. Drivers have threads
 # of their own and cannot be unloaded, so neither is the plugin.
-sources_opencl := $(patsubst %,plugins/common/%.c,kernel_check host_tensor disk_cache)
+sources_opencl := $(patsubst %,plugins/common/%.c,kernel_check host_memory disk_cache)
 objects_opencl := $(opencl_kernels:%.cl=$(BUILD)/obj/%.o)
 libs_opencl    := $(OpenCL_libs) -Wl,-z,nodelete
 

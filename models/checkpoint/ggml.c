@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "models/checkpoint/ggml.h"
 
+#include "models/checkpoint/byte_reader.h"
 #include "models/checkpoint/whisper_known.h"
 
 #include <errno.h>
@@ -38,14 +39,10 @@ static const char *const number_names[NUMBERS] = {
     "n_text_state", "n_text_head", "n_text_layer",  "n_mels",       "ftype",
 };
 
-/* What is left of the file. The first failure sticks. */
 struct walk {
+    struct byte_reader reader;
     struct checkpoint *checkpoint;
-    const uint8_t *start, *at, *end;
-    struct hearken_error *error;
-    const char *path;
     uint32_t numbers[NUMBERS];
-    int result;
 };
 
 bool ggml_begins(const uint8_t *data, size_t size)
@@ -57,41 +54,23 @@ bool ggml_begins(const uint8_t *data, size_t size)
     return magic == MAGIC;
 }
 
-static const uint8_t *take(struct walk *w, uint64_t size, const char *what)
-{
-    if (w->result < 0)
-        return NULL;
-    if (size > (uint64_t)(w->end - w->at)) {
-        w->result = hearken_fail(w->error, -EINVAL,
-                                 "%s: the file ends in %s: %" PRIu64 " bytes expected at byte %td, "
-                                 "%td are left",
-                                 w->path, what, size, w->at - w->start, w->end - w->at);
-        return NULL;
-    }
-    const uint8_t *taken = w->at;
-    w->at += size;
-    return taken;
-}
-
 /* From `lowest` to `highest`; `lowest` after an error. */
 static uint32_t take_number(struct walk *w, const char *what, uint32_t lowest, uint32_t highest)
 {
-    uint32_t value = lowest;
-    const uint8_t *at = take(w, sizeof(value), what);
-    if (!at)
+    uint32_t value = byte_reader_u32(&w->reader, what);
+    if (w->reader.result < 0)
         return lowest;
-    memcpy(&value, at, sizeof(value));
     if (value >= lowest && value <= highest)
         return value;
-    w->result =
-        hearken_fail(w->error, -EINVAL, "%s: %s is %" PRId32 ", expected %" PRIu32 " to %" PRIu32,
-                     w->path, what, (int32_t)value, lowest, highest);
+    w->reader.result = hearken_fail(w->reader.error, -EINVAL,
+                                    "%s: %s is %" PRId32 ", expected %" PRIu32 " to %" PRIu32,
+                                    w->reader.path, what, (int32_t)value, lowest, highest);
     return lowest;
 }
 
 static void take_numbers(struct walk *w)
 {
-    take(w, sizeof(uint32_t), "the magic");
+    byte_reader_take(&w->reader, sizeof(uint32_t), "the magic");
     for (uint32_t i = 0; i < NUMBERS; i++)
         w->numbers[i] = take_number(w, number_names[i], i == FILE_TYPE ? 0 : 1, MAX_TEXT);
     w->checkpoint->listener_heads = w->numbers[LISTENER_HEADS];
@@ -103,43 +82,45 @@ static void take_filters(struct walk *w)
     uint32_t mels = take_number(w, "the number of mel bands", 1, MAX_MELS);
     take_number(w, "the number of frequencies", FREQUENCY_BINS, FREQUENCY_BINS);
     size_t count = (size_t)mels * FREQUENCY_BINS;
-    const uint8_t *data = take(w, count * sizeof(float), "the mel filters");
+    const uint8_t *data = byte_reader_take(&w->reader, count * sizeof(float), "the mel filters");
     if (!data)
         return;
     float *filters = malloc(count * sizeof(*filters));
     if (!filters) {
-        w->result = hearken_fail(w->error, -ENOMEM, "out of memory");
+        w->reader.result = hearken_fail(w->reader.error, -ENOMEM, "out of memory");
         return;
     }
     memcpy(filters, data, count * sizeof(*filters));
     w->checkpoint->mel_filters = filters;
     w->checkpoint->mel_bands = mels;
-    for (size_t i = 0; w->result == 0 && i < count; i++)
+    for (size_t i = 0; w->reader.result == 0 && i < count; i++)
         if (!isfinite(filters[i]))
-            w->result = hearken_fail(w->error, -EINVAL,
-                                     "%s: the mel filters hold %g, expected finite numbers",
-                                     w->path, (double)filters[i]);
+            w->reader.result = hearken_fail(w->reader.error, -EINVAL,
+                                            "%s: the mel filters hold %g, expected finite numbers",
+                                            w->reader.path, (double)filters[i]);
 }
 
 /* Those of text, as bytes; some files have the end of text as the last of them. */
 static void take_tokens(struct walk *w)
 {
     uint32_t count = take_number(w, "the number of tokens", 1, w->numbers[VOCABULARY]);
-    for (uint32_t i = 0; w->result == 0 && i < count; i++) {
+    for (uint32_t i = 0; w->reader.result == 0 && i < count; i++) {
         uint32_t length = take_number(w, "the length of a token", 0, MAX_TEXT);
-        const uint8_t *bytes = take(w, length, "a token");
+        const uint8_t *bytes = byte_reader_take(&w->reader, length, "a token");
         bool is_end =
             bytes && length == strlen(END_OF_TEXT) && memcmp(bytes, END_OF_TEXT, length) == 0;
         if (bytes && !is_end)
-            w->result = tokens_add_bytes(&w->checkpoint->tokens, bytes, length, w->error);
+            w->reader.result =
+                tokens_add_bytes(&w->checkpoint->tokens, bytes, length, w->reader.error);
         else if (is_end && i + 1 != count)
-            w->result = hearken_fail(w->error, -EINVAL,
-                                     "%s: token %" PRIu32 " of %" PRIu32 " is " END_OF_TEXT
-                                     ", expected it last",
-                                     w->path, i, count);
+            w->reader.result = hearken_fail(w->reader.error, -EINVAL,
+                                            "%s: token %" PRIu32 " of %" PRIu32 " is " END_OF_TEXT
+                                            ", expected it last",
+                                            w->reader.path, i, count);
     }
-    if (w->result == 0)
-        w->result = tokens_add_special(&w->checkpoint->tokens, w->numbers[VOCABULARY], w->error);
+    if (w->reader.result == 0)
+        w->reader.result =
+            tokens_add_special(&w->checkpoint->tokens, w->numbers[VOCABULARY], w->reader.error);
 }
 
 static bool known_type(uint32_t number, enum value_type *type)
@@ -162,15 +143,15 @@ static bool known_type(uint32_t number, enum value_type *type)
 static void set_type(struct walk *w, struct checkpoint_tensor *tensor, uint32_t number)
 {
     if (!known_type(number, &tensor->type))
-        w->result =
-            hearken_fail(w->error, -EINVAL,
+        w->reader.result =
+            hearken_fail(w->reader.error, -EINVAL,
                          "%s: '%s' has type %" PRIu32 ", expected F32 (0), F16 (1), Q4_0 (2), "
                          "Q4_1 (3), Q5_0 (6), Q5_1 (7) or Q8_0 (8)",
-                         w->path, tensor->name, number);
+                         w->reader.path, tensor->name, number);
     else if (value_is_quantized(tensor->type) && w->numbers[FILE_TYPE] / VERSION_BY != QUANTIZED_2)
-        w->result = hearken_fail(
-            w->error, -EINVAL, "%s: '%s' is quantized in version %" PRIu32 ", expected %u", w->path,
-            tensor->name, w->numbers[FILE_TYPE] / VERSION_BY, QUANTIZED_2);
+        w->reader.result = hearken_fail(
+            w->reader.error, -EINVAL, "%s: '%s' is quantized in version %" PRIu32 ", expected %u",
+            w->reader.path, tensor->name, w->numbers[FILE_TYPE] / VERSION_BY, QUANTIZED_2);
 }
 
 static void take_tensor(struct walk *w)
@@ -182,40 +163,43 @@ static void take_tensor(struct walk *w)
     uint32_t type = take_number(w, "a tensor's type", 0, INT32_MAX);
     for (uint32_t i = 0; i < tensor.rank; i++) /* innermost first */
         tensor.shape[tensor.rank - 1 - i] = take_number(w, "a tensor's shape", 1, INT32_MAX);
-    const uint8_t *name = take(w, length, "a tensor's name");
+    const uint8_t *name = byte_reader_take(&w->reader, length, "a tensor's name");
     if (!name)
         return;
     memcpy(tensor.name, name, length);
     set_type(w, &tensor, type);
-    if (w->result < 0)
+    if (w->reader.result < 0)
         return;
-    tensor.data = w->at;
-    w->result = checkpoint_add(w->checkpoint, w->path, &tensor, (uint64_t)(w->end - w->at), &bytes,
-                               w->error);
-    w->at += bytes;
+    tensor.data = w->reader.at;
+    w->reader.result =
+        checkpoint_add(w->checkpoint, w->reader.path, &tensor,
+                       (uint64_t)(w->reader.end - w->reader.at), &bytes, w->reader.error);
+    w->reader.at += bytes;
 }
 
 /* That the numbers at the start are those of the network. */
 static void check_number(struct walk *w, uint32_t which, const char *name, uint32_t dimension)
 {
     const struct checkpoint_tensor *tensor = checkpoint_find(w->checkpoint, name);
-    if (w->result == 0 && tensor && tensor->shape[dimension] != w->numbers[which])
-        w->result =
-            hearken_fail(w->error, -EINVAL, "%s: %s is %" PRIu32 ", but '%s' has %" PRIu64, w->path,
-                         number_names[which], w->numbers[which], name, tensor->shape[dimension]);
+    if (w->reader.result == 0 && tensor && tensor->shape[dimension] != w->numbers[which])
+        w->reader.result = hearken_fail(
+            w->reader.error, -EINVAL, "%s: %s is %" PRIu32 ", but '%s' has %" PRIu64,
+            w->reader.path, number_names[which], w->numbers[which], name, tensor->shape[dimension]);
 }
 
 static void check_layers(struct walk *w, uint32_t which, const char *part)
 {
     char name[CHECKPOINT_MAX_NAME];
     snprintf(name, sizeof(name), "%s.blocks.%" PRIu32 ".mlp.0.weight", part, w->numbers[which]);
-    if (w->result == 0 && checkpoint_find(w->checkpoint, name))
-        w->result = hearken_fail(w->error, -EINVAL, "%s: %s is %" PRIu32 ", but there is '%s'",
-                                 w->path, number_names[which], w->numbers[which], name);
+    if (w->reader.result == 0 && checkpoint_find(w->checkpoint, name))
+        w->reader.result =
+            hearken_fail(w->reader.error, -EINVAL, "%s: %s is %" PRIu32 ", but there is '%s'",
+                         w->reader.path, number_names[which], w->numbers[which], name);
     snprintf(name, sizeof(name), "%s.blocks.%" PRIu32 ".mlp.0.weight", part, w->numbers[which] - 1);
-    if (w->result == 0 && !checkpoint_find(w->checkpoint, name))
-        w->result = hearken_fail(w->error, -EINVAL, "%s: %s is %" PRIu32 ", but '%s' is missing",
-                                 w->path, number_names[which], w->numbers[which], name);
+    if (w->reader.result == 0 && !checkpoint_find(w->checkpoint, name))
+        w->reader.result =
+            hearken_fail(w->reader.error, -EINVAL, "%s: %s is %" PRIu32 ", but '%s' is missing",
+                         w->reader.path, number_names[which], w->numbers[which], name);
 }
 
 static void check_numbers(struct walk *w)
@@ -233,22 +217,24 @@ static void check_numbers(struct walk *w)
 int ggml_read(struct checkpoint *checkpoint, struct mapping mapping, const char *path,
               struct hearken_error *error)
 {
-    struct walk w = {.checkpoint = checkpoint,
-                     .start = mapping.data,
-                     .at = mapping.data,
-                     .end = mapping.data + mapping.size,
-                     .error = error,
-                     .path = path};
+    struct walk w = {
+        .reader = {.start = mapping.data,
+                   .at = mapping.data,
+                   .end = mapping.data + mapping.size,
+                   .path = path,
+                   .error = error},
+        .checkpoint = checkpoint,
+    };
     checkpoint->format = "whisper.cpp";
     take_numbers(&w);
-    if (w.result == 0)
+    if (w.reader.result == 0)
         take_filters(&w);
-    if (w.result == 0)
+    if (w.reader.result == 0)
         take_tokens(&w);
-    while (w.result == 0 && w.at < w.end)
+    while (w.reader.result == 0 && w.reader.at < w.reader.end)
         take_tensor(&w);
-    if (w.result == 0 && (w.result = tokens_index(&checkpoint->tokens, error)) == 0 &&
-        (w.result = checkpoint_sort(checkpoint, path, error)) == 0)
+    if (w.reader.result == 0 && (w.reader.result = tokens_index(&checkpoint->tokens, error)) == 0 &&
+        (w.reader.result = checkpoint_sort(checkpoint, path, error)) == 0)
         check_numbers(&w);
-    return w.result;
+    return w.reader.result;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "models/convert/ct2.h"
 
+#include "models/checkpoint/byte_reader.h"
 #include "models/convert/json_lists.h"
 #include "models/convert/vocabulary_files.h"
 
@@ -53,112 +54,77 @@ static const struct {
     [CT2_I32] = {"int32", 4},   [CT2_F16] = {"float16", 2}, [CT2_BF16] = {"bfloat16", 2},
 };
 
-/* What is left of the file while open walks it. The first failure sticks. */
-struct walk {
-    const uint8_t *start, *at, *end;
-    const char *path;
-    struct hearken_error *error;
-    int result;
-};
-
-static const uint8_t *take(struct walk *w, uint64_t size, const char *what)
+static uint8_t take_u8(struct byte_reader *r, const char *what)
 {
-    if (w->result < 0)
-        return NULL;
-    if (size > (uint64_t)(w->end - w->at)) {
-        w->result = hearken_fail(w->error, -EINVAL,
-                                 "%s: the file ends in %s: %" PRIu64 " bytes expected at byte %td, "
-                                 "%td are left",
-                                 w->path, what, size, w->at - w->start, w->end - w->at);
-        return NULL;
-    }
-    const uint8_t *taken = w->at;
-    w->at += size;
-    return taken;
-}
-
-static uint8_t take_u8(struct walk *w, const char *what)
-{
-    const uint8_t *at = take(w, 1, what);
+    const uint8_t *at = byte_reader_take(r, 1, what);
     return at ? *at : 0;
 }
 
-static uint32_t take_u32(struct walk *w, const char *what)
-{
-    uint32_t value = 0;
-    const uint8_t *at = take(w, sizeof(value), what);
-    if (at)
-        memcpy(&value, at, sizeof(value));
-    return value;
-}
-
 /* Its length counts the zero byte that ends it. */
-static const char *take_string(struct walk *w, const char *what)
+static const char *take_string(struct byte_reader *r, const char *what)
 {
-    uint16_t length = 0;
-    const uint8_t *at = take(w, sizeof(length), what);
-    if (at)
-        memcpy(&length, at, sizeof(length));
-    const uint8_t *text = take(w, length, what);
+    const uint8_t *at = byte_reader_take(r, sizeof(uint16_t), what);
+    uint16_t length = at ? load_u16(at) : 0;
+    const uint8_t *text = byte_reader_take(r, length, what);
     if (!text)
         return "";
     if (length == 0 || memchr(text, 0, length) != text + length - 1) {
-        w->result = hearken_fail(w->error, -EINVAL,
+        r->result = hearken_fail(r->error, -EINVAL,
                                  "%s: %s before byte %td is not one string ended by a zero byte",
-                                 w->path, what, w->at - w->start);
+                                 r->path, what, r->at - r->start);
         return "";
     }
     return (const char *)text;
 }
 
-static void take_shape(struct walk *w, struct ct2_tensor *tensor)
+static void take_shape(struct byte_reader *r, struct ct2_tensor *tensor)
 {
-    tensor->rank = take_u8(w, "a tensor's rank");
-    if (w->result == 0 && tensor->rank > CT2_MAX_RANK)
-        w->result = hearken_fail(w->error, -EINVAL, "%s: '%s' has rank %u, expected at most %d",
-                                 w->path, tensor->name, tensor->rank, CT2_MAX_RANK);
+    tensor->rank = take_u8(r, "a tensor's rank");
+    if (r->result == 0 && tensor->rank > CT2_MAX_RANK)
+        r->result = hearken_fail(r->error, -EINVAL, "%s: '%s' has rank %u, expected at most %d",
+                                 r->path, tensor->name, tensor->rank, CT2_MAX_RANK);
     tensor->count = 1;
     for (uint32_t i = 0; i < CT2_MAX_RANK; i++)
         tensor->shape[i] = 1;
-    for (uint32_t i = 0; w->result == 0 && i < tensor->rank; i++) {
-        tensor->shape[i] = take_u32(w, "a tensor's shape");
+    for (uint32_t i = 0; r->result == 0 && i < tensor->rank; i++) {
+        tensor->shape[i] = byte_reader_u32(r, "a tensor's shape");
         if (__builtin_mul_overflow(tensor->count, tensor->shape[i], &tensor->count))
-            w->result = hearken_fail(w->error, -EINVAL, "%s: '%s' has more than 2^64 values",
-                                     w->path, tensor->name);
+            r->result = hearken_fail(r->error, -EINVAL, "%s: '%s' has more than 2^64 values",
+                                     r->path, tensor->name);
     }
 }
 
-static void take_tensor(struct walk *w, struct ct2_tensor *tensor)
+static void take_tensor(struct byte_reader *r, struct ct2_tensor *tensor)
 {
-    tensor->name = take_string(w, "a tensor's name");
-    take_shape(w, tensor);
-    uint8_t type = take_u8(w, "a tensor's type");
-    uint32_t bytes = take_u32(w, "a tensor's size");
-    if (w->result < 0)
+    tensor->name = take_string(r, "a tensor's name");
+    take_shape(r, tensor);
+    uint8_t type = take_u8(r, "a tensor's type");
+    uint32_t bytes = byte_reader_u32(r, "a tensor's size");
+    if (r->result < 0)
         return;
     if (type >= CT2_TYPE_COUNT) {
-        w->result = hearken_fail(w->error, -EINVAL, "%s: '%s' has type %u, expected 0 to %d",
-                                 w->path, tensor->name, type, CT2_TYPE_COUNT - 1);
+        r->result = hearken_fail(r->error, -EINVAL, "%s: '%s' has type %u, expected 0 to %d",
+                                 r->path, tensor->name, type, CT2_TYPE_COUNT - 1);
         return;
     }
     tensor->type = type;
     uint64_t size = type_table[type].size;
     if (tensor->count > UINT32_MAX / size || tensor->count * size != bytes) {
-        w->result = hearken_fail(
-            w->error, -EINVAL,
-            "%s: '%s' has %" PRIu32 " bytes, expected %zu for each of %" PRIu64 " values", w->path,
+        r->result = hearken_fail(
+            r->error, -EINVAL,
+            "%s: '%s' has %" PRIu32 " bytes, expected %zu for each of %" PRIu64 " values", r->path,
             tensor->name, bytes, type_table[type].size, tensor->count);
         return;
     }
-    tensor->data = take(w, bytes, tensor->name);
+    tensor->data = byte_reader_take(r, bytes, tensor->name);
 }
 
-static uint32_t take_count(struct walk *w, const char *what)
+static uint32_t take_count(struct byte_reader *r, const char *what)
 {
-    uint32_t count = take_u32(w, what);
-    if (w->result == 0 && count > MAX_TENSORS) {
-        w->result = hearken_fail(w->error, -EINVAL, "%s: %s is %" PRIu32 ", expected at most %u",
-                                 w->path, what, count, MAX_TENSORS);
+    uint32_t count = byte_reader_u32(r, what);
+    if (r->result == 0 && count > MAX_TENSORS) {
+        r->result = hearken_fail(r->error, -EINVAL, "%s: %s is %" PRIu32 ", expected at most %u",
+                                 r->path, what, count, MAX_TENSORS);
         return 0;
     }
     return count;
@@ -170,74 +136,74 @@ static int compare_names(const void *a, const void *b)
     return strcmp(left->name, right->name);
 }
 
-static void sort_tensors(struct walk *w, struct ct2 *ct2)
+static void sort_tensors(struct byte_reader *r, struct ct2 *ct2)
 {
     qsort(ct2->tensors, ct2->count, sizeof(*ct2->tensors), compare_names);
-    for (size_t i = 1; w->result == 0 && i < ct2->count; i++)
+    for (size_t i = 1; r->result == 0 && i < ct2->count; i++)
         if (compare_names(&ct2->tensors[i - 1], &ct2->tensors[i]) == 0)
-            w->result = hearken_fail(w->error, -EINVAL, "%s: '%s' is there twice", w->path,
+            r->result = hearken_fail(r->error, -EINVAL, "%s: '%s' is there twice", r->path,
                                      ct2->tensors[i].name);
 }
 
 /* A second name for a tensor: Whisper's embedding is its output projection too. */
-static void take_aliases(struct walk *w, struct ct2 *ct2, uint32_t count)
+static void take_aliases(struct byte_reader *r, struct ct2 *ct2, uint32_t count)
 {
     size_t tensors = ct2->count;
-    for (uint32_t i = 0; w->result == 0 && i < count; i++) {
-        const char *alias = take_string(w, "an alias");
-        const struct ct2_tensor wanted = {.name = take_string(w, "an alias's tensor")};
-        if (w->result < 0)
+    for (uint32_t i = 0; r->result == 0 && i < count; i++) {
+        const char *alias = take_string(r, "an alias");
+        const struct ct2_tensor wanted = {.name = take_string(r, "an alias's tensor")};
+        if (r->result < 0)
             return;
         const struct ct2_tensor *tensor =
             bsearch(&wanted, ct2->tensors, tensors, sizeof(*ct2->tensors), compare_names);
         if (!tensor) {
-            w->result = hearken_fail(w->error, -EINVAL,
+            r->result = hearken_fail(r->error, -EINVAL,
                                      "%s: alias '%s' is of '%s', which is not "
                                      "in the file",
-                                     w->path, alias, wanted.name);
+                                     r->path, alias, wanted.name);
             return;
         }
         ct2->tensors[ct2->count] = *tensor;
         ct2->tensors[ct2->count++].name = alias;
     }
-    sort_tensors(w, ct2);
+    sort_tensors(r, ct2);
 }
 
-static void grow_for(struct walk *w, struct ct2 *ct2, size_t more)
+static void grow_for(struct byte_reader *r, struct ct2 *ct2, size_t more)
 {
-    void *grown = w->result < 0
+    void *grown = r->result < 0
                       ? NULL
                       : realloc(ct2->tensors, (ct2->count + more + 1) * sizeof(*ct2->tensors));
     if (grown)
         ct2->tensors = grown;
-    else if (w->result == 0)
-        w->result = hearken_fail(w->error, -ENOMEM, "out of memory");
+    else if (r->result == 0)
+        r->result = hearken_fail(r->error, -ENOMEM, "out of memory");
 }
 
-static int walk_file(struct walk *w, struct ct2 *ct2)
+static int walk_file(struct byte_reader *r, struct ct2 *ct2)
 {
-    uint32_t version = take_u32(w, "the version");
-    if (w->result == 0 && (version < OLDEST_VERSION || version > NEWEST_VERSION))
-        return hearken_fail(w->error, -EINVAL,
+    uint32_t version = byte_reader_u32(r, "the version");
+    if (r->result == 0 && (version < OLDEST_VERSION || version > NEWEST_VERSION))
+        return hearken_fail(r->error, -EINVAL,
                             "%s: version %" PRIu32
                             ", expected a CTranslate2 model of version %u to %u",
-                            w->path, version, OLDEST_VERSION, NEWEST_VERSION);
-    ct2->specification = take_string(w, "the specification");
-    take_u32(w, "the revision");
-    uint32_t count = take_count(w, "the number of tensors");
-    grow_for(w, ct2, count);
-    for (uint32_t i = 0; w->result == 0 && i < count; i++) {
-        take_tensor(w, &ct2->tensors[i]);
+                            r->path, version, OLDEST_VERSION, NEWEST_VERSION);
+    ct2->specification = take_string(r, "the specification");
+    byte_reader_u32(r, "the revision");
+    uint32_t count = take_count(r, "the number of tensors");
+    grow_for(r, ct2, count);
+    for (uint32_t i = 0; r->result == 0 && i < count; i++) {
+        take_tensor(r, &ct2->tensors[i]);
         ct2->count = i + 1;
     }
-    if (w->result < 0)
-        return w->result;
-    sort_tensors(w, ct2);
-    uint32_t aliases = take_count(w, "the number of aliases");
-    grow_for(w, ct2, aliases);
-    if (w->result == 0)
-        take_aliases(w, ct2, aliases);
-    return w->result;
+    if (r->result < 0)
+        return r->result;
+    sort_tensors(r, ct2);
+    uint32_t aliases = take_count(r, "the number of aliases");
+    grow_for(r, ct2, aliases);
+    if (r->result == 0)
+        take_aliases(r, ct2, aliases);
+    return r->result;
 }
 
 static const struct ct2_tensor *ct2_find(const struct ct2 *ct2, const char *name)
@@ -249,16 +215,17 @@ static const struct ct2_tensor *ct2_find(const struct ct2 *ct2, const char *name
 /* ---- Whisper's numbers ---- */
 
 /* An integer of one value; `fallback` where there is none. */
-static int32_t scalar(struct walk *w, const struct ct2 *ct2, const char *name, int32_t fallback)
+static int32_t scalar(struct byte_reader *r, const struct ct2 *ct2, const char *name,
+                      int32_t fallback)
 {
     const struct ct2_tensor *tensor = ct2_find(ct2, name);
-    if (!tensor || w->result < 0)
+    if (!tensor || r->result < 0)
         return fallback;
     bool whole = tensor->type == CT2_I8 || tensor->type == CT2_I16 || tensor->type == CT2_I32;
     if (!whole || tensor->count != 1) {
-        w->result = hearken_fail(w->error, -EINVAL,
+        r->result = hearken_fail(r->error, -EINVAL,
                                  "%s: '%s' is %" PRIu64 " values of %s, expected one whole number",
-                                 w->path, name, tensor->count, type_table[tensor->type].name);
+                                 r->path, name, tensor->count, type_table[tensor->type].name);
         return fallback;
     }
     int16_t narrow = 0;
@@ -273,7 +240,7 @@ static int32_t scalar(struct walk *w, const struct ct2 *ct2, const char *name, i
 }
 
 /* What hearken computes; older files state only what differs. */
-static void check_switches(struct walk *w, const struct ct2 *ct2)
+static void check_switches(struct byte_reader *r, const struct ct2 *ct2)
 {
     static const struct {
         const char *name;
@@ -286,23 +253,23 @@ static void check_switches(struct walk *w, const struct ct2 *ct2)
         {"decoder/alibi", 0},
     };
     for (size_t i = 0; i < sizeof(switches) / sizeof(*switches); i++) {
-        int32_t value = scalar(w, ct2, switches[i].name, switches[i].expected);
-        if (w->result == 0 && value != switches[i].expected)
-            w->result =
-                hearken_fail(w->error, -EINVAL, "%s: '%s' is %" PRId32 ", expected %" PRId32,
-                             w->path, switches[i].name, value, switches[i].expected);
+        int32_t value = scalar(r, ct2, switches[i].name, switches[i].expected);
+        if (r->result == 0 && value != switches[i].expected)
+            r->result =
+                hearken_fail(r->error, -EINVAL, "%s: '%s' is %" PRId32 ", expected %" PRId32,
+                             r->path, switches[i].name, value, switches[i].expected);
     }
 }
 
-static uint32_t read_heads(struct walk *w, const struct ct2 *ct2, const char *name)
+static uint32_t read_heads(struct byte_reader *r, const struct ct2 *ct2, const char *name)
 {
-    int32_t heads = scalar(w, ct2, name, 0);
-    if (w->result == 0 && heads < 1)
-        w->result = hearken_fail(w->error, -EINVAL,
+    int32_t heads = scalar(r, ct2, name, 0);
+    if (r->result == 0 && heads < 1)
+        r->result = hearken_fail(r->error, -EINVAL,
                                  "%s: '%s' is %" PRId32 " or missing, "
                                  "expected 1 or more",
-                                 w->path, name, heads);
-    return w->result < 0 ? 1 : (uint32_t)heads;
+                                 r->path, name, heads);
+    return r->result < 0 ? 1 : (uint32_t)heads;
 }
 
 /* ---- Names ---- */
@@ -354,19 +321,19 @@ static const struct renaming *find_renaming(const struct renaming *table, size_t
 }
 
 /* Adds the parts of a tensor, `prefix` before their names. */
-static void add_parts(struct walk *w, struct checkpoint *c, const struct ct2_tensor *source,
+static void add_parts(struct byte_reader *r, struct checkpoint *c, const struct ct2_tensor *source,
                       const char *prefix, const struct renaming *names, const char *kind)
 {
     uint32_t parts = 0;
     while (parts < MOST_NAMES && names->to[parts])
         parts++;
     if (source->rank == 0 || source->shape[0] % parts) {
-        w->result = hearken_fail(w->error, -EINVAL,
+        r->result = hearken_fail(r->error, -EINVAL,
                                  "%s: '%s' has %" PRIu64 " rows, expected a multiple of %" PRIu32,
-                                 w->path, source->name, source->shape[0], parts);
+                                 r->path, source->name, source->shape[0], parts);
         return;
     }
-    for (uint32_t i = 0; w->result == 0 && i < parts; i++) {
+    for (uint32_t i = 0; r->result == 0 && i < parts; i++) {
         uint64_t bytes = source->count / parts * type_table[source->type].size;
         struct checkpoint_tensor tensor = {
             .type = source->type == CT2_F32   ? VALUE_F32
@@ -379,7 +346,7 @@ static void add_parts(struct walk *w, struct checkpoint *c, const struct ct2_ten
         tensor.shape[0] /= parts;
         snprintf(tensor.name, sizeof(tensor.name), "%s%s%s%s", prefix, names->to[i],
                  *kind ? "." : "", kind);
-        w->result = checkpoint_add(c, w->path, &tensor, bytes, NULL, w->error);
+        r->result = checkpoint_add(c, r->path, &tensor, bytes, NULL, r->error);
     }
 }
 
@@ -389,7 +356,8 @@ static bool is_quantized(const struct ct2_tensor *tensor)
 }
 
 /* A tensor of no name that is known is not needed. */
-static void rename_tensor(struct walk *w, struct checkpoint *c, const struct ct2_tensor *tensor)
+static void rename_tensor(struct byte_reader *r, struct checkpoint *c,
+                          const struct ct2_tensor *tensor)
 {
     static const struct renaming positions = {"", {"positional_embedding"}};
     char part[8], prefix[40];
@@ -417,26 +385,26 @@ static void rename_tensor(struct walk *w, struct checkpoint *c, const struct ct2
     if (!names || !kind)
         return;
     if (is_quantized(tensor))
-        w->result = hearken_fail(w->error, -EINVAL,
+        r->result = hearken_fail(r->error, -EINVAL,
                                  "%s: '%s' is %s, expected float32, float16 or bfloat16 (a "
                                  "checkpoint that is not quantized)",
-                                 w->path, tensor->name, type_table[tensor->type].name);
+                                 r->path, tensor->name, type_table[tensor->type].name);
     else
-        add_parts(w, c, tensor, prefix, names, kind);
+        add_parts(r, c, tensor, prefix, names, kind);
 }
 
-static void rename_all(struct walk *w, struct checkpoint *c, const struct ct2 *ct2)
+static void rename_all(struct byte_reader *r, struct checkpoint *c, const struct ct2 *ct2)
 {
     if (strcmp(ct2->specification, SPECIFICATION) != 0)
-        w->result =
-            hearken_fail(w->error, -EINVAL, "%s: a model of kind '%.60s', expected " SPECIFICATION,
-                         w->path, ct2->specification);
-    if (w->result == 0)
-        check_switches(w, ct2);
-    c->listener_heads = read_heads(w, ct2, "encoder/num_heads");
-    c->speller_heads = read_heads(w, ct2, "decoder/num_heads");
-    for (size_t i = 0; w->result == 0 && i < ct2->count; i++)
-        rename_tensor(w, c, &ct2->tensors[i]);
+        r->result =
+            hearken_fail(r->error, -EINVAL, "%s: a model of kind '%.60s', expected " SPECIFICATION,
+                         r->path, ct2->specification);
+    if (r->result == 0)
+        check_switches(r, ct2);
+    c->listener_heads = read_heads(r, ct2, "encoder/num_heads");
+    c->speller_heads = read_heads(r, ct2, "decoder/num_heads");
+    for (size_t i = 0; r->result == 0 && i < ct2->count; i++)
+        rename_tensor(r, c, &ct2->tensors[i]);
 }
 
 /* ---- All of it ---- */
@@ -469,13 +437,14 @@ int ct2_read(struct checkpoint *checkpoint, struct mapping mapping, const char *
              const char *directory, struct hearken_error *error)
 {
     struct ct2 ct2 = {0};
-    struct walk w = {mapping.data, mapping.data, mapping.data + mapping.size, path, error, 0};
+    struct byte_reader r = {mapping.data, mapping.data, mapping.data + mapping.size,
+                            path,         error,        0};
     checkpoint->format = "CTranslate2";
-    w.result = walk_file(&w, &ct2);
-    if (w.result == 0)
-        rename_all(&w, checkpoint, &ct2);
+    r.result = walk_file(&r, &ct2);
+    if (r.result == 0)
+        rename_all(&r, checkpoint, &ct2);
     free(ct2.tensors);
-    if (w.result == 0 && (w.result = checkpoint_sort(checkpoint, path, error)) == 0)
-        w.result = read_config(checkpoint, directory, error);
-    return w.result;
+    if (r.result == 0 && (r.result = checkpoint_sort(checkpoint, path, error)) == 0)
+        r.result = read_config(checkpoint, directory, error);
+    return r.result;
 }

@@ -138,6 +138,8 @@ int host_memory_create(struct hearken_queue *queue, size_t elements,
 /* Both stand on this. `size`: bytes of an element; `data` is zeros. */
 int host_buffer_allocate(struct hearken_queue *queue, const char *kernel, size_t elements,
                          size_t size, struct hearken_buffer **buffer);
+/* Takes it out of the queue's list. */
+void host_buffer_unlink(struct hearken_queue *queue, struct hearken_buffer *buffer);
 void host_buffer_destroy(struct hearken_queue *queue, struct hearken_buffer *buffer);
 int host_buffer_write(struct hearken_queue *queue, const struct hearken_matrix *to,
                       const float *from);

@@ -102,16 +102,21 @@ int host_memory_create(struct hearken_queue *queue, size_t elements, struct hear
     return result;
 }
 
-void host_buffer_destroy(struct hearken_queue *queue, struct hearken_buffer *buffer)
+void host_buffer_unlink(struct hearken_queue *queue, struct hearken_buffer *buffer)
 {
-    if (!buffer)
-        return;
     if (buffer->next)
         buffer->next->previous = buffer->previous;
     if (buffer->previous)
         buffer->previous->next = buffer->next;
     else
         queue->buffers = buffer->next;
+}
+
+void host_buffer_destroy(struct hearken_queue *queue, struct hearken_buffer *buffer)
+{
+    if (!buffer)
+        return;
+    host_buffer_unlink(queue, buffer);
     free(buffer);
 }
 

@@ -149,20 +149,7 @@ static void multiply_rounded(const struct rounded *rounded, const unsigned char 
         if (n <= ROUNDED_ROWS)                                                                     \
             multiply_rounded_of(rounded, panel, blocks, sums, n <= ROUNDED_ROWS ? n : 1);          \
         break;
-        CASE(1)
-        CASE(2)
-        CASE(3)
-        CASE(4)
-        CASE(5)
-        CASE(6)
-        CASE(7)
-        CASE(8)
-        CASE(9)
-        CASE(10)
-        CASE(11)
-        CASE(12)
-        CASE(13)
-        CASE(14)
+        CASES_OF_ROWS(CASE)
 #undef CASE
     }
 }

@@ -12,6 +12,23 @@ enum { PANEL = 2 * LANES };
 #define INLINE static inline __attribute__((always_inline))
 #define UNROLL _Pragma("GCC unroll 16")
 
+/* A case for each number of rows in a tile, the largest being AVX-512's TILE_ROWS. */
+#define CASES_OF_ROWS(CASE)                                                                        \
+    CASE(1)                                                                                        \
+    CASE(2)                                                                                        \
+    CASE(3)                                                                                        \
+    CASE(4)                                                                                        \
+    CASE(5)                                                                                        \
+    CASE(6)                                                                                        \
+    CASE(7)                                                                                        \
+    CASE(8)                                                                                        \
+    CASE(9)                                                                                        \
+    CASE(10)                                                                                       \
+    CASE(11)                                                                                       \
+    CASE(12)                                                                                       \
+    CASE(13)                                                                                       \
+    CASE(14)
+
 /*
  * sums[row][PANEL] += Σ_k x[k / 16][row][k % 16] · panel[k][PANEL], over `count` inputs; the rows
  * of `panel` are `step` elements apart.
@@ -55,20 +72,7 @@ static inline void multiply_tile(const float *x, const float *panel, size_t step
         if (n <= TILE_ROWS)                                                                        \
             multiply_tile_of(x, panel, step, count, sums, n <= TILE_ROWS ? n : 1);                 \
         break;
-        CASE(1)
-        CASE(2)
-        CASE(3)
-        CASE(4)
-        CASE(5)
-        CASE(6)
-        CASE(7)
-        CASE(8)
-        CASE(9)
-        CASE(10)
-        CASE(11)
-        CASE(12)
-        CASE(13)
-        CASE(14)
+        CASES_OF_ROWS(CASE)
 #undef CASE
     }
 }

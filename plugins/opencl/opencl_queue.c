@@ -233,12 +233,7 @@ void opencl_buffer_destroy(struct hearken_queue *queue, struct hearken_buffer *b
 {
     if (!buffer)
         return;
-    if (buffer->next)
-        buffer->next->previous = buffer->previous;
-    if (buffer->previous)
-        buffer->previous->next = buffer->next;
-    else
-        queue->buffers = buffer->next;
+    host_buffer_unlink(queue, buffer);
     clReleaseMemObject(((struct opencl_buffer *)buffer)->memory);
     free(buffer);
 }
