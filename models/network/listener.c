@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Most stand-ins for the silence in a window (docs/network.md has the figures). */
+/* Most stand-ins for the silence in a window (docs/notes/accuracy.md has the figures). */
 #define MAX_STAND_INS 8u
 
 /* Keys and values of one block, chunk mode: [positions, width] each. */

@@ -4,7 +4,7 @@
  *
  * usage: parity-test [--cpu-mask LIST] [--tolerance NUMBER] BACKEND MODEL.gguf PARITY.gguf ...
  *
- * PyTorch's tensors are in PARITY.gguf (models/FORMAT.md; tests/parity/make_models.py). Each stage
+ * PyTorch's tensors are in PARITY.gguf (docs/model-format.md; tests/parity/make_models.py). Each stage
  * gets what PyTorch's stage before it gave, so an error shows where it arises.
  */
 #include "frontend/features/logmel.h"
