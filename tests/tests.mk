@@ -131,6 +131,11 @@ check: all $(test_programs) $(bad_plugins) $(tile_plugin) $(lost_device) $(venv)
 check-fresh:
 	@SHORT='$(SHORT)' FULL='$(FULL)' MIRROR='$(MIRROR)' tests/fresh
 
+# Two builds in two folders are the same, byte by byte.
+check-reproducible:
+	@tests/reproducible
+.PHONY: check-reproducible
+
 # On emulated processors (docs/testing.md says what has to be installed).
 check-emulated: $(BUILD)/lib/hearken/cpu.so $(BUILD)/tests/kernels-test
 	$(Q)PKG_CONFIG_LIBDIR=/usr/lib/aarch64-linux-gnu/pkgconfig $(MAKE) --no-print-directory \

@@ -10,8 +10,18 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+
+#ifdef HEARKEN_SYSTEMD
 #include <systemd/sd-daemon.h>
-#include <time.h>
+#else
+/* Built without libsystemd: as if something else had started the daemon. */
+#define SD_LISTEN_FDS_START              3
+#define sd_listen_fds(unset)             0
+#define sd_is_socket(fd, family, ...)    ((void)(fd), (void)(family), 0)
+#define sd_notify(unset, state)          ((void)0)
+#define sd_notifyf(unset, format, ...)   ((void)(format), (void)(__VA_ARGS__))
+#define sd_watchdog_enabled(unset, usec) ((void)(usec), 0)
+#endif
 
 static bool is_socket(int descriptor, int family)
 {

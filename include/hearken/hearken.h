@@ -36,13 +36,21 @@ extern "C" {
 #define HEARKEN_VERSION_MINOR 1
 #define HEARKEN_VERSION_PATCH 0
 
+#define HEARKEN_TEXT_(x) #x
+#define HEARKEN_TEXT(x)  HEARKEN_TEXT_(x)
+
+/* "0.1.0" */
+#define HEARKEN_VERSION                                                                            \
+    HEARKEN_TEXT(HEARKEN_VERSION_MAJOR)                                                            \
+    "." HEARKEN_TEXT(HEARKEN_VERSION_MINOR) "." HEARKEN_TEXT(HEARKEN_VERSION_PATCH)
+
 #if defined(__GNUC__)
 #define HEARKEN_API __attribute__((visibility("default")))
 #else
 #define HEARKEN_API
 #endif
 
-/* The version of the library that runs, "0.1.0". */
+/* HEARKEN_VERSION of the library that runs. */
 HEARKEN_API const char *hearken_version(void);
 
 /* What went wrong, in one line that names the thing and what was expected of it. */

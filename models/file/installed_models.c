@@ -8,31 +8,65 @@
 #include <string.h>
 #include <unistd.h>
 
-#define FOLDER        "/share/hearken/" /* beside the library's folder */
 #define DEFAULT_MODEL "hearken-en"
 #define ENDING        ".gguf"
+
+/* Where the Makefile installs models, and the same as seen from the library. */
+#ifndef HEARKEN_DATA_DIRECTORY
+#define HEARKEN_DATA_DIRECTORY "/usr/local/share/hearken"
+#endif
+#ifndef HEARKEN_DATA_FROM_LIBRARY
+#define HEARKEN_DATA_FROM_LIBRARY "../share/hearken"
+#endif
 
 /* Something of this library, for its address. */
 static const char anchor;
 
-char *installed_file(const char *name, char *path, size_t size)
+/* The folder of the library, or of a program that has it built in; the caller frees it. NULL: not
+ * known. */
+static char *library_folder(void)
 {
     Dl_info info;
-    if (!dladdr(&anchor, &info) || !info.dli_fname)
-        return NULL;
-    char *library = realpath(info.dli_fname, NULL);
-    if (!library) /* a program that has it built in, started by a relative path from elsewhere */
+    char *library = NULL;
+    if (dladdr(&anchor, &info) && info.dli_fname)
+        library = realpath(info.dli_fname, NULL);
+    if (!library) /* a program that was started by a relative path from elsewhere */
         library = realpath("/proc/self/exe", NULL);
-    if (!library)
+    char *slash = library ? strrchr(library, '/') : NULL;
+    if (slash)
+        *slash = '\0';
+    return library;
+}
+
+/* The first is for a tree that was moved, or staged with DESTDIR; the second for the build tree. */
+static const char *const data_folders[] = {
+    HEARKEN_DATA_FROM_LIBRARY,
+    "../share/hearken",
+    HEARKEN_DATA_DIRECTORY,
+};
+
+/* With symbolic links and ".." resolved; the caller frees it. NULL: it is not there. */
+static char *resolve_folder(const char *library, const char *folder)
+{
+    char *joined, *resolved;
+    if (folder[0] == '/')
+        return realpath(folder, NULL);
+    if (!library || asprintf(&joined, "%s/%s", library, folder) < 0)
         return NULL;
-    for (int level = 0; level < 2; level++) {
-        char *slash = strrchr(library, '/');
-        if (slash)
-            *slash = 0;
-    }
-    int length = snprintf(path, size, "%s" FOLDER "%s", library, name);
+    resolved = realpath(joined, NULL);
+    free(joined);
+    return resolved;
+}
+
+char *installed_file(const char *name, char *path, size_t size)
+{
+    char *library = library_folder(), *folder = NULL;
+    for (size_t i = 0; !folder && i < sizeof(data_folders) / sizeof(data_folders[0]); i++)
+        folder = resolve_folder(library, data_folders[i]);
+    int length = folder ? snprintf(path, size, "%s/%s", folder, name) : -1;
+    free(folder);
     free(library);
-    return length > 0 && (size_t)length < size ? path : NULL;
+    return length >= 0 && (size_t)length < size ? path : NULL;
 }
 
 static char *installed_model(const char *name, char *path, size_t size)

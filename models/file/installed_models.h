@@ -6,8 +6,10 @@
 #include <hearken/hearken.h>
 
 /*
- * "../share/hearken/NAME" from the library's folder, wherever that is: of a program in a build tree
- * the build tree's. Returns `path`; NULL if there is no telling or it does not fit.
+ * The path of NAME in the folder of installed models: the one that lies to the library as
+ * $(DATADIR)/hearken lies to $(LIBDIR), so that an installed tree can be moved; else the build
+ * tree's, else $(DATADIR)/hearken. Returns `path`; NULL: there is no such folder, or it does not
+ * fit. The file need not exist.
  */
 char *installed_file(const char *name, char *path, size_t size);
 

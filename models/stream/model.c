@@ -13,13 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TEXT(x)   #x
-#define NUMBER(x) TEXT(x)
-
 const char *hearken_version(void)
 {
-    return NUMBER(HEARKEN_VERSION_MAJOR) "." NUMBER(HEARKEN_VERSION_MINOR) "." NUMBER(
-        HEARKEN_VERSION_PATCH);
+    return HEARKEN_VERSION;
 }
 
 /* A metadata string as UTF-8, "" if absent; made with malloc. */

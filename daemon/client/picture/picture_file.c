@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/client/picture/picture_file.h"
 
-#include "daemon/client/picture/picture_draw.h"
 #include "daemon/client/program/atomic_file.h"
 #include "include/internal/utf8.h"
 
-#include <cairo-svg.h>
 #include <errno.h>
 #include <math.h>
 #include <stdbool.h>
@@ -21,6 +19,11 @@
 #define HEIGHT_MAX (20000 / PIXELS)
 
 const char *const picture_file_endings[] = {".png", ".svg", NULL};
+
+#ifdef HEARKEN_CAIRO
+#include "daemon/client/picture/picture_draw.h"
+
+#include <cairo-svg.h>
 
 static bool ends_with(const char *text, const char *ending)
 {
@@ -188,3 +191,16 @@ free_title:
     free(title);
     return result;
 }
+
+#else
+
+int picture_file_write(const struct picture *picture, const char *file, const char *path,
+                       double *shown, struct hearken_error *error)
+{
+    (void)picture, (void)file;
+    *shown = 0;
+    return hearken_fail(error, -ENOTSUP,
+                        "%s: this hearken was built without cairo, which draws PNG and SVG", path);
+}
+
+#endif
