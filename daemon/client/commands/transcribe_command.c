@@ -35,7 +35,7 @@ static const char *const sample_types[] = {"u8", "s16", "s24", "s32", "f32", NUL
 
 #define FIELD(name) offsetof(struct transcribe, name)
 
-static const struct option transcribe_options[] = {
+static const struct command_option transcribe_options[] = {
     HEADING("Output"),
     CHOICE('f', "format", "FORMAT", output_format_names, FIELD(style.format),
            "text (default: a line for each segment), json (a line for each file: text, segments, "

@@ -26,7 +26,7 @@ struct listen {
 
 #define FIELD(name) offsetof(struct listen, name)
 
-static const struct option listen_options[] = {
+static const struct command_option listen_options[] = {
     HEADING("Output"),
     CHOICE('f', "format", "FORMAT", live_format_names, FIELD(format),
            "text (default: a line for each segment; on a terminal also what may still change, "
