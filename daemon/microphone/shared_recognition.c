@@ -222,13 +222,22 @@ static bool is_same_text(const char *a, const char *b)
     return a == b || (a && b && strcmp(a, b) == 0);
 }
 
+static bool is_same_option(const struct hearken_option *option,
+                           const struct hearken_stream_options *a,
+                           const struct hearken_stream_options *b)
+{
+    const char *left = (const char *)a + option->offset;
+    const char *right = (const char *)b + option->offset;
+    if (option->type == HEARKEN_OPTION_TEXT)
+        return strcmp(left, right) == 0;
+    return memcmp(left, right, option->size) == 0;
+}
+
 bool shared_recognition_matches(const struct request_options *a, const struct request_options *b)
 {
-    const struct settings left = {.recognition = a->stream}, right = {.recognition = b->stream};
-    for (size_t i = 0; i < setting_count; i++)
-        if (strcmp(setting_table[i].section, "recognition") == 0 &&
-            setting_table[i].type != SETTING_TEXT &&
-            !setting_equal(&setting_table[i], &left, &right))
+    const struct hearken_option *option;
+    for (size_t i = 0; (option = hearken_stream_option(i)); i++)
+        if (!is_same_option(option, &a->stream, &b->stream))
             return false;
     return a->stream.alignment == b->stream.alignment && strcmp(a->model, b->model) == 0 &&
            is_same_text(a->stream.custom_words, b->stream.custom_words);

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/recognition/transcribe_event.h"
 
-#include "daemon/settings/custom_word_settings.h"
-
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
@@ -106,6 +104,69 @@ static bool is_list_of_texts(const json_t *list)
     return valid;
 }
 
+/* ---- Custom words: a text with a word or phrase a line ---- */
+
+/* The first `count` strings of the array. */
+static int append_array(char **list, const json_t *words, size_t count)
+{
+    size_t used = *list ? strlen(*list) : 0, room = used + 1;
+    for (size_t i = 0; i < count; i++)
+        room += json_string_length(json_array_get(words, i)) + 1;
+    char *grown = realloc(*list, room);
+    if (!grown)
+        return -ENOMEM;
+    for (size_t i = 0; i < count; i++) {
+        const json_t *word = json_array_get(words, i);
+        memcpy(grown + used, json_string_value(word), json_string_length(word));
+        used += json_string_length(word);
+        grown[used++] = '\n';
+    }
+    grown[used] = '\0';
+    *list = grown;
+    return 0;
+}
+
+/* A list of the strings of a JSON array, which holds nothing else; NULL: there are none. Errors:
+ * -EINVAL with what is wrong, -ENOMEM; there is no list then. */
+static int make_list(char **list, const json_t *words, struct hearken_error *error)
+{
+    *list = NULL;
+    if (json_array_size(words) == 0)
+        return 0;
+    int result = append_array(list, words, json_array_size(words));
+    if (result < 0)
+        return hearken_fail(error, result, "out of memory");
+    result = hearken_custom_words_check(*list, error);
+    if (result < 0) {
+        free(*list);
+        *list = NULL;
+    }
+    return result < 0 ? result : 0;
+}
+
+/* Adds those of another array, as far as they fit in and are words. Errors: -ENOMEM. */
+static int add_hints(char **list, const json_t *words)
+{
+    struct hearken_error error;
+    int count = *list ? hearken_custom_words_check(*list, &error) : 0;
+    json_t *good = json_array();
+    size_t index;
+    json_t *word;
+    json_array_foreach(words, index, word)
+    {
+        int more = hearken_custom_words_check(json_string_value(word), &error);
+        if (more <= 0 || count + more > (int)HEARKEN_CUSTOM_WORDS_MAX)
+            continue;
+        count += more;
+        json_array_append(good, word);
+    }
+    int result = good ? append_array(list, good, json_array_size(good)) : -ENOMEM;
+    json_decref(good);
+    return result;
+}
+
+/* ---- Wyoming's part ---- */
+
 /* Names and terms as Wyoming has them: names come first. */
 static int read_hints(struct transcribe_event *transcribe, const json_t *data, const char *key,
                       const char **code, struct hearken_error *error)
@@ -115,7 +176,7 @@ static int read_hints(struct transcribe_event *transcribe, const json_t *data, c
         return 0;
     if (!is_list_of_texts(list))
         return refuse(error, "%s: expected a list of strings", key);
-    if (custom_word_settings_add_hints(&transcribe->words, list) == 0)
+    if (add_hints(&transcribe->words, list) == 0)
         return 0;
     *code = "out-of-memory";
     return refuse(error, "out of memory");
@@ -235,7 +296,7 @@ static int read_words(struct transcribe_event *transcribe, const json_t *list, c
     if (!is_list_of_texts(list))
         return refuse(error, "hearken: custom_words: expected a list of strings");
     free(transcribe->words);
-    int result = custom_word_settings_make(&transcribe->words, list, &reason);
+    int result = make_list(&transcribe->words, list, &reason);
     if (result == -ENOMEM)
         *code = "out-of-memory";
     return result < 0 ? refuse(error, "hearken: %.400s", reason.message) : 0;
@@ -268,9 +329,9 @@ static int read_extension(struct transcribe_event *transcribe, const char *key, 
         return read_flag(key, value, &transcribe->options.stream.voice_events, error);
     if (strcmp(key, "custom_words") == 0)
         return read_words(transcribe, value, code, error);
-    const struct setting *setting = setting_find("recognition", key);
-    if (setting && setting->type != SETTING_TEXT)
-        return read_setting(transcribe, setting, value, error);
+    struct setting setting;
+    if (setting_find("recognition", key, &setting) && setting.type != SETTING_TEXT)
+        return read_setting(transcribe, &setting, value, error);
     return transcribe->live ? read_live_extension(transcribe, key, value, error) : 1;
 }
 

@@ -2,7 +2,6 @@
 #include "daemon/server/daemon_options.h"
 
 #include "daemon/server/sockets.h"
-#include "daemon/settings/custom_word_settings.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -268,7 +267,7 @@ int options_load_settings(const struct options *options, struct settings *settin
     if (check_addresses(settings, callback, context) < 0 && status == 0)
         status = -EINVAL;
     if (status == 0)
-        status = custom_word_settings_load(settings, callback, context);
+        status = settings_load_custom_words(settings, callback, context);
     if (status < 0)
         settings_finish(settings);
     return status;

@@ -4,6 +4,7 @@
 #include "daemon/server/systemd.h"
 
 #include <errno.h>
+#include <string.h>
 
 static void log_problem(void *log, const char *problem)
 {
@@ -13,14 +14,14 @@ static void log_problem(void *log, const char *problem)
 /* Keeps what cannot change while we run, and says so. */
 static int keep_fixed(struct server *server, struct settings *settings)
 {
-    for (size_t i = 0; i < setting_count; i++) {
-        const struct setting *setting = &setting_table[i];
-        if (setting->change != SETTING_RESTART ||
-            setting_equal(setting, settings, &server->service.settings))
+    struct setting setting;
+    for (size_t i = 0; setting_at(i, &setting); i++) {
+        if (setting.change != SETTING_RESTART ||
+            setting_equal(&setting, settings, &server->service.settings))
             continue;
-        log_warning(server->service.log, "reload: %s.%s needs a restart to change",
-                    setting->section, setting->name);
-        if (setting_copy(setting, settings, &server->service.settings) < 0)
+        log_warning(server->service.log, "reload: %s.%s needs a restart to change", setting.section,
+                    setting.name);
+        if (setting_copy(&setting, settings, &server->service.settings) < 0)
             return -ENOMEM;
     }
     return 0;
@@ -29,20 +30,20 @@ static int keep_fixed(struct server *server, struct settings *settings)
 /* Settings of backends concern all models, the file only the default. */
 static bool needs_all(const struct server *server, const struct settings *settings)
 {
-    for (size_t i = 0; i < setting_count; i++)
-        if (setting_table[i].change == SETTING_MODEL &&
-            setting_table[i].offset != offsetof(struct settings, model_file) &&
-            !setting_equal(&setting_table[i], settings, &server->service.settings))
+    struct setting setting;
+    for (size_t i = 0; setting_at(i, &setting); i++)
+        if (setting.change == SETTING_MODEL &&
+            setting.offset != offsetof(struct settings, model_file) &&
+            !setting_equal(&setting, settings, &server->service.settings))
             return true;
     return false;
 }
 
 static bool needs_default(const struct server *server, const struct settings *settings)
 {
-    const struct setting *file = setting_find("model", "file");
     const struct model_entry *entry = catalogue_find(&server->service.models, "");
     const struct served_model *model = entry->model;
-    if (!setting_equal(file, settings, &server->service.settings))
+    if (strcmp(settings->model_file, server->service.settings.model_file) != 0)
         return true;
     return model && model->state == SERVED_READY &&
            (model->elsewhere || model->lost || served_model_file_changed(model));

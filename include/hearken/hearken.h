@@ -478,6 +478,38 @@ struct hearken_stream_options {
 /* Fills in the defaults. */
 HEARKEN_API void hearken_stream_options_init(struct hearken_stream_options *options);
 
+enum hearken_option_type {
+    HEARKEN_OPTION_NUMBER, /* float */
+    HEARKEN_OPTION_COUNT,  /* unsigned */
+    HEARKEN_OPTION_SWITCH, /* bool */
+    HEARKEN_OPTION_CHOICE, /* unsigned: an index of `choices` */
+    HEARKEN_OPTION_TEXT,   /* char [size], its 0 included */
+};
+
+/* One member of struct hearken_stream_options, for programs that let their users set it. */
+struct hearken_option {
+    const char *name; /* the member's */
+    enum hearken_option_type type;
+    size_t offset, size;        /* of the member, in bytes */
+    double minimum, maximum;    /* of all but texts */
+    const char *const *choices; /* NULL after the last; of other types NULL */
+    double standard;            /* the default of all but texts */
+    const char *standard_text;  /* the default as a user would write it: "0.6", "on", "translate" */
+    const char *meaning;        /* of an empty default, in words; NULL if it is not empty */
+    const char *help;           /* sentences for the user */
+};
+
+/*
+ * Option `index`, counted from 0; NULL past the last one. They are all members of struct
+ * hearken_stream_options but `audio`, `custom_words`, `alignment` and `voice_events`, which depend
+ * on what a program does. From any thread.
+ */
+HEARKEN_API const struct hearken_option *hearken_stream_option(size_t index);
+
+/* The option whose name is the first `length` bytes of `name`, or NULL. From any thread. */
+HEARKEN_API const struct hearken_option *hearken_stream_option_find(const char *name,
+                                                                    size_t length);
+
 #define HEARKEN_CUSTOM_WORDS_MAX 2000u
 
 /* How many words a list of custom words holds. Errors: -EINVAL with the line and what is wrong with

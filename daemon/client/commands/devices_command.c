@@ -15,7 +15,7 @@ struct devices {
 
 #define FIELD(name) offsetof(struct devices, name)
 
-static const struct option devices_options[] = {
+static const struct command_option devices_options[] = {
     FLAG('\0', "json", FIELD(json), "print a line of JSON for each"),
 };
 

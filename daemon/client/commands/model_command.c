@@ -29,7 +29,7 @@ struct model {
     bool tensors;
 };
 
-static const struct option model_options[] = {
+static const struct command_option model_options[] = {
     FLAG('t', "tensors", offsetof(struct model, tensors),
          "list every tensor: type, shape, bytes, name"),
 };

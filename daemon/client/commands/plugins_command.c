@@ -13,7 +13,7 @@ struct plugins {
 
 #define FIELD(name) offsetof(struct plugins, name)
 
-static const struct option plugins_options[] = {
+static const struct command_option plugins_options[] = {
     FLAG('v', "verbose", FIELD(verbose), "also say what each is and where it lies"),
     STRING('\0', "plugin-dir", "DIR", FIELD(backend.plugin_directory),
            "look there (default: the directory installed)"),

@@ -25,7 +25,7 @@ struct record {
 
 #define FIELD(name) offsetof(struct record, name)
 
-static const struct option record_options[] = {
+static const struct command_option record_options[] = {
     HEADING("Microphone"),
     STRING('d', "device", "DEVICE", FIELD(capture.device),
            "an index, a name or a part of one, as hearken devices lists them (default: the "

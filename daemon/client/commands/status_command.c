@@ -21,7 +21,7 @@ struct status {
 
 #define FIELD(name) offsetof(struct status, name)
 
-static const struct option status_options[] = {
+static const struct command_option status_options[] = {
     FLAG('\0', "json", FIELD(json), "print the daemon's answer as it came, one line of JSON"),
     STRING('\0', "socket", "PATH", FIELD(address.socket), "as for hearken transcribe"),
     STRING('\0', "tcp", "HOST:PORT", FIELD(address.tcp), "as for hearken transcribe"),

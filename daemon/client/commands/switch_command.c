@@ -33,8 +33,8 @@ struct switching {
         SECONDS("timeout", FIELD(address.timeout),                                                 \
                 "give up on a daemon that is silent for so long (default 10; 0: never)")
 
-static const struct option stop_options[] = {SWITCH_OPTIONS};
-static const struct option start_options[] = {
+static const struct command_option stop_options[] = {SWITCH_OPTIONS};
+static const struct command_option start_options[] = {
     FLAG('\0', "type", FIELD(type),
          "where nobody listens, do what hearken listen --type does, until it is ended"),
     SWITCH_OPTIONS,

@@ -5,7 +5,7 @@
 #include "daemon/client/program/commands.h"
 #include "daemon/client/program/message.h"
 #include "daemon/client/program/signals.h"
-#include "daemon/client/program/stream_arguments.h"
+#include "daemon/client/program/stream_settings.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -35,7 +35,7 @@ static const char *const sample_types[] = {"u8", "s16", "s24", "s32", "f32", NUL
 
 #define FIELD(name) offsetof(struct transcribe, name)
 
-static const struct option transcribe_options[] = {
+static const struct command_option transcribe_options[] = {
     HEADING("Output"),
     CHOICE('f', "format", "FORMAT", output_format_names, FIELD(style.format),
            "text (default: a line for each segment), json (a line for each file: text, segments, "
@@ -53,7 +53,7 @@ static const struct option transcribe_options[] = {
     FLAG('q', "quiet", FIELD(quiet), "no progress on standard error"),
 
     HEADING("Recognition"),
-    NUMBER('b', "beam", 1, 16, FIELD(stream.beam), "hypotheses kept; more is slower"),
+    STRING('b', "beam", "N", FIELD(stream.beam), "hypotheses kept; more is slower"),
     STRING('l', "language", "CODE", FIELD(stream.language),
            "the language that is spoken, de or en ..., or auto to find it in the sound (default: "
            "the daemon's)"),
@@ -225,8 +225,7 @@ static int run_transcribe(const struct command *command, int argc, char **argv)
         .attention = transcribe.attention,
         .quiet = transcribe.quiet,
     };
-    int code =
-        stream_arguments_read(&transcribe.stream, command, transcribe.local, &batch.settings);
+    int code = stream_settings_read(&batch.settings, &transcribe.stream, command, transcribe.local);
     if (code == EXIT_GOOD && batch_check(&batch, &error) < 0) {
         message_error(NULL, error.message);
         code = EXIT_FAILED;

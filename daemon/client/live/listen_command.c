@@ -8,7 +8,7 @@
 #include "daemon/client/program/commands.h"
 #include "daemon/client/program/message.h"
 #include "daemon/client/program/signals.h"
-#include "daemon/client/program/stream_arguments.h"
+#include "daemon/client/program/stream_settings.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -26,7 +26,7 @@ struct listen {
 
 #define FIELD(name) offsetof(struct listen, name)
 
-static const struct option listen_options[] = {
+static const struct command_option listen_options[] = {
     HEADING("Output"),
     CHOICE('f', "format", "FORMAT", live_format_names, FIELD(format),
            "text (default: a line for each segment; on a terminal also what may still change, "
@@ -38,7 +38,7 @@ static const struct option listen_options[] = {
     FLAG('q', "quiet", FIELD(quiet), "do not tell what happens to the microphone"),
 
     HEADING("Recognition"),
-    NUMBER('b', "beam", 1, 16, FIELD(stream.beam), "hypotheses kept; more is slower"),
+    STRING('b', "beam", "N", FIELD(stream.beam), "hypotheses kept; more is slower"),
     STRING('l', "language", "CODE", FIELD(stream.language),
            "the language that is spoken, de or en ..., or auto to find it in the sound (default: "
            "the daemon's)"),
@@ -218,7 +218,7 @@ static int run_listen(const struct command *command, int argc, char **argv)
     if (address_check(&listen.address, &error) < 0)
         return usage_error(command, "%s", error.message);
     struct session session = {.listen = &listen};
-    int code = stream_arguments_read(&listen.stream, command, listen.local, &session.settings);
+    int code = stream_settings_read(&session.settings, &listen.stream, command, listen.local);
     if (code == EXIT_GOOD)
         code = open_and_run(&session);
     stream_settings_finish(&session.settings);

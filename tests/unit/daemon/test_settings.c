@@ -185,29 +185,23 @@ static void test_overrides(void)
     expect_override("=", "--set =: expected section.name=value\n");
 }
 
-/* The table's defaults of [recognition] are the library's, and within their own ranges. */
+/* Each option of a stream is a setting of [recognition], whose default as it is written is the
+ * library's. */
 static void test_defaults(void)
 {
     struct settings settings;
     struct hearken_stream_options options;
+    const struct hearken_option *option;
     CU_ASSERT_EQUAL_FATAL(settings_init(&settings), 0);
     hearken_stream_options_init(&options);
-    CU_ASSERT_EQUAL(settings.recognition.beam_width, options.beam_width);
-    CU_ASSERT_EQUAL(settings.recognition.length_penalty, options.length_penalty);
-    CU_ASSERT_EQUAL(settings.recognition.ctc_weight, options.ctc_weight);
-    CU_ASSERT_EQUAL(settings.recognition.padding, options.padding);
-    CU_ASSERT_EQUAL(settings.recognition.segment_seconds, options.segment_seconds);
-    CU_ASSERT_EQUAL(settings.recognition.no_speech_threshold, options.no_speech_threshold);
-    CU_ASSERT_EQUAL(settings.recognition.log_probability_threshold,
-                    options.log_probability_threshold);
-    CU_ASSERT_EQUAL(settings.recognition.compression_threshold, options.compression_threshold);
-    CU_ASSERT_EQUAL(settings.recognition.partial_seconds, options.partial_seconds);
-    CU_ASSERT_EQUAL(settings.recognition.partial_share, options.partial_share);
-    CU_ASSERT_EQUAL(settings.recognition.voice, options.voice);
-    CU_ASSERT_EQUAL(settings.recognition.voice_threshold, options.voice_threshold);
-    CU_ASSERT_EQUAL(settings.recognition.pre_roll, options.pre_roll);
-    CU_ASSERT_EQUAL(settings.recognition.endpoint_seconds, options.endpoint_seconds);
-    CU_ASSERT_EQUAL(settings.recognition.endpointing, options.endpointing);
+    for (size_t i = 0; (option = hearken_stream_option(i)); i++) {
+        struct setting setting;
+        const char *ours = (const char *)&settings.recognition + option->offset;
+        CU_ASSERT_TRUE(setting_find("recognition", option->name, &setting));
+        CU_ASSERT_EQUAL(memcmp(ours, (const char *)&options + option->offset, option->size), 0);
+        CU_ASSERT_EQUAL(setting.meaning != NULL, *setting.standard == '\0');
+    }
+    CU_ASSERT_FALSE(settings.recognition.alignment);
     CU_ASSERT_FALSE(settings.recognition.voice_events);
     settings_finish(&settings);
 }
@@ -222,10 +216,11 @@ static void test_copy_and_compare(void)
     settings_apply_override(&b, "timeouts.idle_seconds=7.5", note_problem, &problems);
     settings_apply_override(&b, "recognition.voice=off", note_problem, &problems);
     unsigned different = 0;
-    for (size_t i = 0; i < setting_count; i++) {
-        different += !setting_equal(&setting_table[i], &a, &b);
-        CU_ASSERT_EQUAL(setting_copy(&setting_table[i], &a, &b), 0);
-        CU_ASSERT_TRUE(setting_equal(&setting_table[i], &a, &b));
+    struct setting setting;
+    for (size_t i = 0; setting_at(i, &setting); i++) {
+        different += !setting_equal(&setting, &a, &b);
+        CU_ASSERT_EQUAL(setting_copy(&setting, &a, &b), 0);
+        CU_ASSERT_TRUE(setting_equal(&setting, &a, &b));
     }
     CU_ASSERT_EQUAL(different, 3);
     CU_ASSERT_STRING_EQUAL(a.socket, "/x");
@@ -238,15 +233,17 @@ static void test_numbers(void)
 {
     struct settings settings;
     struct hearken_error error;
-    const struct setting *beam = setting_find("recognition", "beam_width");
-    const struct setting *level = setting_find("log", "level");
+    struct setting beam, level;
+    CU_ASSERT_TRUE_FATAL(setting_find("recognition", "beam_width", &beam));
+    CU_ASSERT_TRUE_FATAL(setting_find("log", "level", &level));
+    CU_ASSERT_FALSE(setting_find("log", "beam_width", &(struct setting){0}));
     CU_ASSERT_EQUAL_FATAL(settings_init(&settings), 0);
-    CU_ASSERT_EQUAL(setting_assign_number(beam, &settings, 7, &error), 0);
+    CU_ASSERT_EQUAL(setting_assign_number(&beam, &settings, 7, &error), 0);
     CU_ASSERT_EQUAL(settings.recognition.beam_width, 7);
-    CU_ASSERT_EQUAL(setting_assign_number(beam, &settings, 7.5, &error), -EINVAL);
+    CU_ASSERT_EQUAL(setting_assign_number(&beam, &settings, 7.5, &error), -EINVAL);
     CU_ASSERT_STRING_EQUAL(error.message, "got 7.5, expected a whole number from 1 to 16");
-    CU_ASSERT_EQUAL(setting_assign_number(beam, &settings, NAN, &error), -EINVAL);
-    CU_ASSERT_EQUAL(setting_assign_number(level, &settings, 1, &error), -EINVAL);
+    CU_ASSERT_EQUAL(setting_assign_number(&beam, &settings, NAN, &error), -EINVAL);
+    CU_ASSERT_EQUAL(setting_assign_number(&level, &settings, 1, &error), -EINVAL);
     CU_ASSERT_EQUAL(settings.recognition.beam_width, 7);
     settings_finish(&settings);
 }
@@ -280,12 +277,16 @@ static void test_printed_configuration(void)
             uncommented++;
         }
     }
-    CU_ASSERT_EQUAL(uncommented, setting_count);
+    struct setting setting;
+    size_t count = 0;
+    while (setting_at(count, &setting))
+        count++;
+    CU_ASSERT_EQUAL(uncommented, count);
     CU_ASSERT_EQUAL(read_text(&settings, text, &problems), 0);
     CU_ASSERT_STRING_EQUAL(problems.text, "");
     CU_ASSERT_EQUAL_FATAL(settings_init(&defaults), 0);
-    for (size_t i = 0; i < setting_count; i++)
-        CU_ASSERT_TRUE(setting_equal(&setting_table[i], &settings, &defaults));
+    for (size_t i = 0; setting_at(i, &setting); i++)
+        CU_ASSERT_TRUE(setting_equal(&setting, &settings, &defaults));
     settings_finish(&settings);
     settings_finish(&defaults);
     free(text);
