@@ -10,8 +10,9 @@ daemon_objects  := $(call objects,$(filter-out daemon/server/hearkend_main.c,$(d
 plugin_objects  := $(call objects,plugins/cpu/cpu_cores.c)
 
 unit_suites  := $(sort $(patsubst test_%.c,%,$(notdir $(wildcard tests/unit/*/test_*.c))))
-bad_plugins  := $(patsubst tests/unit/bad_plugins/%.c,$(BUILD)/tests/bad-plugins/%.so,\
-                  $(wildcard tests/unit/bad_plugins/*.c))
+refused_plugins := backend_fails bad_name missing_part no_symbol score_zero unruly_probe wrong_abi \
+                   wrong_size wrong_table_size
+bad_plugins  := $(patsubst %,$(BUILD)/tests/bad-plugins/%.so,misbehaving $(refused_plugins))
 test_programs := $(BUILD)/tests/unit-test $(BUILD)/tests/microphone-test $(BUILD)/tests/kernels-test $(BUILD)/tests/parity-test
 
 # Tests have the library built in, and look for it beside themselves.
@@ -63,11 +64,15 @@ $(BUILD)/tests/parity-test: $(call objects,$(parity_sources)) $(library_objects)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LINK) $(LDFLAGS) -o $@ $^ $(library_libs) -lcunit
 
-# Plugins that the host has to refuse.
-$(BUILD)/tests/bad-plugins/%.so: tests/unit/bad_plugins/%.c include/hearken/plugin.h
+# Plugins that the host has to refuse, variants of one source, and one that it has to survive.
+$(refused_plugins:%=$(BUILD)/tests/bad-plugins/%.so): tests/unit/bad_plugins/refused.c
+$(BUILD)/tests/bad-plugins/misbehaving.so: tests/unit/bad_plugins/misbehaving.c
+$(bad_plugins): $(BUILD)/tests/bad-plugins/%.so: tests/unit/bad_plugins/bad.h \
+                                                 include/hearken/plugin.h
 	$(SAY) LINK $@
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(COMPILE) $(CFLAGS) -I. -Iinclude -shared -o $@ $<
+	$(Q)$(CC) $(COMPILE) $(CFLAGS) -I. -Iinclude -D$(shell echo $* | tr a-z A-Z) \
+		-DNAME='"$(subst _,-,$*)"' -shared -o $@ $(filter %.c,$^)
 
 # Partial texts, timed and written down: tests/bench/streaming.
 $(BUILD)/bin/stream-bench: $(call objects,$(bench_sources)) $(libhearken)
