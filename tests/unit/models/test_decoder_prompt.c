@@ -2,8 +2,8 @@
 /* What starts a text: languages, tasks, text before it; and which language is found. */
 #include "models/search/decoder_prompt.h"
 #include "models/search/language_detection.h"
+#include "tests/unit/common/make_model.h"
 #include "tests/unit/common/stream_session.h"
-#include "tests/unit/common/whisper_model.h"
 
 #include <CUnit/Basic.h>
 #include <errno.h>

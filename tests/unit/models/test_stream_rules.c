@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Whisper's rules, from the options of a stream to its events. */
 #include "tests/unit/common/event_record.h"
-#include "tests/unit/common/whisper_model.h"
+#include "tests/unit/common/make_model.h"
 
 #include <CUnit/Basic.h>
 #include <errno.h>
