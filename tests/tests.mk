@@ -2,18 +2,19 @@
 
 # The objects of the library and the daemon, so that tests reach what they do not export.
 library_objects := $(call objects,$(library_sources))
-client_objects  := $(call objects,$(addprefix daemon/client/,program/atomic_file.c program/peer_json.c \
-                    picture/picture_colour.c picture/picture_layout.c))
+client_objects  := $(call objects,$(filter-out %/client_main.c,$(client_sources)) \
+                    $(addprefix daemon/common/,standard_streams.c custom_word_list.c wyoming.c))
 daemon_objects  := $(call objects,$(filter-out daemon/server/hearkend_main.c,$(daemon_sources)))
 
 # What is tested of a plugin from inside.
 plugin_objects  := $(call objects,plugins/cpu/cpu_cores.c)
 
-unit_suites  := $(sort $(patsubst test_%.c,%,$(notdir $(wildcard tests/unit/*/test_*.c))))
+# The client has names of its own for functions that the library has, too: a program of its own.
+client_tests := $(wildcard tests/unit/client/*.c)
 refused_plugins := backend_fails bad_name missing_part no_symbol score_zero unruly_probe wrong_abi \
                    wrong_size wrong_table_size
 bad_plugins  := $(patsubst %,$(BUILD)/tests/bad-plugins/%.so,misbehaving $(refused_plugins))
-test_programs := $(BUILD)/tests/unit-test $(BUILD)/tests/microphone-test $(BUILD)/tests/kernels-test $(BUILD)/tests/parity-test
+test_programs := $(BUILD)/tests/unit-test $(BUILD)/tests/client-test $(BUILD)/tests/microphone-test $(BUILD)/tests/kernels-test $(BUILD)/tests/parity-test
 
 # Tests have the library built in, and look for it beside themselves.
 $(BUILD)/tests/hearken/hearken-probe: $(probe_helper)
@@ -21,25 +22,36 @@ $(BUILD)/tests/hearken/hearken-probe: $(probe_helper)
 	$(Q)ln -sf $(abspath $<) $@
 $(BUILD)/tests/unit-test $(BUILD)/tests/parity-test: | $(BUILD)/tests/hearken/hearken-probe
 
-# Calls add_NAME_tests() of each tests/unit/FOLDER/test_NAME.c.
-$(BUILD)/tests/unit_main.c: $(wildcard tests/unit/*/test_*.c) tests/tests.mk
+# Calls add_NAME_tests() of each test_NAME.c among the sources.
+$(BUILD)/tests/unit_main.c:   suite_sources = $(filter-out $(client_tests),$(unit_sources))
+$(BUILD)/tests/client_main.c: suite_sources = $(client_tests)
+$(BUILD)/tests/unit_main.c $(BUILD)/tests/client_main.c: $(unit_sources) tests/tests.mk
 	@mkdir -p $(@D)
-	@{ echo '#include <CUnit/Basic.h>'; \
-	   for suite in $(unit_suites); do echo "void add_$${suite}_tests(void);"; done; \
+	@{ suites='$(sort $(patsubst test_%.c,%,$(filter test_%,$(notdir $(suite_sources)))))'; \
+	   echo '#include <CUnit/Basic.h>'; \
+	   for suite in $$suites; do echo "void add_$${suite}_tests(void);"; done; \
 	   echo 'int main(void) {'; \
 	   echo '    CU_initialize_registry();'; \
-	   for suite in $(unit_suites); do echo "    add_$${suite}_tests();"; done; \
+	   for suite in $$suites; do echo "    add_$${suite}_tests();"; done; \
 	   echo '    CU_basic_set_mode(CU_BRM_VERBOSE);'; \
 	   echo '    CU_basic_run_tests();'; \
 	   echo '    int failed = CU_get_number_of_tests_failed() + CU_get_number_of_suites_failed();'; \
 	   echo '    CU_cleanup_registry();'; \
 	   echo '    return failed ? 1 : 0; }'; } >$@
 
-$(BUILD)/tests/unit-test: $(BUILD)/tests/unit_main.c $(call objects,$(unit_sources)) \
-                          $(client_objects) $(daemon_objects) $(library_objects) \
-                          $(plugin_objects)
+$(BUILD)/tests/unit-test: $(BUILD)/tests/unit_main.c \
+                          $(call objects,$(filter-out $(client_tests),$(unit_sources))) \
+                          $(daemon_objects) $(library_objects) $(plugin_objects)
 	$(SAY) LINK $@
 	$(Q)$(CC) $(SANITIZE) $(LINK) $(LDFLAGS) -o $@ $^ $(library_libs) $(daemon_libs) -lcunit
+
+$(BUILD)/obj/tests/client_main.o: $(BUILD)/tests/client_main.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) -c -o $@ $<
+$(BUILD)/tests/client-test: $(BUILD)/obj/tests/client_main.o $(call objects,$(client_tests)) \
+                            $(client_objects) $(libhearken)
+	$(SAY) LINK $@
+	$(call link_program,$(jansson_libs) $(sndfile_libs) $(cairo_libs) -lm -lcunit)
 
 # Of the daemon only what is needed: from an archive the linker takes no file whose functions are
 # there already, which are those that tests/microphone/ has fakes of.
