@@ -6,6 +6,10 @@ client_objects  := $(call objects,$(filter-out %/client_main.c,$(client_sources)
                     $(addprefix daemon/common/,standard_streams.c custom_word_list.c wyoming.c))
 daemon_objects  := $(call objects,$(filter-out daemon/server/hearkend_main.c,$(daemon_sources)))
 
+# What reads checkpoints for hearken-convert alone.
+reader_objects  := $(call objects,$(addprefix models/convert/,json_lists.c ct2.c hugging_face.c \
+                    json_file.c pickle.c safetensors.c torch_archive.c vocabulary_files.c))
+
 # What is tested of a plugin from inside.
 plugin_objects  := $(call objects,plugins/cpu/cpu_cores.c)
 
@@ -41,9 +45,11 @@ $(BUILD)/tests/unit_main.c $(BUILD)/tests/client_main.c: $(unit_sources) tests/t
 
 $(BUILD)/tests/unit-test: $(BUILD)/tests/unit_main.c \
                           $(call objects,$(filter-out $(client_tests),$(unit_sources))) \
-                          $(daemon_objects) $(library_objects) $(plugin_objects)
+                          $(daemon_objects) $(library_objects) $(plugin_objects) \
+                          $(reader_objects)
 	$(SAY) LINK $@
-	$(Q)$(CC) $(SANITIZE) $(LINK) $(LDFLAGS) -o $@ $^ $(library_libs) $(daemon_libs) -lcunit
+	$(Q)$(CC) $(SANITIZE) $(LINK) $(LDFLAGS) -o $@ $^ $(library_libs) $(daemon_libs) \
+		$(libzip_libs) -lcunit
 
 $(BUILD)/obj/tests/client_main.o: $(BUILD)/tests/client_main.c
 	@mkdir -p $(@D)
@@ -183,13 +189,11 @@ fuzz-programs:
 
 fuzz-links: $(fuzz_targets:%=$(BUILD)/fuzz-%)
 
+$(BUILD)/fuzz-vocabulary: $(call objects,tests/unit/common/make_gguf.c)
 $(BUILD)/fuzz-%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(daemon_objects) $(library_objects)
 	$(SAY) LINK $@
 	$(Q)$(CC) $(LINK) $(LDFLAGS) -o $@ $^ $(library_libs) $(daemon_libs)
 
-# What reads checkpoints for hearken-convert alone.
-reader_objects := $(call objects,$(addprefix models/convert/,json_lists.c ct2.c hugging_face.c \
-                    json_file.c pickle.c safetensors.c torch_archive.c))
 $(read_checkpoints:%=$(BUILD)/fuzz-%): $(reader_objects)
 $(read_checkpoints:%=$(BUILD)/fuzz-%): library_libs += $(libzip_libs)
 
