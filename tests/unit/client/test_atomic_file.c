@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Files that are there whole or not at all. */
 #include "daemon/client/program/atomic_file.h"
+#include "tests/unit/common/expect.h"
 
 #include <CUnit/Basic.h>
 #include <dirent.h>
@@ -47,8 +48,8 @@ static void put(const char *path, const char *text, mode_t mode)
 {
     int file = open(path, O_WRONLY | O_CREAT | O_EXCL, 0600);
     CU_ASSERT_FATAL(file >= 0);
-    CU_ASSERT_EQUAL(write_all(file, text, strlen(text)), 0);
-    CU_ASSERT_EQUAL(fchmod(file, mode), 0);
+    EXPECT_EQUAL(write_all(file, text, strlen(text)), 0);
+    EXPECT_EQUAL(fchmod(file, mode), 0);
     close(file);
 }
 
@@ -65,7 +66,7 @@ static bool holds(const char *path, const char *text)
 static mode_t mode_of(const char *path)
 {
     struct stat state = {0};
-    CU_ASSERT_EQUAL(stat(path, &state), 0);
+    EXPECT_EQUAL(stat(path, &state), 0);
     return state.st_mode & 07777;
 }
 
@@ -76,13 +77,13 @@ static void test_nothing_changes_before_the_end(void)
     struct hearken_error error;
     begin(&place);
     put(place.file, "old", 0640);
-    CU_ASSERT_EQUAL_FATAL(atomic_file_open(&file, place.file, &error), 0);
-    CU_ASSERT_EQUAL(write_all(file.descriptor, "new text", 8), 0);
+    EXPECT_EQUAL_FATAL(atomic_file_open(&file, place.file, &error), 0);
+    EXPECT_EQUAL(write_all(file.descriptor, "new text", 8), 0);
     CU_ASSERT_TRUE(holds(place.file, "old"));
-    CU_ASSERT_EQUAL(atomic_file_commit(&file, &error), 0);
+    EXPECT_EQUAL(atomic_file_commit(&file, &error), 0);
     CU_ASSERT_TRUE(holds(place.file, "new text"));
-    CU_ASSERT_EQUAL(mode_of(place.file), 0640);
-    CU_ASSERT_EQUAL(end(&place), 1);
+    EXPECT_EQUAL(mode_of(place.file), 0640);
+    EXPECT_EQUAL(end(&place), 1);
 }
 
 static void test_discarded(void)
@@ -91,11 +92,11 @@ static void test_discarded(void)
     struct atomic_file file;
     struct hearken_error error;
     begin(&place);
-    CU_ASSERT_EQUAL_FATAL(atomic_file_open(&file, place.file, &error), 0);
-    CU_ASSERT_EQUAL(write_all(file.descriptor, "new", 3), 0);
+    EXPECT_EQUAL_FATAL(atomic_file_open(&file, place.file, &error), 0);
+    EXPECT_EQUAL(write_all(file.descriptor, "new", 3), 0);
     atomic_file_discard(&file);
-    CU_ASSERT_EQUAL(access(place.file, F_OK), -1);
-    CU_ASSERT_EQUAL(end(&place), 0);
+    EXPECT_EQUAL(access(place.file, F_OK), -1);
+    EXPECT_EQUAL(end(&place), 0);
 }
 
 static void test_new_file_has_the_usual_mode(void)
@@ -104,10 +105,10 @@ static void test_new_file_has_the_usual_mode(void)
     struct hearken_error error;
     begin(&place);
     mode_t mask = umask(0027);
-    CU_ASSERT_EQUAL(atomic_file_write(place.file, "new", 3, &error), 0);
+    EXPECT_EQUAL(atomic_file_write(place.file, "new", 3, &error), 0);
     umask(mask);
-    CU_ASSERT_EQUAL(mode_of(place.file), 0640);
-    CU_ASSERT_EQUAL(end(&place), 1);
+    EXPECT_EQUAL(mode_of(place.file), 0640);
+    EXPECT_EQUAL(end(&place), 1);
 }
 
 static void test_owner_is_kept(void)
@@ -118,12 +119,12 @@ static void test_owner_is_kept(void)
     begin(&place);
     put(place.file, "old", 0604);
     if (geteuid() == 0) { /* nobody else may give files away */
-        CU_ASSERT_EQUAL(chown(place.file, 65534, 65534), 0);
-        CU_ASSERT_EQUAL(atomic_file_write(place.file, "new", 3, &error), 0);
-        CU_ASSERT_EQUAL(stat(place.file, &state), 0);
-        CU_ASSERT_EQUAL(state.st_uid, 65534);
-        CU_ASSERT_EQUAL(state.st_gid, 65534);
-        CU_ASSERT_EQUAL(mode_of(place.file), 0604);
+        EXPECT_EQUAL(chown(place.file, 65534, 65534), 0);
+        EXPECT_EQUAL(atomic_file_write(place.file, "new", 3, &error), 0);
+        EXPECT_EQUAL(stat(place.file, &state), 0);
+        EXPECT_EQUAL(state.st_uid, 65534);
+        EXPECT_EQUAL(state.st_gid, 65534);
+        EXPECT_EQUAL(mode_of(place.file), 0604);
     }
     end(&place);
 }
@@ -138,16 +139,16 @@ static void test_links_stay(void)
         begin(&place);
         snprintf(first, sizeof(first), "%s/first", place.folder);
         snprintf(second, sizeof(second), "%s/second", place.folder);
-        CU_ASSERT_EQUAL(symlink("second", first), 0);
-        CU_ASSERT_EQUAL(symlink("file", second), 0);
+        EXPECT_EQUAL(symlink("second", first), 0);
+        EXPECT_EQUAL(symlink("file", second), 0);
         if (there)
             put(place.file, "old", 0600);
-        CU_ASSERT_EQUAL(atomic_file_check(first, &error), 0);
-        CU_ASSERT_EQUAL(atomic_file_write(first, "new", 3, &error), 0);
-        CU_ASSERT_EQUAL(readlink(first, found, sizeof(found)), 6);
-        CU_ASSERT_EQUAL(readlink(second, found, sizeof(found)), 4);
+        EXPECT_EQUAL(atomic_file_check(first, &error), 0);
+        EXPECT_EQUAL(atomic_file_write(first, "new", 3, &error), 0);
+        EXPECT_EQUAL(readlink(first, found, sizeof(found)), 6);
+        EXPECT_EQUAL(readlink(second, found, sizeof(found)), 4);
         CU_ASSERT_TRUE(holds(place.file, "new"));
-        CU_ASSERT_EQUAL(end(&place), 3);
+        EXPECT_EQUAL(end(&place), 3);
     }
 }
 
@@ -156,9 +157,9 @@ static void test_circle_of_links(void)
     struct place place;
     struct hearken_error error;
     begin(&place);
-    CU_ASSERT_EQUAL(symlink("file", place.file), 0);
-    CU_ASSERT_EQUAL(atomic_file_write(place.file, "new", 3, &error), -ELOOP);
-    CU_ASSERT_EQUAL(end(&place), 1);
+    EXPECT_EQUAL(symlink("file", place.file), 0);
+    EXPECT_EQUAL(atomic_file_write(place.file, "new", 3, &error), -ELOOP);
+    EXPECT_EQUAL(end(&place), 1);
 }
 
 /* What a shell has opened is written on, where it stands: `(echo a; hearken -o /dev/stdout) >file`.
@@ -170,16 +171,16 @@ static void test_descriptor_of_ours(void)
     char path[32], link[96];
     begin(&place);
     int file = open(place.file, O_WRONLY | O_CREAT, 0600);
-    CU_ASSERT_EQUAL(write_all(file, "before ", 7), 0);
+    EXPECT_EQUAL(write_all(file, "before ", 7), 0);
     snprintf(path, sizeof(path), "/dev/fd/%d", file);
-    CU_ASSERT_EQUAL(atomic_file_write(path, "one ", 4, &error), 0);
+    EXPECT_EQUAL(atomic_file_write(path, "one ", 4, &error), 0);
     snprintf(path, sizeof(path), "/proc/self/fd/%d", file);
     snprintf(link, sizeof(link), "%s/link", place.folder);
-    CU_ASSERT_EQUAL(symlink(path, link), 0);
-    CU_ASSERT_EQUAL(atomic_file_write(link, "two", 3, &error), 0);
+    EXPECT_EQUAL(symlink(path, link), 0);
+    EXPECT_EQUAL(atomic_file_write(link, "two", 3, &error), 0);
     close(file);
     CU_ASSERT_TRUE(holds(place.file, "before one two"));
-    CU_ASSERT_EQUAL(end(&place), 2);
+    EXPECT_EQUAL(end(&place), 2);
 }
 
 static void test_pipe(void)
@@ -188,20 +189,20 @@ static void test_pipe(void)
     struct hearken_error error;
     char got[8] = "";
     begin(&place);
-    CU_ASSERT_EQUAL(mkfifo(place.file, 0600), 0);
+    EXPECT_EQUAL(mkfifo(place.file, 0600), 0);
     int reader = open(place.file, O_RDONLY | O_NONBLOCK);
-    CU_ASSERT_EQUAL(atomic_file_write(place.file, "new", 3, &error), 0);
-    CU_ASSERT_EQUAL(read(reader, got, sizeof(got)), 3);
-    CU_ASSERT_STRING_EQUAL(got, "new");
+    EXPECT_EQUAL(atomic_file_write(place.file, "new", 3, &error), 0);
+    EXPECT_EQUAL(read(reader, got, sizeof(got)), 3);
+    EXPECT_EQUAL_STRING(got, "new");
     close(reader);
-    CU_ASSERT_EQUAL(end(&place), 1);
+    EXPECT_EQUAL(end(&place), 1);
 }
 
 static void test_full_disk(void)
 {
     struct hearken_error error;
-    CU_ASSERT_EQUAL(atomic_file_write("/dev/full", "new", 3, &error), -ENOSPC);
-    CU_ASSERT_STRING_EQUAL(error.message, "/dev/full: No space left on device");
+    EXPECT_EQUAL(atomic_file_write("/dev/full", "new", 3, &error), -ENOSPC);
+    EXPECT_EQUAL_STRING(error.message, "/dev/full: No space left on device");
 }
 
 static void test_places_that_cannot_be(void)
@@ -210,20 +211,20 @@ static void test_places_that_cannot_be(void)
     struct hearken_error error;
     char path[400];
     begin(&place);
-    CU_ASSERT_EQUAL(atomic_file_check(place.folder, &error), -EISDIR);
-    CU_ASSERT_EQUAL(atomic_file_write(place.folder, "", 0, &error), -EISDIR);
+    EXPECT_EQUAL(atomic_file_check(place.folder, &error), -EISDIR);
+    EXPECT_EQUAL(atomic_file_write(place.folder, "", 0, &error), -EISDIR);
     snprintf(path, sizeof(path), "%s/no/file", place.folder);
-    CU_ASSERT_EQUAL(atomic_file_check(path, &error), -ENOENT);
-    CU_ASSERT_EQUAL(atomic_file_write(path, "", 0, &error), -ENOENT);
+    EXPECT_EQUAL(atomic_file_check(path, &error), -ENOENT);
+    EXPECT_EQUAL(atomic_file_write(path, "", 0, &error), -ENOENT);
     snprintf(path, sizeof(path), "%s/%0256d", place.folder, 0);
-    CU_ASSERT_EQUAL(atomic_file_check(path, &error), -ENAMETOOLONG);
+    EXPECT_EQUAL(atomic_file_check(path, &error), -ENAMETOOLONG);
     snprintf(path, sizeof(path), "%s/%0255d", place.folder, 0);
-    CU_ASSERT_EQUAL(atomic_file_check(path, &error), 0);
-    CU_ASSERT_EQUAL(atomic_file_write(path, "new", 3, &error), 0);
+    EXPECT_EQUAL(atomic_file_check(path, &error), 0);
+    EXPECT_EQUAL(atomic_file_write(path, "new", 3, &error), 0);
     put(place.file, "old", 0600);
     snprintf(path, sizeof(path), "%s/x", place.file);
-    CU_ASSERT_EQUAL(atomic_file_check(path, &error), -ENOTDIR);
-    CU_ASSERT_EQUAL(end(&place), 2);
+    EXPECT_EQUAL(atomic_file_check(path, &error), -ENOTDIR);
+    EXPECT_EQUAL(end(&place), 2);
 }
 
 void add_atomic_file_tests(void)

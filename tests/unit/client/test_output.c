@@ -3,6 +3,7 @@
 #include "daemon/client/output/output.h"
 #include "daemon/client/output/output_name.h"
 #include "daemon/client/output/segment_json.h"
+#include "tests/unit/common/expect.h"
 
 #include <CUnit/Basic.h>
 #include <errno.h>
@@ -37,7 +38,7 @@ static void add_segment(struct transcript *transcript, const struct said *words)
     if (count > 0)
         transcript_segment_time(segment, words[0].start, words[count - 1].end, 0.5);
     for (size_t i = 0; i < count; i++)
-        CU_ASSERT_EQUAL_FATAL(
+        EXPECT_EQUAL_FATAL(
             transcript_segment_add_word(segment, words[i].text, words[i].start, words[i].end, 0.5),
             0);
 }
@@ -65,11 +66,9 @@ static FILE *start(struct written *written)
 
 static void expect(struct written *written, int result, const char *expected)
 {
-    CU_ASSERT_EQUAL(result, 0);
+    EXPECT_EQUAL(result, 0);
     fclose(written->stream);
-    CU_ASSERT_STRING_EQUAL(written->bytes, expected);
-    if (strcmp(written->bytes, expected) != 0)
-        printf("\nwritten:\n%s\nexpected:\n%s\n", written->bytes, expected);
+    EXPECT_EQUAL_STRING(written->bytes, expected);
     free(written->bytes);
 }
 
@@ -151,14 +150,13 @@ static void test_empty_segments(void)
     expect_text(&t, &words_only, "");
     CU_ASSERT_PTR_NOT_NULL_FATAL(transcript_add(&t, "no times"));
     expect_text(&t, &plain, "\nno times\n");
-    CU_ASSERT_EQUAL(text_render_segment(start(&written), &words_only, "", &t.segments[1]),
-                    -ENODATA);
+    EXPECT_EQUAL(text_render_segment(start(&written), &words_only, "", &t.segments[1]), -ENODATA);
     fclose(written.stream);
     free(written.bytes);
     for (int format = OUTPUT_SRT; format <= OUTPUT_VTT; format++) {
-        CU_ASSERT_EQUAL(subtitle_render(start(&written), (enum output_format)format, &t), -ENODATA);
+        EXPECT_EQUAL(subtitle_render(start(&written), (enum output_format)format, &t), -ENODATA);
         fclose(written.stream);
-        CU_ASSERT_EQUAL(written.length, 0);
+        EXPECT_EQUAL(written.length, 0);
         free(written.bytes);
     }
     transcript_finish(&t);
@@ -186,15 +184,15 @@ static void test_numbers_are_sane(void)
         struct transcript_segment *s = transcript_add(&t, "x");
         CU_ASSERT_PTR_NOT_NULL_FATAL(s);
         transcript_segment_time(s, cases[i].start, cases[i].end, cases[i].confidence);
-        CU_ASSERT_EQUAL(
+        EXPECT_EQUAL(
             transcript_segment_add_word(s, "x", cases[i].start, cases[i].end, cases[i].confidence),
             0);
-        CU_ASSERT_EQUAL(s->start, cases[i].expected_start);
-        CU_ASSERT_EQUAL(s->end, cases[i].expected_end);
-        CU_ASSERT_EQUAL(s->confidence, cases[i].expected_confidence);
-        CU_ASSERT_EQUAL(s->words[0].start, cases[i].expected_start);
-        CU_ASSERT_EQUAL(s->words[0].end, cases[i].expected_end);
-        CU_ASSERT_EQUAL(s->words[0].confidence, cases[i].expected_confidence);
+        EXPECT_EQUAL(s->start, cases[i].expected_start);
+        EXPECT_EQUAL(s->end, cases[i].expected_end);
+        EXPECT_EQUAL(s->confidence, cases[i].expected_confidence);
+        EXPECT_EQUAL(s->words[0].start, cases[i].expected_start);
+        EXPECT_EQUAL(s->words[0].end, cases[i].expected_end);
+        EXPECT_EQUAL(s->words[0].confidence, cases[i].expected_confidence);
     }
     transcript_finish(&t);
 }
@@ -205,15 +203,15 @@ static void test_taking_segments(void)
     transcript_init(&from);
     transcript_init(&to);
     char *text = transcript_text(&to);
-    CU_ASSERT_STRING_EQUAL(text, "");
+    EXPECT_EQUAL_STRING(text, "");
     free(text);
     SEGMENT(&from, {"one", 0, 1});
     SEGMENT(&from, {"two", 1, 2});
-    CU_ASSERT_EQUAL(transcript_take(&to, &from.segments[1]), 0);
-    CU_ASSERT_EQUAL(transcript_take(&to, &from.segments[0]), 0);
+    EXPECT_EQUAL(transcript_take(&to, &from.segments[1]), 0);
+    EXPECT_EQUAL(transcript_take(&to, &from.segments[0]), 0);
     CU_ASSERT(!from.segments[0].text && from.segments[0].word_count == 0);
     text = transcript_text(&to);
-    CU_ASSERT_STRING_EQUAL(text, "two one");
+    EXPECT_EQUAL_STRING(text, "two one");
     free(text);
     transcript_finish(&from);
     transcript_finish(&to);
@@ -248,12 +246,12 @@ static void test_json_language(void)
     struct transcript t;
     transcript_init(&t);
     SEGMENT(&t, {0});
-    CU_ASSERT_EQUAL(transcript_segment_language(&t.segments[0], "de", 0), 0);
-    CU_ASSERT_EQUAL(transcript_segment_language(&t.segments[0], "de", (double)NAN), 0);
-    CU_ASSERT_EQUAL(transcript_segment_language(&t.segments[0], "", 1), 0);
+    EXPECT_EQUAL(transcript_segment_language(&t.segments[0], "de", 0), 0);
+    EXPECT_EQUAL(transcript_segment_language(&t.segments[0], "de", (double)NAN), 0);
+    EXPECT_EQUAL(transcript_segment_language(&t.segments[0], "", 1), 0);
     CU_ASSERT_PTR_NULL(t.segments[0].language);
     transcript_segment_time(&t.segments[0], 0, 0, 0);
-    CU_ASSERT_EQUAL(transcript_segment_language(&t.segments[0], "d\ne", 2), 0);
+    EXPECT_EQUAL(transcript_segment_language(&t.segments[0], "d\ne", 2), 0);
     expect_json(&t, "a", NULL,
                 "{\"file\": \"a\", \"seconds\": 0.0, \"text\": \"\", \"segments\": [{\"start\": "
                 "0.0, \"end\": 0.0, \"text\": \"\", \"confidence\": 0.0, \"words\": [], "
@@ -288,9 +286,9 @@ static void test_json_of_any_bytes(void)
 static void test_no_object(void)
 {
     struct written written;
-    CU_ASSERT_EQUAL(json_print_line(start(&written), NULL), -ENOMEM);
+    EXPECT_EQUAL(json_print_line(start(&written), NULL), -ENOMEM);
     fclose(written.stream);
-    CU_ASSERT_EQUAL(written.length, 0);
+    EXPECT_EQUAL(written.length, 0);
     free(written.bytes);
 }
 
@@ -459,7 +457,7 @@ static void expect_file(const char *path, const char *expected)
     CU_ASSERT_PTR_NOT_NULL_FATAL(file);
     content[fread(content, 1, sizeof(content) - 1, file)] = 0;
     fclose(file);
-    CU_ASSERT_STRING_EQUAL(content, expected);
+    EXPECT_EQUAL_STRING(content, expected);
 }
 
 static void test_files(void)
@@ -472,18 +470,18 @@ static void test_files(void)
     write_file(path, "before");
     transcript_init(&t);
     SEGMENT(&t, {"one", 0, 1});
-    CU_ASSERT_EQUAL_FATAL(output_open(&output, path, &error), 0);
-    CU_ASSERT_EQUAL(output_transcript(&output, &plain, "a", &t, NULL, &error), 0);
+    EXPECT_EQUAL_FATAL(output_open(&output, path, &error), 0);
+    EXPECT_EQUAL(output_transcript(&output, &plain, "a", &t, NULL, &error), 0);
     output_drop(&output);
     expect_file(path, "before");
-    CU_ASSERT_EQUAL_FATAL(output_open(&output, path, &error), 0);
-    CU_ASSERT_EQUAL(output_segment(&output, &plain, "a", &t.segments[0], &error), 0);
-    CU_ASSERT_EQUAL(output_failure(&output, &plain, "a", "nothing of it", &error), 0);
-    CU_ASSERT_EQUAL(output_failure(&output, &(struct output_style){.format = OUTPUT_JSON}, "a",
-                                   "all of it", &error),
-                    0);
-    CU_ASSERT_EQUAL(output_bytes(&output, "x\0y", 3, &error), 0);
-    CU_ASSERT_EQUAL(output_keep(&output, &error), 0);
+    EXPECT_EQUAL_FATAL(output_open(&output, path, &error), 0);
+    EXPECT_EQUAL(output_segment(&output, &plain, "a", &t.segments[0], &error), 0);
+    EXPECT_EQUAL(output_failure(&output, &plain, "a", "nothing of it", &error), 0);
+    EXPECT_EQUAL(output_failure(&output, &(struct output_style){.format = OUTPUT_JSON}, "a",
+                                "all of it", &error),
+                 0);
+    EXPECT_EQUAL(output_bytes(&output, "x\0y", 3, &error), 0);
+    EXPECT_EQUAL(output_keep(&output, &error), 0);
     expect_file(path, "one\n{\"file\": \"a\", \"error\": \"all of it\"}\nx");
     unlink(path);
     rmdir(folder.path);
@@ -498,15 +496,15 @@ static void test_errors_name_the_file(void)
     struct transcript t;
     transcript_init(&t);
     CU_ASSERT_PTR_NOT_NULL_FATAL(transcript_add(&t, "no times"));
-    CU_ASSERT_EQUAL(output_open(&output, "/nonexistent/out", &error), -ENOENT);
-    CU_ASSERT_STRING_EQUAL(error.message, "/nonexistent/out: No such file or directory");
-    CU_ASSERT_EQUAL_FATAL(output_open(&output, "/dev/full", &error), 0);
-    CU_ASSERT_EQUAL(output_transcript(&output, &plain, "a", &t, NULL, &error), -ENOSPC);
-    CU_ASSERT_STRING_EQUAL(error.message, "/dev/full: No space left on device");
-    CU_ASSERT_EQUAL(output_transcript(&output, &(struct output_style){.format = OUTPUT_SRT}, "a",
-                                      &t, NULL, &error),
-                    -ENODATA);
-    CU_ASSERT_STRING_EQUAL(error.message, "the server gives no times, which subtitles need");
+    EXPECT_EQUAL(output_open(&output, "/nonexistent/out", &error), -ENOENT);
+    EXPECT_EQUAL_STRING(error.message, "/nonexistent/out: No such file or directory");
+    EXPECT_EQUAL_FATAL(output_open(&output, "/dev/full", &error), 0);
+    EXPECT_EQUAL(output_transcript(&output, &plain, "a", &t, NULL, &error), -ENOSPC);
+    EXPECT_EQUAL_STRING(error.message, "/dev/full: No space left on device");
+    EXPECT_EQUAL(output_transcript(&output, &(struct output_style){.format = OUTPUT_SRT}, "a", &t,
+                                   NULL, &error),
+                 -ENODATA);
+    EXPECT_EQUAL_STRING(error.message, "the server gives no times, which subtitles need");
     output_drop(&output);
     transcript_finish(&t);
 }
@@ -530,7 +528,7 @@ static void test_names_of_files(void)
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
         char *name = output_name("d", cases[i].format, cases[i].recording);
-        CU_ASSERT_STRING_EQUAL(name, cases[i].expected);
+        EXPECT_EQUAL_STRING(name, cases[i].expected);
         free(name);
     }
 }
@@ -542,24 +540,24 @@ static void test_nothing_is_overwritten(void)
     char expected[512];
     struct hearken_error error = {""};
     write_file(path, "a recording");
-    CU_ASSERT_EQUAL_FATAL(link(path, other), 0);
+    EXPECT_EQUAL_FATAL(link(path, other), 0);
     char *const two[] = {(char *)"a/talk.wav", (char *)"b/other.wav", (char *)"b/talk.flac"};
-    CU_ASSERT_EQUAL(output_names_check("d", OUTPUT_TEXT, two, 2, &error), 0);
-    CU_ASSERT_EQUAL(output_names_check("d", OUTPUT_TEXT, two, 3, &error), -EEXIST);
+    EXPECT_EQUAL(output_names_check("d", OUTPUT_TEXT, two, 2, &error), 0);
+    EXPECT_EQUAL(output_names_check("d", OUTPUT_TEXT, two, 3, &error), -EEXIST);
     CU_ASSERT(strcmp(error.message,
                      "a/talk.wav and b/talk.flac would both be written to d/talk.txt") == 0 ||
               strcmp(error.message,
                      "b/talk.flac and a/talk.wav would both be written to d/talk.txt") == 0);
-    CU_ASSERT_EQUAL(output_names_check(folder.path, OUTPUT_JSON, &path, 1, &error), 0);
-    CU_ASSERT_EQUAL(output_names_check(folder.path, OUTPUT_TEXT, &path, 1, &error), -EEXIST);
+    EXPECT_EQUAL(output_names_check(folder.path, OUTPUT_JSON, &path, 1, &error), 0);
+    EXPECT_EQUAL(output_names_check(folder.path, OUTPUT_TEXT, &path, 1, &error), -EEXIST);
     snprintf(expected, sizeof(expected), "the output would overwrite the recording %s", path);
-    CU_ASSERT_STRING_EQUAL(error.message, expected);
-    CU_ASSERT_EQUAL(output_file_check(other, two, 3, &error), 0);
-    CU_ASSERT_EQUAL(output_file_check(other, &path, 1, &error), -EEXIST);
-    CU_ASSERT_STRING_EQUAL(error.message, expected);
+    EXPECT_EQUAL_STRING(error.message, expected);
+    EXPECT_EQUAL(output_file_check(other, two, 3, &error), 0);
+    EXPECT_EQUAL(output_file_check(other, &path, 1, &error), -EEXIST);
+    EXPECT_EQUAL_STRING(error.message, expected);
     char *const input = (char *)"-";
-    CU_ASSERT_EQUAL(output_file_check(other, &input, 1, &error), 0);
-    CU_ASSERT_EQUAL(output_file_check("/dev/null", &(char *){(char *)"/dev/null"}, 1, &error), 0);
+    EXPECT_EQUAL(output_file_check(other, &input, 1, &error), 0);
+    EXPECT_EQUAL(output_file_check("/dev/null", &(char *){(char *)"/dev/null"}, 1, &error), 0);
     unlink(path);
     unlink(other);
     rmdir(folder.path);
@@ -571,11 +569,11 @@ static void test_folders(void)
 {
     struct folder folder = make_folder();
     struct hearken_error error = {""};
-    CU_ASSERT_EQUAL(output_directory_check(folder.path, &error), 0);
-    CU_ASSERT_EQUAL(output_directory_check("/dev/null", &error), -ENOTDIR);
-    CU_ASSERT_STRING_EQUAL(error.message, "/dev/null: Not a directory");
+    EXPECT_EQUAL(output_directory_check(folder.path, &error), 0);
+    EXPECT_EQUAL(output_directory_check("/dev/null", &error), -ENOTDIR);
+    EXPECT_EQUAL_STRING(error.message, "/dev/null: Not a directory");
     rmdir(folder.path);
-    CU_ASSERT_EQUAL(output_directory_check(folder.path, &error), -ENOENT);
+    EXPECT_EQUAL(output_directory_check(folder.path, &error), -ENOENT);
 }
 
 void add_output_tests(void)

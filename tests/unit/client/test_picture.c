@@ -2,6 +2,7 @@
 /* The attention picture: its colours, and where what stands. */
 #include "daemon/client/picture/picture_colour.h"
 #include "daemon/client/picture/picture_layout.h"
+#include "tests/unit/common/expect.h"
 
 #include <CUnit/Basic.h>
 #include <math.h>
@@ -92,32 +93,32 @@ static void test_short_recordings_are_one_panel(void)
 {
     static const double lengths[] = {0, 0.1, 9.9, 10, 11.9};
     for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
-        CU_ASSERT_EQUAL(cut(NULL, 0, lengths[i]), 1);
-        CU_ASSERT_EQUAL(panels[0].start, 0);
-        CU_ASSERT_EQUAL(panels[0].end, lengths[i]);
-        CU_ASSERT_EQUAL(picture_panel_seconds(panels, 1), fmax(lengths[i], 0.1));
+        EXPECT_EQUAL(cut(NULL, 0, lengths[i]), 1);
+        EXPECT_EQUAL(panels[0].start, 0);
+        EXPECT_EQUAL(panels[0].end, lengths[i]);
+        EXPECT_EQUAL(picture_panel_seconds(panels, 1), fmax(lengths[i], 0.1));
     }
-    CU_ASSERT_EQUAL(cut(NULL, 0, 12.1), 2);
+    EXPECT_EQUAL(cut(NULL, 0, 12.1), 2);
 }
 
 /* In the longest pause of the last third, though a shorter one comes later. */
 static void test_cuts_in_the_pause(void)
 {
     const struct picture_span words[] = {{0, 5}, {6, 7}, {8, 9}, {9.4, 9.9}, {10, 20}};
-    CU_ASSERT_EQUAL(cut(words, 5, 17), 2);
-    CU_ASSERT_DOUBLE_EQUAL(panels[0].end, 7.5, 1e-9);
-    CU_ASSERT_EQUAL(panels[1].start, panels[0].end);
-    CU_ASSERT_EQUAL(panels[1].end, 17);
+    EXPECT_EQUAL(cut(words, 5, 17), 2);
+    EXPECT_CLOSE(panels[0].end, 7.5, 1e-9);
+    EXPECT_EQUAL(panels[1].start, panels[0].end);
+    EXPECT_EQUAL(panels[1].end, 17);
 }
 
 /* A pause that began before, in which nothing ends. */
 static void test_cuts_in_a_long_silence(void)
 {
     const struct picture_span words[] = {{0, 1}, {9, 12}};
-    CU_ASSERT_EQUAL(cut(words, 2, 15), 2);
+    EXPECT_EQUAL(cut(words, 2, 15), 2);
     CU_ASSERT(panels[0].end > 6.6 && panels[0].end <= 9);
     const struct picture_span late = {8, 14};
-    CU_ASSERT_EQUAL(cut(&late, 1, 15), 2);
+    EXPECT_EQUAL(cut(&late, 1, 15), 2);
     CU_ASSERT(panels[0].end > 6.6 && panels[0].end <= 8);
 }
 
@@ -126,10 +127,10 @@ static void test_cuts_without_pauses(void)
 {
     const struct picture_span words[] = {{0, 5}, {5, 8}, {8, 9.5}, {9.5, 20}};
     cut(words, 4, 20);
-    CU_ASSERT_DOUBLE_EQUAL(panels[0].end, 9.5, 1e-9);
+    EXPECT_CLOSE(panels[0].end, 9.5, 1e-9);
     const struct picture_span one = {1, 39};
-    CU_ASSERT_EQUAL(cut(&one, 1, 40), 4);
-    CU_ASSERT_DOUBLE_EQUAL(panels[0].end, 10, 1e-9);
+    EXPECT_EQUAL(cut(&one, 1, 40), 4);
+    EXPECT_CLOSE(panels[0].end, 10, 1e-9);
 }
 
 /* Whatever the words are, in whatever order: panels follow each other, none is too long, and each
@@ -158,30 +159,30 @@ static void test_any_words(void)
             int shown = 0;
             for (size_t k = 0; k < count; k++)
                 shown += picture_panel_shows(panels, count, k, words[i]);
-            CU_ASSERT_EQUAL(shown, 1);
+            EXPECT_EQUAL(shown, 1);
         }
     }
 }
 
 static void test_ticks(void)
 {
-    CU_ASSERT_DOUBLE_EQUAL(picture_tick_seconds(10, 1000, 70), 1, 1e-9);
-    CU_ASSERT_DOUBLE_EQUAL(picture_tick_seconds(10, 1000, 101), 2, 1e-9);
-    CU_ASSERT_DOUBLE_EQUAL(picture_tick_seconds(10, 1000, 300), 5, 1e-9);
-    CU_ASSERT_DOUBLE_EQUAL(picture_tick_seconds(10, 1000, 501), 10, 1e-9);
-    CU_ASSERT_DOUBLE_EQUAL(picture_tick_seconds(2, 1000, 70), 0.2, 1e-9);
-    CU_ASSERT_DOUBLE_EQUAL(picture_tick_seconds(0.1, 1000, 70), 0.1, 1e-9);
+    EXPECT_CLOSE(picture_tick_seconds(10, 1000, 70), 1, 1e-9);
+    EXPECT_CLOSE(picture_tick_seconds(10, 1000, 101), 2, 1e-9);
+    EXPECT_CLOSE(picture_tick_seconds(10, 1000, 300), 5, 1e-9);
+    EXPECT_CLOSE(picture_tick_seconds(10, 1000, 501), 10, 1e-9);
+    EXPECT_CLOSE(picture_tick_seconds(2, 1000, 70), 0.2, 1e-9);
+    EXPECT_CLOSE(picture_tick_seconds(0.1, 1000, 70), 0.1, 1e-9);
 }
 
 static void test_labels(void)
 {
     struct picture_span plot = {100, 500};
-    CU_ASSERT_EQUAL(picture_label_at((struct picture_span){120, 150}, 40, 5, plot), 155);
-    CU_ASSERT_EQUAL(picture_label_at((struct picture_span){430, 455}, 40, 5, plot), 460);
-    CU_ASSERT_EQUAL(picture_label_at((struct picture_span){430, 456}, 40, 5, plot), 385);
+    EXPECT_EQUAL(picture_label_at((struct picture_span){120, 150}, 40, 5, plot), 155);
+    EXPECT_EQUAL(picture_label_at((struct picture_span){430, 455}, 40, 5, plot), 460);
+    EXPECT_EQUAL(picture_label_at((struct picture_span){430, 456}, 40, 5, plot), 385);
     /* No room on either side: within the plot; wider than it: from its start. */
-    CU_ASSERT_EQUAL(picture_label_at((struct picture_span){110, 490}, 40, 5, plot), 100);
-    CU_ASSERT_EQUAL(picture_label_at((struct picture_span){110, 490}, 900, 5, plot), 100);
+    EXPECT_EQUAL(picture_label_at((struct picture_span){110, 490}, 40, 5, plot), 100);
+    EXPECT_EQUAL(picture_label_at((struct picture_span){110, 490}, 900, 5, plot), 100);
 }
 
 void add_picture_tests(void)

@@ -5,6 +5,7 @@
 #include "models/checkpoint/model_open.h"
 #include "models/checkpoint/whisper_known.h"
 #include "models/checkpoint/whisper_mel.h"
+#include "tests/unit/common/expect.h"
 #include "tests/unit/common/make_gguf.h"
 
 #include <CUnit/Basic.h>
@@ -19,10 +20,8 @@ void add_checkpoint_tests(void);
 
 static void complains(int result, int expected, const struct complaint *complaint, const char *text)
 {
-    CU_ASSERT_EQUAL(result, expected);
-    CU_ASSERT_STRING_EQUAL(complaint->text, text);
-    if (strcmp(complaint->text, text) != 0)
-        printf("\n    got: %s\n    expected: %s\n", complaint->text, text);
+    EXPECT_EQUAL(result, expected);
+    EXPECT_EQUAL_STRING(complaint->text, text);
 }
 
 /* ---- Values ---- */
@@ -47,14 +46,14 @@ static void test_reading_values(void)
         uint64_t bytes = 0;
         float out[2];
         snprintf(tensor.name, sizeof(tensor.name), "%s", cases[i].name);
-        CU_ASSERT_EQUAL(
-            checkpoint_add(&checkpoint, "f", &tensor, cases[i].bytes, &bytes, &complaint), 0);
-        CU_ASSERT_EQUAL(bytes, cases[i].bytes);
-        CU_ASSERT_STRING_EQUAL(value_type_name(cases[i].type), cases[i].name);
+        EXPECT_EQUAL(checkpoint_add(&checkpoint, "f", &tensor, cases[i].bytes, &bytes, &complaint),
+                     0);
+        EXPECT_EQUAL(bytes, cases[i].bytes);
+        EXPECT_EQUAL_STRING(value_type_name(cases[i].type), cases[i].name);
         checkpoint_read(&checkpoint.tensors[i], 1, 2, out);
         CU_ASSERT(out[0] == -2 && out[1] == 3);
     }
-    CU_ASSERT_EQUAL(checkpoint_sort(&checkpoint, "f", &complaint), 0);
+    EXPECT_EQUAL(checkpoint_sort(&checkpoint, "f", &complaint), 0);
     const struct checkpoint_tensor *found = checkpoint_find(&checkpoint, "F16");
     CU_ASSERT(found && found->count == 3 && found->shape[3] == 1);
     CU_ASSERT_PTR_NULL(checkpoint_find(&checkpoint, "F1"));
@@ -102,8 +101,8 @@ static void test_tensors_that_lie(void)
     complains(checkpoint_sort(&checkpoint, "f", &complaint), -EINVAL, &complaint,
               "f: there are no tensors of a Whisper model in it");
     const struct checkpoint_tensor scalar = {.name = "s", .data = (const uint8_t *)"abcd"};
-    CU_ASSERT_EQUAL(checkpoint_add(&checkpoint, "f", &scalar, 4, NULL, &complaint), 0);
-    CU_ASSERT_EQUAL(checkpoint_add(&checkpoint, "f", &scalar, 4, NULL, &complaint), 0);
+    EXPECT_EQUAL(checkpoint_add(&checkpoint, "f", &scalar, 4, NULL, &complaint), 0);
+    EXPECT_EQUAL(checkpoint_add(&checkpoint, "f", &scalar, 4, NULL, &complaint), 0);
     complains(checkpoint_sort(&checkpoint, "f", &complaint), -EINVAL, &complaint,
               "f: 's' is there twice");
     checkpoint_finish(&checkpoint);
@@ -116,13 +115,13 @@ static void test_loading(void)
     struct mapping mapping;
     uint8_t start[4];
     char *path = write_temporary("abc", 3);
-    CU_ASSERT_EQUAL(checkpoint_peek(path, start, 4), 3);
-    CU_ASSERT_EQUAL(checkpoint_peek("/nonexistent", start, 4), 0);
-    CU_ASSERT_EQUAL_FATAL(checkpoint_load(&checkpoint, path, &mapping, &complaint), 0);
+    EXPECT_EQUAL(checkpoint_peek(path, start, 4), 3);
+    EXPECT_EQUAL(checkpoint_peek("/nonexistent", start, 4), 0);
+    EXPECT_EQUAL_FATAL(checkpoint_load(&checkpoint, path, &mapping, &complaint), 0);
     CU_ASSERT(mapping.size == 3 && memcmp(mapping.data, "abc", 3) == 0);
     complains(checkpoint_load(&checkpoint, "/nonexistent", &mapping, &complaint), -ENOENT,
               &complaint, "/nonexistent: No such file or directory");
-    CU_ASSERT_EQUAL(checkpoint_load(&checkpoint, "/", &mapping, &complaint), -EINVAL);
+    EXPECT_EQUAL(checkpoint_load(&checkpoint, "/", &mapping, &complaint), -EINVAL);
     checkpoint_finish(&checkpoint);
     unlink(path);
     free(path);
@@ -135,21 +134,20 @@ static void test_bytes_as_characters(void)
     struct tokens tokens = {0};
     struct complaint complaint = {""};
     for (int byte = 0; byte < 256; byte++)
-        CU_ASSERT_EQUAL(tokens_add_bytes(&tokens, (const uint8_t[]){(uint8_t)byte}, 1, &complaint),
-                        0);
-    CU_ASSERT_EQUAL(tokens_index(&tokens, &complaint), 0); /* all differ */
-    CU_ASSERT_STRING_EQUAL(tokens.names[0], "\xc4\x80");   /* U+0100 */
-    CU_ASSERT_STRING_EQUAL(tokens.names['\n'], "\xc4\x8a");
-    CU_ASSERT_STRING_EQUAL(tokens.names[' '], "\xc4\xa0");
-    CU_ASSERT_STRING_EQUAL(tokens.names['!'], "!");
-    CU_ASSERT_STRING_EQUAL(tokens.names['~'], "~");
-    CU_ASSERT_STRING_EQUAL(tokens.names[0x7f], "\xc4\xa1");
-    CU_ASSERT_STRING_EQUAL(tokens.names[0xa0], "\xc5\x82");
-    CU_ASSERT_STRING_EQUAL(tokens.names[0xa1], "\xc2\xa1");
-    CU_ASSERT_STRING_EQUAL(tokens.names[0xad], "\xc5\x83");
-    CU_ASSERT_STRING_EQUAL(tokens.names[0xff], "\xc3\xbf");
-    CU_ASSERT_EQUAL(tokens_find(&tokens, "\xc4\xa0"), ' ');
-    CU_ASSERT_EQUAL(tokens_find(&tokens, "\xc4\xa0t"), NO_TOKEN);
+        EXPECT_EQUAL(tokens_add_bytes(&tokens, (const uint8_t[]){(uint8_t)byte}, 1, &complaint), 0);
+    EXPECT_EQUAL(tokens_index(&tokens, &complaint), 0); /* all differ */
+    EXPECT_EQUAL_STRING(tokens.names[0], "\xc4\x80");   /* U+0100 */
+    EXPECT_EQUAL_STRING(tokens.names['\n'], "\xc4\x8a");
+    EXPECT_EQUAL_STRING(tokens.names[' '], "\xc4\xa0");
+    EXPECT_EQUAL_STRING(tokens.names['!'], "!");
+    EXPECT_EQUAL_STRING(tokens.names['~'], "~");
+    EXPECT_EQUAL_STRING(tokens.names[0x7f], "\xc4\xa1");
+    EXPECT_EQUAL_STRING(tokens.names[0xa0], "\xc5\x82");
+    EXPECT_EQUAL_STRING(tokens.names[0xa1], "\xc2\xa1");
+    EXPECT_EQUAL_STRING(tokens.names[0xad], "\xc5\x83");
+    EXPECT_EQUAL_STRING(tokens.names[0xff], "\xc3\xbf");
+    EXPECT_EQUAL(tokens_find(&tokens, "\xc4\xa0"), ' ');
+    EXPECT_EQUAL(tokens_find(&tokens, "\xc4\xa0t"), NO_TOKEN);
     tokens_finish(&tokens);
 }
 
@@ -158,18 +156,18 @@ static void test_special_tokens(void)
     for (uint32_t languages = 99; languages <= 100; languages++) {
         struct tokens tokens = {0};
         struct complaint complaint = {""};
-        CU_ASSERT_EQUAL(tokens_add(&tokens, "a", &complaint), 0);
-        CU_ASSERT_EQUAL(tokens_add_special(&tokens, 1510 + languages, &complaint), 0);
-        CU_ASSERT_EQUAL(tokens_index(&tokens, &complaint), 0);
-        CU_ASSERT_EQUAL(tokens.count, 1510 + languages);
-        CU_ASSERT_STRING_EQUAL(tokens.names[1], "<|endoftext|>");
-        CU_ASSERT_STRING_EQUAL(tokens.names[2], "<|startoftranscript|>");
-        CU_ASSERT_STRING_EQUAL(tokens.names[3], "<|en|>");
-        CU_ASSERT_STRING_EQUAL(tokens.names[2 + languages], languages == 99 ? "<|su|>" : "<|yue|>");
-        CU_ASSERT_STRING_EQUAL(tokens.names[3 + languages], "<|translate|>");
-        CU_ASSERT_STRING_EQUAL(tokens.names[8 + languages], "<|notimestamps|>");
-        CU_ASSERT_STRING_EQUAL(tokens.names[9 + languages], "<|0.00|>");
-        CU_ASSERT_STRING_EQUAL(tokens.names[tokens.count - 1], "<|30.00|>");
+        EXPECT_EQUAL(tokens_add(&tokens, "a", &complaint), 0);
+        EXPECT_EQUAL(tokens_add_special(&tokens, 1510 + languages, &complaint), 0);
+        EXPECT_EQUAL(tokens_index(&tokens, &complaint), 0);
+        EXPECT_EQUAL(tokens.count, 1510 + languages);
+        EXPECT_EQUAL_STRING(tokens.names[1], "<|endoftext|>");
+        EXPECT_EQUAL_STRING(tokens.names[2], "<|startoftranscript|>");
+        EXPECT_EQUAL_STRING(tokens.names[3], "<|en|>");
+        EXPECT_EQUAL_STRING(tokens.names[2 + languages], languages == 99 ? "<|su|>" : "<|yue|>");
+        EXPECT_EQUAL_STRING(tokens.names[3 + languages], "<|translate|>");
+        EXPECT_EQUAL_STRING(tokens.names[8 + languages], "<|notimestamps|>");
+        EXPECT_EQUAL_STRING(tokens.names[9 + languages], "<|0.00|>");
+        EXPECT_EQUAL_STRING(tokens.names[tokens.count - 1], "<|30.00|>");
         CU_ASSERT(!tokens_is_control(&tokens, 0) && tokens_is_control(&tokens, 1));
         tokens_finish(&tokens);
     }
@@ -198,12 +196,12 @@ static void test_keeping_tokens(void)
     struct complaint complaint = {""};
     char text[256];
     for (size_t i = 0; i < 5; i++)
-        CU_ASSERT_EQUAL(tokens_add(&tokens, names[i], &complaint), 0);
-    CU_ASSERT_EQUAL(tokens_index(&tokens, &complaint), 0);
+        EXPECT_EQUAL(tokens_add(&tokens, names[i], &complaint), 0);
+    EXPECT_EQUAL(tokens_index(&tokens, &complaint), 0);
     CU_ASSERT(tokens_is_control(&tokens, 1) && !tokens_is_control(&tokens, 2));
     char *path = write_temporary("a\n<|x|>\na", 9);
-    CU_ASSERT_EQUAL(tokens_keep(&tokens, path, &complaint), 0);
-    CU_ASSERT_EQUAL_FATAL(tokens.kept_count, 2);
+    EXPECT_EQUAL(tokens_keep(&tokens, path, &complaint), 0);
+    EXPECT_EQUAL_FATAL(tokens.kept_count, 2);
     CU_ASSERT(tokens.kept[0] == 1 && tokens.kept[1] == 3);
     CU_ASSERT(tokens.ids[0] == NO_TOKEN && tokens.ids[1] == 0 && tokens.ids[3] == 1);
     unlink(path);
@@ -219,7 +217,7 @@ static void test_keeping_tokens(void)
     tokens_add(&tokens, "x", &complaint);
     tokens_add(&tokens, "y", &complaint);
     tokens_add(&tokens, "x", &complaint);
-    CU_ASSERT_EQUAL(tokens_index(&tokens, &complaint), -EINVAL);
+    EXPECT_EQUAL(tokens_index(&tokens, &complaint), -EINVAL);
     CU_ASSERT(strcmp(complaint.text, "vocabulary: tokens 0 and 2 are both 'x'") == 0 ||
               strcmp(complaint.text, "vocabulary: tokens 2 and 0 are both 'x'") == 0);
     tokens_finish(&tokens);
@@ -234,7 +232,7 @@ static void test_mel_filters(void)
     hann_window(window);
     CU_ASSERT(window[0] == 0 && window[FFT / 2] == 1);
     for (uint32_t i = 1; i < FFT; i++)
-        CU_ASSERT_EQUAL(window[i], window[FFT - i]);
+        EXPECT_EQUAL(window[i], window[FFT - i]);
     mel_filters(MELS, filters);
     uint32_t peak = 0;
     for (uint32_t m = 0; m < MELS; m++) {
@@ -250,7 +248,7 @@ static void test_mel_filters(void)
         CU_ASSERT(m < 40 || fabs(area - 1) < 0.1); /* wide enough for bins to tell */
         peak = highest;
     }
-    CU_ASSERT_DOUBLE_EQUAL(filters[1], 0.024862593, 1e-8); /* OpenAI's mel_filters.npz */
+    EXPECT_CLOSE(filters[1], 0.024862593, 1e-8); /* OpenAI's mel_filters.npz */
     free(filters);
 }
 
@@ -344,7 +342,7 @@ static struct bytes ggml_head(void)
         bytes_put_u32(&file, (uint32_t)strlen(texts[i]));
         bytes_put(&file, texts[i], strlen(texts[i]));
     }
-    CU_ASSERT_EQUAL_FATAL(file.length, AT_TENSORS);
+    EXPECT_EQUAL_FATAL(file.length, AT_TENSORS);
     return file;
 }
 
@@ -385,21 +383,21 @@ static void test_ggml(void)
     struct complaint complaint;
     CU_ASSERT(ggml_begins(file.data, 4) && !ggml_begins(file.data, 3));
     CU_ASSERT(!ggml_begins((const uint8_t *)"GGUF", 4));
-    CU_ASSERT_EQUAL_FATAL(read_bytes(file.data, file.length, &c, &complaint), 0);
-    CU_ASSERT_STRING_EQUAL(c.format, "whisper.cpp");
-    CU_ASSERT_EQUAL(c.count, SHAPES);
+    EXPECT_EQUAL_FATAL(read_bytes(file.data, file.length, &c, &complaint), 0);
+    EXPECT_EQUAL_STRING(c.format, "whisper.cpp");
+    EXPECT_EQUAL(c.count, SHAPES);
     CU_ASSERT(c.listener_heads == HEADS && c.speller_heads == HEADS);
     CU_ASSERT(c.mel_bands == MELS && c.mel_filters[FREQUENCY_BINS] == FREQUENCY_BINS);
-    CU_ASSERT_EQUAL(c.tokens.count, VOCABULARY);
-    CU_ASSERT_STRING_EQUAL(c.tokens.names[2], "\xc4\xa0"
-                                              "c");
-    CU_ASSERT_STRING_EQUAL(c.tokens.names[3], "<|endoftext|>");
+    EXPECT_EQUAL(c.tokens.count, VOCABULARY);
+    EXPECT_EQUAL_STRING(c.tokens.names[2], "\xc4\xa0"
+                                           "c");
+    EXPECT_EQUAL_STRING(c.tokens.names[3], "<|endoftext|>");
     const struct checkpoint_tensor *t = checkpoint_find(&c, "encoder.conv1.weight");
     CU_ASSERT_PTR_NOT_NULL_FATAL(t);
     CU_ASSERT(t->rank == 3 && t->shape[0] == WIDTH && t->shape[1] == MELS && t->shape[2] == 3);
     float value;
     checkpoint_read(t, 5, 1, &value);
-    CU_ASSERT_EQUAL(value, 5.0f / 64);
+    EXPECT_EQUAL(value, 5.0f / 64);
     checkpoint_finish(&c);
     bytes_finish(&file);
 }
@@ -412,8 +410,8 @@ static void test_ggml_cut_short(void)
         struct checkpoint c;
         struct complaint complaint;
         void *copy = exact_copy(file.data, size);
-        CU_ASSERT_EQUAL(read_bytes(copy, size, &c, &complaint), -EINVAL);
-        CU_ASSERT_NOT_EQUAL(complaint.text[0], 0);
+        EXPECT_EQUAL(read_bytes(copy, size, &c, &complaint), -EINVAL);
+        EXPECT_NOT_EQUAL(complaint.text[0], 0);
         checkpoint_finish(&c);
         free(copy);
     }
@@ -514,8 +512,7 @@ struct opened {
 static void open_file(struct opened *o, const char *left_out)
 {
     o->file = ggml_file(left_out);
-    CU_ASSERT_EQUAL_FATAL(read_bytes(o->file.data, o->file.length, &o->checkpoint, &o->complaint),
-                          0);
+    EXPECT_EQUAL_FATAL(read_bytes(o->file.data, o->file.length, &o->checkpoint, &o->complaint), 0);
 }
 
 static void close_file(struct opened *o)
@@ -536,7 +533,7 @@ static void test_whisper(void)
 {
     struct opened o;
     open_file(&o, NULL);
-    CU_ASSERT_EQUAL_FATAL(whisper_read(&o.whisper, &o.checkpoint, &o.complaint), 0);
+    EXPECT_EQUAL_FATAL(whisper_read(&o.whisper, &o.checkpoint, &o.complaint), 0);
     CU_ASSERT(o.whisper.mels == MELS && o.whisper.width == WIDTH && o.whisper.heads == HEADS);
     CU_ASSERT(o.whisper.mlp == MLP && o.whisper.vocabulary == VOCABULARY);
     CU_ASSERT(o.whisper.listener_layers == 1 && o.whisper.speller_layers == 1);
@@ -591,7 +588,7 @@ static void test_no_whisper(void)
                     find(&o, "encoder.positional_embedding")->data = (const uint8_t *)other);
     WHISPER_REFUSES("the projection to logits is not the embedding, expected the same weights",
                     strcpy(find(&o, "encoder.ln_post.weight")->name, "decoder.projection.weight");
-                    CU_ASSERT_EQUAL(checkpoint_sort(&o.checkpoint, "f", &o.complaint), 0));
+                    EXPECT_EQUAL(checkpoint_sort(&o.checkpoint, "f", &o.complaint), 0));
     WHISPER_REFUSES("the vocabulary has 1612 tokens, expected the 1611 that the embedding has",
                     tokens_add(&o.checkpoint.tokens, "more", &o.complaint));
     WHISPER_REFUSES("filters for 3 mel bands, expected the 2 that the network has",
@@ -610,13 +607,13 @@ static void test_filling_in(void)
 {
     struct opened o;
     open_file(&o, NULL);
-    CU_ASSERT_EQUAL_FATAL(whisper_read(&o.whisper, &o.checkpoint, &o.complaint), 0);
+    EXPECT_EQUAL_FATAL(whisper_read(&o.whisper, &o.checkpoint, &o.complaint), 0);
     o.checkpoint.suppress_at_begin = (struct number_list){number(7), 1};
-    CU_ASSERT_EQUAL(known_fill_in(&o.checkpoint, &o.whisper, &o.complaint), 0);
-    CU_ASSERT_EQUAL(o.checkpoint.alignment_heads.count, 0); /* of no known size */
+    EXPECT_EQUAL(known_fill_in(&o.checkpoint, &o.whisper, &o.complaint), 0);
+    EXPECT_EQUAL(o.checkpoint.alignment_heads.count, 0); /* of no known size */
     CU_ASSERT(o.checkpoint.suppress_at_begin.count == 1 &&
               o.checkpoint.suppress_at_begin.numbers[0] == 7);
-    CU_ASSERT_EQUAL_FATAL(o.checkpoint.suppress.count, 6); /* none of the text here */
+    EXPECT_EQUAL_FATAL(o.checkpoint.suppress.count, 6); /* none of the text here */
     for (size_t i = 0; i < 6; i++)
         CU_ASSERT(
             o.checkpoint.suppress.numbers[i] > TEXT &&
@@ -669,9 +666,9 @@ static void test_known_heads(void)
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
         struct checkpoint c = {0};
         struct complaint complaint = {""};
-        CU_ASSERT_EQUAL(tokens_index(&c.tokens, &complaint), 0);
-        CU_ASSERT_EQUAL(known_fill_in(&c, &cases[i].whisper, &complaint), 0);
-        CU_ASSERT_EQUAL(c.alignment_heads.count, cases[i].count);
+        EXPECT_EQUAL(tokens_index(&c.tokens, &complaint), 0);
+        EXPECT_EQUAL(known_fill_in(&c, &cases[i].whisper, &complaint), 0);
+        EXPECT_EQUAL(c.alignment_heads.count, cases[i].count);
         CU_ASSERT(cases[i].count == 0 || c.alignment_heads.numbers[0] == cases[i].first);
         checkpoint_finish(&c);
     }
@@ -681,8 +678,8 @@ static void test_known_heads(void)
 
 static struct model_file model_of(struct opened *o)
 {
-    CU_ASSERT_EQUAL_FATAL(whisper_read(&o->whisper, &o->checkpoint, &o->complaint), 0);
-    CU_ASSERT_EQUAL_FATAL(known_fill_in(&o->checkpoint, &o->whisper, &o->complaint), 0);
+    EXPECT_EQUAL_FATAL(whisper_read(&o->whisper, &o->checkpoint, &o->complaint), 0);
+    EXPECT_EQUAL_FATAL(known_fill_in(&o->checkpoint, &o->whisper, &o->complaint), 0);
     return (struct model_file){
         .name = "tiny",
         .language = "en",
@@ -716,26 +713,25 @@ static void test_model_files(void)
     const struct model_file model = model_of(&o);
     int file = model_file_make(&model, &o.complaint);
     CU_ASSERT_FATAL(file >= 0);
-    CU_ASSERT_EQUAL_FATAL(gguf_open_private(file, &gguf, &error), 0);
+    EXPECT_EQUAL_FATAL(gguf_open_private(file, &gguf, &error), 0);
     close(file);
-    CU_ASSERT_EQUAL(number_of(gguf, "hearken.features.mels"), MELS);
-    CU_ASSERT_EQUAL(number_of(gguf, "hearken.features.window"), 3000);
-    CU_ASSERT_EQUAL(number_of(gguf, "hearken.listener.mlp"), MLP);
-    CU_ASSERT_EQUAL(number_of(gguf, "hearken.speller.positions"), WRITTEN);
-    CU_ASSERT_EQUAL(number_of(gguf, "hearken.speller.start"),
-                    4); /* English: no language, no task */
-    CU_ASSERT_EQUAL(gguf_find_entry(gguf, "hearken.speller.start")->count, 2);
-    CU_ASSERT_EQUAL(number_of(gguf, "tokenizer.ggml.eos_token_id"), 3);
-    CU_ASSERT_EQUAL(gguf_find_entry(gguf, "tokenizer.ggml.tokens")->count, VOCABULARY);
+    EXPECT_EQUAL(number_of(gguf, "hearken.features.mels"), MELS);
+    EXPECT_EQUAL(number_of(gguf, "hearken.features.window"), 3000);
+    EXPECT_EQUAL(number_of(gguf, "hearken.listener.mlp"), MLP);
+    EXPECT_EQUAL(number_of(gguf, "hearken.speller.positions"), WRITTEN);
+    EXPECT_EQUAL(number_of(gguf, "hearken.speller.start"), 4); /* English: no language, no task */
+    EXPECT_EQUAL(gguf_find_entry(gguf, "hearken.speller.start")->count, 2);
+    EXPECT_EQUAL(number_of(gguf, "tokenizer.ggml.eos_token_id"), 3);
+    EXPECT_EQUAL(gguf_find_entry(gguf, "tokenizer.ggml.tokens")->count, VOCABULARY);
     CU_ASSERT_PTR_NULL(gguf_find_entry(gguf, "hearken.speller.alignment_heads"));
-    CU_ASSERT_EQUAL(float_of(gguf, "features.mel_filters", 7), 7);
-    CU_ASSERT_EQUAL(float_of(gguf, "features.window", FFT / 2), 1);
-    CU_ASSERT_EQUAL(float_of(gguf, "speller.embedding.weight", 9), 9.0f / 64);
+    EXPECT_EQUAL(float_of(gguf, "features.mel_filters", 7), 7);
+    EXPECT_EQUAL(float_of(gguf, "features.window", FFT / 2), 1);
+    EXPECT_EQUAL(float_of(gguf, "speller.embedding.weight", 9), 9.0f / 64);
     /* Queries, keys and values one under the other; keys have no bias. */
-    CU_ASSERT_EQUAL(float_of(gguf, "listener.block.0.qkv.weight", WIDTH * WIDTH + 3), 3.0f / 64);
-    CU_ASSERT_EQUAL(float_of(gguf, "listener.block.0.qkv.bias", 1), 1.0f / 64);
-    CU_ASSERT_EQUAL(float_of(gguf, "listener.block.0.qkv.bias", WIDTH + 1), 0);
-    CU_ASSERT_EQUAL(float_of(gguf, "listener.block.0.qkv.bias", 2 * WIDTH + 1), 1.0f / 64);
+    EXPECT_EQUAL(float_of(gguf, "listener.block.0.qkv.weight", WIDTH * WIDTH + 3), 3.0f / 64);
+    EXPECT_EQUAL(float_of(gguf, "listener.block.0.qkv.bias", 1), 1.0f / 64);
+    EXPECT_EQUAL(float_of(gguf, "listener.block.0.qkv.bias", WIDTH + 1), 0);
+    EXPECT_EQUAL(float_of(gguf, "listener.block.0.qkv.bias", 2 * WIDTH + 1), 1.0f / 64);
     gguf_destroy(gguf);
     close_file(&o);
 }
@@ -767,7 +763,7 @@ static void test_what_a_model_file_lacks(void)
               "vocabulary: there is no token <|tlh|>");
     o.checkpoint.tokens.ids[5] = NO_TOKEN;
     model.language = "zh";
-    CU_ASSERT_STRING_EQUAL(o.checkpoint.tokens.names[6], "<|zh|>");
+    EXPECT_EQUAL_STRING(o.checkpoint.tokens.names[6], "<|zh|>");
     o.checkpoint.tokens.ids[6] = NO_TOKEN;
     complains(model_file_make(&model, &o.complaint), -EINVAL, &o.complaint,
               "<|zh|> is not among the tokens to keep, expected it there");
@@ -782,22 +778,22 @@ static void test_opening_ggml(void)
     struct gguf *gguf = NULL;
     bool translated = false;
     char text[256], *path = write_temporary(bytes.data, bytes.length);
-    CU_ASSERT_EQUAL_FATAL(model_file_open(path, GGUF_WHOLE, &gguf, &translated, &error), 0);
+    EXPECT_EQUAL_FATAL(model_file_open(path, GGUF_WHOLE, &gguf, &translated, &error), 0);
     CU_ASSERT(translated && float_of(gguf, "speller.embedding.weight", 9) == 9.0f / 64);
     gguf_destroy(gguf);
-    CU_ASSERT_EQUAL_FATAL(model_file_open(path, GGUF_HEAD, &gguf, NULL, &error), 0);
-    CU_ASSERT_EQUAL(number_of(gguf, "hearken.listener.mlp"), MLP);
+    EXPECT_EQUAL_FATAL(model_file_open(path, GGUF_HEAD, &gguf, NULL, &error), 0);
+    EXPECT_EQUAL(number_of(gguf, "hearken.listener.mlp"), MLP);
     gguf_destroy(gguf);
     unlink(path);
     free(path);
     path = write_temporary(bad.data, bad.length);
     snprintf(text, sizeof(text), "%s: 'encoder.conv2.bias' is missing", path);
-    CU_ASSERT_EQUAL(model_file_open(path, GGUF_WHOLE, &gguf, NULL, &error), -EINVAL);
-    CU_ASSERT_STRING_EQUAL(error.message, text);
+    EXPECT_EQUAL(model_file_open(path, GGUF_WHOLE, &gguf, NULL, &error), -EINVAL);
+    EXPECT_EQUAL_STRING(error.message, text);
     unlink(path);
-    CU_ASSERT_EQUAL(model_file_open(path, GGUF_WHOLE, &gguf, &translated, &error), -ENOENT);
+    EXPECT_EQUAL(model_file_open(path, GGUF_WHOLE, &gguf, &translated, &error), -ENOENT);
     snprintf(text, sizeof(text), "%s: No such file or directory", path);
-    CU_ASSERT_STRING_EQUAL(error.message, text);
+    EXPECT_EQUAL_STRING(error.message, text);
     CU_ASSERT_FALSE(translated);
     free(path);
     bytes_finish(&bytes);
@@ -812,7 +808,7 @@ static struct gguf_writer *start_writer(const char *path, enum gguf_tensor_type 
                                         struct complaint *complaint)
 {
     struct gguf_writer *writer = NULL;
-    CU_ASSERT_EQUAL_FATAL(gguf_writer_create(path, &writer, complaint), 0);
+    EXPECT_EQUAL_FATAL(gguf_writer_create(path, &writer, complaint), 0);
     gguf_add_text(writer, "general.architecture", "x");
     gguf_add_tensor(writer, "t", type, 2, square);
     gguf_write_head(writer);
@@ -840,10 +836,10 @@ static void test_writer(void)
     writer = start_writer(path, GGUF_TENSOR_F32, &complaint);
     gguf_write_values(writer, values, 32);
     gguf_write_packed(writer, values + 32, 32);
-    CU_ASSERT_EQUAL(gguf_writer_finish(writer), 0);
+    EXPECT_EQUAL(gguf_writer_finish(writer), 0);
     gguf_writer_destroy(writer);
-    CU_ASSERT_EQUAL_FATAL(gguf_open(path, GGUF_WHOLE, &gguf, &error), 0);
-    CU_ASSERT_EQUAL(float_of(gguf, "t", 63), 63);
+    EXPECT_EQUAL_FATAL(gguf_open(path, GGUF_WHOLE, &gguf, &error), 0);
+    EXPECT_EQUAL(float_of(gguf, "t", 63), 63);
     gguf_destroy(gguf);
     writer = start_writer(path, GGUF_TENSOR_F32, &complaint);
     gguf_write_values(writer, values, 64);
@@ -851,10 +847,10 @@ static void test_writer(void)
     snprintf(text, sizeof(text), "%s: more values than its tensors hold", path);
     complains(gguf_writer_finish(writer), -EINVAL, &complaint, text);
     gguf_writer_destroy(writer);
-    CU_ASSERT_EQUAL_FATAL(gguf_open(path, GGUF_WHOLE, &gguf, &error), 0); /* as it was */
+    EXPECT_EQUAL_FATAL(gguf_open(path, GGUF_WHOLE, &gguf, &error), 0); /* as it was */
     gguf_destroy(gguf);
     unlink(path);
-    CU_ASSERT_EQUAL(rmdir(folder), 0); /* nothing else was left there */
+    EXPECT_EQUAL(rmdir(folder), 0); /* nothing else was left there */
 }
 
 static void test_values_that_cannot_be_written(void)

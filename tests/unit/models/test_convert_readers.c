@@ -7,6 +7,7 @@
 #include "models/convert/safetensors.h"
 #include "models/convert/torch_archive.h"
 #include "models/convert/vocabulary_files.h"
+#include "tests/unit/common/expect.h"
 #include "tests/unit/common/make_gguf.h"
 
 #include <CUnit/Basic.h>
@@ -21,10 +22,8 @@ void add_convert_readers_tests(void);
 
 static void complains(int result, int expected, const struct complaint *complaint, const char *text)
 {
-    CU_ASSERT_EQUAL(result, expected);
-    CU_ASSERT_STRING_EQUAL(complaint->text, text);
-    if (strcmp(complaint->text, text) != 0)
-        printf("\n    got: %s\n    expected: %s\n", complaint->text, text);
+    EXPECT_EQUAL(result, expected);
+    EXPECT_EQUAL_STRING(complaint->text, text);
 }
 
 /* ---- A folder with files ---- */
@@ -69,7 +68,7 @@ static void remove_folder(const struct folder *folder)
         path_in(path, folder, names[i]);
         unlink(path);
     }
-    CU_ASSERT_EQUAL(rmdir(folder->path), 0);
+    EXPECT_EQUAL(rmdir(folder->path), 0);
 }
 
 /* What is said of a file in the folder: its path stands in front. */
@@ -91,7 +90,7 @@ static void test_json_files(void)
     json_t *root = NULL;
     path_in(path, &folder, "config.json");
     put_text(&folder, "config.json", "{\"a\": 1}");
-    CU_ASSERT_EQUAL(json_file_read(path, &root, &complaint), 0);
+    EXPECT_EQUAL(json_file_read(path, &root, &complaint), 0);
     json_decref(root);
     put_text(&folder, "config.json", "{\n \"a\": x}");
     complains_of(&folder, "config.json", json_file_read(path, &root, &complaint), &complaint,
@@ -136,10 +135,9 @@ static void test_lists(void)
     };
     struct checkpoint c;
     struct complaint complaint = {""};
-    CU_ASSERT_EQUAL(read_lists(&c,
-                               "{\"heads\": [[1, 2], [65535, 3]], \"never\": [], \"first\": null}",
-                               &complaint),
-                    0);
+    EXPECT_EQUAL(read_lists(&c, "{\"heads\": [[1, 2], [65535, 3]], \"never\": [], \"first\": null}",
+                            &complaint),
+                 0);
     CU_ASSERT(c.alignment_heads.count == 2 && c.alignment_heads.numbers[0] == 6 &&
               c.alignment_heads.numbers[1] == 262143);
     CU_ASSERT(c.suppress.numbers && c.suppress.count == 0);
@@ -160,8 +158,8 @@ static void test_numbers(void)
     uint32_t value = 0;
     char path[MAX_PATH], folder[MAX_PATH];
     json_t *root = json_pack("{s:i}", "n", 65536);
-    CU_ASSERT_EQUAL(config_read_number(root, "f", "n", &value, &complaint), 0);
-    CU_ASSERT_EQUAL(value, 65536);
+    EXPECT_EQUAL(config_read_number(root, "f", "n", &value, &complaint), 0);
+    EXPECT_EQUAL(value, 65536);
     json_decref(root);
     for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
         root = json_loads(bad[i], 0, NULL);
@@ -171,9 +169,9 @@ static void test_numbers(void)
     }
     memset(folder, 'x', sizeof(folder));
     folder[MAX_PATH - 3] = 0;
-    CU_ASSERT_EQUAL(config_path(path, folder, "y", &complaint), 0);
-    CU_ASSERT_EQUAL(config_path(path, folder, "yz", &complaint), -ENAMETOOLONG);
-    CU_ASSERT_STRING_EQUAL(complaint.text + 80, "...: the path is too long");
+    EXPECT_EQUAL(config_path(path, folder, "y", &complaint), 0);
+    EXPECT_EQUAL(config_path(path, folder, "yz", &complaint), -ENAMETOOLONG);
+    EXPECT_EQUAL_STRING(complaint.text + 80, "...: the path is too long");
 }
 
 /* ---- Hugging Face ---- */
@@ -204,9 +202,9 @@ static void test_hugging_face_names(void)
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
         char to[CHECKPOINT_MAX_NAME] = "";
         bool known = hugging_face_rename(cases[i].from, to);
-        CU_ASSERT_EQUAL(known, cases[i].to != NULL);
+        EXPECT_EQUAL(known, cases[i].to != NULL);
         if (known && cases[i].to)
-            CU_ASSERT_STRING_EQUAL(to, cases[i].to);
+            EXPECT_EQUAL_STRING(to, cases[i].to);
     }
 }
 
@@ -245,7 +243,7 @@ static void test_hugging_face_config(void)
     }
     put_text(&folder, "config.json", CONFIG "}");
     put_text(&folder, "generation_config.json", "{\"suppress_tokens\": [7]}");
-    CU_ASSERT_EQUAL(hugging_face_read_config(&c, folder.path, &complaint), 0);
+    EXPECT_EQUAL(hugging_face_read_config(&c, folder.path, &complaint), 0);
     CU_ASSERT(c.listener_heads == 2 && c.speller_heads == 4);
     CU_ASSERT(c.suppress.count == 1 && c.suppress.numbers[0] == 7); /* that one comes first */
     checkpoint_finish(&c);
@@ -291,13 +289,13 @@ static void test_safetensors(void)
     struct complaint complaint = {""};
     CU_ASSERT(safetensors_begins(file.data, file.length) && !safetensors_begins(file.data, 8));
     CU_ASSERT(!safetensors_begins((const uint8_t *)"\0\0\0\0\0\0\0\1{", 9));
-    CU_ASSERT_EQUAL_FATAL(
+    EXPECT_EQUAL_FATAL(
         safetensors_read(&c, (struct mapping){file.data, file.length}, "f", &complaint), 0);
-    CU_ASSERT_EQUAL(c.count, 2);
-    CU_ASSERT_EQUAL(checkpoint_sort(&c, "f", &complaint), 0);
+    EXPECT_EQUAL(c.count, 2);
+    EXPECT_EQUAL(checkpoint_sort(&c, "f", &complaint), 0);
     const struct checkpoint_tensor *t = checkpoint_find(&c, "decoder.projection.weight");
     CU_ASSERT_FATAL(t && t->type == VALUE_BF16 && t->rank == 2 && t->count == 2);
-    CU_ASSERT_EQUAL(memcmp(t->data, "\0\1\2\3", 4), 0);
+    EXPECT_EQUAL(memcmp(t->data, "\0\1\2\3", 4), 0);
     checkpoint_finish(&c);
     bytes_finish(&file);
 }
@@ -387,8 +385,8 @@ static void test_safetensors_index(void)
     put_file(&folder, "a.safetensors", file.data, file.length);
     put_text(&folder, "index.json",
              "{\"weight_map\": {\"x\": \"a.safetensors\", \"y\": \"a.safetensors\", \"z\": 3}}");
-    CU_ASSERT_EQUAL(safetensors_read_index(&c, path, folder.path, &complaint), 0);
-    CU_ASSERT_EQUAL(c.count, 1); /* read once */
+    EXPECT_EQUAL(safetensors_read_index(&c, path, folder.path, &complaint), 0);
+    EXPECT_EQUAL(c.count, 1); /* read once */
     checkpoint_finish(&c);
     bytes_finish(&file);
     remove_folder(&folder);
@@ -473,7 +471,7 @@ static void test_ct2(void)
     struct complaint complaint = {""};
     CU_ASSERT(ct2_begins(file.data, file.length) && !ct2_begins(file.data, 5));
     put_text(&folder, "config.json", "{\"alignment_heads\": [[0, 1]], \"suppress_ids\": [5]}");
-    CU_ASSERT_EQUAL_FATAL(
+    EXPECT_EQUAL_FATAL(
         ct2_read(&c, (struct mapping){file.data, file.length}, "f", folder.path, &complaint), 0);
     CU_ASSERT(c.listener_heads == 1 && c.speller_heads == 2 && c.count == 4);
     CU_ASSERT(c.alignment_heads.count == 1 && c.suppress.count == 1);
@@ -501,8 +499,8 @@ static void test_ct2_cut_short(void)
         struct checkpoint c;
         struct complaint complaint = {""};
         file.length = size;
-        CU_ASSERT_EQUAL(read_ct2(file, "/nonexistent", &c, &complaint), -EINVAL);
-        CU_ASSERT_PTR_NOT_NULL(strstr(complaint.text, "f: the file ends in "));
+        EXPECT_EQUAL(read_ct2(file, "/nonexistent", &c, &complaint), -EINVAL);
+        EXPECT_CONTAINS(complaint.text, "f: the file ends in ");
         checkpoint_finish(&c);
     }
     bytes_finish(&whole);
@@ -608,14 +606,14 @@ static void test_pickle(void)
 {
     struct pickle pickle;
     struct complaint complaint = {""};
-    CU_ASSERT_EQUAL_FATAL(pickle_read(&pickle,
-                                      PICKLE("}q\0(" P_TEXT("\1", "a") "K\7" P_TEXT(
-                                          "\1", "b") "\x8a\2\xff\xff" P_TEXT("\1", "c")
-                                                 P_TENSOR(P_STORAGE("K\6"), "K\1", "K\2K\2\x86",
-                                                          "K\2K\1\x86") "u" P_TEXT("\1", "d") "h\0"
-                                                                                              "s"),
-                                      &complaint),
-                          0);
+    EXPECT_EQUAL_FATAL(pickle_read(&pickle,
+                                   PICKLE("}q\0(" P_TEXT("\1", "a") "K\7" P_TEXT(
+                                       "\1", "b") "\x8a\2\xff\xff" P_TEXT("\1", "c")
+                                              P_TENSOR(P_STORAGE("K\6"), "K\1", "K\2K\2\x86",
+                                                       "K\2K\1\x86") "u" P_TEXT("\1", "d") "h\0"
+                                                                                           "s"),
+                                   &complaint),
+                       0);
     const struct pickle_value *a = pickle_find(&pickle, &pickle.root, "a");
     const struct pickle_value *b = pickle_find(&pickle, &pickle.root, "b");
     const struct pickle_value *c = pickle_find(&pickle, &pickle.root, "c");
@@ -715,7 +713,7 @@ static void put_archive(const struct folder *folder, const struct part *parts, s
         CU_ASSERT_FATAL(index >= 0);
         zip_set_file_compression(zip, (zip_uint64_t)index, parts[i].method, 0);
     }
-    CU_ASSERT_EQUAL_FATAL(zip_close(zip), 0);
+    EXPECT_EQUAL_FATAL(zip_close(zip), 0);
 }
 
 #define OPENAI                                                                                     \
@@ -761,12 +759,12 @@ static void test_torch(void)
                                  RAW("a/data/0", "\0\0\x80\x3f\0\0\0\x40")};
     path_in(path, &folder, "x.pt");
     put_archive(&folder, parts, 2);
-    CU_ASSERT_EQUAL_FATAL(torch_read(&c, path, folder.path, &complaint), 0);
+    EXPECT_EQUAL_FATAL(torch_read(&c, path, folder.path, &complaint), 0);
     CU_ASSERT(c.listener_heads == 2 && c.speller_heads == 3);
     const struct checkpoint_tensor *tensor = checkpoint_find(&c, "x");
     CU_ASSERT_FATAL(tensor && tensor->count == 1);
     checkpoint_read(tensor, 0, 1, &value);
-    CU_ASSERT_EQUAL(value, 2);
+    EXPECT_EQUAL(value, 2);
     checkpoint_finish(&c);
     remove_folder(&folder);
     CU_ASSERT(torch_begins((const uint8_t *)"PK\3\4", 4) &&
@@ -833,12 +831,12 @@ static void test_vocabulary_files(void)
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
         struct tokens tokens;
         struct complaint complaint = {""};
-        CU_ASSERT_EQUAL_FATAL(read_vocabulary(&folder, "vocab.json", cases[i].text, cases[i].count,
-                                              &tokens, &complaint),
-                              0);
-        CU_ASSERT_EQUAL(tokens.count, cases[i].expected);
-        CU_ASSERT_STRING_EQUAL(tokens.names[0], "!");
-        CU_ASSERT_STRING_EQUAL(tokens.names[1], cases[i].second);
+        EXPECT_EQUAL_FATAL(read_vocabulary(&folder, "vocab.json", cases[i].text, cases[i].count,
+                                           &tokens, &complaint),
+                           0);
+        EXPECT_EQUAL(tokens.count, cases[i].expected);
+        EXPECT_EQUAL_STRING(tokens.names[0], "!");
+        EXPECT_EQUAL_STRING(tokens.names[1], cases[i].second);
         tokens_finish(&tokens);
     }
     remove_folder(&folder);
@@ -860,12 +858,12 @@ static void test_vocabulary_beside(void)
               "/nonexistent: No such file or directory");
     put_text(&folder, "vocab.json", "{\"!\": 0}");
     put_text(&folder, "added_tokens.json", "{\"<|x|>\": 1}");
-    CU_ASSERT_EQUAL(vocabulary_files_read(&tokens, folder.path, 2, &complaint), 0);
-    CU_ASSERT_EQUAL(tokens.count, 2);
+    EXPECT_EQUAL(vocabulary_files_read(&tokens, folder.path, 2, &complaint), 0);
+    EXPECT_EQUAL(tokens.count, 2);
     tokens_finish(&tokens);
     put_text(&folder, "vocabulary.txt", "!\n<|y|>\n"); /* comes before it */
-    CU_ASSERT_EQUAL(vocabulary_files_read(&tokens, folder.path, 2, &complaint), 0);
-    CU_ASSERT_EQUAL(tokens_find(&tokens, "<|y|>"), 1);
+    EXPECT_EQUAL(vocabulary_files_read(&tokens, folder.path, 2, &complaint), 0);
+    EXPECT_EQUAL(tokens_find(&tokens, "<|y|>"), 1);
     tokens_finish(&tokens);
     remove_folder(&folder);
 }

@@ -2,6 +2,7 @@
 /* What keeps loops and noise out of the text. */
 #include "models/search/confidence_filter.h"
 #include "models/search/repetition_guard.h"
+#include "tests/unit/common/expect.h"
 #include "tests/unit/common/make_gguf.h"
 
 #include <CUnit/Basic.h>
@@ -60,7 +61,7 @@ static void test_a_loop_needs_all_of_its_turn(void)
             missed += repetition_guard_is_loop(tokens, count);
             tokens[at] -= 100;
         }
-        CU_ASSERT_EQUAL(missed, 0);
+        EXPECT_EQUAL(missed, 0);
         CU_ASSERT(repetition_guard_is_loop(tokens, count));
         free(tokens);
     }
@@ -101,7 +102,7 @@ static void test_attention_moves_on(void)
     struct attention_progress attention = {0};
     for (uint32_t peak = 0; peak < STEPS; peak++)
         CU_ASSERT(alignment_row(&attention, peak));
-    CU_ASSERT_EQUAL(attention.furthest, STEPS - 1);
+    EXPECT_EQUAL(attention.furthest, STEPS - 1);
 }
 
 /*
@@ -117,7 +118,7 @@ static void test_attention_goes_back(void)
     for (uint32_t i = 0; i < 4; i++)
         CU_ASSERT(alignment_row(&attention, 274));
     CU_ASSERT_FALSE(alignment_row(&attention, 274));
-    CU_ASSERT_EQUAL(attention.furthest, 300);
+    EXPECT_EQUAL(attention.furthest, 300);
 }
 
 static void test_strikes_have_to_be_in_a_row(void)
@@ -141,7 +142,7 @@ static void test_attention_counts_seconds(void)
     float weights[STEPS] = {[250] = 1};
     for (uint32_t i = 0; i < 40; i++)
         CU_ASSERT(repetition_guard_advance(&attention, weights, STEPS, 0.02));
-    CU_ASSERT_EQUAL(attention.backward_tokens, 0);
+    EXPECT_EQUAL(attention.backward_tokens, 0);
     weights[249] = 2;
     for (uint32_t i = 0; i < 4; i++)
         CU_ASSERT(repetition_guard_advance(&attention, weights, STEPS, 0.02));
@@ -154,11 +155,11 @@ static void test_attention_on_padding(void)
     struct attention_progress attention = {0};
     float *weights = exact_copy((const float[]){0.1f, 0.3f, 0.2f}, 3 * sizeof(float));
     CU_ASSERT(repetition_guard_advance(&attention, weights, 3, 0.04));
-    CU_ASSERT_EQUAL(attention.furthest, 1);
+    EXPECT_EQUAL(attention.furthest, 1);
     attention = (struct attention_progress){0};
     CU_ASSERT(repetition_guard_advance(&attention, weights, 1, 0.04));
     CU_ASSERT(repetition_guard_advance(&attention, weights, 0, 0.04));
-    CU_ASSERT_EQUAL(attention.furthest, 0);
+    EXPECT_EQUAL(attention.furthest, 0);
     free(weights);
 }
 
@@ -170,8 +171,8 @@ static void test_said_again(void)
         struct attention_progress attention = {.furthest = 300};
         for (uint32_t i = 0; i < stays; i++)
             alignment_row(&attention, 300 - i);
-        CU_ASSERT_EQUAL(attention.stalled_tokens, stays);
-        CU_ASSERT_EQUAL(repetition_guard_repeats(&attention, tokens, 11), stays >= 5);
+        EXPECT_EQUAL(attention.stalled_tokens, stays);
+        EXPECT_EQUAL(repetition_guard_repeats(&attention, tokens, 11), stays >= 5);
         CU_ASSERT_FALSE(repetition_guard_repeats(&attention, tokens, 10));
         CU_ASSERT_FALSE(repetition_guard_repeats(&attention, tokens, 4));
         CU_ASSERT_FALSE(repetition_guard_repeats(&attention, tokens + 1, 9));
@@ -193,10 +194,10 @@ static void test_one_step(void)
 
 static void test_most_tokens(void)
 {
-    CU_ASSERT_EQUAL(repetition_guard_max_tokens(0), 10);
-    CU_ASSERT_EQUAL(repetition_guard_max_tokens(0.5), 16);
-    CU_ASSERT_EQUAL(repetition_guard_max_tokens(1), 22);
-    CU_ASSERT_EQUAL(repetition_guard_max_tokens(28), 346);
+    EXPECT_EQUAL(repetition_guard_max_tokens(0), 10);
+    EXPECT_EQUAL(repetition_guard_max_tokens(0.5), 16);
+    EXPECT_EQUAL(repetition_guard_max_tokens(1), 22);
+    EXPECT_EQUAL(repetition_guard_max_tokens(28), 346);
 }
 
 /* ---- Texts that compress too well, or are unlikely ---- */
@@ -257,7 +258,7 @@ static void test_loops_compress(void)
 
 static void test_no_text(void)
 {
-    CU_ASSERT_EQUAL(confidence_filter_compression_ratio(""), 1);
+    EXPECT_EQUAL(confidence_filter_compression_ratio(""), 1);
     CU_ASSERT(confidence_filter_compression_ratio("a") <
               0.5f); /* what zlib writes around it is longer */
 }
@@ -265,12 +266,12 @@ static void test_no_text(void)
 static void test_mean_log_probability(void)
 {
     struct beam_result result = {.count = 3, .log_probability = -6};
-    CU_ASSERT_EQUAL(confidence_filter_mean_log_probability(&result),
-                    -1.5f); /* the end is the fourth */
+    EXPECT_EQUAL(confidence_filter_mean_log_probability(&result),
+                 -1.5f); /* the end is the fourth */
     result = (struct beam_result){.count = 1, .log_probability = -6};
-    CU_ASSERT_EQUAL(confidence_filter_mean_log_probability(&result), -3);
+    EXPECT_EQUAL(confidence_filter_mean_log_probability(&result), -3);
     result = (struct beam_result){.count = 0, .log_probability = -6};
-    CU_ASSERT_EQUAL(confidence_filter_mean_log_probability(&result), 0);
+    EXPECT_EQUAL(confidence_filter_mean_log_probability(&result), 0);
 }
 
 void add_guards_tests(void)

@@ -3,6 +3,7 @@
  * same values as F32. */
 #include "models/checkpoint/quantize.h"
 #include "models/network/speller.h"
+#include "tests/unit/common/expect.h"
 #include "tests/unit/common/make_gguf.h"
 
 #include <CUnit/CUnit.h>
@@ -44,15 +45,15 @@ static void test_half_precision(void)
         {INFINITY, 0x7c00},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
-        CU_ASSERT_EQUAL(half_from_float(cases[i].value), cases[i].half);
+        EXPECT_EQUAL(half_from_float(cases[i].value), cases[i].half);
     for (uint32_t half = 0; half < 0x10000; half++) {
         float value = float_from_half((uint16_t)half);
         if (!isnan(value))
-            CU_ASSERT_EQUAL(half_from_float(value), half);
+            EXPECT_EQUAL(half_from_float(value), half);
     }
     CU_ASSERT(isnan(float_from_half(0x7c01)));
-    CU_ASSERT_EQUAL(float_from_bfloat(0x3f80), 1);
-    CU_ASSERT_EQUAL(float_from_bfloat(0xc000), -2);
+    EXPECT_EQUAL(float_from_bfloat(0x3f80), 1);
+    EXPECT_EQUAL(float_from_bfloat(0xc000), -2);
 }
 
 /* Number i is i modulo 16, its fifth bit set in every third; the scale is 1/2, the least -1. */
@@ -76,19 +77,19 @@ static void test_blocks(void)
     }
     expand_q4_0(q4_0, BLOCK, out);
     for (uint32_t i = 0; i < BLOCK; i++)
-        CU_ASSERT_EQUAL(out[i], 0.5f * ((float)(i % 16) - 8));
+        EXPECT_EQUAL(out[i], 0.5f * ((float)(i % 16) - 8));
     expand_q4_1(q4_1, BLOCK, out);
     for (uint32_t i = 0; i < BLOCK; i++)
-        CU_ASSERT_EQUAL(out[i], 0.5f * (float)(i % 16) - 1);
+        EXPECT_EQUAL(out[i], 0.5f * (float)(i % 16) - 1);
     expand_q5_0(q5_0, BLOCK, out);
     for (uint32_t i = 0; i < BLOCK; i++)
-        CU_ASSERT_EQUAL(out[i], 0.5f * ((float)(i % 16 + (i % 3 ? 0 : 16)) - 16));
+        EXPECT_EQUAL(out[i], 0.5f * ((float)(i % 16 + (i % 3 ? 0 : 16)) - 16));
     expand_q5_1(q5_1, BLOCK, out);
     for (uint32_t i = 0; i < BLOCK; i++)
-        CU_ASSERT_EQUAL(out[i], 0.5f * (float)(i % 16 + (i % 3 ? 0 : 16)) - 1);
+        EXPECT_EQUAL(out[i], 0.5f * (float)(i % 16 + (i % 3 ? 0 : 16)) - 1);
     expand_q8_0(q8_0, BLOCK, out);
     for (uint32_t i = 0; i < BLOCK; i++)
-        CU_ASSERT_EQUAL(out[i], 0.5f * (float)(int8_t)(uint8_t)(i * 5 - 128));
+        EXPECT_EQUAL(out[i], 0.5f * (float)(int8_t)(uint8_t)(i * 5 - 128));
 }
 
 /* What a block can hold, it holds; zeros do not divide by zero. */
@@ -101,13 +102,13 @@ static void test_blocks_there_and_back(void)
     quantize_q8_0(values, 2 * BLOCK, q8_0);
     expand_q8_0(q8_0, 2 * BLOCK, out);
     for (uint32_t i = 0; i < 2 * BLOCK; i++)
-        CU_ASSERT_EQUAL(out[i], values[i]);
+        EXPECT_EQUAL(out[i], values[i]);
     for (uint32_t i = 0; i < BLOCK; i++)
         values[BLOCK + i] = 0.25f * ((float)i - 16);
     quantize_q5_0(values, 2 * BLOCK, q5_0);
     expand_q5_0(q5_0, 2 * BLOCK, out);
     for (uint32_t i = 0; i < 2 * BLOCK; i++)
-        CU_ASSERT_EQUAL(out[i], values[i]);
+        EXPECT_EQUAL(out[i], values[i]);
 }
 
 /* ---- In a network ---- */
@@ -151,9 +152,9 @@ static float *first_logits(struct made_file *file)
     struct hearken_error error = {""};
     struct hearken_backend_options options = {.backend = "reference"};
     struct network *network;
-    CU_ASSERT_EQUAL_FATAL(network_open(path, &options, &network, &error), 0);
+    EXPECT_EQUAL_FATAL(network_open(path, &options, &network, &error), 0);
     struct pass pass = {.kernels = network->compute->kernels};
-    CU_ASSERT_EQUAL_FATAL(
+    EXPECT_EQUAL_FATAL(
         network->compute->plugin->queue_create(network->compute->backend, &pass.queue), 0);
     uint32_t width = network->parameters.listener.memory_width;
     uint32_t vocabulary = network->parameters.speller.vocabulary;
@@ -169,7 +170,7 @@ static float *first_logits(struct made_file *file)
     speller_set_memory(speller, &pass, matrix_of(&storage, STEPS, width),
                        (struct hearken_stand_ins){0});
     pass_read(&pass, speller_start(speller, &pass), logits);
-    CU_ASSERT_EQUAL(pass.error, 0);
+    EXPECT_EQUAL(pass.error, 0);
     speller_destroy(speller, &pass);
     pass_release(&pass, &storage);
     network->compute->plugin->queue_destroy(pass.queue);
@@ -186,7 +187,7 @@ static void test_five_bits_mean_their_values(void)
     struct hearken_error error = {""};
     struct gguf *gguf;
     struct bytes blocks = {0}, floats = {0};
-    CU_ASSERT_EQUAL_FATAL(gguf_open(MODEL, GGUF_WHOLE, &gguf, &error), 0);
+    EXPECT_EQUAL_FATAL(gguf_open(MODEL, GGUF_WHOLE, &gguf, &error), 0);
     const struct gguf_tensor *embedding = gguf_find_tensor(gguf, EMBEDDING);
     CU_ASSERT_PTR_NOT_NULL_FATAL(embedding);
     uint64_t shape[GGUF_MAX_RANK] = {embedding->shape[0], embedding->shape[1]};

@@ -3,6 +3,7 @@
 #include "models/stream/model.h"
 #include "models/vad/level_segmenter.h"
 #include "models/vad/vad_segmenter.h"
+#include "tests/unit/common/expect.h"
 #include "tests/unit/common/make_model.h"
 
 #include <CUnit/Basic.h>
@@ -83,22 +84,22 @@ static void test_ties_go_to_the_last(void)
 {
     float *samples = calloc(NOISE_COUNT, sizeof(*samples));
     /* The last 250 ms that begin on a hop: their centre is 125 ms before the end. */
-    CU_ASSERT_EQUAL(level_segmenter_quietest(samples, 0, NOISE_COUNT), NOISE_COUNT - 2000);
-    CU_ASSERT_EQUAL(level_segmenter_quietest(samples, 100, 16100), 14100);
+    EXPECT_EQUAL(level_segmenter_quietest(samples, 0, NOISE_COUNT), NOISE_COUNT - 2000);
+    EXPECT_EQUAL(level_segmenter_quietest(samples, 100, 16100), 14100);
     for (size_t i = 0; i < NOISE_COUNT; i++)
         samples[i] = 0.25f;
-    CU_ASSERT_EQUAL(level_segmenter_quietest(samples, 0, NOISE_COUNT), NOISE_COUNT - 2000);
+    EXPECT_EQUAL(level_segmenter_quietest(samples, 0, NOISE_COUNT), NOISE_COUNT - 2000);
     free(samples);
 }
 
 static void test_short_windows(void)
 {
     const float samples[4000] = {0};
-    CU_ASSERT_EQUAL(level_segmenter_quietest(samples, 0, 4000), 2000);
-    CU_ASSERT_EQUAL(level_segmenter_quietest(samples, 0, 3999), 1999);
-    CU_ASSERT_EQUAL(level_segmenter_quietest(samples, 10, 20), 15);
-    CU_ASSERT_EQUAL(level_segmenter_quietest(samples, 10, 10), 10);
-    CU_ASSERT_EQUAL(level_segmenter_quietest(samples, 10, 5), 10);
+    EXPECT_EQUAL(level_segmenter_quietest(samples, 0, 4000), 2000);
+    EXPECT_EQUAL(level_segmenter_quietest(samples, 0, 3999), 1999);
+    EXPECT_EQUAL(level_segmenter_quietest(samples, 10, 20), 15);
+    EXPECT_EQUAL(level_segmenter_quietest(samples, 10, 10), 10);
+    EXPECT_EQUAL(level_segmenter_quietest(samples, 10, 5), 10);
 }
 
 static double decibels(double level)
@@ -205,18 +206,18 @@ static struct told run(const struct hearken_stream_options *options, size_t long
 {
     struct segmenter *segmenter = NULL;
     struct told told = {0};
-    CU_ASSERT_EQUAL_FATAL(segmenter_create(model->vad, model->logmel, options, longest, &segmenter),
-                          0);
+    EXPECT_EQUAL_FATAL(segmenter_create(model->vad, model->logmel, options, longest, &segmenter),
+                       0);
     CU_ASSERT_PTR_NOT_NULL_FATAL(segmenter);
     for (size_t at = 0; at < count;) {
         size_t piece = most < count - at ? 1 + (size_t)rand() % most : count - at;
         piece = piece < count - at ? piece : count - at;
-        CU_ASSERT_EQUAL(segmenter_feed(segmenter, samples + at, piece), 0);
+        EXPECT_EQUAL(segmenter_feed(segmenter, samples + at, piece), 0);
         at += piece;
         take_events(segmenter, &told);
         CU_ASSERT(segmenter_first_needed(segmenter) <= at);
     }
-    CU_ASSERT_EQUAL(segmenter_finish(segmenter), 0);
+    EXPECT_EQUAL(segmenter_finish(segmenter), 0);
     take_events(segmenter, &told);
     CU_ASSERT_FALSE(segmenter_is_open(segmenter));
     segmenter_destroy(segmenter);
@@ -228,10 +229,10 @@ static void expect(const struct told *told, size_t index, enum segmenter_event_t
 {
     const struct segmenter_event *event = &told->events[index];
     CU_ASSERT_FATAL(index < told->count);
-    CU_ASSERT_EQUAL(event->type, type);
-    CU_ASSERT_DOUBLE_EQUAL((double)event->from / RATE, from, 0.03);
+    EXPECT_EQUAL(event->type, type);
+    EXPECT_CLOSE((double)event->from / RATE, from, 0.03);
     if (type == SEGMENTER_SEGMENT)
-        CU_ASSERT_DOUBLE_EQUAL((double)event->to / RATE, to, 0.03);
+        EXPECT_CLOSE((double)event->to / RATE, to, 0.03);
 }
 
 /* A short pause stays inside, a long one parts; segments begin before the sound and end behind. */
@@ -243,7 +244,7 @@ static void test_segments(void)
     srand(1);
     float *samples = make_signal(parts, 7, &count);
     struct told told = run(&options, 28 * RATE, samples, count, count);
-    CU_ASSERT_EQUAL(told.count, 6);
+    EXPECT_EQUAL(told.count, 6);
     expect(&told, 0, SEGMENTER_STARTED, 1, 0);
     expect(&told, 1, SEGMENTER_STOPPED, 2.4, 0);
     expect(&told, 2, SEGMENTER_SEGMENT, 0.7, 2.7);
@@ -263,18 +264,18 @@ static void test_settings(void)
     options.endpoint_seconds = 0.2f;
     options.pre_roll = 0;
     struct told told = run(&options, 28 * RATE, samples, count, count);
-    CU_ASSERT_EQUAL(told.count, 9);
+    EXPECT_EQUAL(told.count, 9);
     expect(&told, 2, SEGMENTER_SEGMENT, 1, 1.7);
     expect(&told, 5, SEGMENTER_SEGMENT, 1.9, 2.6);
     expect(&told, 8, SEGMENTER_SEGMENT, 4.4, 5.6);
     options = options_of();
     options.endpointing = false; /* the padding of 5 s parts */
     told = run(&options, 28 * RATE, samples, count, count);
-    CU_ASSERT_EQUAL(told.count, 3);
+    EXPECT_EQUAL(told.count, 3);
     expect(&told, 2, SEGMENTER_SEGMENT, 0.7, 5.7);
     options.partial_seconds = 1;
     told = run(&options, 28 * RATE, samples, count, count);
-    CU_ASSERT_EQUAL(told.count, 6);
+    EXPECT_EQUAL(told.count, 6);
     free(samples);
 }
 
@@ -287,7 +288,7 @@ static void test_cut(void)
     srand(1);
     float *samples = make_signal(parts, 5, &count);
     struct told told = run(&options, 4 * RATE, samples, count, count);
-    CU_ASSERT_EQUAL(told.count, 4);
+    EXPECT_EQUAL(told.count, 4);
     expect(&told, 0, SEGMENTER_STARTED, 0, 0);
     expect(&told, 1, SEGMENTER_SEGMENT, 0, 2.75);
     expect(&told, 2, SEGMENTER_STOPPED, 5.5, 0);
@@ -310,7 +311,7 @@ static void test_pieces(void)
     const size_t most[] = {100, 1000, 20000};
     for (size_t i = 0; i < 3; i++) {
         struct told pieces = run(&options, 3 * RATE, samples, count, most[i]);
-        CU_ASSERT_EQUAL_FATAL(pieces.count, whole.count);
+        EXPECT_EQUAL_FATAL(pieces.count, whole.count);
         for (size_t k = 0; k < whole.count; k++) {
             const struct segmenter_event *a = &whole.events[k], *b = &pieces.events[k];
             CU_ASSERT(a->type == b->type && a->from == b->from && a->to == b->to);
@@ -328,7 +329,7 @@ static void test_short_signals(void)
         samples[i] = 0.3f * ((float)rand() / (float)RAND_MAX - 0.5f);
     for (size_t count = 0; count < 700; count += 50) {
         struct told told = run(&options, 28 * RATE, samples, count, 64);
-        CU_ASSERT_EQUAL(told.count, 0);
+        EXPECT_EQUAL(told.count, 0);
     }
 }
 
@@ -336,11 +337,10 @@ static void test_not_wanted(void)
 {
     struct segmenter *segmenter = NULL;
     struct hearken_stream_options options = options_of();
-    CU_ASSERT_EQUAL(segmenter_create(model->vad, model->logmel, &options, RATE / 4, &segmenter), 0);
+    EXPECT_EQUAL(segmenter_create(model->vad, model->logmel, &options, RATE / 4, &segmenter), 0);
     CU_ASSERT_PTR_NULL(segmenter);
     options.voice = false;
-    CU_ASSERT_EQUAL(segmenter_create(model->vad, model->logmel, &options, 28 * RATE, &segmenter),
-                    0);
+    EXPECT_EQUAL(segmenter_create(model->vad, model->logmel, &options, 28 * RATE, &segmenter), 0);
     CU_ASSERT_PTR_NULL(segmenter);
     segmenter_destroy(NULL);
 }

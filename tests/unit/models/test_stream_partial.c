@@ -2,6 +2,7 @@
 /* Partial texts, and when they are made. */
 #include "models/stream/partial_schedule.h"
 #include "tests/unit/common/event_record.h"
+#include "tests/unit/common/expect.h"
 
 #include <CUnit/Basic.h>
 #include <math.h>
@@ -29,9 +30,9 @@ static void test_partials(void)
         options.partial_seconds = 0.3f;
         transcribe(model, &options, samples, count, 1600, &with);
         transcribe(model, &options, samples, count, 1600, &again);
-        CU_ASSERT_EQUAL(without.partials, 0);
+        EXPECT_EQUAL(without.partials, 0);
         CU_ASSERT(with.partials > 0 && with.partials <= 24);
-        CU_ASSERT_EQUAL(with.finals, without.finals);
+        EXPECT_EQUAL(with.finals, without.finals);
         CU_ASSERT(with.commits > 0 || same_bytes(&with.spoken, &without.spoken));
         CU_ASSERT(same_bytes(&with.text, &again.text));
         CU_ASSERT_FALSE(with.shown);
@@ -133,7 +134,7 @@ static void test_share_of_a_core(void)
         options.partial_share = i ? 1 : 0;
         struct hearken_stream *stream = create(model, &options, &record);
         for (size_t at = 0; at < count; at += 320) {
-            CU_ASSERT_EQUAL(hearken_stream_write(stream, samples + at, 320, NULL), 0);
+            EXPECT_EQUAL(hearken_stream_write(stream, samples + at, 320, NULL), 0);
             nanosleep(&(struct timespec){.tv_nsec = 20 * 1000 * 1000}, NULL);
         }
         hearken_stream_count(stream, &counters[i]);
@@ -142,7 +143,7 @@ static void test_share_of_a_core(void)
     }
     CU_ASSERT(counters[0].partial_updates <= 2);
     CU_ASSERT(counters[1].partial_updates > counters[0].partial_updates);
-    CU_ASSERT_EQUAL(counters[0].partial_skipped, 0);
+    EXPECT_EQUAL(counters[0].partial_skipped, 0);
     CU_ASSERT(counters[1].partial_seconds > 0);
     free(samples);
     hearken_model_destroy(model);
@@ -158,7 +159,7 @@ static void test_silence_has_no_partials(void)
         float *samples = calloc(5 * RATE, sizeof(*samples));
         options.partial_seconds = 0.3f;
         transcribe(model, &options, samples, 5 * RATE, 1600, &record);
-        CU_ASSERT_EQUAL(record.partials, 0);
+        EXPECT_EQUAL(record.partials, 0);
         finish_record(&record);
         free(samples);
         hearken_model_destroy(model);
@@ -202,12 +203,12 @@ static void test_what_is_dropped_is_taken_back(void)
             options.ctc_weight = 1;
             options.partial_seconds = 0.4f;
             options.log_probability_threshold = threshold;
-            CU_ASSERT_EQUAL_FATAL(
+            EXPECT_EQUAL_FATAL(
                 hearken_stream_create(model, &options, show_event, &screen, &stream, NULL), 0);
-            CU_ASSERT_EQUAL(hearken_stream_write(stream, samples, count, NULL), 0);
+            EXPECT_EQUAL(hearken_stream_write(stream, samples, count, NULL), 0);
             bool before = screen.shown;
             size_t clears = screen.clears;
-            CU_ASSERT_EQUAL(hearken_stream_finish(stream, NULL), 0);
+            EXPECT_EQUAL(hearken_stream_finish(stream, NULL), 0);
             CU_ASSERT_FALSE(screen.shown);
             dropped += before && screen.clears > clears;
             hearken_stream_destroy(stream);
@@ -264,9 +265,9 @@ static void test_by_sound_alone(void)
             double longest;
             partial_schedule_init(&schedule, 0.64, live ? 0 : 0.5);
             run(&schedule, 32, cost, live, &longest);
-            CU_ASSERT_EQUAL(schedule.passes, 50);
-            CU_ASSERT_EQUAL(schedule.skipped, 0);
-            CU_ASSERT_DOUBLE_EQUAL(longest, 0.64, 1e-6);
+            EXPECT_EQUAL(schedule.passes, 50);
+            EXPECT_EQUAL(schedule.skipped, 0);
+            EXPECT_CLOSE(longest, 0.64, 1e-6);
         }
 }
 
@@ -280,11 +281,11 @@ static void test_as_often_as_is_affordable(void)
         partial_schedule_init(&schedule, 0.64, 0.5);
         run(&schedule, 100, costs[i], true, &longest);
         double every = fmax(0.16, 2 * costs[i]);
-        CU_ASSERT_DOUBLE_EQUAL((double)schedule.passes, 100 / every, 0.12 * 100 / every + 1);
-        CU_ASSERT_DOUBLE_EQUAL(schedule.spent, (double)schedule.passes * costs[i], 1e-6);
+        EXPECT_CLOSE((double)schedule.passes, 100 / every, 0.12 * 100 / every + 1);
+        EXPECT_CLOSE(schedule.spent, (double)schedule.passes * costs[i], 1e-6);
         CU_ASSERT(schedule.spent <= 0.5 * 100 + costs[i]);
         CU_ASSERT(longest <= 0.64 + 1e-6);
-        CU_ASSERT_EQUAL(schedule.skipped, 0);
+        EXPECT_EQUAL(schedule.skipped, 0);
     }
 }
 
@@ -295,9 +296,9 @@ static void test_never_later_than_asked_for(void)
     double longest;
     partial_schedule_init(&schedule, 0.64, 0.5);
     run(&schedule, 64, 0.55, true, &longest);
-    CU_ASSERT_EQUAL(schedule.passes, 100);
-    CU_ASSERT_DOUBLE_EQUAL(longest, 0.64, 1e-6);
-    CU_ASSERT_EQUAL(schedule.skipped, 0);
+    EXPECT_EQUAL(schedule.passes, 100);
+    EXPECT_CLOSE(longest, 0.64, 1e-6);
+    EXPECT_EQUAL(schedule.skipped, 0);
 }
 
 /* A pass slower than its sound: the stream would fall behind for ever. */

@@ -2,6 +2,7 @@
 /* Scores of tokens on the host: log-probabilities, and what the rules for times leave of them. */
 #include "models/search/timestamp_rules.h"
 #include "models/search/token_scores.h"
+#include "tests/unit/common/expect.h"
 #include "tests/unit/common/make_model.h"
 #include "tests/unit/common/stream_session.h"
 
@@ -52,7 +53,7 @@ static void test_draw(void)
         double share = i ? 1 + 4 + 25 : 1 + 2 + 5;
         CU_ASSERT(fabs(counts[0] / 40000.0 - 1 / share) < 0.01);
         CU_ASSERT(fabs(counts[3] / 40000.0 - (i ? 25 : 5) / share) < 0.01);
-        CU_ASSERT_EQUAL(counts[2], 0);
+        EXPECT_EQUAL(counts[2], 0);
     }
 }
 
@@ -63,7 +64,7 @@ static void test_draw_again(void)
     unsigned differ = 0;
     for (int i = 0; i < 50; i++) {
         uint32_t first = token_scores_sample(row, 8, 1, &one);
-        CU_ASSERT_EQUAL(first, token_scores_sample(row, 8, 1, &two));
+        EXPECT_EQUAL(first, token_scores_sample(row, 8, 1, &two));
         differ += first != token_scores_sample(row, 8, 1, &other);
     }
     CU_ASSERT(differ > 20);
@@ -87,7 +88,7 @@ static struct timestamp_rules *times_of(const struct network *network, const cha
 {
     struct timestamp_rules *t = NULL;
     struct hearken_error error;
-    CU_ASSERT_EQUAL_FATAL(timestamp_rules_create(network, suppress, &t, &error), 0);
+    EXPECT_EQUAL_FATAL(timestamp_rules_create(network, suppress, &t, &error), 0);
     return t;
 }
 
@@ -159,8 +160,8 @@ static void test_mass(void)
         float *row = calloc(t->vocabulary, sizeof(*row));
         row[W_TEXT + 3] = i ? logf(TIMES - 1) + 0.1f : logf(TIMES - 1) - 0.1f;
         timestamp_rules_apply(t, tokens, 2, row);
-        CU_ASSERT_EQUAL(row[W_TEXT + 3] > -INFINITY, i == 1);
-        CU_ASSERT_EQUAL(row[W_END] > -INFINITY, i == 1);
+        EXPECT_EQUAL(row[W_TEXT + 3] > -INFINITY, i == 1);
+        EXPECT_EQUAL(row[W_END] > -INFINITY, i == 1);
         CU_ASSERT(row[TIME(50)] > -INFINITY);
         free(row);
     }
@@ -207,24 +208,24 @@ static void test_taking_out(void)
                                W_TEXT + 2, TIME(90), TIME(90),   W_TEXT + 3};
     struct beam_result r = result_of(tokens, 9);
     struct timestamp_span_list list;
-    CU_ASSERT_EQUAL_FATAL(timestamp_rules_extract(t, 1.7, &r, &list), 0);
-    CU_ASSERT_EQUAL(r.count, 4);
+    EXPECT_EQUAL_FATAL(timestamp_rules_extract(t, 1.7, &r, &list), 0);
+    EXPECT_EQUAL(r.count, 4);
     for (uint32_t i = 0; i < 4; i++)
-        CU_ASSERT_EQUAL(r.tokens[i], W_TEXT + i);
+        EXPECT_EQUAL(r.tokens[i], W_TEXT + i);
     CU_ASSERT(r.alignment[2] == 2 && r.alignment[4] == 5 && r.alignment[8] == 9);
-    CU_ASSERT_EQUAL_FATAL(list.count, 3);
-    CU_ASSERT_DOUBLE_EQUAL(list.spans[0].start, 0.1, 1e-9);
-    CU_ASSERT_DOUBLE_EQUAL(list.spans[0].end, 0.4, 1e-9);
-    CU_ASSERT_DOUBLE_EQUAL(list.spans[0].log_probability, -1.5, 1e-6);
-    CU_ASSERT_DOUBLE_EQUAL(list.spans[1].start, 0.5, 1e-9);
-    CU_ASSERT_DOUBLE_EQUAL(list.spans[1].end, 1.7, 1e-9); /* no later than the sound */
-    CU_ASSERT_DOUBLE_EQUAL(list.spans[2].end, 1.7, 1e-9); /* cut off: the end of the sound */
+    EXPECT_EQUAL_FATAL(list.count, 3);
+    EXPECT_CLOSE(list.spans[0].start, 0.1, 1e-9);
+    EXPECT_CLOSE(list.spans[0].end, 0.4, 1e-9);
+    EXPECT_CLOSE(list.spans[0].log_probability, -1.5, 1e-6);
+    EXPECT_CLOSE(list.spans[1].start, 0.5, 1e-9);
+    EXPECT_CLOSE(list.spans[1].end, 1.7, 1e-9); /* no later than the sound */
+    EXPECT_CLOSE(list.spans[2].end, 1.7, 1e-9); /* cut off: the end of the sound */
     CU_ASSERT(list.spans[0].tokens_end == 2 && list.spans[1].tokens_end == 3);
-    CU_ASSERT_EQUAL(list.spans[2].tokens_end, 4);
+    EXPECT_EQUAL(list.spans[2].tokens_end, 4);
     free(list.spans);
     beam_result_finish(&r);
     r = result_of(tokens, 1); /* a time and nothing else */
-    CU_ASSERT_EQUAL_FATAL(timestamp_rules_extract(t, 1.7, &r, &list), 0);
+    EXPECT_EQUAL_FATAL(timestamp_rules_extract(t, 1.7, &r, &list), 0);
     CU_ASSERT(r.count == 0 && list.count == 0);
     free(list.spans);
     beam_result_finish(&r);

@@ -3,6 +3,7 @@
 #include "models/file/utf8.h"
 #include "models/text/bpe.h"
 #include "models/text/vocabulary.h"
+#include "tests/unit/common/expect.h"
 #include "tests/unit/common/make_gguf.h"
 
 #include <CUnit/Basic.h>
@@ -64,7 +65,7 @@ static void test_every_character(void)
         else
             wrong += taken != size || decoded != character;
     }
-    CU_ASSERT_EQUAL(wrong, 0);
+    EXPECT_EQUAL(wrong, 0);
 }
 
 /* Without its last bytes a character is none; the copies let the sanitizers see a look behind. */
@@ -76,7 +77,7 @@ static void test_truncated(void)
         for (size_t length = 0; length < strlen(characters[i]); length++) {
             uint32_t character;
             char *copy = exact_copy(characters[i], length);
-            CU_ASSERT_EQUAL(utf8_decode(copy, length, &character), 0);
+            EXPECT_EQUAL(utf8_decode(copy, length, &character), 0);
             free(copy);
         }
 }
@@ -114,7 +115,7 @@ static void test_every_beginning(void)
                                    (char)ends[i % count]};
             wrong += !agrees(bytes);
         }
-    CU_ASSERT_EQUAL(wrong, 0);
+    EXPECT_EQUAL(wrong, 0);
 }
 
 static void repairs(const char *bytes, size_t length, const char *expected)
@@ -122,7 +123,7 @@ static void repairs(const char *bytes, size_t length, const char *expected)
     char *copy = exact_copy(bytes, length);
     char *text = utf8_repair(copy, length);
     CU_ASSERT_PTR_NOT_NULL_FATAL(text);
-    CU_ASSERT_STRING_EQUAL(text, expected);
+    EXPECT_EQUAL_STRING(text, expected);
     free(text);
     free(copy);
 }
@@ -171,7 +172,7 @@ static void test_repaired_is_valid(void)
         wrong += left > 0 || strlen(text) < length;
         free(text);
     }
-    CU_ASSERT_EQUAL(wrong, 0);
+    EXPECT_EQUAL(wrong, 0);
 }
 
 /* ---- Vocabularies ---- */
@@ -186,7 +187,7 @@ static int read_made(const struct made_file *file, struct vocabulary *vocabulary
     struct bytes bytes = made_bytes(file);
     void *copy = exact_copy(bytes.data, bytes.length);
     struct gguf *gguf = NULL;
-    CU_ASSERT_EQUAL_FATAL(gguf_open_memory(copy, bytes.length, &gguf, error), 0);
+    EXPECT_EQUAL_FATAL(gguf_open_memory(copy, bytes.length, &gguf, error), 0);
     int result = vocabulary_read(vocabulary, gguf, error);
     gguf_destroy(gguf); /* a vocabulary has copies of all */
     free(copy);
@@ -206,7 +207,7 @@ static struct vocabulary accepts(struct made_file *file)
 {
     struct vocabulary vocabulary;
     struct hearken_error error = {""};
-    CU_ASSERT_EQUAL_FATAL(read_made(file, &vocabulary, &error), 0);
+    EXPECT_EQUAL_FATAL(read_made(file, &vocabulary, &error), 0);
     made_finish(file);
     return vocabulary;
 }
@@ -215,8 +216,8 @@ static void refuses(struct made_file *file, const char *part)
 {
     struct vocabulary vocabulary;
     struct hearken_error error = {""};
-    CU_ASSERT_EQUAL(read_made(file, &vocabulary, &error), -EINVAL);
-    CU_ASSERT_PTR_NOT_NULL(strstr(error.message, part));
+    EXPECT_EQUAL(read_made(file, &vocabulary, &error), -EINVAL);
+    EXPECT_CONTAINS(error.message, part);
     if (!strstr(error.message, part))
         printf("\n    '%s' does not say '%s' ", error.message, part);
     CU_ASSERT(!vocabulary.tokens && vocabulary.count == 0);
@@ -228,7 +229,7 @@ static void says(const struct vocabulary *vocabulary, const uint32_t *tokens, si
 {
     char *text = vocabulary_text(vocabulary, tokens, count);
     CU_ASSERT_PTR_NOT_NULL_FATAL(text);
-    CU_ASSERT_STRING_EQUAL(text, expected);
+    EXPECT_EQUAL_STRING(text, expected);
     if (strcmp(text, expected) != 0)
         printf("\n    '%s', expected '%s' ", text, expected);
     free(text);
@@ -259,7 +260,7 @@ static struct vocabulary pieces(void)
 static void test_pieces(void)
 {
     struct vocabulary vocabulary = pieces();
-    CU_ASSERT_EQUAL(vocabulary.count, 16);
+    EXPECT_EQUAL(vocabulary.count, 16);
     SAYS("the cats the", 4, 5, 6, 7, 4);
     SAYS("thecat", 5, 4, 6);
     SAYS("a b", 8);
@@ -291,7 +292,7 @@ static void test_control_tokens_are_no_text(void)
 {
     struct vocabulary vocabulary = pieces();
     for (uint32_t i = 0; i < vocabulary.count; i++)
-        CU_ASSERT_EQUAL(vocabulary.tokens[i].control, i < 4);
+        EXPECT_EQUAL(vocabulary.tokens[i].control, i < 4);
     SAYS("the cat", 1, 4, 0, 5, 3, 6, 2);
     SAYS("", 0, 1, 2, 3);
     SAYS("s\xc3\xa9", 7, 10, 0, 11); /* nor do they part what belongs together */
@@ -303,7 +304,7 @@ static void test_starts_word(void)
     struct vocabulary vocabulary = pieces();
     static const bool starts[16] = {[4] = true, [5] = true, [9] = true};
     for (uint32_t i = 0; i < vocabulary.count; i++)
-        CU_ASSERT_EQUAL(vocabulary_starts_word(&vocabulary, i), starts[i]);
+        EXPECT_EQUAL(vocabulary_starts_word(&vocabulary, i), starts[i]);
     vocabulary_finish(&vocabulary);
 }
 
@@ -343,9 +344,9 @@ static void test_all_bytes(void)
     struct made_file file = made_bytes_vocabulary();
     struct vocabulary vocabulary = accepts(&file);
     for (uint32_t byte = 0; byte < 256; byte++) {
-        CU_ASSERT_EQUAL(vocabulary.tokens[byte].length, 1);
-        CU_ASSERT_EQUAL((uint8_t)vocabulary.tokens[byte].text[0], byte);
-        CU_ASSERT_EQUAL(vocabulary_starts_word(&vocabulary, byte), byte == ' ');
+        EXPECT_EQUAL(vocabulary.tokens[byte].length, 1);
+        EXPECT_EQUAL((uint8_t)vocabulary.tokens[byte].text[0], byte);
+        EXPECT_EQUAL(vocabulary_starts_word(&vocabulary, byte), byte == ' ');
         CU_ASSERT_FALSE(vocabulary.tokens[byte].control);
     }
     SAYS("caf\xc3\xa9", 'c', 'a', 'f', 0xc3, 0xa9);
@@ -474,8 +475,8 @@ static void check(const struct vocabulary *v, const char *text, const uint32_t *
                   uint32_t count)
 {
     uint32_t *tokens, found;
-    CU_ASSERT_EQUAL_FATAL(bpe_encode(v, text, 100, &tokens, &found), 0);
-    CU_ASSERT_EQUAL(found, count);
+    EXPECT_EQUAL_FATAL(bpe_encode(v, text, 100, &tokens, &found), 0);
+    EXPECT_EQUAL(found, count);
     if (found == count)
         CU_ASSERT(count == 0 || memcmp(tokens, expected, count * sizeof(*tokens)) == 0);
     free(tokens);
@@ -524,11 +525,11 @@ static void test_most(void)
     static const char *const texts[] = {"a", "b"};
     struct vocabulary v = vocabulary_of(texts, 2);
     uint32_t *tokens, count;
-    CU_ASSERT_EQUAL_FATAL(bpe_encode(&v, "aab", 2, &tokens, &count), 0);
+    EXPECT_EQUAL_FATAL(bpe_encode(&v, "aab", 2, &tokens, &count), 0);
     CU_ASSERT(count == 2 && tokens[0] == 0 && tokens[1] == 1);
     free(tokens);
-    CU_ASSERT_EQUAL_FATAL(bpe_encode(&v, "aab", 0, &tokens, &count), 0);
-    CU_ASSERT_EQUAL(count, 0);
+    EXPECT_EQUAL_FATAL(bpe_encode(&v, "aab", 0, &tokens, &count), 0);
+    EXPECT_EQUAL(count, 0);
     free(tokens);
     vocabulary_finish(&v);
 }
@@ -545,13 +546,13 @@ static void test_there_and_back(void)
     struct gguf *gguf;
     struct vocabulary v;
     struct hearken_error error;
-    CU_ASSERT_EQUAL_FATAL(gguf_open(MODEL, GGUF_WHOLE, &gguf, &error), 0);
-    CU_ASSERT_EQUAL_FATAL(vocabulary_read(&v, gguf, &error), 0);
+    EXPECT_EQUAL_FATAL(gguf_open(MODEL, GGUF_WHOLE, &gguf, &error), 0);
+    EXPECT_EQUAL_FATAL(vocabulary_read(&v, gguf, &error), 0);
     for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
         uint32_t *tokens, count;
-        CU_ASSERT_EQUAL_FATAL(bpe_encode(&v, texts[i], 200, &tokens, &count), 0);
+        EXPECT_EQUAL_FATAL(bpe_encode(&v, texts[i], 200, &tokens, &count), 0);
         char *text = vocabulary_text(&v, tokens, count);
-        CU_ASSERT_STRING_EQUAL(text, texts[i]);
+        EXPECT_EQUAL_STRING(text, texts[i]);
         CU_ASSERT(count < strlen(texts[i]));
         free(text);
         free(tokens);
