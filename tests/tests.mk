@@ -51,7 +51,7 @@ $(BUILD)/tests/unit-test: $(BUILD)/tests/unit_main.c \
 	$(Q)$(CC) $(SANITIZE) $(LINK) $(LDFLAGS) -o $@ $^ $(library_libs) $(daemon_libs) \
 		$(libzip_libs) -lcunit
 
-$(BUILD)/obj/tests/client_main.o: $(BUILD)/tests/client_main.c
+$(BUILD)/obj/tests/client_main.o: $(BUILD)/tests/client_main.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) -c -o $@ $<
 $(BUILD)/tests/client-test: $(BUILD)/obj/tests/client_main.o $(call objects,$(client_tests)) \

@@ -539,8 +539,8 @@ static void test_there_and_back(void)
 {
     static const char *const texts[] = {
         "It's delightful to hear it in a London theatre.",
-        "Na\xc3\xafve caf\xc3\xa9s \xe2\x80\x94 \xd0\x9c\xd0\xbe\xd1\x81\xd0\xba\xd0\xb2\xd0\xb0, "
-        "\xe6\x97\xa5\xe6\x9c\xac 1,234.5!",
+        ("Na\xc3\xafve caf\xc3\xa9s \xe2\x80\x94 \xd0\x9c\xd0\xbe\xd1\x81\xd0\xba\xd0\xb2\xd0\xb0, "
+         "\xe6\x97\xa5\xe6\x9c\xac 1,234.5!"),
         "don't  leave\n\nany   space",
     };
     struct gguf *gguf;
