@@ -565,6 +565,31 @@ static void test_nothing_is_overwritten(void)
     free(other);
 }
 
+/* By links, one recording's output may be another recording. */
+static void test_nothing_is_overwritten_by_links(void)
+{
+    struct folder folder = make_folder();
+    char *talk = inside(&folder, "talk.wav"), *other = inside(&folder, "other.wav");
+    char *link = inside(&folder, "other.txt"), expected[512];
+    struct hearken_error error = {""};
+    write_file(talk, "a recording");
+    write_file(other, "another one");
+    EXPECT_EQUAL_FATAL(symlink("talk.wav", link), 0);
+    char *const both[] = {other, talk};
+    EXPECT_EQUAL(output_names_check(folder.path, OUTPUT_JSON, both, 2, &error), 0);
+    EXPECT_EQUAL(output_names_check(folder.path, OUTPUT_TEXT, both, 1, &error), 0);
+    EXPECT_EQUAL(output_names_check(folder.path, OUTPUT_TEXT, both, 2, &error), -EEXIST);
+    snprintf(expected, sizeof(expected), "the output would overwrite the recording %s", talk);
+    EXPECT_EQUAL_STRING(error.message, expected);
+    unlink(talk);
+    unlink(other);
+    unlink(link);
+    rmdir(folder.path);
+    free(talk);
+    free(other);
+    free(link);
+}
+
 static void test_folders(void)
 {
     struct folder folder = make_folder();
@@ -600,5 +625,6 @@ void add_output_tests(void)
     CU_add_test(suite, "errors", test_errors_name_the_file);
     CU_add_test(suite, "names of files", test_names_of_files);
     CU_add_test(suite, "nothing is overwritten", test_nothing_is_overwritten);
+    CU_add_test(suite, "nothing is overwritten: links", test_nothing_is_overwritten_by_links);
     CU_add_test(suite, "folders", test_folders);
 }
