@@ -104,7 +104,7 @@ parity_sources  := $(wildcard tests/parity/*.c)
 bench_sources   := $(wildcard tests/bench/*.c)
 fuzz_sources    := $(wildcard tests/fuzz/fuzz_*.c)
 # Those of them that take files which hearken-convert alone reads.
-read_checkpoints := ct2 pickle safetensors torch
+read_checkpoints := ct2 pickle safetensors torch vocabulary_files
 fuzz_targets    := $(patsubst tests/fuzz/fuzz_%.c,%,$(fuzz_sources))
 all_sources     := $(library_sources) $(daemon_sources) $(client_sources) $(convert_sources) \
                    $(probe_sources) $(plugin_sources) $(unit_sources) $(microphone_sources) $(kernel_sources) \

@@ -15,7 +15,7 @@
  * tokens that are not in it are added, up to `count` in all. Errors: the system's, -EINVAL,
  * -ENOMEM.
  */
-int vocabulary_read(struct tokens *tokens, const char *path, uint32_t count,
-                    struct hearken_error *error);
+int vocabulary_files_read(struct tokens *tokens, const char *path, uint32_t count,
+                          struct hearken_error *error);
 
 #endif

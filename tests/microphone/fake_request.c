@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "tests/microphone/fakes.h"
+#include "tests/unit/common/expect.h"
 
 #include <CUnit/Basic.h>
 #include <errno.h>
@@ -35,7 +36,7 @@ struct request *only_request(void)
 static void hear(struct request *request, const struct hearken_event *event)
 {
     struct heard_segment segment;
-    CU_ASSERT_EQUAL_FATAL(heard_segment_init(&segment, event, true, 0), 0);
+    EXPECT_EQUAL_FATAL(heard_segment_init(&segment, event, true, 0), 0);
     request->listener->segment(request->context, &segment);
     heard_segment_finish(&segment);
 }

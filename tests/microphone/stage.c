@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "tests/microphone/stage.h"
 
+#include "tests/unit/common/expect.h"
+
 #include <CUnit/Basic.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -24,7 +26,7 @@ struct stage *stage_create(void)
     uv_loop_init(&stage->loop);
     log_init(&stage->log, HEARKEN_LOG_ERROR);
     service->log = &stage->log;
-    CU_ASSERT_EQUAL_FATAL(settings_init(&service->settings), 0);
+    EXPECT_EQUAL_FATAL(settings_init(&service->settings), 0);
     catalogue_init(&service->models, &stage->loop, &service->settings, &stage->log);
     service->models.list.entries = calloc(MODELS, sizeof(struct model_entry));
     service->models.list.count = MODELS;
@@ -44,11 +46,11 @@ void stage_destroy(struct stage *stage)
 {
     uv_walk(&stage->loop, close_handle, NULL);
     uv_run(&stage->loop, UV_RUN_DEFAULT);
-    CU_ASSERT_EQUAL(uv_loop_close(&stage->loop), 0);
+    EXPECT_EQUAL(uv_loop_close(&stage->loop), 0);
     microphone_hub_destroy(stage->service.live);
     for (unsigned i = 0; i < MODELS; i++) {
         struct model_list *list = &stage->service.models.list;
-        CU_ASSERT_EQUAL(stage->models[i].references, 1); /* the catalogue's own */
+        EXPECT_EQUAL(stage->models[i].references, 1); /* the catalogue's own */
         if (i < list->count)
             list->entries[i].model = NULL;
     }
@@ -186,9 +188,9 @@ void client_join(struct client *client, struct stage *stage, bool hold)
     if (!client->live)
         client_init(client, stage);
     client->asked.hold = hold;
-    CU_ASSERT_STRING_EQUAL(client->journal, "");
-    CU_ASSERT_EQUAL(microphone_hub_join(stage->service.live, &client->subscriber, &error), 0);
-    CU_ASSERT_EQUAL_FATAL(strncmp(client->journal, first, strlen(first)), 0);
+    EXPECT_EQUAL_STRING(client->journal, "");
+    EXPECT_EQUAL(microphone_hub_join(stage->service.live, &client->subscriber, &error), 0);
+    EXPECT_EQUAL_FATAL(strncmp(client->journal, first, strlen(first)), 0);
     memmove(client->journal, client->journal + strlen(first),
             strlen(client->journal + strlen(first)) + 1);
     stage_turn(stage);
@@ -198,6 +200,6 @@ void client_was_told(struct client *client, const char *lines)
 {
     if (strcmp(client->journal, lines) != 0)
         fprintf(stderr, "\ntold:\n%sexpected:\n%s", client->journal, lines);
-    CU_ASSERT_STRING_EQUAL(client->journal, lines);
+    EXPECT_EQUAL_STRING(client->journal, lines);
     client->journal[0] = '\0';
 }

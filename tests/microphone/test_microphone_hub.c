@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Who listens, who is told what, and how it ends. */
 #include "tests/microphone/stage.h"
+#include "tests/unit/common/expect.h"
 
 #include <CUnit/Basic.h>
 #include <errno.h>
@@ -27,7 +28,7 @@ static void join_and_hear(struct client *client, struct stage *stage)
 static bool toggle(struct stage *stage, enum microphone_hub_switch action, unsigned listeners)
 {
     bool hearing;
-    CU_ASSERT_EQUAL(microphone_hub_switch(stage->service.live, action, &hearing), listeners);
+    EXPECT_EQUAL(microphone_hub_switch(stage->service.live, action, &hearing), listeners);
     return hearing;
 }
 
@@ -41,13 +42,13 @@ static void test_shared_recognition(void)
     c.asked.options.stream.beam_width = 1;
     join_and_hear(&a, stage);
     client_join(&b, stage, false);
-    CU_ASSERT_PTR_EQUAL(a.subscriber.hearing, b.subscriber.hearing);
-    CU_ASSERT_EQUAL(fake_requests()->created, 1);
+    EXPECT_EQUAL(a.subscriber.hearing, b.subscriber.hearing);
+    EXPECT_EQUAL(fake_requests()->created, 1);
     client_join(&c, stage, false);
-    CU_ASSERT_PTR_NOT_EQUAL(a.subscriber.hearing, c.subscriber.hearing);
-    CU_ASSERT_EQUAL(fake_requests()->created, 2);
-    CU_ASSERT_EQUAL(microphone_hub_subscribers(stage->service.live), 3);
-    CU_ASSERT_STRING_EQUAL(microphone_hub_device(stage->service.live), "mic");
+    EXPECT_NOT_EQUAL(a.subscriber.hearing, c.subscriber.hearing);
+    EXPECT_EQUAL(fake_requests()->created, 2);
+    EXPECT_EQUAL(microphone_hub_subscribers(stage->service.live), 3);
+    EXPECT_EQUAL_STRING(microphone_hub_device(stage->service.live), "mic");
     microphone_hub_forget(stage->service.live, &c.subscriber);
     stage_turn(stage);
     request_hears(only_request(), "one", 1, true);
@@ -57,8 +58,8 @@ static void test_shared_recognition(void)
     microphone_hub_forget(stage->service.live, &a.subscriber);
     microphone_hub_forget(stage->service.live, &b.subscriber);
     stage_turn(stage);
-    CU_ASSERT_EQUAL(fake_requests()->abandoned, 2);
-    CU_ASSERT_EQUAL(fake_microphone()->told_to_close, 1);
+    EXPECT_EQUAL(fake_requests()->abandoned, 2);
+    EXPECT_EQUAL(fake_microphone()->told_to_close, 1);
     CU_ASSERT_TRUE(microphone_hub_is_busy(stage->service.live));
     microphone_ends(NULL);
     CU_ASSERT_FALSE(microphone_hub_is_busy(stage->service.live));
@@ -72,12 +73,12 @@ static void test_no_joining_twice(void)
     struct hearken_error error;
     struct client a = {0};
     client_join(&a, stage, false);
-    CU_ASSERT_EQUAL(microphone_hub_join(stage->service.live, &a.subscriber, &error), -EALREADY);
-    CU_ASSERT_STRING_EQUAL(error.message, "this client listens to the microphone already");
-    CU_ASSERT_EQUAL(microphone_hub_subscribers(stage->service.live), 1);
+    EXPECT_EQUAL(microphone_hub_join(stage->service.live, &a.subscriber, &error), -EALREADY);
+    EXPECT_EQUAL_STRING(error.message, "this client listens to the microphone already");
+    EXPECT_EQUAL(microphone_hub_subscribers(stage->service.live), 1);
     microphone_hub_leave(stage->service.live, &a.subscriber);
     request_finishes(only_request());
-    CU_ASSERT_EQUAL(microphone_hub_join(stage->service.live, &a.subscriber, &error), -EALREADY);
+    EXPECT_EQUAL(microphone_hub_join(stage->service.live, &a.subscriber, &error), -EALREADY);
     stage_turn(stage);
     client_was_told(&a, "over\n");
     client_join(&a, stage, false);
@@ -94,7 +95,7 @@ static void test_leaving(void)
     client_join(&b, stage, false);
     request_hears(only_request(), "one two", 1, false);
     microphone_hub_leave(stage->service.live, &b.subscriber);
-    CU_ASSERT_EQUAL(b.over, 0); /* not from within */
+    EXPECT_EQUAL(b.over, 0); /* not from within */
     stage_turn(stage);
     client_was_told(&b, STARTED "partial one two\nfinal one two\nover\n");
     CU_ASSERT_FALSE(only_request()->ended);
@@ -106,8 +107,8 @@ static void test_leaving(void)
     request_finishes(only_request());
     stage_turn(stage);
     client_was_told(&a, "final one two three\nover\n");
-    CU_ASSERT_EQUAL(a.over, 1);
-    CU_ASSERT_EQUAL(b.over, 1);
+    EXPECT_EQUAL(a.over, 1);
+    EXPECT_EQUAL(b.over, 1);
     stage_destroy(stage);
 }
 
@@ -169,7 +170,7 @@ static void test_switching(void)
     client_was_told(&a, "hearing heard\n");
     client_was_told(&b, STARTED "hearing heard\n");
     stage_turn(stage);
-    CU_ASSERT_EQUAL(fake_requests()->created, 2);
+    EXPECT_EQUAL(fake_requests()->created, 2);
     microphone_hub_drain(stage->service.live);
     request_finishes(only_request());
     stage_turn(stage);
@@ -191,8 +192,8 @@ static void test_start_before_the_end(void)
     microphone_hears(HEARKEN_RATE / 4);
     request_finishes(only_request());
     client_was_told(&a, "");
-    CU_ASSERT_EQUAL(only_request()->samples, HEARKEN_RATE / 4);
-    CU_ASSERT_DOUBLE_EQUAL(only_request()->options.origin, 1.5, 1e-9);
+    EXPECT_EQUAL(only_request()->samples, HEARKEN_RATE / 4);
+    EXPECT_CLOSE(only_request()->options.origin, 1.5, 1e-9);
     microphone_hub_forget(stage->service.live, &a.subscriber);
     stage_turn(stage);
     stage_destroy(stage);
@@ -210,13 +211,13 @@ static void test_stopping_twice_and_starting(void)
     request_finishes(only_request());
     client_was_told(&a, "");
     CU_ASSERT_TRUE(only_request()->ended);
-    CU_ASSERT_EQUAL(only_request()->samples, 1000);
+    EXPECT_EQUAL(only_request()->samples, 1000);
     request_finishes(only_request());
     client_was_told(&a, "hearing held\n");
     client_was_told(&b, STARTED "hearing held\n");
     microphone_hub_drain(stage->service.live);
     stage_turn(stage);
-    CU_ASSERT_EQUAL(a.over + b.over, 2);
+    EXPECT_EQUAL(a.over + b.over, 2);
     stage_destroy(stage);
 }
 
@@ -240,13 +241,13 @@ static void test_model_is_gone_at_start(void)
     client_was_told(&b, "hearing heard\n");
     *a.asked.options.model = '\0';
     client_join(&a, stage, true);
-    CU_ASSERT_EQUAL(microphone_hub_subscribers(stage->service.live), 2);
+    EXPECT_EQUAL(microphone_hub_subscribers(stage->service.live), 2);
     microphone_hub_drain(stage->service.live);
     request_finishes(only_request());
     stage_turn(stage);
-    CU_ASSERT_EQUAL(a.over, 2);
-    CU_ASSERT_EQUAL(b.over, 1);
-    CU_ASSERT_EQUAL(microphone_hub_subscribers(stage->service.live), 0);
+    EXPECT_EQUAL(a.over, 2);
+    EXPECT_EQUAL(b.over, 1);
+    EXPECT_EQUAL(microphone_hub_subscribers(stage->service.live), 0);
     stage_destroy(stage);
 }
 
@@ -302,8 +303,8 @@ static void test_no_memory(void)
     struct client a = {0}, b = {0};
     fake_requests()->no_memory = true;
     client_init(&a, stage);
-    CU_ASSERT_EQUAL(microphone_hub_join(stage->service.live, &a.subscriber, &error), -ENOMEM);
-    CU_ASSERT_STRING_EQUAL(error.message, "out of memory for a request");
+    EXPECT_EQUAL(microphone_hub_join(stage->service.live, &a.subscriber, &error), -ENOMEM);
+    EXPECT_EQUAL_STRING(error.message, "out of memory for a request");
     client_was_told(&a, "");
     client_join(&a, stage, true);
     toggle(stage, LIVE_START, 0);
@@ -315,7 +316,7 @@ static void test_no_memory(void)
     microphone_hears(100);
     stage_turn(stage);
     client_was_told(&b, "over out-of-memory: out of memory for sound\n");
-    CU_ASSERT_EQUAL(fake_requests()->abandoned, 1);
+    EXPECT_EQUAL(fake_requests()->abandoned, 1);
     stage_destroy(stage);
 }
 
@@ -339,7 +340,7 @@ static void join_again(struct client *client)
     struct hearken_error error;
     client->at_over = NULL;
     *client->asked.options.model = '\0';
-    CU_ASSERT_EQUAL(microphone_hub_join(client->live, &client->subscriber, &error), 0);
+    EXPECT_EQUAL(microphone_hub_join(client->live, &client->subscriber, &error), 0);
 }
 
 static void forget_other(struct client *client)
@@ -364,8 +365,8 @@ static void test_joining_as_it_is_over(void)
     stage_turn(stage);
     client_was_told(&a, "over recognition-failed: no\nlistening heard\n" STARTED);
     client_was_told(&b, STARTED "over recognition-failed: no\nlistening heard\n" STARTED);
-    CU_ASSERT_EQUAL(microphone_hub_subscribers(stage->service.live), 2);
-    CU_ASSERT_EQUAL(fake_microphone()->told_to_close, 0); /* it was wanted all the time */
+    EXPECT_EQUAL(microphone_hub_subscribers(stage->service.live), 2);
+    EXPECT_EQUAL(fake_microphone()->told_to_close, 0); /* it was wanted all the time */
     microphone_hub_drain(stage->service.live);
     request_finishes(only_request());
     stage_turn(stage);
@@ -384,8 +385,8 @@ static void test_going_as_it_is_over(void)
     b.other = &a;
     request_fails(only_request(), "no");
     stage_turn(stage);
-    CU_ASSERT_EQUAL(a.over + b.over, 1);
-    CU_ASSERT_EQUAL(microphone_hub_subscribers(stage->service.live), 0);
+    EXPECT_EQUAL(a.over + b.over, 1);
+    EXPECT_EQUAL(microphone_hub_subscribers(stage->service.live), 0);
     stage_destroy(stage);
 }
 
@@ -404,8 +405,8 @@ static void test_starting_as_it_is_over(void)
     a.at_over = b.at_over = start_others;
     toggle(stage, LIVE_START, 1);
     stage_turn(stage);
-    CU_ASSERT_EQUAL(a.over, 1);
-    CU_ASSERT_EQUAL(b.over, 1);
+    EXPECT_EQUAL(a.over, 1);
+    EXPECT_EQUAL(b.over, 1);
     client_was_told(&c, "hearing heard\n");
     microphone_hub_forget(stage->service.live, &c.subscriber);
     stage_turn(stage);
@@ -455,7 +456,7 @@ static void test_drain(void)
     microphone_hub_drain(stage->service.live);
     stage_turn(stage);
     client_was_told(&b, STARTED "over\n");
-    CU_ASSERT_EQUAL(fake_microphone()->told_to_close, 1);
+    EXPECT_EQUAL(fake_microphone()->told_to_close, 1);
     microphone_ends(NULL);
     toggle(stage, LIVE_START, 0);
     for (int i = 0; i < 2; i++) {
@@ -468,7 +469,7 @@ static void test_drain(void)
     client_was_told(&a, "final last words\nover\n");
     client_was_told(&c, STARTED "final last words\nover\n");
     CU_ASSERT_FALSE(microphone_hub_is_busy(stage->service.live));
-    CU_ASSERT_EQUAL(fake_microphone()->opened, 1);
+    EXPECT_EQUAL(fake_microphone()->opened, 1);
     stage_destroy(stage);
 }
 

@@ -2,6 +2,7 @@
 /* When the microphone is opened and closed, and what becomes of those who listen when it cannot be
  * had. */
 #include "tests/microphone/stage.h"
+#include "tests/unit/common/expect.h"
 
 #include <CUnit/Basic.h>
 #include <errno.h>
@@ -34,10 +35,10 @@ static void test_release_when_idle(void)
     struct client a = {0};
     stage->service.settings.capture_release = CAPTURE_WHEN_IDLE;
     client_join(&a, stage, true);
-    CU_ASSERT_EQUAL(fake_microphone()->opened, 1);
+    EXPECT_EQUAL(fake_microphone()->opened, 1);
     microphone_hub_forget(stage->service.live, &a.subscriber);
     stage_turn(stage);
-    CU_ASSERT_EQUAL(fake_microphone()->told_to_close, 1);
+    EXPECT_EQUAL(fake_microphone()->told_to_close, 1);
     stage_destroy(stage);
 }
 
@@ -47,16 +48,16 @@ static void test_release_when_held(void)
     struct client a = {0};
     stage->service.settings.capture_release = CAPTURE_WHEN_HELD;
     client_join(&a, stage, true);
-    CU_ASSERT_EQUAL(fake_microphone()->opened, 0);
+    EXPECT_EQUAL(fake_microphone()->opened, 0);
     switch_to(stage, LIVE_START);
-    CU_ASSERT_EQUAL(fake_microphone()->opened, 1);
+    EXPECT_EQUAL(fake_microphone()->opened, 1);
     switch_to(stage, LIVE_STOP);
-    CU_ASSERT_EQUAL(fake_microphone()->told_to_close, 1);
+    EXPECT_EQUAL(fake_microphone()->told_to_close, 1);
     switch_to(stage, LIVE_START); /* before it is closed */
-    CU_ASSERT_EQUAL(fake_microphone()->opened, 1);
+    EXPECT_EQUAL(fake_microphone()->opened, 1);
     microphone_ends(NULL);
     stage_turn(stage);
-    CU_ASSERT_EQUAL(fake_microphone()->opened, 2);
+    EXPECT_EQUAL(fake_microphone()->opened, 2);
     end_all(stage);
     stage_destroy(stage);
 }
@@ -69,11 +70,11 @@ static void test_release_never(void)
     client_join(&a, stage, true);
     microphone_hub_forget(stage->service.live, &a.subscriber);
     stage_turn(stage);
-    CU_ASSERT_EQUAL(fake_microphone()->told_to_close, 0);
+    EXPECT_EQUAL(fake_microphone()->told_to_close, 0);
     microphone_ends("it broke");
     stage_turn(stage);
-    CU_ASSERT_EQUAL(fake_microphone()->opened, 1); /* nobody misses it */
-    CU_ASSERT_EQUAL(stage_retry(stage), 0);
+    EXPECT_EQUAL(fake_microphone()->opened, 1); /* nobody misses it */
+    EXPECT_EQUAL(stage_retry(stage), 0);
     stage_destroy(stage);
 }
 
@@ -83,14 +84,14 @@ static void test_reload_with_another_microphone(void)
     struct client a = {0};
     client_join(&a, stage, false);
     microphone_hub_reload(stage->service.live);
-    CU_ASSERT_EQUAL(fake_microphone()->told_to_close, 0);
+    EXPECT_EQUAL(fake_microphone()->told_to_close, 0);
     fake_microphone()->differs = true;
     microphone_hub_reload(stage->service.live);
     microphone_hub_reload(stage->service.live); /* while it closes */
-    CU_ASSERT_EQUAL(fake_microphone()->told_to_close, 1);
+    EXPECT_EQUAL(fake_microphone()->told_to_close, 1);
     microphone_ends(NULL);
     stage_turn(stage);
-    CU_ASSERT_EQUAL(fake_microphone()->opened, 2);
+    EXPECT_EQUAL(fake_microphone()->opened, 2);
     microphone_tells(HEARKEN_CAPTURE_STARTED);
     client_was_told(&a, STARTED);
     end_all(stage);
@@ -106,12 +107,12 @@ static void test_drain_while_it_opens(void)
     stage->service.draining = true;
     end_all(stage);
     client_was_told(&a, "over\n");
-    CU_ASSERT_EQUAL(fake_microphone()->told_to_close, 1);
+    EXPECT_EQUAL(fake_microphone()->told_to_close, 1);
     CU_ASSERT_TRUE(microphone_hub_is_busy(stage->service.live));
     microphone_ends(NULL);
     stage_turn(stage);
     CU_ASSERT_FALSE(microphone_hub_is_busy(stage->service.live));
-    CU_ASSERT_EQUAL(fake_microphone()->opened, 1);
+    EXPECT_EQUAL(fake_microphone()->opened, 1);
     stage_destroy(stage);
 }
 
@@ -126,9 +127,9 @@ static void test_no_microphone(void)
     microphone_ends("there is no such device");
     stage_turn(stage);
     client_was_told(&a, "over no-microphone: there is no such device\n");
-    CU_ASSERT_EQUAL(stage_retry(stage), 0);
-    CU_ASSERT_EQUAL(fake_microphone()->opened, 1);
-    CU_ASSERT_EQUAL(fake_requests()->abandoned, 1);
+    EXPECT_EQUAL(stage_retry(stage), 0);
+    EXPECT_EQUAL(fake_microphone()->opened, 1);
+    EXPECT_EQUAL(fake_requests()->abandoned, 1);
     fake_microphone()->refuses = -EMFILE; /* the thread cannot even be made */
     client_join(&a, stage, false);
     client_was_told(&a, "over no-microphone: too many open files\n");
@@ -148,10 +149,10 @@ static void test_no_microphone_on_hold(void)
     microphone_ends("there is no such device");
     client_was_told(&a, "lost default there is no such device\n");
     stage_turn(stage);
-    CU_ASSERT_EQUAL(a.over, 0);
+    EXPECT_EQUAL(a.over, 0);
     client_join(&b, stage, true); /* and has it tried at once */
     client_was_told(&b, "lost default there is no such device\n");
-    CU_ASSERT_EQUAL(fake_microphone()->opened, 2);
+    EXPECT_EQUAL(fake_microphone()->opened, 2);
     microphone_tells(HEARKEN_CAPTURE_STARTED);
     client_was_told(&a, STARTED);
     end_all(stage);
@@ -164,9 +165,9 @@ static void fails_again(struct stage *stage, uint64_t expected)
     CU_ASSERT(due > expected - 500 && due <= expected);
     unsigned opened = fake_microphone()->opened;
     stage_turn(stage);
-    CU_ASSERT_EQUAL(fake_microphone()->opened, opened); /* not earlier */
+    EXPECT_EQUAL(fake_microphone()->opened, opened); /* not earlier */
     stage_retry_now(stage);
-    CU_ASSERT_EQUAL(fake_microphone()->opened, opened + 1);
+    EXPECT_EQUAL(fake_microphone()->opened, opened + 1);
 }
 
 /* Told once, and tried again less and less often. */
@@ -190,7 +191,7 @@ static void test_trying_again(void)
     CU_ASSERT_PTR_NULL(microphone_hub_device(stage->service.live));
     microphone_tells(HEARKEN_CAPTURE_STARTED);
     client_was_told(&a, STARTED);
-    CU_ASSERT_EQUAL(stage_retry(stage), 0);
+    EXPECT_EQUAL(stage_retry(stage), 0);
     microphone_ends("it broke again");
     stage_turn(stage);
     client_was_told(&a, "lost default it broke again\n");
@@ -210,8 +211,8 @@ static void test_nobody_waits_for_it(void)
     CU_ASSERT(stage_retry(stage) > 0);
     microphone_hub_forget(stage->service.live, &a.subscriber);
     stage_turn(stage);
-    CU_ASSERT_EQUAL(stage_retry(stage), 0);
-    CU_ASSERT_EQUAL(fake_microphone()->opened, 1);
+    EXPECT_EQUAL(stage_retry(stage), 0);
+    EXPECT_EQUAL(fake_microphone()->opened, 1);
     stage_destroy(stage);
 }
 
@@ -225,7 +226,7 @@ static void test_reload_tries_at_once(void)
     stage_turn(stage);
     microphone_hub_reload(stage->service.live);
     stage_turn(stage);
-    CU_ASSERT_EQUAL(fake_microphone()->opened, 2);
+    EXPECT_EQUAL(fake_microphone()->opened, 2);
     end_all(stage);
     stage_destroy(stage);
 }
@@ -241,7 +242,7 @@ static void test_drain_without_it(void)
     stage->service.draining = true;
     end_all(stage);
     client_was_told(&a, STARTED "lost default it broke\nover\n");
-    CU_ASSERT_EQUAL(stage_retry(stage), 0);
+    EXPECT_EQUAL(stage_retry(stage), 0);
     CU_ASSERT_FALSE(microphone_hub_is_busy(stage->service.live));
     stage_destroy(stage);
 }

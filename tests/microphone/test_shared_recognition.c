@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* One recognition that is begun again: at a reload, when it is too slow, when it was stopped. */
 #include "tests/microphone/stage.h"
+#include "tests/unit/common/expect.h"
 
 #include <CUnit/Basic.h>
 #include <errno.h>
@@ -35,7 +36,7 @@ static void on_failed(void *context, struct shared_recognition *hearing, const c
                       const char *problem)
 {
     struct told *told = context;
-    CU_ASSERT_EQUAL(hearing->state, HEARING_IDLE);
+    EXPECT_EQUAL(hearing->state, HEARING_IDLE);
     told->failed++;
     told->code = code;
     snprintf(told->problem, sizeof(told->problem), "%s", problem);
@@ -61,7 +62,7 @@ static struct shared_recognition *start(struct stage *stage, struct told *told, 
     struct shared_recognition *hearing =
         shared_recognition_create(&stage->service, &options, &listener, told);
     CU_ASSERT_PTR_NOT_NULL_FATAL(hearing);
-    CU_ASSERT_EQUAL(shared_recognition_start(hearing, time, &error), 0);
+    EXPECT_EQUAL(shared_recognition_start(hearing, time, &error), 0);
     return hearing;
 }
 
@@ -87,13 +88,13 @@ static void test_renewed_in_a_pause(void)
     CU_ASSERT_FALSE(only_request()->ended);
     request_hears(only_request(), "he spoke", 10, true);
     CU_ASSERT_TRUE(only_request()->ended);
-    CU_ASSERT_EQUAL(hear(hearing, SECOND / 2, 12), 0);
+    EXPECT_EQUAL(hear(hearing, SECOND / 2, 12), 0);
     request_finishes(only_request());
-    CU_ASSERT_PTR_EQUAL(only_request()->model, &stage->models[1]);
-    CU_ASSERT_DOUBLE_EQUAL(only_request()->options.origin, 12, 1e-9);
-    CU_ASSERT_EQUAL(only_request()->samples, SECOND / 2);
-    CU_ASSERT_EQUAL(told.segments, 3);
-    CU_ASSERT_EQUAL(told.failed, 0);
+    EXPECT_EQUAL(only_request()->model, &stage->models[1]);
+    EXPECT_CLOSE(only_request()->options.origin, 12, 1e-9);
+    EXPECT_EQUAL(only_request()->samples, SECOND / 2);
+    EXPECT_EQUAL(told.segments, 3);
+    EXPECT_EQUAL(told.failed, 0);
     shared_recognition_destroy(hearing);
     stage->service.models.list.entries[0].model = &stage->models[0];
     stage_destroy(stage);
@@ -105,13 +106,13 @@ static void test_renewed_between_two_sounds(void)
     struct stage *stage = stage_create();
     struct told told = {0};
     struct shared_recognition *hearing = start(stage, &told, 10);
-    CU_ASSERT_EQUAL(hear(hearing, SECOND, 10), 0);
+    EXPECT_EQUAL(hear(hearing, SECOND, 10), 0);
     stage_replace_model(stage, 0);
     shared_recognition_restart(hearing);
     CU_ASSERT_TRUE(only_request()->ended);
     request_finishes(only_request());
-    CU_ASSERT_DOUBLE_EQUAL(only_request()->options.origin, 11, 1e-9);
-    CU_ASSERT_EQUAL(only_request()->samples, 0);
+    EXPECT_CLOSE(only_request()->options.origin, 11, 1e-9);
+    EXPECT_EQUAL(only_request()->samples, 0);
     shared_recognition_destroy(hearing);
     stage->service.models.list.entries[0].model = &stage->models[0];
     stage_destroy(stage);
@@ -125,7 +126,7 @@ static void test_the_same_model_goes_on(void)
     shared_recognition_restart(hearing);
     CU_ASSERT_FALSE(only_request()->ended);
     shared_recognition_destroy(hearing);
-    CU_ASSERT_EQUAL(fake_requests()->abandoned, 1);
+    EXPECT_EQUAL(fake_requests()->abandoned, 1);
     stage_destroy(stage);
 }
 
@@ -136,15 +137,15 @@ static void test_cut_when_too_slow(void)
     struct stage *stage = stage_create();
     struct told told = {0};
     struct shared_recognition *hearing = start(stage, &told, 0);
-    CU_ASSERT_EQUAL(hear(hearing, SECOND, 0), 0);
+    EXPECT_EQUAL(hear(hearing, SECOND, 0), 0);
     only_request()->full = true;
-    CU_ASSERT_EQUAL(hear(hearing, SECOND, 1), 0);
+    EXPECT_EQUAL(hear(hearing, SECOND, 1), 0);
     CU_ASSERT_TRUE(only_request()->ended);
-    CU_ASSERT_EQUAL(only_request()->samples, SECOND);
-    CU_ASSERT_EQUAL(hear(hearing, SECOND, 2), 0);
+    EXPECT_EQUAL(only_request()->samples, SECOND);
+    EXPECT_EQUAL(hear(hearing, SECOND, 2), 0);
     request_finishes(only_request());
-    CU_ASSERT_EQUAL(only_request()->samples, 2 * SECOND);
-    CU_ASSERT_DOUBLE_EQUAL(only_request()->options.origin, 1, 1e-9);
+    EXPECT_EQUAL(only_request()->samples, 2 * SECOND);
+    EXPECT_CLOSE(only_request()->options.origin, 1, 1e-9);
     shared_recognition_destroy(hearing);
     stage_destroy(stage);
 }
@@ -159,10 +160,10 @@ static void test_loss_when_far_too_slow(void)
     struct shared_recognition *hearing = start(stage, &told, 0);
     only_request()->full = true;
     for (unsigned second = 0; second < 6; second++)
-        CU_ASSERT_EQUAL(hear(hearing, SECOND, second), 0);
+        EXPECT_EQUAL(hear(hearing, SECOND, second), 0);
     request_finishes(only_request());
-    CU_ASSERT_EQUAL(only_request()->samples, 2 * SECOND);
-    CU_ASSERT_DOUBLE_EQUAL(only_request()->options.origin, 4, 1e-9);
+    EXPECT_EQUAL(only_request()->samples, 2 * SECOND);
+    EXPECT_CLOSE(only_request()->options.origin, 4, 1e-9);
     shared_recognition_destroy(hearing);
     stage_destroy(stage);
 }
@@ -176,14 +177,14 @@ static void test_sound_after_the_end_is_dropped(void)
     struct shared_recognition *hearing = start(stage, &told, 0);
     shared_recognition_end(hearing);
     shared_recognition_end(hearing);
-    CU_ASSERT_EQUAL(hear(hearing, SECOND, 0), 0);
+    EXPECT_EQUAL(hear(hearing, SECOND, 0), 0);
     request_finishes(only_request());
-    CU_ASSERT_EQUAL(told.ended, 1);
-    CU_ASSERT_EQUAL(hearing->state, HEARING_IDLE);
-    CU_ASSERT_EQUAL(hear(hearing, SECOND, 1), 0);
+    EXPECT_EQUAL(told.ended, 1);
+    EXPECT_EQUAL(hearing->state, HEARING_IDLE);
+    EXPECT_EQUAL(hear(hearing, SECOND, 1), 0);
     shared_recognition_end(hearing);
-    CU_ASSERT_EQUAL(told.ended, 1);
-    CU_ASSERT_EQUAL(fake_requests()->created, 1);
+    EXPECT_EQUAL(told.ended, 1);
+    EXPECT_EQUAL(fake_requests()->created, 1);
     shared_recognition_destroy(hearing);
     stage_destroy(stage);
 }
@@ -195,25 +196,25 @@ static void test_failure_while_it_begins_again(void)
     struct told told = {0};
     struct shared_recognition *hearing = start(stage, &told, 0);
     shared_recognition_end(hearing);
-    CU_ASSERT_EQUAL(shared_recognition_start(hearing, 3, &error), 0);
-    CU_ASSERT_EQUAL(hear(hearing, SECOND, 3), 0);
+    EXPECT_EQUAL(shared_recognition_start(hearing, 3, &error), 0);
+    EXPECT_EQUAL(hear(hearing, SECOND, 3), 0);
     fake_requests()->no_memory = true;
     request_finishes(only_request());
-    CU_ASSERT_EQUAL(told.ended, 1);
-    CU_ASSERT_EQUAL(told.failed, 1);
-    CU_ASSERT_STRING_EQUAL(told.code, "out-of-memory");
-    CU_ASSERT_STRING_EQUAL(told.problem, "out of memory for a request");
+    EXPECT_EQUAL(told.ended, 1);
+    EXPECT_EQUAL(told.failed, 1);
+    EXPECT_EQUAL_STRING(told.code, "out-of-memory");
+    EXPECT_EQUAL_STRING(told.problem, "out of memory for a request");
     fake_requests()->no_memory = false;
-    CU_ASSERT_EQUAL(shared_recognition_start(hearing, 9, &error), 0); /* it can be used again */
-    CU_ASSERT_EQUAL(only_request()->samples, 0);
-    CU_ASSERT_DOUBLE_EQUAL(only_request()->options.origin, 9, 1e-9);
+    EXPECT_EQUAL(shared_recognition_start(hearing, 9, &error), 0); /* it can be used again */
+    EXPECT_EQUAL(only_request()->samples, 0);
+    EXPECT_CLOSE(only_request()->options.origin, 9, 1e-9);
     fake_requests()->no_room = true;
     shared_recognition_end(hearing);
-    CU_ASSERT_EQUAL(shared_recognition_start(hearing, 9, &error), 0);
-    CU_ASSERT_EQUAL(hear(hearing, SECOND, 9), 0);
+    EXPECT_EQUAL(shared_recognition_start(hearing, 9, &error), 0);
+    EXPECT_EQUAL(hear(hearing, SECOND, 9), 0);
     request_finishes(only_request());
-    CU_ASSERT_STRING_EQUAL(told.problem, "out of memory for sound");
-    CU_ASSERT_EQUAL(fake_requests()->abandoned, 1);
+    EXPECT_EQUAL_STRING(told.problem, "out of memory for sound");
+    EXPECT_EQUAL(fake_requests()->abandoned, 1);
     shared_recognition_destroy(hearing);
     stage_destroy(stage);
 }
@@ -227,16 +228,16 @@ static void test_errors_keep_their_reason(void)
     strcpy(options.model, "third");
     struct shared_recognition *hearing =
         shared_recognition_create(&stage->service, &options, &listener, &told);
-    CU_ASSERT_EQUAL(shared_recognition_start(hearing, 0, &error), -ENOENT);
-    CU_ASSERT_STRING_EQUAL(error.message, "model third is not in the configuration any more");
-    CU_ASSERT_STRING_EQUAL(hearing_error_code(-ENOENT), "unknown-model");
-    CU_ASSERT_STRING_EQUAL(hearing_error_code(-ENOMEM), "out-of-memory");
-    CU_ASSERT_EQUAL(hearing->state, HEARING_IDLE);
+    EXPECT_EQUAL(shared_recognition_start(hearing, 0, &error), -ENOENT);
+    EXPECT_EQUAL_STRING(error.message, "model third is not in the configuration any more");
+    EXPECT_EQUAL_STRING(hearing_error_code(-ENOENT), "unknown-model");
+    EXPECT_EQUAL_STRING(hearing_error_code(-ENOMEM), "out-of-memory");
+    EXPECT_EQUAL(hearing->state, HEARING_IDLE);
     shared_recognition_destroy(hearing);
     hearing = start(stage, &told, 0);
     request_fails(only_request(), "the file is broken");
-    CU_ASSERT_STRING_EQUAL(told.code, "recognition-failed");
-    CU_ASSERT_STRING_EQUAL(told.problem, "the file is broken");
+    EXPECT_EQUAL_STRING(told.code, "recognition-failed");
+    EXPECT_EQUAL_STRING(told.problem, "the file is broken");
     shared_recognition_destroy(hearing);
     stage_destroy(stage);
 }
@@ -284,7 +285,7 @@ static void test_words_are_copied(void)
     struct shared_recognition *hearing =
         shared_recognition_create(&stage->service, &options, &listener, &told);
     memset(words, 'x', sizeof(words) - 1);
-    CU_ASSERT_STRING_EQUAL(hearing->options.stream.custom_words, "Oberon");
+    EXPECT_EQUAL_STRING(hearing->options.stream.custom_words, "Oberon");
     shared_recognition_destroy(hearing);
     shared_recognition_destroy(NULL);
     stage_destroy(stage);

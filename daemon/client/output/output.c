@@ -36,8 +36,8 @@ static int render_words(FILE *stream, const struct output_style *style, const ch
     return 0;
 }
 
-static int text_render_segment(FILE *stream, const struct output_style *style, const char *file,
-                               const struct transcript_segment *segment)
+int text_render_segment(FILE *stream, const struct output_style *style, const char *file,
+                        const struct transcript_segment *segment)
 {
     if (style->with_words)
         return render_words(stream, style, file, segment);
@@ -172,8 +172,8 @@ static json_t *segment_array(const struct transcript *transcript)
 }
 
 /* `problem`: why there is no more of it, or NULL. */
-static int json_render(FILE *stream, const char *file, const struct transcript *transcript,
-                       const char *problem)
+int json_render(FILE *stream, const char *file, const struct transcript *transcript,
+                const char *problem)
 {
     char *text = transcript_text(transcript);
     if (!text)
@@ -189,7 +189,7 @@ static int json_render(FILE *stream, const char *file, const struct transcript *
     return print_recording(stream, recording_object(file), members);
 }
 
-static int json_render_failure(FILE *stream, const char *file, const char *message)
+int json_render_failure(FILE *stream, const char *file, const char *message)
 {
     return print_recording(stream, recording_object(file),
                            json_pack("{s:o}", "error", json_any_string(message)));

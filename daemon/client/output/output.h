@@ -64,7 +64,16 @@ int output_failure(struct output *output, const struct output_style *style, cons
 int output_bytes(struct output *output, const char *bytes, size_t length,
                  struct hearken_error *error);
 
-/* ---- Renderings ---- */
+/* ---- Renderings: each into a memory stream; 0 or a negative errno ---- */
+
+int text_render_segment(FILE *stream, const struct output_style *style, const char *file,
+                        const struct transcript_segment *segment);
+
+/* `problem`: why there is no more of it, or NULL. */
+int json_render(FILE *stream, const char *file, const struct transcript *transcript,
+                const char *problem);
+
+int json_render_failure(FILE *stream, const char *file, const char *message);
 
 /* -ENODATA: the transcript has text without times. */
 int subtitle_render(FILE *stream, enum output_format format, const struct transcript *transcript);

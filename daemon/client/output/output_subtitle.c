@@ -48,34 +48,32 @@ static int add_piece(struct pieces *pieces, const struct piece *piece)
     return 0;
 }
 
-/* Bytes of the first `width` code points. */
+/* Bytes of the first `width` code points, with those that follow on the last or on none. */
 static size_t bytes_of(const char *text, size_t width)
 {
     size_t bytes = 0;
-    while (text[bytes] && width > 0) {
-        bytes++;
-        while (((unsigned char)text[bytes] & 0xc0) == 0x80)
-            bytes++;
-        width--;
-    }
+    for (; text[bytes]; bytes++)
+        if (((unsigned char)text[bytes] & 0xc0) != 0x80 && width-- == 0)
+            break;
     return bytes;
 }
 
 /* Cuts what is wider than a line; the parts share the word's time by their width. */
-static int add_word(struct pieces *pieces, const struct transcript_word *word, bool ends_segment)
+static int add_word(struct pieces *pieces, const struct transcript_word *word)
 {
     size_t whole = utf8_count(word->text, strlen(word->text));
     double seconds = word->end - word->start;
+    if (!word->text[strspn(word->text, " ")])
+        return 0; /* a blank line would end the cue */
     for (size_t done = 0; done < whole; done += LINE_WIDTH) {
         size_t width = whole - done < LINE_WIDTH ? whole - done : LINE_WIDTH;
-        size_t skipped = bytes_of(word->text, done);
+        size_t skipped = done ? bytes_of(word->text, done) : 0;
         struct piece piece = {
             .text = word->text + skipped,
             .bytes = bytes_of(word->text + skipped, width),
             .width = width,
             .start = word->start + seconds * (double)done / (double)whole,
             .end = word->start + seconds * (double)(done + width) / (double)whole,
-            .ends_segment = ends_segment && done + width == whole,
         };
         int result = add_piece(pieces, &piece);
         if (result < 0)
@@ -91,10 +89,12 @@ static int add_transcript(struct pieces *pieces, const struct transcript *transc
         if (segment->word_count == 0 && *segment->text)
             return -ENODATA;
         for (size_t w = 0; w < segment->word_count; w++) {
-            int result = add_word(pieces, &segment->words[w], w + 1 == segment->word_count);
+            int result = add_word(pieces, &segment->words[w]);
             if (result < 0)
                 return result;
         }
+        if (pieces->count > 0)
+            pieces->items[pieces->count - 1].ends_segment = true;
     }
     return 0;
 }

@@ -23,6 +23,7 @@
 #define catalogue_is_busy     tested_is_busy
 
 #include "daemon/models/catalogue.c"
+#include "tests/unit/common/expect.h"
 
 #include <CUnit/Basic.h>
 #include <stdarg.h>
@@ -47,9 +48,7 @@ static void __attribute__((format(printf, 1, 2))) note(const char *format, ...)
 
 static void expect(const char *expected)
 {
-    CU_ASSERT_STRING_EQUAL(diary, expected);
-    if (strcmp(diary, expected) != 0)
-        printf("\n    got: %s    expected: %s\n", diary, expected);
+    EXPECT_EQUAL_STRING(diary, expected);
     *diary = '\0';
 }
 
@@ -203,8 +202,8 @@ static struct model_list make_list(const char *standard, size_t count, struct na
     settings.model_file = (char *)(uintptr_t)standard;
     settings.models = models;
     settings.model_count = count;
-    CU_ASSERT_EQUAL_FATAL(model_list_read(&list, &settings, &error), 0);
-    CU_ASSERT_EQUAL_FATAL(list.count, count + 1);
+    EXPECT_EQUAL_FATAL(model_list_read(&list, &settings, &error), 0);
+    EXPECT_EQUAL_FATAL(list.count, count + 1);
     return list;
 }
 
@@ -256,16 +255,16 @@ static void test_names(void)
 {
     char names[40], few[6];
     begin();
-    CU_ASSERT_STRING_EQUAL(catalogue_find(&catalogue, "")->file, "d");
-    CU_ASSERT_STRING_EQUAL(catalogue_find(&catalogue, "<d>")->file, "d");
-    CU_ASSERT_STRING_EQUAL(catalogue_find(&catalogue, "b")->file, "b.gguf");
+    EXPECT_EQUAL_STRING(catalogue_find(&catalogue, "")->file, "d");
+    EXPECT_EQUAL_STRING(catalogue_find(&catalogue, "<d>")->file, "d");
+    EXPECT_EQUAL_STRING(catalogue_find(&catalogue, "b")->file, "b.gguf");
     CU_ASSERT_PTR_NULL(catalogue_find(&catalogue, "c"));
     CU_ASSERT_PTR_NULL(catalogue_find(&catalogue, "<b.gguf>"));
     CU_ASSERT_PTR_NULL(catalogue_take(&catalogue, "c"));
     catalogue_list_names(&catalogue, names, sizeof(names));
-    CU_ASSERT_STRING_EQUAL(names, "<d>, a, b");
+    EXPECT_EQUAL_STRING(names, "<d>, a, b");
     catalogue_list_names(&catalogue, few, sizeof(few));
-    CU_ASSERT_STRING_EQUAL(few, "<d>, ");
+    EXPECT_EQUAL_STRING(few, "<d>, ");
     finish("");
 }
 
@@ -278,18 +277,18 @@ static void test_lists_that_are_refused(void)
     begin();
     settings.models = &same;
     settings.model_count = 1;
-    CU_ASSERT_EQUAL(model_list_read(&list, &settings, &error), -EINVAL);
-    CU_ASSERT_STRING_EQUAL(error.message, "[model <d>]: the default model, d, has that name: give "
-                                          "the section another");
+    EXPECT_EQUAL(model_list_read(&list, &settings, &error), -EINVAL);
+    EXPECT_EQUAL_STRING(error.message, "[model <d>]: the default model, d, has that name: give "
+                                       "the section another");
     CU_ASSERT_PTR_NULL(list.entries);
     static const int passed_on[] = {-ENOMEM, -EMFILE, -ENFILE};
     settings.model_count = 0;
     for (size_t i = 0; i < 3; i++) {
         facts_status = passed_on[i];
-        CU_ASSERT_EQUAL(model_list_read(&list, &settings, &error), passed_on[i]);
+        EXPECT_EQUAL(model_list_read(&list, &settings, &error), passed_on[i]);
     }
     facts_status = -ENOENT;
-    CU_ASSERT_EQUAL(model_list_read(&list, &settings, &error), 0);
+    EXPECT_EQUAL(model_list_read(&list, &settings, &error), 0);
     model_list_finish(&list);
     finish("");
 }
@@ -299,7 +298,7 @@ static void test_first_use(void)
 {
     begin();
     struct served_model *first = take("a"), *second = take("a");
-    CU_ASSERT_PTR_EQUAL(first, second);
+    EXPECT_EQUAL(first, second);
     CU_ASSERT_TRUE(catalogue_is_busy(&catalogue));
     load_ends(first, SERVED_READY);
     CU_ASSERT_FALSE(catalogue_is_busy(&catalogue));
@@ -317,7 +316,7 @@ static void test_first_use(void)
     expect("");
     go_to(241);
     expect("close(a.gguf) ");
-    CU_ASSERT_EQUAL(timer_due, 0);
+    EXPECT_EQUAL(timer_due, 0);
     fake_model_release_entry(take_ready("a"));
     expect("load(a.gguf) ");
     finish("close(a.gguf) ");
@@ -366,7 +365,7 @@ static void test_failed_load(void)
     load_ends(model, SERVED_FAILED);
     CU_ASSERT_PTR_NULL(catalogue_find(&catalogue, "a")->model);
     struct served_model *again = take("a");
-    CU_ASSERT_PTR_NOT_EQUAL(again, model);
+    EXPECT_NOT_EQUAL(again, model);
     expect("load(a.gguf) load(a.gguf) ");
     fake_model_release_entry(model);
     expect("close(a.gguf) ");
@@ -385,7 +384,7 @@ static void test_removed_in_use(void)
     CU_ASSERT_PTR_NULL(catalogue_find(&catalogue, "a"));
     CU_ASSERT_PTR_NULL(catalogue_take(&catalogue, "a"));
     expect("load(a.gguf) ");
-    CU_ASSERT_EQUAL(ready->references, 1);
+    EXPECT_EQUAL(ready->references, 1);
     fake_model_release_entry(ready);
     expect("close(a.gguf) ");
     struct served_model *loading = take("b"); /* gone before it is loaded */
@@ -408,8 +407,8 @@ static void test_replaced(void)
     *diary = '\0';
     replace("d", 2, same, false);
     expect("close(b.gguf) ");
-    CU_ASSERT_PTR_EQUAL(catalogue_find(&catalogue, "a")->model, kept);
-    CU_ASSERT_STRING_EQUAL(catalogue_find(&catalogue, "a")->backend, "gpu");
+    EXPECT_EQUAL(catalogue_find(&catalogue, "a")->model, kept);
+    EXPECT_EQUAL_STRING(catalogue_find(&catalogue, "a")->backend, "gpu");
     catalogue.list.entries[1].file_status.st_size = 7;
     replace("d", 2, same, false);
     expect("close(a.gguf) ");
@@ -431,8 +430,8 @@ static void test_new_default(void)
     *diary = '\0';
     struct model_list list = make_list("new", 0, NULL);
     catalogue_replace(&catalogue, &list, false, fresh);
-    CU_ASSERT_PTR_EQUAL(take(""), fresh);
-    CU_ASSERT_PTR_EQUAL(fresh->home, &catalogue.home);
+    EXPECT_EQUAL(take(""), fresh);
+    EXPECT_EQUAL(fresh->home, &catalogue.home);
     fake_model_release_entry(fresh);
     expect("");
     fake_model_release_entry(old);
@@ -448,7 +447,7 @@ static void test_loss(void)
     struct served_model *a = take_ready("a"), *standard = take_ready("");
     *diary = '\0';
     catalogue.home.lost(catalogue.home.context, a);
-    CU_ASSERT_EQUAL(default_losses, 0);
+    EXPECT_EQUAL(default_losses, 0);
     CU_ASSERT_PTR_NULL(catalogue_find(&catalogue, "a")->model);
     struct served_model *again = take("a");
     expect("load(a.gguf not gpu) ");
@@ -457,7 +456,7 @@ static void test_loss(void)
     load_ends(again, SERVED_READY);
     fake_model_release_entry(again);
     catalogue.home.lost(catalogue.home.context, standard);
-    CU_ASSERT_EQUAL(default_losses, 1);
+    EXPECT_EQUAL(default_losses, 1);
     fake_model_release_entry(standard);
     finish("close(d) close(a.gguf) ");
 }

@@ -37,6 +37,7 @@ void fake_exit(int status);
 
 #include "daemon/server/drain.c"
 #include "daemon/server/reload.c"
+#include "tests/unit/common/expect.h"
 
 #include <CUnit/Basic.h>
 #include <stdarg.h>
@@ -61,9 +62,7 @@ static void __attribute__((format(printf, 1, 2))) note(const char *format, ...)
 
 static void expect(const char *expected)
 {
-    CU_ASSERT_STRING_EQUAL(diary, expected);
-    if (strcmp(diary, expected) != 0)
-        printf("\n    got:      %s\n    expected: %s\n", diary, expected);
+    EXPECT_EQUAL_STRING(diary, expected);
     *diary = '\0';
 }
 
@@ -97,7 +96,7 @@ int fake_load_settings(const struct options *options, struct settings *settings,
     note("load ");
     if (load_status < 0)
         return load_status;
-    CU_ASSERT_EQUAL_FATAL(settings_init(settings), 0);
+    EXPECT_EQUAL_FATAL(settings_init(settings), 0);
     settings->connections = new_connections;
     settings->log_level = (unsigned)-1; /* nothing */
     set_text(&settings->model_file, new_file);
@@ -151,7 +150,7 @@ void fake_catalogue_replace(struct catalogue *catalogue, struct model_list *list
 const struct model_entry *fake_catalogue_find(const struct catalogue *catalogue, const char *name)
 {
     (void)catalogue;
-    CU_ASSERT_STRING_EQUAL(name, "");
+    EXPECT_EQUAL_STRING(name, "");
     return &standard;
 }
 
@@ -269,7 +268,7 @@ static void begin(void)
 {
     log_init(&quiet, (enum hearken_log_level) - 1);
     server = (struct server){.service.log = &quiet};
-    CU_ASSERT_EQUAL_FATAL(settings_init(&server.service.settings), 0);
+    EXPECT_EQUAL_FATAL(settings_init(&server.service.settings), 0);
     server.service.settings.connections = 7;
     server.service.settings.log_level = (unsigned)-1;
     server.service.settings.drain_seconds = 20;
@@ -292,14 +291,14 @@ static void work(void)
     struct work *done = submitted;
     CU_ASSERT_PTR_NOT_NULL_FATAL(done);
     submitted = NULL;
-    CU_ASSERT_EQUAL(done->run(done), WORK_END);
+    EXPECT_EQUAL(done->run(done), WORK_END);
     done->deliver(done);
     done->ended(done);
 }
 
 static void finish(unsigned connections)
 {
-    CU_ASSERT_EQUAL(server.service.settings.connections, connections);
+    EXPECT_EQUAL(server.service.settings.connections, connections);
     CU_ASSERT_PTR_NULL(submitted);
     CU_ASSERT_FALSE(server.reload.running);
     settings_finish(&server.service.settings);
@@ -311,7 +310,7 @@ static void test_settings_alone(void)
 {
     begin();
     reload_start(&server);
-    CU_ASSERT_EQUAL(server.service.settings.connections, 7);
+    EXPECT_EQUAL(server.service.settings.connections, 7);
     work();
     expect("reloading load list() replace(8) live ready ");
     finish(8);
@@ -336,8 +335,8 @@ static void test_failures(void)
         if (submitted)
             work();
         expect(cases[i].expected);
-        CU_ASSERT_EQUAL(server.service.settings.connections, 7);
-        CU_ASSERT_STRING_EQUAL(server.service.settings.model_file, "");
+        EXPECT_EQUAL(server.service.settings.connections, 7);
+        EXPECT_EQUAL_STRING(server.service.settings.model_file, "");
         *cases[i].status = 0;
         reload_start(&server);
         work();
@@ -376,7 +375,7 @@ static void test_what_needs_a_restart(void)
     reload_start(&server);
     work();
     expect("reloading load list() replace(8) live ready ");
-    CU_ASSERT_STRING_EQUAL(server.service.settings.socket, "");
+    EXPECT_EQUAL_STRING(server.service.settings.socket, "");
     finish(8);
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* In which form a client gets what is heard. */
 #include "daemon/microphone/subscriber.h"
+#include "tests/unit/common/expect.h"
 
 #include <CUnit/Basic.h>
 #include <stdio.h>
@@ -42,7 +43,7 @@ static void was_told(struct client *client, const char *lines)
 {
     if (strcmp(client->journal, lines) != 0)
         fprintf(stderr, "\ntold:\n%sexpected:\n%s", client->journal, lines);
-    CU_ASSERT_STRING_EQUAL(client->journal, lines);
+    EXPECT_EQUAL_STRING(client->journal, lines);
     client->journal[0] = '\0';
 }
 
@@ -85,7 +86,7 @@ static void test_voice_where_wanted(void)
     client.asked.options.stream.voice_events = true;
     subscriber_hear(&client.subscriber, &voice);
     was_told(&client, "voice-started {\"timestamp\":5} 0\n");
-    CU_ASSERT_EQUAL(voice.data->refcount, 1);
+    EXPECT_EQUAL(voice.data->refcount, 1);
     heard_segment_finish(&voice);
 }
 

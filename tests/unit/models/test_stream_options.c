@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Options of streams. */
 #include "tests/unit/common/event_record.h"
+#include "tests/unit/common/expect.h"
 
 #include <CUnit/Basic.h>
 #include <errno.h>
@@ -15,10 +16,9 @@ static void refuses(struct hearken_model *model, const struct hearken_stream_opt
 {
     struct hearken_stream *stream = NULL;
     struct hearken_error error = {""};
-    CU_ASSERT_EQUAL(hearken_stream_create(model, options, take_event, NULL, &stream, &error),
-                    -EINVAL);
+    EXPECT_EQUAL(hearken_stream_create(model, options, take_event, NULL, &stream, &error), -EINVAL);
     CU_ASSERT_PTR_NULL(stream);
-    CU_ASSERT_PTR_NOT_NULL(strstr(error.message, name));
+    EXPECT_CONTAINS(error.message, name);
     if (!strstr(error.message, name))
         printf("\n    '%s' does not name %s ", error.message, name);
     hearken_stream_destroy(stream);
@@ -36,10 +36,10 @@ static void test_defaults(void)
     memset(&o, 0xff, sizeof(o));
     hearken_stream_options_init(&o);
     CU_ASSERT(o.audio.rate == HEARKEN_RATE && o.audio.channels == 1);
-    CU_ASSERT_EQUAL(o.audio.type, HEARKEN_SAMPLE_F32);
+    EXPECT_EQUAL(o.audio.type, HEARKEN_SAMPLE_F32);
     CU_ASSERT(o.beam_width == 4 && o.length_penalty == 1 && o.padding == -1);
     CU_ASSERT(o.segment_seconds == 28 && o.partial_seconds == 0 && !o.alignment);
-    CU_ASSERT_EQUAL(o.partial_share, 0.5f);
+    EXPECT_EQUAL(o.partial_share, 0.5f);
     CU_ASSERT(o.voice && o.voice_threshold == 0.5f && o.pre_roll == 0.5f);
     CU_ASSERT(o.endpoint_seconds == 0.6f && !o.endpointing && !o.voice_events);
     struct hearken_model *model = model_of(recurrent_shape(1));
