@@ -43,9 +43,10 @@ static void check_settings(const struct settings *settings)
 {
     struct settings copy = {0};
     require(settings_copy(&copy, settings) == 0);
-    for (size_t i = 0; i < setting_count; i++) {
-        check_range(&setting_table[i], settings);
-        require(setting_equal(&setting_table[i], &copy, settings));
+    struct setting setting;
+    for (size_t i = 0; setting_at(i, &setting); i++) {
+        check_range(&setting, settings);
+        require(setting_equal(&setting, &copy, settings));
     }
     require(settings->model_count <= SETTINGS_MODELS_MAX);
     for (size_t i = 0; i < settings->model_count; i++)
