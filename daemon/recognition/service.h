@@ -19,7 +19,7 @@ struct service {
     struct settings settings;
     struct workers *workers;
     struct catalogue models;
-    struct microphone_hub *live; /* the microphone and who listens to it */
+    struct microphone_hub *hub; /* the microphone and who listens to it */
     struct request_totals totals;
     uint64_t started;     /* uv_hrtime */
     unsigned connections; /* open now */

@@ -27,7 +27,7 @@ static void begin_drain(struct server *server)
     server->service.draining = true;
     server->drain_deadline = uv_now(&server->loop) + (uint64_t)(seconds * 1000);
     server_stop_listening(server);
-    microphone_hub_drain(server->service.live);
+    microphone_hub_drain(server->service.hub);
     for_each_connection(server, connection_drain);
 }
 
@@ -59,7 +59,7 @@ void drain_start(struct server *server)
 static bool is_at_rest(const struct server *server)
 {
     return server->service.connections == 0 && server->service.totals.live == 0 &&
-           !microphone_hub_is_busy(server->service.live) && !server->reload.running &&
+           !microphone_hub_is_busy(server->service.hub) && !server->reload.running &&
            !catalogue_is_busy(&server->service.models);
 }
 

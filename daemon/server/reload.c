@@ -106,7 +106,7 @@ static void models_opened(struct work *work)
     } else {
         put_in_force(server, &reload->settings);
         catalogue_replace(&service->models, &reload->list, reload->afresh, reload->model);
-        microphone_hub_reload(service->live);
+        microphone_hub_reload(service->hub);
         if (reload->model)
             log_info(service->log, "reloaded: model %s, backend %s",
                      hearken_model_name(reload->model->handle),

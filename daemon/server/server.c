@@ -400,8 +400,8 @@ static int start(struct server *server, struct hearken_error *error)
                  uv_strerror(result));
         return result;
     }
-    service->live = microphone_hub_create(service, &server->loop);
-    if (!service->live) {
+    service->hub = microphone_hub_create(service, &server->loop);
+    if (!service->hub) {
         snprintf(error->message, sizeof(error->message), "out of memory");
         return -ENOMEM;
     }
@@ -438,7 +438,7 @@ static void finish(struct server *server)
     uv_walk(&server->loop, close_handle, NULL);
     uv_run(&server->loop, UV_RUN_DEFAULT);
     uv_loop_close(&server->loop);
-    microphone_hub_destroy(server->service.live);
+    microphone_hub_destroy(server->service.hub);
     catalogue_finish(&server->service.models);
     settings_finish(&server->service.settings);
     free(server->read_buffer);

@@ -18,7 +18,7 @@ static void on_send(void *context, const char *type, json_t *data, const void *p
     conversation->peer->send(conversation->context, type, data, payload, payload_length);
 }
 
-static void on_over(void *context, const char *code, const char *problem)
+static void on_subscription_ended(void *context, const char *code, const char *problem)
 {
     struct conversation *conversation = context;
     conversation->state = CONVERSATION_IDLE;
@@ -31,7 +31,7 @@ static void on_over(void *context, const char *code, const char *problem)
 
 static const struct subscriber_peer as_subscriber = {
     .send = on_send,
-    .over = on_over,
+    .ended = on_subscription_ended,
 };
 
 /* ---- What the client asks for ---- */
@@ -55,7 +55,7 @@ static void conversation_init_subscriber(struct conversation *conversation)
     conversation->subscriber = (struct subscriber){
         .peer = &as_subscriber,
         .context = conversation,
-        .asked = &conversation->transcribe,
+        .transcribe = &conversation->transcribe,
     };
 }
 
@@ -72,11 +72,11 @@ static int conversation_listen(struct conversation *conversation, const struct w
     if (transcribe_event_parse_listen(&conversation->transcribe, event->data, service, code,
                                       &reason) < 0)
         return hearken_fail(error, -EINVAL, "hearken-listen: %.400s", reason.message);
-    int result = microphone_hub_join(service->live, &conversation->subscriber, error);
+    int result = microphone_hub_join(service->hub, &conversation->subscriber, error);
     if (result == 0)
         conversation->state = CONVERSATION_SUBSCRIBED;
     else
-        *code = hearing_error_code(result);
+        *code = shared_recognition_error_code(result);
     return result;
 }
 
@@ -84,24 +84,24 @@ static int conversation_listen(struct conversation *conversation, const struct w
 static void conversation_leave(struct conversation *conversation)
 {
     conversation->state = CONVERSATION_LEAVING;
-    microphone_hub_leave(conversation->service->live, &conversation->subscriber);
+    microphone_hub_leave(conversation->service->hub, &conversation->subscriber);
 }
 
 /* hearken-start, -stop, -toggle: 0, or -EPERM. */
 static int conversation_switch(struct conversation *conversation, const struct wyoming_event *event,
                                struct hearken_error *error)
 {
-    enum microphone_hub_switch action = LIVE_TOGGLE;
-    bool hearing;
+    enum microphone_hub_switch action = HUB_TOGGLE;
+    bool listening;
     if (check_permission(conversation, error) < 0)
         return -EPERM;
     if (strcmp(event->type, "hearken-start") == 0)
-        action = LIVE_START;
+        action = HUB_START;
     else if (strcmp(event->type, "hearken-stop") == 0)
-        action = LIVE_STOP;
-    unsigned listeners = microphone_hub_switch(conversation->service->live, action, &hearing);
+        action = HUB_STOP;
+    unsigned listeners = microphone_hub_switch(conversation->service->hub, action, &listening);
     conversation_send(conversation, "hearken-switched",
-                      json_pack("{s:b, s:i}", "hearing", hearing, "listeners", (int)listeners));
+                      json_pack("{s:b, s:i}", "hearing", listening, "listeners", (int)listeners));
     return 0;
 }
 
@@ -357,7 +357,7 @@ static enum conversation_verdict wrong_state(struct conversation *conversation,
     snprintf(text, sizeof(text), "%s: unexpected: %s", event->type,
              state_names[conversation->state]);
     conversation_forget_request(conversation);
-    microphone_hub_forget(conversation->service->live, &conversation->subscriber);
+    microphone_hub_remove(conversation->service->hub, &conversation->subscriber);
     conversation->state = CONVERSATION_REFUSED;
     conversation_complain(conversation, "wrong-state", text);
     return CONVERSATION_CLOSE;
@@ -496,7 +496,7 @@ void conversation_init(struct conversation *conversation, struct service *servic
 void conversation_finish(struct conversation *conversation)
 {
     conversation_forget_request(conversation);
-    microphone_hub_forget(conversation->service->live, &conversation->subscriber);
+    microphone_hub_remove(conversation->service->hub, &conversation->subscriber);
     transcribe_event_finish(&conversation->transcribe);
 }
 

@@ -249,7 +249,7 @@ enum conversation_verdict conversation_begin_audio(struct conversation *conversa
     struct served_model *model = catalogue_take(&service->models, options->model);
     if (!model && !catalogue_find(&service->models, options->model))
         return conversation_refuse(conversation, "unknown-model",
-                                   "model %s is not in the configuration any more", options->model);
+                                   "model %s is no longer configured", options->model);
     if (!model)
         return conversation_refuse(conversation, "out-of-memory", "out of memory for a model");
     conversation->request = request_create(service->workers, model, options,

@@ -84,7 +84,7 @@ json_t *info_status(const struct service *service)
     unsigned busy, waiting;
     workers_load(service->workers, &busy, &waiting);
     double factor = totals->audio_seconds > 0 ? totals->busy_seconds / totals->audio_seconds : 0;
-    const char *device = microphone_hub_device(service->live);
+    const char *device = microphone_hub_device(service->hub);
     const struct model_entry *standard = catalogue_find(&service->models, "");
     return json_pack(
         "{s:s, s:o, s:o, s:o, s:f, s:i, s:I, s:I, s:I, s:I, s:i, s:i, s:i, s:f, s:f, s:f, s:I, "
@@ -99,7 +99,7 @@ json_t *info_status(const struct service *service)
         (json_int_t)totals->live, "workers", (int)workers_count(service->workers), "workers_busy",
         (int)busy, "queued", (int)waiting, "audio_seconds", totals->audio_seconds,
         "recognition_seconds", totals->busy_seconds, "real_time_factor", factor, "memory_bytes",
-        (json_int_t)info_memory(), "listeners", (int)microphone_hub_subscribers(service->live),
+        (json_int_t)info_memory(), "listeners", (int)microphone_hub_subscribers(service->hub),
         "microphone", device ? json_from_text(device) : json_null(), "models",
         list_models(&service->models, tell_model));
 }

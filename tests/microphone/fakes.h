@@ -18,7 +18,7 @@ struct fake_microphone {
     bool differs;
     unsigned opened, told_to_close;
     bool is_open;
-    const struct microphone_user *user;
+    const struct microphone_callbacks *callbacks;
     void *context;
 };
 

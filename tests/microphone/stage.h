@@ -37,8 +37,8 @@ void stage_retry_now(struct stage *stage);
 
 struct client {
     struct subscriber subscriber;
-    struct transcribe_event asked;
-    struct microphone_hub *live;
+    struct transcribe_event transcribe;
+    struct microphone_hub *hub;
     char journal[4000];                     /* a line for each thing that it was told */
     unsigned over;                          /* how often it was */
     void (*at_over)(struct client *client); /* NULL: nothing */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Listening as it is asked for over a connection. */
+/* Listening to the microphone over a connection. */
 #include "daemon/session/conversation.h"
 #include "tests/microphone/stage.h"
 
@@ -9,7 +9,7 @@
 
 void add_conversation_tests(void);
 
-/* A connection: it gives the event again that was held, at `resume`. */
+/* A connection, which handles a deferred event again at `resume`. */
 struct line {
     struct conversation conversation;
     char journal[2000];
@@ -93,7 +93,7 @@ static void test_model_is_gone(void)
     line_was_told(&line, "hearken-switched\n");
     CU_ASSERT_EQUAL(line.conversation.state, CONVERSATION_SUBSCRIBED);
     stage_turn(stage);
-    line_was_told(&line, "unknown-model: model second is not in the configuration any more\n");
+    line_was_told(&line, "unknown-model: model second is no longer configured\n");
     CU_ASSERT_EQUAL(line.resumed, 1);
     say(&line, "hearken-listen", HOLD);
     line_was_told(&line, "hearken-listening\n");
@@ -105,7 +105,7 @@ static void test_model_is_gone(void)
     stage_destroy(stage);
 }
 
-/* Between the end and its being told the client's next event may come. */
+/* The client's next event may come between the end and its notification. */
 static void test_next_event_before_it_is_told(void)
 {
     struct stage *stage = stage_create();
@@ -120,7 +120,7 @@ static void test_next_event_before_it_is_told(void)
     stage_turn(stage);
     line_was_told(&line, "recognition-failed: no\nhearken-listening\n");
     CU_ASSERT_EQUAL(line.conversation.state, CONVERSATION_SUBSCRIBED);
-    CU_ASSERT_EQUAL(microphone_hub_subscribers(stage->service.live), 1);
+    CU_ASSERT_EQUAL(microphone_hub_subscribers(stage->service.hub), 1);
     conversation_finish(&line.conversation);
     stage_turn(stage);
     stage_destroy(stage);
@@ -138,7 +138,7 @@ static void test_stop_and_listen_again(void)
     line_was_told(&line, "hearken-listening\nhearken-listen-stopped\nhearken-listening\n");
     CU_ASSERT_EQUAL(say(&line, "audio-stop", "{}"), CONVERSATION_CLOSE);
     line_was_told(&line, "wrong-state: audio-stop: unexpected: the microphone is listened to\n");
-    CU_ASSERT_EQUAL(microphone_hub_subscribers(stage->service.live), 0);
+    CU_ASSERT_EQUAL(microphone_hub_subscribers(stage->service.hub), 0);
     conversation_finish(&line.conversation);
     stage_turn(stage);
     line_was_told(&line, "");

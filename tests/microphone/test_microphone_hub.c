@@ -13,7 +13,7 @@ void add_microphone_hub_tests(void);
 
 static void choose_second_model(struct client *client)
 {
-    strcpy(client->asked.options.model, "second");
+    strcpy(client->transcribe.options.model, "second");
 }
 
 /* The microphone is there, and the client's journal empty. */
@@ -26,9 +26,9 @@ static void join_and_hear(struct client *client, struct stage *stage)
 
 static bool toggle(struct stage *stage, enum microphone_hub_switch action, unsigned listeners)
 {
-    bool hearing;
-    CU_ASSERT_EQUAL(microphone_hub_switch(stage->service.live, action, &hearing), listeners);
-    return hearing;
+    bool listening;
+    CU_ASSERT_EQUAL(microphone_hub_switch(stage->service.hub, action, &listening), listeners);
+    return listening;
 }
 
 /* ---- Coming and going ---- */
@@ -38,30 +38,30 @@ static void test_shared_recognition(void)
     struct stage *stage = stage_create();
     struct client a = {0}, b = {0}, c = {0};
     client_init(&c, stage);
-    c.asked.options.stream.beam_width = 1;
+    c.transcribe.options.stream.beam_width = 1;
     join_and_hear(&a, stage);
     client_join(&b, stage, false);
-    CU_ASSERT_PTR_EQUAL(a.subscriber.hearing, b.subscriber.hearing);
+    CU_ASSERT_PTR_EQUAL(a.subscriber.recognition, b.subscriber.recognition);
     CU_ASSERT_EQUAL(fake_requests()->created, 1);
     client_join(&c, stage, false);
-    CU_ASSERT_PTR_NOT_EQUAL(a.subscriber.hearing, c.subscriber.hearing);
+    CU_ASSERT_PTR_NOT_EQUAL(a.subscriber.recognition, c.subscriber.recognition);
     CU_ASSERT_EQUAL(fake_requests()->created, 2);
-    CU_ASSERT_EQUAL(microphone_hub_subscribers(stage->service.live), 3);
-    CU_ASSERT_STRING_EQUAL(microphone_hub_device(stage->service.live), "mic");
-    microphone_hub_forget(stage->service.live, &c.subscriber);
+    CU_ASSERT_EQUAL(microphone_hub_subscribers(stage->service.hub), 3);
+    CU_ASSERT_STRING_EQUAL(microphone_hub_device(stage->service.hub), "mic");
+    microphone_hub_remove(stage->service.hub, &c.subscriber);
     stage_turn(stage);
     request_hears(only_request(), "one", 1, true);
     client_was_told(&a, "final one\n");
     client_was_told(&b, STARTED "final one\n");
     client_was_told(&c, STARTED);
-    microphone_hub_forget(stage->service.live, &a.subscriber);
-    microphone_hub_forget(stage->service.live, &b.subscriber);
+    microphone_hub_remove(stage->service.hub, &a.subscriber);
+    microphone_hub_remove(stage->service.hub, &b.subscriber);
     stage_turn(stage);
     CU_ASSERT_EQUAL(fake_requests()->abandoned, 2);
     CU_ASSERT_EQUAL(fake_microphone()->told_to_close, 1);
-    CU_ASSERT_TRUE(microphone_hub_is_busy(stage->service.live));
+    CU_ASSERT_TRUE(microphone_hub_is_busy(stage->service.hub));
     microphone_ends(NULL);
-    CU_ASSERT_FALSE(microphone_hub_is_busy(stage->service.live));
+    CU_ASSERT_FALSE(microphone_hub_is_busy(stage->service.hub));
     stage_destroy(stage);
 }
 
@@ -72,16 +72,16 @@ static void test_no_joining_twice(void)
     struct hearken_error error;
     struct client a = {0};
     client_join(&a, stage, false);
-    CU_ASSERT_EQUAL(microphone_hub_join(stage->service.live, &a.subscriber, &error), -EALREADY);
-    CU_ASSERT_STRING_EQUAL(error.message, "this client listens to the microphone already");
-    CU_ASSERT_EQUAL(microphone_hub_subscribers(stage->service.live), 1);
-    microphone_hub_leave(stage->service.live, &a.subscriber);
+    CU_ASSERT_EQUAL(microphone_hub_join(stage->service.hub, &a.subscriber, &error), -EALREADY);
+    CU_ASSERT_STRING_EQUAL(error.message, "this client already listens to the microphone");
+    CU_ASSERT_EQUAL(microphone_hub_subscribers(stage->service.hub), 1);
+    microphone_hub_leave(stage->service.hub, &a.subscriber);
     request_finishes(only_request());
-    CU_ASSERT_EQUAL(microphone_hub_join(stage->service.live, &a.subscriber, &error), -EALREADY);
+    CU_ASSERT_EQUAL(microphone_hub_join(stage->service.hub, &a.subscriber, &error), -EALREADY);
     stage_turn(stage);
     client_was_told(&a, "over\n");
     client_join(&a, stage, false);
-    microphone_hub_forget(stage->service.live, &a.subscriber);
+    microphone_hub_remove(stage->service.hub, &a.subscriber);
     stage_turn(stage);
     stage_destroy(stage);
 }
@@ -93,12 +93,12 @@ static void test_leaving(void)
     join_and_hear(&a, stage);
     client_join(&b, stage, false);
     request_hears(only_request(), "one two", 1, false);
-    microphone_hub_leave(stage->service.live, &b.subscriber);
+    microphone_hub_leave(stage->service.hub, &b.subscriber);
     CU_ASSERT_EQUAL(b.over, 0); /* not from within */
     stage_turn(stage);
     client_was_told(&b, STARTED "partial one two\nfinal one two\nover\n");
     CU_ASSERT_FALSE(only_request()->ended);
-    microphone_hub_leave(stage->service.live, &a.subscriber);
+    microphone_hub_leave(stage->service.hub, &a.subscriber);
     stage_turn(stage);
     CU_ASSERT_TRUE(only_request()->ended);
     client_was_told(&a, "partial one two\n");
@@ -124,8 +124,8 @@ static void test_coming_while_somebody_speaks(void)
     request_hears(only_request(), "late", 5, true);
     client_was_told(&a, "final early\nfinal late\n");
     client_was_told(&b, STARTED "final late\n");
-    microphone_hub_forget(stage->service.live, &a.subscriber);
-    microphone_hub_forget(stage->service.live, &b.subscriber);
+    microphone_hub_remove(stage->service.hub, &a.subscriber);
+    microphone_hub_remove(stage->service.hub, &b.subscriber);
     stage_turn(stage);
     stage_destroy(stage);
 }
@@ -136,7 +136,7 @@ static void test_level(void)
     struct client a = {0}, b = {0}, c = {0};
     client_init(&b, stage);
     client_init(&c, stage);
-    b.asked.meter = c.asked.meter = true;
+    b.transcribe.meter = c.transcribe.meter = true;
     join_and_hear(&a, stage);
     client_join(&b, stage, false);
     client_join(&c, stage, true);
@@ -146,7 +146,7 @@ static void test_level(void)
     client_was_told(&a, "");
     client_was_told(&b, "hearken-level\n");
     client_was_told(&c, STARTED); /* held */
-    microphone_hub_drain(stage->service.live);
+    microphone_hub_drain(stage->service.hub);
     request_finishes(only_request());
     stage_turn(stage);
     stage_destroy(stage);
@@ -160,17 +160,17 @@ static void test_switching(void)
     struct client a = {0}, b = {0};
     join_and_hear(&a, stage);
     client_join(&b, stage, true);
-    CU_ASSERT_FALSE(toggle(stage, LIVE_TOGGLE, 2));
+    CU_ASSERT_FALSE(toggle(stage, HUB_TOGGLE, 2));
     CU_ASSERT_TRUE(only_request()->ended);
     client_was_told(&a, "");
     request_finishes(only_request());
     client_was_told(&a, "hearing held\n");
-    CU_ASSERT_TRUE(toggle(stage, LIVE_TOGGLE, 2));
+    CU_ASSERT_TRUE(toggle(stage, HUB_TOGGLE, 2));
     client_was_told(&a, "hearing heard\n");
     client_was_told(&b, STARTED "hearing heard\n");
     stage_turn(stage);
     CU_ASSERT_EQUAL(fake_requests()->created, 2);
-    microphone_hub_drain(stage->service.live);
+    microphone_hub_drain(stage->service.hub);
     request_finishes(only_request());
     stage_turn(stage);
     client_was_told(&a, "over\n");
@@ -185,15 +185,15 @@ static void test_start_before_the_end(void)
     struct client a = {0};
     join_and_hear(&a, stage);
     microphone_hears(HEARKEN_RATE);
-    CU_ASSERT_FALSE(toggle(stage, LIVE_STOP, 1));
+    CU_ASSERT_FALSE(toggle(stage, HUB_STOP, 1));
     microphone_hears(HEARKEN_RATE / 2);
-    CU_ASSERT_TRUE(toggle(stage, LIVE_START, 1));
+    CU_ASSERT_TRUE(toggle(stage, HUB_START, 1));
     microphone_hears(HEARKEN_RATE / 4);
     request_finishes(only_request());
     client_was_told(&a, "");
     CU_ASSERT_EQUAL(only_request()->samples, HEARKEN_RATE / 4);
     CU_ASSERT_DOUBLE_EQUAL(only_request()->options.origin, 1.5, 1e-9);
-    microphone_hub_forget(stage->service.live, &a.subscriber);
+    microphone_hub_remove(stage->service.hub, &a.subscriber);
     stage_turn(stage);
     stage_destroy(stage);
 }
@@ -203,10 +203,10 @@ static void test_stopping_twice_and_starting(void)
     struct stage *stage = stage_create();
     struct client a = {0}, b = {0};
     join_and_hear(&a, stage);
-    toggle(stage, LIVE_STOP, 1);
-    client_join(&b, stage, false); /* the hearing is to begin again */
+    toggle(stage, HUB_STOP, 1);
+    client_join(&b, stage, false); /* which restarts the recognition */
     microphone_hears(1000);
-    toggle(stage, LIVE_STOP, 2);
+    toggle(stage, HUB_STOP, 2);
     request_finishes(only_request());
     client_was_told(&a, "");
     CU_ASSERT_TRUE(only_request()->ended);
@@ -214,7 +214,7 @@ static void test_stopping_twice_and_starting(void)
     request_finishes(only_request());
     client_was_told(&a, "hearing held\n");
     client_was_told(&b, STARTED "hearing held\n");
-    microphone_hub_drain(stage->service.live);
+    microphone_hub_drain(stage->service.hub);
     stage_turn(stage);
     CU_ASSERT_EQUAL(a.over + b.over, 2);
     stage_destroy(stage);
@@ -233,20 +233,20 @@ static void test_model_is_gone_at_start(void)
     client_join(&a, stage, true);
     client_join(&b, stage, true);
     stage_remove_second_model(stage);
-    CU_ASSERT_TRUE(toggle(stage, LIVE_START, 1));
+    CU_ASSERT_TRUE(toggle(stage, HUB_START, 1));
     client_was_told(&a, ""); /* not from within */
     stage_turn(stage);
-    client_was_told(&a, "over unknown-model: model second is not in the configuration any more\n");
+    client_was_told(&a, "over unknown-model: model second is no longer configured\n");
     client_was_told(&b, "hearing heard\n");
-    *a.asked.options.model = '\0';
+    *a.transcribe.options.model = '\0';
     client_join(&a, stage, true);
-    CU_ASSERT_EQUAL(microphone_hub_subscribers(stage->service.live), 2);
-    microphone_hub_drain(stage->service.live);
+    CU_ASSERT_EQUAL(microphone_hub_subscribers(stage->service.hub), 2);
+    microphone_hub_drain(stage->service.hub);
     request_finishes(only_request());
     stage_turn(stage);
     CU_ASSERT_EQUAL(a.over, 2);
     CU_ASSERT_EQUAL(b.over, 1);
-    CU_ASSERT_EQUAL(microphone_hub_subscribers(stage->service.live), 0);
+    CU_ASSERT_EQUAL(microphone_hub_subscribers(stage->service.hub), 0);
     stage_destroy(stage);
 }
 
@@ -265,9 +265,9 @@ static void test_model_is_gone_at_reload(void)
     request_finishes(first);
     stage_turn(stage);
     client_was_told(&a, "final last words\n"
-                        "over unknown-model: model second is not in the configuration any more\n");
+                        "over unknown-model: model second is no longer configured\n");
     client_was_told(&b, STARTED);
-    microphone_hub_forget(stage->service.live, &b.subscriber);
+    microphone_hub_remove(stage->service.hub, &b.subscriber);
     stage_turn(stage);
     stage_destroy(stage);
 }
@@ -282,14 +282,13 @@ static void test_model_is_gone_for_who_goes_on(void)
     choose_second_model(&a);
     choose_second_model(&b);
     join_and_hear(&a, stage);
-    microphone_hub_leave(stage->service.live, &a.subscriber);
+    microphone_hub_leave(stage->service.hub, &a.subscriber);
     client_join(&b, stage, false);
     stage_remove_second_model(stage);
     request_finishes(only_request());
     stage_turn(stage);
     client_was_told(&a, "over\n");
-    client_was_told(&b, STARTED "over unknown-model: model second is not in the configuration any "
-                                "more\n");
+    client_was_told(&b, STARTED "over unknown-model: model second is no longer configured\n");
     stage_destroy(stage);
 }
 
@@ -302,11 +301,11 @@ static void test_no_memory(void)
     struct client a = {0}, b = {0};
     fake_requests()->no_memory = true;
     client_init(&a, stage);
-    CU_ASSERT_EQUAL(microphone_hub_join(stage->service.live, &a.subscriber, &error), -ENOMEM);
+    CU_ASSERT_EQUAL(microphone_hub_join(stage->service.hub, &a.subscriber, &error), -ENOMEM);
     CU_ASSERT_STRING_EQUAL(error.message, "out of memory for a request");
     client_was_told(&a, "");
     client_join(&a, stage, true);
-    toggle(stage, LIVE_START, 0);
+    toggle(stage, HUB_START, 0);
     stage_turn(stage);
     client_was_told(&a, "over out-of-memory: out of memory for a request\n");
     fake_requests()->no_memory = false;
@@ -314,7 +313,7 @@ static void test_no_memory(void)
     fake_requests()->no_room = true;
     microphone_hears(100);
     stage_turn(stage);
-    client_was_told(&b, "over out-of-memory: out of memory for sound\n");
+    client_was_told(&b, "over out-of-memory: out of memory for audio\n");
     CU_ASSERT_EQUAL(fake_requests()->abandoned, 1);
     stage_destroy(stage);
 }
@@ -338,19 +337,19 @@ static void join_again(struct client *client)
 {
     struct hearken_error error;
     client->at_over = NULL;
-    *client->asked.options.model = '\0';
-    CU_ASSERT_EQUAL(microphone_hub_join(client->live, &client->subscriber, &error), 0);
+    *client->transcribe.options.model = '\0';
+    CU_ASSERT_EQUAL(microphone_hub_join(client->hub, &client->subscriber, &error), 0);
 }
 
 static void forget_other(struct client *client)
 {
-    microphone_hub_forget(client->live, &client->other->subscriber);
+    microphone_hub_remove(client->hub, &client->other->subscriber);
 }
 
 static void start_others(struct client *client)
 {
-    bool hearing;
-    microphone_hub_switch(client->live, LIVE_START, &hearing);
+    bool listening;
+    microphone_hub_switch(client->hub, HUB_START, &listening);
 }
 
 static void test_joining_as_it_is_over(void)
@@ -364,9 +363,9 @@ static void test_joining_as_it_is_over(void)
     stage_turn(stage);
     client_was_told(&a, "over recognition-failed: no\nlistening heard\n" STARTED);
     client_was_told(&b, STARTED "over recognition-failed: no\nlistening heard\n" STARTED);
-    CU_ASSERT_EQUAL(microphone_hub_subscribers(stage->service.live), 2);
+    CU_ASSERT_EQUAL(microphone_hub_subscribers(stage->service.hub), 2);
     CU_ASSERT_EQUAL(fake_microphone()->told_to_close, 0); /* it was wanted all the time */
-    microphone_hub_drain(stage->service.live);
+    microphone_hub_drain(stage->service.hub);
     request_finishes(only_request());
     stage_turn(stage);
     stage_destroy(stage);
@@ -385,7 +384,7 @@ static void test_going_as_it_is_over(void)
     request_fails(only_request(), "no");
     stage_turn(stage);
     CU_ASSERT_EQUAL(a.over + b.over, 1);
-    CU_ASSERT_EQUAL(microphone_hub_subscribers(stage->service.live), 0);
+    CU_ASSERT_EQUAL(microphone_hub_subscribers(stage->service.hub), 0);
     stage_destroy(stage);
 }
 
@@ -402,12 +401,12 @@ static void test_starting_as_it_is_over(void)
     client_join(&c, stage, true);
     stage_remove_second_model(stage);
     a.at_over = b.at_over = start_others;
-    toggle(stage, LIVE_START, 1);
+    toggle(stage, HUB_START, 1);
     stage_turn(stage);
     CU_ASSERT_EQUAL(a.over, 1);
     CU_ASSERT_EQUAL(b.over, 1);
     client_was_told(&c, "hearing heard\n");
-    microphone_hub_forget(stage->service.live, &c.subscriber);
+    microphone_hub_remove(stage->service.hub, &c.subscriber);
     stage_turn(stage);
     stage_destroy(stage);
 }
@@ -419,9 +418,9 @@ static void test_gone_before_it_is_told(void)
     struct client a = {0};
     join_and_hear(&a, stage);
     request_fails(only_request(), "no");
-    microphone_hub_leave(stage->service.live, &a.subscriber); /* too late for that */
-    microphone_hub_forget(stage->service.live, &a.subscriber);
-    microphone_hub_forget(stage->service.live, &a.subscriber);
+    microphone_hub_leave(stage->service.hub, &a.subscriber); /* too late for that */
+    microphone_hub_remove(stage->service.hub, &a.subscriber);
+    microphone_hub_remove(stage->service.hub, &a.subscriber);
     memset(&a.subscriber, 0xff, sizeof(a.subscriber));
     stage_turn(stage);
     client_was_told(&a, "");
@@ -434,7 +433,7 @@ static void test_leaving_as_it_fails(void)
     struct client a = {0};
     join_and_hear(&a, stage);
     request_fails(only_request(), "no");
-    microphone_hub_leave(stage->service.live, &a.subscriber);
+    microphone_hub_leave(stage->service.hub, &a.subscriber);
     stage_turn(stage);
     client_was_told(&a, "over recognition-failed: no\n");
     stage_destroy(stage);
@@ -449,15 +448,15 @@ static void test_drain(void)
     join_and_hear(&a, stage);
     client_join(&b, stage, true);
     client_init(&c, stage);
-    c.asked.options.stream.beam_width = 2;
+    c.transcribe.options.stream.beam_width = 2;
     client_join(&c, stage, false);
     stage->service.draining = true;
-    microphone_hub_drain(stage->service.live);
+    microphone_hub_drain(stage->service.hub);
     stage_turn(stage);
     client_was_told(&b, STARTED "over\n");
     CU_ASSERT_EQUAL(fake_microphone()->told_to_close, 1);
     microphone_ends(NULL);
-    toggle(stage, LIVE_START, 0);
+    toggle(stage, HUB_START, 0);
     for (int i = 0; i < 2; i++) {
         struct request *request = fake_requests()->all[i];
         CU_ASSERT_TRUE(request->ended);
@@ -467,7 +466,7 @@ static void test_drain(void)
     stage_turn(stage);
     client_was_told(&a, "final last words\nover\n");
     client_was_told(&c, STARTED "final last words\nover\n");
-    CU_ASSERT_FALSE(microphone_hub_is_busy(stage->service.live));
+    CU_ASSERT_FALSE(microphone_hub_is_busy(stage->service.hub));
     CU_ASSERT_EQUAL(fake_microphone()->opened, 1);
     stage_destroy(stage);
 }

@@ -12,14 +12,14 @@ void add_microphone_thread_tests(void);
 
 static void switch_to(struct stage *stage, enum microphone_hub_switch action)
 {
-    bool hearing;
-    microphone_hub_switch(stage->service.live, action, &hearing);
+    bool listening;
+    microphone_hub_switch(stage->service.hub, action, &listening);
     stage_turn(stage);
 }
 
 static void end_all(struct stage *stage)
 {
-    microphone_hub_drain(stage->service.live);
+    microphone_hub_drain(stage->service.hub);
     for (unsigned i = 0; i < FAKE_REQUESTS; i++)
         if (fake_requests()->all[i])
             request_finishes(fake_requests()->all[i]);
@@ -35,7 +35,7 @@ static void test_release_when_idle(void)
     stage->service.settings.capture_release = CAPTURE_WHEN_IDLE;
     client_join(&a, stage, true);
     CU_ASSERT_EQUAL(fake_microphone()->opened, 1);
-    microphone_hub_forget(stage->service.live, &a.subscriber);
+    microphone_hub_remove(stage->service.hub, &a.subscriber);
     stage_turn(stage);
     CU_ASSERT_EQUAL(fake_microphone()->told_to_close, 1);
     stage_destroy(stage);
@@ -48,11 +48,11 @@ static void test_release_when_held(void)
     stage->service.settings.capture_release = CAPTURE_WHEN_HELD;
     client_join(&a, stage, true);
     CU_ASSERT_EQUAL(fake_microphone()->opened, 0);
-    switch_to(stage, LIVE_START);
+    switch_to(stage, HUB_START);
     CU_ASSERT_EQUAL(fake_microphone()->opened, 1);
-    switch_to(stage, LIVE_STOP);
+    switch_to(stage, HUB_STOP);
     CU_ASSERT_EQUAL(fake_microphone()->told_to_close, 1);
-    switch_to(stage, LIVE_START); /* before it is closed */
+    switch_to(stage, HUB_START); /* before it is closed */
     CU_ASSERT_EQUAL(fake_microphone()->opened, 1);
     microphone_ends(NULL);
     stage_turn(stage);
@@ -67,7 +67,7 @@ static void test_release_never(void)
     struct client a = {0};
     stage->service.settings.capture_release = CAPTURE_NEVER;
     client_join(&a, stage, true);
-    microphone_hub_forget(stage->service.live, &a.subscriber);
+    microphone_hub_remove(stage->service.hub, &a.subscriber);
     stage_turn(stage);
     CU_ASSERT_EQUAL(fake_microphone()->told_to_close, 0);
     microphone_ends("it broke");
@@ -82,11 +82,11 @@ static void test_reload_with_another_microphone(void)
     struct stage *stage = stage_create();
     struct client a = {0};
     client_join(&a, stage, false);
-    microphone_hub_reload(stage->service.live);
+    microphone_hub_reload(stage->service.hub);
     CU_ASSERT_EQUAL(fake_microphone()->told_to_close, 0);
     fake_microphone()->differs = true;
-    microphone_hub_reload(stage->service.live);
-    microphone_hub_reload(stage->service.live); /* while it closes */
+    microphone_hub_reload(stage->service.hub);
+    microphone_hub_reload(stage->service.hub); /* while it closes */
     CU_ASSERT_EQUAL(fake_microphone()->told_to_close, 1);
     microphone_ends(NULL);
     stage_turn(stage);
@@ -107,10 +107,10 @@ static void test_drain_while_it_opens(void)
     end_all(stage);
     client_was_told(&a, "over\n");
     CU_ASSERT_EQUAL(fake_microphone()->told_to_close, 1);
-    CU_ASSERT_TRUE(microphone_hub_is_busy(stage->service.live));
+    CU_ASSERT_TRUE(microphone_hub_is_busy(stage->service.hub));
     microphone_ends(NULL);
     stage_turn(stage);
-    CU_ASSERT_FALSE(microphone_hub_is_busy(stage->service.live));
+    CU_ASSERT_FALSE(microphone_hub_is_busy(stage->service.hub));
     CU_ASSERT_EQUAL(fake_microphone()->opened, 1);
     stage_destroy(stage);
 }
@@ -132,7 +132,7 @@ static void test_no_microphone(void)
     fake_microphone()->refuses = -EMFILE; /* the thread cannot even be made */
     client_join(&a, stage, false);
     client_was_told(&a, "over no-microphone: too many open files\n");
-    CU_ASSERT_FALSE(microphone_hub_is_busy(stage->service.live));
+    CU_ASSERT_FALSE(microphone_hub_is_busy(stage->service.hub));
     stage_destroy(stage);
 }
 
@@ -143,7 +143,7 @@ static void test_no_microphone_on_hold(void)
     struct client a = {0}, b = {0};
     stage->service.settings.capture_release = CAPTURE_WHEN_HELD;
     client_join(&a, stage, true);
-    switch_to(stage, LIVE_START);
+    switch_to(stage, HUB_START);
     client_was_told(&a, "hearing heard\n");
     microphone_ends("there is no such device");
     client_was_told(&a, "lost default there is no such device\n");
@@ -187,7 +187,7 @@ static void test_trying_again(void)
     client_was_told(&a, STARTED "lost default it broke\n");
     fake_microphone()->refuses = 0;
     stage_retry_now(stage);
-    CU_ASSERT_PTR_NULL(microphone_hub_device(stage->service.live));
+    CU_ASSERT_PTR_NULL(microphone_hub_device(stage->service.hub));
     microphone_tells(HEARKEN_CAPTURE_STARTED);
     client_was_told(&a, STARTED);
     CU_ASSERT_EQUAL(stage_retry(stage), 0);
@@ -208,7 +208,7 @@ static void test_nobody_waits_for_it(void)
     microphone_ends("it broke");
     stage_turn(stage);
     CU_ASSERT(stage_retry(stage) > 0);
-    microphone_hub_forget(stage->service.live, &a.subscriber);
+    microphone_hub_remove(stage->service.hub, &a.subscriber);
     stage_turn(stage);
     CU_ASSERT_EQUAL(stage_retry(stage), 0);
     CU_ASSERT_EQUAL(fake_microphone()->opened, 1);
@@ -223,7 +223,7 @@ static void test_reload_tries_at_once(void)
     microphone_tells(HEARKEN_CAPTURE_STARTED);
     microphone_ends("it broke");
     stage_turn(stage);
-    microphone_hub_reload(stage->service.live);
+    microphone_hub_reload(stage->service.hub);
     stage_turn(stage);
     CU_ASSERT_EQUAL(fake_microphone()->opened, 2);
     end_all(stage);
@@ -242,7 +242,7 @@ static void test_drain_without_it(void)
     end_all(stage);
     client_was_told(&a, STARTED "lost default it broke\nover\n");
     CU_ASSERT_EQUAL(stage_retry(stage), 0);
-    CU_ASSERT_FALSE(microphone_hub_is_busy(stage->service.live));
+    CU_ASSERT_FALSE(microphone_hub_is_busy(stage->service.hub));
     stage_destroy(stage);
 }
 

@@ -380,7 +380,7 @@ static void test_what_needs_a_restart(void)
     finish(8);
 }
 
-/* However often it is asked for meanwhile, it is done once more, with what is on disk then. */
+/* However often it is transcribe for meanwhile, it is done once more, with what is on disk then. */
 static void test_again(void)
 {
     begin();
