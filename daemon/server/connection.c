@@ -182,7 +182,7 @@ static void handle_event(struct connection *connection)
 {
     connection->holding = false;
     switch (conversation_handle(&connection->conversation, &connection->event)) {
-    case CONVERSATION_GO_ON:
+    case CONVERSATION_CONTINUE:
         break;
     case CONVERSATION_WAIT:
         connection->holding = true;
@@ -212,7 +212,7 @@ static bool wants_answer(struct connection *connection)
 
 static void end_unanswered(struct connection *connection)
 {
-    if (conversation_is_over(&connection->conversation) ||
+    if (conversation_has_ended(&connection->conversation) ||
         (is_between_requests(connection) && wyoming_parser_idle(&connection->parser))) {
         linger(connection);
         return;
@@ -224,7 +224,7 @@ static void check_end(struct connection *connection)
 {
     if (connection->state != CONNECTION_OPEN || connection->holding)
         return;
-    if (conversation_is_over(&connection->conversation)) {
+    if (conversation_has_ended(&connection->conversation)) {
         linger(connection);
     } else if (connection->client_ended) {
         if (!wants_answer(connection))
@@ -311,7 +311,7 @@ static void check_client(struct connection *connection, uint64_t now)
     bool within_message = !wyoming_parser_idle(&connection->parser);
     if (conversation_is_cut(&connection->conversation))
         return;
-    if (within_message || conversation_owes_audio(&connection->conversation)) {
+    if (within_message || conversation_expects_audio(&connection->conversation)) {
         if (has_passed(now, connection->last_heard, settings->stall_seconds))
             give_up(connection, within_message ? "stopped in the middle of a message"
                                                : "stopped sending audio");

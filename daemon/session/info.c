@@ -23,7 +23,6 @@ static json_t *describe_model(const struct model_entry *entry)
         json_from_text(text_or_empty(facts->version)), "languages", facts->languages);
 }
 
-/* How far a model is. */
 static const char *state_of(const struct model_entry *entry)
 {
     if (!entry->model)
@@ -31,28 +30,27 @@ static const char *state_of(const struct model_entry *entry)
     return entry->model->state == SERVED_LOADING ? "loading" : "loaded";
 }
 
-static json_t *tell_model(const struct model_entry *entry)
+static json_t *describe_loading(const struct model_entry *entry)
 {
     return json_pack("{s:o, s:o, s:s, s:o}", "name", json_from_text(model_entry_name(entry)),
                      "file", json_from_text(entry->file), "state", state_of(entry), "backend",
                      entry->backend ? json_from_text(entry->backend) : json_null());
 }
 
-/* What is told of each model, the default first. */
+/* The default model comes first. */
 static json_t *list_models(const struct catalogue *models,
-                           json_t *(*tell)(const struct model_entry *entry))
+                           json_t *(*describe)(const struct model_entry *entry))
 {
     json_t *list = json_array();
     for (size_t i = 0; i < models->list.count; i++)
-        if (json_array_append_new(list, tell(&models->list.entries[i])) < 0) {
+        if (json_array_append_new(list, describe(&models->list.entries[i])) < 0) {
             json_decref(list);
             return NULL;
         }
     return list;
 }
 
-/* The other services are named as empty: there are clients that do not expect them to be missing.
- */
+/* Lists the other services as empty: some clients fail if they are missing. */
 json_t *info_describe(const struct service *service)
 {
     json_t *program =
@@ -101,5 +99,5 @@ json_t *info_status(const struct service *service)
         "recognition_seconds", totals->busy_seconds, "real_time_factor", factor, "memory_bytes",
         (json_int_t)info_memory(), "listeners", (int)microphone_hub_subscribers(service->hub),
         "microphone", device ? json_from_text(device) : json_null(), "models",
-        list_models(&service->models, tell_model));
+        list_models(&service->models, describe_loading));
 }

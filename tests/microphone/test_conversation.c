@@ -114,7 +114,7 @@ static void test_next_event_before_it_is_told(void)
     say(&line, "hearken-listen", "{}");
     stage_turn(stage);
     request_fails(only_request(), "no");
-    CU_ASSERT_EQUAL(say(&line, "hearken-listen-stop", "{}"), CONVERSATION_GO_ON);
+    CU_ASSERT_EQUAL(say(&line, "hearken-listen-stop", "{}"), CONVERSATION_CONTINUE);
     CU_ASSERT_EQUAL(say(&line, "hearken-listen", HOLD), CONVERSATION_WAIT);
     line_was_told(&line, "hearken-listening\n");
     stage_turn(stage);
@@ -132,12 +132,12 @@ static void test_stop_and_listen_again(void)
     struct line line;
     line_init(&line, stage);
     say(&line, "hearken-listen", HOLD);
-    CU_ASSERT_EQUAL(say(&line, "hearken-listen-stop", "{}"), CONVERSATION_GO_ON);
+    CU_ASSERT_EQUAL(say(&line, "hearken-listen-stop", "{}"), CONVERSATION_CONTINUE);
     CU_ASSERT_EQUAL(say(&line, "hearken-listen", HOLD), CONVERSATION_WAIT);
     stage_turn(stage);
     line_was_told(&line, "hearken-listening\nhearken-listen-stopped\nhearken-listening\n");
     CU_ASSERT_EQUAL(say(&line, "audio-stop", "{}"), CONVERSATION_CLOSE);
-    line_was_told(&line, "wrong-state: audio-stop: unexpected: the microphone is listened to\n");
+    line_was_told(&line, "wrong-state: audio-stop: unexpected: listening to the microphone\n");
     CU_ASSERT_EQUAL(microphone_hub_subscribers(stage->service.hub), 0);
     conversation_finish(&line.conversation);
     stage_turn(stage);
@@ -151,7 +151,7 @@ static void test_no_memory(void)
     struct line line;
     line_init(&line, stage);
     fake_requests()->no_memory = true;
-    CU_ASSERT_EQUAL(say(&line, "hearken-listen", "{}"), CONVERSATION_GO_ON);
+    CU_ASSERT_EQUAL(say(&line, "hearken-listen", "{}"), CONVERSATION_CONTINUE);
     line_was_told(&line, "out-of-memory: out of memory for a request\n");
     CU_ASSERT_EQUAL(line.conversation.state, CONVERSATION_IDLE);
     conversation_finish(&line.conversation);
@@ -168,7 +168,7 @@ static void test_not_allowed(void)
     line.conversation.local = false;
     for (unsigned i = 0; i < 2; i++) {
         say(&line, i == 0 ? "hearken-listen" : "hearken-toggle", "{}");
-        line_was_told(&line, "not-allowed: the microphone is for clients on the Unix socket "
+        line_was_told(&line, "not-allowed: only clients on the Unix socket may use the microphone "
                              "(capture.clients is local)\n");
     }
     CU_ASSERT_EQUAL(line.conversation.state, CONVERSATION_IDLE);
