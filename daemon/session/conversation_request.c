@@ -207,7 +207,7 @@ void conversation_end_audio(struct conversation *conversation)
     conversation->state = CONVERSATION_FINISHING;
     if (conversation->partial_length > 0)
         log_info(conversation->service->log,
-                 "connection %u: the audio ends within a frame: dropped %zu of %zu bytes",
+                 "connection %u: the audio ends within a frame: %zu of %zu bytes dropped",
                  conversation->id, conversation->partial_length, conversation->frame_size);
     request_end(conversation->request);
 }
