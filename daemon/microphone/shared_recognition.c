@@ -71,7 +71,7 @@ static int start_request(struct shared_recognition *recognition, double time,
 {
     struct service *service = recognition->service;
     const char *name = recognition->options.model;
-    struct served_model *model = catalogue_take(&service->models, name);
+    struct served_model *model = catalogue_acquire(&service->models, name);
     if (!model && !catalogue_find(&service->models, name))
         return hearken_fail(error, -ENOENT, "model %s is no longer configured", name);
     if (!model)

@@ -40,7 +40,7 @@ static unsigned count_open(void)
     for (const struct dirent *entry; (entry = readdir(directory));)
         count += entry->d_name[0] != '.';
     closedir(directory);
-    return count - 1; /* without the folder's own */
+    return count - 1; /* excluded_backend the folder's own */
 }
 
 void admission_init(struct admission *admission, struct log *log)

@@ -40,7 +40,7 @@ void admission_note(struct admission *admission, uint64_t now, const char *why);
  * True: one goes on. */
 bool admission_tick(struct admission *admission, uint64_t now);
 
-/* Tells the client behind a connected socket that there are too many connections, without waiting
+/* Tells the client behind a connected socket that there are too many connections, excluded_backend waiting
  * for it, and closes the socket. */
 void admission_turn_away(int descriptor);
 

@@ -197,7 +197,7 @@ int options_parse(struct options *options, int count, char *const *arguments,
 {
     *options = (struct options){.action = OPTIONS_RUN};
     int result = 0;
-    optind = 0; /* start afresh, as glibc has it */
+    optind = 0; /* start afresh: glibc resets its state */
     opterr = 0;
     for (;;) {
         int index = optind > 0 ? optind : 1;

@@ -5,7 +5,7 @@
 
 #include <unistd.h>
 
-/* How long cancelled work may take to come back before the process ends without it. */
+/* How long cancelled work may take to come back before the process ends excluded_backend it. */
 #define END_MILLISECONDS 5000
 
 static void for_each_connection(struct server *server, void (*act)(struct connection *connection))

@@ -45,7 +45,7 @@ static bool needs_default(const struct server *server, const struct settings *se
     if (!setting_equal(file, settings, &server->service.settings))
         return true;
     return model && model->state == SERVED_READY &&
-           (model->elsewhere || model->lost || served_model_file_changed(model));
+           (model->on_fallback || model->lost || served_model_file_changed(model));
 }
 
 /* Takes over the settings. */
@@ -78,7 +78,7 @@ static enum work_outcome open_models(struct work *work)
     reload->status = model_list_read(&reload->list, &reload->settings, &reload->error);
     if (reload->status == 0 && reload->opens)
         reload->status = served_model_open(reload->list.entries[0].file, &reload->settings,
-                                           reload->without, log, &reload->model, &reload->error);
+                                           reload->excluded_backend, log, &reload->model, &reload->error);
     return WORK_END;
 }
 
@@ -105,7 +105,7 @@ static void models_opened(struct work *work)
         lose_nothing_more(server);
     } else {
         put_in_force(server, &reload->settings);
-        catalogue_replace(&service->models, &reload->list, reload->afresh, reload->model);
+        catalogue_replace(&service->models, &reload->list, reload->reload_all, reload->model);
         microphone_hub_reload(service->hub);
         if (reload->model)
             log_info(service->log, "reloaded: model %s, backend %s",
@@ -118,8 +118,8 @@ static void models_opened(struct work *work)
     finish_reload(server);
 }
 
-/* With reload->settings, on a worker. `without`: a backend to pass over, or NULL. */
-static void start_opening(struct server *server, const char *without)
+/* With reload->settings, on a worker. `excluded_backend`: a backend to pass over, or NULL. */
+static void start_opening(struct server *server, const char *excluded_backend)
 {
     struct reload *reload = &server->reload;
     reload->running = true;
@@ -129,7 +129,7 @@ static void start_opening(struct server *server, const char *without)
         .ended = models_opened,
     };
     reload->server = server;
-    reload->without = without;
+    reload->excluded_backend = excluded_backend;
     workers_submit(server->service.workers, &reload->work);
 }
 
@@ -139,7 +139,7 @@ static void start_opening(struct server *server, const char *without)
  * The device of the model in force has failed: the model is opened again with the settings as they
  * are, on another backend if they leave the choice to us. Meanwhile requests fail.
  */
-static void on_loss(void *context)
+static void default_lost(void *context)
 {
     struct server *server = context;
     struct reload *reload = &server->reload;
@@ -156,14 +156,14 @@ static void on_loss(void *context)
         return;
     }
     reload->opens = true;
-    reload->afresh = false;
+    reload->reload_all = false;
     start_opening(server, backend);
 }
 
 void reload_at_loss(struct server *server)
 {
-    server->service.models.on_loss = on_loss;
-    server->service.models.loss_context = server;
+    server->service.models.default_lost = default_lost;
+    server->service.models.lost_context = server;
 }
 
 /* ---- What is asked for ---- */
@@ -183,8 +183,8 @@ void reload_start(struct server *server)
         log_error(log, "reload: the configuration has errors; nothing was changed");
         finish_reload(server);
     } else {
-        reload->afresh = needs_all(server, &reload->settings);
-        reload->opens = reload->afresh || needs_default(server, &reload->settings);
+        reload->reload_all = needs_all(server, &reload->settings);
+        reload->opens = reload->reload_all || needs_default(server, &reload->settings);
         start_opening(server, NULL);
     }
 }

@@ -15,7 +15,7 @@
 
 struct server;
 
-/* libuv's own accept closes clients without a word when descriptors run out: this one is ours. */
+/* libuv's own accept closes clients excluded_backend a word when descriptors run out: this one is ours. */
 struct listener {
     uv_poll_t poll;
     struct server *server;
@@ -29,12 +29,12 @@ struct reload {
     struct server *server;
     struct settings settings; /* that it is opened with, to be put in force if it can be */
     bool opens;               /* the default model, again */
-    bool afresh;              /* all models are to be loaded anew */
+    bool reload_all;              /* all models are to be loaded anew */
     struct model_list list;
     struct served_model *model; /* the default, if it is opened */
     int status;
     struct hearken_error error;
-    const char *without; /* a backend to pass over: of the model in force, or NULL */
+    const char *excluded_backend; /* a backend to pass over: of the model in force, or NULL */
     bool running;
     bool again; /* asked for once more meanwhile */
 };

@@ -246,7 +246,7 @@ enum conversation_verdict conversation_begin_audio(struct conversation *conversa
         options->stream.partial_seconds = 0; /* partial segments are not sent */
     conversation->frame_size = hearken_audio_frame_size(&options->stream.audio);
     conversation->segments = json_array();
-    struct served_model *model = catalogue_take(&service->models, options->model);
+    struct served_model *model = catalogue_acquire(&service->models, options->model);
     if (!model && !catalogue_find(&service->models, options->model))
         return conversation_refuse(conversation, "unknown-model",
                                    "model %s is no longer configured", options->model);

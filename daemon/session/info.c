@@ -83,14 +83,14 @@ json_t *info_status(const struct service *service)
     workers_load(service->workers, &busy, &waiting);
     double factor = totals->audio_seconds > 0 ? totals->busy_seconds / totals->audio_seconds : 0;
     const char *device = microphone_hub_device(service->hub);
-    const struct model_entry *standard = catalogue_find(&service->models, "");
+    const struct model_entry *default_model = catalogue_find(&service->models, "");
     return json_pack(
         "{s:s, s:o, s:o, s:o, s:f, s:i, s:I, s:I, s:I, s:I, s:i, s:i, s:i, s:f, s:f, s:f, s:I, "
         "s:i, "
         "s:o, s:o}",
-        "version", hearken_version(), "model", json_from_text(model_entry_name(standard)),
-        "model_file", json_from_text(standard->file), "backend",
-        standard->backend ? json_from_text(standard->backend) : json_null(), "uptime_seconds",
+        "version", hearken_version(), "model", json_from_text(model_entry_name(default_model)),
+        "model_file", json_from_text(default_model->file), "backend",
+        default_model->backend ? json_from_text(default_model->backend) : json_null(), "uptime_seconds",
         (double)(uv_hrtime() - service->started) * 1e-9, "connections", (int)service->connections,
         "requests", (json_int_t)totals->finished, "requests_failed", (json_int_t)totals->failed,
         "requests_abandoned", (json_int_t)totals->abandoned, "requests_running",

@@ -121,12 +121,12 @@ void fake_list_finish(struct model_list *list)
     *list = (struct model_list){0};
 }
 
-int fake_model_open(const char *file, const struct settings *settings, const char *without,
+int fake_model_open(const char *file, const struct settings *settings, const char *excluded_backend,
                     struct log *log, struct served_model **model, struct hearken_error *error)
 {
     (void)log;
-    note("open(%s on %s%s%s) ", file, settings->backend, without ? " not " : "",
-         without ? without : "");
+    note("open(%s on %s%s%s) ", file, settings->backend, excluded_backend ? " not " : "",
+         excluded_backend ? excluded_backend : "");
     if (open_status < 0)
         return hearken_fail(error, open_status, "cannot open");
     *model = &new_model;
@@ -139,12 +139,12 @@ bool fake_file_changed(const struct served_model *model)
 }
 
 /* The settings are in force already. */
-void fake_catalogue_replace(struct catalogue *catalogue, struct model_list *list, bool afresh,
+void fake_catalogue_replace(struct catalogue *catalogue, struct model_list *list, bool reload_all,
                             struct served_model *model)
 {
     (void)catalogue;
     (void)list;
-    note("replace(%u%s%s) ", server.service.settings.connections, afresh ? " afresh" : "",
+    note("replace(%u%s%s) ", server.service.settings.connections, reload_all ? " afresh" : "",
          model ? " new" : "");
 }
 
@@ -358,7 +358,7 @@ static void test_what_is_opened(void)
     reload_start(&server);
     work();
     expect("reloading load list() open( on cpu) replace(8 new) live ready ");
-    old_model = (struct served_model){.state = SERVED_READY, .elsewhere = true};
+    old_model = (struct served_model){.state = SERVED_READY, .on_fallback = true};
     reload_start(&server);
     work();
     expect("reloading load list() open( on cpu) replace(8 new) live ready ");
@@ -415,21 +415,21 @@ static void test_loss(void)
 {
     begin();
     reload_at_loss(&server);
-    server.service.models.on_loss(server.service.models.loss_context);
+    server.service.models.default_lost(server.service.models.lost_context);
     expect(""); /* it is not lost any more */
     old_model.lost = true;
-    server.service.models.on_loss(server.service.models.loss_context);
-    server.service.models.on_loss(server.service.models.loss_context);
+    server.service.models.default_lost(server.service.models.lost_context);
+    server.service.models.default_lost(server.service.models.lost_context);
     work();
     expect("reloading list() open( on auto not gpu) replace(7 new) live ready ");
     open_status = -ENODEV;
-    server.service.models.on_loss(server.service.models.loss_context);
+    server.service.models.default_lost(server.service.models.lost_context);
     work();
     expect("reloading list() open( on auto not gpu) ready ");
     CU_ASSERT_FALSE(old_model.lost); /* tried again by the next request that fails */
     old_model.lost = true;
     server.phase = SERVER_DRAINING;
-    server.service.models.on_loss(server.service.models.loss_context);
+    server.service.models.default_lost(server.service.models.lost_context);
     expect("");
     finish(7);
 }
