@@ -1,34 +1,34 @@
 // SPDX-License-Identifier: MIT
 /* Reload and drain of the daemon, with all that they call made by the tests. */
-#define options_load_settings     fake_load_settings
-#define model_list_read           fake_list_read
-#define model_list_finish         fake_list_finish
-#define served_model_open         fake_model_open
-#define served_model_file_changed fake_file_changed
-#define catalogue_replace         fake_catalogue_replace
-#define catalogue_find            fake_catalogue_find
-#define catalogue_is_busy         fake_catalogue_is_busy
-#define microphone_hub_reload     fake_live_reload
-#define microphone_hub_drain      fake_live_drain
-#define microphone_hub_is_busy    fake_live_is_busy
-#define workers_submit            fake_workers_submit_reload
-#define admission_make_room       fake_make_room
-#define systemd_ready             fake_systemd_ready
-#define systemd_reloading         fake_systemd_reloading
-#define systemd_stopping          fake_systemd_stopping
-#define server_stop_listening     fake_listeners_close
-#define connection_drain          fake_connection_drain
-#define connection_reject         fake_connection_reject
-#define connection_close          fake_connection_close
-#define server_keep_ticking       fake_keep_ticking
-#define hearken_model_name        fake_model_name
-#define hearken_model_backend     fake_model_backend
-#define uv_now                    fake_now
-#define uv_stop                   fake_stop
-#define reload_start              tested_reload_start
-#define reload_at_loss            tested_reload_at_loss
-#define drain_start               tested_drain_start
-#define drain_tick                tested_drain_tick
+#define options_load_settings         fake_load_settings
+#define model_list_read               fake_list_read
+#define model_list_finish             fake_list_finish
+#define served_model_open             fake_model_open
+#define served_model_file_changed     fake_file_changed
+#define catalogue_replace             fake_catalogue_replace
+#define catalogue_find                fake_catalogue_find
+#define catalogue_is_busy             fake_catalogue_is_busy
+#define microphone_hub_reload         fake_live_reload
+#define microphone_hub_drain          fake_live_drain
+#define microphone_hub_is_busy        fake_live_is_busy
+#define workers_submit                fake_workers_submit_reload
+#define admission_reserve_descriptors fake_make_room
+#define systemd_ready                 fake_systemd_ready
+#define systemd_reloading             fake_systemd_reloading
+#define systemd_stopping              fake_systemd_stopping
+#define server_stop_listening         fake_listeners_close
+#define connection_drain              fake_connection_drain
+#define connection_reject             fake_connection_reject
+#define connection_close              fake_connection_close
+#define server_keep_ticking           fake_keep_ticking
+#define hearken_model_name            fake_model_name
+#define hearken_model_backend         fake_model_backend
+#define uv_now                        fake_now
+#define uv_stop                       fake_stop
+#define reload_start                  tested_reload_start
+#define reload_on_device_loss         tested_reload_at_loss
+#define drain_start                   tested_drain_start
+#define drain_tick                    tested_drain_tick
 
 #include <unistd.h> /* before _exit is another */
 
@@ -414,7 +414,7 @@ static void test_reload_and_stop(void)
 static void test_loss(void)
 {
     begin();
-    reload_at_loss(&server);
+    reload_on_device_loss(&server);
     server.service.models.default_lost(server.service.models.lost_context);
     expect(""); /* it is not lost any more */
     old_model.lost = true;
