@@ -128,7 +128,7 @@ static int listen_remotely(struct session *session, struct hearken_error *error)
         .hold = session->listen->hold,
         .interrupt = session->interrupt,
         .resize = session->resize,
-        .callback = live_output_take,
+        .callback = live_output_handle,
         .resized = on_resized,
         .context = &session->output,
     };
@@ -144,7 +144,7 @@ static int listen_locally(struct session *session, struct hearken_error *error)
         .settings = &session->settings,
         .interrupt = session->interrupt,
         .resize = session->resize,
-        .callback = live_output_take,
+        .callback = live_output_handle,
         .resized = on_resized,
         .context = &session->output,
     };

@@ -27,11 +27,11 @@ bool live_wait_is_due(int descriptor)
     return poll(&poller, 1, 0) > 0;
 }
 
-bool live_wait_take(int descriptor)
+bool live_wait_consume(int descriptor)
 {
     bool due = live_wait_is_due(descriptor);
     if (due)
-        signals_take(descriptor);
+        signals_read(descriptor);
     return due;
 }
 

@@ -17,7 +17,7 @@ enum live_event_type {
     LIVE_VOICE_STOPPED, /* ... */
     LIVE_CAPTURE,       /* `capture` */
     LIVE_LEVEL,         /* `level`, of the sound since the last one */
-    LIVE_HEARING,       /* `hearing` */
+    LIVE_LISTENING,     /* `hearing` */
 };
 
 /* All of it lives until the call that it is given to returns. Times are seconds since listening
@@ -29,7 +29,7 @@ struct live_event {
     double time;
     const struct hearken_capture_event *capture;
     struct hearken_level level;
-    bool hearing;
+    bool listening;
 };
 
 /* Takes events; a negative errno ends listening. */
@@ -47,6 +47,6 @@ int live_wait_open_resize(void);
 bool live_wait_is_due(int descriptor);
 
 /* Likewise, and takes what is to be read from a signal descriptor. */
-bool live_wait_take(int descriptor);
+bool live_wait_consume(int descriptor);
 
 #endif

@@ -25,15 +25,15 @@ struct live_output {
     char device[256];
     bool on_terminal;    /* standard output is drawn on */
     double silent_since; /* time; negative: not known yet */
-    bool sounded;        /* the device has given more than silence */
-    bool told_silence;
+    bool had_signal;     /* the device has given more than silence */
+    bool silence_reported;
 };
 
 /* The fields above the line must be filled in. */
 void live_output_init(struct live_output *output);
 
 /* A live_callback. Errors: -EIO for standard output, as typist_type; told already. */
-int live_output_take(void *output, const struct live_event *event);
+int live_output_handle(void *output, const struct live_event *event);
 
 /* Draws anew: the terminal's size has changed. */
 void live_output_resized(struct live_output *output);

@@ -215,12 +215,12 @@ static bool is_open_file(const struct output *output)
     return output->file.descriptor >= 0 && output->file.descriptor != STDOUT_FILENO;
 }
 
-int output_keep(struct output *output, struct hearken_error *error)
+int output_commit(struct output *output, struct hearken_error *error)
 {
     return is_open_file(output) ? atomic_file_commit(&output->file, error) : 0;
 }
 
-void output_drop(struct output *output)
+void output_discard(struct output *output)
 {
     if (is_open_file(output))
         atomic_file_discard(&output->file);

@@ -41,10 +41,10 @@ struct output {
 int output_open(struct output *output, const char *path, struct hearken_error *error);
 
 /* Ends the output and leaves its file with all that was written. Errors: the system's. */
-int output_keep(struct output *output, struct hearken_error *error);
+int output_commit(struct output *output, struct hearken_error *error);
 
 /* Ends the output and leaves the file as it was before. */
-void output_drop(struct output *output);
+void output_discard(struct output *output);
 
 /* Writes what one recording gave; `problem`: why there is no more of it, or NULL. Errors: the
  * system's (-EPIPE, -ENOSPC …), -ENOMEM. */

@@ -77,7 +77,7 @@ struct transcript_segment *transcript_add(struct transcript *transcript, const c
     return segment;
 }
 
-int transcript_take(struct transcript *transcript, struct transcript_segment *segment)
+int transcript_move_segment(struct transcript *transcript, struct transcript_segment *segment)
 {
     struct transcript_segment *room = reserve(transcript);
     if (!room)

@@ -45,7 +45,7 @@ struct transcript_segment *transcript_add(struct transcript *transcript, const c
 
 /* Moves a segment of another transcript to the end of this one: 0, or -ENOMEM. What is left of it
  * there is empty. */
-int transcript_take(struct transcript *transcript, struct transcript_segment *segment);
+int transcript_move_segment(struct transcript *transcript, struct transcript_segment *segment);
 
 /* Sets the times and the confidence of a segment; what is not a sane number becomes 0. */
 void transcript_segment_time(struct transcript_segment *segment, double start, double end,

@@ -43,18 +43,18 @@ void picture_finish(struct picture *picture)
 
 static int reserve(struct picture *picture, size_t count)
 {
-    if (count <= picture->sample_room)
+    if (count <= picture->sample_capacity)
         return 0;
     size_t room = count + count / 2;
     float *grown = realloc(picture->samples, room * sizeof(*grown));
     if (!grown)
         return -ENOMEM;
     picture->samples = grown;
-    picture->sample_room = room;
+    picture->sample_capacity = room;
     return 0;
 }
 
-int picture_hear(struct picture *picture, const float *samples, size_t count)
+int picture_add_samples(struct picture *picture, const float *samples, size_t count)
 {
     picture->seconds += (double)count / HEARKEN_RATE;
     size_t room = SAMPLES_MAX - picture->sample_count;
@@ -69,7 +69,7 @@ int picture_hear(struct picture *picture, const float *samples, size_t count)
     return 0;
 }
 
-double picture_shown(const struct picture *picture)
+double picture_shown_seconds(const struct picture *picture)
 {
     return (double)picture->sample_count / HEARKEN_RATE;
 }
@@ -113,7 +113,8 @@ static size_t token_length(const char *text)
 }
 
 /* Tells the words which tokens are theirs: as many as spell them out. */
-static void share_tokens(struct picture_segment *segment, const struct hearken_alignment *alignment)
+static void assign_tokens(struct picture_segment *segment,
+                          const struct hearken_alignment *alignment)
 {
     uint32_t token = 0;
     size_t spelt = 0, wanted = 0;
@@ -145,7 +146,7 @@ static int copy_words(struct picture_segment *segment, const struct transcript_s
 
 /* ---- Alignment ---- */
 
-static bool is_sane(const struct picture *picture, const struct hearken_alignment *alignment)
+static bool is_valid(const struct picture *picture, const struct hearken_alignment *alignment)
 {
     size_t room = WEIGHTS_MAX - picture->weight_count;
     return alignment && alignment->tokens > 0 && alignment->steps > 0 &&
@@ -169,7 +170,7 @@ static int copy_alignment(struct picture_segment *segment,
     segment->steps = alignment->steps;
     segment->first_step = alignment->start;
     segment->step_seconds = alignment->step_seconds;
-    share_tokens(segment, alignment);
+    assign_tokens(segment, alignment);
     return 0;
 }
 
@@ -187,7 +188,7 @@ int picture_add(struct picture *picture, const struct transcript_segment *segmen
     struct picture_segment *added = &segments[picture->segment_count++];
     *added = (struct picture_segment){.start = segment->start, .end = segment->end};
     int result = copy_words(added, segment);
-    if (result == 0 && is_sane(picture, alignment))
+    if (result == 0 && is_valid(picture, alignment))
         result = copy_alignment(added, alignment);
     picture->word_count += added->word_count;
     picture->weight_count += (size_t)added->tokens * added->steps;
@@ -197,7 +198,7 @@ int picture_add(struct picture *picture, const struct transcript_segment *segmen
 int picture_panels_plan(const struct picture *picture, double longest, struct picture_span **panels,
                         size_t *count, struct hearken_error *error)
 {
-    double seconds = picture_shown(picture);
+    double seconds = picture_shown_seconds(picture);
     struct picture_span *words = calloc(picture->word_count + 1, sizeof(*words));
     struct picture_span *made = calloc(picture_panels_max(seconds, longest), sizeof(*made));
     if (!words || !made) {

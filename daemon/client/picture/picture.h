@@ -42,7 +42,7 @@ struct picture {
     double seconds;      /* of sound that came, shown or not */
     size_t sample_count; /* of the sound that is shown */
     float *samples;      /* mono at HEARKEN_RATE */
-    size_t sample_room;
+    size_t sample_capacity;
     size_t segment_count; /* those that begin within what is shown */
     struct picture_segment *segments;
     size_t word_count, weight_count; /* of all segments */
@@ -53,14 +53,14 @@ void picture_init(struct picture *picture);
 void picture_finish(struct picture *picture);
 
 /* Sound as it is read. Errors: -ENOMEM. */
-int picture_hear(struct picture *picture, const float *samples, size_t count);
+int picture_add_samples(struct picture *picture, const float *samples, size_t count);
 
 /* A segment; `alignment` NULL: not known. It need not be trusted. Errors: -ENOMEM. */
 int picture_add(struct picture *picture, const struct transcript_segment *segment,
                 const struct hearken_alignment *alignment);
 
 /* Seconds of sound that are there to be shown. */
-double picture_shown(const struct picture *picture);
+double picture_shown_seconds(const struct picture *picture);
 
 /* The spectrogram of what is shown, [*frames, PICTURE_BANDS], each 0 (60 dB below the loudest, or
  * less) to 1; to be freed. Errors: as hearken_spectrogram. */

@@ -35,7 +35,7 @@ struct document {
     size_t length;
 };
 
-static cairo_status_t take_bytes(void *context, const unsigned char *bytes, unsigned length)
+static cairo_status_t write_bytes(void *context, const unsigned char *bytes, unsigned length)
 {
     struct document *document = context;
     return fwrite(bytes, 1, length, document->stream) == length ? CAIRO_STATUS_SUCCESS
@@ -60,7 +60,7 @@ static cairo_status_t render_png(const struct picture_drawing *drawing, struct d
                                    (int)lrint(drawing->height * PIXELS));
     cairo_status_t status = draw(drawing, surface, PIXELS);
     if (status == CAIRO_STATUS_SUCCESS)
-        status = cairo_surface_write_to_png_stream(surface, take_bytes, document);
+        status = cairo_surface_write_to_png_stream(surface, write_bytes, document);
     cairo_surface_destroy(surface);
     return status;
 }
@@ -68,7 +68,7 @@ static cairo_status_t render_png(const struct picture_drawing *drawing, struct d
 static cairo_status_t render_svg(const struct picture_drawing *drawing, struct document *document)
 {
     cairo_surface_t *surface =
-        cairo_svg_surface_create_for_stream(take_bytes, document, PICTURE_WIDTH, drawing->height);
+        cairo_svg_surface_create_for_stream(write_bytes, document, PICTURE_WIDTH, drawing->height);
     cairo_svg_surface_set_document_unit(surface, CAIRO_SVG_UNIT_PX);
     cairo_status_t status = draw(drawing, surface, 1);
     cairo_surface_finish(surface);

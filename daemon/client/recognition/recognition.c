@@ -33,7 +33,8 @@ long recognition_read(struct recognition *recognition, uint8_t *bytes, size_t co
         got = hearken_source_read(recognition->source, samples, wanted, error);
         if (got < 0)
             return got;
-        if (recognition->picture && picture_hear(recognition->picture, samples, (size_t)got) < 0)
+        if (recognition->picture &&
+            picture_add_samples(recognition->picture, samples, (size_t)got) < 0)
             return hearken_fail(error, -ENOMEM, "%s", strerror(ENOMEM));
         for (size_t i = 0; i < (size_t)got; i++)
             put_sample(bytes + (done + i) * RECOGNITION_WIDTH, samples[i]);
@@ -44,10 +45,10 @@ long recognition_read(struct recognition *recognition, uint8_t *bytes, size_t co
     return (long)done;
 }
 
-int recognition_tell(struct recognition *recognition, struct transcript_segment *segment,
-                     const struct hearken_alignment *alignment)
+int recognition_report_segment(struct recognition *recognition, struct transcript_segment *segment,
+                               const struct hearken_alignment *alignment)
 {
-    recognition->heard = true;
+    recognition->has_segments = true;
     if (recognition->picture && picture_add(recognition->picture, segment, alignment) < 0)
         return -ENOMEM;
     return recognition->segment(recognition->context, segment);

@@ -14,10 +14,10 @@
 
 struct recognition {
     struct hearken_source *source; /* read to its end */
-    bool live;                     /* the source is standard input: wait for it with poll() */
+    bool from_stdin;               /* the source is standard input: wait for it with poll() */
     int interrupt;                 /* a descriptor that becomes readable when all must stop */
     double seconds;                /* of sound that was handed over; counted */
-    bool heard;                    /* a segment was told; noted */
+    bool has_segments;             /* a segment was told; noted */
     struct picture *picture;       /* filled; NULL: no alignment is asked for */
 
     /* Called in the thread that recognises: with each segment that is complete, which may be taken
@@ -41,8 +41,8 @@ long recognition_read(struct recognition *recognition, uint8_t *bytes, size_t co
                       struct hearken_error *error);
 
 /* Tells of a segment, with what the picture shows of it. -ENOMEM, or what the callback says. */
-int recognition_tell(struct recognition *recognition, struct transcript_segment *segment,
-                     const struct hearken_alignment *alignment);
+int recognition_report_segment(struct recognition *recognition, struct transcript_segment *segment,
+                               const struct hearken_alignment *alignment);
 
 /* Whether the interrupt came. */
 bool recognition_interrupted(const struct recognition *recognition);
