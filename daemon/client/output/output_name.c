@@ -27,9 +27,9 @@ char *output_name(const char *directory, enum output_format format, const char *
     return path;
 }
 
-/* ---- Nothing is overwritten ---- */
+/* ---- Checks ---- */
 
-/* Terminals, pipes and /dev/null are not overwritten. */
+/* Only for regular files: terminals, pipes and /dev/null cannot be overwritten. */
 static bool is_same_file(const char *output, const char *recording)
 {
     struct stat out, in;
@@ -66,7 +66,7 @@ static int compare(const void *a, const void *b)
     return strcmp(((const struct pair *)a)->output, ((const struct pair *)b)->output);
 }
 
-/* Of pairs in the order of their outputs. */
+/* The pairs are sorted by their outputs. */
 static int check_pairs(const struct pair *pairs, size_t count, struct hearken_error *error)
 {
     for (size_t i = 0; i < count; i++) {

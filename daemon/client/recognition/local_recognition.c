@@ -12,7 +12,7 @@
 
 #define CHUNK_SAMPLES 4000u /* a quarter of a second */
 
-/* A stream in the list of those that local_cancel reaches. */
+/* An entry in the list of running streams, for local_cancel. */
 struct running {
     struct hearken_stream *stream;
     struct running *next;
@@ -21,7 +21,7 @@ struct running {
 struct local {
     struct hearken_model *model;
     pthread_mutex_t lock;
-    struct running *running;
+    struct running *running; /* guarded by lock */
 };
 
 int local_create(const char *model, const struct hearken_backend_options *options,
@@ -87,7 +87,7 @@ void local_cancel(struct local *local)
 
 /* ---- Recognising ---- */
 
-/* What the event callback fills. */
+/* Context of the event callback. */
 struct sink {
     struct recognition *recognition;
     struct hearken_stream *stream;
@@ -131,7 +131,7 @@ static void on_event(void *context, const struct hearken_event *event)
         hearken_stream_cancel(sink->stream);
 }
 
-/* A pipe is waited for together with the interrupt, which reading it would not notice. */
+/* Waits for a pipe and the interrupt together: the interrupt would not wake a read. */
 static int wait_for_audio(const struct recognition *recognition)
 {
     struct pollfd pollers[] = {
@@ -169,7 +169,7 @@ int local_recognise(struct local *local, const struct stream_settings *settings,
     hearken_stream_options_init(&options);
     stream_settings_apply(settings, &options);
     options.alignment = recognition->picture;
-    options.audio.type = HEARKEN_SAMPLE_S32; /* as recognition_read gives them */
+    options.audio.type = HEARKEN_SAMPLE_S32; /* the format of recognition_read */
     struct sink sink = {.recognition = recognition};
     int result =
         hearken_stream_create(local->model, &options, on_event, &sink, &sink.stream, error);
@@ -183,7 +183,7 @@ int local_recognise(struct local *local, const struct stream_settings *settings,
     hearken_stream_destroy(sink.stream);
     if (sink.result == -ENOMEM)
         snprintf(error->message, sizeof(error->message), "%s", strerror(ENOMEM));
-    if (sink.result < 0) /* and the stream was only cancelled; the callback told why */
+    if (sink.result < 0) /* the callback has reported the error and cancelled the stream */
         return sink.result;
     if (result < 0)
         *error = stream_error;

@@ -11,7 +11,7 @@
 static void put_sample(uint8_t *bytes, float sample)
 {
     double scaled = rint((double)sample * 2147483648.0);
-    int32_t value = 0; /* also for what is not a number */
+    int32_t value = 0; /* also for NaN */
     if (scaled >= INT32_MAX)
         value = INT32_MAX;
     else if (scaled <= INT32_MIN)
@@ -27,7 +27,7 @@ long recognition_read(struct recognition *recognition, uint8_t *bytes, size_t co
 {
     float samples[BLOCK_SAMPLES];
     size_t done = 0;
-    long got = BLOCK_SAMPLES; /* a pipe gives what it has: then that is enough for now */
+    long got = BLOCK_SAMPLES; /* a short read from a pipe ends the loop */
     while (done < count && got == BLOCK_SAMPLES) {
         size_t wanted = count - done < BLOCK_SAMPLES ? count - done : BLOCK_SAMPLES;
         got = hearken_source_read(recognition->source, samples, wanted, error);

@@ -35,7 +35,8 @@ static int no_memory(struct hearken_error *error)
     return -ENOMEM;
 }
 
-/* The texts of an alignment's tokens; "" for what is no text. To be freed; NULL: no memory. */
+/* The texts of an alignment's tokens, "" if invalid; the caller frees the array. NULL: no memory.
+ */
 static const char **token_texts(const json_t *alignment, size_t tokens)
 {
     const json_t *texts = json_object_get(alignment, "texts");
@@ -47,7 +48,7 @@ static const char **token_texts(const json_t *alignment, size_t tokens)
     return found;
 }
 
-/* The payload's little endian numbers; aligned, which a payload need not be. */
+/* Converts the payload, little-endian floats that need not be aligned. */
 static float *copy_weights(const uint8_t *payload, size_t count)
 {
     float *weights = malloc((count + 1) * sizeof(*weights));
@@ -56,7 +57,7 @@ static float *copy_weights(const uint8_t *payload, size_t count)
     return weights;
 }
 
-/* Tells of a segment, with its alignment if there is a whole one. */
+/* Reports a segment, with its alignment if that is complete. */
 static int report_with_alignment(struct recognition *recognition,
                                  struct transcript_segment *segment,
                                  const struct wyoming_event *event)
@@ -111,7 +112,7 @@ static int handle_segment(struct recognition *recognition, const struct wyoming_
     return result == -ENOMEM ? no_memory(error) : result;
 }
 
-/* A server without our extension has said nothing yet: its text is one segment without times. */
+/* A server without hearken's extensions sends no segments: its text becomes one without times. */
 static int handle_transcript(struct recognition *recognition, const json_t *data,
                              struct hearken_error *error)
 {
@@ -149,16 +150,16 @@ int remote_event(struct recognition *recognition, const struct wyoming_event *ev
     return 0;
 }
 
-#define CHUNK_SAMPLES 1600u        /* 100 ms: what a microphone's pipe should not wait beyond */
-#define PENDING_BYTES (64u * 1024) /* read ahead of the socket so much, about a second */
+#define CHUNK_SAMPLES 1600u        /* 100 ms, the latency for live audio from a pipe */
+#define PENDING_BYTES (64u * 1024) /* limit of unsent audio, about a second */
 #define RECEIVE_BYTES (64u * 1024)
 
-/* A slow machine may take some times as long as the recording, and others may come first. */
+/* Default timeout: a slow machine may take several times the recording's length, and the request
+ * may have to wait for others. */
 #define SILENCE_SECONDS 300.0
 #define SILENCE_FACTOR  4.0
 
-/* The transcript of a day's recording lists all its words: more than a server would let a client
- * send. */
+/* The transcript of a long recording lists all its words and exceeds the default limit. */
 static const struct wyoming_limits limits = {
     .header = 64 * 1024,
     .data = 256 * 1024 * 1024,
@@ -166,18 +167,19 @@ static const struct wyoming_limits limits = {
     .depth = 32,
 };
 
-/* Sound goes out and events come in whenever either can: neither side ever waits for the other
- * to read, so that full socket buffers cannot lock the two up. */
+/* Sends and receives whenever the socket is ready for either, so that full socket buffers cannot
+ * cause a deadlock. */
 struct conversation {
     int descriptor;
     const struct address *address;
     struct recognition *recognition;
     struct timeout timeout;
     struct wyoming_parser parser;
-    struct wyoming_buffer pending;   /* to be sent */
-    size_t sent;                     /* bytes of it that are */
-    json_t *format;                  /* data of each audio-chunk */
-    bool audio_ended, server_closed; /* the server does not read any more: only listen */
+    struct wyoming_buffer pending; /* output */
+    size_t sent;                   /* bytes of it that have been sent */
+    json_t *format;                /* data of each audio-chunk */
+    bool audio_ended;              /* audio-stop has been queued */
+    bool server_closed;            /* sending has failed: only receive */
 };
 
 /* ---- Sending ---- */
@@ -237,8 +239,7 @@ static void send_pending(struct conversation *conversation)
     ssize_t sent = send(conversation->descriptor, pending->bytes + conversation->sent,
                         unsent(conversation), MSG_NOSIGNAL);
     if (sent < 0 && errno != EAGAIN && errno != EINTR) {
-        conversation->server_closed =
-            true; /* it may have told why before it closed: go on reading */
+        conversation->server_closed = true; /* it may have sent an error: keep reading */
         sent = (ssize_t)unsent(conversation);
     }
     if (sent > 0) {
@@ -249,7 +250,7 @@ static void send_pending(struct conversation *conversation)
         pending->length = conversation->sent = 0;
 }
 
-/* Bytes that are sent make room for new ones. */
+/* Removes the bytes that have been sent. */
 static void compact(struct conversation *conversation)
 {
     struct wyoming_buffer *pending = &conversation->pending;
@@ -273,7 +274,7 @@ static int fail_closed(int code, struct hearken_error *error)
 static int fail_protocol(const struct hearken_error *problem, struct hearken_error *error)
 {
     snprintf(error->message, sizeof(error->message),
-             "what answers does not speak the Wyoming protocol: %.400s", problem->message);
+             "the server does not speak the Wyoming protocol: %.400s", problem->message);
     return -EPROTO;
 }
 
@@ -293,7 +294,7 @@ static int handle_events(struct conversation *conversation, struct hearken_error
     }
 }
 
-/* 1: the conversation is over; 0: more follows; or a negative errno. */
+/* 1: the transcript is complete; 0: more events follow; or a negative errno. */
 static int receive(struct conversation *conversation, struct hearken_error *error)
 {
     uint8_t bytes[RECEIVE_BYTES];
@@ -309,8 +310,8 @@ static int receive(struct conversation *conversation, struct hearken_error *erro
 
 /* ---- The conversation ---- */
 
-/* How long to wait for news. The server's turn is while it does not take sound that waits, and once
- * it has all. It may take longer the more it has got. */
+/* The timeout for poll(). A response is expected while the server does not accept pending audio and
+ * after the end of the audio. The timeout grows with the length of the audio sent. */
 static int poll_timeout(struct conversation *conversation)
 {
     struct timeout *timeout = &conversation->timeout;
@@ -325,7 +326,7 @@ static int poll_timeout(struct conversation *conversation)
     return timeout_milliseconds(timeout);
 }
 
-/* Waits until something can be done; pollers[2] says whether live sound is there. */
+/* Waits for events; pollers[2] says whether standard input is readable. */
 static int wait_for_events(struct conversation *conversation, struct pollfd pollers[3],
                            struct hearken_error *error)
 {
