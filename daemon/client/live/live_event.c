@@ -58,7 +58,7 @@ void capture_message(const struct hearken_capture_event *event, char *line, size
         name_device(event, "listening again to ", line, size);
         return;
     case HEARKEN_CAPTURE_OVERRUN:
-        snprintf(line, size, "sound was lost %" PRIu64 " times so far, %.2f s of it unread",
+        snprintf(line, size, "audio was lost %" PRIu64 " times so far, %.2f s of it unread",
                  event->overruns, event->lost_seconds);
         return;
     }

@@ -11,19 +11,19 @@
 #include <stdio.h>
 #include <string.h>
 
-#define BLOCK_SAMPLES     1600u /* a tenth of a second at most */
+#define BLOCK_SAMPLES     1600u /* a tenth of a second */
 #define WAIT_MILLISECONDS 100
 #define PARTIAL_SECONDS   0.64f
 
-/* One thread reads and recognises: what comes meanwhile is kept by the capture. */
+/* One thread reads and recognises: the capture buffers audio meanwhile. */
 struct listening {
     const struct live_local *options;
     struct hearken_model *model;
     struct hearken_capture *capture;
     struct hearken_stream *stream;
-    int result; /* the first error of the callback */
-    uint64_t position;
-    double energy; /* since the level was told last */
+    int result;        /* the first error of the callback */
+    uint64_t position; /* samples read */
+    double energy;     /* sum of squares since the last level event */
     float peak;
     size_t count;
 };
@@ -40,7 +40,7 @@ static void report(struct listening *listening, const struct live_event *event)
         listening->result = options->callback(options->context, event);
 }
 
-/* ---- What is heard ---- */
+/* ---- Events ---- */
 
 static void on_capture_event(void *context, const struct hearken_capture_event *event)
 {
@@ -113,7 +113,7 @@ static void report_level(struct listening *listening, const float *samples, size
 
 /* ---- Listening ---- */
 
-/* Reads a block and hears it; returns how many samples. */
+/* Reads and recognises a block. Returns the number of samples. */
 static long recognise_block(struct listening *listening, int milliseconds,
                             struct hearken_error *error)
 {
@@ -137,7 +137,7 @@ static int listen_until_interrupted(struct listening *listening, struct hearken_
             options->resized(options->context);
         count = recognise_block(listening, WAIT_MILLISECONDS, error);
     }
-    /* What was said before the interrupt and waits to be read. */
+    /* Audio captured before the interrupt that is still buffered. */
     while (count > 0 && listening->result == 0)
         count = recognise_block(listening, 0, error);
     if (count >= 0 && listening->result == 0)

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* A microphone that gives nothing at all for so long is not one that is spoken into. */
+/* A microphone that gives only digital silence for this long is reported. */
 #define SILENCE_SECONDS 3.0
 #define SILENCE         0x1p-16f
 
@@ -57,7 +57,7 @@ static int fail_output(void)
     return -EIO;
 }
 
-/* Whoever reads them gets each at once. */
+/* Flushes, so that a reader gets each line at once. */
 static int end_line(struct live_output *output)
 {
     errno = 0;
@@ -182,14 +182,15 @@ static void report_silence(struct live_output *output)
 {
     char line[512];
     output->silence_reported = true;
-    snprintf(line, sizeof(line),
-             "no sound comes from %.200s: is it muted, or another one? hearken devices lists them; "
-             "%s",
-             *output->device ? output->device : "the microphone", output->advice);
+    snprintf(
+        line, sizeof(line),
+        "no sound comes from %.200s: it may be muted, or the wrong microphone; hearken devices "
+        "lists them; %s",
+        *output->device ? output->device : "the microphone", output->advice);
     live_output_message(output, line);
 }
 
-/* Once there was sound, silence is what somebody wants who mutes it. */
+/* Silence after a signal is not reported: the user may have muted the microphone. */
 static void watch_silence(struct live_output *output, const struct live_event *event)
 {
     output->had_signal |= event->level.peak >= SILENCE;
@@ -226,7 +227,7 @@ static void handle_listening(struct live_output *output, bool listening)
 {
     output->silent_since = -1;
     live_terminal_status(&output->terminal, "");
-    live_output_message(output, listening ? "listening" : "on hold: hearken toggle goes on");
+    live_output_message(output, listening ? "listening" : "on hold: hearken toggle resumes");
 }
 
 /* ---- Interface ---- */

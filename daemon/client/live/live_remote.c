@@ -121,7 +121,7 @@ static int handle_listening(struct live_conversation *conversation, const json_t
                   &(struct live_event){.type = LIVE_LISTENING, .listening = listening});
 }
 
-/* That it is heard is news only where it is held. */
+/* The state is reported only with --hold: otherwise listening starts at once. */
 static int handle_accepted(struct live_conversation *conversation, const json_t *data)
 {
     conversation->accepted = true;
@@ -161,21 +161,20 @@ int live_remote_event(struct live_conversation *conversation, const struct wyomi
 
 #define RECEIVE_BYTES (64u * 1024)
 
-/* A daemon that can do it says at once that it listens. */
+/* Default timeouts: for hearken-listening, which a daemon sends at once, and for the last text. */
 #define ACCEPT_SECONDS 5.0
-/* What was said last is recognised in less. */
-#define LAST_SECONDS 15.0
+#define LAST_SECONDS   15.0
 
 struct exchange {
     struct live_conversation conversation;
     int descriptor;
     struct wyoming_parser parser;
     struct timeout timeout;
-    bool waiting; /* for an answer */
-    bool leaving;
+    bool waiting; /* for an answer: the timeout applies */
+    bool leaving; /* hearken-listen-stop was sent */
 };
 
-/* Whatever it says meanwhile: the clock goes on. */
+/* Other events do not restart the timer. */
 static void start_timeout(struct exchange *exchange, double seconds)
 {
     exchange->timeout = timeout_create(exchange->conversation.options->address, seconds);
@@ -183,7 +182,7 @@ static void start_timeout(struct exchange *exchange, double seconds)
     exchange->waiting = true;
 }
 
-/* ---- Sending: a few bytes, twice ---- */
+/* ---- Sending ---- */
 
 static int put(struct exchange *exchange, const char *type, const json_t *data,
                struct hearken_error *error)
@@ -231,7 +230,7 @@ static int handle_events(struct exchange *exchange, struct hearken_error *error)
             return 0;
         if (result < 0)
             return hearken_fail(error, -EPROTO,
-                                "what answers does not speak the Wyoming protocol: %.400s",
+                                "the server does not speak the Wyoming protocol: %.400s",
                                 problem.message);
         result = live_remote_event(&exchange->conversation, &event, error);
         if (exchange->conversation.accepted && !exchange->leaving)
@@ -256,7 +255,7 @@ static int receive(struct exchange *exchange, struct hearken_error *error)
 
 /* ---- The conversation ---- */
 
-/* The first interrupt asks for the last text, a second one does without. */
+/* The first interrupt requests the last text, a second one ends at once. */
 static int handle_interrupt(struct exchange *exchange, struct hearken_error *error)
 {
     signals_read(exchange->conversation.options->interrupt);
@@ -270,9 +269,9 @@ static int handle_interrupt(struct exchange *exchange, struct hearken_error *err
 static int fail_timeout(const struct exchange *exchange, struct hearken_error *error)
 {
     if (exchange->leaving)
-        return hearken_fail(error, -EPROTO, "the daemon did not tell the last text");
+        return hearken_fail(error, -EPROTO, "the daemon did not send the last text in time");
     return hearken_fail(error, -EPROTO,
-                        "what answers does not listen: it is no hearkend, or an older one");
+                        "the server does not listen: it is not hearkend, or an older version");
 }
 
 static int converse(struct exchange *exchange, struct hearken_error *error)

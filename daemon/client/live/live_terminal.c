@@ -70,7 +70,7 @@ static void get_size(const struct live_terminal *terminal, size_t *width, size_t
     *height = known && size.ws_row > 1 ? size.ws_row : STANDARD_HEIGHT;
 }
 
-/* Columns of the character of `length` bytes at `text`; most are one wide. */
+/* The width in columns of the character of `length` bytes at `text`. */
 static size_t character_columns(const char *text, size_t length)
 {
     wchar_t character;
@@ -90,7 +90,7 @@ static void add_row(struct rows *rows, struct row row)
     rows->row[rows->count++] = row;
 }
 
-/* One row from `at` on: as many words as fit, or a piece of one that does not. */
+/* The row that begins at `at`: as many words as fit, or a part of a word that does not. */
 static struct row fit_row(const char *text, size_t at, size_t width)
 {
     struct row row = {.begin = at, .end = at}, whole = row;
@@ -113,7 +113,7 @@ static void break_text(const char *text, size_t width, struct rows *rows)
     size_t at = 0;
     while (text[at]) {
         struct row row = fit_row(text, at, width);
-        if (row.end == at) /* a terminal narrower than a character */
+        if (row.end == at) /* the terminal is narrower than a character */
             row.end = at + 1;
         add_row(rows, row);
         at = row.end;
@@ -124,7 +124,7 @@ static void break_text(const char *text, size_t width, struct rows *rows)
 
 /* ---- Drawing ---- */
 
-/* Terminals break rows anew that are wider than they have become. */
+/* A terminal that was made narrower has broken wide rows. */
 static size_t rows_on_screen(const struct live_terminal *terminal, size_t width)
 {
     size_t count = 0;
@@ -141,7 +141,7 @@ static void move_to_first_row(const struct live_terminal *terminal, size_t width
         fprintf(stream, "\033[%zuA", rows - 1);
 }
 
-/* What is committed plain, the rest dimmed. */
+/* Draws committed text plain, the rest dimmed. */
 static void draw_row(const struct live_terminal *terminal, const struct row *row, FILE *stream)
 {
     size_t plain = terminal->committed < row->begin ? row->begin : terminal->committed;
