@@ -28,7 +28,7 @@ struct model_list {
 
 struct catalogue {
     struct log *log;
-    const struct settings *settings; /* those in force */
+    const struct settings *settings; /* the current ones; a reload replaces them in place */
     struct model_list list;
     struct model_owner owner;
     uv_timer_t timer;                    /* runs until the next idle model is due for release */

@@ -120,7 +120,7 @@ static int remove_stale(const struct sockaddr_un *address, struct hearken_error 
     int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (probe < 0)
         return fail(error, -errno, "socket: %s", strerror(errno));
-    /* EAGAIN: somebody listens, but the backlog is full. */
+    /* EAGAIN: a process listens, but the backlog is full. */
     int reason = connect(probe, (const struct sockaddr *)address, sizeof(*address)) < 0 ? errno : 0;
     close(probe);
     if (reason == 0 || reason == EAGAIN || reason == EINPROGRESS)

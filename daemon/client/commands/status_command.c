@@ -26,7 +26,7 @@ static const struct option status_options[] = {
     STRING('\0', "socket", "PATH", FIELD(address.socket), "as for hearken transcribe"),
     STRING('\0', "tcp", "HOST:PORT", FIELD(address.tcp), "as for hearken transcribe"),
     SECONDS("timeout", FIELD(address.timeout),
-            "give up if the daemon does not respond for so long (default 10; 0: never)"),
+            "give up if the daemon does not respond within this time (default 10; 0: never)"),
 };
 
 /* ---- The request ---- */

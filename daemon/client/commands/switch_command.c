@@ -31,7 +31,7 @@ struct switching {
                "/run/hearken/hearken.sock)"),                                                      \
         STRING('\0', "tcp", "HOST:PORT", FIELD(address.tcp), "the daemon's address"),              \
         SECONDS("timeout", FIELD(address.timeout),                                                 \
-                "give up if the daemon does not respond for so long (default 10; 0: never)")
+                "give up if the daemon does not respond within this time (default 10; 0: never)")
 
 static const struct option stop_options[] = {SWITCH_OPTIONS};
 static const struct option start_options[] = {

@@ -79,9 +79,10 @@ static const struct option transcribe_options[] = {
            "/run/hearken/hearken.sock)"),
     STRING('\0', "tcp", "HOST:PORT", FIELD(address.tcp),
            "the daemon's address, or that of any Wyoming speech-to-text server"),
-    SECONDS("timeout", FIELD(address.timeout),
-            "give up if the daemon does not respond for so long (default 300, or four times the "
-            "recording's length if that is more; 0: never)"),
+    SECONDS(
+        "timeout", FIELD(address.timeout),
+        "give up if the daemon does not respond within this time (default 300, or four times the "
+        "recording's length if that is more; 0: never)"),
 
     HEADING("Without a daemon"),
     FLAG('\0', "local", FIELD(local), "open the model in this process"),

@@ -11,7 +11,8 @@
 
 #define SAMPLES_MAX ((size_t)(PICTURE_SECONDS_MAX * HEARKEN_RATE))
 
-/* No recogniser gives more for so little sound, but a server may lie: 64 MiB, 22 words a second. */
+/* More than a recording of this length has; limits what a server can send: 64 MiB, 22 words per
+ * second. */
 #define WEIGHTS_MAX (16u * 1024 * 1024)
 #define WORDS_MAX   4000u
 
@@ -39,7 +40,7 @@ void picture_finish(struct picture *picture)
     picture_init(picture);
 }
 
-/* ---- Sound ---- */
+/* ---- Samples ---- */
 
 static int reserve(struct picture *picture, size_t count)
 {
@@ -99,8 +100,8 @@ int picture_spectrogram(const struct picture *picture, float **levels, size_t *f
 
 /* ---- Words ---- */
 
-/* Bytes of a token's text that stand in a word. A part of a character is one byte; its text is
- * U+FFFD. */
+/* Bytes of a token's text in a word, without spaces. U+FFFD stands for one byte of a character that
+ * is split between tokens. */
 static size_t token_length(const char *text)
 {
     size_t length = 0;
@@ -112,7 +113,7 @@ static size_t token_length(const char *text)
     return length;
 }
 
-/* Tells the words which tokens are theirs: as many as spell them out. */
+/* Assigns to each word as many tokens as its text needs. */
 static void assign_tokens(struct picture_segment *segment,
                           const struct hearken_alignment *alignment)
 {
@@ -164,7 +165,7 @@ static int copy_alignment(struct picture_segment *segment,
         return -ENOMEM;
     for (size_t i = 0; i < count; i++) {
         float weight = alignment->weights[i];
-        segment->weights[i] = weight > 0 ? fminf(weight, 1) : 0; /* also for what is no number */
+        segment->weights[i] = weight > 0 ? fminf(weight, 1) : 0; /* NaN becomes 0 */
     }
     segment->tokens = alignment->tokens;
     segment->steps = alignment->steps;

@@ -85,7 +85,7 @@ void progress_init(struct progress *progress, bool wanted)
 {
     *progress = (struct progress){
         .enabled = wanted && isatty(STDERR_FILENO),
-        .begun = clock_seconds(),
+        .started = clock_seconds(),
     };
 }
 
@@ -94,7 +94,7 @@ void progress_update(struct progress *progress, double done, double total, size_
 {
     if (!progress->enabled)
         return;
-    double time = clock_seconds(), elapsed = time - progress->begun;
+    double time = clock_seconds(), elapsed = time - progress->started;
     if (elapsed < QUIET_SECONDS || time - progress->last_drawn < PROGRESS_INTERVAL_SECONDS)
         return;
     progress->last_drawn = time;

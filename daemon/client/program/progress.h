@@ -12,7 +12,7 @@
 
 struct progress {
     bool enabled, drawn;
-    double begun, last_drawn; /* of the monotonic clock */
+    double started, last_drawn; /* of the monotonic clock */
 };
 
 /* `wanted` false: nothing is ever drawn. */
