@@ -13,7 +13,7 @@ struct fake_microphone *fake_microphone(void)
     return &microphone;
 }
 
-void microphone_tells(enum hearken_capture_event_type type)
+void microphone_reports(enum hearken_capture_event_type type)
 {
     const struct fake_microphone *microphone = fake_microphone();
     struct microphone_event event = {.type = type, .device = "mic", .rate = 48000, .channels = 1};
@@ -22,7 +22,7 @@ void microphone_tells(enum hearken_capture_event_type type)
     microphone->callbacks->event(microphone->context, &event);
 }
 
-void microphone_hears(size_t count)
+void microphone_captures(size_t count)
 {
     float samples[HEARKEN_RATE];
     const struct fake_microphone *microphone = fake_microphone();
@@ -31,7 +31,7 @@ void microphone_hears(size_t count)
     microphone->callbacks->samples(microphone->context, samples, count);
 }
 
-void microphone_ends(const char *problem)
+void microphone_closes(const char *problem)
 {
     struct fake_microphone *microphone = fake_microphone();
     microphone->is_open = false;
@@ -68,5 +68,5 @@ bool microphone_thread_differs(const struct microphone_thread *microphone,
 void microphone_thread_close(struct microphone_thread *microphone)
 {
     (void)microphone;
-    fake_microphone()->told_to_close++;
+    fake_microphone()->close_calls++;
 }

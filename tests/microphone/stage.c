@@ -59,7 +59,7 @@ void stage_destroy(struct stage *stage)
     free(stage);
 }
 
-/* Requests keep what they have; `other` is only another address. */
+/* Running requests keep their model. */
 void stage_replace_model(struct stage *stage, unsigned index)
 {
     stage->service.models.list.entries[index].model = &stage->models[MODELS - 1 - index];
@@ -74,7 +74,7 @@ void stage_remove_second_model(struct stage *stage)
     microphone_hub_reload(stage->service.hub);
 }
 
-/* An idle handle, which microphone_hub.c has for its turn, keeps the loop from waiting. */
+/* The hub's idle handle keeps the loop from blocking. */
 void stage_turn(struct stage *stage)
 {
     for (int i = 0; i < 4; i++)
@@ -154,13 +154,13 @@ static void on_send(void *context, const char *type, json_t *data, const void *p
 static void on_subscription_ended(void *context, const char *code, const char *problem)
 {
     struct client *client = context;
-    client->over++;
+    client->ended_calls++;
     if (problem)
         note(client, "over %s: %s\n", code, problem);
     else
         note(client, "over\n");
-    if (client->at_over)
-        client->at_over(client);
+    if (client->at_end)
+        client->at_end(client);
 }
 
 static const struct subscriber_peer peer = {

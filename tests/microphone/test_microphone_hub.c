@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Who listens, who is told what, and how it ends. */
+/* Joining, leaving, starting and stopping, and how subscriptions end. */
 #include "tests/microphone/stage.h"
 
 #include <CUnit/Basic.h>
@@ -8,7 +8,7 @@
 
 void add_microphone_hub_tests(void);
 
-/* Of a microphone, that everybody is told. */
+/* The capture event that all subscribers get. */
 #define STARTED "started mic \n"
 
 static void choose_second_model(struct client *client)
@@ -16,11 +16,11 @@ static void choose_second_model(struct client *client)
     strcpy(client->transcribe.options.model, "second");
 }
 
-/* The microphone is there, and the client's journal empty. */
+/* The microphone has started, and the client's journal is empty. */
 static void join_and_hear(struct client *client, struct stage *stage)
 {
     client_join(client, stage, false);
-    microphone_tells(HEARKEN_CAPTURE_STARTED);
+    microphone_reports(HEARKEN_CAPTURE_STARTED);
     client_was_told(client, STARTED);
 }
 
@@ -31,7 +31,7 @@ static bool toggle(struct stage *stage, enum microphone_hub_switch action, unsig
     return listening;
 }
 
-/* ---- Coming and going ---- */
+/* ---- Joining and leaving ---- */
 
 static void test_shared_recognition(void)
 {
@@ -50,7 +50,7 @@ static void test_shared_recognition(void)
     CU_ASSERT_STRING_EQUAL(microphone_hub_device(stage->service.hub), "mic");
     microphone_hub_remove(stage->service.hub, &c.subscriber);
     stage_turn(stage);
-    request_hears(only_request(), "one", 1, true);
+    request_reports(only_request(), "one", 1, true);
     client_was_told(&a, "final one\n");
     client_was_told(&b, STARTED "final one\n");
     client_was_told(&c, STARTED);
@@ -58,9 +58,9 @@ static void test_shared_recognition(void)
     microphone_hub_remove(stage->service.hub, &b.subscriber);
     stage_turn(stage);
     CU_ASSERT_EQUAL(fake_requests()->abandoned, 2);
-    CU_ASSERT_EQUAL(fake_microphone()->told_to_close, 1);
+    CU_ASSERT_EQUAL(fake_microphone()->close_calls, 1);
     CU_ASSERT_TRUE(microphone_hub_is_busy(stage->service.hub));
-    microphone_ends(NULL);
+    microphone_closes(NULL);
     CU_ASSERT_FALSE(microphone_hub_is_busy(stage->service.hub));
     stage_destroy(stage);
 }
@@ -92,9 +92,9 @@ static void test_leaving(void)
     struct client a = {0}, b = {0};
     join_and_hear(&a, stage);
     client_join(&b, stage, false);
-    request_hears(only_request(), "one two", 1, false);
+    request_reports(only_request(), "one two", 1, false);
     microphone_hub_leave(stage->service.hub, &b.subscriber);
-    CU_ASSERT_EQUAL(b.over, 0); /* not from within */
+    CU_ASSERT_EQUAL(b.ended_calls, 0); /* not from within */
     stage_turn(stage);
     client_was_told(&b, STARTED "partial one two\nfinal one two\nover\n");
     CU_ASSERT_FALSE(only_request()->ended);
@@ -102,26 +102,26 @@ static void test_leaving(void)
     stage_turn(stage);
     CU_ASSERT_TRUE(only_request()->ended);
     client_was_told(&a, "partial one two\n");
-    request_hears(only_request(), "one two three", 1, true);
+    request_reports(only_request(), "one two three", 1, true);
     request_finishes(only_request());
     stage_turn(stage);
     client_was_told(&a, "final one two three\nover\n");
-    CU_ASSERT_EQUAL(a.over, 1);
-    CU_ASSERT_EQUAL(b.over, 1);
+    CU_ASSERT_EQUAL(a.ended_calls, 1);
+    CU_ASSERT_EQUAL(b.ended_calls, 1);
     stage_destroy(stage);
 }
 
-/* What began before is not for who comes later. */
+/* A subscriber does not get a segment that began before it joined. */
 static void test_coming_while_somebody_speaks(void)
 {
     struct stage *stage = stage_create();
     struct client a = {0}, b = {0};
     join_and_hear(&a, stage);
     for (int second = 0; second < 5; second++)
-        microphone_hears(HEARKEN_RATE);
+        microphone_captures(HEARKEN_RATE);
     client_join(&b, stage, false);
-    request_hears(only_request(), "early", 2, true);
-    request_hears(only_request(), "late", 5, true);
+    request_reports(only_request(), "early", 2, true);
+    request_reports(only_request(), "late", 5, true);
     client_was_told(&a, "final early\nfinal late\n");
     client_was_told(&b, STARTED "final late\n");
     microphone_hub_remove(stage->service.hub, &a.subscriber);
@@ -140,9 +140,9 @@ static void test_level(void)
     join_and_hear(&a, stage);
     client_join(&b, stage, false);
     client_join(&c, stage, true);
-    microphone_hears(HEARKEN_RATE / 20);
+    microphone_captures(HEARKEN_RATE / 20);
     client_was_told(&b, STARTED);
-    microphone_hears(HEARKEN_RATE / 20);
+    microphone_captures(HEARKEN_RATE / 20);
     client_was_told(&a, "");
     client_was_told(&b, "hearken-level\n");
     client_was_told(&c, STARTED); /* held */
@@ -178,17 +178,17 @@ static void test_switching(void)
     stage_destroy(stage);
 }
 
-/* No gap: what is said while the last text is made belongs to the next request. */
+/* Audio captured while the last request ends belongs to the next one. */
 static void test_start_before_the_end(void)
 {
     struct stage *stage = stage_create();
     struct client a = {0};
     join_and_hear(&a, stage);
-    microphone_hears(HEARKEN_RATE);
+    microphone_captures(HEARKEN_RATE);
     CU_ASSERT_FALSE(toggle(stage, HUB_STOP, 1));
-    microphone_hears(HEARKEN_RATE / 2);
+    microphone_captures(HEARKEN_RATE / 2);
     CU_ASSERT_TRUE(toggle(stage, HUB_START, 1));
-    microphone_hears(HEARKEN_RATE / 4);
+    microphone_captures(HEARKEN_RATE / 4);
     request_finishes(only_request());
     client_was_told(&a, "");
     CU_ASSERT_EQUAL(only_request()->samples, HEARKEN_RATE / 4);
@@ -205,7 +205,7 @@ static void test_stopping_twice_and_starting(void)
     join_and_hear(&a, stage);
     toggle(stage, HUB_STOP, 1);
     client_join(&b, stage, false); /* which restarts the recognition */
-    microphone_hears(1000);
+    microphone_captures(1000);
     toggle(stage, HUB_STOP, 2);
     request_finishes(only_request());
     client_was_told(&a, "");
@@ -216,13 +216,13 @@ static void test_stopping_twice_and_starting(void)
     client_was_told(&b, STARTED "hearing held\n");
     microphone_hub_drain(stage->service.hub);
     stage_turn(stage);
-    CU_ASSERT_EQUAL(a.over + b.over, 2);
+    CU_ASSERT_EQUAL(a.ended_calls + b.ended_calls, 2);
     stage_destroy(stage);
 }
 
-/* ---- A model that is gone ---- */
+/* ---- A model that was removed ---- */
 
-/* The daemon hung for good, for the list linked to itself. */
+/* Regression: the list was linked to itself, and the daemon hung. */
 static void test_model_is_gone_at_start(void)
 {
     struct stage *stage = stage_create();
@@ -244,8 +244,8 @@ static void test_model_is_gone_at_start(void)
     microphone_hub_drain(stage->service.hub);
     request_finishes(only_request());
     stage_turn(stage);
-    CU_ASSERT_EQUAL(a.over, 2);
-    CU_ASSERT_EQUAL(b.over, 1);
+    CU_ASSERT_EQUAL(a.ended_calls, 2);
+    CU_ASSERT_EQUAL(b.ended_calls, 1);
     CU_ASSERT_EQUAL(microphone_hub_subscribers(stage->service.hub), 0);
     stage_destroy(stage);
 }
@@ -261,7 +261,7 @@ static void test_model_is_gone_at_reload(void)
     stage_remove_second_model(stage);
     struct request *first = fake_requests()->all[0];
     CU_ASSERT_TRUE(first->ended);
-    request_hears(first, "last words", 0, true);
+    request_reports(first, "last words", 0, true);
     request_finishes(first);
     stage_turn(stage);
     client_was_told(&a, "final last words\n"
@@ -272,7 +272,7 @@ static void test_model_is_gone_at_reload(void)
     stage_destroy(stage);
 }
 
-/* Who leaves has been told all; only who goes on meets with the failure. */
+/* A subscriber that leaves ends normally; the failure concerns only the one that stays. */
 static void test_model_is_gone_for_who_goes_on(void)
 {
     struct stage *stage = stage_create();
@@ -311,7 +311,7 @@ static void test_no_memory(void)
     fake_requests()->no_memory = false;
     join_and_hear(&b, stage);
     fake_requests()->no_room = true;
-    microphone_hears(100);
+    microphone_captures(100);
     stage_turn(stage);
     client_was_told(&b, "over out-of-memory: out of memory for audio\n");
     CU_ASSERT_EQUAL(fake_requests()->abandoned, 1);
@@ -331,12 +331,12 @@ static void test_recognition_fails(void)
     stage_destroy(stage);
 }
 
-/* ---- What clients do when they are told ---- */
+/* ---- What clients do in `ended` ---- */
 
 static void join_again(struct client *client)
 {
     struct hearken_error error;
-    client->at_over = NULL;
+    client->at_end = NULL;
     *client->transcribe.options.model = '\0';
     CU_ASSERT_EQUAL(microphone_hub_join(client->hub, &client->subscriber, &error), 0);
 }
@@ -358,32 +358,32 @@ static void test_joining_as_it_is_over(void)
     struct client a = {0}, b = {0};
     join_and_hear(&a, stage);
     client_join(&b, stage, false);
-    a.at_over = b.at_over = join_again;
+    a.at_end = b.at_end = join_again;
     request_fails(only_request(), "no");
     stage_turn(stage);
     client_was_told(&a, "over recognition-failed: no\nlistening heard\n" STARTED);
     client_was_told(&b, STARTED "over recognition-failed: no\nlistening heard\n" STARTED);
     CU_ASSERT_EQUAL(microphone_hub_subscribers(stage->service.hub), 2);
-    CU_ASSERT_EQUAL(fake_microphone()->told_to_close, 0); /* it was wanted all the time */
+    CU_ASSERT_EQUAL(fake_microphone()->close_calls, 0); /* it was needed all the time */
     microphone_hub_drain(stage->service.hub);
     request_finishes(only_request());
     stage_turn(stage);
     stage_destroy(stage);
 }
 
-/* One of them is told first, and takes the other with it, which is not told any more. */
+/* The first one notified removes the other, which is then not notified. */
 static void test_going_as_it_is_over(void)
 {
     struct stage *stage = stage_create();
     struct client a = {0}, b = {0};
     join_and_hear(&a, stage);
     client_join(&b, stage, false);
-    a.at_over = b.at_over = forget_other;
+    a.at_end = b.at_end = forget_other;
     a.other = &b;
     b.other = &a;
     request_fails(only_request(), "no");
     stage_turn(stage);
-    CU_ASSERT_EQUAL(a.over + b.over, 1);
+    CU_ASSERT_EQUAL(a.ended_calls + b.ended_calls, 1);
     CU_ASSERT_EQUAL(microphone_hub_subscribers(stage->service.hub), 0);
     stage_destroy(stage);
 }
@@ -400,18 +400,18 @@ static void test_starting_as_it_is_over(void)
     client_join(&b, stage, true);
     client_join(&c, stage, true);
     stage_remove_second_model(stage);
-    a.at_over = b.at_over = start_others;
+    a.at_end = b.at_end = start_others;
     toggle(stage, HUB_START, 1);
     stage_turn(stage);
-    CU_ASSERT_EQUAL(a.over, 1);
-    CU_ASSERT_EQUAL(b.over, 1);
+    CU_ASSERT_EQUAL(a.ended_calls, 1);
+    CU_ASSERT_EQUAL(b.ended_calls, 1);
     client_was_told(&c, "hearing heard\n");
     microphone_hub_remove(stage->service.hub, &c.subscriber);
     stage_turn(stage);
     stage_destroy(stage);
 }
 
-/* Its last words are on their way to it: nothing is to be written there. */
+/* A subscriber that was removed before its notification must not be accessed. */
 static void test_gone_before_it_is_told(void)
 {
     struct stage *stage = stage_create();
@@ -439,7 +439,7 @@ static void test_leaving_as_it_fails(void)
     stage_destroy(stage);
 }
 
-/* ---- The end of the daemon ---- */
+/* ---- Drain ---- */
 
 static void test_drain(void)
 {
@@ -454,13 +454,13 @@ static void test_drain(void)
     microphone_hub_drain(stage->service.hub);
     stage_turn(stage);
     client_was_told(&b, STARTED "over\n");
-    CU_ASSERT_EQUAL(fake_microphone()->told_to_close, 1);
-    microphone_ends(NULL);
+    CU_ASSERT_EQUAL(fake_microphone()->close_calls, 1);
+    microphone_closes(NULL);
     toggle(stage, HUB_START, 0);
     for (int i = 0; i < 2; i++) {
         struct request *request = fake_requests()->all[i];
         CU_ASSERT_TRUE(request->ended);
-        request_hears(request, "last words", 1, true);
+        request_reports(request, "last words", 1, true);
         request_finishes(request);
     }
     stage_turn(stage);

@@ -79,13 +79,13 @@ static void test_renewed_in_a_pause(void)
     struct stage *stage = stage_create();
     struct calls calls = {0};
     struct shared_recognition *recognition = start(stage, &calls, 10);
-    request_hears_voice(only_request(), true, 10);
+    request_reports_voice(only_request(), true, 10);
     stage_replace_model(stage, 0);
     shared_recognition_restart(recognition);
     CU_ASSERT_FALSE(only_request()->ended);
-    request_hears(only_request(), "he speaks", 10, false);
+    request_reports(only_request(), "he speaks", 10, false);
     CU_ASSERT_FALSE(only_request()->ended);
-    request_hears(only_request(), "he spoke", 10, true);
+    request_reports(only_request(), "he spoke", 10, true);
     CU_ASSERT_TRUE(only_request()->ended);
     CU_ASSERT_EQUAL(hear(recognition, SECOND / 2, 12), 0);
     request_finishes(only_request());
