@@ -66,7 +66,7 @@ write_line(struct log *log, enum hearken_log_level level, const char *format, va
     utf8_clean(line);
     size_t end = strlen(line);
     line[end++] = '\n';
-    /* Nobody to tell if the log itself is gone. */
+    /* A failure to log cannot be reported. */
     ssize_t written = write(STDERR_FILENO, line, end);
     (void)written;
 }

@@ -87,7 +87,7 @@ def test_model_is_gone_at_start(start_daemon: StartDaemon) -> None:
         bare.event("hearken-start")
         error = read_until(bare, "error")
         assert error["code"] == "unknown-model"
-        assert error["text"] == "model second is not in the configuration any more"
+        assert error["text"] == "model second is no longer configured"
         bare.event("hearken-listen", HOLD)
         read_until(bare, "hearken-listening")
         for client in (bare, other):

@@ -41,7 +41,7 @@ static void hear(struct request *request, const struct hearken_event *event)
     heard_segment_finish(&segment);
 }
 
-void request_hears(struct request *request, const char *text, double start, bool final)
+void request_reports(struct request *request, const char *text, double start, bool final)
 {
     hear(request, &(struct hearken_event){
                       .type = final ? HEARKEN_EVENT_FINAL : HEARKEN_EVENT_PARTIAL,
@@ -52,7 +52,7 @@ void request_hears(struct request *request, const char *text, double start, bool
                   });
 }
 
-void request_hears_voice(struct request *request, bool started, double start)
+void request_reports_voice(struct request *request, bool started, double start)
 {
     hear(request, &(struct hearken_event){
                       .type = started ? HEARKEN_EVENT_VOICE_STARTED : HEARKEN_EVENT_VOICE_STOPPED,

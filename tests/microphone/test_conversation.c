@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Listening as it is asked for over a connection. */
+/* Listening to the microphone over a connection. */
 #include "daemon/session/conversation.h"
 #include "tests/microphone/stage.h"
 #include "tests/unit/common/expect.h"
@@ -10,7 +10,7 @@
 
 void add_conversation_tests(void);
 
-/* A connection: it gives the event again that was held, at `resume`. */
+/* A connection, which handles a deferred event again at `resume`. */
 struct line {
     struct conversation conversation;
     char journal[2000];
@@ -94,7 +94,7 @@ static void test_model_is_gone(void)
     line_was_told(&line, "hearken-switched\n");
     EXPECT_EQUAL(line.conversation.state, CONVERSATION_SUBSCRIBED);
     stage_turn(stage);
-    line_was_told(&line, "unknown-model: model second is not in the configuration any more\n");
+    line_was_told(&line, "unknown-model: model second is no longer configured\n");
     EXPECT_EQUAL(line.resumed, 1);
     say(&line, "hearken-listen", HOLD);
     line_was_told(&line, "hearken-listening\n");
@@ -106,7 +106,7 @@ static void test_model_is_gone(void)
     stage_destroy(stage);
 }
 
-/* Between the end and its being told the client's next event may come. */
+/* The client's next event may come between the end and its notification. */
 static void test_next_event_before_it_is_told(void)
 {
     struct stage *stage = stage_create();
@@ -115,13 +115,13 @@ static void test_next_event_before_it_is_told(void)
     say(&line, "hearken-listen", "{}");
     stage_turn(stage);
     request_fails(only_request(), "no");
-    EXPECT_EQUAL(say(&line, "hearken-listen-stop", "{}"), CONVERSATION_GO_ON);
+    EXPECT_EQUAL(say(&line, "hearken-listen-stop", "{}"), CONVERSATION_CONTINUE);
     EXPECT_EQUAL(say(&line, "hearken-listen", HOLD), CONVERSATION_WAIT);
     line_was_told(&line, "hearken-listening\n");
     stage_turn(stage);
     line_was_told(&line, "recognition-failed: no\nhearken-listening\n");
     EXPECT_EQUAL(line.conversation.state, CONVERSATION_SUBSCRIBED);
-    EXPECT_EQUAL(microphone_hub_subscribers(stage->service.live), 1);
+    EXPECT_EQUAL(microphone_hub_subscribers(stage->service.hub), 1);
     conversation_finish(&line.conversation);
     stage_turn(stage);
     stage_destroy(stage);
@@ -133,13 +133,13 @@ static void test_stop_and_listen_again(void)
     struct line line;
     line_init(&line, stage);
     say(&line, "hearken-listen", HOLD);
-    EXPECT_EQUAL(say(&line, "hearken-listen-stop", "{}"), CONVERSATION_GO_ON);
+    EXPECT_EQUAL(say(&line, "hearken-listen-stop", "{}"), CONVERSATION_CONTINUE);
     EXPECT_EQUAL(say(&line, "hearken-listen", HOLD), CONVERSATION_WAIT);
     stage_turn(stage);
     line_was_told(&line, "hearken-listening\nhearken-listen-stopped\nhearken-listening\n");
     EXPECT_EQUAL(say(&line, "audio-stop", "{}"), CONVERSATION_CLOSE);
-    line_was_told(&line, "wrong-state: audio-stop: unexpected: the microphone is listened to\n");
-    EXPECT_EQUAL(microphone_hub_subscribers(stage->service.live), 0);
+    line_was_told(&line, "wrong-state: audio-stop: unexpected: listening to the microphone\n");
+    EXPECT_EQUAL(microphone_hub_subscribers(stage->service.hub), 0);
     conversation_finish(&line.conversation);
     stage_turn(stage);
     line_was_told(&line, "");
@@ -152,7 +152,7 @@ static void test_no_memory(void)
     struct line line;
     line_init(&line, stage);
     fake_requests()->no_memory = true;
-    EXPECT_EQUAL(say(&line, "hearken-listen", "{}"), CONVERSATION_GO_ON);
+    EXPECT_EQUAL(say(&line, "hearken-listen", "{}"), CONVERSATION_CONTINUE);
     line_was_told(&line, "out-of-memory: out of memory for a request\n");
     EXPECT_EQUAL(line.conversation.state, CONVERSATION_IDLE);
     conversation_finish(&line.conversation);
@@ -169,7 +169,7 @@ static void test_not_allowed(void)
     line.conversation.local = false;
     for (unsigned i = 0; i < 2; i++) {
         say(&line, i == 0 ? "hearken-listen" : "hearken-toggle", "{}");
-        line_was_told(&line, "not-allowed: the microphone is for clients on the Unix socket "
+        line_was_told(&line, "not-allowed: only clients on the Unix socket may use the microphone "
                              "(capture.clients is local)\n");
     }
     EXPECT_EQUAL(line.conversation.state, CONVERSATION_IDLE);

@@ -27,9 +27,9 @@ char *output_name(const char *directory, enum output_format format, const char *
     return path;
 }
 
-/* ---- Nothing is overwritten ---- */
+/* ---- Checks ---- */
 
-/* Terminals, pipes and /dev/null are not overwritten. */
+/* Only for regular files: terminals, pipes and /dev/null cannot be overwritten. */
 static bool is_same_file(const char *output, const char *recording)
 {
     struct stat out, in;

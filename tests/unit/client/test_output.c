@@ -206,8 +206,8 @@ static void test_taking_segments(void)
     free(text);
     SEGMENT(&from, {"one", 0, 1});
     SEGMENT(&from, {"two", 1, 2});
-    EXPECT_EQUAL(transcript_take(&to, &from.segments[1]), 0);
-    EXPECT_EQUAL(transcript_take(&to, &from.segments[0]), 0);
+    EXPECT_EQUAL(transcript_move_segment(&to, &from.segments[1]), 0);
+    EXPECT_EQUAL(transcript_move_segment(&to, &from.segments[0]), 0);
     CU_ASSERT(!from.segments[0].text && from.segments[0].word_count == 0);
     text = transcript_text(&to);
     EXPECT_EQUAL_STRING(text, "two one");
@@ -471,7 +471,7 @@ static void test_files(void)
     SEGMENT(&t, {"one", 0, 1});
     EXPECT_EQUAL_FATAL(output_open(&output, path, &error), 0);
     EXPECT_EQUAL(output_transcript(&output, &plain, "a", &t, NULL, &error), 0);
-    output_drop(&output);
+    output_discard(&output);
     expect_file(path, "before");
     EXPECT_EQUAL_FATAL(output_open(&output, path, &error), 0);
     EXPECT_EQUAL(output_segment(&output, &plain, "a", &t.segments[0], &error), 0);
@@ -480,7 +480,7 @@ static void test_files(void)
                                 "all of it", &error),
                  0);
     EXPECT_EQUAL(output_bytes(&output, "x\0y", 3, &error), 0);
-    EXPECT_EQUAL(output_keep(&output, &error), 0);
+    EXPECT_EQUAL(output_commit(&output, &error), 0);
     expect_file(path, "one\n{\"file\": \"a\", \"error\": \"all of it\"}\nx");
     unlink(path);
     rmdir(folder.path);
@@ -504,7 +504,7 @@ static void test_errors_name_the_file(void)
                                    NULL, &error),
                  -ENODATA);
     EXPECT_EQUAL_STRING(error.message, "the server gives no times, which subtitles need");
-    output_drop(&output);
+    output_discard(&output);
     transcript_finish(&t);
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* The daemon's list of models, with models, files and a clock that the tests move by hand. */
 #define served_model_load     fake_model_load
-#define served_model_take     fake_model_take
+#define served_model_acquire  fake_model_take
 #define served_model_release  fake_model_release_entry
 #define model_facts_read      fake_facts_read
 #define model_facts_finish    fake_facts_finish
@@ -19,7 +19,7 @@
 #define catalogue_replace     tested_replace
 #define catalogue_find        tested_find
 #define catalogue_list_names  tested_list_names
-#define catalogue_take        tested_take
+#define catalogue_acquire     tested_take
 #define catalogue_is_busy     tested_is_busy
 
 #include "daemon/models/catalogue.c"
@@ -54,8 +54,8 @@ static void expect(const char *expected)
 
 /* ---- Models ---- */
 
-struct served_model *fake_model_load(struct model_home *home, const char *file,
-                                     const struct settings *settings, const char *without,
+struct served_model *fake_model_load(struct model_owner *owner, const char *file,
+                                     const struct settings *settings, const char *excluded_backend,
                                      struct log *log)
 {
     (void)settings;
@@ -63,13 +63,14 @@ struct served_model *fake_model_load(struct model_home *home, const char *file,
     struct served_model *model = calloc(1, sizeof(*model));
     CU_ASSERT_PTR_NOT_NULL_FATAL(model);
     *model = (struct served_model){
-        .home = home,
+        .owner = owner,
         .file = strdup(file),
         .state = SERVED_LOADING,
         .references = 2,
     };
-    home->busy++;
-    note("load(%s%s%s) ", file, without ? " not " : "", without ? without : "");
+    owner->busy++;
+    note("load(%s%s%s) ", file, excluded_backend ? " not " : "",
+         excluded_backend ? excluded_backend : "");
     return model;
 }
 
@@ -88,9 +89,9 @@ void fake_model_release_entry(struct served_model *model)
         note("close(%s) ", model->file);
         free(model->file);
         free(model);
-    } else if (model->references == 1 && model->home) {
+    } else if (model->references == 1 && model->owner) {
         model->idle_since = uv_hrtime();
-        model->home->idle(model->home->context);
+        model->owner->idle(model->owner->context);
     }
 }
 
@@ -98,8 +99,8 @@ void fake_model_release_entry(struct served_model *model)
 static void load_ends(struct served_model *model, enum served_state state)
 {
     model->state = state;
-    model->home->busy--;
-    model->home->loaded(model->home->context, model);
+    model->owner->busy--;
+    model->owner->loaded(model->owner->context, model);
     fake_model_release_entry(model);
 }
 
@@ -207,10 +208,10 @@ static struct model_list make_list(const char *standard, size_t count, struct na
     return list;
 }
 
-static void replace(const char *standard, size_t count, struct named_model *models, bool afresh)
+static void replace(const char *standard, size_t count, struct named_model *models, bool reload_all)
 {
     struct model_list list = make_list(standard, count, models);
-    catalogue_replace(&catalogue, &list, afresh, NULL);
+    catalogue_replace(&catalogue, &list, reload_all, NULL);
     CU_ASSERT_PTR_NULL(list.entries);
 }
 
@@ -223,7 +224,7 @@ static void begin(void)
     default_losses = 0;
     *diary = '\0';
     catalogue_init(&catalogue, NULL, &settings, &quiet);
-    catalogue.on_loss = on_default_loss;
+    catalogue.default_lost = on_default_loss;
     struct named_model others[] = {{(char[]){"a"}, (char[]){"a.gguf"}},
                                    {(char[]){"b"}, (char[]){"b.gguf"}}};
     replace("d", 2, others, false);
@@ -231,7 +232,7 @@ static void begin(void)
 
 static struct served_model *take(const char *name)
 {
-    struct served_model *model = catalogue_take(&catalogue, name);
+    struct served_model *model = catalogue_acquire(&catalogue, name);
     CU_ASSERT_PTR_NOT_NULL_FATAL(model);
     return model;
 }
@@ -260,7 +261,7 @@ static void test_names(void)
     EXPECT_EQUAL_STRING(catalogue_find(&catalogue, "b")->file, "b.gguf");
     CU_ASSERT_PTR_NULL(catalogue_find(&catalogue, "c"));
     CU_ASSERT_PTR_NULL(catalogue_find(&catalogue, "<b.gguf>"));
-    CU_ASSERT_PTR_NULL(catalogue_take(&catalogue, "c"));
+    CU_ASSERT_PTR_NULL(catalogue_acquire(&catalogue, "c"));
     catalogue_list_names(&catalogue, names, sizeof(names));
     EXPECT_EQUAL_STRING(names, "<d>, a, b");
     catalogue_list_names(&catalogue, few, sizeof(few));
@@ -278,8 +279,8 @@ static void test_lists_that_are_refused(void)
     settings.models = &same;
     settings.model_count = 1;
     EXPECT_EQUAL(model_list_read(&list, &settings, &error), -EINVAL);
-    EXPECT_EQUAL_STRING(error.message, "[model <d>]: the default model, d, has that name: give "
-                                       "the section another");
+    EXPECT_EQUAL_STRING(error.message, "[model <d>]: the default model, d, has the same "
+                                          "name: rename the section");
     CU_ASSERT_PTR_NULL(list.entries);
     static const int passed_on[] = {-ENOMEM, -EMFILE, -ENFILE};
     settings.model_count = 0;
@@ -382,7 +383,7 @@ static void test_removed_in_use(void)
     struct served_model *ready = take_ready("a");
     replace("d", 1, &rest, false);
     CU_ASSERT_PTR_NULL(catalogue_find(&catalogue, "a"));
-    CU_ASSERT_PTR_NULL(catalogue_take(&catalogue, "a"));
+    CU_ASSERT_PTR_NULL(catalogue_acquire(&catalogue, "a"));
     expect("load(a.gguf) ");
     EXPECT_EQUAL(ready->references, 1);
     fake_model_release_entry(ready);
@@ -421,7 +422,7 @@ static void test_replaced(void)
 /* A new default takes the old one's place, which its requests keep to their end. */
 static void test_new_default(void)
 {
-    struct model_home nowhere = {.busy = 0};
+    struct model_owner nowhere = {.busy = 0};
     begin();
     struct served_model *old = take_ready("");
     struct served_model *fresh = fake_model_load(&nowhere, "new", &settings, NULL, &quiet);
@@ -431,7 +432,7 @@ static void test_new_default(void)
     struct model_list list = make_list("new", 0, NULL);
     catalogue_replace(&catalogue, &list, false, fresh);
     EXPECT_EQUAL(take(""), fresh);
-    EXPECT_EQUAL(fresh->home, &catalogue.home);
+    EXPECT_EQUAL(fresh->owner, &catalogue.owner);
     fake_model_release_entry(fresh);
     expect("");
     fake_model_release_entry(old);
@@ -439,14 +440,15 @@ static void test_new_default(void)
     finish("close(new) ");
 }
 
-/* One whose device failed is loaded elsewhere at its next use; the default is another's matter. */
+/* One whose device failed is loaded on another backend at its next use; reload.c handles the
+ * default. */
 static void test_loss(void)
 {
     begin();
     log_set_level(&quiet, (enum hearken_log_level) - 1);
     struct served_model *a = take_ready("a"), *standard = take_ready("");
     *diary = '\0';
-    catalogue.home.lost(catalogue.home.context, a);
+    catalogue.owner.lost(catalogue.owner.context, a);
     EXPECT_EQUAL(default_losses, 0);
     CU_ASSERT_PTR_NULL(catalogue_find(&catalogue, "a")->model);
     struct served_model *again = take("a");
@@ -455,7 +457,7 @@ static void test_loss(void)
     expect("close(a.gguf) ");
     load_ends(again, SERVED_READY);
     fake_model_release_entry(again);
-    catalogue.home.lost(catalogue.home.context, standard);
+    catalogue.owner.lost(catalogue.owner.context, standard);
     EXPECT_EQUAL(default_losses, 1);
     fake_model_release_entry(standard);
     finish("close(d) close(a.gguf) ");

@@ -1,34 +1,34 @@
 // SPDX-License-Identifier: MIT
 /* Reload and drain of the daemon, with all that they call made by the tests. */
-#define options_load_settings     fake_load_settings
-#define model_list_read           fake_list_read
-#define model_list_finish         fake_list_finish
-#define served_model_open         fake_model_open
-#define served_model_file_changed fake_file_changed
-#define catalogue_replace         fake_catalogue_replace
-#define catalogue_find            fake_catalogue_find
-#define catalogue_is_busy         fake_catalogue_is_busy
-#define microphone_hub_reload     fake_live_reload
-#define microphone_hub_drain      fake_live_drain
-#define microphone_hub_is_busy    fake_live_is_busy
-#define workers_submit            fake_workers_submit_reload
-#define admission_make_room       fake_make_room
-#define systemd_ready             fake_systemd_ready
-#define systemd_reloading         fake_systemd_reloading
-#define systemd_stopping          fake_systemd_stopping
-#define server_stop_listening     fake_listeners_close
-#define connection_drain          fake_connection_drain
-#define connection_reject         fake_connection_reject
-#define connection_close          fake_connection_close
-#define server_keep_ticking       fake_keep_ticking
-#define hearken_model_name        fake_model_name
-#define hearken_model_backend     fake_model_backend
-#define uv_now                    fake_now
-#define uv_stop                   fake_stop
-#define reload_start              tested_reload_start
-#define reload_at_loss            tested_reload_at_loss
-#define drain_start               tested_drain_start
-#define drain_tick                tested_drain_tick
+#define options_load_settings         fake_load_settings
+#define model_list_read               fake_list_read
+#define model_list_finish             fake_list_finish
+#define served_model_open             fake_model_open
+#define served_model_file_changed     fake_file_changed
+#define catalogue_replace             fake_catalogue_replace
+#define catalogue_find                fake_catalogue_find
+#define catalogue_is_busy             fake_catalogue_is_busy
+#define microphone_hub_reload         fake_live_reload
+#define microphone_hub_drain          fake_live_drain
+#define microphone_hub_is_busy        fake_live_is_busy
+#define workers_submit                fake_workers_submit_reload
+#define admission_reserve_descriptors fake_make_room
+#define systemd_ready                 fake_systemd_ready
+#define systemd_reloading             fake_systemd_reloading
+#define systemd_stopping              fake_systemd_stopping
+#define server_stop_listening         fake_listeners_close
+#define connection_drain              fake_connection_drain
+#define connection_reject             fake_connection_reject
+#define connection_close              fake_connection_close
+#define server_keep_ticking           fake_keep_ticking
+#define hearken_model_name            fake_model_name
+#define hearken_model_backend         fake_model_backend
+#define uv_now                        fake_now
+#define uv_stop                       fake_stop
+#define reload_start                  tested_reload_start
+#define reload_on_device_loss         tested_reload_at_loss
+#define drain_start                   tested_drain_start
+#define drain_tick                    tested_drain_tick
 
 #include <unistd.h> /* before _exit is another */
 
@@ -120,12 +120,12 @@ void fake_list_finish(struct model_list *list)
     *list = (struct model_list){0};
 }
 
-int fake_model_open(const char *file, const struct settings *settings, const char *without,
+int fake_model_open(const char *file, const struct settings *settings, const char *excluded_backend,
                     struct log *log, struct served_model **model, struct hearken_error *error)
 {
     (void)log;
-    note("open(%s on %s%s%s) ", file, settings->backend, without ? " not " : "",
-         without ? without : "");
+    note("open(%s on %s%s%s) ", file, settings->backend, excluded_backend ? " not " : "",
+         excluded_backend ? excluded_backend : "");
     if (open_status < 0)
         return hearken_fail(error, open_status, "cannot open");
     *model = &new_model;
@@ -138,12 +138,12 @@ bool fake_file_changed(const struct served_model *model)
 }
 
 /* The settings are in force already. */
-void fake_catalogue_replace(struct catalogue *catalogue, struct model_list *list, bool afresh,
+void fake_catalogue_replace(struct catalogue *catalogue, struct model_list *list, bool reload_all,
                             struct served_model *model)
 {
     (void)catalogue;
     (void)list;
-    note("replace(%u%s%s) ", server.service.settings.connections, afresh ? " afresh" : "",
+    note("replace(%u%s%s) ", server.service.settings.connections, reload_all ? " afresh" : "",
          model ? " new" : "");
 }
 
@@ -357,7 +357,7 @@ static void test_what_is_opened(void)
     reload_start(&server);
     work();
     expect("reloading load list() open( on cpu) replace(8 new) live ready ");
-    old_model = (struct served_model){.state = SERVED_READY, .elsewhere = true};
+    old_model = (struct served_model){.state = SERVED_READY, .on_fallback = true};
     reload_start(&server);
     work();
     expect("reloading load list() open( on cpu) replace(8 new) live ready ");
@@ -379,7 +379,7 @@ static void test_what_needs_a_restart(void)
     finish(8);
 }
 
-/* However often it is asked for meanwhile, it is done once more, with what is on disk then. */
+/* However often it is transcribe for meanwhile, it is done once more, with what is on disk then. */
 static void test_again(void)
 {
     begin();
@@ -413,22 +413,22 @@ static void test_reload_and_stop(void)
 static void test_loss(void)
 {
     begin();
-    reload_at_loss(&server);
-    server.service.models.on_loss(server.service.models.loss_context);
+    reload_on_device_loss(&server);
+    server.service.models.default_lost(server.service.models.lost_context);
     expect(""); /* it is not lost any more */
     old_model.lost = true;
-    server.service.models.on_loss(server.service.models.loss_context);
-    server.service.models.on_loss(server.service.models.loss_context);
+    server.service.models.default_lost(server.service.models.lost_context);
+    server.service.models.default_lost(server.service.models.lost_context);
     work();
     expect("reloading list() open( on auto not gpu) replace(7 new) live ready ");
     open_status = -ENODEV;
-    server.service.models.on_loss(server.service.models.loss_context);
+    server.service.models.default_lost(server.service.models.lost_context);
     work();
     expect("reloading list() open( on auto not gpu) ready ");
     CU_ASSERT_FALSE(old_model.lost); /* tried again by the next request that fails */
     old_model.lost = true;
     server.phase = SERVER_DRAINING;
-    server.service.models.on_loss(server.service.models.loss_context);
+    server.service.models.default_lost(server.service.models.lost_context);
     expect("");
     finish(7);
 }

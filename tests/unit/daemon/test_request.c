@@ -134,7 +134,7 @@ void fake_workers_submit(struct workers *workers, struct work *work)
     (void)workers;
     if (work->state == WORK_RUNNING)
         work->state = WORK_RUNNING_AGAIN;
-    if (work->state != WORK_RESTING)
+    if (work->state != WORK_IDLE)
         return;
     work->state = WORK_WAITING;
     waiting[waiting_count++] = work;
@@ -173,7 +173,7 @@ static bool turn(void)
     work->begun = true;
     enum work_outcome outcome = work->run(work);
     bool again = outcome == WORK_AGAIN || work->state == WORK_RUNNING_AGAIN;
-    work->state = outcome == WORK_END ? WORK_ENDED : WORK_RESTING;
+    work->state = outcome == WORK_END ? WORK_ENDED : WORK_IDLE;
     if (outcome == WORK_END)
         fake_workers_deliver(NULL, work);
     else if (again)

@@ -356,7 +356,7 @@ static void test_bad_usage(void)
     expect_usage((const char *[]){"hearkend", "--no-such-thing", NULL},
                  "--no-such-thing: unknown option");
     expect_usage((const char *[]){"hearkend", "-v", "--model", NULL},
-                 "--model: expected an argument after it");
+                 "--model: expected an argument");
     expect_usage((const char *[]){"hearkend", "file", NULL}, "file: hearkend takes options only");
     expect_usage((const char *[]){"hearkend", "--help-config=html", NULL}, "got html, expected");
 }
