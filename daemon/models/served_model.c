@@ -194,6 +194,7 @@ static int open_handle(struct served_model *model, const struct settings *settin
                        const char *excluded_backend, struct log *log, struct hearken_error *error)
 {
     const struct hearken_backend_options options = {
+        .struct_size = sizeof(options),
         .backend = settings->backend,
         .plugin_directory = text_or_null(settings->plugin_directory),
         .cpu_mask = text_or_null(settings->cpu_mask),

@@ -133,10 +133,14 @@ const struct hearken_option *hearken_stream_option_find(const char *name, size_t
 
 /* ---- Defaults and ranges ---- */
 
-void hearken_stream_options_init(struct hearken_stream_options *options)
+void hearken_stream_options_init_sized(struct hearken_stream_options *options, size_t struct_size)
 {
-    *options = (struct hearken_stream_options){.audio = {HEARKEN_RATE, 1, HEARKEN_SAMPLE_F32}};
+    memset(options, 0, struct_size);
+    options->struct_size = struct_size;
+    options->audio = (struct hearken_audio_format){HEARKEN_RATE, 1, HEARKEN_SAMPLE_F32};
     for (size_t i = 0; i < TABLE_COUNT; i++) {
+        if (table[i].offset + table[i].size > struct_size)
+            continue;
         void *member = (char *)options + table[i].offset;
         switch (table[i].type) {
         case HEARKEN_OPTION_NUMBER:

@@ -314,6 +314,7 @@ static int open_pair(void)
 {
     struct hearken_error error;
     struct hearken_backend_options options = {
+        .struct_size = sizeof(options),
         .backend = pair.backend,
         .cpu_mask = pair.cpu_mask,
     };

@@ -42,6 +42,7 @@ static int run_plugins(const struct command *command, int argc, char **argv)
 {
     struct plugins plugins = {0};
     struct hearken_error error;
+    hearken_backend_options_init(&plugins.backend);
     int count = options_parse(command, argc, argv, &plugins);
     if (count < 0)
         return options_exit_code(count);

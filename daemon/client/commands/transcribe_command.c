@@ -202,6 +202,7 @@ static int run_transcribe(const struct command *command, int argc, char **argv)
         .parallel = 1,
     };
     struct hearken_error error;
+    hearken_backend_options_init(&transcribe.backend);
     int count = options_parse(command, argc, argv, &transcribe);
     if (count < 0)
         return options_exit_code(count);

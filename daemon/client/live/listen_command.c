@@ -209,6 +209,7 @@ static int run_listen(const struct command *command, int argc, char **argv)
     struct listen listen = {0};
     struct hearken_error error;
     hearken_capture_options_init(&listen.capture);
+    hearken_backend_options_init(&listen.backend);
     int count = options_parse(command, argc, argv, &listen);
     if (count < 0)
         return options_exit_code(count);

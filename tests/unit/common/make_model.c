@@ -8,7 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
-const struct hearken_backend_options reference_backend = {.backend = "reference"};
+const struct hearken_backend_options reference_backend = {.struct_size = sizeof(reference_backend),
+                                                          .backend = "reference"};
 
 /* ---- Random numbers ---- */
 

@@ -56,8 +56,9 @@ static void test_options_out_of_range(void)
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
         struct hearken_capture *capture = NULL;
         struct hearken_error error = {""};
-        EXPECT_EQUAL(hearken_capture_open(&wrong[i].options, NULL, NULL, &capture, &error),
-                     -EINVAL);
+        struct hearken_capture_options options = wrong[i].options;
+        options.struct_size = sizeof(options);
+        EXPECT_EQUAL(hearken_capture_open(&options, NULL, NULL, &capture, &error), -EINVAL);
         CU_ASSERT(strstr(error.message, wrong[i].said) && strstr(error.message, "expected"));
         CU_ASSERT_PTR_NULL(capture);
     }

@@ -357,7 +357,8 @@ static void test_paths(void)
 
 static void test_unknown_backend(void)
 {
-    const struct hearken_backend_options options = {.backend = "abacus"};
+    const struct hearken_backend_options options = {.struct_size = sizeof(options),
+                                                    .backend = "abacus"};
     struct hearken_error error;
     struct network *network = NULL;
     EXPECT_EQUAL(network_open(PARITY "recurrent.gguf", &options, &network, &error), -ENODEV);

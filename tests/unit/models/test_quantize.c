@@ -151,7 +151,8 @@ static float *first_logits(struct made_file *file)
     struct bytes bytes = made_bytes(file);
     char *path = write_temporary(bytes.data, bytes.length);
     struct hearken_error error = {""};
-    struct hearken_backend_options options = {.backend = "reference"};
+    struct hearken_backend_options options = {.struct_size = sizeof(options),
+                                              .backend = "reference"};
     struct network *network;
     EXPECT_EQUAL_FATAL(network_open(path, &options, &network, &error), 0);
     struct pass pass = {.kernels = network->compute->kernels};

@@ -94,8 +94,8 @@ static bool says(const struct hearken_error *error, const char *part)
 static int open_from(const char *directory, const char *backend, struct compute **compute,
                      struct hearken_error *error)
 {
-    const struct hearken_backend_options options = {.backend = backend,
-                                                    .plugin_directory = directory};
+    const struct hearken_backend_options options = {
+        .struct_size = sizeof(options), .backend = backend, .plugin_directory = directory};
     *compute = NULL;
     error->message[0] = 0;
     return compute_open(&options, compute, error);
@@ -437,7 +437,8 @@ static void test_list(void)
     add_bad(&folder, "backend_fails.so");
     add_good(&folder, "reference.so");
     add_file(&folder, "text.so", "this is text");
-    const struct hearken_backend_options options = {.plugin_directory = folder.path};
+    const struct hearken_backend_options options = {.struct_size = sizeof(options),
+                                                    .plugin_directory = folder.path};
     EXPECT_EQUAL(hearken_plugins_list(&options, take_report, &reports, NULL), 0);
     EXPECT_EQUAL(reports.count, 7);
     EXPECT_EQUAL(reports.unnamed, 3);
@@ -505,6 +506,7 @@ static void test_log(void)
     add_bad(&folder, "wrong_abi.so");
     add_good(&folder, "reference.so");
     const struct hearken_backend_options options = {
+        .struct_size = sizeof(options),
         .plugin_directory = folder.path,
         .cpu_mask = mask,
         .threads = 3,
@@ -537,7 +539,8 @@ static void *open_often(void *context)
 {
     size_t *opened = context;
     for (int i = 0; i < 20; i++) {
-        const struct hearken_backend_options options = {.backend = "reference"};
+        const struct hearken_backend_options options = {.struct_size = sizeof(options),
+                                                        .backend = "reference"};
         struct hearken_error error;
         struct compute *compute = NULL;
         *opened += compute_open(&options, &compute, &error) == 0;

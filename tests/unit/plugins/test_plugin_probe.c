@@ -285,7 +285,8 @@ static size_t times_asked(void)
 /* Opens it, in vain in any case; how often it was asked by that. */
 static size_t asked_by_opening(const char *expected)
 {
-    const struct hearken_backend_options options = {.plugin_directory = plugins};
+    const struct hearken_backend_options options = {.struct_size = sizeof(options),
+                                                    .plugin_directory = plugins};
     const size_t before = times_asked();
     struct compute *compute = NULL;
     struct hearken_error error = {""};
@@ -307,7 +308,8 @@ static void count_reports(void *context, const struct hearken_plugin_report *rep
 
 static void test_kept(void)
 {
-    const struct hearken_backend_options options = {.plugin_directory = plugins};
+    const struct hearken_backend_options options = {.struct_size = sizeof(options),
+                                                    .plugin_directory = plugins};
     int reports = 0;
 
     EXPECT_EQUAL(asked_by_opening(MADE_NONE), 1);
