@@ -26,10 +26,10 @@ struct subscriber {
 
     struct subscriber **list; /* the hub's list that holds it; NULL: it has not joined */
     struct subscriber *previous, *next;
-    struct shared_recognition *recognition; /* NULL: on hold */
+    struct shared_recognition *recognition; /* NULL: paused */
     double joined;                          /* time of joining, or of the last start */
     bool awaits_microphone;  /* joined to listen at once, and no microphone has started yet */
-    bool stopping;           /* on hold once the recognition has ended */
+    bool stopping;           /* paused once the recognition has ended */
     bool leaving;            /* ends once the recognition has ended */
     bool notified_listening; /* the state sent last */
     json_t *last_partial;    /* of the open segment, or NULL */

@@ -468,7 +468,7 @@ def test_manual_tells_all_options(hearken) -> None:
 
 def test_manual_tells_the_range_of_beam(folder: Path) -> None:
     manual = (programs.REPOSITORY / "daemon" / "man" / "hearken.1").read_text()
-    stated = re.findall(r"hypotheses \((\d+) to (\d+)\)", manual)
+    stated = re.findall(r"hypotheses kept \((\d+) to (\d+)\)", manual)
     said = message(run("transcribe", "--beam", "0", "x", folder=folder))
     assert stated == re.findall(r"number (\d+)\.\.(\d+)", said)
 

@@ -50,7 +50,7 @@ def test_model_is_gone_while_listening(start_daemon: StartDaemon, folder: Path) 
 
 
 def test_no_microphone_for_the_held(start_daemon: StartDaemon, folder: Path) -> None:
-    """Who asks to be heard is refused; who is on hold is told, and gets the microphone when there is
+    """Who asks to be heard is refused; who is paused is told, and gets the microphone when there is
     one."""
     with SoundServer(folder) as server:
         settings = {"capture.device": "nosuch", "capture.release": "when-held"}

@@ -136,7 +136,7 @@ static void test_no_microphone(void)
     stage_destroy(stage);
 }
 
-/* A subscriber on hold stays subscribed. */
+/* A paused subscriber stays subscribed. */
 static void test_no_microphone_on_hold(void)
 {
     struct stage *stage = stage_create();

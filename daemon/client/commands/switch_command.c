@@ -136,7 +136,7 @@ static int print_answer(const struct switching *switching, const struct answer *
 {
     if (answer->listeners > 0) {
         if (!switching->quiet)
-            printf("%s\n", answer->listening ? "listening" : "on hold");
+            printf("%s\n", answer->listening ? "listening" : "paused");
         return EXIT_GOOD;
     }
     if (starts && switching->type)
@@ -182,7 +182,7 @@ const struct command start_command = {
 const struct command stop_command = {
     .name = "stop",
     .operands = "",
-    .summary = "Put hearken listen on hold",
+    .summary = "Pause hearken listen",
     .description = DESCRIPTION,
     .options = stop_options,
     .option_count = OPTION_COUNT(stop_options),

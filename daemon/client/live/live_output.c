@@ -227,7 +227,7 @@ static void handle_listening(struct live_output *output, bool listening)
 {
     output->silent_since = -1;
     live_terminal_status(&output->terminal, "");
-    live_output_message(output, listening ? "listening" : "on hold: hearken toggle resumes");
+    live_output_message(output, listening ? "listening" : "paused: hearken toggle resumes");
 }
 
 /* ---- Interface ---- */
