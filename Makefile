@@ -66,7 +66,7 @@ needed     := $(if $(filter emulated-programs,$(MAKECMDGOALS)),$(if $(FULL),$(li
 # The architecture and the libraries' flags are asked for by a rule, not while make reads this file:
 # `make deps all` installs them first. make then starts anew with what is there now.
 goals := $(or $(MAKECMDGOALS),all)
-ifneq ($(filter-out help deps clean uninstall lint check-fresh check-reproducible check-emulated,$(goals)),)
+ifneq ($(filter-out help deps clean uninstall check-fresh check-reproducible check-emulated,$(goals)),)
 -include $(BUILD)/packages.mk
 endif
 ifdef MAKE_RESTARTS
@@ -172,7 +172,7 @@ help:
 	@echo 'make check-fresh  the same on Debian 12 and 13 with nothing installed (root, debootstrap)'
 	@echo 'make check-reproducible  build twice and compare'
 	@echo 'make check-emulated  test the kernels of processors that this machine does not have'
-	@echo 'make lint       formatting of C and Python'
+	@echo 'make lint       clang-format, clang-tidy and ruff'
 	@echo 'make bench      time the kernels and whole recordings; make bench-streaming: partial texts'
 	@echo 'make fuzz       run each fuzz target for SECONDS (60)'
 	@echo 'make install    into DESTDIR and PREFIX (/usr/local); make uninstall takes it back;'

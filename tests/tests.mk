@@ -168,8 +168,16 @@ check-emulated: $(BUILD)/lib/hearken/cpu.so $(BUILD)/tests/kernels-test
 emulated-programs: $(BUILD)/lib/hearken/cpu.so $(BUILD)/tests/kernels-test \
                    $(if $(FULL),$(plugin_files) $(BUILD)/tests/unit-test $(bad_plugins))
 
+# What clang-tidy reads: all but the kernels for instruction sets that need flags of their own.
+tidy_sources := $(filter-out plugins/cpu/%,$(library_sources) $(daemon_sources) $(client_sources) \
+                  $(convert_sources) $(checkpoint_sources) $(probe_sources) $(plugin_sources))
+tidy_flags   := $(filter-out -W%,$(COMPILE)) $(sort $(foreach f,frontend/a.c daemon/a.c models/convert/a.c,\
+                  $(call include_for,$(f)))) $(OpenCL_cflags)
+
 lint: $(venv)/ready
 	clang-format --dry-run -Werror $$(git ls-files '*.c' '*.h')
+	@printf '%s\n' $(tidy_sources) | xargs -P "$$(nproc)" -n 8 sh -c \
+		'clang-tidy --quiet "$$@" -- $(tidy_flags) 2>/dev/null' clang-tidy
 	$(venv)/bin/ruff check models/train tests
 	$(venv)/bin/ruff format --check models/train tests
 

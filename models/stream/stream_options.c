@@ -16,23 +16,23 @@
 /* The default is written once: as a number and as text it is the same. */
 #define NUMBER(name_, low, high, standard_, help_)                                                 \
     {                                                                                              \
-        MEMBER(name_), .type = HEARKEN_OPTION_NUMBER, .minimum = low, .maximum = high,             \
-                       .standard = standard_, .standard_text = #standard_, .help = help_           \
+        MEMBER(name_), .type = HEARKEN_OPTION_NUMBER, .minimum = (low), .maximum = (high),         \
+                       .standard = (standard_), .standard_text = #standard_, .help = (help_)       \
     }
 #define COUNT(name_, low, high, standard_, help_)                                                  \
     {                                                                                              \
-        MEMBER(name_), .type = HEARKEN_OPTION_COUNT, .minimum = low, .maximum = high,              \
-                       .standard = standard_, .standard_text = #standard_, .help = help_           \
+        MEMBER(name_), .type = HEARKEN_OPTION_COUNT, .minimum = (low), .maximum = (high),          \
+                       .standard = (standard_), .standard_text = #standard_, .help = (help_)       \
     }
 #define SWITCH(name_, standard_, help_)                                                            \
     {                                                                                              \
-        MEMBER(name_), .type = HEARKEN_OPTION_SWITCH, .maximum = 1, .standard = standard_,         \
-                       .standard_text = (standard_) ? "on" : "off", .help = help_                  \
+        MEMBER(name_), .type = HEARKEN_OPTION_SWITCH, .maximum = 1, .standard = (standard_),       \
+                       .standard_text = (standard_) ? "on" : "off", .help = (help_)                \
     }
 #define TEXT(name_, standard_, meaning_, help_)                                                    \
     {                                                                                              \
-        MEMBER(name_), .type = HEARKEN_OPTION_TEXT, .standard_text = standard_,                    \
-                       .meaning = meaning_, .help = help_                                          \
+        MEMBER(name_), .type = HEARKEN_OPTION_TEXT, .standard_text = (standard_),                  \
+                       .meaning = (meaning_), .help = (help_)                                      \
     }
 
 /* In the order of enum hearken_task. */

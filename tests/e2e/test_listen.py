@@ -131,6 +131,7 @@ def assert_like_the_file(heard: list[str], expected: list[str]) -> None:
 # ---- Text ----
 
 
+@pytest.mark.punctual
 @pytest.mark.parametrize("where", ["daemon", "local"])
 def test_same_text_as_the_file(
     daemon: Daemon, server: SoundServer, folder: Path, where: str
@@ -283,6 +284,7 @@ def test_one_leaves_while_somebody_speaks(
         stays.stop()
 
 
+@pytest.mark.punctual
 def test_slow_reader(start_hearing: StartHearing, server: SoundServer, folder: Path) -> None:
     """One that does not read is disconnected; the other notices nothing."""
     daemon = start_hearing({"timeouts.stall_seconds": "2"})
@@ -307,6 +309,7 @@ def switch(daemon: Daemon, folder: Path, name: str, *options: str) -> tuple[int,
     return result.returncode, (result.stdout + result.stderr).decode()
 
 
+@pytest.mark.punctual
 def test_push_to_talk(daemon: Daemon, server: SoundServer, folder: Path) -> None:
     with listener(folder, "-f", "json", "--hold", *at(daemon)) as listens:
         listens.wait_until_heard()

@@ -18,8 +18,6 @@
 #define LONGEST_MILLISECONDS 30000
 #define ARGUMENTS_MAX        5
 
-extern char **environ;
-
 /* NULL is replaced by the text, which after "--" is not taken as an option. */
 struct program {
     const char *name;

@@ -237,9 +237,11 @@ double picture_weight(const struct picture_segment *segment, uint32_t token, dou
     high = fmin(high, segment->steps);
     const float *row = segment->weights + (size_t)token * segment->steps;
     double sum = 0;
-    for (double at = low; at < high; at = floor(at) + 1) {
+    double at = low;
+    while (at < high) {
         double end = fmin(floor(at) + 1, high);
         sum += (double)row[(size_t)at] * (end - at);
+        at = end;
     }
     return high > low ? sum / (high - low) : 0;
 }

@@ -12,7 +12,7 @@
 #define METER_INTERVAL_SECONDS    0.1
 #define PROGRESS_INTERVAL_SECONDS 0.2
 #define QUIET_SECONDS             1.0 /* short work needs no progress */
-#define LOWEST_DECIBELS           -60.0
+#define LOWEST_DECIBELS           (-60.0)
 /* Half the smallest step of 16 bits: a lower peak means that nothing is connected or it is muted.
  */
 #define SILENCE 0x1p-16f

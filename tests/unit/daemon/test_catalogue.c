@@ -280,7 +280,7 @@ static void test_lists_that_are_refused(void)
     settings.model_count = 1;
     EXPECT_EQUAL(model_list_read(&list, &settings, &error), -EINVAL);
     EXPECT_EQUAL_STRING(error.message, "[model <d>]: the default model, d, has the same "
-                                          "name: rename the section");
+                                       "name: rename the section");
     CU_ASSERT_PTR_NULL(list.entries);
     static const int passed_on[] = {-ENOMEM, -EMFILE, -ENFILE};
     settings.model_count = 0;
