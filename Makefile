@@ -228,7 +228,7 @@ $(BUILD)/bin/hearken: $(call objects,$(client_sources) $(addprefix daemon/common
 	$(call link_program,$(jansson_libs) $(sndfile_libs) $(cairo_libs) -lm)
 
 $(BUILD)/bin/hearken-convert: $(call objects,$(convert_sources) $(checkpoint_sources) \
-                                         $(addprefix models/file/,gguf.c file_copy.c installed_models.c error.c)
+                                         $(addprefix models/file/,gguf.c file_copy.c installed_models.c error.c))
 	$(SAY) LINK $@
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LINK) $(LDFLAGS) -o $@ $^ $(jansson_libs) $(libzip_libs) -lm
