@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Capture as the reader sees it: samples at HEARKEN_RATE from whatever device there is, and events
- * in their places between them. All of it happens in the reader's thread but what microphone.h says
- * of the audio thread.
+ * The public capture API: samples at HEARKEN_RATE from the current device, with events between the
+ * samples that they apply to. Everything here runs in the reader's thread; microphone.h describes
+ * the audio thread.
  */
 #include "frontend/capture/device_failover.h"
 #include "frontend/sound/resample.h"
@@ -18,29 +18,29 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Frames of the device that are converted at a time. */
+/* Frames of the device that are resampled at a time. */
 #define BLOCK 4096u
-/* The reader looks after the devices at least so often, however long it may wait. */
-#define LOOK_MILLISECONDS 50
+/* A waiting reader checks the devices at least this often. */
+#define CHECK_MILLISECONDS 50
 
 struct hearken_capture {
     hearken_capture_callback *callback;
     void *context;
-    int wake; /* an eventfd: the audio thread and cancel write to it */
-    atomic_bool cancelled;
+    int wake; /* an eventfd: the audio thread and hearken_capture_cancel() write to it */
+    atomic_bool cancelled; /* atomic; any thread sets it */
     struct device_failover failover;
-    struct resampler *resampler; /* NULL: nowhere */
+    struct resampler *resampler; /* NULL: no device is open */
 
     float *mono;  /* [BLOCK] */
-    float *ready; /* [ready_room], from ready_at to ready_end not yet given out */
+    float *ready; /* [ready_room]: samples ready_at <= i < ready_end are to be returned */
     size_t ready_room, ready_at, ready_end;
 
-    bool started;                    /* told, with the first sound that ever came */
-    bool announced;                  /* told of the present microphone, with its first sound */
-    bool lost;                       /* told, and nothing has come since */
-    bool ending;                     /* the last samples before a change are given out */
-    enum device_failover_due due;    /* with `ending`: the change */
-    struct microphone_counts before; /* of the present microphone, when last looked at */
+    bool started;                    /* HEARKEN_CAPTURE_STARTED was emitted */
+    bool announced;                  /* the current microphone's event was emitted */
+    bool lost;                       /* HEARKEN_CAPTURE_LOST was emitted; no samples since */
+    bool draining;                   /* returning the last samples before a change of device */
+    enum device_failover_due due;    /* with `draining`: the change */
+    struct microphone_counts before; /* of the current microphone at the last report */
     uint64_t overruns;
     double lost_seconds;
 };
@@ -77,8 +77,8 @@ static int check_options(const struct hearken_capture_options *o, struct hearken
     return 0;
 }
 
-/* For a microphone that is new. */
-static int prepare(struct hearken_capture *c)
+/* Resets the state that belongs to one microphone. */
+static int reset_microphone(struct hearken_capture *c)
 {
     resampler_destroy(c->resampler);
     c->resampler = NULL;
@@ -108,7 +108,7 @@ int hearken_capture_open(const struct hearken_capture_options *options,
     result = device_failover_init(&c->failover, &own, wake, error);
     if (result < 0)
         goto fail;
-    if (prepare(c) < 0) {
+    if (reset_microphone(c) < 0) {
         hearken_capture_destroy(c);
         return hearken_fail(error, -ENOMEM, "a capture: %s", strerror(ENOMEM));
     }
@@ -141,13 +141,13 @@ void hearken_capture_cancel(struct hearken_capture *capture)
     static const uint64_t one = 1;
     atomic_store(&capture->cancelled, true);
     ssize_t written = write(capture->wake, &one, sizeof(one));
-    (void)written; /* it fails when its counter is full; then the reader is awake */
+    (void)written; /* fails only if the counter is full, and then the reader is awake anyway */
     errno = kept;
 }
 
 /* ---- Events ---- */
 
-static void tell(struct hearken_capture *c, enum hearken_capture_event_type type)
+static void emit(struct hearken_capture *c, enum hearken_capture_event_type type)
 {
     struct microphone *microphone = c->failover.microphone;
     struct hearken_capture_event event = {
@@ -163,7 +163,7 @@ static void tell(struct hearken_capture *c, enum hearken_capture_event_type type
         c->callback(c->context, &event);
 }
 
-/* That a device was opened says little; that it gives sound is what is told. */
+/* Emitted with a microphone's first samples: a device may open and never deliver any. */
 static void announce(struct hearken_capture *c)
 {
     if (c->announced)
@@ -171,13 +171,13 @@ static void announce(struct hearken_capture *c)
     c->announced = true;
     c->lost = false;
     if (c->failover.place == ATTACHED_TO_SUBSTITUTE)
-        tell(c, HEARKEN_CAPTURE_FELL_BACK);
+        emit(c, HEARKEN_CAPTURE_FELL_BACK);
     else
-        tell(c, c->started ? HEARKEN_CAPTURE_RETURNED : HEARKEN_CAPTURE_STARTED);
+        emit(c, c->started ? HEARKEN_CAPTURE_RETURNED : HEARKEN_CAPTURE_STARTED);
     c->started = true;
 }
 
-static void tell_overruns(struct hearken_capture *c)
+static void report_overruns(struct hearken_capture *c)
 {
     struct microphone_counts now = microphone_counts(c->failover.microphone);
     unsigned overruns = now.overruns - c->before.overruns;
@@ -187,7 +187,7 @@ static void tell_overruns(struct hearken_capture *c)
         return;
     c->overruns += overruns;
     c->lost_seconds += (double)frames / microphone_rate(c->failover.microphone);
-    tell(c, HEARKEN_CAPTURE_OVERRUN);
+    emit(c, HEARKEN_CAPTURE_OVERRUN);
 }
 
 /* ---- Samples ---- */
@@ -205,8 +205,8 @@ static int reserve_ready(struct hearken_capture *c, size_t room)
     return 0;
 }
 
-/* Fills `ready`, which has been given out, with what waits in the microphone. */
-static int take_block(struct hearken_capture *c)
+/* Refills the empty `ready` from the microphone's ring. */
+static int read_block(struct hearken_capture *c)
 {
     struct microphone *microphone = c->failover.microphone;
     if (!microphone)
@@ -215,7 +215,7 @@ static int take_block(struct hearken_capture *c)
     if (frames == 0)
         return 0;
     announce(c);
-    tell_overruns(c);
+    report_overruns(c);
     int result = reserve_ready(c, resampler_room(c->resampler, frames));
     if (result < 0)
         return result;
@@ -225,8 +225,8 @@ static int take_block(struct hearken_capture *c)
     return count < 0 ? (int)count : 0;
 }
 
-/* The same with what the resampler still holds. */
-static int take_rest(struct hearken_capture *c)
+/* Refills it with what the resampler still holds. */
+static int drain_resampler(struct hearken_capture *c)
 {
     if (!c->resampler)
         return 0;
@@ -241,49 +241,49 @@ static int take_rest(struct hearken_capture *c)
 
 /* ---- Devices ---- */
 
-static int change(struct hearken_capture *c)
+static int change_device(struct hearken_capture *c)
 {
-    c->ending = false;
+    c->draining = false;
     if (c->due == DUE_LOSS && !c->lost) {
         c->lost = true;
-        tell(c, HEARKEN_CAPTURE_LOST);
+        emit(c, HEARKEN_CAPTURE_LOST);
     }
     device_failover_change(&c->failover);
-    return prepare(c);
+    return reset_microphone(c);
 }
 
-/* Sees to a change that is due, once all sound from before it is given out. */
-static int look_after_devices(struct hearken_capture *c)
+/* Changes the device if that is due, after returning all samples from before. */
+static int check_devices(struct hearken_capture *c)
 {
     struct microphone *microphone = c->failover.microphone;
-    if (c->ending)
-        return change(c);
+    if (c->draining)
+        return change_device(c);
     if (microphone && microphone_waiting(microphone) > 0)
         return 0;
     c->due = device_failover_due(&c->failover);
     if (c->due == DUE_NOTHING)
         return 0;
-    c->ending = true;
-    return take_rest(c);
+    c->draining = true;
+    return drain_resampler(c);
 }
 
 /* ---- Reading ---- */
 
-/* For sound, a cancel, or until it is time to look after the devices. */
-static void wait_a_little(struct hearken_capture *c, long long milliseconds)
+/* Waits for samples, a cancel or the next check of the devices. */
+static void wait_for_samples(struct hearken_capture *c, long long milliseconds)
 {
     struct pollfd poller = {.fd = c->wake, .events = POLLIN};
-    int most = milliseconds < LOOK_MILLISECONDS ? (int)milliseconds : LOOK_MILLISECONDS;
+    int most = milliseconds < CHECK_MILLISECONDS ? (int)milliseconds : CHECK_MILLISECONDS;
     uint64_t writes;
     if (poll(&poller, 1, most) > 0 && read(c->wake, &writes, sizeof(writes)) < 0)
-        return; /* somebody else was faster: impossible, and harmless */
+        return; /* the counter is 0 already: harmless */
 }
 
-static long give_out(struct hearken_capture *c, float *samples, size_t count)
+static long copy_ready(struct hearken_capture *c, float *samples, size_t count)
 {
-    size_t there = c->ready_end - c->ready_at;
-    if (count > there)
-        count = there;
+    size_t available = c->ready_end - c->ready_at;
+    if (count > available)
+        count = available;
     memcpy(samples, c->ready + c->ready_at, count * sizeof(*samples));
     c->ready_at += count;
     return (long)count;
@@ -292,20 +292,20 @@ static long give_out(struct hearken_capture *c, float *samples, size_t count)
 long hearken_capture_read(struct hearken_capture *capture, float *samples, size_t count,
                           int milliseconds, struct hearken_error *error)
 {
-    long long until = clock_milliseconds() + milliseconds;
+    long long deadline = clock_milliseconds() + milliseconds;
     while (count > 0 && !atomic_load(&capture->cancelled)) {
         if (capture->ready_at < capture->ready_end)
-            return give_out(capture, samples, count);
-        int result = look_after_devices(capture);
+            return copy_ready(capture, samples, count);
+        int result = check_devices(capture);
         if (result == 0 && capture->ready_at == capture->ready_end)
-            result = take_block(capture);
+            result = read_block(capture);
         if (result < 0)
             return hearken_fail(error, result, "capture: %s", strerror(-result));
-        long long left = milliseconds < 0 ? LOOK_MILLISECONDS : until - clock_milliseconds();
+        long long left = milliseconds < 0 ? CHECK_MILLISECONDS : deadline - clock_milliseconds();
         if (capture->ready_at == capture->ready_end) {
             if (left <= 0)
                 return 0;
-            wait_a_little(capture, left);
+            wait_for_samples(capture, left);
         }
     }
     if (count > 0)

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * Which device a capture listens to: the one chosen, the default as its substitute, or none.
+ * Selects the device that a capture reads: the chosen one, the default as its substitute, or none.
  *
- * The capture asks often whether a change is due. That costs a look at the clock, and now and then
- * a question to ALSA (device_probe.h). The change itself restarts PortAudio. docs/capture.md draws
- * the states.
+ * The capture polls device_failover_due(), which reads the clock and at intervals probes the chosen
+ * device through ALSA (device_probe.h). A change restarts PortAudio. docs/capture.md draws the
+ * states.
  */
 #ifndef HEARKEN_FRONTEND_CAPTURE_DEVICE_FAILOVER_H
 #define HEARKEN_FRONTEND_CAPTURE_DEVICE_FAILOVER_H
@@ -21,26 +21,25 @@ enum device_failover_place {
 
 enum device_failover_due {
     DUE_NOTHING,
-    DUE_LOSS,   /* the microphone gives no more sound, or that of another device; `reason` says
-                 * why */
-    DUE_RETURN, /* the chosen device is back, and the substitute can go */
-    DUE_SEARCH, /* there is no microphone, and it is time to try again */
+    DUE_LOSS,   /* the stream has failed or was moved to another device: see `reason` */
+    DUE_RETURN, /* the chosen device is back and replaces the substitute */
+    DUE_SEARCH, /* no device is open, and it is time to try again */
 };
 
 struct device_failover {
-    struct microphone_wish wish;
-    struct device_identity chosen, current; /* `current`: of the microphone, or of the last one */
+    struct microphone_options options;
+    struct device_identity chosen, current; /* `current`: of the open or the last microphone */
     bool chosen_is_default;
     enum device_failover_place place;
-    struct microphone *microphone; /* NULL: nowhere */
+    struct microphone *microphone; /* NULL: none is open */
     const char *reason;            /* of the last loss */
 
-    bool started;                /* PortAudio is */
-    struct device_probe inquiry; /* about the chosen device */
-    long long look_at;           /* when the devices are looked at again, monotonic milliseconds */
-    long long restart_at;        /* nowhere: when PortAudio is restarted in any case */
-    long long troubled_at;       /* when the microphone was first seen in trouble; 0: it is not */
-    unsigned patience;           /* milliseconds between two looks for the chosen device */
+    bool started;              /* PortAudio runs */
+    struct device_probe probe; /* about the chosen device */
+    long long probe_at;        /* when the devices are looked at again, monotonic milliseconds */
+    long long restart_at;      /* nowhere: when PortAudio is restarted in any case */
+    long long failing_since;   /* when the microphone was first seen in trouble; 0: it is not */
+    unsigned search_interval;  /* milliseconds between two looks for the chosen device */
     hearken_log_callback *log;
     void *log_context;
 };
@@ -53,8 +52,8 @@ int device_failover_init(struct device_failover *failover,
 
 void device_failover_finish(struct device_failover *failover);
 
-/* What should be done now. To be asked with nothing waiting in the microphone, so that a change
- * drops nothing. */
+/* The change that is due now. Call it only when the microphone's ring is empty, or a change would
+ * drop samples. */
 enum device_failover_due device_failover_due(struct device_failover *failover);
 
 /* Closes the microphone, restarts PortAudio and opens the chosen device, else the default, else

@@ -9,8 +9,8 @@
 #include <string.h>
 
 /*
- * Opening alone does not tell: the pulse plugin looks for its source only when parameters are set.
- * Any that the device likes will do.
+ * Sets parameters too, any that the device accepts: ALSA's pulse plugin connects to its source only
+ * then, so a successful open alone proves nothing.
  */
 static bool can_be_set_up(const char *pcm_name)
 {
@@ -68,44 +68,44 @@ enum presence device_presence(const struct device_identity *identity)
         here = is_on_a_card(identity->name, device);
     else
         here = can_be_set_up(identity->name);
-    return here ? PRESENCE_HERE : PRESENCE_ABSENT;
+    return here ? PRESENCE_PRESENT : PRESENCE_ABSENT;
 }
 
 /* ---- In a thread ---- */
 
-static void *inquire(void *context)
+static void *probe_thread(void *context)
 {
-    struct device_probe *inquiry = context;
-    inquiry->presence = device_presence(&inquiry->identity);
-    atomic_store(&inquiry->answered, true);
+    struct device_probe *probe = context;
+    probe->presence = device_presence(&probe->identity);
+    atomic_store(&probe->done, true);
     return NULL;
 }
 
-/* Signals are the program's: its own threads are to get them. */
-int device_probe_begin(struct device_probe *inquiry, const struct device_identity *identity)
+/* The thread blocks all signals: they belong to the program's own threads. */
+int device_probe_begin(struct device_probe *probe, const struct device_identity *identity)
 {
     sigset_t all, before;
-    inquiry->identity = *identity;
-    atomic_store(&inquiry->answered, false);
+    probe->identity = *identity;
+    atomic_store(&probe->done, false);
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    int result = -pthread_create(&inquiry->thread, NULL, inquire, inquiry);
+    int result = -pthread_create(&probe->thread, NULL, probe_thread, probe);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    inquiry->asked = result == 0;
+    probe->running = result == 0;
     return result;
 }
 
-bool device_probe_take(struct device_probe *inquiry)
+bool device_probe_collect(struct device_probe *probe)
 {
-    if (!inquiry->asked || !atomic_load(&inquiry->answered))
+    if (!probe->running || !atomic_load(&probe->done))
         return false;
-    device_probe_finish(inquiry);
+    device_probe_finish(probe);
     return true;
 }
 
-void device_probe_finish(struct device_probe *inquiry)
+void device_probe_finish(struct device_probe *probe)
 {
-    if (inquiry->asked)
-        pthread_join(inquiry->thread, NULL);
-    inquiry->asked = false;
+    if (probe->running)
+        pthread_join(probe->thread, NULL);
+    probe->running = false;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Whether a device is there, without PortAudio, whose list of devices does not change while it
- * runs.
+ * Checks whether a device is present, without PortAudio, whose list of devices does not change
+ * while it runs.
  */
 #ifndef HEARKEN_FRONTEND_CAPTURE_DEVICE_PROBE_H
 #define HEARKEN_FRONTEND_CAPTURE_DEVICE_PROBE_H
@@ -13,34 +13,35 @@
 
 enum presence {
     PRESENCE_ABSENT, /* or in use by another program */
-    PRESENCE_HERE,
+    PRESENCE_PRESENT,
     PRESENCE_UNKNOWN, /* of a sound system that is not ALSA */
 };
 
 /*
- * Asks ALSA to set the device up and lets it go again: a few milliseconds, with the pulse plugin a
- * stream that lives as long. With the sound system started, so that ALSA is quiet.
+ * Opens the device through ALSA, sets parameters and closes it: a few milliseconds. With the pulse
+ * plugin this makes a short-lived stream. Call it with the sound system started, so that ALSA
+ * prints no errors.
  */
 enum presence device_presence(const struct device_identity *identity);
 
-/* The question asked in a thread of its own: a sound server that hangs does not answer, and the
- * reader must notice even so that no sound comes. One at a time. */
+/* device_presence() in a thread of its own, one call at a time: it blocks while a sound server
+ * hangs, and the reader must still notice that its stream has failed. */
 struct device_probe {
-    bool asked; /* there is a thread */
+    bool running; /* the thread exists; reader's thread only */
     pthread_t thread;
     struct device_identity identity;
-    enum presence presence; /* once answered */
-    atomic_bool answered;
+    enum presence presence; /* valid once `done` */
+    atomic_bool done;
 };
 
-/* Asks; `inquiry` is all zero before the first one. Errors: the system's. */
-int device_probe_begin(struct device_probe *inquiry, const struct device_identity *identity);
+/* Starts a probe; `probe` is all zeros before the first one. Errors: the system's. */
+int device_probe_begin(struct device_probe *probe, const struct device_identity *identity);
 
-/* Whether the answer is there; if so, it is in `presence`, and the next question can be asked. */
-bool device_probe_take(struct device_probe *inquiry);
+/* True if the probe has finished: its result is in `presence`, and the next one may begin. */
+bool device_probe_collect(struct device_probe *probe);
 
-/* Waits for an answer, if one was asked for, and drops it. */
-void device_probe_finish(struct device_probe *inquiry);
+/* Waits for a running probe and discards its result. */
+void device_probe_finish(struct device_probe *probe);
 
 /* The ALSA card number and device number in the "(hw:1,0)" at the end of a name; false: none. */
 bool capture_device_name_place(const char *name, int *card, int *device);

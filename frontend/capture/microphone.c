@@ -13,38 +13,38 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Unless the wish says otherwise. */
+/* Callbacks a second, unless the options set the frames of one. */
 #define DELIVERIES_A_SECOND 50u
-/* What the system may hold back; a delivery comes as soon as it is full, so this is no delay but
- * what the audio thread may be late. */
+/* Length of the system's buffer. It adds no delay, since each period is delivered when it is full;
+ * it bounds how late the audio thread may run without an overrun. */
 #define LATENCY_SECONDS 0.1
-/* Without a delivery for so long, something is wrong. */
+/* A stream without a callback for so long has failed. */
 #define STALL_MILLISECONDS 800u
-/* The first one may take longer: sound servers wake devices up. */
-#define WAKING_MILLISECONDS 3000u
-/* Samples that are mixed at a time: a frame or more for any number of channels. */
+/* The first callback may take longer: a sound server may have to resume the device. */
+#define FIRST_DELIVERY_MILLISECONDS 3000u
+/* Samples that are downmixed at a time: at least one frame of HEARKEN_CHANNELS_MAX channels. */
 #define BLOCK 4096u
 
 struct microphone {
     PaStream *stream;
     struct sample_ring *ring;
     uint32_t rate, channels;
-    struct mixer mixer; /* of the reader */
+    struct mixer mixer; /* reader's thread only */
     int wake;
     float block[BLOCK];
 
-    /* Stored by the audio thread alone, once the stream runs. */
+    /* Atomic; only the audio thread stores them once the stream runs. */
     atomic_uint delivered_at; /* milliseconds of the monotonic clock, wrapping around */
     atomic_uint overruns, lost_frames;
-    atomic_bool spoken, finished;
+    atomic_bool delivered, finished;
 };
 
 _Static_assert(ATOMIC_INT_LOCK_FREE == 2 && ATOMIC_BOOL_LOCK_FREE == 2,
-               "the audio thread must not meet a hidden lock");
+               "the audio thread must not take a hidden lock");
 
 /* ---- The audio thread ---- */
 
-/* When its counter is full the reader is awake already; nothing else can fail. */
+/* The write fails only if the eventfd's counter is full, and then the reader is awake anyway. */
 static void wake_reader(const struct microphone *microphone)
 {
     static const uint64_t one = 1;
@@ -52,7 +52,8 @@ static void wake_reader(const struct microphone *microphone)
     (void)written;
 }
 
-/* Whole frames only, for the ring's length need not be a multiple of the channels. */
+/* Stores whole frames, since the ring's length need not be a multiple of the channels. Returns the
+ * frames dropped. */
 static size_t store(struct microphone *m, const float *samples, size_t frames)
 {
     size_t room = sample_ring_room(m->ring) / m->channels;
@@ -68,7 +69,7 @@ static int on_delivery(const void *input, void *output, unsigned long frames,
     (void)output, (void)time;
     struct microphone *m = context;
     atomic_store(&m->delivered_at, (unsigned)clock_milliseconds());
-    atomic_store(&m->spoken, true);
+    atomic_store(&m->delivered, true);
     size_t lost = input ? store(m, input, frames) : 0;
     if (lost > 0)
         atomic_fetch_add(&m->lost_frames, (unsigned)lost);
@@ -87,14 +88,14 @@ static void on_finish(void *context)
 
 /* ---- Opening ---- */
 
-static uint32_t choose_channels(const struct microphone_wish *wish, const PaDeviceInfo *info)
+static uint32_t choose_channels(const struct microphone_options *options, const PaDeviceInfo *info)
 {
     uint32_t most = (uint32_t)info->maxInputChannels;
-    uint32_t wanted = wish->channels > 0 ? wish->channels : 2;
+    uint32_t wanted = options->channels > 0 ? options->channels : 2;
     return wanted < most ? wanted : most;
 }
 
-static uint32_t own_rate(const PaDeviceInfo *info)
+static uint32_t default_rate(const PaDeviceInfo *info)
 {
     double rate = info->defaultSampleRate;
     bool usable = rate >= HEARKEN_RATE_MIN && rate <= HEARKEN_RATE_MAX;
@@ -102,7 +103,7 @@ static uint32_t own_rate(const PaDeviceInfo *info)
 }
 
 static PaError open_stream(struct microphone *m, int index, uint32_t rate,
-                           const struct microphone_wish *wish)
+                           const struct microphone_options *options)
 {
     PaStreamParameters parameters = {
         .device = index,
@@ -110,25 +111,25 @@ static PaError open_stream(struct microphone *m, int index, uint32_t rate,
         .sampleFormat = paFloat32,
         .suggestedLatency = LATENCY_SECONDS,
     };
-    unsigned long frames = wish->frames > 0 ? wish->frames : rate / DELIVERIES_A_SECOND;
+    unsigned long frames = options->frames > 0 ? options->frames : rate / DELIVERIES_A_SECOND;
     m->rate = rate;
     return Pa_OpenStream(&m->stream, &parameters, NULL, rate, frames, paClipOff | paDitherOff,
                          on_delivery, m);
 }
 
-/* At the rate wished for, or else at the device's own. */
-static PaError open_at_some_rate(struct microphone *m, int index,
-                                 const struct microphone_wish *wish)
+/* At the requested rate, or at the device's default rate if it does not support that one. */
+static PaError open_with_fallback_rate(struct microphone *m, int index,
+                                       const struct microphone_options *options)
 {
-    uint32_t own = own_rate(Pa_GetDeviceInfo(index));
-    uint32_t first = wish->rate > 0 ? wish->rate : own;
-    PaError code = open_stream(m, index, first, wish);
+    uint32_t own = default_rate(Pa_GetDeviceInfo(index));
+    uint32_t first = options->rate > 0 ? options->rate : own;
+    PaError code = open_stream(m, index, first, options);
     if (code == paInvalidSampleRate && first != own)
-        code = open_stream(m, index, own, wish);
+        code = open_stream(m, index, own, options);
     return code;
 }
 
-/* PortAudio keeps the reason of an "unanticipated host error" apart. */
+/* PortAudio has the text of an "unanticipated host error" in a separate struct. */
 static const char *reason_of(PaError code)
 {
     const PaHostErrorInfo *host = Pa_GetLastHostErrorInfo();
@@ -137,35 +138,35 @@ static const char *reason_of(PaError code)
     return Pa_GetErrorText(code);
 }
 
-static int start(struct microphone *m, int index, const struct microphone_wish *wish,
+static int start(struct microphone *m, int index, const struct microphone_options *options,
                  struct hearken_error *error)
 {
     const char *name = Pa_GetDeviceInfo(index)->name;
-    PaError code = open_at_some_rate(m, index, wish);
+    PaError code = open_with_fallback_rate(m, index, options);
     if (code != paNoError)
         return hearken_fail(error, -EIO, "%.200s cannot be opened: %s", name, reason_of(code));
-    double samples = (double)wish->buffer_seconds * m->rate * m->channels;
+    double samples = (double)options->buffer_seconds * m->rate * m->channels;
     int result = sample_ring_create((size_t)samples, &m->ring);
     if (result < 0)
         return hearken_fail(error, result, "%.200s: a buffer of %g seconds: %s", name,
-                            (double)wish->buffer_seconds, strerror(-result));
+                            (double)options->buffer_seconds, strerror(-result));
     Pa_SetStreamFinishedCallback(m->stream, on_finish);
     atomic_store(&m->delivered_at, (unsigned)clock_milliseconds());
     code = Pa_StartStream(m->stream);
     if (code != paNoError)
-        return hearken_fail(error, -EIO, "%.200s does not start: %s", name, reason_of(code));
+        return hearken_fail(error, -EIO, "%.200s cannot be started: %s", name, reason_of(code));
     return 0;
 }
 
-int microphone_open(int index, const struct microphone_wish *wish, struct microphone **microphone,
-                    struct hearken_error *error)
+int microphone_open(int index, const struct microphone_options *options,
+                    struct microphone **microphone, struct hearken_error *error)
 {
     struct microphone *m = calloc(1, sizeof(*m));
     if (!m)
         return hearken_fail(error, -ENOMEM, "a microphone: %s", strerror(ENOMEM));
-    m->wake = wish->wake;
-    m->channels = choose_channels(wish, Pa_GetDeviceInfo(index));
-    int result = start(m, index, wish, error);
+    m->wake = options->wake;
+    m->channels = choose_channels(options, Pa_GetDeviceInfo(index));
+    int result = start(m, index, options, error);
     if (result < 0) {
         microphone_close(m);
         return result;
@@ -228,19 +229,19 @@ struct microphone_counts microphone_counts(const struct microphone *microphone)
     };
 }
 
-const char *microphone_trouble(const struct microphone *microphone)
+const char *microphone_failure(const struct microphone *microphone)
 {
     if (atomic_load(&microphone->finished))
-        return "it has stopped";
+        return "the device stopped";
     unsigned silent = (unsigned)clock_milliseconds() - atomic_load(&microphone->delivered_at);
-    bool spoken = atomic_load(&microphone->spoken);
+    bool delivered = atomic_load(&microphone->delivered);
     /* A delivery after the clock was read makes the difference negative. */
-    if ((int)silent <= (int)(spoken ? STALL_MILLISECONDS : WAKING_MILLISECONDS))
+    if ((int)silent <= (int)(delivered ? STALL_MILLISECONDS : FIRST_DELIVERY_MILLISECONDS))
         return NULL;
-    return spoken ? "no sound comes" : "no sound came";
+    return delivered ? "sound stopped arriving" : "no sound arrived";
 }
 
-bool microphone_has_spoken(const struct microphone *microphone)
+bool microphone_has_delivered(const struct microphone *microphone)
 {
-    return atomic_load(&microphone->spoken);
+    return atomic_load(&microphone->delivered);
 }

@@ -2,13 +2,12 @@
 /*
  * One open PortAudio stream and the ring that its callback fills.
  *
- * PortAudio calls back in a thread of its own, the audio thread. What it does there: copies samples
- * into the ring, stores a few atomic numbers, and writes to an eventfd, which does not block. So
- * the reader sleeps in poll() and is woken at once, together with whoever cancels it; a semaphore
- * could not be polled, and a reader that looks every few milliseconds would be late and keep an
- * idle machine awake.
+ * PortAudio runs the callback in a thread of its own, the audio thread. The callback copies samples
+ * into the ring, stores a few atomic numbers and writes to a non-blocking eventfd. The reader waits
+ * in poll() for that eventfd, which hearken_capture_cancel() writes to as well. (A semaphore cannot
+ * be polled, and a timer would add latency and keep an idle machine awake.)
  *
- * Opening and closing need the sound system's lock; the rest is for the one reader.
+ * Opening and closing need the sound system's lock; all else is for the reader's thread.
  */
 #ifndef HEARKEN_FRONTEND_CAPTURE_MICROPHONE_H
 #define HEARKEN_FRONTEND_CAPTURE_MICROPHONE_H
@@ -17,41 +16,41 @@
 
 struct microphone;
 
-struct microphone_wish {
+struct microphone_options {
     uint32_t rate, channels, frames; /* 0: the device's own; see hearken_capture_options */
     float buffer_seconds;
-    int wake; /* an eventfd that does not block, written to for each delivery; the caller's */
+    int wake; /* the caller's non-blocking eventfd, written to after each callback */
 };
 
-/* What the audio thread has counted. The numbers wrap around. */
+/* Counters of the audio thread. They wrap around. */
 struct microphone_counts {
-    unsigned overruns;    /* deliveries of which something was lost, by us or by the system */
-    unsigned lost_frames; /* for which the ring had no room */
+    unsigned overruns; /* callbacks that lost frames: the ring was full, or the system's buffer */
+    unsigned lost_frames; /* dropped because the ring was full */
 };
 
-/* Opens and starts the device of that PortAudio index. Errors: -EIO with what the system said,
+/* Opens and starts the device with that PortAudio index. Errors: -EIO with PortAudio's message,
  * -ENOMEM. */
-int microphone_open(int index, const struct microphone_wish *wish, struct microphone **microphone,
-                    struct hearken_error *error);
+int microphone_open(int index, const struct microphone_options *options,
+                    struct microphone **microphone, struct hearken_error *error);
 
-/* Stops it; waits for the audio thread. NULL is fine. */
+/* Stops the stream and waits for the audio thread. Accepts NULL. */
 void microphone_close(struct microphone *microphone);
 
 uint32_t microphone_rate(const struct microphone *microphone);
 uint32_t microphone_channels(const struct microphone *microphone);
 
-/* Frames that wait to be read. */
+/* Frames in the ring. */
 size_t microphone_waiting(const struct microphone *microphone);
 
-/* Reads up to `frames` frames, mixed into `mono` [frames]; returns how many. */
+/* Reads up to `frames` frames, downmixed to `mono` [frames]; returns how many. */
 size_t microphone_read(struct microphone *microphone, float *mono, size_t frames);
 
 struct microphone_counts microphone_counts(const struct microphone *microphone);
 
-/* Why no more sound is to be expected, in words; NULL while all is well. */
-const char *microphone_trouble(const struct microphone *microphone);
+/* The reason why the stream delivers no more sound; NULL while it works. */
+const char *microphone_failure(const struct microphone *microphone);
 
 /* Whether the device has given any sound since it was opened. */
-bool microphone_has_spoken(const struct microphone *microphone);
+bool microphone_has_delivered(const struct microphone *microphone);
 
 #endif

@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Each side's position is on a cache line of its own, or each store would take the other's away. */
+/* Each position has a cache line of its own, so that a store to one does not evict the other from
+ * the other core's cache. */
 #define CACHE_LINE 64
 
 struct sample_ring {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * A queue of samples from one thread to another, without locks.
+ * A lock-free ring buffer of samples with a single writer and a single reader.
  *
- * One thread writes, one reads; neither ever waits, allocates or makes a system call. The two
- * positions only grow and are stored by their own side alone; a release store of one, met by an
- * acquire load on the other side, hands the samples over.
+ * Neither side waits, allocates or makes a system call. Each side alone stores its own position,
+ * which only grows. A release store of a position pairs with the other side's acquire load and
+ * publishes the samples.
  */
 #ifndef HEARKEN_FRONTEND_CAPTURE_SAMPLE_RING_H
 #define HEARKEN_FRONTEND_CAPTURE_SAMPLE_RING_H
@@ -19,20 +19,19 @@ struct sample_ring;
 
 int sample_ring_create(size_t samples, struct sample_ring **ring);
 
-/* With no thread in any other function. NULL is fine. */
+/* No thread may be in any other function of the ring. Accepts NULL. */
 void sample_ring_destroy(struct sample_ring *ring);
 
-/* Samples that sample_ring_write takes now, or more. For the writer. */
+/* Free samples, at least. Writer's thread. */
 size_t sample_ring_room(struct sample_ring *ring);
 
-/* Takes the first of `samples` [count] for which there is room; returns how many. For the
- * writer. */
+/* Appends as many of `samples` [count] as there is room for; returns how many. Writer's thread. */
 size_t sample_ring_write(struct sample_ring *ring, const float *samples, size_t count);
 
-/* Samples that sample_ring_read gives now, or more. For the reader. */
+/* Stored samples, at least. Reader's thread. */
 size_t sample_ring_filled(struct sample_ring *ring);
 
-/* Moves up to `count` samples into `samples`; returns how many. For the reader. */
+/* Moves up to `count` samples into `samples`; returns how many. Reader's thread. */
 size_t sample_ring_read(struct sample_ring *ring, float *samples, size_t count);
 
 #endif

@@ -10,12 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* PortAudio's own state is the process's, so what guards it must be too. */
+/* PortAudio's state is global to the process, so its lock must be too. */
 static struct {
     pthread_mutex_t lock;
     unsigned starts;
     bool claimed;
-    /* Who heard of errors before it was started. */
+    /* Error handlers from before the start. */
     snd_lib_error_handler_t alsa_before;
     void (*jack_error_before)(const char *message);
     void (*jack_info_before)(const char *message);
@@ -31,7 +31,7 @@ void sound_system_unlock(void)
     pthread_mutex_unlock(&system_state.lock);
 }
 
-/* ---- Quiet ---- */
+/* ---- Error handlers of ALSA and JACK ---- */
 
 static void ignore_alsa(const char *file, int line, const char *function, int code,
                         const char *format, ...)
@@ -44,7 +44,7 @@ static void ignore_jack(const char *message)
     (void)message;
 }
 
-/* JACK is there only if this PortAudio was built with it; so it is asked for by name. */
+/* Looked up by name, since JACK is loaded only if PortAudio was built with it. */
 static void set_jack_handler(const char *setter, void (*handler)(const char *message))
 {
     void (*set)(void (*)(const char *));
@@ -53,7 +53,7 @@ static void set_jack_handler(const char *setter, void (*handler)(const char *mes
         set(handler);
 }
 
-/* NULL, which stands for JACK's own, where it does not tell. */
+/* The current handler; NULL, which selects JACK's default, if it is unknown. */
 static void (*jack_handler(const char *variable))(const char *message)
 {
     void (**handler)(const char *) = NULL;
@@ -61,7 +61,7 @@ static void (*jack_handler(const char *variable))(const char *message)
     return handler ? *handler : NULL;
 }
 
-static void hush(void)
+static void silence_libraries(void)
 {
     system_state.alsa_before = snd_lib_error;
     system_state.jack_error_before = jack_handler("jack_error_callback");
@@ -71,8 +71,8 @@ static void hush(void)
     set_jack_handler("jack_set_info_function", ignore_jack);
 }
 
-/* A handler that somebody has set since then stays. */
-static void unhush(void)
+/* Leaves handlers alone that the program has set meanwhile. */
+static void restore_handlers(void)
 {
     void (*error)(const char *) = jack_handler("jack_error_callback");
     void (*info)(const char *) = jack_handler("jack_info_callback");
@@ -87,9 +87,9 @@ static void unhush(void)
 /* ---- Starting ---- */
 
 /*
- * PortAudio 19.6 takes the end of ALSA's list for an error of its own and aborts the process,
- * unless the list holds a device "default", which it counts but keeps for later. An installation
- * without ALSA's configuration files has none.
+ * PortAudio 19.6 aborts the process if ALSA's list has no device "default": it counts that device
+ * in advance, and treats the early end of the list as an internal error. An installation without
+ * ALSA's configuration files lacks it.
  */
 static bool alsa_has_default(void)
 {
@@ -109,19 +109,19 @@ static int initialise(struct hearken_error *error)
                             "has it in libasound2-data)");
     PaError code = Pa_Initialize();
     if (code != paNoError)
-        return hearken_fail(error, -EIO, "PortAudio does not start: %s", Pa_GetErrorText(code));
+        return hearken_fail(error, -EIO, "PortAudio cannot be started: %s", Pa_GetErrorText(code));
     return 0;
 }
 
 int sound_system_start(struct hearken_error *error)
 {
     if (system_state.starts == 0)
-        hush();
+        silence_libraries();
     int result = initialise(error);
     if (result == 0)
         system_state.starts++;
     else if (system_state.starts == 0)
-        unhush();
+        restore_handlers();
     return result;
 }
 
@@ -129,13 +129,13 @@ void sound_system_stop(void)
 {
     Pa_Terminate();
     if (--system_state.starts == 0)
-        unhush();
+        restore_handlers();
 }
 
 int sound_system_claim(struct hearken_error *error)
 {
     if (system_state.claimed)
-        return hearken_fail(error, -EBUSY, "this process captures already: expected one at a time");
+        return hearken_fail(error, -EBUSY, "this process already has a capture, expected one");
     system_state.claimed = true;
     return 0;
 }
@@ -145,7 +145,7 @@ void sound_system_release(void)
     system_state.claimed = false;
 }
 
-#define RATE_UNKNOWN 44100u /* a device of unknown rate is taken for a usual one */
+#define RATE_UNKNOWN 44100u /* assumed where PortAudio reports no rate */
 
 static bool is_input(int index)
 {
@@ -213,8 +213,8 @@ size_t capture_device_name_length(const char *name)
     return place ? (size_t)(place - name) : strlen(name);
 }
 
-/* "mic, default", or as many of them as fit. */
-static void name_all(char *list, size_t size)
+/* The inputs' names, like "mic, default"; as many as fit. */
+static void list_inputs(char *list, size_t size)
 {
     size_t length = 0;
     *list = '\0';
@@ -227,7 +227,7 @@ static void name_all(char *list, size_t size)
 static int fail_absent(const char *text, struct hearken_error *error)
 {
     char list[256];
-    name_all(list, sizeof(list));
+    list_inputs(list, sizeof(list));
     if (!*list)
         return hearken_fail(error, -ENODEV, "there is no microphone");
     if (capture_device_text_is_default(text))
@@ -237,7 +237,7 @@ static int fail_absent(const char *text, struct hearken_error *error)
                         text, list);
 }
 
-/* The number that is all of `text`, or -1. */
+/* `text` as a number, or -1 if it is not one. */
 static int whole_number(const char *text)
 {
     char *end;
@@ -278,11 +278,11 @@ void capture_device_identify(int index, struct device_identity *identity)
     identity->system = (int)system_of(info);
 }
 
-/* At its old place rather than at another. */
+/* Prefers the same card and device number, since a name can be there twice. */
 int capture_device_find(const struct device_identity *identity)
 {
     size_t length = capture_device_name_length(identity->name);
-    int elsewhere = -ENODEV;
+    int on_other_card = -ENODEV;
     for (int i = 0; i < Pa_GetDeviceCount(); i++) {
         if (!is_input(i))
             continue;
@@ -292,9 +292,9 @@ int capture_device_find(const struct device_identity *identity)
             continue;
         if (strcmp(found.name, identity->name) == 0)
             return i;
-        if (elsewhere < 0 && capture_device_name_length(found.name) == length &&
+        if (on_other_card < 0 && capture_device_name_length(found.name) == length &&
             strncmp(found.name, identity->name, length) == 0)
-            elsewhere = i;
+            on_other_card = i;
     }
-    return elsewhere;
+    return on_other_card;
 }

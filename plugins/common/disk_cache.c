@@ -21,7 +21,7 @@ struct header {
 };
 
 static const char magic[8] = "hearken1";
-static const uint64_t most_bytes = 256u << 20; /* nothing that is kept is that large */
+static const uint64_t max_bytes = 256u << 20; /* of a file; larger ones are invalid */
 
 uint64_t cache_hash(uint64_t hash, const void *data, size_t size)
 {
@@ -34,12 +34,12 @@ uint64_t cache_hash(uint64_t hash, const void *data, size_t size)
 
 char *cache_folder(void)
 {
-    const char *service = secure_getenv("CACHE_DIRECTORY"); /* a list, by colons */
+    const char *service = secure_getenv("CACHE_DIRECTORY"); /* a list separated by colons */
     const char *cache = secure_getenv("XDG_CACHE_HOME"), *home = secure_getenv("HOME");
     char *folder = NULL;
     int length = -1;
 
-    /* The specification has paths that are not absolute ignored. */
+    /* The XDG Base Directory Specification requires relative paths to be ignored. */
     if (service && service[0] == '/')
         length = asprintf(&folder, "%.*s", (int)strcspn(service, ":"), service);
     else if (cache && cache[0] == '/')
@@ -90,7 +90,7 @@ static int check_ownership(const struct stat *status)
     return 0;
 }
 
-/* Key and data, one after the other. */
+/* Reads and checks the key, then the data. */
 static int read_content(int file, const struct header *header, const char *key, void **data)
 {
     const size_t key_size = strlen(key), size = (size_t)header->data_size;
@@ -126,7 +126,7 @@ static int read_file(int file, const char *key, void **data, size_t *size)
     if (result)
         return result;
     const uint64_t bytes = (uint64_t)status.st_size;
-    if (memcmp(header.magic, magic, sizeof(magic)) != 0 || bytes > most_bytes ||
+    if (memcmp(header.magic, magic, sizeof(magic)) != 0 || bytes > max_bytes ||
         header.key_size != strlen(key) || header.data_size > bytes ||
         bytes != sizeof(header) + header.key_size + header.data_size)
         return -EBADMSG;
@@ -154,7 +154,7 @@ int cache_read(const char *folder, const char *kind, const char *key, void **dat
 
 /* ---- Writing ---- */
 
-/* The folder and the one around it, as `mkdir -p` would; those that are there already are fine. */
+/* Makes the folder and its parent, if they do not exist. */
 static int make_folder(const char *folder)
 {
     char *outer = strdup(folder);
@@ -184,7 +184,7 @@ static int write_file(int file, const char *key, const void *data, size_t size)
     return result;
 }
 
-/* Into a file of its own, which then takes the place of `path`. */
+/* Writes a temporary file and renames it to `path`. */
 static int replace(const char *path, const char *key, const void *data, size_t size)
 {
     char *temporary;

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * What can be made again, kept on disk: the kernels that a driver compiled, and what the probes of
- * plugins found. A cache is only a lost speed-up: whatever is wrong with it, do without.
+ * An on-disk cache of what can be computed again: compiled kernels of drivers and results of plugin
+ * probes. A cache that cannot be used costs only time, so callers continue without it.
  *
- * A file is named after its kind and the hash of its key, and holds the whole key, the data and a
- * checksum. Drivers execute what is read, so only a regular file of our own, which nobody else may
- * write to, is believed. Files are written beside their place and renamed: readers see all or
- * nothing.
+ * A file's name is its kind and the hash of its key; it holds the whole key, the data and a
+ * checksum. Drivers execute the data, so a file is used only if it is a regular file of this user
+ * that nobody else may write to. A file is written under a temporary name and renamed, so that
+ * readers see all of it or nothing.
  */
 #ifndef HEARKEN_PLUGINS_COMMON_DISK_CACHE_H
 #define HEARKEN_PLUGINS_COMMON_DISK_CACHE_H
@@ -21,23 +21,24 @@ uint64_t cache_hash(uint64_t hash, const void *data, size_t size);
 
 /*
  * The folder: $CACHE_DIRECTORY, which systemd sets for a service, or $XDG_CACHE_HOME/hearken, or
- * ~/.cache/hearken. The caller frees it; NULL: there is no home, the environment is another user's
- * (a set-user-ID program), or no memory.
+ * ~/.cache/hearken. The caller frees it. NULL if none is set, in a set-user-ID program (where the
+ * environment belongs to another user), or if out of memory.
  */
 char *cache_folder(void);
 
 /*
- * What was stored under `key`, of a kind ("opencl", a part of the file's name): `data` of `size`
- * bytes, which the caller frees. -ENOENT if there is nothing, -EBADMSG if it is damaged or of
- * another key, -EPERM if it is not ours alone, -ENOMEM, or what the system says.
+ * Reads the entry of `key`; `kind` ("opencl") is a part of the file's name. The caller frees
+ * `data` [size bytes]. Errors: -ENOENT if there is none, -EBADMSG if the file is damaged or holds
+ * another key, -EPERM if others own it or may write to it, -ENOMEM, the system's.
  */
 int cache_read(const char *folder, const char *kind, const char *key, void **data, size_t *size);
 
-/* Makes the folder, if need be, and replaces what is there. 0 or a negative errno. */
+/* Writes or replaces the entry of `key`, and makes the folder if necessary. 0 or a negative
+ * errno. */
 int cache_write(const char *folder, const char *kind, const char *key, const void *data,
                 size_t size);
 
-/* Takes out what may be there. */
+/* Removes the entry of `key`, if there is one. */
 void cache_remove(const char *folder, const char *kind, const char *key);
 
 #endif

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * Backends, tensors and buffers in the processor's memory, and what plugins that compute there
- * share: queues, weight rows, sums, and the kernels that only look up, copy or choose.
+ * Backends, tensors, queues and buffers in the host's memory for the plugins that compute there,
+ * with what those share: weight rows, sums, and the kernels embed, reorder, log_softmax and top_k.
  *
- * A queue runs every kernel at once, in place, on the calling thread. So nothing here locks: the
- * backend and the tensors never change, and a queue belongs to one thread at a time.
+ * A queue runs every kernel immediately, in place, on the calling thread. No lock is needed: the
+ * backend and the tensors are immutable, and a queue belongs to one thread at a time.
  */
 #ifndef HEARKEN_PLUGINS_COMMON_HOST_BACKEND_H
 #define HEARKEN_PLUGINS_COMMON_HOST_BACKEND_H
@@ -15,11 +15,11 @@
 
 struct hearken_backend {
     const struct hearken_plugin_host *host;
-    const char *name; /* of the plugin that these are built into, for messages */
+    const char *name; /* of the plugin, for messages */
 };
 
 struct hearken_tensor {
-    struct hearken_weights weights; /* `data` is the caller's: never copied */
+    struct hearken_weights weights; /* `data` belongs to the caller and is not copied */
     size_t row_size;                /* bytes */
 };
 
@@ -28,10 +28,10 @@ struct hearken_buffer {
     struct hearken_buffer *previous, *next;
     size_t elements;
     bool is_memory; /* made by host_memory_create */
-    float *data;    /* behind this struct; NULL where a plugin keeps its numbers elsewhere */
+    float *data;    /* directly after this struct; NULL if the plugin has memory of its own */
 };
 
-/* Working memory of a queue. It only grows, so a stream in its stride allocates nothing. */
+/* Working memory of a queue. It only grows, so in the steady state nothing is allocated. */
 enum scratch_use {
     SCRATCH_WEIGHT, /* weight rows as floats */
     SCRATCH_WINDOW, /* the input windows of a convolution */
@@ -39,7 +39,7 @@ enum scratch_use {
     SCRATCH_VALUES, /* and values */
     SCRATCH_SCORES, /* one row of attention scores */
     SCRATCH_GATES,  /* the gates of an LSTM */
-    SCRATCH_STATES, /* rows on their way in `reorder` */
+    SCRATCH_STATES, /* temporary rows of `reorder` */
     SCRATCH_USE_COUNT,
 };
 
@@ -52,7 +52,7 @@ struct hearken_queue {
     } scratch[SCRATCH_USE_COUNT];
 };
 
-/* `elements` floats that stay valid until the next call with the same use; NULL: no memory. */
+/* `elements` floats, valid until the next call with the same use; NULL if out of memory. */
 float *host_scratch(struct hearken_queue *queue, enum scratch_use use, size_t elements);
 
 /* The first element of a row of a checked matrix. */
@@ -74,46 +74,46 @@ static inline size_t host_tensor_width(const struct hearken_tensor *tensor)
 }
 
 /*
- * Row `row` as `host_tensor_width` floats: the data itself where that is what it holds, else
- * `expanded`, filled. A row of a convolution comes as [taps, columns], the order in which the
- * inputs lie in memory.
+ * Row `row` as host_tensor_width() floats: a pointer to the data where that is F32, else to
+ * `expanded`, which it fills. A row of a convolution has the shape [taps, columns], in the order of
+ * the inputs in memory.
  */
 const float *host_tensor_row(const struct hearken_tensor *tensor, size_t row, float *expanded);
 
-/* A row of type Q5_0 as the blocks of Q8_0 that mean the same: 34 bytes for each 32 columns. */
+/* Converts a row of type Q5_0 to Q8_0 without loss: 34 bytes for each 32 columns. */
 void host_tensor_row_as_q8_0(const struct hearken_tensor *tensor, size_t row, void *q8_0);
 
 /* ---- Sums (sum_kernels.c) ---- */
 
-/* out[r] = Σ_c row[r · step + c] · with[c] for `count` rows. The order in which a row's products
- * are added up depends on `columns` alone. */
+/* out[r] = Σ_c rows[r · step + c] · with[c] for `count` rows. The order of the additions depends on
+ * `columns` alone. */
 void host_dot_rows(const float *rows, size_t step, size_t count, const float *with, size_t columns,
                    float *out);
 
-/* out[c] = Σ_r weights[r] · row[r · step + c], added up in the order of r. */
+/* out[c] = Σ_r weights[r] · rows[r · step + c], accumulated in the order of r. */
 void host_mix_rows(const float *rows, size_t step, size_t count, const float *weights,
                    size_t columns, float *out);
 
-/* x = exp(x) / Σ exp(x), over `count` ≥ 1 numbers. All -∞: all equal. */
+/* x = exp(x) / Σ exp(x), over `count` ≥ 1 numbers. If all are -∞, all results are equal. */
 void host_softmax(float *x, size_t count);
 
-/* x = x - log Σ exp(x), over `count` ≥ 1 numbers. All -∞: unchanged. */
+/* x = x - log Σ exp(x), over `count` ≥ 1 numbers. If all are -∞, they stay unchanged. */
 void host_log_softmax_row(float *x, size_t count);
 
-/* ---- Copies (row_kernels.c), by checked arguments ---- */
+/* ---- Copies (row_kernels.c); the arguments have been checked ---- */
 
-/* `window` [taps, inputs]: row t · stride + k - padding of `in` for every tap k of step t, zeros
- * where there is none. */
+/* window[k] = in[step · stride + k - padding] for every tap k, zeros outside of `in`; `window`
+ * [taps, inputs]. */
 void host_fill_window(const struct hearken_convolve *arguments, size_t step, float *window);
 
-/* New keys and values of all sequences behind those that the caches hold. */
+/* Appends the new keys and values of all sequences to the caches, after `past` positions. */
 void host_append_to_caches(const struct hearken_self_attend *arguments);
 
 /* ---- Kernels (row_kernels.c) ---- */
 
 int host_embed(struct hearken_queue *queue, const struct hearken_embed *arguments);
-/* The same for tensors whose rows are found otherwise than by host_tensor_row; `expanded` then has
- * room for two rows. */
+/* The same for tensors with a layout of their own, whose rows `row_of` returns; `expanded` has room
+ * for two rows. */
 typedef const float *host_tensor_row_function(const struct hearken_tensor *tensor, size_t row,
                                               float *expanded);
 int host_embed_by(struct hearken_queue *queue, const struct hearken_embed *arguments,
@@ -135,10 +135,10 @@ int host_buffer_create(struct hearken_queue *queue, size_t elements,
                        struct hearken_buffer **buffer);
 int host_memory_create(struct hearken_queue *queue, size_t elements,
                        struct hearken_buffer **buffer);
-/* Both stand on this. `size`: bytes of an element; `data` is zeros. */
+/* Common to both. `size`: bytes of an element. The memory is zeroed. */
 int host_buffer_allocate(struct hearken_queue *queue, const char *kernel, size_t elements,
                          size_t size, struct hearken_buffer **buffer);
-/* Takes it out of the queue's list. */
+/* Removes the buffer from the queue's list. */
 void host_buffer_unlink(struct hearken_queue *queue, struct hearken_buffer *buffer);
 void host_buffer_destroy(struct hearken_queue *queue, struct hearken_buffer *buffer);
 int host_buffer_write(struct hearken_queue *queue, const struct hearken_matrix *to,

@@ -73,7 +73,7 @@ int host_buffer_allocate(struct hearken_queue *queue, const char *kernel, size_t
     if (elements > (SIZE_MAX - sizeof(struct hearken_buffer)) / size)
         return -ENOMEM;
 
-    /* calloc: the pages of a large cache appear as they are used. */
+    /* calloc: the kernel allocates the pages of a large cache only when they are used. */
     struct hearken_buffer *made = calloc(1, sizeof(*made) + elements * size);
     if (!made)
         return -ENOMEM;
@@ -146,8 +146,8 @@ int host_buffer_read(struct hearken_queue *queue, const struct hearken_matrix *f
 /* ---- Tensors ---- */
 
 /*
- * Weights stay where the host has them; a row is expanded to single precision each time it is used.
- * The file is little endian, and so must the processor be that uses it in place.
+ * Weights are used in place, in the host's memory; a row is expanded to single precision each time
+ * it is used. The data is little-endian, so the processor must be too.
  */
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "model files are little endian: this plugin uses them in place"
@@ -255,7 +255,7 @@ static void expand_q5_0(const struct q5_0_block *restrict blocks, size_t count, 
     }
 }
 
-/* [columns, taps] in the file, [taps, columns] as the inputs of a step lie in memory. */
+/* Transposes a row from [columns, taps], as in the file, to [taps, columns], as in a window. */
 static void expand_taps(const struct hearken_weights *weights, const void *data, float *row)
 {
     const float *floats = data;

@@ -10,11 +10,11 @@
 #include <stdio.h>
 
 enum {
-    ANY = 0,         /* a shape's dimension that may be anything from 1 */
+    ANY = 0,         /* matches any dimension from 1 on */
     LEVEL_ERROR = 0, /* HEARKEN_LOG_ERROR of hearken.h, which plugins do not include */
 };
 
-/* Whose arguments are looked at. */
+/* The call whose arguments are checked. */
 struct check {
     const struct hearken_queue *queue;
     const char *kernel;
@@ -73,7 +73,7 @@ static bool shape_is(const struct check *check, const char *name, uint32_t rows,
                   wanted[0], wanted[1]);
 }
 
-/* Elements from the view's first to behind its last. Only of a view that `inside` accepted. */
+/* Elements from the view's first to one past its last. The view must have passed inside(). */
 static size_t span(const struct hearken_matrix *matrix)
 {
     return (size_t)(matrix->rows - 1) * (matrix->rows > 1 ? matrix->stride : 0) + matrix->columns;
@@ -91,14 +91,14 @@ static bool inside(const struct hearken_matrix *matrix)
     return matrix->rows == 1 || left / (matrix->rows - 1) >= matrix->stride;
 }
 
-/* Plain or made by host_memory_create. */
+/* The buffer may be made by buffer_create or by memory_create. */
 static bool either_is(const struct check *check, const char *name,
                       const struct hearken_matrix *matrix, uint32_t rows, uint32_t columns)
 {
     if (!matrix->buffer)
         return refuse(check, "%s has no buffer", name);
     if (matrix->buffer->queue != check->queue)
-        return refuse(check, "%s is in a buffer of another queue", name);
+        return refuse(check, "%s belongs to another queue", name);
     if (!shape_is(check, name, matrix->rows, matrix->columns, rows, columns))
         return false;
     if (!inside(matrix))
@@ -120,9 +120,9 @@ static bool matrix_is(const struct check *check, const char *name,
 }
 
 /*
- * Do two views have no element in common? Views of one stride may lie side by side: then their
- * columns, on a circle of `stride` elements, must not meet. Those of different strides must not
- * interleave at all.
+ * Whether two views share no element. Views of the same stride may lie side by side, if their
+ * column ranges, modulo the stride, are disjoint. Views of different strides count as overlapping
+ * as soon as their spans do.
  */
 static bool are_apart(const struct hearken_matrix *a, const struct hearken_matrix *b)
 {
@@ -174,7 +174,7 @@ static bool vector_is(const struct check *check, const char *name,
     return tensor_is(check, name, tensor, HEARKEN_USE_VECTOR, 1, columns);
 }
 
-/* Are there positions from `position` for `count` rows of `width`? */
+/* Whether the table has rows position <= i < position + count, of `width` columns. */
 static bool positions_are(const struct check *check, const struct hearken_tensor *positions,
                           uint32_t position, uint32_t count, uint32_t width)
 {
@@ -318,7 +318,7 @@ static bool heads_divide(const struct check *check, uint32_t heads, uint32_t wid
            refuse(check, "%" PRIu32 " heads do not divide width %" PRIu32, heads, width);
 }
 
-/* Is there room in the caches for `positions` more of every sequence? */
+/* Whether the caches have room for `positions` more positions of every sequence. */
 static bool cache_fits(const struct check *check, const struct hearken_self_attend *arguments,
                        uint32_t width, uint32_t positions)
 {

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 /*
- * What every kernel asks of its arguments before it touches memory. Each function returns 0, or
- * -EINVAL after one line in the host's log that says what did not fit.
+ * The checks that every kernel makes on its arguments before it accesses memory. Each function
+ * returns 0, or -EINVAL after logging one line with the mismatch.
  */
 #ifndef HEARKEN_PLUGINS_COMMON_KERNEL_CHECK_H
 #define HEARKEN_PLUGINS_COMMON_KERNEL_CHECK_H
 
 #include <hearken/plugin.h>
 
-/* Logs at level error through the host, if it takes a log. */
+/* Logs at level error through the host, if it has a log callback. */
 __attribute__((format(printf, 2, 3))) void report(const struct hearken_backend *backend,
                                                   const char *format, ...);
 

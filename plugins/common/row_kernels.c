@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* The kernels that look up, copy or choose rows in plain memory: the reference, and what the cpu
- * plugin does not do better. */
+/* The kernels embed, reorder, log_softmax and top_k in the host's memory: the reference versions,
+ * some of which the cpu plugin uses too. */
 #include "plugins/common/host_backend.h"
 #include "plugins/common/kernel_check.h"
 
@@ -72,7 +72,9 @@ int host_embed(struct hearken_queue *queue, const struct hearken_embed *argument
     return host_embed_by(queue, arguments, host_tensor_row);
 }
 
-/* ---- Beam search: reordered states, log-probabilities, the best of them ---- */
+/* ---- Beam search: reorder, log_softmax, top_k ---- */
+
+/* state[r] = state[parents[r]], all rows at once: through a copy of the rows that change. */
 
 int host_reorder(struct hearken_queue *queue, const struct hearken_matrix *state,
                  const uint32_t *parents, uint32_t count)
@@ -106,6 +108,7 @@ int host_reorder(struct hearken_queue *queue, const struct hearken_matrix *state
     return 0;
 }
 
+/* x[r] = y - log Σ exp(y), y = x[r] + mask */
 int host_log_softmax(struct hearken_queue *queue, const struct hearken_matrix *x,
                      const struct hearken_tensor *mask)
 {
@@ -125,20 +128,21 @@ int host_log_softmax(struct hearken_queue *queue, const struct hearken_matrix *x
     return 0;
 }
 
-/* The candidates kept so far, as a heap with the worst at the root (Williams 1964). */
+/* The best candidates so far, as a binary heap with the worst at the root (Williams 1964). */
 struct heap {
     float *values;
     uint32_t *columns;
     size_t count;
 };
 
-/* A larger value is better; of equal ones, the one further to the left. */
+/* A larger value is better; of equal values, the one in the lower column. */
 static bool better(float value, uint32_t column, const struct heap *heap, size_t at)
 {
     return value > heap->values[at] || (value == heap->values[at] && column < heap->columns[at]);
 }
 
-/* Puts a candidate at or below `at`, where a place is free, so that no child is worse. */
+/* Inserts a candidate at the free node `at` or below, so that no node is better than its
+ * children. */
 static void sift_down(struct heap *heap, size_t at, float value, uint32_t column)
 {
     for (;;) {
@@ -172,7 +176,7 @@ static void top_of_row(const float *x, uint32_t columns, struct heap *heap)
         if (better(x[column], column, heap, 0))
             sift_down(heap, 0, x[column], column);
 
-    /* The worst of what is left goes to the end, until the best is first. */
+    /* Heapsort: moves the worst of the remaining to the end, which leaves the best first. */
     while (heap->count > 1) {
         const size_t last = --heap->count;
         const float value = heap->values[last];

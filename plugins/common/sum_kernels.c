@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * The inner loops. They are written so that the compiler can vectorise them without being allowed
- * to reorder additions: the order is spelt out, as LANES partial sums that are folded at the end.
- * So a row's sum has the same bits however many rows are in the call and wherever it stands among
- * them, which lets a stream that is computed in pieces equal one that is computed whole.
+ * The inner loops. They let the compiler vectorise without reordering additions: the source fixes
+ * the order, as LANES partial sums that are added at the end. So a row's sum has the same bits
+ * whatever other rows are in the call, and a stream computed in pieces equals one computed whole.
  */
 #include "plugins/common/host_backend.h"
 
@@ -12,11 +11,11 @@
 
 enum {
     LANES = 8,    /* partial sums of a row, as two vectors of four */
-    GROUP = 4,    /* rows taken together: so many additions that do not wait on each other */
-    COLUMNS = 32, /* columns that `host_mix_rows` keeps in registers */
+    GROUP = 4,    /* rows computed together: so many independent additions */
+    COLUMNS = 32, /* columns that host_mix_rows() accumulates in registers */
 };
 
-/* GNU C's vectors, which GCC and Clang turn into what the processor has. */
+/* GNU C vector extension: GCC and Clang map it to the target's vector instructions. */
 typedef float four __attribute__((vector_size(4 * sizeof(float))));
 
 static inline __attribute__((always_inline)) four load(const float *x)
@@ -27,7 +26,7 @@ static inline __attribute__((always_inline)) four load(const float *x)
     return vector;
 }
 
-/* Inlined, so that `count` is a constant and the sums stay in registers. */
+/* Always inlined, so that `count` is a constant and the sums stay in registers. */
 static inline __attribute__((always_inline)) void dot_group(const float *rows, size_t step,
                                                             size_t count, const float *with,
                                                             size_t columns, float *out)
@@ -65,7 +64,7 @@ void host_dot_rows(const float *rows, size_t step, size_t count, const float *wi
         dot_group(rows + row * step, step, 1, with, columns, out + row);
 }
 
-/* COLUMNS columns at once, in registers. */
+/* COLUMNS columns, accumulated in registers. */
 static void mix_tile(const float *rows, size_t step, size_t count, const float *weights, float *out)
 {
     four sums[COLUMNS / 4] = {{0}};
@@ -106,7 +105,7 @@ void host_softmax(float *x, size_t count)
     const float maximum = maximum_of(x, count);
     double sum = 0;
 
-    /* The largest is taken as 1 without a subtraction: ∞ - ∞ would not be a number. */
+    /* exp(maximum - maximum) is set to 1 without a subtraction, since ∞ - ∞ is NaN. */
     for (size_t i = 0; i < count; i++) {
         x[i] = x[i] == maximum ? 1.0f : expf(x[i] - maximum);
         sum += x[i];

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Products of Q8_0 weights with AMX: the inputs of a tile's rows with a block of 16 outputs in one
- * instruction. A panel's groups of four are as the tiles want them, a row of a tile for each group.
+ * Products of Q8_0 weights with AMX: one instruction multiplies a block of 32 inputs of a tile's
+ * rows by 16 outputs. A panel's groups of four already have the layout of a tile of weights: one
+ * tile row for each group.
  */
 #include "plugins/cpu/vector_avx512.h"
 
@@ -17,7 +18,7 @@ enum {
     WEIGHT_OFFSET = 0,
 };
 
-/* Tiles. The compiler writes their numbers into the names of registers. */
+/* Numbers of the tile registers: constants, since they are a part of the instruction. */
 #define LOW_SUMS     0
 #define HIGH_SUMS    1
 #define INPUTS       2
@@ -73,8 +74,8 @@ static void add_scaled(const int32_t *products, const uint16_t *halves, const fl
         }
 }
 
-/* Tiles are configured for each call and left as the system likes them best, unused: which thread
- * calls, and what it has done before, does not matter. */
+/* Configures the tiles for each call and releases them afterwards, so no state stays with the
+ * thread, and the system need not save the tiles. */
 static void multiply_rounded(const struct rounded *rounded, const unsigned char *panel,
                              size_t blocks, float *sums, size_t rows)
 {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* Products of Q8_0 weights with AVX2: 16 bits each, two products and their sum at a time. */
+/* Products of Q8_0 weights with AVX2: PMADDWD multiplies pairs of 16-bit numbers and adds the two
+ * products. */
 #include "plugins/cpu/vector_avx2.h"
 
 #include "plugins/cpu/cpu.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* Products of Q8_0 weights with AVX-VNNI: as blocks_vnni.c with vectors of half the width, for
- * processors that have no AVX-512. */
+/* Products of Q8_0 weights with AVX-VNNI: as blocks_vnni.c, but with 256-bit vectors, for
+ * processors without AVX-512. */
 #include "plugins/cpu/vector_avx2.h"
 
 #ifndef __AVXVNNI__

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Products of Q8_0 weights with ARM's dot product: four signed bytes of either side at a time. */
+/* Products of Q8_0 weights with ARM's SDOT: four products of signed bytes for each lane. */
 #include "plugins/cpu/vector_neon.h"
 
 #ifndef __ARM_FEATURE_DOTPROD

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Products of Q8_0 weights with AVX-512 VNNI. Its instruction multiplies unsigned with signed
- * bytes: the weights are the unsigned ones, 128 above what they are. No sum overflows, for
- * 32 · 255 · 127 is below 2^20.
+ * Products of Q8_0 weights with AVX-512 VNNI. VPDPBUSD multiplies unsigned by signed bytes, so the
+ * weights are stored unsigned, with an offset of 128. No sum overflows: 32 · 255 · 127 < 2^20.
  */
 #include "plugins/cpu/vector_avx512.h"
 
@@ -17,7 +16,7 @@ typedef int8_t number;
 enum {
     GROUP = 4,
     LARGEST = 127,
-    ROUNDED_ROWS = 6, /* with more, a block's end is not done beside the next one's beginning */
+    ROUNDED_ROWS = 6, /* with more, the end of a block does not overlap the start of the next */
     WEIGHT_OFFSET = 128,
 };
 
@@ -31,8 +30,7 @@ static inline vector_int load_weights(const int8_t *bytes)
     return (vector_int)_mm512_loadu_si512(bytes);
 }
 
-/* As an instruction, for around the intrinsic function GCC 12 moves every sum to the stack and
- * back. */
+/* Inline assembly, since GCC 12 spills every sum to the stack around the intrinsic. */
 static inline vector_int add_products(vector_int sum, vector_int inputs, vector_int weights)
 {
     __asm__("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(weights), "v"(inputs));

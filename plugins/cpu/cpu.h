@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: MIT
 /*
- * The processor plugin's own types and what its files share.
+ * The types of the cpu plugin and what its files share.
  *
- * It starts from the reference plugin's objects (its buffers, queues, argument checks and what is
- * only copying) and puts kernels of its own over the rest. The kernels of an instruction set are
- * compiled with its flags in one file, `set_*.c` or `blocks_*.c`, and reached through a table, so
- * that nothing else holds an instruction that a processor may lack.
+ * The plugin uses the objects, argument checks and copying kernels of plugins/common/ and has its
+ * own versions of the other kernels. Those of an instruction set are compiled with its flags in one
+ * file, `set_*.c` or `blocks_*.c`, and called through a table, so that no other code contains an
+ * instruction that a processor may lack.
  *
- * Weights. A matrix [outputs, inputs] is cut into panels of neighbouring outputs, so many as two
- * vectors have lanes. A panel holds what its outputs multiply input 0 with, then input 1, and so
- * on: one input meets all outputs of a panel in two instructions.
+ * Weights. A matrix [outputs, inputs] is split into panels [inputs, PANEL] of neighbouring outputs,
+ * as many as two vectors have lanes. So one input is multiplied by all outputs of a panel with two
+ * instructions.
  *
- * Rows. What a row gives never depends on the rows beside it: each sum goes over the inputs in
- * their order, whatever the number of rows in a call, the number of threads or the instruction set.
+ * Rows. The result of a row never depends on the other rows: every sum is accumulated in the order
+ * of the inputs, whatever the number of rows, the number of threads and the instruction set.
  */
 #ifndef HEARKEN_CPU_H
 #define HEARKEN_CPU_H
@@ -27,13 +27,13 @@ struct pool;
 
 /* ---- Working memory ---- */
 
-/* Aligned memory that only grows, one for each thread that works. */
+/* Aligned memory that only grows, one for each thread. */
 struct workspace {
     unsigned char *data;
     size_t size;
 };
 
-/* `size` bytes aligned to a cache line, valid until the next call; NULL: no memory. */
+/* `size` bytes aligned to a cache line, valid until the next call; NULL if out of memory. */
 void *workspace_reserve(struct workspace *workspace, size_t size);
 void workspace_finish(struct workspace *workspace);
 
@@ -41,23 +41,23 @@ void workspace_finish(struct workspace *workspace);
 
 enum {
     BLOCK_INPUTS = 32, /* of Q8_0 */
-    CHUNK_INPUTS = 16, /* inputs of a row that lie side by side while it is multiplied */
+    CHUNK_INPUTS = 16, /* contiguous inputs of a row in the layout of lay_out_tile() */
 };
 
 enum packing {
-    PACKED_NONE,  /* used where the host has it */
+    PACKED_NONE,  /* used in place, in the host's memory */
     PACKED_F32,   /* [panels, inputs, panel] */
     PACKED_F16,   /* likewise, half precision */
     PACKED_Q8,    /* [panels, blocks] of: scales [panel], half precision; bytes [32, panel] */
-    PACKED_PAIRS, /* likewise with bytes [16, panel, 2]: an output's two inputs side by side */
+    PACKED_PAIRS, /* likewise with bytes [16, panel, 2]: two inputs of an output are adjacent */
     PACKED_QUADS, /* likewise with bytes [8, panel, 4] */
-    PACKED_OFFSET_QUADS, /* likewise, unsigned: 128 above what they are */
+    PACKED_OFFSET_QUADS, /* likewise, unsigned with an offset of 128 */
 };
 
 struct packed {
     enum packing packing;
     size_t outputs, inputs;
-    size_t panel;      /* outputs in one, the last being filled up with zeros */
+    size_t panel;      /* outputs of a panel; the last one is padded with zeros */
     size_t panel_size; /* bytes */
     unsigned char *data;
 };
@@ -65,7 +65,7 @@ struct packed {
 struct matrix_kernels;
 
 struct cpu_tensor {
-    struct hearken_tensor base; /* first: the reference's functions see this */
+    struct hearken_tensor base; /* first: plugins/common/ accesses only this part */
     struct packed packed;
     const struct matrix_kernels *kernels;
 };
@@ -82,14 +82,15 @@ int cpu_tensor_create(struct hearken_backend *backend, const struct hearken_weig
                       struct hearken_tensor **tensor);
 void cpu_tensor_destroy(struct hearken_backend *backend, struct hearken_tensor *tensor);
 
-/* ---- What an instruction set brings ---- */
+/* ---- The kernels of an instruction set ---- */
 
 /* A range of rows or panels: `first` up to, not including, `end`. */
 struct range {
     size_t first, end;
 };
 
-/* out = activation(in · weightᵀ + bias) + residual, on plain memory; steps are from row to row. */
+/* out [rows, outputs] = activation(in · weightᵀ + bias) + residual; `*_step`: elements from row to
+ * row. */
 struct cpu_product {
     const float *in; /* [rows, host_tensor_width(weight)] */
     size_t in_step;
@@ -105,23 +106,24 @@ struct cpu_product {
 };
 
 struct matrix_kernels {
-    enum packing packing_of_q8; /* how it wants Q8_0 */
+    enum packing packing_of_q8; /* the packing of Q8_0 weights */
     size_t panel;
-    size_t tile_rows; /* rows that are best multiplied together */
+    size_t tile_rows; /* rows that are multiplied together */
     /* The product's rows and outputs of these ranges. 0 or -ENOMEM. */
     int (*multiply)(const struct cpu_product *product, struct range rows, struct range panels,
                     struct workspace *workspace);
 };
 
-/* One head of one sequence, or for `attend` some neighbouring heads: rows some steps apart. */
+/* One head of one sequence, or for `attend` several neighbouring heads. `*_step`: elements from row
+ * to row. */
 struct attention {
     size_t heads;
     const float *query, *keys, *values;
-    const uint16_t *half_keys, *half_values; /* not NULL: in place of keys, values */
+    const uint16_t *half_keys, *half_values; /* not NULL: instead of keys and values */
     size_t query_step, keys_step, values_step;
     size_t past;                        /* the position of query row 0 */
     size_t total;                       /* keys */
-    struct hearken_stand_ins stand_ins; /* the last of them */
+    struct hearken_stand_ins stand_ins; /* the last of the keys */
     size_t chunk;     /* 0: each position sees all keys, else those up to the end of its chunk */
     size_t width;     /* of a head */
     float *alignment; /* [queries, heads · total], or NULL */
@@ -132,7 +134,7 @@ struct attention {
 
 struct instruction_set {
     const char *name;
-    const struct matrix_kernels *dense; /* takes weights of any type */
+    const struct matrix_kernels *dense; /* for weights of any type */
     size_t tile_rows;                   /* of the attention */
     /* Queries of the range: with online softmax, or with the alignment written. 0 or -ENOMEM. */
     int (*self_attend)(const struct attention *attention, struct range queries,
@@ -155,7 +157,7 @@ extern const struct instruction_set instruction_set_plain, instruction_set_avx2,
 extern const struct matrix_kernels blocks_avx2, blocks_avxvnni, blocks_avx512, blocks_vnni,
     blocks_amx, blocks_dotprod;
 
-/* `count` things in parts of `by`: how many parts. */
+/* ⌈count / by⌉ */
 static inline size_t divide_up(size_t count, size_t by)
 {
     return (count + by - 1) / by;
@@ -166,7 +168,7 @@ static inline size_t divide_up(size_t count, size_t by)
 struct cpu_backend {
     struct hearken_backend base;
     const struct instruction_set *set;
-    const struct matrix_kernels *blocks; /* for Q8_0; NULL: the set's own */
+    const struct matrix_kernels *blocks; /* for Q8_0; NULL: the set's `dense` */
     struct pool *pool;
 };
 

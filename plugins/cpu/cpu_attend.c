@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
-/* The attention kernels: their heads, cut into parts for the threads. */
+/* The attention kernels: they split the heads into parts for the threads. */
 #include "plugins/cpu/cpu.h"
 #include "plugins/cpu/thread_pool.h"
 
 enum {
-    PART_PRODUCTS = 256 * 1024, /* multiplications that are worth another thread */
+    PART_PRODUCTS = 256 * 1024, /* multiplications that justify another thread */
     PARTS_PER_THREAD = 2,
-    TILES_PER_PART = 8, /* at least: each part turns the keys into panels again */
+    TILES_PER_PART = 8, /* at least, since each part packs the keys into panels again */
 };
 
 typedef int attention_kernel(const struct attention *attention, struct range queries,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The processor backend: kernels for the instruction sets that the processor has, on all its cores.
- * plugins/common/ checks the arguments, and has the kernels that only copy.
+ * The cpu backend: kernels for the processor's instruction sets, on all its cores. plugins/common/
+ * has the argument checks and the kernels that only copy.
  */
 #include "plugins/cpu/cpu.h"
 #include "plugins/cpu/cpu_processor.h"
@@ -36,7 +36,7 @@ void workspace_finish(struct workspace *workspace)
     *workspace = (struct workspace){0};
 }
 
-/* ---- Which kernels ---- */
+/* ---- Choosing the kernels ---- */
 
 enum { LEVEL_WARNING = 1, LEVEL_INFO = 2 }; /* of hearken.h, which plugins do not include */
 
@@ -50,7 +50,7 @@ static const struct choice {
 #if defined(__x86_64__)
     {PROCESSOR_AVX512 | PROCESSOR_VNNI, 40, "AVX-512 with VNNI", &instruction_set_avx512,
      &blocks_vnni},
-    /* Behind VNNI, which each processor with AMX has, until it is measured on one. */
+    /* After VNNI, which every processor with AMX has too, until AMX has been measured. */
     {PROCESSOR_AVX512 | PROCESSOR_AMX, 35, "AVX-512 with AMX", &instruction_set_avx512,
      &blocks_amx},
     {PROCESSOR_AVX512, 30, "AVX-512", &instruction_set_avx512, &blocks_avx512},

@@ -14,7 +14,7 @@
 static const struct {
     const char *name;
     unsigned set;
-    unsigned needs; /* sets further up that it builds on */
+    unsigned needs; /* sets above that this one requires */
 } names[] = {
     {"avx2", PROCESSOR_AVX2, 0},
     {"avxvnni", PROCESSOR_AVXVNNI, PROCESSOR_AVX2},
@@ -39,10 +39,10 @@ enum {
     STATE_AVX512 = 0xe6,         /* and masks, ZMM registers, registers 16 to 31 */
     STATE_TILES = 0x60000,       /* their configuration and their data */
     AMX_TILE_AND_INT8 = 3 << 24, /* of EDX */
-    AVX_VNNI = 1 << 4,           /* of EAX; Clang 14's cpuid.h and GCC's call it differently */
+    AVX_VNNI = 1 << 4,           /* of EAX; its name differs between Clang 14 and GCC */
 };
 
-/* Registers that the system saves when it switches threads. */
+/* XCR0: the register sets that the system saves when it switches threads. */
 static uint64_t saved_state(void)
 {
     uint32_t low, high;
@@ -79,8 +79,8 @@ static unsigned detect(void)
 }
 
 /*
- * Linux gives a process the memory to save tiles in if it asks (arch/x86/xstate.rst); all of its
- * threads, and the children of a fork, may then use them.
+ * Requests Linux's permission to use tiles (arch/x86/xstate.rst), which need memory to be saved in.
+ * It then holds for all threads of the process and for forked children.
  */
 static bool may_use_tiles(void)
 {
@@ -97,7 +97,7 @@ static bool may_use_tiles(void)
 
 #include <sys/auxv.h>
 
-/* Without HWCAP_CPUID a program cannot ask the processor; the system tells what both can do. */
+/* From the auxiliary vector, since user space cannot read the ID registers without HWCAP_CPUID. */
 static unsigned detect(void)
 {
     const unsigned long both = getauxval(AT_HWCAP);
@@ -183,7 +183,7 @@ const char *processor_unknown_set(const char *mask, int *length)
 
 enum {
     FIRST_PROCESSORS = CPU_SETSIZE,
-    MOST_PROCESSORS = 1 << 20, /* far beyond what Linux can be built for */
+    MOST_PROCESSORS = 1 << 20, /* far beyond Linux's NR_CPUS */
 };
 
 static int own_affinity(size_t size, cpu_set_t *set)
@@ -222,7 +222,7 @@ static unsigned count_in(const struct cores_system *system, const cpu_set_t *pro
     return (unsigned)CPU_COUNT_S(size, cores);
 }
 
-/* 0: the kernel has more than `count` processors. */
+/* Returns 0 if the kernel has more than `count` processors. */
 static unsigned try_count(const struct cores_system *system, int count)
 {
     cpu_set_t *processors = CPU_ALLOC(count), *cores = CPU_ALLOC(count);

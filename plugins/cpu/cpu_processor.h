@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Which instruction sets the processor has and the system lets programs use; how many cores. */
+/* The instruction sets that the processor has and the system enables, and the number of cores. */
 #ifndef HEARKEN_PLUGINS_CPU_CPU_PROCESSOR_H
 #define HEARKEN_PLUGINS_CPU_CPU_PROCESSOR_H
 
@@ -11,19 +11,20 @@ enum processor_set {
     PROCESSOR_AVXVNNI = 2,
     PROCESSOR_AVX512 = 4,    /* foundation, BW, VL and DQ */
     PROCESSOR_VNNI = 8,      /* AVX-512 VNNI */
-    PROCESSOR_AMX = 16,      /* tiles of bytes */
-    PROCESSOR_NEON = 64,     /* the vectors of 64-bit ARM */
-    PROCESSOR_DOTPROD = 128, /* its dot product of bytes */
+    PROCESSOR_AMX = 16,      /* AMX-TILE and AMX-INT8 */
+    PROCESSOR_NEON = 64,     /* 64-bit ARM */
+    PROCESSOR_DOTPROD = 128, /* SDOT of 64-bit ARM */
 };
 
-/* Those that are there, each with all that it builds on, less those that the mask withholds. */
+/* The available sets, each only if all that it requires are available, without those in the mask.
+ */
 unsigned processor_sets(const char *mask);
 
-/* The first name of the mask that is none of avx2, avxvnni, avx512, vnni, amx, neon and dotprod:
- * where it starts, and its length. NULL: all are known, be it of another architecture. */
+/* The first name of the mask that is not one of avx2, avxvnni, avx512, vnni, amx, neon and dotprod,
+ * and its length. NULL if all are known; sets of other architectures count as known. */
 const char *processor_unknown_set(const char *mask, int *length);
 
-/* What the system says of processors; tests put other systems in its place. */
+/* The system's information on processors; tests replace it. */
 struct cores_system {
     /* As sched_getaffinity(2) of this thread: -1 with EINVAL if the kernel has more processors. */
     int (*affinity)(size_t size, cpu_set_t *set);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The kernels that are cut into parts for the threads: matrix products (linear, convolve, lstm),
- * and those that take each row by itself (layer norm, log-softmax, top-k).
+ * The kernels that are split into parts for the threads: matrix products (linear, convolve, lstm),
+ * and those that process each row by itself (layer_norm, log_softmax, top_k).
  */
 #include "plugins/cpu/cpu.h"
 #include "plugins/cpu/thread_pool.h"
@@ -9,11 +9,11 @@
 #include <errno.h>
 
 enum {
-    PART_PRODUCTS = 512 * 1024, /* multiplications that are worth another thread */
-    PARTS_PER_THREAD = 3,       /* so that a thread that comes late does not hold up the others */
+    PART_PRODUCTS = 512 * 1024, /* multiplications that justify another thread */
+    PARTS_PER_THREAD = 3,       /* so that a thread that starts late does not delay the others */
 };
 
-/* How a product is cut: by rows if there are many, else by panels, in steps. */
+/* How a product is split: by rows if there are many, else by panels. */
 struct cut {
     const struct cpu_product *product;
     size_t panels;
@@ -96,7 +96,7 @@ int cpu_linear(struct hearken_queue *queue, const struct hearken_linear *argumen
 
 enum { WINDOW_ELEMENTS = 1024 * 1024 };
 
-/* The positions as a residual: expanded, where they are not single precision. */
+/* The positions as the product's residual, expanded to single precision if necessary. */
 static int find_positions(struct hearken_queue *queue, const struct hearken_convolve *arguments,
                           const float **positions)
 {
@@ -253,7 +253,7 @@ int cpu_log_softmax(struct hearken_queue *queue, const struct hearken_matrix *x,
     return result;
 }
 
-/* Puts a candidate among the best so far, which are in order; the last may fall out. */
+/* Inserts a candidate into the sorted list of the best, which drops its last. */
 static void insert(float *values, uint32_t *columns, size_t count, float value, uint32_t column)
 {
     size_t at = count;
@@ -266,8 +266,8 @@ static void insert(float *values, uint32_t *columns, size_t count, float value, 
     columns[at] = column;
 }
 
-/* Few numbers of a row are above the worst of the best so far: the rest is passed over in vectors.
- */
+/* Few elements of a row exceed the worst of the best so far; find_above() skips the rest with
+ * vectors. */
 static void search_row(const struct instruction_set *set, const float *x, size_t width,
                        size_t count, float *values, uint32_t *columns)
 {
@@ -287,7 +287,7 @@ int cpu_top_k(struct hearken_queue *queue, const struct hearken_matrix *x, uint3
 {
     int result = check_top_k(queue, x, count);
 
-    /* In order by insertion is slow for many: those the reference finds with a heap. */
+    /* Insertion is slow for a large count: plugins/common/ uses a heap. */
     if (!result && count > 256)
         return host_top_k(queue, x, count, values, columns);
     for (size_t row = 0; row < x->rows && !result; row++)

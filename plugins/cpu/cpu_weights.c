@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Weights, cut into panels once (cpu.h). Q8_0 and F16 keep their size, Q5_0 becomes Q8_0. What is
- * only looked up stays where the host has it.
+ * Packs weights into panels (cpu.h). Q8_0 and F16 keep their type, Q5_0 becomes Q8_0. Tables that
+ * are only looked up are used in place, in the host's memory.
  */
 #include "plugins/cpu/cpu.h"
 
@@ -35,7 +35,7 @@ static size_t size_of_panel(const struct packed *packed)
     return 0;
 }
 
-/* Convolutions are small, and come as single precision in the order of their inputs. */
+/* Convolutions are small: they are expanded to single precision, [taps, columns] a row. */
 static void plan(const struct cpu_backend *backend, struct cpu_tensor *tensor)
 {
     const struct hearken_weights *weights = &tensor->base.weights;
@@ -56,7 +56,7 @@ static void plan(const struct cpu_backend *backend, struct cpu_tensor *tensor)
     packed->panel_size = size_of_panel(packed);
 }
 
-/* ---- One output into its place in a panel ---- */
+/* ---- Packing an output into its panel ---- */
 
 static void place_floats(const struct cpu_tensor *tensor, size_t output, float *expanded,
                          unsigned char *panel)
@@ -80,7 +80,7 @@ static void place_halves(const struct cpu_tensor *tensor, const void *row, size_
         to[input * packed->panel] = halves[input];
 }
 
-/* `group` inputs of an output side by side; `flip` turns bits of each byte. */
+/* `group` inputs of an output are adjacent; each byte is XORed with `flip`. */
 static void place_bytes(const struct cpu_tensor *tensor, const void *row, size_t output,
                         size_t group, unsigned char flip, unsigned char *panel)
 {
@@ -125,7 +125,7 @@ static void place(const struct cpu_tensor *tensor, size_t output, float *expande
     case PACKED_QUADS:
         place_bytes(tensor, row, output, 4, 0, panel);
         break;
-    case PACKED_OFFSET_QUADS: /* the sign bit turned: the number plus 128 */
+    case PACKED_OFFSET_QUADS: /* flipping the sign bit adds 128 */
         place_bytes(tensor, row, output, 4, 0x80, panel);
         break;
     case PACKED_NONE:
@@ -133,7 +133,7 @@ static void place(const struct cpu_tensor *tensor, size_t output, float *expande
     }
 }
 
-/* ---- And back: one output as a row of the file, Q5_0 as Q8_0 ---- */
+/* ---- Unpacking an output into a row, Q5_0 as Q8_0 ---- */
 
 static void gather_floats(const struct packed *packed, const unsigned char *panel, size_t at,
                           float *row)

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: MIT
 /*
- * The speller's attention: few queries against many keys, the alignment being wanted. It waits for
- * the memory more than for arithmetic. So some neighbouring heads are taken together and keys and
- * values are read row by row, in the order in which they lie: what comes next is then no surprise
- * to the processor. A few rows at a time become single precision, side by side for each head.
+ * The speller's attention: few queries, many keys, and an alignment to return. It is bound by
+ * memory bandwidth. So several neighbouring heads are computed together, and keys and values are
+ * read sequentially, row by row, which the hardware prefetcher recognises. A few rows at a time are
+ * converted to single precision, contiguous for each head.
  */
 #ifndef HEARKEN_CPU_TEMPLATE_ATTEND_H
 #define HEARKEN_CPU_TEMPLATE_ATTEND_H
 
 #include "plugins/cpu/template_attention.h"
 
-enum { ROWS_AT_A_TIME = 16 }; /* of keys and values; LANES divides it, and scores lie in chunks */
+enum { ROWS_AT_A_TIME = 16 }; /* of keys and values: a multiple of LANES, and a chunk of scores */
 
 _Static_assert(ROWS_AT_A_TIME % LANES == 0 && (int)ROWS_AT_A_TIME == (int)CHUNK_INPUTS,
                "rows are scored LANES at a time, and mixed by chunks of scores");
 
-/* Places in the workspace, for some heads and a tile of queries. */
+/* Parts of the workspace, for several heads and a tile of queries. */
 struct attend_memory {
     float *rows;   /* [heads, ROWS_AT_A_TIME, whole panels of width], of keys or values */
     float *query;  /* [heads, TILE_ROWS, whole panels of width] */
@@ -35,7 +35,7 @@ static vector load_first_halves(const uint16_t *x, size_t count)
     return load_half(padded);
 }
 
-/* `count` rows of keys or values, filled up with zeros to `whole` columns a head. */
+/* `count` rows of keys or values, padded with zeros to `whole` columns for each head. */
 static void gather(const struct attention *attention, const float *floats, const uint16_t *halves,
                    size_t step, size_t count, size_t whole, float *rows)
 {
@@ -72,7 +72,7 @@ static void gather_values(const struct attention *attention, size_t key, size_t 
            count, memory->width, memory->rows);
 }
 
-/* Products of a query with LANES keys, all of whole vectors. */
+/* Dot products of a query with LANES keys; `width` is a multiple of LANES. */
 static vector score_lanes(const float *query, const float *keys, size_t width)
 {
     vector products[LANES];
@@ -128,7 +128,7 @@ static void score_tile(const struct attention *attention, const struct attend_me
                  memory->scores + head * memory->head_scores);
 }
 
-/* Scores become shares of 1, in place. */
+/* Softmax of the scores, in place. */
 static void normalise_row(const struct attention *attention, float *scores, size_t rows,
                           float *alignment)
 {

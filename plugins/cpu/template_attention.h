@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 /*
  * Scaled dot-product attention (Vaswani et al. 2017, equation 1) of one head, a tile of queries at
- * a time. Keys are turned into panels, so that the scores of a tile are a product like any other;
- * the values are the panels of a second one.
+ * a time. The keys are transposed into panels, so that the scores of a tile are a matrix product;
+ * the values are the panels of a second product.
  *
- * Self-attention takes the keys in blocks and keeps, for each query, the largest score so far and
- * sums that are relative to it (online softmax: Milakov and Gimelshein 2018; Dao et al. 2022). So
- * there is no matrix of all scores. Blocks lie at multiples of KEY_BLOCK whatever the queries are,
- * and a key that a query does not see adds an exact zero: which queries share a tile, and how many
- * keys there are behind those that one sees, does not change its bits.
+ * Self-attention processes the keys in blocks and keeps, for each query, the largest score so far
+ * and sums relative to it (online softmax: Milakov and Gimelshein 2018; Dao et al. 2022). So the
+ * matrix of all scores is never stored. Blocks start at multiples of KEY_BLOCK, and a key that a
+ * query does not see adds an exact zero. So a query's result has the same bits whatever other
+ * queries share its tile and however many keys follow those that it sees.
  */
 #ifndef HEARKEN_CPU_TEMPLATE_ATTENTION_H
 #define HEARKEN_CPU_TEMPLATE_ATTENTION_H
@@ -18,15 +18,15 @@
 
 enum { KEY_BLOCK = 128 };
 
-/* Places in the workspace, for queries of one range. */
+/* Parts of the workspace, for the queries of one range. */
 struct attention_memory {
     float *keys;   /* [key panels, width, PANEL] of all keys, or of one block */
-    float *values; /* [value panels, keys, PANEL], or NULL: used where they are */
+    float *values; /* [value panels, keys, PANEL], or NULL: used in place */
     float *query;  /* [width / 16, TILE_ROWS, 16] */
     float *scores; /* [keys / 16, TILE_ROWS, 16] */
     float *sums;   /* [value panels, TILE_ROWS, PANEL] */
     size_t limit;  /* keys that any query of the range sees */
-    bool one_tile; /* keys are turned into panels block by block */
+    bool one_tile; /* keys are packed block by block */
 };
 
 static size_t visible_from(const struct attention *attention, size_t query)
@@ -116,13 +116,13 @@ static int prepare(const struct attention *attention, struct range queries,
 
 /* ---- Scores ---- */
 
-/* The place of a key's score, of row 0, in [keys / 16, rows, 16]. */
+/* The index of a key's score for row 0 in [keys / 16, rows, 16]. */
 static size_t score_at(size_t key, size_t rows)
 {
     return key / CHUNK_INPUTS * CHUNK_INPUTS * rows + key % CHUNK_INPUTS;
 }
 
-/* The stand-ins among the keys of a range whose scores lie from `scores` on. */
+/* Adds the bias to the scores of the stand-ins in a range of keys. */
 static void add_bias(const struct attention *attention, struct range keys, size_t rows,
                      float *scores)
 {
@@ -169,8 +169,8 @@ static float largest_score(const float *scores, size_t rows, size_t count)
     return largest_of(largest);
 }
 
-/* exp(score - largest), 0 from `count` to `end`; their sum. The largest is taken as 1 without a
- * subtraction: ∞ - ∞ would not be a number. */
+/* Replaces scores by exp(score - largest), and by 0 from `count` to `end`; returns their sum. The
+ * largest becomes 1 without a subtraction, since ∞ - ∞ is NaN. */
 static vector raise_scores(float *scores, size_t rows, size_t count, size_t end, float largest)
 {
     vector sum = broadcast(0);
@@ -227,7 +227,7 @@ struct running {
     vector total[TILE_ROWS];
 };
 
-/* One row of a tile meets the scores of a block, `count` of which it sees, out of `end`. */
+/* Updates one row of a tile with the scores of a block, of which it sees the first `count`. */
 static void update_row(const struct attention *attention, const struct attention_memory *memory,
                        struct running *running, size_t row, size_t rows, size_t count, size_t end)
 {

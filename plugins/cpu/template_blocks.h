@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 /*
- * Products of Q8_0 weights in whole numbers. Each block of 32 inputs of a row is rounded under a
- * scale of its own; the sum over a block is a whole number and exact.
+ * Products of Q8_0 weights in integer arithmetic. Each block of 32 inputs of a row is quantised
+ * with a scale of its own; the sum over a block is an integer and exact.
  *
- * Who includes this says how many neighbouring inputs an instruction takes, and how:
- *     number             int8_t or int16_t: what inputs are rounded to
- *     GROUP              inputs side by side in an element of 32 bits: 4 or 2
- *     LARGEST            the number that the largest input of a block becomes
+ * The including file defines how its instruction multiplies:
+ *     number             int8_t or int16_t: the type of quantised inputs
+ *     GROUP              adjacent inputs in an element of 32 bits: 4 or 2
+ *     LARGEST            the value that the largest input of a block is scaled to
  *     ROUNDED_ROWS       rows that are multiplied together
- *     WEIGHT_OFFSET      added to all weights when they were packed, taken off the sums here
+ *     WEIGHT_OFFSET      added to all weights by the packing, subtracted from the sums here
  *     load_weights       LANES groups of weights
  *     add_products       sum + the products of a group of inputs with LANES groups of weights
  *     store_numbers      LANES whole numbers, none above LARGEST
@@ -26,18 +26,19 @@
 
 enum {
     GROUPS = BLOCK_INPUTS / GROUP,
-    ROUNDED_SIZE = 64 * 1024, /* bytes of rows that are rounded at a time: half stays in L1 */
+    ROUNDED_SIZE = 64 * 1024, /* bytes of rows that are quantised at a time: half stays in L1 */
     BLOCK_SIZE = PANEL * (sizeof(uint16_t) + BLOCK_INPUTS),
-    /* Few rows wait for weights: they are asked for as long before as the third cache takes. */
+    /* Prefetch distance in bytes: products of few rows are bound by loading the weights, and this
+     * covers the latency of the third-level cache. */
     AHEAD = 4096,
     CACHE_LINE = 64,
 };
 
-/* Rows of a tile as whole numbers. */
+/* Quantised rows of a tile. */
 struct rounded {
     number *numbers; /* [blocks][rows][32] */
     float *scales;   /* [blocks][rows] */
-    int32_t *starts; /* [blocks][rows]: what a block's sum starts from */
+    int32_t *starts; /* [blocks][rows]: initial value of a block's sum, against WEIGHT_OFFSET */
 };
 
 static void round_block(const float *in, number *numbers, float *scale, int32_t *start)
@@ -50,7 +51,7 @@ static void round_block(const float *in, number *numbers, float *scale, int32_t 
         largest = maximum(largest, maximum(x, -x));
     }
     const float most = largest_of(largest);
-    /* Below, a block counts as zeros: its inverse might overflow. */
+    /* Blocks of smaller inputs count as zeros: the reciprocal might overflow. */
     const vector factor = broadcast(most > 1e-30f ? (float)LARGEST / most : 0);
     for (size_t at = 0; at < BLOCK_INPUTS; at += LANES) {
         const vector_int whole = round_lanes(load(in + at) * factor);
@@ -92,7 +93,7 @@ INLINE vector_int broadcast_group(const number *group)
     return (vector_int){0} + together;
 }
 
-/* sums[row][PANEL] += Σ over a block, scaled; the first block finds no sums yet. */
+/* sums[row][PANEL] += Σ over a block, scaled; the first block stores instead. */
 INLINE void add_block(const number *x, const int32_t *starts, const float *scales,
                       const unsigned char *panel, float *sums, const size_t rows, const bool first)
 {
@@ -156,7 +157,7 @@ static void multiply_rounded(const struct rounded *rounded, const unsigned char 
 
 #endif
 
-/* The place of a row's numbers, scales and starts among those of a range of rows. */
+/* A row's numbers, scales and starts within those of a range of rows. */
 static struct rounded rounded_at(const struct rounded *all, size_t row, size_t inputs)
 {
     const size_t blocks = row * inputs / BLOCK_INPUTS;

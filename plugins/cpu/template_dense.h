@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Matrix products in single precision, in three loops: a block of rows that stays in the second
- * level cache, over panels of weights that are expanded once for it, over tiles of rows.
+ * Matrix products in single precision, in three loops: over blocks of rows that fit in the
+ * second-level cache; over panels of weights, which are expanded once for each block; over tiles of
+ * rows.
  */
 #ifndef HEARKEN_CPU_TEMPLATE_DENSE_H
 #define HEARKEN_CPU_TEMPLATE_DENSE_H
@@ -32,7 +33,7 @@ static void expand_q8(const unsigned char *data, size_t inputs, float *panel)
     }
 }
 
-/* A panel as floats [inputs, PANEL]: where it is, or in `expanded`. */
+/* A panel as floats [inputs, PANEL]: in place, or expanded into `expanded`. */
 static const float *expand_panel(const struct packed *packed, size_t index, float *expanded)
 {
     const unsigned char *data = packed->data + index * packed->panel_size;
@@ -46,7 +47,7 @@ static const float *expand_panel(const struct packed *packed, size_t index, floa
     return expanded;
 }
 
-/* A block's rows, laid out, against one panel. */
+/* Multiplies a block's rows, in the layout of lay_out_tile(), by one panel. */
 static void multiply_block_panel(const struct cpu_product *product, struct range rows,
                                  const float *x, const float *panel, size_t output)
 {

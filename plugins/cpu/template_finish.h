@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* What follows on the sums of a product: out = activation(sums + bias) + residual. */
+/* The epilogue of a product: out = activation(sums + bias) + residual. */
 #ifndef HEARKEN_CPU_TEMPLATE_FINISH_H
 #define HEARKEN_CPU_TEMPLATE_FINISH_H
 
@@ -8,7 +8,7 @@
 #include "plugins/cpu/template_math.h"
 #include "plugins/cpu/template_tile.h"
 
-/* What half precision cannot hold becomes the largest that it can. */
+/* Values beyond half precision saturate at its largest finite value. */
 static void store_first_halves(uint16_t *halves, size_t count, vector value)
 {
     const vector most = broadcast(65504);

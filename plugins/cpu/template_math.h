@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Functions of vectors, for the file of an instruction set to include behind its vectors. Their
- * polynomials were fitted for this file, by least squares reweighted until the errors were level.
+ * Vector functions; an instruction set's file includes them after its vector type. The polynomials
+ * were fitted for this file, by least squares reweighted until the errors were equal.
  */
 #ifndef HEARKEN_CPU_TEMPLATE_MATH_H
 #define HEARKEN_CPU_TEMPLATE_MATH_H

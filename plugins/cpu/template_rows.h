@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
-/* What is done to each row by itself: layer norm, the cell of an LSTM, log softmax, searching. */
+/* Kernels that process each row by itself: layer norm, the cell of an LSTM, log softmax, search. */
 #ifndef HEARKEN_CPU_TEMPLATE_ROWS_H
 #define HEARKEN_CPU_TEMPLATE_ROWS_H
 
 #include "plugins/cpu/template_math.h"
 
 /*
- * Double precision: the mean of a row far from zero must not leave an error as large as the row's
- * deviations, which the division then makes larger still. Eight sums do not wait for each other.
+ * In double precision: in a row far from zero, the mean's rounding error in single precision could
+ * be as large as the deviations, and the division amplifies it. Eight independent partial sums.
  */
 static void norm_row(const float *in, size_t width, const float *scale, const float *shift,
                      float epsilon, float *out)

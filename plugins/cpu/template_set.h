@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* The kernels of an instruction set, made from its vectors: included once by each `set_*.c`, which
- * says what the table is called. */
+/* The kernels of an instruction set, built from its vector functions. Each `set_*.c` includes this
+ * once and defines the table. */
 #ifndef HEARKEN_CPU_TEMPLATE_SET_H
 #define HEARKEN_CPU_TEMPLATE_SET_H
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * The product of a tile of rows with a panel, under everything that is a sum of products. The sums
+ * The product of a tile of rows with a panel, on which products and attention are built. The sums
  * stay in registers over all inputs.
  */
 #ifndef HEARKEN_CPU_TEMPLATE_TILE_H
@@ -8,7 +8,7 @@
 
 enum { PANEL = 2 * LANES };
 
-/* Compiled once for every number of rows, so that each sum has a register. */
+/* Always inlined: a copy for every number of rows, so that each sum has a register. */
 #define INLINE static inline __attribute__((always_inline))
 #define UNROLL _Pragma("GCC unroll 16")
 
@@ -77,13 +77,14 @@ static inline void multiply_tile(const float *x, const float *panel, size_t step
     }
 }
 
-/* Inputs of a row in whole chunks. */
+/* `inputs` rounded up to whole chunks. */
 static inline size_t whole_chunks(size_t inputs)
 {
     return (inputs + CHUNK_INPUTS - 1) / CHUNK_INPUTS * CHUNK_INPUTS;
 }
 
-/* x[inputs / 16][rows][16] of `rows` rows of `inputs`, the last chunk filled up with zeros. */
+/* Copies `rows` rows of `inputs` into x[inputs / 16][rows][16], padding the last chunk with
+ * zeros. */
 static inline void lay_out_tile(const float *in, size_t step, size_t rows, size_t inputs, float *x)
 {
     for (size_t input = 0; input < inputs; input += CHUNK_INPUTS)

@@ -14,21 +14,20 @@
 
 enum {
     MAX_THREADS = 64,
-    /* Waking a thread costs some ten microseconds, as much as a kernel on few rows. So whoever
-     * waits looks for this long before it sleeps: the next kernel of a pass comes sooner, and the
-     * last part of one ends sooner. */
+    /* Waking a thread takes about ten microseconds, as long as a kernel on few rows. So a thread
+     * spins for this long before it sleeps: the next kernel of a pass, or the last part of a job,
+     * mostly arrives sooner. */
     LINGER_NANOSECONDS = 100 * 1000,
-    LOOKS = 16, /* between two looks at the clock */
+    LOOKS = 16, /* iterations between two readings of the clock */
 };
 
-/* On its caller's stack, linked while it has parts to give away. All but the task's own data is
- * under the pool's lock. */
+/* On its caller's stack; in the pool's list while parts are unclaimed. All members are guarded by
+ * the pool's lock. */
 struct job {
     pool_task *task;
     const void *context;
     size_t count, next;
-    atomic_uint
-        working; /* threads at one of its parts, beside the caller; changed under the lock */
+    atomic_uint working; /* threads running a part, besides the caller; stored under lock */
     int error;
     struct job *following;
 };
@@ -41,17 +40,17 @@ struct worker {
 
 struct pool {
     pthread_mutex_t lock;
-    pthread_cond_t posted;   /* there is a job, or an end */
-    pthread_cond_t finished; /* a job's last thread has left it */
-    struct job *first;       /* the next to get a thread */
+    pthread_cond_t posted;   /* a job was added, or the pool stops */
+    pthread_cond_t finished; /* the last thread has left a job */
+    struct job *first;       /* the next to get a thread; guarded by lock */
     bool stopping;
     pid_t process;
-    atomic_uint open_jobs; /* as linked; to look at without the lock */
+    atomic_uint open_jobs; /* length of the list; atomic, read without the lock */
     unsigned count;
     struct worker workers[];
 };
 
-/* ---- The list of jobs, under the lock ---- */
+/* ---- The list of jobs; lock held ---- */
 
 static void append(struct pool *pool, struct job *job)
 {
@@ -76,7 +75,7 @@ static void take_out(struct pool *pool, struct job *job)
     atomic_fetch_sub(&pool->open_jobs, 1);
 }
 
-/* The index of a part of `job` that no thread has yet; false: there is none left. */
+/* Claims the next part of `job`; false if all are claimed. */
 static bool claim(struct pool *pool, struct job *job, size_t *index)
 {
     if (job->next == job->count)
@@ -105,7 +104,8 @@ static inline void relax(void)
 #endif
 }
 
-/* Waits, without the lock, a little: until `number` is zero (`is_zero`) or is not. */
+/* Spins, without the lock, for up to LINGER_NANOSECONDS until `number` is zero (`is_zero`) or is
+ * not. */
 static void linger(atomic_uint *number, bool is_zero)
 {
     const int64_t end = clock_nanoseconds() + LINGER_NANOSECONDS;
@@ -119,7 +119,7 @@ static void linger(atomic_uint *number, bool is_zero)
     } while (clock_nanoseconds() < end);
 }
 
-/* One part of the job that has waited longest for a thread. Called and left with the lock held. */
+/* Runs one part of the job that has waited longest for a thread. Lock held on entry and return. */
 static void work(struct worker *worker)
 {
     struct pool *pool = worker->pool;
@@ -212,7 +212,8 @@ unsigned pool_threads(const struct pool *pool)
 
 /* ---- Life ---- */
 
-/* Signals are for the program's own threads. Fewer threads than asked for are slow, no failure. */
+/* The threads block all signals, which belong to the program's own threads. If some threads cannot
+ * be started, the pool works with fewer. */
 static void start_workers(struct pool *pool, unsigned count)
 {
     sigset_t all, before;
@@ -229,7 +230,7 @@ static void start_workers(struct pool *pool, unsigned count)
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
-/* It is held for moments: who finds it taken tries again before it sleeps. */
+/* Adaptive: the lock is held only briefly, so a waiter spins before it sleeps. */
 static void init_lock(pthread_mutex_t *lock)
 {
     pthread_mutexattr_t attributes;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * Tiles: registers of rows of bytes, and the product of two of them (Intel's Software Developer's
- * Manual, volume 1, chapter 18, and volume 2, TDPBSSD). A tile's number is a constant, 0 to 7.
+ * AMX tiles: two-dimensional registers, and the product of two of them (Intel's Software
+ * Developer's Manual, volume 1, chapter 18, and volume 2, TDPBSSD). A tile's number is a constant
+ * from 0 to 7. Configuration and contents belong to the thread.
  *
- * With TILE_MODEL they are plain C, so that what is computed with them can be tested on a processor
- * without them; else this is compiled with -mamx-tile -mamx-int8. What tiles hold belongs to the
- * thread that has configured them.
+ * With TILE_MODEL they are emulated in plain C, to test the kernels on processors without AMX; else
+ * compile this with -mamx-tile -mamx-int8.
  */
 #ifndef HEARKEN_CPU_TILES_H
 #define HEARKEN_CPU_TILES_H
@@ -21,7 +21,7 @@ enum {
     TILE_MOST_BYTES = 64, /* of a row */
 };
 
-/* What LDTILECFG loads, for palette 1. */
+/* The operand of LDTILECFG, for palette 1. */
 struct tile_shapes {
     uint8_t palette, start_row, reserved[14];
     uint16_t row_bytes[16];
@@ -32,8 +32,8 @@ struct tile_shapes {
 
 #include <immintrin.h>
 
-/* The compiler's own functions do not all say which memory they read: what was written before them
- * has to be there. */
+/* A compiler barrier: not all intrinsics declare which memory they read, so earlier stores must not
+ * move past them. */
 #define TILES_MEMORY(at) __asm__ volatile("" : : "r"(at) : "memory")
 
 static inline void tiles_configure(const struct tile_shapes *shapes)
@@ -63,10 +63,10 @@ struct tile_model {
     int8_t bytes[TILE_COUNT][TILE_MOST_ROWS][TILE_MOST_BYTES];
 };
 
-/* As the registers are, a thread's own. */
+/* Thread-local, as the registers are. */
 static _Thread_local struct tile_model registers;
 
-/* What the processor calls an undefined operation. */
+/* Aborts where the processor would raise #UD. */
 static inline void expect_defined(bool defined)
 {
     if (!defined)
@@ -95,7 +95,7 @@ static inline void tile_zero(size_t tile)
     memset(registers.bytes[tile], 0, sizeof(registers.bytes[tile]));
 }
 
-/* Rows `step` bytes apart; what lies outside of the tile's shape becomes zero. */
+/* Loads rows `step` bytes apart, and zeroes the register outside of the tile's shape. */
 static inline void tile_load(size_t tile, const void *from, size_t step)
 {
     tile_zero(tile);

@@ -41,7 +41,7 @@ static inline vector multiply_add(vector a, vector b, vector c)
     return (vector)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b);
 }
 
-/* A number wins over what is none, as the others' second argument does. */
+/* FMAXNM: a number wins over NaN, as the second argument does in the other instruction sets. */
 static inline vector maximum(vector a, vector b)
 {
     return (vector)vmaxnmq_f32((float32x4_t)a, (float32x4_t)b);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Vectors of 4 floats in GNU C: what GCC and Clang make of them runs on every processor. */
+/* Vectors of 4 floats in the GNU C vector extension, for every processor. */
 #ifndef HEARKEN_CPU_VECTOR_PLAIN_H
 #define HEARKEN_CPU_VECTOR_PLAIN_H
 
@@ -63,8 +63,8 @@ static inline vector reciprocal(vector x)
 
 /*
  * IEEE 754 half to single precision. A normal number needs its exponent moved from bias 15 to 127,
- * an infinity or a NaN to 255. A subnormal one, m · 2^-24, is read as 2^-14 · (1 + m / 2^10), from
- * which 2^-14 is then taken away.
+ * an infinity or a NaN to 255. A subnormal one, m · 2^-24, is first read as 2^-14 · (1 + m / 2^10),
+ * from which 2^-14 is then subtracted.
  */
 static inline vector load_half(const uint16_t *x)
 {
@@ -78,8 +78,8 @@ static inline vector load_half(const uint16_t *x)
 }
 
 /*
- * Single to half precision, of numbers that half precision can hold, ties to even. Adding 1/2 to a
- * number below 2^-14 leaves what its subnormal half is as the last bits of the sum.
+ * Single to half precision, for numbers in its range, ties to even. Adding 1/2 to a number below
+ * 2^-14 leaves the bits of the subnormal half in the last bits of the sum.
  */
 static inline void store_half(uint16_t *x, vector v)
 {
@@ -96,7 +96,7 @@ static inline void store_half(uint16_t *x, vector v)
 
 static inline vector load_bytes(const int8_t *x)
 {
-#ifdef __SSE2__ /* which every x86-64 has, and GCC does not find by itself here */
+#ifdef __SSE2__ /* every x86-64 has it; GCC does not generate the instruction by itself */
     int32_t four;
 
     memcpy(&four, x, sizeof(four));

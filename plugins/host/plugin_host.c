@@ -34,7 +34,7 @@ static void log_for_plugin(void *context, int level, const char *message)
 static int no_plugin_runs(const struct scan *scan, struct hearken_error *error)
 {
     return hearken_fail(error, -ENODEV, "no plugin in %s can run here%s%s", scan->directory,
-                        scan->count ? "; the first says: " : " (there is none)",
+                        scan->count ? "; the first reports: " : " (there is none)",
                         scan->count ? scan->candidates[0].answer.reason : "");
 }
 
@@ -60,7 +60,7 @@ static const struct candidate *choose_named(const struct scan *scan, const char 
     return NULL;
 }
 
-/* A library that is loaded and its backend, or neither. */
+/* On success, `compute` takes over the library along with its backend. */
 static int create_backend(struct compute *compute, const struct plugin_library *library,
                           struct hearken_error *error)
 {
@@ -73,7 +73,7 @@ static int create_backend(struct compute *compute, const struct plugin_library *
         compute->kernels = library->plugin->kernels;
         return 0;
     }
-    if (result >= 0) /* not what plugin.h asks for */
+    if (result >= 0) /* success without a backend: violates plugin.h */
         result = -EIO;
     return hearken_fail(error, result, "backend '%s' cannot be opened: %s", library->plugin->name,
                         strerror(-result));
@@ -88,7 +88,7 @@ static int open_backend(struct compute *compute, const struct candidate *chosen,
                             candidate_name(chosen), library.reason);
     int result = -ENODEV;
     if (strcmp(library.plugin->name, candidate_name(chosen)) != 0)
-        hearken_fail(error, result, "%s: it was backend '%s' when it was asked, and is '%s' now",
+        hearken_fail(error, result, "%s: was backend '%s' when probed, but is '%s' now",
                      chosen->path, candidate_name(chosen), library.plugin->name);
     else
         result = create_backend(compute, &library, error);
@@ -105,7 +105,7 @@ static void log_candidates(const struct compute *compute, const struct scan *sca
                  scan->candidates[i].answer.reason);
 }
 
-/* The best that can be opened; what the best one says if none can. */
+/* Opens the backend of the highest score that opens; if none does, the error is the first one's. */
 static int open_best(struct compute *compute, const struct scan *scan, struct hearken_error *error)
 {
     struct hearken_error reason;
@@ -131,18 +131,19 @@ static int open_named(struct compute *compute, const struct scan *scan, const ch
 }
 
 /*
- * The file that a named backend is called after, alone: to ask the others takes time. All of them
- * where there is no such file, or another plugin in it.
+ * Probes only the file NAME.so where a backend is named, since each further probe takes time.
+ * Probes all files where that file is missing or holds a plugin of another name.
  */
 static int scan_for(struct scan *scan, const struct compute *compute,
                     const struct hearken_backend_options *options, const char *name,
                     struct hearken_error *error)
 {
-    int result = scan_init(scan, options, (struct scan_wish){.only = name}, &compute->host, error);
+    int result =
+        scan_init(scan, options, (struct scan_filter){.only = name}, &compute->host, error);
     if (result < 0 || !name || (scan->count > 0 && candidate_is(&scan->candidates[0], name)))
         return result;
     scan_finish(scan);
-    return scan_init(scan, options, (struct scan_wish){0}, &compute->host, error);
+    return scan_init(scan, options, (struct scan_filter){0}, &compute->host, error);
 }
 
 static int choose_and_open(struct compute *compute, const struct hearken_backend_options *options,
@@ -223,16 +224,16 @@ int hearken_plugins_list(const struct hearken_backend_options *options,
     if (result < 0)
         return result;
     options = &own;
-    struct compute quiet = {.log = options->log, .log_context = options->log_context};
+    struct compute logger = {.log = options->log, .log_context = options->log_context};
     struct hearken_plugin_host host = {
         .struct_size = sizeof(host),
         .cpu_mask = options->cpu_mask,
         .threads = options->threads,
-        .log_context = &quiet,
+        .log_context = &logger,
         .log = log_for_plugin,
     };
     struct scan scan;
-    result = scan_init(&scan, options, (struct scan_wish){.anew = true}, &host, error);
+    result = scan_init(&scan, options, (struct scan_filter){.ignore_cache = true}, &host, error);
     for (size_t i = 0; result == 0 && i < scan.count; i++) {
         const struct candidate *candidate = &scan.candidates[i];
         bool named = candidate->answer.name[0];

@@ -8,7 +8,7 @@
 #include <hearken/hearken.h>
 #include <hearken/plugin.h>
 
-/* A plugin that was chosen, with a backend open on it. Shared by threads as plugin.h says. */
+/* The chosen plugin with its open backend. Threads may share it as far as plugin.h allows. */
 struct compute {
     const struct hearken_plugin *plugin;
     const struct hearken_kernels *kernels;
@@ -21,14 +21,14 @@ struct compute {
 };
 
 /*
- * Opens the plugin that `options` name, or the one of the best score (NULL: automatic). Errors:
- * -ENODEV if it is not there or cannot run here (with its reason), the system's for the directory,
- * -ENOMEM, or the plugin's own.
+ * Opens the plugin that `options` name, or else the one with the highest score (NULL: automatic).
+ * Errors: -ENODEV if it does not exist or cannot run here (with its reason), the system's for the
+ * directory, -ENOMEM, or the plugin's own.
  */
 int compute_open(const struct hearken_backend_options *options, struct compute **compute,
                  struct hearken_error *error);
 
-/* All tensors and queues must be gone. */
+/* All tensors and queues must have been destroyed before. */
 void compute_destroy(struct compute *compute);
 
 #endif

@@ -16,7 +16,7 @@ __attribute__((format(printf, 2, 3))) static void refuse(struct plugin_library *
     va_end(arguments);
 }
 
-/* The name of the first entry that is missing, NULL if all are there. */
+/* The name of the first entry that is NULL; NULL if none is. */
 static const char *missing_kernel(const struct hearken_kernels *kernels)
 {
 #define CHECK(entry)                                                                               \
@@ -48,26 +48,26 @@ static bool has_functions(const struct hearken_plugin *plugin)
            plugin->queue_create && plugin->queue_destroy && plugin->kernels;
 }
 
-/* One that a configuration can hold, and that does nothing to a terminal or a log. */
+/* Restricted so that a name needs no quoting in a configuration, a terminal or a log. */
 static bool is_name(const char *name)
 {
     return *name && strnlen(name, PLUGIN_NAME_SIZE) < PLUGIN_NAME_SIZE &&
            name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-")] == 0;
 }
 
-/* Reads version and size before anything else: the rest may be laid out differently. */
+/* Checks version and size first: in another version the rest may be laid out differently. */
 static bool check_plugin(struct plugin_library *library, const struct hearken_plugin *plugin)
 {
     if (plugin->abi_version != HEARKEN_PLUGIN_ABI)
-        refuse(library, "made for plugin ABI %u, expected %u", (unsigned)plugin->abi_version,
+        refuse(library, "built for plugin ABI %u, expected %u", (unsigned)plugin->abi_version,
                HEARKEN_PLUGIN_ABI);
     else if (plugin->struct_size != sizeof(*plugin))
         refuse(library, "its plugin struct has %u bytes, expected %zu",
                (unsigned)plugin->struct_size, sizeof(*plugin));
     else if (!has_functions(plugin))
-        refuse(library, "its plugin struct lacks a name or a function");
+        refuse(library, "its plugin struct lacks a name, a description or a function");
     else if (!is_name(plugin->name))
-        refuse(library, "its name is not of a-z, 0-9 and '-' alone, at most %d of them",
+        refuse(library, "its name is invalid: expected 1 to %d characters of a-z, 0-9 and '-'",
                PLUGIN_NAME_SIZE - 1);
     else if (plugin->kernels->struct_size != sizeof(*plugin->kernels))
         refuse(library, "its kernel table has %u bytes, expected %zu",
@@ -89,7 +89,7 @@ static const struct hearken_plugin *load(struct plugin_library *library, const c
     }
     const struct hearken_plugin *plugin = dlsym(library->handle, HEARKEN_PLUGIN_SYMBOL);
     if (!plugin)
-        refuse(library, "not a plugin: it has no symbol '%s'", HEARKEN_PLUGIN_SYMBOL);
+        refuse(library, "not a plugin: no symbol '%s'", HEARKEN_PLUGIN_SYMBOL);
     return plugin && check_plugin(library, plugin) ? plugin : NULL;
 }
 

@@ -4,16 +4,17 @@
 
 #include <hearken/plugin.h>
 
-#define PLUGIN_NAME_SIZE 64 /* with the zero at its end */
+#define PLUGIN_NAME_SIZE 64 /* bytes, with the terminating zero */
 
-/* A plugin file in this process, checked against the ABI. None of its functions has been called. */
+/* A plugin file loaded into this process and checked against the ABI. Loading calls none of the
+ * plugin's functions. */
 struct plugin_library {
-    void *handle; /* of dlopen */
+    void *handle; /* from dlopen */
     const struct hearken_plugin *plugin;
     char reason[256]; /* why it could not be loaded */
 };
 
-/* 0, or -ENOEXEC with a reason. Runs the constructors that are in the file. */
+/* 0, or -ENOEXEC with a reason. Runs the constructors of the shared object. */
 int plugin_library_load(const char *path, struct plugin_library *library);
 void plugin_library_unload(struct plugin_library *library);
 

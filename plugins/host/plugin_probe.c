@@ -16,27 +16,27 @@
 #include <unistd.h>
 
 enum {
-    ANSWER = 3, /* the helper's descriptor, as in probe/main.c */
-    LOOK_MILLISECONDS = 10,
+    ANSWER = 3,             /* the helper's descriptor, as in probe_main.c */
+    POLL_MILLISECONDS = 10, /* interval at which the helper's memory is checked */
     REAP_MILLISECONDS = 1000,
-    MOST_BYTES = 1 << 20, /* of an answer */
+    MAX_ANSWER_BYTES = 1 << 20,
 };
 
 const struct probe_limits probe_limits = {.milliseconds = 10 * 1000, .memory = 1u << 30};
 
-/* Lines out of what a pipe delivers. */
+/* Splits the bytes from a pipe into lines. */
 struct lines {
-    int file; /* reading end; -1: closed */
+    int file; /* read end; -1: closed */
     char text[ANSWER_LINE_SIZE];
     size_t length;
 };
 
 struct child {
     pid_t pid;
-    struct lines answer, words;
-    size_t answered; /* bytes */
-    bool damaged;    /* the answer cannot be read */
-    char last[128];  /* line that it printed */
+    struct lines answer, output; /* `output`: standard output and standard error */
+    size_t answer_bytes;         /* received so far */
+    bool damaged;                /* the answer has an invalid line */
+    char last_line[128];         /* of `output` that is not blank */
 };
 
 /* ---- Starting ---- */
@@ -48,7 +48,7 @@ static void close_pipe(int ends[2])
             close(ends[i]);
 }
 
-/* Both ends above the descriptors that the helper gets; reading does not wait. */
+/* Moves both ends above the descriptors that the helper inherits. The read end is non-blocking. */
 static int open_pipe(int ends[2])
 {
     int low[2];
@@ -68,7 +68,8 @@ static int open_pipe(int ends[2])
     return result;
 }
 
-/* Signals as a program expects them, and a group, so that what it starts ends with it. */
+/* Resets signal mask and dispositions, and makes a process group, so that killing the group ends
+ * the helper's own children too. */
 static void set_attributes(posix_spawnattr_t *attributes)
 {
     sigset_t none, all;
@@ -84,7 +85,7 @@ static void set_attributes(posix_spawnattr_t *attributes)
                                              POSIX_SPAWN_SETPGROUP);
 }
 
-static int spawn(pid_t *pid, char *const arguments[], int answer, int words)
+static int spawn(pid_t *pid, char *const arguments[], int answer, int output)
 {
     posix_spawn_file_actions_t files;
     posix_spawnattr_t attributes;
@@ -100,9 +101,9 @@ static int spawn(pid_t *pid, char *const arguments[], int answer, int words)
     set_attributes(&attributes);
     result = posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
     if (!result)
-        result = posix_spawn_file_actions_adddup2(&files, words, STDOUT_FILENO);
+        result = posix_spawn_file_actions_adddup2(&files, output, STDOUT_FILENO);
     if (!result)
-        result = posix_spawn_file_actions_adddup2(&files, words, STDERR_FILENO);
+        result = posix_spawn_file_actions_adddup2(&files, output, STDERR_FILENO);
     if (!result)
         result = posix_spawn_file_actions_adddup2(&files, answer, ANSWER);
     if (!result)
@@ -116,46 +117,46 @@ static int start(struct child *child, const char *helper, const char *path,
                  const struct hearken_plugin_host *host)
 {
     char threads[16];
-    int answer[2], words[2];
+    int answer[2], output[2];
 
     snprintf(threads, sizeof(threads), "%u", (unsigned)host->threads);
     char *const arguments[] = {(char *)helper, (char *)path, threads, (char *)host->cpu_mask, NULL};
     int result = open_pipe(answer);
     if (result < 0)
         goto no_answer;
-    result = open_pipe(words);
+    result = open_pipe(output);
     if (result < 0)
-        goto no_words;
-    result = spawn(&child->pid, arguments, answer[1], words[1]);
+        goto no_output;
+    result = spawn(&child->pid, arguments, answer[1], output[1]);
     if (result < 0)
-        goto no_words;
+        goto no_output;
     close(answer[1]);
-    close(words[1]);
+    close(output[1]);
     child->answer.file = answer[0];
-    child->words.file = words[0];
+    child->output.file = output[0];
     return 0;
-no_words:
-    close_pipe(words);
+no_output:
+    close_pipe(output);
 no_answer:
     close_pipe(answer);
     return result;
 }
 
-/* ---- Listening ---- */
+/* ---- Reading ---- */
 
-/* "log LEVEL TEXT" goes to the host, all else into the answer. */
-static void take_answer(struct child *child, const char *line,
+/* Passes "log LEVEL TEXT" to the host's log; every other line belongs to the answer. */
+static void handle_line(struct child *child, const char *line,
                         const struct hearken_plugin_host *host, struct plugin_answer *answer)
 {
     int level, length = 0;
 
     if (sscanf(line, "log %d %n", &level, &length) == 1 && length > 0)
         host->log(host->log_context, level, line + length);
-    else if (answer_take_line(answer, line) < 0)
+    else if (answer_parse_line(answer, line) < 0)
         child->damaged = true;
 }
 
-/* The next whole line, or NULL; what is longer than a line may be is cut. */
+/* The next complete line, or NULL. Cuts lines at ANSWER_LINE_SIZE. */
 static char *next_line(struct lines *lines, char *line)
 {
     char *end = memchr(lines->text, '\n', lines->length);
@@ -171,7 +172,7 @@ static char *next_line(struct lines *lines, char *line)
     return line;
 }
 
-/* Bytes that came, 0 if none are there, -1 at the end. */
+/* Returns the bytes read, 0 if none are available yet, or -1 at the end of the pipe. */
 static ssize_t fill(struct lines *lines)
 {
     if (lines->file < 0)
@@ -189,43 +190,43 @@ static ssize_t fill(struct lines *lines)
     return -1;
 }
 
-static void hear_answer(struct child *child, const struct hearken_plugin_host *host,
+static void read_answer(struct child *child, const struct hearken_plugin_host *host,
                         struct plugin_answer *answer)
 {
     char line[ANSWER_LINE_SIZE];
     const ssize_t got = fill(&child->answer);
 
     if (got > 0)
-        child->answered += (size_t)got;
+        child->answer_bytes += (size_t)got;
     while (!child->damaged && !answer->complete && next_line(&child->answer, line))
-        take_answer(child, line, host, answer);
+        handle_line(child, line, host, answer);
 }
 
-static void remember(struct child *child, const char *line)
+static void keep_line(struct child *child, const char *line)
 {
     if (line[strspn(line, " \t\r")])
-        answer_copy_text(child->last, sizeof(child->last), line);
+        answer_copy_text(child->last_line, sizeof(child->last_line), line);
 }
 
-/* True if there may be more. */
-static bool hear_words(struct child *child)
+/* Returns true if there may be more to read. */
+static bool read_output(struct child *child)
 {
     char line[ANSWER_LINE_SIZE];
-    const ssize_t got = fill(&child->words);
+    const ssize_t got = fill(&child->output);
 
-    while (next_line(&child->words, line))
-        remember(child, line);
-    if (got < 0 && child->words.length > 0) { /* a last line without its end */
-        memcpy(line, child->words.text, child->words.length);
-        line[child->words.length] = 0;
-        child->words.length = 0;
-        remember(child, line);
+    while (next_line(&child->output, line))
+        keep_line(child, line);
+    if (got < 0 && child->output.length > 0) { /* a last line without a newline */
+        memcpy(line, child->output.text, child->output.length);
+        line[child->output.length] = 0;
+        child->output.length = 0;
+        keep_line(child, line);
     }
     return got > 0;
 }
 
-/* Bytes that it has for itself; 0 if that cannot be known. */
-static size_t memory_of(pid_t pid)
+/* Resident memory in bytes without shared pages; 0 if unknown. */
+static size_t private_memory(pid_t pid)
 {
     char path[48];
     unsigned long long resident, shared;
@@ -244,14 +245,14 @@ static size_t memory_of(pid_t pid)
 /* ---- Ending ---- */
 
 /*
- * Its status as of waitpid; -1 if it is not to be had: the program has its children waited for
- * elsewhere, or a driver of the kernel does not let go of it. Then it stays behind.
+ * Kills the helper and returns its status from waitpid(). Returns -1 if there is none: another part
+ * of the program has reaped the child, or it is stuck in a kernel driver and cannot be reaped.
  */
 static int end(const struct child *child)
 {
     int status;
 
-    kill(-child->pid, SIGKILL); /* has no effect on the status of one that is dead */
+    kill(-child->pid, SIGKILL); /* does not change the status of a process that has exited */
     kill(child->pid, SIGKILL);
     for (int waited = 0; waited < REAP_MILLISECONDS; waited++) {
         const pid_t got = waitpid(child->pid, &status, WNOHANG);
@@ -278,66 +279,66 @@ __attribute__((format(printf, 2, 3))) static void fail(struct plugin_answer *ans
     answer_copy_text(answer->reason, sizeof(answer->reason), reason);
 }
 
-/* It closed its end of the pipe before its answer was complete. */
-static void explain_end(const struct child *child, int result, struct plugin_answer *answer)
+/* The helper closed its end of the pipe before its answer was complete. */
+static void explain_exit(const struct child *child, int status, struct plugin_answer *answer)
 {
-    const char *before = child->last[0] ? "; its last words: " : "";
+    const char *before = child->last_line[0] ? "; its last output: " : "";
 
-    if (result != -1 && WIFSIGNALED(result))
-        fail(answer, "its probe was killed by signal %d (%s)%s%s", WTERMSIG(result),
-             strsignal(WTERMSIG(result)), before, child->last);
-    else if (result != -1)
-        fail(answer, "its probe ended with status %d and without an answer%s%s",
-             WEXITSTATUS(result), before, child->last);
+    if (status != -1 && WIFSIGNALED(status))
+        fail(answer, "its probe was killed by signal %d (%s)%s%s", WTERMSIG(status),
+             strsignal(WTERMSIG(status)), before, child->last_line);
+    else if (status != -1)
+        fail(answer, "its probe exited with status %d without an answer%s%s", WEXITSTATUS(status),
+             before, child->last_line);
     else
-        fail(answer, "its probe ended without an answer%s%s", before, child->last);
+        fail(answer, "its probe exited without an answer%s%s", before, child->last_line);
 }
 
-enum ending { ENDED, TOO_LATE, TOO_LARGE, DAMAGED, COMPLETE };
+enum ending { EXITED, TIMED_OUT, OUT_OF_MEMORY, DAMAGED, COMPLETE };
 
-static enum ending listen_to(struct child *child, const struct hearken_plugin_host *host,
-                             const struct probe_limits *limits, struct plugin_answer *answer)
+static enum ending read_until_end(struct child *child, const struct hearken_plugin_host *host,
+                                  const struct probe_limits *limits, struct plugin_answer *answer)
 {
-    const long long last = clock_milliseconds() + limits->milliseconds;
+    const long long deadline = clock_milliseconds() + limits->milliseconds;
 
     while (true) {
-        const long long left = last - clock_milliseconds();
+        const long long left = deadline - clock_milliseconds();
         struct pollfd pipes[] = {{.fd = child->answer.file, .events = POLLIN},
-                                 {.fd = child->words.file, .events = POLLIN}};
-        poll(pipes, 2, left < 0 ? 0 : left < LOOK_MILLISECONDS ? (int)left : LOOK_MILLISECONDS);
-        hear_words(child);
-        hear_answer(child, host, answer);
-        if (child->damaged || child->answered > MOST_BYTES)
+                                 {.fd = child->output.file, .events = POLLIN}};
+        poll(pipes, 2, left < 0 ? 0 : left < POLL_MILLISECONDS ? (int)left : POLL_MILLISECONDS);
+        read_output(child);
+        read_answer(child, host, answer);
+        if (child->damaged || child->answer_bytes > MAX_ANSWER_BYTES)
             return DAMAGED;
         if (answer->complete)
             return COMPLETE;
         if (child->answer.file < 0)
-            return ENDED;
-        if (memory_of(child->pid) > limits->memory)
-            return TOO_LARGE;
+            return EXITED;
+        if (private_memory(child->pid) > limits->memory)
+            return OUT_OF_MEMORY;
         if (left <= 0)
-            return TOO_LATE;
+            return TIMED_OUT;
     }
 }
 
-static void judge(const struct child *child, enum ending ending, int result,
-                  const struct probe_limits *limits, struct plugin_answer *answer)
+static void set_outcome(const struct child *child, enum ending ending, int status,
+                        const struct probe_limits *limits, struct plugin_answer *answer)
 {
     switch (ending) {
     case COMPLETE:
         answer->outcome = PROBE_ANSWERED;
         break;
-    case ENDED:
-        explain_end(child, result, answer);
+    case EXITED:
+        explain_exit(child, status, answer);
         break;
-    case TOO_LATE:
+    case TIMED_OUT:
         fail(answer, "its probe did not answer within %g s", limits->milliseconds * 1e-3);
         break;
-    case TOO_LARGE:
-        fail(answer, "its probe took more than %zu MiB of memory", limits->memory >> 20);
+    case OUT_OF_MEMORY:
+        fail(answer, "its probe used more than %zu MiB of memory", limits->memory >> 20);
         break;
     case DAMAGED:
-        fail(answer, "its probe gave an answer that cannot be read");
+        fail(answer, "its probe sent an invalid answer");
         break;
     }
 }
@@ -355,14 +356,14 @@ void plugin_probe(const char *helper, const char *path, const struct hearken_plu
         free(child);
         return;
     }
-    const enum ending ending = listen_to(child, host, limits, answer);
+    const enum ending ending = read_until_end(child, host, limits, answer);
     const int status = end(child);
-    for (int i = 0; i < 64 && hear_words(child); i++)
+    for (int i = 0; i < 64 && read_output(child); i++)
         ;
-    judge(child, ending, status, limits, answer);
+    set_outcome(child, ending, status, limits, answer);
     if (child->answer.file >= 0)
         close(child->answer.file);
-    if (child->words.file >= 0)
-        close(child->words.file);
+    if (child->output.file >= 0)
+        close(child->output.file);
     free(child);
 }

@@ -1,25 +1,26 @@
 // SPDX-License-Identifier: MIT
 /*
- * Asking a plugin in a process of its own whether it can run here. Loading it and asking runs
- * drivers, and those abort, hang or take all memory where something is missing that they expect.
+ * Runs a plugin's probe in a process of its own. Loading and probing a plugin runs drivers, and on
+ * a system that lacks something they expect, drivers abort, hang or use up the memory.
  */
 #ifndef HEARKEN_PLUGINS_HOST_PLUGIN_PROBE_H
 #define HEARKEN_PLUGINS_HOST_PLUGIN_PROBE_H
 
 #include "plugins/host/probe_answer.h"
 
-/* What a probe may take. */
+/* What a probe may use. */
 struct probe_limits {
     int milliseconds;
-    size_t memory; /* bytes of its own, that is, not of files */
+    size_t memory; /* bytes of private memory: without mapped files */
 };
 
-extern const struct probe_limits probe_limits; /* those that the host sets */
+extern const struct probe_limits probe_limits; /* the host's defaults */
 
 /*
- * Runs `helper`, the program hearken-probe, on the plugin at `path`. Whatever happens is told in
- * `answer`, which answer_finish() finishes. What the plugin logs goes to the host's log; what it
- * prints goes nowhere, but for its last line, if it ends there. From any thread.
+ * Runs `helper`, the program hearken-probe, on the plugin at `path`. `answer` receives the result
+ * in every case; the caller calls answer_finish() on it. The plugin's log lines go to the host's
+ * log. Its standard output is discarded, but the last line is quoted if the probe dies. Safe from
+ * any thread.
  */
 void plugin_probe(const char *helper, const char *path, const struct hearken_plugin_host *host,
                   const struct probe_limits *limits, struct plugin_answer *answer);

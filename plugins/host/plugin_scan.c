@@ -14,11 +14,11 @@
 #define DIRECTORY_NAME     "hearken" /* beside libhearken.so */
 #define HELPER_NAME        "hearken-probe"
 
-/* ---- Where they are ---- */
+/* ---- Paths ---- */
 
 /*
- * Where libhearken.so lies, and the folder "hearken" there: never the current directory. The caller
- * frees it; NULL: errno says why.
+ * The directory "hearken" beside libhearken.so; never relative to the current directory. The caller
+ * frees it. NULL with errno set on failure.
  */
 static char *directory_beside_library(void)
 {
@@ -50,7 +50,8 @@ static char *plugin_directory(const struct hearken_backend_options *options)
     return directory_beside_library();
 }
 
-/* The helper is the library's own, wherever the plugins are. NULL: errno says why. */
+/* The helper belongs to the library, so it does not follow HEARKEN_PLUGIN_DIR. NULL with errno set
+ * on failure. */
 static char *helper_path(void)
 {
     char *directory = directory_beside_library(), *path;
@@ -76,7 +77,7 @@ static bool is_file_of(const char *file, const char *name)
     return strncmp(file, name, length) == 0 && strcmp(file + length, ".so") == 0;
 }
 
-/* ---- Asking them ---- */
+/* ---- Probing ---- */
 
 static int compare_scores(const void *a, const void *b)
 {
@@ -86,17 +87,19 @@ static int compare_scores(const void *a, const void *b)
     return strcmp(x->path, y->path);
 }
 
-static void ask(struct candidate *candidate, const char *helper, const struct probe_cache *cache,
-                bool anew, const struct hearken_plugin_host *host)
+static void probe_candidate(struct candidate *candidate, const char *helper,
+                            const struct probe_cache *cache, bool ignore_cache,
+                            const struct hearken_plugin_host *host)
 {
-    if (!anew && probe_cache_find(cache, candidate->path, &candidate->answer))
+    if (!ignore_cache && probe_cache_find(cache, candidate->path, &candidate->answer))
         return;
     plugin_probe(helper, candidate->path, host, &probe_limits, &candidate->answer);
     probe_cache_keep(cache, candidate->path, &candidate->answer);
 }
 
-static int ask_files(struct scan *scan, struct dirent **files, int count, struct scan_wish wish,
-                     const struct hearken_plugin_host *host, struct hearken_error *error)
+static int probe_files(struct scan *scan, struct dirent **files, int count,
+                       struct scan_filter filter, const struct hearken_plugin_host *host,
+                       struct hearken_error *error)
 {
     struct probe_cache cache;
     scan->candidates = calloc((size_t)count + 1, sizeof(*scan->candidates));
@@ -110,14 +113,14 @@ static int ask_files(struct scan *scan, struct dirent **files, int count, struct
     probe_cache_init(&cache, helper, host);
     for (int i = 0; i < count; i++) {
         struct candidate *candidate = &scan->candidates[scan->count];
-        if (wish.only && !is_file_of(files[i]->d_name, wish.only))
+        if (filter.only && !is_file_of(files[i]->d_name, filter.only))
             continue;
         if (asprintf(&candidate->path, "%s/%s", scan->directory, files[i]->d_name) < 0) {
             result = hearken_fail(error, -ENOMEM, "out of memory");
             break;
         }
         scan->count++;
-        ask(candidate, helper, &cache, wish.anew, host);
+        probe_candidate(candidate, helper, &cache, filter.ignore_cache, host);
     }
     probe_cache_finish(&cache);
     free(helper);
@@ -126,7 +129,7 @@ static int ask_files(struct scan *scan, struct dirent **files, int count, struct
 }
 
 int scan_init(struct scan *scan, const struct hearken_backend_options *options,
-              struct scan_wish wish, const struct hearken_plugin_host *host,
+              struct scan_filter filter, const struct hearken_plugin_host *host,
               struct hearken_error *error)
 {
     *scan = (struct scan){.directory = plugin_directory(options)};
@@ -138,7 +141,7 @@ int scan_init(struct scan *scan, const struct hearken_backend_options *options,
     if (count < 0)
         return hearken_fail(error, -errno, "plugin directory %s: %s", scan->directory,
                             strerror(errno));
-    int result = ask_files(scan, files, count, wish, host, error);
+    int result = probe_files(scan, files, count, filter, host, error);
     for (int i = 0; i < count; i++)
         free(files[i]);
     free(files);

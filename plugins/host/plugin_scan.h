@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* The plugins of a directory, and what their probes say. None is loaded into this process. */
+/* The plugins of a directory and the results of their probes. Scanning loads no plugin into this
+ * process. */
 #ifndef HEARKEN_PLUGINS_HOST_PLUGIN_SCAN_H
 #define HEARKEN_PLUGINS_HOST_PLUGIN_SCAN_H
 
@@ -14,25 +15,26 @@ struct candidate {
 
 struct scan {
     char *directory;
-    struct candidate *candidates; /* the best score first, of equal ones by path */
+    struct candidate *candidates; /* highest score first, equal scores by path */
     size_t count;
 };
 
-struct scan_wish {
-    const char *only; /* the file called after this name, or NULL: all */
-    bool anew;        /* asks every plugin; else what the cache knows is believed */
+struct scan_filter {
+    const char *only;  /* probe just the file NAME.so; NULL: all files */
+    bool ignore_cache; /* probe even where the cache holds a result */
 };
 
-/* Finish it in any case. Errors: the system's for the directory, -ENOMEM. */
+/* The caller calls scan_finish() even after an error. Errors: the system's for the directory,
+ * -ENOMEM. */
 int scan_init(struct scan *scan, const struct hearken_backend_options *options,
-              struct scan_wish wish, const struct hearken_plugin_host *host,
+              struct scan_filter filter, const struct hearken_plugin_host *host,
               struct hearken_error *error);
 void scan_finish(struct scan *scan);
 
-/* The plugin's name, or its file's where that is not known. */
+/* The plugin's name, or its file's name if the plugin could not be loaded. */
 const char *candidate_name(const struct candidate *candidate);
 
-/* Is it called so, or its file if its own name is not known? */
+/* Whether candidate_name() is `name`, or `name` with the suffix ".so". */
 bool candidate_is(const struct candidate *candidate, const char *name);
 
 #endif

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_FILES = 1024 };
+enum { MAX_FILES = 1024 };
 
 void answer_copy_text(char *to, size_t size, const char *from)
 {
@@ -17,17 +17,17 @@ void answer_copy_text(char *to, size_t size, const char *from)
     to[length] = 0;
 }
 
-void answer_print_line(FILE *to, const char *word, const char *value)
+void answer_print_line(FILE *to, const char *key, const char *value)
 {
     char text[ANSWER_LINE_SIZE - 32];
 
     answer_copy_text(text, sizeof(text), value);
-    fprintf(to, "%s %s\n", word, text);
+    fprintf(to, "%s %s\n", key, text);
 }
 
 int answer_add_file(struct plugin_answer *answer, const char *path)
 {
-    if (answer->file_count == MOST_FILES)
+    if (answer->file_count == MAX_FILES)
         return -E2BIG;
     char **files = realloc(answer->files, (answer->file_count + 1) * sizeof(*files));
     if (!files)
@@ -40,7 +40,7 @@ int answer_add_file(struct plugin_answer *answer, const char *path)
     return 0;
 }
 
-static int take_score(struct plugin_answer *answer, const char *text)
+static int parse_score(struct plugin_answer *answer, const char *text)
 {
     char *end;
 
@@ -52,12 +52,12 @@ static int take_score(struct plugin_answer *answer, const char *text)
     return 0;
 }
 
-int answer_take_line(struct plugin_answer *answer, const char *line)
+int answer_parse_line(struct plugin_answer *answer, const char *line)
 {
     const size_t length = strcspn(line, " ");
     const char *value = line + length + (line[length] == ' ');
     const struct {
-        const char *word;
+        const char *key;
         char *to;
         size_t size;
     } texts[] = {
@@ -74,12 +74,12 @@ int answer_take_line(struct plugin_answer *answer, const char *line)
         return answer->complete ? 0 : -EBADMSG;
     }
     for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
-        if (strncmp(line, texts[i].word, length) == 0 && !texts[i].word[length]) {
+        if (strncmp(line, texts[i].key, length) == 0 && !texts[i].key[length]) {
             answer_copy_text(texts[i].to, texts[i].size, value);
             return 0;
         }
     if (strncmp(line, "score ", 6) == 0)
-        return take_score(answer, value);
+        return parse_score(answer, value);
     if (strncmp(line, "file /", 6) == 0)
         return answer_add_file(answer, value);
     return -EBADMSG;

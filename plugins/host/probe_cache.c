@@ -17,11 +17,11 @@
 
 #define KIND            "probe"
 #define DRIVER_FOLDER   "/etc/OpenCL/vendors"
-#define DRIVER_VARIABLE "OCL_ICD_VENDORS" /* a folder in its place, or one file */
+#define DRIVER_VARIABLE "OCL_ICD_VENDORS" /* replaces DRIVER_FOLDER: a folder or one file */
 
 enum { FAILURE_SECONDS = 3600 };
 
-/* What drivers and their loaders read, and hearken's own: the beginnings of variables' names. */
+/* Name prefixes of the variables that drivers, their loaders and hearken read. */
 static const char *const variables[] = {
     "HEARKEN_", "LD_",  "OCL_",  "OPENCL_",  "POCL_", "CUDA_",    "NVIDIA_", "AMD_", "GPU_",
     "HIP_",     "HSA_", "ROCR_", "GALLIUM_", "MESA_", "RUSTICL_", "INTEL_",  "NEO",  "ZE_",
@@ -38,7 +38,7 @@ static uint64_t hash_text(uint64_t hash, const char *text)
     return cache_hash(hash, text, strlen(text) + 1);
 }
 
-/* "SIZE SECONDS.NANOSECONDS" of a file; "-" if it is not there. */
+/* "SIZE SECONDS.NANOSECONDS" of a file; "-" if it does not exist. */
 static void print_state(const char *path, char *text, size_t size)
 {
     struct stat status;
@@ -58,7 +58,7 @@ static uint64_t hash_file(uint64_t hash, const char *path)
     return hash_text(hash_text(hash, path), state);
 }
 
-/* A folder's files in order, or that it is a file itself. */
+/* Hashes the files of a folder in alphabetical order; of a plain file, only the file. */
 static uint64_t hash_folder(uint64_t hash, const char *path)
 {
     struct dirent **files;
@@ -85,10 +85,10 @@ static uint64_t hash_drivers(uint64_t hash)
     hash = hash_folder(hash, DRIVER_FOLDER);
     if (elsewhere && *elsewhere)
         hash = hash_folder(hash, elsewhere);
-    return hash_file(hash, "/etc/ld.so.cache"); /* libraries that were not there before */
+    return hash_file(hash, "/etc/ld.so.cache"); /* changes when libraries are installed */
 }
 
-/* By name, and whether this user may use them. */
+/* Hashes the devices' names and whether this user may open them. */
 static uint64_t hash_devices(uint64_t hash)
 {
     for (size_t i = 0; i < sizeof(devices) / sizeof(*devices); i++) {
@@ -114,7 +114,7 @@ static uint64_t hash_variables(uint64_t hash)
     return hash;
 }
 
-/* The beginning of a file of /proc, 4 KiB at most; "" if there is none. */
+/* The first 4 KiB of a file in /proc; "" if it cannot be read. */
 static void read_start(const char *path, char text[4096])
 {
     const int file = open(path, O_RDONLY | O_CLOEXEC);
@@ -125,7 +125,7 @@ static void read_start(const char *path, char text[4096])
         close(file);
 }
 
-/* The first processor, all but how fast it is at the moment. */
+/* Hashes the first processor's entry in /proc/cpuinfo without its current frequency. */
 static uint64_t hash_processor(uint64_t hash)
 {
     char text[4096], *rest = text, *line;
@@ -146,7 +146,7 @@ static uint64_t hash_system(uint64_t hash)
         hash = hash_text(hash_text(hash, system.release), system.machine);
     read_start("/proc/sys/kernel/random/boot_id", boot);
     hash = hash_processor(hash_text(hash, boot));
-    /* Drivers count processors and memory there, and not all bear that it is missing. */
+    /* Drivers count processors and memory there, and some fail without it. */
     return hash_text(hash, access("/sys/devices/system", F_OK) == 0 ? "sys" : "");
 }
 
@@ -169,14 +169,14 @@ void probe_cache_finish(struct probe_cache *cache)
     free(cache->folder);
 }
 
-/* ---- A file of the cache: lines, those of the answer last ---- */
+/* ---- Cache entries: "identity", "object" lines, then the answer's lines ---- */
 
 static uint64_t identity_of(const struct probe_cache *cache, const char *path)
 {
     return hash_file(cache->identity, path);
 }
 
-/* "STATE PATH" */
+/* Whether the file of a line "STATE PATH" still has that state. */
 static bool is_unchanged(const char *line)
 {
     const char *path = strchr(line, '/');
@@ -196,25 +196,25 @@ static bool is_recent(const char *text)
     return age >= 0 && age < FAILURE_SECONDS;
 }
 
-/* The lines one by one; false when one of them is not true any more, or cannot be read. */
-static bool believe(char *text, uint64_t identity, struct plugin_answer *answer)
+/* Parses an entry; false if a line is invalid or no longer applies. */
+static bool parse_entry(char *text, uint64_t identity, struct plugin_answer *answer)
 {
     char expected[32], *line;
     bool identified = false;
 
     snprintf(expected, sizeof(expected), "identity %016" PRIx64, identity);
     while ((line = strsep(&text, "\n")) && *line) {
-        bool good;
+        bool valid;
         if (!identified)
-            good = identified = strcmp(line, expected) == 0;
+            valid = identified = strcmp(line, expected) == 0;
         else if (strncmp(line, "object ", 7) == 0)
-            good = is_unchanged(line + 7);
+            valid = is_unchanged(line + 7);
         else if (strncmp(line, "failed ", 7) == 0) {
             answer->outcome = PROBE_FAILED;
-            good = is_recent(line + 7);
+            valid = is_recent(line + 7);
         } else
-            good = answer_take_line(answer, line) == 0;
-        if (!good)
+            valid = answer_parse_line(answer, line) == 0;
+        if (!valid)
             return false;
     }
     return answer->outcome == PROBE_FAILED ? !answer->complete && answer->reason[0]
@@ -234,7 +234,7 @@ bool probe_cache_find(const struct probe_cache *cache, const char *path,
     char *text = strndup(data, size);
     free(data);
     if (text)
-        found = believe(text, identity_of(cache, path), answer);
+        found = parse_entry(text, identity_of(cache, path), answer);
     free(text);
     if (!found)
         answer_finish(answer);
@@ -280,6 +280,6 @@ void probe_cache_keep(const struct probe_cache *cache, const char *path,
     fprintf(file, "identity %016" PRIx64 "\n", identity_of(cache, path));
     print_answer(file, answer);
     if (fclose(file) == 0)
-        cache_write(cache->folder, KIND, path, text, size); /* else it is asked again */
+        cache_write(cache->folder, KIND, path, text, size); /* on failure: probed again next time */
     free(text);
 }

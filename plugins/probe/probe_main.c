@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * hearken-probe PLUGIN THREADS [MASK]: loads a plugin, asks it whether it can run here, and writes
- * the answer (../answer.h) to descriptor 3. The library runs it (../probe.c), so that a driver
- * which aborts, hangs or takes all memory does so here. Nobody else has use for it.
+ * hearken-probe PLUGIN THREADS [MASK]: loads a plugin, runs its probe and writes the answer
+ * (probe_answer.h) to descriptor 3. The library starts it (plugin_probe.c), so that a driver that
+ * aborts, hangs or uses up the memory does so in this process. It is not meant to be run by hand.
  */
 #include "plugins/host/probe_answer.h"
 
@@ -18,10 +18,10 @@
 
 enum {
     ANSWER = 3,
-    PROCESSOR_SECONDS = 60, /* the end of what nobody waits for any more */
+    PROCESSOR_SECONDS = 60, /* ends a probe that loops after its parent has given up on it */
 };
 
-/* The program that asks may have left some open. */
+/* Closes descriptors that the parent left inheritable. */
 static void close_others(void)
 {
     struct rlimit files;
@@ -32,7 +32,8 @@ static void close_others(void)
         close((int)file);
 }
 
-/* Ends with whoever asks, leaves no core file, and has none of its descriptors. */
+/* The process dies with its parent, writes no core file and keeps none of the parent's
+ * descriptors. */
 static void confine(void)
 {
     const struct rlimit no_core = {0, 0};
@@ -45,16 +46,16 @@ static void confine(void)
     fcntl(ANSWER, F_SETFD, FD_CLOEXEC);
 }
 
-static void pass_on(void *context, int level, const char *message)
+static void write_log_line(void *context, int level, const char *message)
 {
-    char word[32];
+    char key[32];
 
-    snprintf(word, sizeof(word), "log %d", level);
-    answer_print_line(context, word, message);
+    snprintf(key, sizeof(key), "log %d", level);
+    answer_print_line(context, key, message);
     fflush(context);
 }
 
-/* A file that the process has loaded. */
+/* Callback of dl_iterate_phdr(): one loaded shared object. */
 static int print_object(struct dl_phdr_info *info, size_t size, void *context)
 {
     (void)size;
@@ -69,7 +70,7 @@ static void print_result(FILE *answer, int score, const char *reason)
 
     snprintf(number, sizeof(number), "%d", score);
     answer_print_line(answer, "score", number);
-    answer_print_line(answer, "reason", *reason ? reason : "it gives no reason");
+    answer_print_line(answer, "reason", *reason ? reason : "no reason given");
     dl_iterate_phdr(print_object, answer);
     fputs("end\n", answer);
     fflush(answer);
@@ -82,7 +83,7 @@ static void probe(FILE *answer, const struct hearken_plugin *plugin,
 
     answer_print_line(answer, "name", plugin->name);
     answer_print_line(answer, "description", plugin->description);
-    fflush(answer); /* so that its name is known if it ends here */
+    fflush(answer); /* the parent then knows the name even if the probe dies */
     plugin->probe(host, &found);
     found.reason[sizeof(found.reason) - 1] = 0;
     print_result(answer, found.score > 0 ? found.score : 0, found.reason);
@@ -94,7 +95,7 @@ int main(int argc, char **argv)
     FILE *answer = argc < 3 || argc > 4 ? NULL : fdopen(ANSWER, "w");
 
     if (!answer) {
-        fprintf(stderr, "hearken-probe: for the use of libhearken alone\n");
+        fprintf(stderr, "hearken-probe: internal program of libhearken\n");
         return 2;
     }
     confine();
@@ -103,11 +104,11 @@ int main(int argc, char **argv)
         .cpu_mask = argv[3],
         .threads = (uint32_t)strtoul(argv[2], NULL, 10),
         .log_context = answer,
-        .log = pass_on,
+        .log = write_log_line,
     };
     if (plugin_library_load(argv[1], &library) == 0)
         probe(answer, library.plugin, &host);
     else
         print_result(answer, -1, library.reason);
-    _exit(0); /* what a driver does at its end is of no interest */
+    _exit(0); /* skips the drivers' exit handlers, which may crash or hang */
 }

@@ -1,7 +1,14 @@
 // SPDX-License-Identifier: MIT
 /*
- * A convolution along time as a matrix product: the input rows that a step sees lie side by side in
- * a window, [taps · inputs], and a weight row is brought into the same order.
+ * Convolution along time, for each output step t; in [steps, inputs], weight
+ * [outputs, inputs, taps], bias [outputs], positions [..., outputs]:
+ *
+ *     out[t] = activation(bias + Σ_k in[t · stride + k - padding] · weight[.., .., k]ᵀ)
+ *              + positions[position + t]
+ *
+ * with 0 for rows of `in` that do not exist. It is computed as a matrix product: the `taps` input
+ * rows that a step sees form one row [taps · inputs], a window, and host_tensor_row() brings the
+ * weight rows into the same order.
  */
 #include "plugins/common/kernel_check.h"
 #include "plugins/reference/reference.h"

@@ -1,14 +1,21 @@
 // SPDX-License-Identifier: MIT
-/* out = (in - mean) / sqrt(variance + epsilon) · scale + shift */
+/*
+ * Layer normalisation (Ba et al. 2016, equations 3 and 4), for each row r of in and out
+ * [rows, columns]; scale, shift [columns]:
+ *
+ *     out[r] = (in[r] - mean) / sqrt(variance + epsilon) · scale + shift
+ *
+ * mean = Σ_c in[r, c] / columns, variance = Σ_c (in[r, c] - mean)² / columns.
+ */
 #include "plugins/common/kernel_check.h"
 #include "plugins/reference/reference.h"
 
 #include <math.h>
 
-enum { LANES = 4 }; /* partial sums, so that additions do not wait on each other */
+enum { LANES = 4 }; /* partial sums, so that additions do not depend on each other */
 
-/* Σ x - from, or Σ (x - from)². Double precision: the mean of a row far from zero must not leave an
- * error as large as the row's deviations, which the division then makes larger still. */
+/* Σ (x - from), or Σ (x - from)². In double precision: in a row far from zero, the mean's rounding
+ * error in single precision could be as large as the deviations, and the division amplifies it. */
 static double sum_from(const float *x, size_t count, double from, bool squares)
 {
     double lanes[LANES] = {0};

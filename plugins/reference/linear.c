@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * The matrix product under `linear`, `convolve` and `lstm`, in three loops: a block of rows that
- * stays in the second-level cache, over tiles of weight rows that are expanded once for the block,
- * over groups of rows that stay, with the tile, in the first-level cache.
+ * linear: out [rows, outputs] = activation(in [rows, inputs] · weightᵀ + bias [outputs]) +
+ * residual, weight [outputs, inputs]; GELU(x) = x · Φ(x) (Hendrycks and Gimpel 2016).
+ *
+ * The matrix product, which `convolve` and `lstm` share, has three loops: over blocks of input rows
+ * that fit in the second-level cache; over tiles of weight rows, which are expanded to floats once
+ * for each block; over groups of input rows that fit, with the tile, in the first-level cache.
  */
 #include "plugins/common/kernel_check.h"
 #include "plugins/reference/reference.h"
@@ -11,18 +14,18 @@
 #include <math.h>
 
 enum {
-    BLOCK_ELEMENTS = 128 * 1024, /* of input: half a megabyte */
+    BLOCK_ELEMENTS = 128 * 1024, /* of `in`: 512 KiB */
     TILE_OUTPUTS = 8,
-    GROUP_ROWS = 4, /* as many as `host_dot_rows` takes together */
+    GROUP_ROWS = 4, /* as many as host_dot_rows() computes together */
 };
 
 static float gelu(float x)
 {
-    /* erfc rather than 1 + erf, which has no digits left where x is far below zero. */
+    /* x · Φ(x), Φ(x) = erfc(-x / √2) / 2. (1 + erf(x / √2) would cancel for x far below 0.) */
     return 0.5f * x * erfcf(-x * 0.70710678118654752f);
 }
 
-/* Weight rows `first` to `first + count` of the product's weight, as floats. */
+/* The weight rows first <= i < first + count as floats. */
 struct tile {
     size_t first, count;
     const float *weights[TILE_OUTPUTS];
@@ -66,7 +69,7 @@ size_t reference_multiply_block(const struct hearken_tensor *weight)
     return rows < GROUP_ROWS ? GROUP_ROWS : rows;
 }
 
-/* The rows of one block, over all outputs. */
+/* All outputs of the input rows of one block, first <= i < end. */
 static void multiply_rows(const struct product *product, size_t first, size_t end, float *expanded)
 {
     const size_t columns = host_tensor_width(product->weight);

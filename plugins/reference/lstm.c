@@ -1,6 +1,13 @@
 // SPDX-License-Identifier: MIT
-/* One step of a long short-term memory (Hochreiter and Schmidhuber 1997; with forget gates, Gers et
- * al. 2000), the gates in the order input, forget, cell, output. */
+/*
+ * One step of a long short-term memory (Hochreiter and Schmidhuber 1997; with forget gates: Gers et
+ * al. 2000); in [rows, inputs], hidden and cell [rows, width], weights [4 · width, ..]:
+ *
+ *     i, f, g, o = in · input_weightᵀ + input_bias + hidden · hidden_weightᵀ + hidden_bias
+ *     cell   = sigmoid(f) · cell + sigmoid(i) · tanh(g)
+ *     hidden = sigmoid(o) · tanh(cell)
+ *     out    = hidden + residual
+ */
 #include "plugins/common/kernel_check.h"
 #include "plugins/reference/reference.h"
 
@@ -12,7 +19,8 @@ static float sigmoid(float x)
     return 1 / (1 + expf(-x));
 }
 
-/* [rows, 4 · width] = in · input_weightᵀ + input_bias + hidden · hidden_weightᵀ + hidden_bias */
+/* gates [rows, 4 · width] = in · input_weightᵀ + input_bias + hidden · hidden_weightᵀ +
+ * hidden_bias, in the order i, f, g, o. */
 static int compute_gates(struct hearken_queue *queue, const struct hearken_lstm *arguments,
                          float *gates)
 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* The reference plugin: the specification of every kernel, in plain C that reads like its formula.
- */
+/* The reference plugin: the specification of every kernel, in plain C that reads like its
+ * formula. */
 #ifndef HEARKEN_PLUGINS_REFERENCE_REFERENCE_H
 #define HEARKEN_PLUGINS_REFERENCE_REFERENCE_H
 
@@ -8,21 +8,22 @@
 
 /* ---- Matrix products (linear.c) ---- */
 
-/* out = activation(in · weightᵀ + bias) + residual, on plain memory; steps are from row to row. */
+/* out [rows, outputs] = activation(in · weightᵀ + bias) + residual. `*_step`: elements from row to
+ * row. */
 struct product {
-    const float *in; /* [rows, host_tensor_width(weight)] */
+    const float *in; /* [rows, inputs], inputs = host_tensor_width(weight) */
     size_t in_step;
     size_t rows;
-    const struct hearken_tensor *weight;
-    const float *bias; /* or NULL */
+    const struct hearken_tensor *weight; /* [outputs, inputs] */
+    const float *bias;                   /* [outputs], or NULL */
     enum hearken_activation activation;
-    const float *residual; /* or NULL; may be `out` */
+    const float *residual; /* [rows, outputs], or NULL; may be `out` */
     size_t residual_step;
-    float *out;
+    float *out; /* [rows, outputs] */
     size_t out_step;
 };
 
-/* Rows that `multiply` takes at a time, so that they stay in the cache over all weight rows. */
+/* Input rows of one block of reference_multiply(), which fits in the second-level cache. */
 size_t reference_multiply_block(const struct hearken_tensor *weight);
 
 /* 0 or -ENOMEM. */

@@ -1,5 +1,17 @@
 // SPDX-License-Identifier: MIT
-/* Scaled dot-product attention (Vaswani et al. 2017, equation 1), one head of one row at a time. */
+/*
+ * Scaled dot-product attention (Vaswani et al. 2017, equation 1), for each head h and each row r:
+ *
+ *     alignment[r, h] = softmax(query[r, h] · keys[h]ᵀ / sqrt(width) + bias)    [keys]
+ *     context[r, h]   = alignment[r, h] · values[h]                             [width]
+ *
+ * with query[r, h] [width], keys[h] and values[h] [keys, width]. `bias` is that of the stand-ins
+ * for the last `stand_ins.count` keys, and 0 for the others.
+ *
+ * `attend` gets query, keys and values as matrices. In `self_attend` they are the thirds of a row
+ * of `qkv`; keys and values of past positions come from the caches, and a position sees all keys
+ * or, with `chunk`, those up to the end of its own chunk.
+ */
 #include "plugins/common/kernel_check.h"
 #include "plugins/reference/reference.h"
 
@@ -7,15 +19,15 @@
 #include <math.h>
 #include <string.h>
 
-/* Query rows from which on it pays to copy a head's keys and values together first. */
+/* From this many query rows on, it pays to copy a head's keys and values to contiguous memory. */
 enum { PACK_FROM = 8 };
 
-/* One head's keys and values: rows some steps apart. */
+/* The keys and values of one head. */
 struct memory {
-    const float *keys, *values;
-    size_t keys_step, values_step;
+    const float *keys, *values;    /* [rows, width] */
+    size_t keys_step, values_step; /* elements from row to row */
     size_t rows, width;
-    struct hearken_stand_ins stand_ins; /* at the end of the rows */
+    struct hearken_stand_ins stand_ins; /* the last of the rows */
 };
 
 static float *pack_rows(struct hearken_queue *queue, enum scratch_use use, const float *rows,
@@ -29,8 +41,8 @@ static float *pack_rows(struct hearken_queue *queue, enum scratch_use use, const
 }
 
 /*
- * Copies what `queries` rows will read over and over from its place among the other heads, where
- * its rows lie pages apart. Neither the numbers nor their order change.
+ * Packs keys and values, which every query row reads again: between the other heads, their rows are
+ * pages apart. Values and order stay the same.
  */
 static int pack(struct hearken_queue *queue, struct memory *memory, size_t queries)
 {
@@ -44,7 +56,8 @@ static int pack(struct hearken_queue *queue, struct memory *memory, size_t queri
     return memory->keys && memory->values ? 0 : -ENOMEM;
 }
 
-/* alignment = softmax(q · k / sqrt(width) + bias) over the rows; context = alignment · values */
+/* alignment [rows] = softmax(query · keysᵀ / sqrt(width) + bias);
+ * context [width] = alignment · values. */
 static void attend_head(const struct memory *memory, const float *query, float *alignment,
                         float *context)
 {
@@ -96,7 +109,7 @@ int reference_attend(struct hearken_queue *queue, const struct hearken_attend *a
     return 0;
 }
 
-/* How many positions position i sees: all, or up to the end of its chunk. */
+/* Keys that a position sees: all, or those up to the end of its chunk. */
 static size_t visible(size_t position, size_t total, size_t chunk)
 {
     if (chunk == 0)
@@ -105,7 +118,7 @@ static size_t visible(size_t position, size_t total, size_t chunk)
     return end < total ? end : total;
 }
 
-/* One head of one sequence: in its cache, or beside the queries. */
+/* The keys and values of one head of one sequence: from the caches, or from `qkv`. */
 static struct memory memory_of(const struct hearken_self_attend *arguments, size_t sequence,
                                size_t head, size_t rows)
 {

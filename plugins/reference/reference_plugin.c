@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The reference backend: the kernels as plugin.h states them, in plain C, on one thread. It runs on
- * every processor, is what other plugins are tested against, and what they may start from.
+ * The reference backend: the kernels of plugin.h in plain C, on one thread. It runs on every
+ * processor. Other plugins are tested against it and may be derived from it.
  */
 #include "plugins/reference/reference.h"
 

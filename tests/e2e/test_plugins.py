@@ -11,10 +11,10 @@ from sounds import SHORT, pcm
 from talking import transcribed
 
 SAID = {
-    "abort": "its probe was killed by signal 6 (Aborted); its last words: Not enough memory",
-    "exit": "its probe ended with status 0 and without an answer",
+    "abort": "its probe was killed by signal 6 (Aborted); its last output: Not enough memory",
+    "exit": "its probe exited with status 0 without an answer",
     "crash": "its probe was killed by signal 11 (Segmentation fault)",
-    "take": "its probe took more than 1024 MiB of memory",
+    "take": "its probe used more than 1024 MiB of memory",
 }
 
 

@@ -157,10 +157,10 @@ static void test_ends(void)
 {
     struct plugin_answer answer = ask("abort");
 
-    fails(answer, "its probe was killed by signal 6 (Aborted); its last words: Not enough memory "
+    fails(answer, "its probe was killed by signal 6 (Aborted); its last output: Not enough memory "
                   "to run on ?[1mthis device");
     EXPECT_EQUAL_STRING(answer.name, "misbehaving"); /* it got as far as that */
-    fails(ask("exit"), "its probe ended with status 0 and without an answer");
+    fails(ask("exit"), "its probe exited with status 0 without an answer");
     answer = ask("crash");
     fails(answer, "its probe was killed by signal 11 (Segmentation fault)");
     EXPECT_EQUAL_STRING(answer.name, "");
@@ -171,14 +171,14 @@ static void test_takes_too_much(void)
     fails(ask_within("hang", (struct probe_limits){250, SIZE_MAX}),
           "its probe did not answer within 0.25 s");
     fails(ask_within("take", (struct probe_limits){60 * 1000, (size_t)512 << 20}),
-          "its probe took more than 512 MiB of memory");
+          "its probe used more than 512 MiB of memory");
 }
 
 /* What it prints is not the program's, and what it writes to any descriptor is not believed. */
 static void test_prints(void)
 {
     is_good(ask("print"));
-    fails(ask("lie"), "its probe gave an answer that cannot be read");
+    fails(ask("lie"), "its probe sent an invalid answer");
 }
 
 static size_t open_descriptors(void)
@@ -213,7 +213,7 @@ static void test_unusual_programs(void)
 
     close(STDIN_FILENO);
     is_good(ask(""));
-    fails(ask("abort"), "its probe ended without an answer; its last words: Not enough memory");
+    fails(ask("abort"), "its probe exited without an answer; its last output: Not enough memory");
     EXPECT_EQUAL(dup2(input, STDIN_FILENO), STDIN_FILENO);
     close(input);
     signal(SIGCHLD, before);
@@ -239,7 +239,7 @@ static int take(const char *const lines[], struct plugin_answer *answer)
 
     *answer = (struct plugin_answer){0};
     for (size_t i = 0; lines[i] && result == 0; i++)
-        result = answer_take_line(answer, lines[i]);
+        result = answer_parse_line(answer, lines[i]);
     answer_finish(answer);
     return result;
 }
@@ -348,7 +348,7 @@ static void test_refusal_is_not_kept(void)
 {
     setenv("HEARKEN_TEST_MISBEHAVIOUR", "refuse", 1);
     for (int i = 0; i < 2; i++)
-        EXPECT_EQUAL(asked_by_opening("the first says: 0 left open"), 1);
+        EXPECT_EQUAL(asked_by_opening("the first reports: 0 left open"), 1);
     CU_ASSERT_PTR_NULL(cache_file());
 }
 
