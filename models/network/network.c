@@ -36,10 +36,10 @@ static void register_tensor(struct loader *l, const struct hearken_weights *weig
         n->tensors = grown;
         n->tensor_room = room;
     }
-    l->result = n->compute->plugin->tensor_create(n->compute->backend, weights, &made);
+    l->result = compute_tensor_create(n->compute, weights, &made);
     if (l->result < 0) {
         hearken_fail(l->error, l->result, "backend '%s' rejected tensor '%s': %s",
-                     n->compute->plugin->name, name, strerror(-l->result));
+                     compute_name(n->compute), name, strerror(-l->result));
         return;
     }
     n->tensors[n->tensor_count++] = made;
@@ -145,7 +145,7 @@ static const struct hearken_tensor *load(struct loader *l, const char *name, uin
         plugin_type(tensor->type), use, rows, columns, taps, tensor->data};
     const struct hearken_tensor *made = NULL;
     register_tensor(l, &weights, name, &made);
-    if (l->result == 0 && (use & l->network->compute->plugin->copies))
+    if (l->result == 0 && compute_copies(l->network->compute, use))
         gguf_release(l->network->gguf, tensor);
     return made;
 }
@@ -480,7 +480,7 @@ void network_destroy(struct network *network)
     if (!network)
         return;
     for (size_t i = 0; i < network->tensor_count; i++)
-        network->compute->plugin->tensor_destroy(network->compute->backend, network->tensors[i]);
+        compute_tensor_destroy(network->compute, network->tensors[i]);
     free(network->tensors);
     for (size_t i = 0; i < network->generated_count; i++)
         free(network->generated[i]);

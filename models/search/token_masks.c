@@ -51,8 +51,7 @@ static int create_mask(const struct network *network, struct token_masks *masks,
                                             vocabulary,
                                             1,
                                             masks->values + (size_t)position * vocabulary};
-    int result =
-        compute->plugin->tensor_create(compute->backend, &weights, &masks->owned[position]);
+    int result = compute_tensor_create(compute, &weights, &masks->owned[position]);
     masks->tensors[position] = masks->owned[position];
     return result;
 }
@@ -90,7 +89,7 @@ void token_masks_finish(struct token_masks *masks, const struct network *network
     const struct compute *compute = network->compute;
     for (int position = 0; position < TEXT_POSITIONS; position++)
         if (masks->owned[position])
-            compute->plugin->tensor_destroy(compute->backend, masks->owned[position]);
+            compute_tensor_destroy(compute, masks->owned[position]);
     free(masks->values);
     *masks = (struct token_masks){0};
 }

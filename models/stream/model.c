@@ -167,7 +167,7 @@ const char *hearken_model_description(const struct hearken_model *model)
 
 const char *hearken_model_backend(const struct hearken_model *model)
 {
-    return model->network->compute->plugin->name;
+    return compute_name(model->network->compute);
 }
 
 /* ---- Inspecting a file ---- */

@@ -100,7 +100,7 @@ int recognizer_create(struct hearken_model *model, const struct hearken_stream_o
     r->options = *options;
     r->words = words;
     r->pass = (struct pass){.kernels = compute->kernels, .cancelled = cancelled};
-    int result = compute->plugin->queue_create(compute->backend, &r->pass.queue);
+    int result = compute_queue_create(compute, &r->pass.queue);
     if (result < 0) {
         free(r);
         return hearken_fail(error, result, "cannot create a stream: %s", strerror(-result));
@@ -123,7 +123,7 @@ void recognizer_destroy(struct recognizer *recognizer)
     pass_release(pass, &recognizer->ctc);
     encoder_pipeline_destroy(recognizer->encoder, pass);
     speller_destroy(recognizer->speller, pass);
-    recognizer->network->compute->plugin->queue_destroy(pass->queue);
+    compute_queue_destroy(recognizer->network->compute, pass->queue);
     timestamp_rules_destroy(recognizer->timestamps);
     token_masks_finish(&recognizer->masks, recognizer->network);
     decoder_prompt_destroy(recognizer->prompt);

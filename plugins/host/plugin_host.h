@@ -7,6 +7,7 @@
 
 #include <hearken/hearken.h>
 #include <hearken/plugin.h>
+#include <stdbool.h>
 
 /* The chosen plugin with its open backend. Threads may share it as far as plugin.h allows. */
 struct compute {
@@ -30,5 +31,41 @@ int compute_open(const struct hearken_backend_options *options, struct compute *
 
 /* All tensors and queues must have been destroyed before. */
 void compute_destroy(struct compute *compute);
+
+/* ---- The plugin's own functions (plugin.h) ---- */
+
+static inline const char *compute_name(const struct compute *compute)
+{
+    return compute->plugin->name;
+}
+
+/* Whether the backend copies the weights that it uses so; else they must stay in memory. */
+static inline bool compute_copies(const struct compute *compute, unsigned use)
+{
+    return compute->plugin->copies & use;
+}
+
+static inline int compute_tensor_create(const struct compute *compute,
+                                        const struct hearken_weights *weights,
+                                        struct hearken_tensor **tensor)
+{
+    return compute->plugin->tensor_create(compute->backend, weights, tensor);
+}
+
+static inline void compute_tensor_destroy(const struct compute *compute,
+                                          struct hearken_tensor *tensor)
+{
+    compute->plugin->tensor_destroy(compute->backend, tensor);
+}
+
+static inline int compute_queue_create(const struct compute *compute, struct hearken_queue **queue)
+{
+    return compute->plugin->queue_create(compute->backend, queue);
+}
+
+static inline void compute_queue_destroy(const struct compute *compute, struct hearken_queue *queue)
+{
+    compute->plugin->queue_destroy(queue);
+}
 
 #endif
