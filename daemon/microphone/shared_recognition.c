@@ -52,7 +52,9 @@ static int queue_samples(struct shared_recognition *recognition, const float *sa
         recognition->backlog = grown;
         recognition->backlog_capacity = capacity;
     }
-    memcpy(recognition->backlog + recognition->backlog_count, samples, count * sizeof(*samples));
+    if (count > 0)
+        memcpy(recognition->backlog + recognition->backlog_count, samples,
+               count * sizeof(*samples));
     recognition->backlog_count += count;
     return 0;
 }

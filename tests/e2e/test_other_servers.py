@@ -289,6 +289,18 @@ def test_one_that_stops_reading(folder: Path) -> None:
     assert f"{path} has not answered for 0.3 s".encode() in result.stderr
 
 
+def test_no_timeout(folder: Path) -> None:
+    """Another client's timeout measures the time."""
+    with serving(folder, "silent") as path:
+        arguments = ("transcribe", "--socket", str(path), "--timeout=0", SHORT)
+        with programs.running(*arguments, folder=folder) as process:
+            result = run("transcribe", "--socket", path, "--timeout", "0.3", SHORT, folder=folder)
+            assert result.returncode == 1
+            assert process.poll() is None
+            process.send_signal(signal.SIGINT)
+            assert process.wait(programs.PATIENCE) != 0
+
+
 def test_signs_of_life(hearken, folder: Path) -> None:
     """Whatever it says shows that it is still there."""
     with serving(folder, "drips") as path:
