@@ -21,7 +21,7 @@ char *installed_file(const char *name, char *path, size_t size)
     if (!dladdr(&anchor, &info) || !info.dli_fname)
         return NULL;
     char *library = realpath(info.dli_fname, NULL);
-    if (!library) /* a program that has it built in, started by a relative path from elsewhere */
+    if (!library) /* the library is linked statically, and the program's path was relative */
         library = realpath("/proc/self/exe", NULL);
     if (!library)
         return NULL;

@@ -6,15 +6,15 @@
 #include <hearken/hearken.h>
 
 /*
- * "../share/hearken/NAME" from the library's folder, wherever that is: of a program in a build tree
- * the build tree's. Returns `path`; NULL if there is no telling or it does not fit.
+ * "../share/hearken/NAME" relative to the library's folder, which also works in a build tree.
+ * Returns `path`; NULL if the folder is unknown or the path does not fit.
  */
 char *installed_file(const char *name, char *path, size_t size);
 
 /*
- * For a model file that is not there: the name of a file here that may have been meant, where the
- * path was made of a NAME (hearken_find_model). NULL if there is none. It lies in `path`, of which
- * it is the part before ".gguf", `length` bytes of it.
+ * For a missing model whose path was made from a NAME (hearken_find_model): the name of a file in
+ * the current directory that the user may have meant, or NULL. It points into `path`, to the
+ * `length` bytes before ".gguf".
  */
 const char *installed_namesake(const char *path, size_t *length);
 
