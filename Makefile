@@ -1,12 +1,13 @@
 # hearken: `make help` lists the targets.
 
-VERSION   := 0.1.0
-SOVERSION := 0
+# The header's, which is the only place that states it.
+VERSION   := $(shell sed -n 's/^.define HEARKEN_VERSION_[A-Z]* \([0-9]*\)$$/\1/p' \
+                     include/hearken/hearken.h | paste -sd.)
+SOVERSION := $(firstword $(subst ., ,$(VERSION)))
 
 PREFIX      ?= /usr/local
 BINDIR      ?= $(PREFIX)/bin
 LIBDIR      ?= $(PREFIX)/lib
-LIBEXECDIR  ?= $(PREFIX)/libexec
 INCLUDEDIR  ?= $(PREFIX)/include
 DATADIR     ?= $(PREFIX)/share
 MANDIR      ?= $(DATADIR)/man
@@ -21,6 +22,8 @@ MODELS ?= hearken-en hearken-en-light hearken-en-small
 SANITIZER ?=
 DEBUG     ?=
 V         ?= 0 # 1 shows the commands
+WERROR    ?= 1 # 0: warnings are no errors
+WITHOUT   ?=   # of "OpenCL libsystemd cairo", what to build without
 BUILD     ?= build$(if $(SANITIZER),/$(SANITIZER))$(if $(DEBUG),/debug)
 
 SANITIZERS := address undefined thread
@@ -34,13 +37,15 @@ SAY := $(if $(verbose),@:,@printf '  %-5s %s\n')
 
 # ---- Flags -------------------------------------------------------------------------------------
 
-WARNINGS := -Wall -Wextra -Wpedantic -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+WARNINGS := -Wall -Wextra -Wpedantic $(if $(filter-out 0,$(WERROR)),-Werror) -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
             -Wvla -Wpointer-arith -Wwrite-strings
 CFLAGS   ?= $(if $(DEBUG),-Og -g3,-O2 -g)
 LDFLAGS  ?=
 SANITIZE := $(if $(SANITIZER),-fsanitize=$(SANITIZER) -fno-omit-frame-pointer) \
             $(if $(filter undefined,$(SANITIZER)),-fno-sanitize-recover=all)
-COMPILE  := -std=c11 -D_GNU_SOURCE -fPIC -fvisibility=hidden -pthread $(WARNINGS) $(SANITIZE)
+# No path of the build folder gets into what is built: two builds are the same, bit by bit.
+COMPILE  := -std=c11 -D_GNU_SOURCE -fPIC -fvisibility=hidden -pthread -ffile-prefix-map=$(CURDIR)=. \
+            $(WARNINGS) $(SANITIZE)
 LINK     := -pthread $(SANITIZE) -Wl,--as-needed $(if $(SANITIZER),,-Wl,-z,defs)
 
 # ---- Libraries ---------------------------------------------------------------------------------
@@ -51,8 +56,9 @@ libraries  := sndfile=libsndfile1-dev flac=libflac-dev vorbisfile=libvorbis-dev 
               opusfile=libopusfile-dev ogg=libogg-dev libmpg123=libmpg123-dev soxr=libsoxr-dev \
               fftw3=libfftw3-dev portaudio-2.0=portaudio19-dev alsa=libasound2-dev \
               zlib=zlib1g-dev libzip=libzip-dev libuv=libuv1-dev jansson=libjansson-dev \
-              inih=libinih-dev libsystemd=libsystemd-dev cairo=libcairo2-dev
-optional   := OpenCL=ocl-icd-opencl-dev
+              inih=libinih-dev
+optional   := $(foreach l,OpenCL=ocl-icd-opencl-dev libsystemd=libsystemd-dev cairo=libcairo2-dev,\
+                $(if $(filter $(WITHOUT),$(firstword $(subst =, ,$(l)))),,$(l)))
 # On emulated processors only the kernels are tested.
 needed     := $(if $(filter emulated-programs,$(MAKECMDGOALS)),$(if $(FULL),$(libraries)),\
                 $(libraries))
@@ -60,7 +66,7 @@ needed     := $(if $(filter emulated-programs,$(MAKECMDGOALS)),$(if $(FULL),$(li
 # The architecture and the libraries' flags are asked for by a rule, not while make reads this file:
 # `make deps all` installs them first. make then starts anew with what is there now.
 goals := $(or $(MAKECMDGOALS),all)
-ifneq ($(filter-out help deps clean uninstall lint check-fresh check-emulated,$(goals)),)
+ifneq ($(filter-out help deps clean uninstall check-fresh check-reproducible check-emulated,$(goals)),)
 -include $(BUILD)/packages.mk
 endif
 ifdef MAKE_RESTARTS
@@ -83,7 +89,7 @@ checkpoint_sources := $(wildcard models/checkpoint/*.c)
 # The cache on disk is the library's and the plugins' that compile something.
 library_sources := $(wildcard frontend/*/*.c plugins/host/*.c) plugins/common/disk_cache.c \
                    $(filter-out $(convert_sources),$(wildcard models/*/*.c))
-client_sources  := $(wildcard daemon/client/*/*.c)
+client_sources  := $(filter-out $(if $(cairo_libs),,%/picture_draw.c),$(wildcard daemon/client/*/*.c))
 daemon_sources  := $(wildcard daemon/*/*.c)
 probe_sources   := $(wildcard plugins/probe/*.c)
 plugins_found   := $(patsubst plugins/%/,%,$(dir $(wildcard plugins/*/*_plugin.c)))
@@ -98,7 +104,7 @@ parity_sources  := $(wildcard tests/parity/*.c)
 bench_sources   := $(wildcard tests/bench/*.c)
 fuzz_sources    := $(wildcard tests/fuzz/fuzz_*.c)
 # Those of them that take files which hearken-convert alone reads.
-read_checkpoints := ct2 pickle safetensors torch
+read_checkpoints := ct2 pickle safetensors torch vocabulary_files
 fuzz_targets    := $(patsubst tests/fuzz/fuzz_%.c,%,$(fuzz_sources))
 all_sources     := $(library_sources) $(daemon_sources) $(client_sources) $(convert_sources) \
                    $(probe_sources) $(plugin_sources) $(unit_sources) $(microphone_sources) $(kernel_sources) \
@@ -115,15 +121,22 @@ programs := $(BUILD)/bin/hearkend $(BUILD)/bin/hearken $(BUILD)/bin/hearken-conv
 # Includes are written from the root. Who may include whom, tests/layers checks.
 include_for = -I. -Iinclude \
 	$(if $(filter frontend/%,$(1)),$(frontend_cflags)) \
-	$(if $(filter daemon/%,$(1)),$(daemon_cflags) -DHEARKEN_SYSCONFDIR='"$(SYSCONFDIR)"') \
+	$(if $(filter daemon/%,$(1)),$(daemon_cflags)) $(paths_for_$(basename $(notdir $(1)))) \
 	$(if $(filter models/convert/%,$(1)),$(jansson_cflags) $(libzip_cflags)) \
 	$(if $(filter tests/%,$(1)),$(daemon_cflags) $(libzip_cflags) \
 		-DHEARKEN_SOURCE_ROOT='"$(CURDIR)"')
+# Installed paths, for the files that use them; a change of one rebuilds these alone.
+paths_for_daemon_options   = -DHEARKEN_SYSCONFDIR='"$(SYSCONFDIR)"'
+paths_for_installed_models = -DHEARKEN_DATA_DIRECTORY='"$(DATADIR)/hearken"' \
+                             -DHEARKEN_DATA_FROM_LIBRARY='"$(call from,$(LIBDIR),$(DATADIR)/hearken)"'
+from = $(shell realpath -ms --relative-to='$(1)' '$(2)')
+
 frontend_cflags := $(sndfile_cflags) $(flac_cflags) $(vorbisfile_cflags) $(opusfile_cflags) \
                    $(ogg_cflags) $(libmpg123_cflags) $(soxr_cflags) $(fftw3_cflags) \
                    $(portaudio-2.0_cflags) $(alsa_cflags)
-daemon_cflags   := $(libuv_cflags) $(jansson_cflags) $(libsystemd_cflags) $(sndfile_cflags) \
-                   $(flac_cflags) $(cairo_cflags)
+daemon_cflags   := $(libuv_cflags) $(jansson_cflags) $(sndfile_cflags) $(flac_cflags) \
+                   $(if $(libsystemd_libs),-DHEARKEN_SYSTEMD $(libsystemd_cflags)) \
+                   $(if $(cairo_libs),-DHEARKEN_CAIRO $(cairo_cflags))
 
 # The reference's inner loops are written for the vectoriser: plain C, no instruction set flags.
 # Those go on the files of plugins/cpu/ that are named after an instruction set, and on no others.
@@ -157,8 +170,9 @@ help:
 	@echo 'make run        run hearkend from the build tree (ARGS="--verbose")'
 	@echo 'make check      build and run all tests; ends with "N passed, N failed"'
 	@echo 'make check-fresh  the same on Debian 12 and 13 with nothing installed (root, debootstrap)'
+	@echo 'make check-reproducible  build twice and compare'
 	@echo 'make check-emulated  test the kernels of processors that this machine does not have'
-	@echo 'make lint       formatting of C and Python'
+	@echo 'make lint       clang-format, clang-tidy and ruff'
 	@echo 'make bench      time the kernels and whole recordings; make bench-streaming: partial texts'
 	@echo 'make fuzz       run each fuzz target for SECONDS (60)'
 	@echo 'make install    into DESTDIR and PREFIX (/usr/local); make uninstall takes it back;'
@@ -166,6 +180,7 @@ help:
 	@echo 'make clean      remove build/'
 	@echo
 	@echo 'SANITIZER=address|undefined|thread and DEBUG=1 build beside the normal tree.'
+	@echo 'WERROR=0 leaves warnings warnings; WITHOUT="OpenCL libsystemd cairo" builds without them.'
 
 all: $(libhearken) $(plugin_files) $(probe_helper) $(programs) $(model_files:%=$(BUILD)/share/hearken/%)
 
@@ -212,9 +227,13 @@ $(probe_helper): $(call objects,$(probe_sources) $(addprefix plugins/host/,probe
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LINK) $(LDFLAGS) -o $@ $^ -ldl
 
-# Programs find the library beside them, in the build tree as when installed.
-link_program = $(Q)$(CC) $(LINK) $(LDFLAGS) -Wl,-rpath,'$$ORIGIN/../lib' -o $@ \
+# Programs find the library by its place relative to them, in the build tree and when installed.
+library_from_program := $(call from,$(BINDIR),$(LIBDIR))
+run_path     := $$ORIGIN/../lib$(if $(filter-out ../lib,$(library_from_program)),:$$ORIGIN/$(library_from_program))
+link_program = $(Q)$(CC) $(LINK) $(LDFLAGS) -Wl,-rpath,'$(run_path)' -o $@ \
                $(filter %.o,$^) -L$(BUILD)/lib -lhearken $(1)
+
+$(BUILD)/bin/hearkend $(BUILD)/bin/hearken: $(BUILD)/paths
 
 $(BUILD)/bin/hearkend: $(call objects,$(daemon_sources)) $(libhearken)
 	$(SAY) LINK $@
@@ -252,10 +271,14 @@ $(BUILD)/obj/plugins/opencl/kernels/%.o: plugins/opencl/kernels/%.cl $(BUILD)/fl
 		$(CC) $(COMPILE) $(CFLAGS) -x c -c -o $@ -
 
 # Remembers the compiler and its flags: a change of either rebuilds everything.
-flags_now := $(strip $(CC) $(COMPILE) $(CFLAGS) $(LDFLAGS) $(SYSCONFDIR))
-flags_then := $(strip $(shell cat $(BUILD)/flags 2>/dev/null))
-$(BUILD)/flags: $(if $(findstring x$(flags_now)x,x$(flags_then)x),,always)
-	@mkdir -p $(@D) && echo '$(subst ','\'',$(flags_now))' >$@
+flags_now := $(strip $(CC) $(COMPILE) $(CFLAGS) $(LDFLAGS) $(WITHOUT))
+paths_now := $(strip $(BINDIR) $(LIBDIR) $(DATADIR) $(SYSCONFDIR))
+changed    = $(if $(findstring x$($(1)_now)x,x$(strip $(shell cat $(BUILD)/$(1) 2>/dev/null))x),,always)
+$(BUILD)/flags: $(call changed,flags)
+$(BUILD)/paths: $(call changed,paths)
+$(BUILD)/flags $(BUILD)/paths:
+	@mkdir -p $(@D) && echo '$(subst ','\'',$($(@F)_now))' >$@
+$(call objects,daemon/server/daemon_options.c models/file/installed_models.c): $(BUILD)/paths
 .PHONY: always
 
 -include $(patsubst %.c,$(BUILD)/obj/%.d,$(all_sources))
@@ -280,8 +303,7 @@ clean:
 
 substitute = sed -e 's|@VERSION@|$(VERSION)|g' -e 's|@PREFIX@|$(PREFIX)|g' \
                  -e 's|@BINDIR@|$(BINDIR)|g' -e 's|@LIBDIR@|$(LIBDIR)|g' \
-                 -e 's|@LIBEXECDIR@|$(LIBEXECDIR)|g' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|g' \
-                 -e 's|@SYSCONFDIR@|$(SYSCONFDIR)|g'
+                 -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|g' -e 's|@SYSCONFDIR@|$(SYSCONFDIR)|g'
 manuals1 := $(wildcard daemon/man/*.1)
 manuals5 := $(wildcard daemon/man/*.5)
 manuals8 := $(wildcard daemon/man/*.8)

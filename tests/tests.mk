@@ -2,17 +2,23 @@
 
 # The objects of the library and the daemon, so that tests reach what they do not export.
 library_objects := $(call objects,$(library_sources))
-client_objects  := $(call objects,$(addprefix daemon/client/,program/atomic_file.c program/peer_json.c \
-                    picture/picture_layout.c))
+client_objects  := $(call objects,$(filter-out %/client_main.c,$(client_sources)) \
+                    $(addprefix daemon/common/,standard_streams.c custom_word_list.c wyoming.c))
 daemon_objects  := $(call objects,$(filter-out daemon/server/hearkend_main.c,$(daemon_sources)))
+
+# What reads checkpoints for hearken-convert alone.
+reader_objects  := $(call objects,$(addprefix models/convert/,json_lists.c ct2.c hugging_face.c \
+                    pickle.c safetensors.c torch_archive.c vocabulary_files.c))
 
 # What is tested of a plugin from inside.
 plugin_objects  := $(call objects,plugins/cpu/cpu_processor.c)
 
-unit_suites  := $(sort $(patsubst test_%.c,%,$(notdir $(wildcard tests/unit/*/test_*.c))))
-bad_plugins  := $(patsubst tests/unit/bad_plugins/%.c,$(BUILD)/tests/bad-plugins/%.so,\
-                  $(wildcard tests/unit/bad_plugins/*.c))
-test_programs := $(BUILD)/tests/unit-test $(BUILD)/tests/microphone-test $(BUILD)/tests/kernels-test $(BUILD)/tests/parity-test
+# The client has names of its own for functions that the library has, too: a program of its own.
+client_tests := $(wildcard tests/unit/client/*.c)
+refused_plugins := backend_fails bad_name missing_part no_symbol score_zero unruly_probe wrong_abi \
+                   wrong_size wrong_table_size
+bad_plugins  := $(patsubst %,$(BUILD)/tests/bad-plugins/%.so,misbehaving $(refused_plugins))
+test_programs := $(BUILD)/tests/unit-test $(BUILD)/tests/client-test $(BUILD)/tests/microphone-test $(BUILD)/tests/kernels-test $(BUILD)/tests/parity-test
 
 # Tests have the library built in, and look for it beside themselves.
 $(BUILD)/tests/hearken/hearken-probe: $(probe_helper)
@@ -20,25 +26,38 @@ $(BUILD)/tests/hearken/hearken-probe: $(probe_helper)
 	$(Q)ln -sf $(abspath $<) $@
 $(BUILD)/tests/unit-test $(BUILD)/tests/parity-test: | $(BUILD)/tests/hearken/hearken-probe
 
-# Calls add_NAME_tests() of each tests/unit/FOLDER/test_NAME.c.
-$(BUILD)/tests/unit_main.c: $(wildcard tests/unit/*/test_*.c) tests/tests.mk
+# Calls add_NAME_tests() of each test_NAME.c among the sources.
+$(BUILD)/tests/unit_main.c:   suite_sources = $(filter-out $(client_tests),$(unit_sources))
+$(BUILD)/tests/client_main.c: suite_sources = $(client_tests)
+$(BUILD)/tests/unit_main.c $(BUILD)/tests/client_main.c: $(unit_sources) tests/tests.mk
 	@mkdir -p $(@D)
-	@{ echo '#include <CUnit/Basic.h>'; \
-	   for suite in $(unit_suites); do echo "void add_$${suite}_tests(void);"; done; \
+	@{ suites='$(sort $(patsubst test_%.c,%,$(filter test_%,$(notdir $(suite_sources)))))'; \
+	   echo '#include <CUnit/Basic.h>'; \
+	   for suite in $$suites; do echo "void add_$${suite}_tests(void);"; done; \
 	   echo 'int main(void) {'; \
 	   echo '    CU_initialize_registry();'; \
-	   for suite in $(unit_suites); do echo "    add_$${suite}_tests();"; done; \
+	   for suite in $$suites; do echo "    add_$${suite}_tests();"; done; \
 	   echo '    CU_basic_set_mode(CU_BRM_VERBOSE);'; \
 	   echo '    CU_basic_run_tests();'; \
 	   echo '    int failed = CU_get_number_of_tests_failed() + CU_get_number_of_suites_failed();'; \
 	   echo '    CU_cleanup_registry();'; \
 	   echo '    return failed ? 1 : 0; }'; } >$@
 
-$(BUILD)/tests/unit-test: $(BUILD)/tests/unit_main.c $(call objects,$(unit_sources)) \
-                          $(client_objects) $(daemon_objects) $(library_objects) \
-                          $(plugin_objects)
+$(BUILD)/tests/unit-test: $(BUILD)/tests/unit_main.c \
+                          $(call objects,$(filter-out $(client_tests),$(unit_sources))) \
+                          $(daemon_objects) $(library_objects) $(plugin_objects) \
+                          $(reader_objects)
 	$(SAY) LINK $@
-	$(Q)$(CC) $(SANITIZE) $(LINK) $(LDFLAGS) -o $@ $^ $(library_libs) $(daemon_libs) -lcunit
+	$(Q)$(CC) $(SANITIZE) $(LINK) $(LDFLAGS) -o $@ $^ $(library_libs) $(daemon_libs) \
+		$(libzip_libs) -lcunit
+
+$(BUILD)/obj/tests/client_main.o: $(BUILD)/tests/client_main.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) -c -o $@ $<
+$(BUILD)/tests/client-test: $(BUILD)/obj/tests/client_main.o $(call objects,$(client_tests)) \
+                            $(client_objects) $(libhearken)
+	$(SAY) LINK $@
+	$(call link_program,$(jansson_libs) $(sndfile_libs) $(cairo_libs) -lm -lcunit)
 
 # Of the daemon only what is needed: from an archive the linker takes no file whose functions are
 # there already, which are those that tests/microphone/ has fakes of.
@@ -63,11 +82,15 @@ $(BUILD)/tests/parity-test: $(call objects,$(parity_sources)) $(library_objects)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LINK) $(LDFLAGS) -o $@ $^ $(library_libs) -lcunit
 
-# Plugins that the host has to refuse.
-$(BUILD)/tests/bad-plugins/%.so: tests/unit/bad_plugins/%.c include/hearken/plugin.h
+# Plugins that the host has to refuse, variants of one source, and one that it has to survive.
+$(refused_plugins:%=$(BUILD)/tests/bad-plugins/%.so): tests/unit/bad_plugins/refused.c
+$(BUILD)/tests/bad-plugins/misbehaving.so: tests/unit/bad_plugins/misbehaving.c
+$(bad_plugins): $(BUILD)/tests/bad-plugins/%.so: tests/unit/bad_plugins/bad.h \
+                                                 include/hearken/plugin.h
 	$(SAY) LINK $@
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(COMPILE) $(CFLAGS) -I. -Iinclude -shared -o $@ $<
+	$(Q)$(CC) $(COMPILE) $(CFLAGS) -I. -Iinclude -D$(shell echo $* | tr a-z A-Z) \
+		-DNAME='"$(subst _,-,$*)"' -shared -o $@ $(filter %.c,$^)
 
 # Partial texts, timed and written down: tests/bench/streaming.
 $(BUILD)/bin/stream-bench: $(call objects,$(bench_sources)) $(libhearken)
@@ -131,6 +154,11 @@ check: all $(test_programs) $(bad_plugins) $(tile_plugin) $(lost_device) $(venv)
 check-fresh:
 	@SHORT='$(SHORT)' FULL='$(FULL)' MIRROR='$(MIRROR)' tests/fresh
 
+# Two builds in two folders are the same, byte by byte.
+check-reproducible:
+	@tests/reproducible
+.PHONY: check-reproducible
+
 # On emulated processors (docs/testing.md says what has to be installed).
 check-emulated: $(BUILD)/lib/hearken/cpu.so $(BUILD)/tests/kernels-test
 	$(Q)PKG_CONFIG_LIBDIR=/usr/lib/aarch64-linux-gnu/pkgconfig $(MAKE) --no-print-directory \
@@ -140,8 +168,16 @@ check-emulated: $(BUILD)/lib/hearken/cpu.so $(BUILD)/tests/kernels-test
 emulated-programs: $(BUILD)/lib/hearken/cpu.so $(BUILD)/tests/kernels-test \
                    $(if $(FULL),$(plugin_files) $(BUILD)/tests/unit-test $(bad_plugins))
 
+# What clang-tidy reads: all but the kernels for instruction sets that need flags of their own.
+tidy_sources := $(filter-out plugins/cpu/%,$(library_sources) $(daemon_sources) $(client_sources) \
+                  $(convert_sources) $(checkpoint_sources) $(probe_sources) $(plugin_sources))
+tidy_flags   := $(filter-out -W%,$(COMPILE)) $(sort $(foreach f,frontend/a.c daemon/a.c models/convert/a.c,\
+                  $(call include_for,$(f)))) $(OpenCL_cflags)
+
 lint: $(venv)/ready
 	clang-format --dry-run -Werror $$(git ls-files '*.c' '*.h')
+	@printf '%s\n' $(tidy_sources) | xargs -P "$$(nproc)" -n 8 sh -c \
+		'clang-tidy --quiet "$$@" -- $(tidy_flags) 2>/dev/null' clang-tidy
 	$(venv)/bin/ruff check models/train tests
 	$(venv)/bin/ruff format --check models/train tests
 
@@ -166,13 +202,11 @@ fuzz-programs:
 
 fuzz-links: $(fuzz_targets:%=$(BUILD)/fuzz-%)
 
+$(BUILD)/fuzz-vocabulary: $(call objects,tests/unit/common/make_gguf.c)
 $(BUILD)/fuzz-%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(daemon_objects) $(library_objects)
 	$(SAY) LINK $@
 	$(Q)$(CC) $(LINK) $(LDFLAGS) -o $@ $^ $(library_libs) $(daemon_libs)
 
-# What reads checkpoints for hearken-convert alone.
-reader_objects := $(call objects,$(addprefix models/convert/,json_lists.c ct2.c hugging_face.c \
-                    json_file.c pickle.c safetensors.c torch_archive.c))
 $(read_checkpoints:%=$(BUILD)/fuzz-%): $(reader_objects)
 $(read_checkpoints:%=$(BUILD)/fuzz-%): library_libs += $(libzip_libs)
 

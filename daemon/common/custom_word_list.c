@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Of a file: more than the longest list that the library takes. */
+/* Larger than the longest list that the library accepts. */
 #define FILE_BYTES_MAX ((size_t)1 << 20)
 
 int custom_word_list_add(char **list, const char *line, size_t length)
@@ -46,7 +46,8 @@ int custom_word_list_add_file(char **list, const char *path, struct hearken_erro
     if (ferror(file))
         result = hearken_fail(error, -EIO, "%s: cannot be read", path);
     else if (length > FILE_BYTES_MAX || memchr(text, '\0', length))
-        result = hearken_fail(error, -EINVAL, "%s: expected text, a word or phrase a line", path);
+        result =
+            hearken_fail(error, -EINVAL, "%s: expected text, one word or phrase per line", path);
     else
         result = custom_word_list_add(list, text, length);
 out:

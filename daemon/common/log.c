@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #define LINE_SIZE 2048
@@ -36,11 +35,12 @@ void log_set_level(struct log *log, enum hearken_log_level level)
 static const char *level_prefix(const struct log *log, enum hearken_log_level level)
 {
     if (log->journal) {
+        /* sd-daemon(3) */
         static const char *const priorities[] = {
-            [HEARKEN_LOG_ERROR] = SD_ERR,
-            [HEARKEN_LOG_WARNING] = SD_WARNING,
-            [HEARKEN_LOG_INFO] = SD_INFO,
-            [HEARKEN_LOG_DEBUG] = SD_DEBUG,
+            [HEARKEN_LOG_ERROR] = "<3>",
+            [HEARKEN_LOG_WARNING] = "<4>",
+            [HEARKEN_LOG_INFO] = "<6>",
+            [HEARKEN_LOG_DEBUG] = "<7>",
         };
         return priorities[level];
     }
@@ -66,7 +66,7 @@ write_line(struct log *log, enum hearken_log_level level, const char *format, va
     utf8_clean(line);
     size_t end = strlen(line);
     line[end++] = '\n';
-    /* Nobody to tell if the log itself is gone. */
+    /* A failure to log cannot be reported. */
     ssize_t written = write(STDERR_FILENO, line, end);
     (void)written;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Log lines on standard error, one an event. Under systemd each starts with its priority ("<4>"),
- * as sd-daemon(3) has it. May be used by any thread; a line is one write, so lines do not mix.
+ * Log lines on standard error. Under systemd each starts with its priority ("<4>", sd-daemon(3)).
+ * For any thread; a line is one write, so lines do not mix.
  */
 #ifndef HEARKEN_DAEMON_COMMON_LOG_H
 #define HEARKEN_DAEMON_COMMON_LOG_H
@@ -11,14 +11,14 @@
 #include <stdbool.h>
 
 struct log {
-    atomic_int level; /* enum hearken_log_level: the least important one that is written */
-    bool journal;     /* standard error is the journal's */
+    atomic_int level; /* enum hearken_log_level: the most verbose one that is written; atomic */
+    bool journal;     /* standard error goes to the journal */
 };
 
 void log_init(struct log *log, enum hearken_log_level level);
 void log_set_level(struct log *log, enum hearken_log_level level);
 
-/* Control characters become question marks: lines may quote a client. */
+/* Replace control characters by question marks: a line may quote a client. */
 void log_error(struct log *log, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void log_warning(struct log *log, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void log_info(struct log *log, const char *format, ...) __attribute__((format(printf, 2, 3)));

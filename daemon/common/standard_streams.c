@@ -10,7 +10,7 @@ int standard_streams_occupy(void)
     for (int i = STDIN_FILENO; i <= STDERR_FILENO; i++) {
         if (fcntl(i, F_GETFD) >= 0)
             continue;
-        /* The lowest that is free, which is this one. */
+        /* Returns the lowest free descriptor, which is i. */
         if (open("/dev/null", O_PATH) < 0)
             return -errno;
     }

@@ -4,9 +4,9 @@
 #define HEARKEN_DAEMON_COMMON_STANDARD_STREAMS_H
 
 /*
- * Occupies those of the descriptors 0, 1 and 2 that the caller of the program left closed, so that
- * no file or socket opened later is taken for a standard stream. Reading and writing them fails
- * with EBADF, as if they were closed. Errors: the system's. Before anything else is opened.
+ * Opens those of the descriptors 0, 1 and 2 that are closed, so that no file or socket opened later
+ * becomes a standard stream. Reading and writing them still fails with EBADF. To be called before
+ * anything else is opened. Errors: the system's.
  */
 int standard_streams_occupy(void);
 

@@ -16,9 +16,9 @@ static inline bool tcp_port_is_number(const char *port)
 }
 
 /*
- * Splits "HOST:PORT" or "[HOST]:PORT": an address of IPv6 stands in brackets. `port`, which points
- * into `address`, is a number from 1 to 65535 (getaddrinfo would take the lower 16 bits of any) or
- * a name.
+ * Splits "HOST:PORT" or "[HOST]:PORT"; an IPv6 address needs the brackets. `port` points into
+ * `address` and is a name or a number from 1 to 65535: getaddrinfo accepts larger numbers and
+ * truncates them to 16 bits.
  */
 static inline bool tcp_address_split(const char *address, char host[TCP_HOST_BYTES],
                                      const char **port)

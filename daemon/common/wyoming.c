@@ -15,8 +15,8 @@ const struct wyoming_limits wyoming_limits_default = {
     .depth = 32,
 };
 
-/* An idle parser gives back more than this, so that one large event does not cost memory for as
- * long as its connection lives. */
+/* An idle parser frees a larger buffer, so that one large event does not occupy memory for the
+ * lifetime of its connection. */
 #define IDLE_CAPACITY ((size_t)256 * 1024)
 
 /* ---- Bytes to events ---- */
@@ -43,7 +43,8 @@ fail(struct wyoming_parser *parser, int code, const char *format, ...)
     va_start(arguments, format);
     vsnprintf(parser->error.message, sizeof(parser->error.message), format, arguments);
     va_end(arguments);
-    /* Jansson quotes what it choked on: keep the peer's bytes from spoiling a log or an answer. */
+    /* Jansson quotes the invalid text: keep the peer's control characters out of logs and answers.
+     */
     for (char *c = parser->error.message; *c != '\0'; c++)
         if (*c < ' ' || *c > '~')
             *c = '?';
@@ -86,7 +87,7 @@ static int make_room(struct wyoming_parser *parser, size_t length)
     return 0;
 }
 
-static int report(const struct wyoming_parser *parser, struct hearken_error *error)
+static int copy_failure(const struct wyoming_parser *parser, struct hearken_error *error)
 {
     if (error)
         *error = parser->error;
@@ -102,15 +103,15 @@ int wyoming_parser_feed(struct wyoming_parser *parser, const void *bytes, size_t
     if (make_room(parser, length) < 0) {
         fail(parser, -ENOMEM, "out of memory for an event of more than %zu bytes",
              parser->end - parser->begin);
-        return report(parser, error);
+        return copy_failure(parser, error);
     }
     memcpy(parser->bytes + parser->end, bytes, length);
     parser->end += length;
     return 0;
 }
 
-/* Jansson recurses as deep as the text nests, up to 2048 levels: look first. Text that is not JSON
- * may be counted wrongly, and is refused afterwards anyway. */
+/* Jansson recurses with each level, up to 2048: so check first. The count may be wrong for text
+ * that is not JSON, which Jansson rejects anyway. */
 static bool nests_deeper(const uint8_t *text, size_t length, unsigned limit)
 {
     unsigned depth = 0;
@@ -134,7 +135,7 @@ static bool nests_deeper(const uint8_t *text, size_t length, unsigned limit)
     return false;
 }
 
-/* Reads one JSON object; NULL with the parser broken if `text` is none. */
+/* Parses one JSON object. NULL on failure, which is permanent. */
 static json_t *load_object(struct wyoming_parser *parser, const char *what, const uint8_t *text,
                            size_t length)
 {
@@ -156,7 +157,7 @@ static json_t *load_object(struct wyoming_parser *parser, const char *what, cons
     return object;
 }
 
-/* A length from the header; one that is absent or null is 0. */
+/* Reads a length from the header; absent or null is 0. */
 static int read_length(struct wyoming_parser *parser, const char *name, size_t limit,
                        size_t *length)
 {
@@ -189,8 +190,8 @@ static int check_header(struct wyoming_parser *parser)
     return read_length(parser, "payload_length", parser->limits.payload, &parser->payload_length);
 }
 
-/* 1: the line is read, 0: it is not complete yet. */
-static int take_header(struct wyoming_parser *parser)
+/* 1: the header line is complete and parsed, 0: more bytes are needed. */
+static int parse_header(struct wyoming_parser *parser)
 {
     const uint8_t *line = parser->bytes + parser->begin;
     size_t held = parser->end - parser->begin;
@@ -215,8 +216,8 @@ static int take_header(struct wyoming_parser *parser)
     return 1;
 }
 
-/* Leaves the event's data, merged, as "data" of the header object. */
-static int take_data(struct wyoming_parser *parser)
+/* Merges the event's data into "data" of the header object. */
+static int parse_data(struct wyoming_parser *parser)
 {
     json_t *data = json_object_get(parser->header, "data");
     if (!json_is_object(data)) {
@@ -239,16 +240,16 @@ int wyoming_parser_next(struct wyoming_parser *parser, struct wyoming_event *eve
 {
     drop_event(parser);
     if (parser->failure < 0)
-        return report(parser, error);
+        return copy_failure(parser, error);
     if (!parser->header_known) {
-        int result = parser->begin < parser->end ? take_header(parser) : 0;
+        int result = parser->begin < parser->end ? parse_header(parser) : 0;
         if (result <= 0)
-            return result < 0 ? report(parser, error) : 0;
+            return result < 0 ? copy_failure(parser, error) : 0;
     }
     if (parser->end - parser->begin < parser->data_length + parser->payload_length)
         return 0;
-    if (take_data(parser) < 0)
-        return report(parser, error);
+    if (parse_data(parser) < 0)
+        return copy_failure(parser, error);
     *event = (struct wyoming_event){
         .type = json_string_value(json_object_get(parser->header, "type")),
         .data = json_object_get(parser->header, "data"),

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * What the daemon hears itself: one microphone, and those who listen to it. It is opened when the
- * first one listens and given back as [capture] release says; those who ask for the same share one
+ * The daemon's own microphone and its subscribers. The hub opens the microphone for the first
+ * subscriber and closes it as [capture] release says. Subscribers with the same options share one
  * recognition. For the loop's thread.
  *
- *     microphone ── sound ──> hearing (one for each set of options) ── segments ──> subscribers
+ *     microphone ── samples ──> shared recognitions (one per set of options) ──> subscribers
  *
- * Times are seconds of sound that the microphone has given since the daemon started.
+ * Times are seconds of captured audio since the daemon started.
  */
 #ifndef HEARKEN_DAEMON_MICROPHONE_MICROPHONE_HUB_H
 #define HEARKEN_DAEMON_MICROPHONE_MICROPHONE_HUB_H
@@ -18,44 +18,46 @@ struct microphone_hub;
 /* NULL without memory. */
 struct microphone_hub *microphone_hub_create(struct service *service, uv_loop_t *loop);
 
-/* When it is not busy any more and the loop, which has closed all handles, does not run; accepts
- * NULL. */
-void microphone_hub_destroy(struct microphone_hub *live);
+/* To be called once the hub is no longer busy and the loop has closed all handles and stopped.
+ * Accepts NULL. */
+void microphone_hub_destroy(struct microphone_hub *hub);
 
-/* Subscribes. From then on, and only if this succeeds, the peer is called: `over` is the last call,
- * unless it is forgotten before. That there is no microphone is told by `over`. Errors: -ENOENT:
- * there is no such model; -ENOMEM; -EALREADY: it has joined, and `over` has not been called. */
-int microphone_hub_join(struct microphone_hub *live, struct subscriber *subscriber,
+/* Adds a subscriber. Its peer's callbacks are called from now on, only if this succeeds; `ended` is
+ * the last one, unless microphone_hub_remove comes first. A microphone that cannot be opened is
+ * reported by `ended`. Errors: -ENOENT: unknown model; -ENOMEM; -EALREADY: it has joined, and
+ * `ended` has not been called. */
+int microphone_hub_join(struct microphone_hub *hub, struct subscriber *subscriber,
                         struct hearken_error *error);
 
-/* It wants no more: `over` follows after the last segment. */
-void microphone_hub_leave(struct microphone_hub *live, struct subscriber *subscriber);
+/* Ends the subscription: `ended` follows after the last segment. */
+void microphone_hub_leave(struct microphone_hub *hub, struct subscriber *subscriber);
 
-/* It is gone: nothing is called any more. May be called for one that has not joined. */
-void microphone_hub_forget(struct microphone_hub *live, struct subscriber *subscriber);
+/* Removes a subscriber whose client is gone: no callback is called any more. Does nothing to one
+ * that has not joined. */
+void microphone_hub_remove(struct microphone_hub *hub, struct subscriber *subscriber);
 
 enum microphone_hub_switch {
-    LIVE_START,
-    LIVE_STOP,
-    LIVE_TOGGLE, /* stop if any is heard, else start */
+    HUB_START,
+    HUB_STOP,
+    HUB_TOGGLE, /* stop if anyone is listening, else start */
 };
 
-/* Begins or ends to hear for all subscribers: what is being said ends there. Returns how many there
- * are, and whether they are heard now. */
-unsigned microphone_hub_switch(struct microphone_hub *live, enum microphone_hub_switch action,
-                               bool *hearing);
+/* Starts or stops listening for all subscribers; stopping ends the current segment. Returns the
+ * number of subscribers, and in `listening` whether any is listening now. */
+unsigned microphone_hub_switch(struct microphone_hub *hub, enum microphone_hub_switch action,
+                               bool *listening);
 
-/* The settings or the model have changed. */
-void microphone_hub_reload(struct microphone_hub *live);
+/* Applies changed settings and models. */
+void microphone_hub_reload(struct microphone_hub *hub);
 
-/* Ends it for all, who get their last segments. */
-void microphone_hub_drain(struct microphone_hub *live);
+/* Ends all subscriptions, each after its last segment. */
+void microphone_hub_drain(struct microphone_hub *hub);
 
-/* There is a microphone or a recognition to wait for. */
-bool microphone_hub_is_busy(const struct microphone_hub *live);
+/* Whether a microphone is open or a recognition runs. */
+bool microphone_hub_is_busy(const struct microphone_hub *hub);
 
-/* For the status: how many subscribers, and the device that is heard, or NULL. */
-unsigned microphone_hub_subscribers(const struct microphone_hub *live);
-const char *microphone_hub_device(const struct microphone_hub *live);
+/* For the status: the number of subscribers, and the name of the capturing device or NULL. */
+unsigned microphone_hub_subscribers(const struct microphone_hub *hub);
+const char *microphone_hub_device(const struct microphone_hub *hub);
 
 #endif

@@ -6,17 +6,16 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Sound that is handed over at once: 40 ms. Less would only wake the loop and a worker more often,
- * more would be late. */
+/* 40 ms. Smaller blocks wake the loop and a worker more often, larger ones add latency. */
 #define BLOCK_SAMPLES 640u
 
-/* Sound that may wait for the loop, which takes it at once unless the machine is asleep: beyond
- * that it stays with the capture, which counts what it loses. */
-#define WAITING_SAMPLES    (4u * HEARKEN_RATE)
-#define WAIT_MILLISECONDS  200
-#define PAUSE_MICROSECONDS 20000
+/* Limit of the queue to the loop, which empties it at once unless the machine is suspended. Beyond
+ * it audio stays in the capture's buffer, which counts overruns. */
+#define QUEUE_SAMPLES             (4u * HEARKEN_RATE)
+#define READ_TIMEOUT_MILLISECONDS 200
+#define FULL_QUEUE_MICROSECONDS   20000 /* between two checks of a full queue */
 
-/* Something for the loop: sound, or an event if `count` is 0. */
+/* An entry of the queue to the loop: samples, or an event if `count` is 0. */
 struct item {
     struct item *next;
     struct microphone_event event;
@@ -25,29 +24,29 @@ struct item {
 };
 
 struct microphone_thread {
-    /* Constant from the start. */
+    /* Constant once the thread runs. */
     char *device;
     struct hearken_capture_options options;
     struct log *log;
-    const struct microphone_user *user;
+    const struct microphone_callbacks *callbacks;
     void *context;
 
     uv_thread_t thread;
     uv_async_t async;
 
-    uv_mutex_t mutex; /* for all below */
+    uv_mutex_t mutex; /* guards all below */
     struct hearken_capture *capture;
     struct item *first, *last;
-    size_t waiting; /* samples */
+    size_t queued_samples;
     bool closing;
-    bool ended; /* the thread does nothing more */
+    bool thread_ended;
     bool failed;
     struct hearken_error problem;
 };
 
-/* ---- In the thread ---- */
+/* ---- Capture thread ---- */
 
-static void append(struct microphone_thread *microphone, struct item *item)
+static void push_item(struct microphone_thread *microphone, struct item *item)
 {
     uv_mutex_lock(&microphone->mutex);
     if (microphone->last)
@@ -55,7 +54,7 @@ static void append(struct microphone_thread *microphone, struct item *item)
     else
         microphone->first = item;
     microphone->last = item;
-    microphone->waiting += item->count;
+    microphone->queued_samples += item->count;
     uv_mutex_unlock(&microphone->mutex);
     uv_async_send(&microphone->async);
 }
@@ -65,7 +64,7 @@ static void copy_text(char *to, size_t size, const char *text)
     snprintf(to, size, "%s", text ? text : "");
 }
 
-static void note_event(void *context, const struct hearken_capture_event *event)
+static void on_capture_event(void *context, const struct hearken_capture_event *event)
 {
     struct item *item = calloc(1, sizeof(*item));
     if (!item)
@@ -79,25 +78,26 @@ static void note_event(void *context, const struct hearken_capture_event *event)
     };
     copy_text(item->event.device, sizeof(item->event.device), event->device);
     copy_text(item->event.reason, sizeof(item->event.reason), event->reason);
-    append(context, item);
+    push_item(context, item);
 }
 
 static bool is_closing(struct microphone_thread *microphone, bool *full)
 {
     uv_mutex_lock(&microphone->mutex);
     bool closing = microphone->closing;
-    *full = microphone->waiting > WAITING_SAMPLES;
+    *full = microphone->queued_samples > QUEUE_SAMPLES;
     uv_mutex_unlock(&microphone->mutex);
     return closing;
 }
 
-/* Fills a block, unless there is no more sound for a while. */
+/* Fills a block, or as much of it as comes before a read times out. */
 static int read_block(struct microphone_thread *microphone, struct item *item,
                       struct hearken_error *error)
 {
     while (item->count < BLOCK_SAMPLES) {
-        long got = hearken_capture_read(microphone->capture, item->samples + item->count,
-                                        BLOCK_SAMPLES - item->count, WAIT_MILLISECONDS, error);
+        long got =
+            hearken_capture_read(microphone->capture, item->samples + item->count,
+                                 BLOCK_SAMPLES - item->count, READ_TIMEOUT_MILLISECONDS, error);
         if (got < 0)
             return (int)got;
         if (got == 0)
@@ -107,22 +107,22 @@ static int read_block(struct microphone_thread *microphone, struct item *item,
     return 0;
 }
 
-static int hear(struct microphone_thread *microphone, struct hearken_error *error)
+static int capture_loop(struct microphone_thread *microphone, struct hearken_error *error)
 {
     bool full;
     while (!is_closing(microphone, &full)) {
         if (full) {
-            usleep(PAUSE_MICROSECONDS);
+            usleep(FULL_QUEUE_MICROSECONDS);
             continue;
         }
         struct item *item = calloc(1, sizeof(*item) + BLOCK_SAMPLES * sizeof(float));
         if (!item)
-            return hearken_fail(error, -ENOMEM, "out of memory for sound");
+            return hearken_fail(error, -ENOMEM, "out of memory for audio");
         int result = read_block(microphone, item, error);
         if (result < 0 || item->count == 0)
             free(item);
         else
-            append(microphone, item);
+            push_item(microphone, item);
         if (result < 0)
             return result;
     }
@@ -133,7 +133,7 @@ static int open_capture(struct microphone_thread *microphone, struct hearken_err
 {
     struct hearken_capture *capture;
     int result =
-        hearken_capture_open(&microphone->options, note_event, microphone, &capture, error);
+        hearken_capture_open(&microphone->options, on_capture_event, microphone, &capture, error);
     if (result < 0)
         return result;
     uv_mutex_lock(&microphone->mutex);
@@ -157,25 +157,25 @@ static void run(void *context)
     struct hearken_error error = {"the microphone failed"};
     int result = open_capture(microphone, &error);
     if (result == 0)
-        result = hear(microphone, &error);
+        result = capture_loop(microphone, &error);
     close_capture(microphone);
     uv_mutex_lock(&microphone->mutex);
     microphone->failed = result < 0 && result != -ECANCELED;
     microphone->problem = error;
-    microphone->ended = true;
+    microphone->thread_ended = true;
     uv_mutex_unlock(&microphone->mutex);
     uv_async_send(&microphone->async);
 }
 
-/* ---- On the loop ---- */
+/* ---- Loop ---- */
 
-static struct item *take_item(struct microphone_thread *microphone)
+static struct item *pop_item(struct microphone_thread *microphone)
 {
     uv_mutex_lock(&microphone->mutex);
     struct item *item = microphone->first;
     if (item) {
         microphone->first = item->next;
-        microphone->waiting -= item->count;
+        microphone->queued_samples -= item->count;
         if (!microphone->first)
             microphone->last = NULL;
     }
@@ -186,7 +186,7 @@ static struct item *take_item(struct microphone_thread *microphone)
 static void free_microphone(struct microphone_thread *microphone)
 {
     struct item *item;
-    while ((item = take_item(microphone)))
+    while ((item = pop_item(microphone)))
         free(item);
     uv_mutex_destroy(&microphone->mutex);
     free(microphone->device);
@@ -196,12 +196,12 @@ static void free_microphone(struct microphone_thread *microphone)
 static void on_closed(uv_handle_t *handle)
 {
     struct microphone_thread *microphone = handle->data;
-    const struct microphone_user *user = microphone->user;
+    const struct microphone_callbacks *callbacks = microphone->callbacks;
     void *context = microphone->context;
     struct hearken_error problem = microphone->problem;
     bool failed = microphone->failed && !microphone->closing;
     free_microphone(microphone);
-    user->closed(context, failed ? problem.message : NULL);
+    callbacks->closed(context, failed ? problem.message : NULL);
 }
 
 static void deliver(uv_async_t *async)
@@ -209,16 +209,16 @@ static void deliver(uv_async_t *async)
     struct microphone_thread *microphone = async->data;
     struct item *item;
     uv_mutex_lock(&microphone->mutex);
-    bool ended = microphone->ended;
+    bool thread_ended = microphone->thread_ended;
     uv_mutex_unlock(&microphone->mutex);
-    while ((item = take_item(microphone))) {
+    while ((item = pop_item(microphone))) {
         if (!microphone->closing && item->count > 0)
-            microphone->user->sound(microphone->context, item->samples, item->count);
+            microphone->callbacks->samples(microphone->context, item->samples, item->count);
         else if (!microphone->closing)
-            microphone->user->event(microphone->context, &item->event);
+            microphone->callbacks->event(microphone->context, &item->event);
         free(item);
     }
-    if (!ended || uv_is_closing((uv_handle_t *)async))
+    if (!thread_ended || uv_is_closing((uv_handle_t *)async))
         return;
     uv_thread_join(&microphone->thread);
     uv_close((uv_handle_t *)async, on_closed);
@@ -248,13 +248,13 @@ static struct microphone_thread *create(const struct settings *settings, struct 
 }
 
 int microphone_thread_open(uv_loop_t *loop, const struct settings *settings, struct log *log,
-                           const struct microphone_user *user, void *context,
+                           const struct microphone_callbacks *callbacks, void *context,
                            struct microphone_thread **result)
 {
     struct microphone_thread *microphone = create(settings, log);
     if (!microphone)
         return -ENOMEM;
-    microphone->user = user;
+    microphone->callbacks = callbacks;
     microphone->context = context;
     int status = uv_async_init(loop, &microphone->async, deliver);
     if (status < 0) {
@@ -264,7 +264,7 @@ int microphone_thread_open(uv_loop_t *loop, const struct settings *settings, str
     microphone->async.data = microphone;
     status = uv_thread_create(&microphone->thread, run, microphone);
     if (status < 0) {
-        /* Nobody will tell that it is closed but the handle. */
+        /* Without a thread, closing the handle calls `closed`. */
         microphone->failed = true;
         snprintf(microphone->problem.message, sizeof(microphone->problem.message),
                  "cannot start a thread: %s", uv_strerror(status));

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * The daemon's microphone: a thread that captures, and hands what it hears to the loop.
+ * The thread that captures from the daemon's microphone and passes the audio to the loop.
  *
- *     thread: hearken_capture_read ── queue (mutex) + uv_async ──> loop: `sound`, `event`
+ *     thread: hearken_capture_read ── queue (mutex) + uv_async ──> loop: `samples`, `event`
  *
- * All functions are for the loop's thread, which never waits for the sound system: opening and
- * closing are the thread's work too. There is one at a time, for there is one capture in a process.
+ * All functions are for the loop's thread. Opening and closing a device may block, so the capture
+ * thread does both. Only one may be open at a time: a process can have one capture.
  */
 #ifndef HEARKEN_DAEMON_MICROPHONE_MICROPHONE_THREAD_H
 #define HEARKEN_DAEMON_MICROPHONE_MICROPHONE_THREAD_H
@@ -19,7 +19,7 @@
 
 struct microphone_thread;
 
-/* As struct hearken_capture_event, but of memory of its own. */
+/* A struct hearken_capture_event that owns its texts. */
 struct microphone_event {
     enum hearken_capture_event_type type;
     char device[256];
@@ -30,25 +30,26 @@ struct microphone_event {
 };
 
 /* Called on the loop. */
-struct microphone_user {
+struct microphone_callbacks {
     /* 16 kHz mono, -1..1. */
-    void (*sound)(void *context, const float *samples, size_t count);
+    void (*samples)(void *context, const float *samples, size_t count);
     void (*event)(void *context, const struct microphone_event *event);
-    /* The last call of all; `problem` NULL: as asked for. The microphone is gone then. */
+    /* The last callback; the microphone is freed. `problem` is NULL after
+     * microphone_thread_close. */
     void (*closed)(void *context, const char *problem);
 };
 
-/* Takes what [capture] says now. That there is no such device is told by `closed`. Errors:
- * libuv's. */
+/* Starts capturing with the [capture] settings as they are now. A device that cannot be opened is
+ * reported by `closed`. Errors: libuv's. */
 int microphone_thread_open(uv_loop_t *loop, const struct settings *settings, struct log *log,
-                           const struct microphone_user *user, void *context,
+                           const struct microphone_callbacks *callbacks, void *context,
                            struct microphone_thread **microphone);
 
-/* Whether it was opened with other settings of the device. */
+/* Whether these settings need another device, or the device opened differently. */
 bool microphone_thread_differs(const struct microphone_thread *microphone,
                                const struct settings *settings);
 
-/* Ends it; `closed` follows, and `sound` and `event` do not. */
+/* Stops capturing: `closed` follows, without further `samples` or `event`. */
 void microphone_thread_close(struct microphone_thread *microphone);
 
 #endif

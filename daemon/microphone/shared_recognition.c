@@ -8,128 +8,135 @@
 
 static const struct request_listener listener;
 
-static size_t queue_limit(const struct shared_recognition *hearing)
+static size_t queue_limit(const struct shared_recognition *recognition)
 {
-    return (size_t)hearing->service->settings.audio_queue_kib * 1024;
+    return (size_t)recognition->service->settings.audio_queue_kib * 1024;
 }
 
-/* ---- Sound ---- */
+/* ---- Audio ---- */
 
-/* A request takes little endian samples. */
-static int write_samples(struct shared_recognition *hearing, const float *samples, size_t count)
+/* A request expects little-endian samples. */
+static int write_samples(struct shared_recognition *recognition, const float *samples, size_t count)
 {
     uint32_t block[1024];
-    const size_t room = sizeof(block) / sizeof(*block);
+    const size_t capacity = sizeof(block) / sizeof(*block);
     for (size_t done = 0; done < count;) {
-        size_t now = count - done < room ? count - done : room;
-        memcpy(block, samples + done, now * sizeof(*block));
-        for (size_t i = 0; i < now; i++)
+        size_t length = count - done < capacity ? count - done : capacity;
+        memcpy(block, samples + done, length * sizeof(*block));
+        for (size_t i = 0; i < length; i++)
             block[i] = htole32(block[i]);
-        if (request_write(hearing->request, (const uint8_t *)block, now * sizeof(*block)) < 0)
+        if (request_write(recognition->request, (const uint8_t *)block, length * sizeof(*block)) <
+            0)
             return -ENOMEM;
-        done += now;
+        done += length;
     }
     return 0;
 }
 
-static int keep(struct shared_recognition *hearing, const float *samples, size_t count, double time)
+static int queue_samples(struct shared_recognition *recognition, const float *samples, size_t count,
+                         double time)
 {
-    if ((hearing->kept_count + count) * sizeof(float) > queue_limit(hearing)) {
-        log_warning(hearing->service->log, "listening: the recogniser is too slow: %.1f s lost",
-                    (double)hearing->kept_count / HEARKEN_RATE);
-        hearing->kept_count = 0;
+    if ((recognition->backlog_count + count) * sizeof(float) > queue_limit(recognition)) {
+        log_warning(recognition->service->log,
+                    "microphone: the recogniser is too slow: %.1f s of audio dropped",
+                    (double)recognition->backlog_count / HEARKEN_RATE);
+        recognition->backlog_count = 0;
     }
-    if (hearing->kept_count == 0)
-        hearing->kept_from = time;
-    if (hearing->kept_count + count > hearing->kept_room) {
-        size_t room = 2 * (hearing->kept_count + count);
-        float *grown = realloc(hearing->kept, room * sizeof(*grown));
+    if (recognition->backlog_count == 0)
+        recognition->backlog_start = time;
+    if (recognition->backlog_count + count > recognition->backlog_capacity) {
+        size_t capacity = 2 * (recognition->backlog_count + count);
+        float *grown = realloc(recognition->backlog, capacity * sizeof(*grown));
         if (!grown)
             return -ENOMEM;
-        hearing->kept = grown;
-        hearing->kept_room = room;
+        recognition->backlog = grown;
+        recognition->backlog_capacity = capacity;
     }
-    memcpy(hearing->kept + hearing->kept_count, samples, count * sizeof(*samples));
-    hearing->kept_count += count;
+    memcpy(recognition->backlog + recognition->backlog_count, samples, count * sizeof(*samples));
+    recognition->backlog_count += count;
     return 0;
 }
 
-static void forget_kept(struct shared_recognition *hearing)
+static void free_backlog(struct shared_recognition *recognition)
 {
-    free(hearing->kept);
-    hearing->kept = NULL;
-    hearing->kept_count = hearing->kept_room = 0;
+    free(recognition->backlog);
+    recognition->backlog = NULL;
+    recognition->backlog_count = recognition->backlog_capacity = 0;
 }
 
-/* ---- Beginning and ending ---- */
+/* ---- Start and end ---- */
 
-static int begin(struct shared_recognition *hearing, double time, struct hearken_error *error)
+static int start_request(struct shared_recognition *recognition, double time,
+                         struct hearken_error *error)
 {
-    struct service *service = hearing->service;
-    const char *name = hearing->options.model;
-    struct served_model *model = catalogue_take(&service->models, name);
+    struct service *service = recognition->service;
+    const char *name = recognition->options.model;
+    struct served_model *model = catalogue_acquire(&service->models, name);
     if (!model && !catalogue_find(&service->models, name))
-        return hearken_fail(error, -ENOENT, "model %s is not in the configuration any more", name);
+        return hearken_fail(error, -ENOENT, "model %s is no longer configured", name);
     if (!model)
         return hearken_fail(error, -ENOMEM, "out of memory for a model");
-    hearing->options.origin = hearing->until = time;
-    hearing->model = model;
-    hearing->request = request_create(service->workers, model, &hearing->options,
-                                      queue_limit(hearing), &listener, hearing, &service->totals);
-    if (!hearing->request)
+    recognition->options.origin = recognition->captured_until = time;
+    recognition->model = model;
+    recognition->request =
+        request_create(service->workers, model, &recognition->options, queue_limit(recognition),
+                       &listener, recognition, &service->totals);
+    if (!recognition->request)
         return hearken_fail(error, -ENOMEM, "out of memory for a request");
-    hearing->state = HEARING_RUNNING;
-    hearing->open = hearing->renewed = false;
+    recognition->state = RECOGNITION_RUNNING;
+    recognition->segment_open = recognition->restart_pending = false;
     return 0;
 }
 
-static void end_request(struct shared_recognition *hearing)
+static void end_request(struct shared_recognition *recognition)
 {
-    hearing->state = HEARING_ENDING;
-    request_end(hearing->request);
+    recognition->state = RECOGNITION_ENDING;
+    request_end(recognition->request);
 }
 
-/* The sound that came while the last request ended. */
-static int begin_with_kept(struct shared_recognition *hearing, struct hearken_error *error)
+/* The backlog is the audio captured while the last request ended. */
+static int start_with_backlog(struct shared_recognition *recognition, struct hearken_error *error)
 {
-    double until = hearing->until;
-    int result = begin(hearing, hearing->kept_from, error);
-    if (result == 0 && write_samples(hearing, hearing->kept, hearing->kept_count) < 0)
-        result = hearken_fail(error, -ENOMEM, "out of memory for sound");
-    hearing->until = until;
-    forget_kept(hearing);
-    hearing->again = false;
+    double until = recognition->captured_until;
+    int result = start_request(recognition, recognition->backlog_start, error);
+    if (result == 0 &&
+        write_samples(recognition, recognition->backlog, recognition->backlog_count) < 0)
+        result = hearken_fail(error, -ENOMEM, "out of memory for audio");
+    recognition->captured_until = until;
+    free_backlog(recognition);
+    recognition->restart_after_end = false;
     return result;
 }
 
-static void end_and_begin_again(struct shared_recognition *hearing, double time)
+static void end_and_restart(struct shared_recognition *recognition, double time)
 {
-    end_request(hearing);
-    hearing->again = true;
-    hearing->kept_from = time;
+    end_request(recognition);
+    recognition->restart_after_end = true;
+    recognition->backlog_start = time;
 }
 
-/* ---- What a request tells ---- */
+/* ---- Callbacks of the request ---- */
 
-static void renew_in_a_pause(struct shared_recognition *hearing)
+static void restart_in_pause(struct shared_recognition *recognition)
 {
-    if (!hearing->renewed || hearing->open || hearing->state != HEARING_RUNNING)
+    if (!recognition->restart_pending || recognition->segment_open ||
+        recognition->state != RECOGNITION_RUNNING)
         return;
-    hearing->renewed = false;
-    end_and_begin_again(hearing, hearing->until);
+    recognition->restart_pending = false;
+    end_and_restart(recognition, recognition->captured_until);
 }
 
 static void on_segment(void *context, const struct heard_segment *segment)
 {
-    struct shared_recognition *hearing = context;
+    struct shared_recognition *recognition = context;
     if (segment->voice)
-        hearing->open = strcmp(segment->event, "voice-started") == 0;
+        recognition->segment_open = strcmp(segment->event, "voice-started") == 0;
     else if (segment->final)
-        hearing->open = false;
+        recognition->segment_open = false;
     else
-        hearing->open = true;
-    hearing->listener->segment(hearing->context, hearing, segment);
-    renew_in_a_pause(hearing);
+        recognition->segment_open = true;
+    recognition->listener->segment(recognition->context, recognition, segment);
+    restart_in_pause(recognition);
 }
 
 static void on_room(void *context)
@@ -137,43 +144,44 @@ static void on_room(void *context)
     (void)context;
 }
 
-static void fail(struct shared_recognition *hearing, const char *code, const char *problem)
+static void fail(struct shared_recognition *recognition, const char *code, const char *problem)
 {
-    request_abandon(hearing->request);
-    hearing->request = NULL;
-    hearing->state = HEARING_IDLE;
-    hearing->open = hearing->again = hearing->then_end = false;
-    forget_kept(hearing);
-    hearing->listener->failed(hearing->context, hearing, code, problem);
+    request_abandon(recognition->request);
+    recognition->request = NULL;
+    recognition->state = RECOGNITION_IDLE;
+    recognition->segment_open = recognition->restart_after_end = recognition->end_after_restart =
+        false;
+    free_backlog(recognition);
+    recognition->listener->failed(recognition->context, recognition, code, problem);
 }
 
-/* Those whose part has ended are told before the next one begins, which may fail. */
+/* Reports the end before the next request starts, as that may fail. */
 static void on_finished(void *context, const struct request_summary *summary)
 {
-    struct shared_recognition *hearing = context;
+    struct shared_recognition *recognition = context;
     struct hearken_error error;
     (void)summary;
-    hearing->request = NULL;
-    hearing->state = HEARING_IDLE;
-    hearing->open = false;
-    if (!hearing->then_end)
-        hearing->listener->ended(hearing->context, hearing);
-    if (!hearing->again)
+    recognition->request = NULL;
+    recognition->state = RECOGNITION_IDLE;
+    recognition->segment_open = false;
+    if (!recognition->end_after_restart)
+        recognition->listener->ended(recognition->context, recognition);
+    if (!recognition->restart_after_end)
         return;
-    int result = begin_with_kept(hearing, &error);
+    int result = start_with_backlog(recognition, &error);
     if (result < 0) {
-        fail(hearing, hearing_error_code(result), error.message);
-    } else if (hearing->then_end) {
-        hearing->then_end = false;
-        end_request(hearing);
+        fail(recognition, shared_recognition_error_code(result), error.message);
+    } else if (recognition->end_after_restart) {
+        recognition->end_after_restart = false;
+        end_request(recognition);
     }
 }
 
 static void on_failed(void *context, const char *problem)
 {
-    struct shared_recognition *hearing = context;
-    hearing->request = NULL;
-    fail(hearing, "recognition-failed", problem);
+    struct shared_recognition *recognition = context;
+    recognition->request = NULL;
+    fail(recognition, "recognition-failed", problem);
 }
 
 static const struct request_listener listener = {
@@ -185,36 +193,35 @@ static const struct request_listener listener = {
 
 /* ---- Interface ---- */
 
-struct shared_recognition *shared_recognition_create(struct service *service,
-                                                     const struct request_options *options,
-                                                     const struct shared_recognition_listener *told,
-                                                     void *context)
+struct shared_recognition *
+shared_recognition_create(struct service *service, const struct request_options *options,
+                          const struct shared_recognition_listener *callbacks, void *context)
 {
-    struct shared_recognition *hearing = calloc(1, sizeof(*hearing));
-    if (!hearing)
+    struct shared_recognition *recognition = calloc(1, sizeof(*recognition));
+    if (!recognition)
         return NULL;
-    hearing->service = service;
-    hearing->listener = told;
-    hearing->context = context;
-    hearing->options = *options;
+    recognition->service = service;
+    recognition->listener = callbacks;
+    recognition->context = context;
+    recognition->options = *options;
     if (!options->stream.custom_words)
-        return hearing;
-    hearing->words = strdup(options->stream.custom_words);
-    hearing->options.stream.custom_words = hearing->words;
-    if (hearing->words)
-        return hearing;
-    free(hearing);
+        return recognition;
+    recognition->custom_words = strdup(options->stream.custom_words);
+    recognition->options.stream.custom_words = recognition->custom_words;
+    if (recognition->custom_words)
+        return recognition;
+    free(recognition);
     return NULL;
 }
 
-void shared_recognition_destroy(struct shared_recognition *hearing)
+void shared_recognition_destroy(struct shared_recognition *recognition)
 {
-    if (!hearing)
+    if (!recognition)
         return;
-    request_abandon(hearing->request);
-    forget_kept(hearing);
-    free(hearing->words);
-    free(hearing);
+    request_abandon(recognition->request);
+    free_backlog(recognition);
+    free(recognition->custom_words);
+    free(recognition);
 }
 
 static bool is_same_text(const char *a, const char *b)
@@ -222,66 +229,77 @@ static bool is_same_text(const char *a, const char *b)
     return a == b || (a && b && strcmp(a, b) == 0);
 }
 
+static bool is_same_option(const struct hearken_option *option,
+                           const struct hearken_stream_options *a,
+                           const struct hearken_stream_options *b)
+{
+    const char *left = (const char *)a + option->offset;
+    const char *right = (const char *)b + option->offset;
+    if (option->type == HEARKEN_OPTION_TEXT)
+        return strcmp(left, right) == 0;
+    return memcmp(left, right, option->size) == 0;
+}
+
 bool shared_recognition_matches(const struct request_options *a, const struct request_options *b)
 {
-    const struct settings left = {.recognition = a->stream}, right = {.recognition = b->stream};
-    for (size_t i = 0; i < setting_count; i++)
-        if (strcmp(setting_table[i].section, "recognition") == 0 &&
-            setting_table[i].type != SETTING_TEXT &&
-            !setting_equal(&setting_table[i], &left, &right))
+    const struct hearken_option *option;
+    for (size_t i = 0; (option = hearken_stream_option(i)); i++)
+        if (!is_same_option(option, &a->stream, &b->stream))
             return false;
     return a->stream.alignment == b->stream.alignment && strcmp(a->model, b->model) == 0 &&
            is_same_text(a->stream.custom_words, b->stream.custom_words);
 }
 
-int shared_recognition_start(struct shared_recognition *hearing, double time,
+int shared_recognition_start(struct shared_recognition *recognition, double time,
                              struct hearken_error *error)
 {
-    if (hearing->state == HEARING_IDLE)
-        return begin(hearing, time, error);
-    if (hearing->state == HEARING_RUNNING)
+    if (recognition->state == RECOGNITION_IDLE)
+        return start_request(recognition, time, error);
+    if (recognition->state == RECOGNITION_RUNNING)
         return 0;
-    hearing->then_end = false;
-    if (!hearing->again)
-        hearing->kept_from = time;
-    hearing->again = true;
+    recognition->end_after_restart = false;
+    if (!recognition->restart_after_end)
+        recognition->backlog_start = time;
+    recognition->restart_after_end = true;
     return 0;
 }
 
-const char *hearing_error_code(int result)
+const char *shared_recognition_error_code(int result)
 {
     return result == -ENOENT ? "unknown-model" : "out-of-memory";
 }
 
-int shared_recognition_write(struct shared_recognition *hearing, const float *samples, size_t count,
-                             double time)
+int shared_recognition_write(struct shared_recognition *recognition, const float *samples,
+                             size_t count, double time)
 {
-    hearing->until = time + (double)count / HEARKEN_RATE;
-    if (hearing->state == HEARING_RUNNING && request_is_full(hearing->request)) {
-        log_warning(hearing->service->log, "listening: the recogniser is slow: the segment is cut");
-        end_and_begin_again(hearing, time);
+    recognition->captured_until = time + (double)count / HEARKEN_RATE;
+    if (recognition->state == RECOGNITION_RUNNING && request_is_full(recognition->request)) {
+        log_warning(recognition->service->log,
+                    "microphone: the recogniser is too slow: the segment ends early");
+        end_and_restart(recognition, time);
     }
-    if (hearing->state == HEARING_RUNNING)
-        return write_samples(hearing, samples, count);
-    if (hearing->state == HEARING_ENDING && hearing->again && !hearing->then_end)
-        return keep(hearing, samples, count, time);
+    if (recognition->state == RECOGNITION_RUNNING)
+        return write_samples(recognition, samples, count);
+    if (recognition->state == RECOGNITION_ENDING && recognition->restart_after_end &&
+        !recognition->end_after_restart)
+        return queue_samples(recognition, samples, count, time);
     return 0;
 }
 
-void shared_recognition_end(struct shared_recognition *hearing)
+void shared_recognition_end(struct shared_recognition *recognition)
 {
-    if (hearing->state == HEARING_RUNNING)
-        end_request(hearing);
-    else if (hearing->state == HEARING_ENDING && hearing->again)
-        hearing->then_end = true;
+    if (recognition->state == RECOGNITION_RUNNING)
+        end_request(recognition);
+    else if (recognition->state == RECOGNITION_ENDING && recognition->restart_after_end)
+        recognition->end_after_restart = true;
 }
 
-void shared_recognition_restart(struct shared_recognition *hearing)
+void shared_recognition_restart(struct shared_recognition *recognition)
 {
     const struct model_entry *entry =
-        catalogue_find(&hearing->service->models, hearing->options.model);
-    if (entry && hearing->model == entry->model)
+        catalogue_find(&recognition->service->models, recognition->options.model);
+    if (entry && recognition->model == entry->model)
         return;
-    hearing->renewed = true;
-    renew_in_a_pause(hearing);
+    recognition->restart_pending = true;
+    restart_in_pause(recognition);
 }

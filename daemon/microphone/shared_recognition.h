@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * One recognition of what the microphone gives, for all subscribers who ask for the same. It is a
- * request (request.h) that can be begun again, without a gap:
+ * One recognition of the microphone's audio for all subscribers with the same options. It is a
+ * request (request.h) that can be restarted without losing audio:
  *
- *     IDLE ── start ──> RUNNING ── end, renew, overload ──> ENDING ── the request is over ──> IDLE
- *                          ^                                                                   |
- *                          +──── start was called meanwhile: sound has been kept for it ───────+
+ *     IDLE ── start ──> RUNNING ── end, restart, overload ──> ENDING ── request ended ──> IDLE
+ *                          ^                                     |
+ *                          +──── if it is to be restarted: ──────+
+ *                                recognises the backlog first
  *
  * For the loop's thread.
  */
@@ -15,21 +16,22 @@
 #include "daemon/recognition/service.h"
 
 enum shared_recognition_state {
-    HEARING_IDLE,
-    HEARING_RUNNING,
-    HEARING_ENDING,
+    RECOGNITION_IDLE,
+    RECOGNITION_RUNNING,
+    RECOGNITION_ENDING,
 };
 
 struct shared_recognition;
 
-/* None of these is called from within a function of the hearing, and none may destroy it. */
+/* Never called from within a shared_recognition function. A callback must not destroy the
+ * recognition. */
 struct shared_recognition_listener {
-    void (*segment)(void *context, struct shared_recognition *hearing,
+    void (*segment)(void *context, struct shared_recognition *recognition,
                     const struct heard_segment *segment);
-    /* What `end` has ended is told completely. */
-    void (*ended)(void *context, struct shared_recognition *hearing);
-    /* It is idle again; `code` as in docs/protocol.md. */
-    void (*failed)(void *context, struct shared_recognition *hearing, const char *code,
+    /* All segments before the last shared_recognition_end have been delivered. */
+    void (*ended)(void *context, struct shared_recognition *recognition);
+    /* The recognition is idle again. `code`: an error code of docs/protocol.md. */
+    void (*failed)(void *context, struct shared_recognition *recognition, const char *code,
                    const char *problem);
 };
 
@@ -38,49 +40,49 @@ struct shared_recognition {
     const struct shared_recognition_listener *listener;
     void *context;
     struct request_options options;
-    char *words; /* custom words, which the options refer to */
+    char *custom_words; /* the options point to them */
     enum shared_recognition_state state;
     struct request *request;
-    const struct served_model *model; /* of the request, to be compared only */
-    bool open;                        /* a segment is */
-    bool renewed;                     /* to be begun again at the next pause */
-    bool again;                       /* when it has ended, begin again with what is kept */
-    bool then_end;                    /* and end that too */
-    float *kept;
-    size_t kept_count, kept_room;    /* samples */
-    double kept_from;                /* time of the first */
-    double until;                    /* time of the microphone up to which sound has come */
-    struct shared_recognition *next; /* the owner's list */
+    const struct served_model *model; /* of the request; may be freed: only to compare pointers */
+    bool segment_open;
+    bool restart_pending;   /* restart at the next pause */
+    bool restart_after_end; /* start again with the backlog when the request has ended */
+    bool end_after_restart; /* then end the restarted request too */
+    float *backlog;         /* samples captured while the request ends */
+    size_t backlog_count, backlog_capacity; /* samples */
+    double backlog_start;                   /* time of the first sample */
+    double captured_until;                  /* time after the last sample written */
+    struct shared_recognition *next;        /* the owner's list */
 };
 
-/* NULL without memory. The service must outlive it. */
+/* NULL without memory. The service must outlive the recognition. */
 struct shared_recognition *
 shared_recognition_create(struct service *service, const struct request_options *options,
                           const struct shared_recognition_listener *listener, void *context);
 
-/* Abandons what runs. */
-void shared_recognition_destroy(struct shared_recognition *hearing);
+/* Abandons a running request. */
+void shared_recognition_destroy(struct shared_recognition *recognition);
 
-/* Whether two requests would be recognised alike. */
+/* Whether two sets of options give the same recognition, so that it can be shared. */
 bool shared_recognition_matches(const struct request_options *a, const struct request_options *b);
 
-/* Hears from now on, at `time` of the microphone. Errors: -ENOENT: there is no such model any more;
+/* Recognises the audio from `time` on. Errors: -ENOENT: the model is no longer configured;
  * -ENOMEM. */
-int shared_recognition_start(struct shared_recognition *hearing, double time,
+int shared_recognition_start(struct shared_recognition *recognition, double time,
                              struct hearken_error *error);
 
-/* What the protocol calls such an error. */
-const char *hearing_error_code(int status);
+/* The protocol's error code for a result of shared_recognition_start. */
+const char *shared_recognition_error_code(int status);
 
-/* Sound that begins at `time`. What a recogniser that is too slow has no time for is lost, with a
- * line in the log. Errors: -ENOMEM. */
-int shared_recognition_write(struct shared_recognition *hearing, const float *samples, size_t count,
-                             double time);
+/* Adds samples that begin at `time`. Audio beyond the queue's limit is dropped, with a warning in
+ * the log. Errors: -ENOMEM. */
+int shared_recognition_write(struct shared_recognition *recognition, const float *samples,
+                             size_t count, double time);
 
-/* The segment ends here; `ended` follows. */
-void shared_recognition_end(struct shared_recognition *hearing);
+/* Ends the current segment; `ended` follows. */
+void shared_recognition_end(struct shared_recognition *recognition);
 
-/* Begins again, with the model in force, as soon as nobody speaks. */
-void shared_recognition_restart(struct shared_recognition *hearing);
+/* Restarts with the current model in the next pause between segments. */
+void shared_recognition_restart(struct shared_recognition *recognition);
 
 #endif

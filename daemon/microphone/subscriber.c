@@ -13,27 +13,27 @@ static void send_event(struct subscriber *subscriber, const char *type, json_t *
 
 static json_t *with_language(const struct subscriber *subscriber, json_t *data)
 {
-    if (*subscriber->asked->language != '\0')
-        json_object_set_new(data, "language", json_string(subscriber->asked->language));
+    if (*subscriber->transcribe->language != '\0')
+        json_object_set_new(data, "language", json_string(subscriber->transcribe->language));
     return data;
 }
 
-/* Sends what of the first `length` bytes of a text has not been sent. */
+/* Sends the part of the first `length` bytes of `text` that has not been sent. */
 static void send_chunk(struct subscriber *subscriber, const char *text, size_t length)
 {
-    size_t sent = subscriber->sent ? strlen(subscriber->sent) : 0;
-    if (length <= sent || (sent > 0 && strncmp(subscriber->sent, text, sent) != 0))
+    size_t sent = subscriber->chunks_sent ? strlen(subscriber->chunks_sent) : 0;
+    if (length <= sent || (sent > 0 && strncmp(subscriber->chunks_sent, text, sent) != 0))
         return;
     char *all = strndup(text, length);
     if (!all)
-        return; /* the transcript will hold it */
+        return; /* the transcript contains the text */
     if (!subscriber->started)
         send_event(subscriber, "transcript-start", with_language(subscriber, json_object()));
     subscriber->started = true;
     send_event(subscriber, "transcript-chunk",
                json_pack("{s:o}", "text", json_from_text(all + sent)));
-    free(subscriber->sent);
-    subscriber->sent = all;
+    free(subscriber->chunks_sent);
+    subscriber->chunks_sent = all;
 }
 
 static void send_transcript(struct subscriber *subscriber, const char *text)
@@ -43,16 +43,16 @@ static void send_transcript(struct subscriber *subscriber, const char *text)
                with_language(subscriber, json_pack("{s:o}", "text", json_from_text(text))));
     send_event(subscriber, "transcript-stop", json_object());
     subscriber->started = false;
-    free(subscriber->sent);
-    subscriber->sent = NULL;
+    free(subscriber->chunks_sent);
+    subscriber->chunks_sent = NULL;
 }
 
 /* ---- Segments ---- */
 
-/* Words are always listed, for any of the subscribers may want them. */
-static json_t *wanted_data(const struct subscriber *subscriber, json_t *data)
+/* A shared recognition always lists words: removes them for a subscriber that did not ask. */
+static json_t *select_data(const struct subscriber *subscriber, json_t *data)
 {
-    if (subscriber->asked->options.words)
+    if (subscriber->transcribe->options.words)
         return json_incref(data);
     json_t *copy = json_copy(data);
     json_object_del(copy, "words");
@@ -65,10 +65,10 @@ static void send_segment(struct subscriber *subscriber, json_t *data, bool final
 {
     const char *text = json_string_value(json_object_get(data, "text"));
     size_t committed = (size_t)json_integer_value(json_object_get(data, "committed"));
-    if (subscriber->asked->options.segments)
+    if (subscriber->transcribe->options.segments)
         subscriber->peer->send(subscriber->context, "hearken-segment",
-                               wanted_data(subscriber, data), weights, weights_length);
-    if (!subscriber->asked->transcripts || !text)
+                               select_data(subscriber, data), weights, weights_length);
+    if (!subscriber->transcribe->transcripts || !text)
         return;
     if (final)
         send_transcript(subscriber, text);
@@ -76,54 +76,56 @@ static void send_segment(struct subscriber *subscriber, json_t *data, bool final
         send_chunk(subscriber, text, committed);
 }
 
-static void show(struct subscriber *subscriber, json_t *data)
+static void set_last_partial(struct subscriber *subscriber, json_t *data)
 {
-    json_decref(subscriber->shown);
-    subscriber->shown = data;
+    json_decref(subscriber->last_partial);
+    subscriber->last_partial = data;
 }
 
-/* Whoever comes while somebody speaks gets what is said next. */
-static bool came_before(const struct subscriber *subscriber, const struct heard_segment *segment)
+/* A subscriber that joins during a segment gets the next one first. */
+static bool began_after_joining(const struct subscriber *subscriber,
+                                const struct heard_segment *segment)
 {
-    double early = (double)subscriber->asked->options.stream.pre_roll;
-    return segment->start >= subscriber->joined - early;
+    double pre_roll = (double)subscriber->transcribe->options.stream.pre_roll;
+    return segment->start >= subscriber->joined - pre_roll;
 }
 
-void subscriber_hear(struct subscriber *subscriber, const struct heard_segment *segment)
+void subscriber_send_segment(struct subscriber *subscriber, const struct heard_segment *segment)
 {
-    if (!came_before(subscriber, segment))
+    if (!began_after_joining(subscriber, segment))
         return;
     if (segment->voice) {
-        if (subscriber->asked->options.stream.voice_events)
+        if (subscriber->transcribe->options.stream.voice_events)
             send_event(subscriber, segment->event, json_incref(segment->data));
         return;
     }
     const char *text = json_string_value(json_object_get(segment->data, "text"));
     bool empty = !text || *text == '\0';
-    show(subscriber, segment->final || empty ? NULL : json_incref(segment->data));
+    set_last_partial(subscriber, segment->final || empty ? NULL : json_incref(segment->data));
     send_segment(subscriber, segment->data, segment->final, segment->weights,
                  segment->weights_length);
 }
 
-void subscriber_settle(struct subscriber *subscriber)
+void subscriber_finalise(struct subscriber *subscriber)
 {
-    if (!subscriber->shown)
+    if (!subscriber->last_partial)
         return;
-    json_t *data = json_copy(subscriber->shown);
-    show(subscriber, NULL);
+    json_t *data = json_copy(subscriber->last_partial);
+    set_last_partial(subscriber, NULL);
     const char *text = json_string_value(json_object_get(data, "text"));
     if (!text)
         return;
     json_object_set_new(data, "type", json_string("final"));
     json_object_set_new(data, "committed", json_integer((json_int_t)strlen(text)));
-    json_object_del(data, "alignment"); /* its weights are gone */
+    json_object_del(data, "alignment"); /* its weights are not kept */
     send_segment(subscriber, data, true, NULL, 0);
     json_decref(data);
 }
 
 /* ---- The microphone ---- */
 
-void subscriber_tell_event(struct subscriber *subscriber, const struct microphone_event *event)
+void subscriber_send_capture_event(struct subscriber *subscriber,
+                                   const struct microphone_event *event)
 {
     static const char *const names[] = {
         [HEARKEN_CAPTURE_STARTED] = "started",     [HEARKEN_CAPTURE_LOST] = "lost",
@@ -139,20 +141,20 @@ void subscriber_tell_event(struct subscriber *subscriber, const struct microphon
     send_event(subscriber, "hearken-capture", data);
 }
 
-void subscriber_tell_hearing(struct subscriber *subscriber, double time)
+void subscriber_notify_listening(struct subscriber *subscriber, double time)
 {
-    bool hearing = subscriber->hearing && !subscriber->stopping;
-    if (hearing == subscriber->told_hearing)
+    bool listening = subscriber->recognition && !subscriber->stopping;
+    if (listening == subscriber->notified_listening)
         return;
-    subscriber->told_hearing = hearing;
+    subscriber->notified_listening = listening;
     send_event(subscriber, "hearken-hearing",
-               json_pack("{s:b, s:f}", "hearing", hearing, "time", time));
+               json_pack("{s:b, s:f}", "hearing", listening, "time", time));
 }
 
 void subscriber_finish(struct subscriber *subscriber)
 {
-    show(subscriber, NULL);
-    free(subscriber->sent);
-    subscriber->sent = NULL;
+    set_last_partial(subscriber, NULL);
+    free(subscriber->chunks_sent);
+    subscriber->chunks_sent = NULL;
     subscriber->started = false;
 }

@@ -28,22 +28,22 @@ static int read_entry(struct model_entry *entry, const char *name, const char *f
         return hearken_fail(error, -ENOMEM, "out of memory");
     int result = model_facts_read(&entry->facts, file, error);
     if (result == -ENOMEM || result == -EMFILE || result == -ENFILE)
-        return result; /* the file may be as good as before */
+        return result; /* says nothing about the file */
     if (result < 0 || stat(file, &entry->file_status) < 0)
         entry->file_status = (struct stat){0};
     return 0;
 }
 
-/* The name of the default is its file's own. */
+/* The default's name is in its file, so it may collide with a section of the configuration. */
 static int check_names(const struct model_list *list, struct hearken_error *error)
 {
-    const char *standard = model_entry_name(&list->entries[0]);
+    const char *default_model = model_entry_name(&list->entries[0]);
     for (size_t i = 1; i < list->count; i++)
-        if (strcmp(list->entries[i].name, standard) == 0)
+        if (strcmp(list->entries[i].name, default_model) == 0)
             return hearken_fail(error, -EINVAL,
-                                "[model %s]: the default model, %.300s, has that name: give the "
-                                "section another",
-                                standard, list->entries[0].file);
+                                "[model %s]: the default model, %.300s, has the same name: rename "
+                                "the section",
+                                default_model, list->entries[0].file);
     return 0;
 }
 
@@ -73,7 +73,7 @@ void model_list_finish(struct model_list *list)
         model_facts_finish(&entry->facts);
         free(entry->name);
         free(entry->file);
-        free(entry->without);
+        free(entry->excluded_backend);
         free(entry->backend);
     }
     free(list->entries);
@@ -114,7 +114,7 @@ void catalogue_list_names(const struct catalogue *catalogue, char *text, size_t 
                                    model_entry_name(&catalogue->list.entries[i]));
 }
 
-/* ---- What happens to models ---- */
+/* ---- Callbacks of the models ---- */
 
 static struct model_entry *entry_of(const struct catalogue *catalogue,
                                     const struct served_model *model)
@@ -125,15 +125,15 @@ static struct model_entry *entry_of(const struct catalogue *catalogue,
     return NULL;
 }
 
-static void let_go(struct model_entry *entry)
+static void drop_model(struct model_entry *entry)
 {
     struct served_model *model = entry->model;
     entry->model = NULL;
     served_model_release(model);
 }
 
-/* Without memory the name is missing in the status. */
-static void note_backend(struct model_entry *entry)
+/* On failure only the status lacks the name. */
+static void record_backend(struct model_entry *entry)
 {
     set_text(&entry->backend, hearken_model_backend(entry->model->handle));
 }
@@ -147,10 +147,10 @@ static void on_loaded(void *context, struct served_model *model)
     if (!entry)
         return;
     if (model->state == SERVED_FAILED) {
-        let_go(entry); /* the next request tries again */
+        drop_model(entry); /* the next request tries again */
         return;
     }
-    note_backend(entry);
+    record_backend(entry);
     log_info(catalogue->log, "loaded model %s, backend %s", model_entry_name(entry),
              hearken_model_backend(model->handle));
 }
@@ -162,17 +162,17 @@ static void on_lost(void *context, struct served_model *model)
     if (!entry)
         return;
     if (entry == catalogue->list.entries) {
-        catalogue->on_loss(catalogue->loss_context);
+        catalogue->default_lost(catalogue->lost_context);
         return;
     }
     const char *backend = hearken_model_backend(model->handle);
-    log_warning(catalogue->log, "backend %s has failed: model %s is loaded again at its next use",
+    log_warning(catalogue->log, "backend %s has failed: reloading model %s at its next use",
                 backend, model_entry_name(entry));
-    set_text(&entry->without, backend);
-    let_go(entry);
+    set_text(&entry->excluded_backend, backend);
+    drop_model(entry);
 }
 
-/* ---- Releasing what nobody uses ---- */
+/* ---- Releasing idle models ---- */
 
 static bool may_be_released(const struct catalogue *catalogue, const struct model_entry *entry)
 {
@@ -204,7 +204,7 @@ static void release_idle(struct catalogue *catalogue)
             continue;
         }
         log_info(catalogue->log, "released model %s", model_entry_name(entry));
-        let_go(entry);
+        drop_model(entry);
     }
     uv_timer_stop(&catalogue->timer);
     if (next != UINT64_MAX)
@@ -224,11 +224,11 @@ void catalogue_init(struct catalogue *catalogue, uv_loop_t *loop, const struct s
     *catalogue = (struct catalogue){
         .log = log,
         .settings = settings,
-        .home = {.loop = loop,
-                 .context = catalogue,
-                 .loaded = on_loaded,
-                 .idle = on_idle,
-                 .lost = on_lost},
+        .owner = {.loop = loop,
+                  .context = catalogue,
+                  .loaded = on_loaded,
+                  .idle = on_idle,
+                  .lost = on_lost},
     };
     uv_timer_init(loop, &catalogue->timer);
     catalogue->timer.data = catalogue;
@@ -238,7 +238,7 @@ void catalogue_finish(struct catalogue *catalogue)
 {
     for (size_t i = 0; i < catalogue->list.count; i++)
         if (catalogue->list.entries[i].model)
-            catalogue->list.entries[i].model->home = NULL;
+            catalogue->list.entries[i].model->owner = NULL;
     model_list_finish(&catalogue->list);
 }
 
@@ -250,11 +250,12 @@ static bool is_same_file(const struct model_entry *a, const struct model_entry *
            x->st_mtim.tv_nsec == y->st_mtim.tv_nsec;
 }
 
-/* The new entry takes over what is loaded for the old one, if that is on the best backend. */
+/* Moves the loaded model from the old entry to the new one, unless it should be reloaded on a
+ * better backend. */
 static void inherit(struct model_entry *entry, struct model_entry *old)
 {
     const struct served_model *model = old->model;
-    if (model && model->state == SERVED_READY && (model->elsewhere || model->lost))
+    if (model && model->state == SERVED_READY && (model->on_fallback || model->lost))
         return;
     entry->model = old->model;
     entry->backend = old->backend;
@@ -262,44 +263,44 @@ static void inherit(struct model_entry *entry, struct model_entry *old)
     old->backend = NULL;
 }
 
-void catalogue_replace(struct catalogue *catalogue, struct model_list *list, bool afresh,
-                       struct served_model *standard)
+void catalogue_replace(struct catalogue *catalogue, struct model_list *list, bool reload_all,
+                       struct served_model *default_model)
 {
     struct model_list old = catalogue->list;
     catalogue->list = *list;
     *list = (struct model_list){0};
-    for (size_t i = 0; i < old.count && !afresh; i++) {
+    for (size_t i = 0; i < old.count && !reload_all; i++) {
         struct model_entry *entry = find(catalogue, old.entries[i].name);
         if (entry && strcmp(entry->name, old.entries[i].name) == 0 &&
             is_same_file(entry, &old.entries[i]))
             inherit(entry, &old.entries[i]);
     }
-    if (standard) {
+    if (default_model) {
         struct model_entry *entry = catalogue->list.entries;
-        let_go(entry);
-        entry->model = standard;
-        standard->home = &catalogue->home;
-        standard->idle_since = uv_hrtime();
-        note_backend(entry);
+        drop_model(entry);
+        entry->model = default_model;
+        default_model->owner = &catalogue->owner;
+        default_model->idle_since = uv_hrtime();
+        record_backend(entry);
     }
     model_list_finish(&old);
     release_idle(catalogue);
 }
 
-struct served_model *catalogue_take(struct catalogue *catalogue, const char *name)
+struct served_model *catalogue_acquire(struct catalogue *catalogue, const char *name)
 {
     struct model_entry *entry = find(catalogue, name);
     if (!entry)
         return NULL;
     if (!entry->model) {
         log_debug(catalogue->log, "loading model %s", model_entry_name(entry));
-        entry->model = served_model_load(&catalogue->home, entry->file, catalogue->settings,
-                                         entry->without, catalogue->log);
+        entry->model = served_model_load(&catalogue->owner, entry->file, catalogue->settings,
+                                         entry->excluded_backend, catalogue->log);
     }
-    return served_model_take(entry->model);
+    return served_model_acquire(entry->model);
 }
 
 bool catalogue_is_busy(const struct catalogue *catalogue)
 {
-    return catalogue->home.busy > 0;
+    return catalogue->owner.busy > 0;
 }

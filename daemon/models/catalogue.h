@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * The models that the configuration names. The first is the default; the others, and that too where
- * it is not to be kept, are loaded at their first use and released when nobody has used them for a
- * while. For the loop's thread, but for reading a list.
+ * The models in the configuration. The first is the default. The others are loaded at their first
+ * use and released after model.release_seconds without a request; so is the default unless
+ * model.keep is set. For the loop's thread, except model_list_read.
  */
 #ifndef HEARKEN_DAEMON_MODELS_CATALOGUE_H
 #define HEARKEN_DAEMON_MODELS_CATALOGUE_H
@@ -14,11 +14,11 @@
 struct model_entry {
     char *name; /* "": the default */
     char *file;
-    struct stat file_status; /* when the facts were read; all zeros: they were not */
+    struct stat file_status; /* when the facts were read; all zeros: the file was unreadable */
     struct model_facts facts;
-    struct served_model *model; /* loaded, or being so; NULL: neither */
-    char *without;              /* a backend whose device has failed, or NULL */
-    char *backend;              /* that it was on last, or NULL */
+    struct served_model *model; /* loaded or being loaded; NULL: neither */
+    char *excluded_backend;     /* its device has failed; or NULL */
+    char *backend;              /* the last one, for the status; or NULL */
 };
 
 struct model_list {
@@ -28,51 +28,50 @@ struct model_list {
 
 struct catalogue {
     struct log *log;
-    const struct settings *settings; /* those in force */
+    const struct settings *settings; /* the current ones; a reload replaces them in place */
     struct model_list list;
-    struct model_home home;
-    uv_timer_t timer;               /* for the next model that may be released */
-    void (*on_loss)(void *context); /* the default's device has failed */
-    void *loss_context;
+    struct model_owner owner;
+    uv_timer_t timer;                    /* runs until the next idle model is due for release */
+    void (*default_lost)(void *context); /* the device of the default model has failed */
+    void *lost_context;
 };
 
-/* Which models there are, and what their files say of themselves; from any thread. A file that
- * cannot be read is no error. Errors: -EINVAL if the default has the name of another, -ENOMEM,
- * -EMFILE or -ENFILE where files cannot be opened.
- */
+/* Lists the configured models with the metadata of their files; from any thread. An unreadable file
+ * is not an error. Errors: -EINVAL if the default has the name of another model; -ENOMEM; -EMFILE
+ * or -ENFILE if no more files can be opened. */
 int model_list_read(struct model_list *list, const struct settings *settings,
                     struct hearken_error *error);
 void model_list_finish(struct model_list *list);
 
-/* Without any model yet. The loop and the settings must outlive it. */
+/* The catalogue is empty until catalogue_replace. The loop and the settings must outlive it. */
 void catalogue_init(struct catalogue *catalogue, uv_loop_t *loop, const struct settings *settings,
                     struct log *log);
 
-/* When no request has a model any more, and the loop does not run. */
+/* To be called once no request refers to a model and the loop has stopped. */
 void catalogue_finish(struct catalogue *catalogue);
 
 /*
- * A list takes the place of the one in force. Of both, those that name the same file, which has not
- * changed, stay loaded, unless `afresh`. `standard`, if not NULL, is the default's model from now
- * on; its reference is taken over, as is the list.
+ * Replaces the list of models and takes over `list`. Unless `reload_all`, models in both lists stay
+ * loaded if their files have not changed. `default_model`, if not NULL, becomes the default model;
+ * its reference is taken over.
  */
-void catalogue_replace(struct catalogue *catalogue, struct model_list *list, bool afresh,
-                       struct served_model *standard);
+void catalogue_replace(struct catalogue *catalogue, struct model_list *list, bool reload_all,
+                       struct served_model *default_model);
 
-/* By the name under which clients ask for it; "": the default. NULL: there is no such model. */
+/* By the name that clients use; "": the default. NULL: unknown name. */
 const struct model_entry *catalogue_find(const struct catalogue *catalogue, const char *name);
 
 /* The name that clients see. */
 const char *model_entry_name(const struct model_entry *entry);
 
-/* All names, between commas. */
+/* All names, separated by commas. */
 void catalogue_list_names(const struct catalogue *catalogue, char *text, size_t size);
 
-/* A reference to the model, which is loaded if it is not. NULL: there is no such model (any more),
- * or no memory. */
-struct served_model *catalogue_take(struct catalogue *catalogue, const char *name);
+/* Returns a new reference to the model; starts loading it if necessary. NULL: unknown name, or no
+ * memory. */
+struct served_model *catalogue_acquire(struct catalogue *catalogue, const char *name);
 
-/* One is being loaded or closed. */
+/* Whether a model is being loaded or closed. */
 bool catalogue_is_busy(const struct catalogue *catalogue);
 
 #endif

@@ -15,8 +15,8 @@ static char *copy_value(const char *value)
     return strdup(value);
 }
 
-/* Takes the codes out of a list as text, however it is punctuated. */
-static void note_languages(struct model_facts *facts, const char *value)
+/* Parses a list of language codes with any separators. */
+static void parse_languages(struct model_facts *facts, const char *value)
 {
     while (*value != '\0') {
         size_t length = 0;
@@ -28,7 +28,7 @@ static void note_languages(struct model_facts *facts, const char *value)
     }
 }
 
-static void note_item(void *context, const struct hearken_model_item *item)
+static void on_item(void *context, const struct hearken_model_item *item)
 {
     struct model_facts *facts = context;
     if (item->shape || !item->value)
@@ -54,9 +54,9 @@ int model_facts_read(struct model_facts *facts, const char *file, struct hearken
     if (!facts->languages)
         return hearken_fail(error, -ENOMEM, "out of memory");
     char codes[2048];
-    int result = hearken_model_inspect(file, note_item, facts, error);
+    int result = hearken_model_inspect(file, on_item, facts, error);
     if (result == 0 && hearken_model_file_languages(file, codes, sizeof(codes), NULL) == 0)
-        note_languages(facts, codes);
+        parse_languages(facts, codes);
     if (result < 0) {
         model_facts_finish(facts);
         facts->languages = json_array();
@@ -117,8 +117,7 @@ static void free_model(struct served_model *model)
     free(model);
 }
 
-/* Large memory that was given back goes to the system at once; malloc keeps the rest unless it is
- * told not to. */
+/* free returns large blocks to the system; malloc_trim returns the others. */
 static void close_in_thread(uv_work_t *work)
 {
     struct served_model *model = work->data;
@@ -129,70 +128,73 @@ static void close_in_thread(uv_work_t *work)
 #endif
 }
 
-static void closed(uv_work_t *work, int result)
+static void on_close_done(uv_work_t *work, int result)
 {
     struct served_model *model = work->data;
     (void)result;
-    model->home->busy--;
+    model->owner->busy--;
     free_model(model);
 }
 
 static void close_model(struct served_model *model)
 {
-    if (!model->home || !model->handle) {
+    if (!model->owner || !model->handle) {
         free_model(model);
         return;
     }
     model->work.data = model;
-    model->home->busy++;
-    if (uv_queue_work(model->home->loop, &model->work, close_in_thread, closed) == 0)
+    model->owner->busy++;
+    if (uv_queue_work(model->owner->loop, &model->work, close_in_thread, on_close_done) == 0)
         return;
-    model->home->busy--;
+    model->owner->busy--;
     free_model(model);
 }
 
-/* ---- On which backend ---- */
+/* ---- Choice of the backend ---- */
 
-/* The best backend that is not to be passed over. */
+/* Finds the best backend that is not excluded. */
 struct search {
-    const char *without;
+    const char *excluded_backend;
     char *found;
 };
 
-/* They come with the best first. */
-static void consider(void *context, const struct hearken_plugin_report *report)
+/* The reports come in the order of preference, best first. */
+static void consider_backend(void *context, const struct hearken_plugin_report *report)
 {
     struct search *search = context;
-    if (!search->found && report->score > 0 && strcmp(report->name, search->without) != 0)
+    if (!search->found && report->score > 0 && strcmp(report->name, search->excluded_backend) != 0)
         search->found = strdup(report->name);
 }
 
-/* 0, -ENODEV if there is no other, -ENOMEM, or what the system says. */
-static int open_elsewhere(struct served_model *model, const struct hearken_backend_options *options,
-                          const char *without, struct hearken_error *error)
+/* Errors: -ENODEV: there is no other backend; -ENOMEM; as hearken_model_open. */
+static int open_on_other_backend(struct served_model *model,
+                                 const struct hearken_backend_options *options,
+                                 const char *excluded_backend, struct hearken_error *error)
 {
-    struct search search = {.without = without};
-    int result = hearken_plugins_list(options, consider, &search, error);
+    struct search search = {.excluded_backend = excluded_backend};
+    int result = hearken_plugins_list(options, consider_backend, &search, error);
     if (result < 0)
         return result;
     if (!search.found) {
-        snprintf(error->message, sizeof(error->message), "there is no backend but '%s'", without);
+        snprintf(error->message, sizeof(error->message), "the only backend, '%s', has failed",
+                 excluded_backend);
         return -ENODEV;
     }
     struct hearken_backend_options named = *options;
     named.backend = search.found;
     result = hearken_model_open(model->file, &named, &model->handle, error);
     free(search.found);
-    model->elsewhere = true;
+    model->on_fallback = true;
     return result;
 }
 
 /* ---- Opening ---- */
 
 static int open_handle(struct served_model *model, const struct settings *settings,
-                       const char *without, struct log *log, struct hearken_error *error)
+                       const char *excluded_backend, struct log *log, struct hearken_error *error)
 {
     const struct hearken_backend_options options = {
+        .struct_size = sizeof(options),
         .backend = settings->backend,
         .plugin_directory = text_or_null(settings->plugin_directory),
         .cpu_mask = text_or_null(settings->cpu_mask),
@@ -200,16 +202,17 @@ static int open_handle(struct served_model *model, const struct settings *settin
         .log = log_library_message,
         .log_context = log,
     };
-    /* If it cannot be looked at, opening it says why. */
+    /* If this fails, opening the file will fail too and say why. */
     if (stat(model->file, &model->file_status) < 0)
         model->file_status = (struct stat){0};
-    if (without && strcmp(settings->backend, "auto") == 0)
-        return open_elsewhere(model, &options, without, error);
+    if (excluded_backend && strcmp(settings->backend, "auto") == 0)
+        return open_on_other_backend(model, &options, excluded_backend, error);
     return hearken_model_open(model->file, &options, &model->handle, error);
 }
 
-int served_model_open(const char *file, const struct settings *settings, const char *without,
-                      struct log *log, struct served_model **result, struct hearken_error *error)
+int served_model_open(const char *file, const struct settings *settings,
+                      const char *excluded_backend, struct log *log, struct served_model **result,
+                      struct hearken_error *error)
 {
     struct served_model *model = calloc(1, sizeof(*model));
     int status = -ENOMEM;
@@ -220,7 +223,7 @@ int served_model_open(const char *file, const struct settings *settings, const c
     model->state = SERVED_READY;
     model->file = strdup(file);
     if (model->file)
-        status = open_handle(model, settings, without, log, error);
+        status = open_handle(model, settings, excluded_backend, log, error);
     if (status < 0)
         free_model(model);
     else
@@ -228,42 +231,42 @@ int served_model_open(const char *file, const struct settings *settings, const c
     return status;
 }
 
-/* ---- Loading while others are served ---- */
+/* ---- Loading in the background ---- */
 
 struct loading {
     uv_work_t work;
     struct settings settings; /* a copy */
-    char *without;            /* or NULL */
+    char *excluded_backend;   /* or NULL */
     struct log *log;
     struct served_model *model;
     int status;
 };
 
-static void load(uv_work_t *work)
+static void run_load(uv_work_t *work)
 {
     struct loading *loading = work->data;
     struct served_model *model = loading->model;
-    loading->status =
-        open_handle(model, &loading->settings, loading->without, loading->log, &model->problem);
+    loading->status = open_handle(model, &loading->settings, loading->excluded_backend,
+                                  loading->log, &model->problem);
 }
 
 static void free_loading(struct loading *loading)
 {
     settings_finish(&loading->settings);
-    free(loading->without);
+    free(loading->excluded_backend);
     free(loading);
 }
 
-/* Those who wait may wait for something else from then on. */
-static void loaded(uv_work_t *work, int result)
+/* A waiter's memory may be reused or freed by its callback. */
+static void on_load_done(uv_work_t *work, int result)
 {
     struct loading *loading = work->data;
     struct served_model *model = loading->model;
     (void)result;
     model->state = loading->status < 0 ? SERVED_FAILED : SERVED_READY;
-    model->home->busy--;
+    model->owner->busy--;
     free_loading(loading);
-    model->home->loaded(model->home->context, model);
+    model->owner->loaded(model->owner->context, model);
     while (model->waiters) {
         struct model_waiter *waiter = model->waiters;
         model->waiters = waiter->next;
@@ -272,28 +275,28 @@ static void loaded(uv_work_t *work, int result)
     served_model_release(model);
 }
 
-struct served_model *served_model_load(struct model_home *home, const char *file,
-                                       const struct settings *settings, const char *without,
-                                       struct log *log)
+struct served_model *served_model_load(struct model_owner *owner, const char *file,
+                                       const struct settings *settings,
+                                       const char *excluded_backend, struct log *log)
 {
     struct served_model *model = calloc(1, sizeof(*model));
     struct loading *loading = calloc(1, sizeof(*loading));
     if (!model || !loading)
         goto fail;
-    model->home = home;
-    model->references = 2; /* ours too */
+    model->owner = owner;
+    model->references = 2; /* the caller's and the loading thread's */
     model->state = SERVED_LOADING;
     model->file = strdup(file);
     loading->model = model;
     loading->log = log;
-    loading->without = without ? strdup(without) : NULL;
-    if (!model->file || (without && !loading->without) ||
+    loading->excluded_backend = excluded_backend ? strdup(excluded_backend) : NULL;
+    if (!model->file || (excluded_backend && !loading->excluded_backend) ||
         settings_copy(&loading->settings, settings) < 0)
         goto fail;
     loading->work.data = loading;
-    if (uv_queue_work(home->loop, &loading->work, load, loaded) < 0)
+    if (uv_queue_work(owner->loop, &loading->work, run_load, on_load_done) < 0)
         goto fail;
-    home->busy++;
+    owner->busy++;
     return model;
 
 fail:
@@ -320,7 +323,7 @@ void served_model_stop_waiting(struct served_model *model, const struct model_wa
 
 /* ---- References ---- */
 
-struct served_model *served_model_take(struct served_model *model)
+struct served_model *served_model_acquire(struct served_model *model)
 {
     if (model)
         model->references++;
@@ -333,9 +336,9 @@ void served_model_release(struct served_model *model)
         return;
     if (--model->references == 0) {
         close_model(model);
-    } else if (model->references == 1 && model->home) {
+    } else if (model->references == 1 && model->owner) {
         model->idle_since = uv_hrtime();
-        model->home->idle(model->home->context);
+        model->owner->idle(model->owner->context);
     }
 }
 
@@ -344,8 +347,8 @@ void served_model_lose(struct served_model *model)
     if (model->lost)
         return;
     model->lost = true;
-    if (model->home)
-        model->home->lost(model->home->context, model);
+    if (model->owner)
+        model->owner->lost(model->owner->context, model);
 }
 
 bool served_model_file_changed(const struct served_model *model)

@@ -31,13 +31,13 @@ json_t *json_from_text(const char *text)
     return string;
 }
 
-/* To so many decimals: more than was measured would only be noise in the text. */
+/* Rounds to 1 / scale: further digits would be noise. */
 static json_t *rounded(double value, double scale)
 {
     return isfinite(value) ? json_real(round(value * scale) / scale) : json_real(0);
 }
 
-/* As json_object_set_new, and gathers whether any failed. */
+/* json_object_set_new that accumulates failures in `status`. */
 static void put(json_t *object, const char *key, json_t *value, int *status)
 {
     *status |= json_object_set_new(object, key, value);
@@ -103,7 +103,7 @@ static json_t *describe_alignment(const struct hearken_alignment *alignment, dou
     return NULL;
 }
 
-/* One that no peer would take (see wyoming_limits_default) is null. */
+/* null if the payload would exceed the limit of a peer (wyoming_limits_default). */
 static int put_alignment(struct heard_segment *segment, const struct hearken_alignment *alignment,
                          double origin)
 {
@@ -118,7 +118,7 @@ static int put_alignment(struct heard_segment *segment, const struct hearken_ali
     return result < 0 ? result : copy_weights(segment, alignment);
 }
 
-/* As Wyoming has it, in milliseconds. */
+/* Wyoming's timestamps are milliseconds. */
 static int init_voice(struct heard_segment *segment, const char *name, double time)
 {
     *segment = (struct heard_segment){

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* What all connections share. Belongs to the loop's thread, but for the log. */
+/* State shared by all connections. For the loop's thread, except the log. */
 #ifndef HEARKEN_DAEMON_RECOGNITION_SERVICE_H
 #define HEARKEN_DAEMON_RECOGNITION_SERVICE_H
 
@@ -19,11 +19,11 @@ struct service {
     struct settings settings;
     struct workers *workers;
     struct catalogue models;
-    struct microphone_hub *live; /* the microphone and who listens to it */
+    struct microphone_hub *hub; /* the microphone and its subscribers */
     struct request_totals totals;
     uint64_t started;     /* uv_hrtime */
-    unsigned connections; /* open now */
-    bool draining;        /* no new requests */
+    unsigned connections; /* open connections */
+    bool draining;        /* new requests are refused */
 };
 
 #endif

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/recognition/transcribe_event.h"
 
-#include "daemon/settings/custom_word_settings.h"
-
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
@@ -10,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A whole number of the event's data; `fallback` (0: none) where it is absent. */
+/* Reads an integer from the event's data; `fallback` replaces an absent one; 0: it is required. */
 static int read_number(const struct wyoming_event *event, const char *key, uint32_t minimum,
                        uint32_t maximum, uint32_t fallback, uint32_t *number,
                        struct hearken_error *error)
@@ -69,8 +67,8 @@ int audio_format_read(const struct wyoming_event *event, const struct hearken_au
     return result;
 }
 
-/* Somebody waits for each word. */
-#define LIVE_PARTIAL_SECONDS 0.64f
+/* A default that shows each word soon after it was spoken. */
+#define MICROPHONE_PARTIAL_SECONDS 0.64f
 
 static int __attribute__((format(printf, 2, 3)))
 refuse(struct hearken_error *error, const char *format, ...)
@@ -106,7 +104,70 @@ static bool is_list_of_texts(const json_t *list)
     return valid;
 }
 
-/* Names and terms as Wyoming has them: names come first. */
+/* ---- Custom words: a text with a word or phrase a line ---- */
+
+/* The first `count` strings of the array. */
+static int append_array(char **list, const json_t *words, size_t count)
+{
+    size_t used = *list ? strlen(*list) : 0, room = used + 1;
+    for (size_t i = 0; i < count; i++)
+        room += json_string_length(json_array_get(words, i)) + 1;
+    char *grown = realloc(*list, room);
+    if (!grown)
+        return -ENOMEM;
+    for (size_t i = 0; i < count; i++) {
+        const json_t *word = json_array_get(words, i);
+        memcpy(grown + used, json_string_value(word), json_string_length(word));
+        used += json_string_length(word);
+        grown[used++] = '\n';
+    }
+    grown[used] = '\0';
+    *list = grown;
+    return 0;
+}
+
+/* A list of the strings of a JSON array, which holds nothing else; NULL: there are none. Errors:
+ * -EINVAL with what is wrong, -ENOMEM; there is no list then. */
+static int make_list(char **list, const json_t *words, struct hearken_error *error)
+{
+    *list = NULL;
+    if (json_array_size(words) == 0)
+        return 0;
+    int result = append_array(list, words, json_array_size(words));
+    if (result < 0)
+        return hearken_fail(error, result, "out of memory");
+    result = hearken_custom_words_check(*list, error);
+    if (result < 0) {
+        free(*list);
+        *list = NULL;
+    }
+    return result < 0 ? result : 0;
+}
+
+/* Adds those of another array, as far as they fit in and are words. Errors: -ENOMEM. */
+static int add_hints(char **list, const json_t *words)
+{
+    struct hearken_error error;
+    int count = *list ? hearken_custom_words_check(*list, &error) : 0;
+    json_t *good = json_array();
+    size_t index;
+    json_t *word;
+    json_array_foreach(words, index, word)
+    {
+        int more = hearken_custom_words_check(json_string_value(word), &error);
+        if (more <= 0 || count + more > (int)HEARKEN_CUSTOM_WORDS_MAX)
+            continue;
+        count += more;
+        json_array_append(good, word);
+    }
+    int result = good ? append_array(list, good, json_array_size(good)) : -ENOMEM;
+    json_decref(good);
+    return result;
+}
+
+/* ---- Wyoming's part ---- */
+
+/* Adds a list of Wyoming's names or terms to the custom words. */
 static int read_hints(struct transcribe_event *transcribe, const json_t *data, const char *key,
                       const char **code, struct hearken_error *error)
 {
@@ -115,13 +176,13 @@ static int read_hints(struct transcribe_event *transcribe, const json_t *data, c
         return 0;
     if (!is_list_of_texts(list))
         return refuse(error, "%s: expected a list of strings", key);
-    if (custom_word_settings_add_hints(&transcribe->words, list) == 0)
+    if (add_hints(&transcribe->custom_words, list) == 0)
         return 0;
     *code = "out-of-memory";
     return refuse(error, "out of memory");
 }
 
-/* What other engines make use of and we do not: it has to be sound all the same. */
+/* Fields that only other engines use: they must be valid nevertheless. */
 static int check_unused(const json_t *data, struct hearken_error *error)
 {
     const char *text;
@@ -131,7 +192,7 @@ static int check_unused(const json_t *data, struct hearken_error *error)
     return get_text(data, "vad_sensitivity", &text, error);
 }
 
-/* NULL: there is no such model. */
+/* Reads the model's name. NULL on failure. */
 static const struct model_entry *read_name(struct transcribe_event *transcribe, const json_t *data,
                                            const struct catalogue *models, const char **code,
                                            struct hearken_error *error)
@@ -147,7 +208,7 @@ static const struct model_entry *read_name(struct transcribe_event *transcribe, 
         refuse(error, "name: got %.100s, expected one of: %s", name, known);
         return NULL;
     }
-    /* The default has no name of its own, so that it may be another after a reload. */
+    /* "" for the default, so that a reload may replace it. */
     snprintf(transcribe->options.model, sizeof(transcribe->options.model), "%s", entry->name);
     return entry;
 }
@@ -191,7 +252,7 @@ static int read_language(struct transcribe_event *transcribe, const json_t *data
     return refuse(error, "language: got %.100s, this model knows: %s", language, known);
 }
 
-/* ---- Our own part ---- */
+/* ---- Extensions ---- */
 
 static int read_flag(const char *key, const json_t *value, bool *flag, struct hearken_error *error)
 {
@@ -227,23 +288,23 @@ static int read_setting(struct transcribe_event *transcribe, const struct settin
     return 0;
 }
 
-/* Instead of what the configuration says. */
-static int read_words(struct transcribe_event *transcribe, const json_t *list, const char **code,
-                      struct hearken_error *error)
+/* Replaces the custom words of the configuration. */
+static int read_custom_words(struct transcribe_event *transcribe, const json_t *list,
+                             const char **code, struct hearken_error *error)
 {
     struct hearken_error reason;
     if (!is_list_of_texts(list))
         return refuse(error, "hearken: custom_words: expected a list of strings");
-    free(transcribe->words);
-    int result = custom_word_settings_make(&transcribe->words, list, &reason);
+    free(transcribe->custom_words);
+    int result = make_list(&transcribe->custom_words, list, &reason);
     if (result == -ENOMEM)
         *code = "out-of-memory";
     return result < 0 ? refuse(error, "hearken: %.400s", reason.message) : 0;
 }
 
-/* 1: there is no such key. */
-static int read_live_extension(struct transcribe_event *transcribe, const char *key,
-                               const json_t *value, struct hearken_error *error)
+/* 1: unknown key. */
+static int read_microphone_extension(struct transcribe_event *transcribe, const char *key,
+                                     const json_t *value, struct hearken_error *error)
 {
     if (strcmp(key, "transcripts") == 0)
         return read_flag(key, value, &transcribe->transcripts, error);
@@ -254,7 +315,7 @@ static int read_live_extension(struct transcribe_event *transcribe, const char *
     return 1;
 }
 
-/* 1: likewise. */
+/* 1: unknown key. */
 static int read_extension(struct transcribe_event *transcribe, const char *key, const json_t *value,
                           const char **code, struct hearken_error *error)
 {
@@ -267,11 +328,12 @@ static int read_extension(struct transcribe_event *transcribe, const char *key, 
     if (strcmp(key, "voice_events") == 0)
         return read_flag(key, value, &transcribe->options.stream.voice_events, error);
     if (strcmp(key, "custom_words") == 0)
-        return read_words(transcribe, value, code, error);
-    const struct setting *setting = setting_find("recognition", key);
-    if (setting && setting->type != SETTING_TEXT)
-        return read_setting(transcribe, setting, value, error);
-    return transcribe->live ? read_live_extension(transcribe, key, value, error) : 1;
+        return read_custom_words(transcribe, value, code, error);
+    struct setting setting;
+    if (setting_find("recognition", key, &setting) && setting.type != SETTING_TEXT)
+        return read_setting(transcribe, &setting, value, error);
+    return transcribe->from_microphone ? read_microphone_extension(transcribe, key, value, error)
+                                       : 1;
 }
 
 static int read_extensions(struct transcribe_event *transcribe, json_t *extensions,
@@ -294,11 +356,11 @@ static int read_extensions(struct transcribe_event *transcribe, json_t *extensio
     if (length > 0)
         return refuse(error, "hearken: unknown: %s", unknown);
     if (transcribe->options.stream.alignment && !transcribe->options.segments)
-        return refuse(error, "hearken: alignment comes with events: ask for both");
+        return refuse(error, "hearken: alignment needs events: request both");
     return 0;
 }
 
-/* ---- All of it ---- */
+/* ---- The whole event ---- */
 
 int transcribe_event_init(struct transcribe_event *transcribe, const struct settings *settings)
 {
@@ -308,14 +370,14 @@ int transcribe_event_init(struct transcribe_event *transcribe, const struct sett
     transcribe->options.stream.custom_words = NULL;
     if (!settings->listed_words)
         return 0;
-    transcribe->words = strdup(settings->listed_words);
-    transcribe->options.stream.custom_words = transcribe->words;
-    return transcribe->words ? 0 : -ENOMEM;
+    transcribe->custom_words = strdup(settings->listed_words);
+    transcribe->options.stream.custom_words = transcribe->custom_words;
+    return transcribe->custom_words ? 0 : -ENOMEM;
 }
 
 void transcribe_event_finish(struct transcribe_event *transcribe)
 {
-    free(transcribe->words);
+    free(transcribe->custom_words);
     *transcribe = (struct transcribe_event){0};
 }
 
@@ -339,7 +401,7 @@ static int parse(struct transcribe_event *transcribe, const json_t *data,
         result = read_hints(transcribe, data, "transcript_names", code, error);
     if (result == 0)
         result = read_hints(transcribe, data, "transcript_terms", code, error);
-    transcribe->options.stream.custom_words = transcribe->words;
+    transcribe->options.stream.custom_words = transcribe->custom_words;
     return result;
 }
 
@@ -365,10 +427,10 @@ int transcribe_event_parse_listen(struct transcribe_event *transcribe, const jso
     struct hearken_stream_options *stream = &transcribe->options.stream;
     if (transcribe_event_init(transcribe, &service->settings) < 0)
         return refuse_memory(code, error);
-    transcribe->live = transcribe->options.segments = true;
+    transcribe->from_microphone = transcribe->options.segments = true;
     stream->endpointing = true;
     if (stream->partial_seconds == 0)
-        stream->partial_seconds = LIVE_PARTIAL_SECONDS;
+        stream->partial_seconds = MICROPHONE_PARTIAL_SECONDS;
     stream->audio = (struct hearken_audio_format){HEARKEN_RATE, 1, HEARKEN_SAMPLE_F32};
     return parse(transcribe, data, service, code, error);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* What the `transcribe` and `hearken-listen` events ask for, checked (docs/protocol.md). */
+/* The validated contents of a `transcribe` or `hearken-listen` event (docs/protocol.md). */
 #ifndef HEARKEN_DAEMON_RECOGNITION_TRANSCRIBE_EVENT_H
 #define HEARKEN_DAEMON_RECOGNITION_TRANSCRIBE_EVENT_H
 
@@ -14,21 +14,23 @@
 
 struct transcribe_event {
     struct request_options options; /* all but the audio format */
-    bool extended;                  /* the client knows hearken's own part of the protocol */
-    char language[36];              /* "": not said */
-    char *words;                    /* custom words, which the options refer to; NULL: none */
+    bool extended;                  /* the client uses hearken's extensions of the protocol */
+    char language[36];              /* as requested or detected; "": unknown */
+    char *custom_words;             /* the options point to them; NULL: none */
 
-    bool live;        /* it is of the daemon's microphone; the others are only for that */
+    bool from_microphone; /* hearken-listen: recognise the daemon's microphone */
+    /* Only for hearken-listen: */
     bool transcripts; /* send Wyoming's transcripts as well */
     bool meter;       /* send the level */
-    bool hold;        /* listen only from the next hearken-start on */
+    bool hold;        /* do not listen until the next hearken-start */
 };
 
-/* What holds for a client that sends audio without asking first. One that is all zeros or was used
- * before is made anew. Errors: -ENOMEM; it is all zeros then. */
+/* Sets the defaults, which apply to a client that sends audio without `transcribe`. The struct must
+ * be all zeros or have been initialised before. Errors: -ENOMEM; call transcribe_event_finish then,
+ * too. */
 int transcribe_event_init(struct transcribe_event *transcribe, const struct settings *settings);
 
-/* Accepts one that is all zeros. */
+/* Accepts a struct that is all zeros. */
 void transcribe_event_finish(struct transcribe_event *transcribe);
 
 /*
@@ -39,14 +41,14 @@ int transcribe_event_parse(struct transcribe_event *transcribe, const json_t *da
                            const struct service *service, const char **code,
                            struct hearken_error *error);
 
-/* The same for hearken-listen, whose defaults are for somebody who speaks. */
+/* The same for hearken-listen, whose defaults suit live speech. */
 int transcribe_event_parse_listen(struct transcribe_event *transcribe, const json_t *data,
                                   const struct service *service, const char **code,
                                   struct hearken_error *error);
 
 /*
- * Reads it from the data of audio-start or audio-chunk. `known` is the format so far, for what the
- * event leaves out; NULL: it must say everything. Errors: -EINVAL, with what was expected.
+ * Reads the audio format from the data of audio-start or audio-chunk. `known` provides the fields
+ * that are absent; NULL: all are required. Errors: -EINVAL.
  */
 int audio_format_read(const struct wyoming_event *event, const struct hearken_audio_format *known,
                       struct hearken_audio_format *format, struct hearken_error *error);

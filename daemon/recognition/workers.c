@@ -4,14 +4,13 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* Backends keep their arrays on the heap, but libraries below them are not ours: the stack is that
- * of a usual thread. */
+/* The usual size. Backends keep arrays on the heap, but the libraries they call may need stack. */
 #define STACK_SIZE ((size_t)8 * 1024 * 1024)
 
 struct workers {
-    unsigned count; /* of threads that run */
+    unsigned count; /* of running threads */
     uv_thread_t *threads;
-    uv_mutex_t mutex; /* for all below, and for the works' own fields */
+    uv_mutex_t mutex; /* guards all below and the private members of the works */
     uv_cond_t wake;
     bool stopping;
     unsigned busy, waiting;
@@ -33,7 +32,7 @@ static void append_waiting(struct workers *workers, struct work *work)
     uv_cond_signal(&workers->wake);
 }
 
-static struct work *take_waiting(struct workers *workers)
+static struct work *pop_waiting(struct workers *workers)
 {
     struct work *work = workers->waiting_head;
     workers->waiting_head = work->next_waiting;
@@ -79,7 +78,7 @@ static void settle(struct workers *workers, struct work *work, enum work_outcome
     } else if (outcome == WORK_AGAIN || work->state == WORK_RUNNING_AGAIN) {
         append_waiting(workers, work);
     } else {
-        work->state = WORK_RESTING;
+        work->state = WORK_IDLE;
     }
 }
 
@@ -92,7 +91,7 @@ static void run_worker(void *context)
             uv_cond_wait(&workers->wake, &workers->mutex);
         if (workers->stopping)
             break;
-        struct work *work = take_waiting(workers);
+        struct work *work = pop_waiting(workers);
         work->state = WORK_RUNNING;
         work->begun = true;
         workers->busy++;
@@ -105,8 +104,8 @@ static void run_worker(void *context)
     uv_mutex_unlock(&workers->mutex);
 }
 
-/* Takes the next delivery, or NULL; `ended`: it was the last of that work. */
-static struct work *take_delivery(struct workers *workers, bool *ended)
+/* Returns the next delivery or NULL; `ended`: it is the work's last. */
+static struct work *pop_delivery(struct workers *workers, bool *ended)
 {
     uv_mutex_lock(&workers->mutex);
     struct work *work = workers->delivery_head;
@@ -126,7 +125,7 @@ static void deliver_all(uv_async_t *async)
     struct workers *workers = async->data;
     struct work *work;
     bool ended;
-    while ((work = take_delivery(workers, &ended))) {
+    while ((work = pop_delivery(workers, &ended))) {
         work->deliver(work);
         if (ended)
             work->ended(work);
@@ -209,7 +208,7 @@ void workers_destroy(struct workers *workers)
 void workers_submit(struct workers *workers, struct work *work)
 {
     uv_mutex_lock(&workers->mutex);
-    if (work->state == WORK_RESTING)
+    if (work->state == WORK_IDLE)
         append_waiting(workers, work);
     else if (work->state == WORK_RUNNING)
         work->state = WORK_RUNNING_AGAIN;

@@ -12,15 +12,15 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* Beyond the limit of connections, so many more are told in peace that there are too many; the rest
- * is told and closed at once. */
+/* This many connections beyond the limit linger after their rejection (connection.h), so that the
+ * client reads it; any more are closed at once. */
 #define REJECTED_MAX 32
 
-/* Descriptors for model files, the configuration, the microphone, and the one that libuv takes with
+/* Descriptors for model files, the configuration, the microphone, and the one that libuv opens with
  * the first connection. */
 #define SPARE 16
 
-/* Nobody turned away for so long: an episode is over. */
+/* An episode ends after this time without a rejection. */
 #define EPISODE_MILLISECONDS 10000
 
 /* ---- Descriptors ---- */
@@ -30,7 +30,7 @@ static int open_reserve(void)
     return open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
 
-/* What this process has open, or a guess. */
+/* Open descriptors of this process, or an estimate. */
 static unsigned count_open(void)
 {
     unsigned count = 0;
@@ -40,13 +40,13 @@ static unsigned count_open(void)
     for (const struct dirent *entry; (entry = readdir(directory));)
         count += entry->d_name[0] != '.';
     closedir(directory);
-    return count - 1; /* without the folder's own */
+    return count - 1; /* without the directory's own */
 }
 
 void admission_init(struct admission *admission, struct log *log)
 {
     *admission = (struct admission){.log = log, .reserve = open_reserve()};
-    admission->fixed = count_open() + SPARE;
+    admission->other_descriptors = count_open() + SPARE;
 }
 
 void admission_finish(struct admission *admission)
@@ -56,7 +56,7 @@ void admission_finish(struct admission *admission)
     admission->reserve = -1;
 }
 
-/* Not to the very limit: some libraries cannot have large numbers. */
+/* Only as far as wanted: some libraries fail on large descriptors. */
 static rlim_t raise_limit(rlim_t wanted)
 {
     struct rlimit limit;
@@ -69,22 +69,23 @@ static rlim_t raise_limit(rlim_t wanted)
     return setrlimit(RLIMIT_NOFILE, &raised) == 0 ? raised.rlim_cur : limit.rlim_cur;
 }
 
-void admission_make_room(struct admission *admission, unsigned connections)
+void admission_reserve_descriptors(struct admission *admission, unsigned connections)
 {
-    rlim_t fixed = admission->fixed;
-    rlim_t limit = raise_limit(fixed + connections + REJECTED_MAX);
-    rlim_t room = limit > fixed ? limit - fixed : 1;
-    admission->descriptors = room < UINT32_MAX ? (unsigned)room : UINT32_MAX;
-    if (admission->descriptors < connections)
+    rlim_t other_descriptors = admission->other_descriptors;
+    rlim_t limit = raise_limit(other_descriptors + connections + REJECTED_MAX);
+    rlim_t room = limit > other_descriptors ? limit - other_descriptors : 1;
+    admission->connection_descriptors = room < UINT32_MAX ? (unsigned)room : UINT32_MAX;
+    if (admission->connection_descriptors < connections)
         log_warning(admission->log,
-                    "%llu open files are allowed, which is enough for %u connections of %u: raise "
+                    "%llu open files are allowed, which is enough for %u of %u connections: raise "
                     "the limit (ulimit -n, LimitNOFILE=)",
-                    (unsigned long long)limit, admission->descriptors, connections);
+                    (unsigned long long)limit, admission->connection_descriptors, connections);
 }
 
 unsigned admission_limit(const struct admission *admission, unsigned connections)
 {
-    return connections < admission->descriptors ? connections : admission->descriptors;
+    return connections < admission->connection_descriptors ? connections
+                                                           : admission->connection_descriptors;
 }
 
 unsigned admission_total(const struct admission *admission, unsigned connections)
@@ -94,28 +95,28 @@ unsigned admission_total(const struct admission *admission, unsigned connections
 
 /* ---- Episodes ---- */
 
-void admission_note(struct admission *admission, uint64_t now, const char *why)
+void admission_log_rejection(struct admission *admission, uint64_t now, const char *why)
 {
-    if (admission->turned_away++ == 0)
-        log_warning(admission->log, "%s: further clients are told that there are too many", why);
+    if (admission->rejected++ == 0)
+        log_warning(admission->log, "%s: rejecting further clients", why);
     admission->last = now;
 }
 
 bool admission_tick(struct admission *admission, uint64_t now)
 {
-    if (admission->turned_away == 0)
+    if (admission->rejected == 0)
         return false;
     if (now - admission->last < EPISODE_MILLISECONDS)
         return true;
-    log_info(admission->log, "turned away %llu clients; there is room again",
-             (unsigned long long)admission->turned_away);
-    admission->turned_away = 0;
+    log_info(admission->log, "rejected %llu clients; accepting clients again",
+             (unsigned long long)admission->rejected);
+    admission->rejected = 0;
     return false;
 }
 
-/* ---- Telling ---- */
+/* ---- Rejecting ---- */
 
-/* It is a fresh socket, which has room for so little. */
+/* The send buffer of a new socket has room for this. */
 static void send_now(void *context, const char *type, json_t *data, const void *payload,
                      size_t payload_length)
 {
@@ -124,24 +125,24 @@ static void send_now(void *context, const char *type, json_t *data, const void *
     ssize_t sent = -1;
     if (wyoming_serialise(type, data, payload, payload_length, &buffer) == 0)
         sent = send(*descriptor, buffer.bytes, buffer.length, MSG_DONTWAIT | MSG_NOSIGNAL);
-    (void)sent; /* it is closed all the same */
+    (void)sent; /* the caller closes the socket in any case */
     wyoming_buffer_finish(&buffer);
     json_decref(data);
 }
 
-void admission_turn_away(int descriptor)
+void admission_reject(int descriptor)
 {
     static const struct conversation_peer peer = {.send = send_now};
     char dropped[4096];
     conversation_send_error(&peer, &descriptor, "busy", "too many connections");
     shutdown(descriptor, SHUT_WR);
-    /* What is not read makes the system reset the connection. */
+    /* Closing a socket with unread data would reset the connection and lose the answer. */
     for (int i = 0; i < 16 && recv(descriptor, dropped, sizeof(dropped), MSG_DONTWAIT) > 0; i++)
         continue;
     close(descriptor);
 }
 
-bool admission_turn_away_next(struct admission *admission, int listening)
+bool admission_reject_next(struct admission *admission, int listening)
 {
     if (admission->reserve < 0)
         admission->reserve = open_reserve();
@@ -149,9 +150,9 @@ bool admission_turn_away_next(struct admission *admission, int listening)
         return false;
     close(admission->reserve);
     int descriptor = accept4(listening, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-    bool told = descriptor >= 0 || errno == EAGAIN || errno == ECONNABORTED;
+    bool done = descriptor >= 0 || errno == EAGAIN || errno == ECONNABORTED;
     if (descriptor >= 0)
-        admission_turn_away(descriptor);
+        admission_reject(descriptor);
     admission->reserve = open_reserve();
-    return told;
+    return done;
 }

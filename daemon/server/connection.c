@@ -7,12 +7,12 @@
 #include <string.h>
 #include <unistd.h>
 
-/* A client that was told the last gets this long to take it. */
+/* Time for a client to read its last answer. */
 #define LINGER_MILLISECONDS 3000
 
 static void process(struct connection *connection);
 
-/* ---- The end ---- */
+/* ---- Closing ---- */
 
 static void on_closed(uv_handle_t *handle)
 {
@@ -23,7 +23,7 @@ static void on_closed(uv_handle_t *handle)
     free(connection);
 }
 
-/* May be called by the conversation as it sends: it is ended in the handle's callback. */
+/* May run inside a callback of the conversation, which on_closed therefore finishes later. */
 void connection_close(struct connection *connection)
 {
     if (connection->state == CONNECTION_CLOSED)
@@ -74,7 +74,7 @@ static void linger(struct connection *connection)
         set_reading(connection, true);
 }
 
-/* ---- Out ---- */
+/* ---- Writing ---- */
 
 struct output {
     uv_write_t write;
@@ -127,7 +127,7 @@ static void send_event(void *context, const char *type, json_t *data, const void
         goto done;
     }
     if (output->buffer.length > limit - (connection->unsent < limit ? connection->unsent : limit)) {
-        log_warning(log, "connection %u: does not read its results: more than %zu KiB wait",
+        log_warning(log, "connection %u: does not read its results: more than %zu KiB are queued",
                     connection->id, limit / 1024);
         wyoming_buffer_finish(&output->buffer);
         connection_close(connection);
@@ -147,7 +147,7 @@ static void resume(void *context)
     struct connection *connection = context;
     if (connection->state != CONNECTION_OPEN)
         return;
-    connection->last_heard = uv_now(connection->handle.loop);
+    connection->last_received = uv_now(connection->handle.loop);
     process(connection);
 }
 
@@ -170,7 +170,7 @@ static void fail(struct connection *connection, const char *code, const char *te
     connection_reject(connection, code, text);
 }
 
-/* ---- In ---- */
+/* ---- Reading ---- */
 
 static bool is_between_requests(const struct connection *connection)
 {
@@ -180,12 +180,12 @@ static bool is_between_requests(const struct connection *connection)
 
 static void handle_event(struct connection *connection)
 {
-    connection->holding = false;
+    connection->event_deferred = false;
     switch (conversation_handle(&connection->conversation, &connection->event)) {
-    case CONVERSATION_GO_ON:
+    case CONVERSATION_CONTINUE:
         break;
     case CONVERSATION_WAIT:
-        connection->holding = true;
+        connection->event_deferred = true;
         break;
     case CONVERSATION_CLOSE:
         linger(connection);
@@ -193,54 +193,54 @@ static void handle_event(struct connection *connection)
     }
 }
 
-static bool may_go_on(struct connection *connection)
+static bool can_continue(struct connection *connection)
 {
-    return connection->state == CONNECTION_OPEN && !connection->holding &&
+    return connection->state == CONNECTION_OPEN && !connection->event_deferred &&
            !conversation_is_full(&connection->conversation);
 }
 
-/* The client sends no more. What it may still get is the transcript; but TCP does not tell a client
- * that waits for it from one that is gone, and the usual one is: nothing more is recognised for it.
- */
-static bool wants_answer(struct connection *connection)
+/* After end of file a client on a Unix socket may still wait for the transcript. With TCP, such a
+ * client cannot be told from one that is gone, which is the usual case: the rest of its audio is
+ * not recognised. */
+static bool awaits_transcript(struct connection *connection)
 {
-    bool tells_apart = connection->kind == SOCKET_UNIX;
-    conversation_cut(&connection->conversation, tells_apart, "incomplete",
-                     "the client ended its side without audio-stop");
-    return tells_apart && connection->conversation.state == CONVERSATION_FINISHING;
+    bool half_close = connection->kind == SOCKET_UNIX;
+    conversation_cut(&connection->conversation, half_close, "incomplete",
+                     "the client closed its side without audio-stop");
+    return half_close && connection->conversation.state == CONVERSATION_FINISHING;
 }
 
-static void end_unanswered(struct connection *connection)
+static void end_without_answer(struct connection *connection)
 {
-    if (conversation_is_over(&connection->conversation) ||
+    if (conversation_has_ended(&connection->conversation) ||
         (is_between_requests(connection) && wyoming_parser_idle(&connection->parser))) {
         linger(connection);
         return;
     }
-    fail(connection, "incomplete", "the client ended its side in the middle of a request");
+    fail(connection, "incomplete", "the client closed its side in the middle of a request");
 }
 
 static void check_end(struct connection *connection)
 {
-    if (connection->state != CONNECTION_OPEN || connection->holding)
+    if (connection->state != CONNECTION_OPEN || connection->event_deferred)
         return;
-    if (conversation_is_over(&connection->conversation)) {
+    if (conversation_has_ended(&connection->conversation)) {
         linger(connection);
     } else if (connection->client_ended) {
-        if (!wants_answer(connection))
-            end_unanswered(connection);
+        if (!awaits_transcript(connection))
+            end_without_answer(connection);
     } else if (connection->service->draining && is_between_requests(connection)) {
         linger(connection);
     }
 }
 
-/* Takes what the parser holds, as far as it can be taken now. */
+/* Handles the events in the parser until one has to wait or the queue is full. */
 static void process(struct connection *connection)
 {
     struct hearken_error error;
-    if (connection->holding)
+    if (connection->event_deferred)
         handle_event(connection);
-    while (may_go_on(connection)) {
+    while (can_continue(connection)) {
         int result = wyoming_parser_next(&connection->parser, &connection->event, &error);
         if (result < 0)
             fail(connection, result == -EMSGSIZE ? "too-large" : "bad-message", error.message);
@@ -250,7 +250,7 @@ static void process(struct connection *connection)
     }
     check_end(connection);
     if (connection->state == CONNECTION_OPEN)
-        set_reading(connection, may_go_on(connection));
+        set_reading(connection, can_continue(connection));
 }
 
 static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer)
@@ -270,22 +270,22 @@ static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer)
     }
     if (connection->state != CONNECTION_OPEN)
         return;
-    connection->last_heard = uv_now(stream->loop);
+    connection->last_received = uv_now(stream->loop);
     if (wyoming_parser_feed(&connection->parser, buffer->base, (size_t)count, &error) < 0)
         fail(connection, "out-of-memory", error.message);
     else
         process(connection);
 }
 
-/* ---- Time ---- */
+/* ---- Timeouts ---- */
 
 static bool has_passed(uint64_t now, uint64_t since, float seconds)
 {
     return now > since && (double)(now - since) > (double)seconds * 1000;
 }
 
-/* While nothing is read, libuv does not see that a client went away. A Unix socket that was only
- * shut down for writing gives no POLLHUP. */
+/* libuv does not report a hang-up while nothing is read. On a Unix socket, a client that has only
+ * shut down writing causes no POLLHUP. */
 static bool has_hung_up(const struct connection *connection)
 {
     int descriptor;
@@ -298,8 +298,8 @@ static bool has_hung_up(const struct connection *connection)
     return poll(&state, 1, 0) > 0 && state.revents != 0;
 }
 
-/* What was heard of a request is told first. */
-static void give_up(struct connection *connection, const char *reason)
+/* Sends the transcript of the audio received before the error. */
+static void time_out(struct connection *connection, const char *reason)
 {
     if (!conversation_cut(&connection->conversation, true, "timeout", reason))
         fail(connection, "timeout", reason);
@@ -311,17 +311,18 @@ static void check_client(struct connection *connection, uint64_t now)
     bool within_message = !wyoming_parser_idle(&connection->parser);
     if (conversation_is_cut(&connection->conversation))
         return;
-    if (within_message || conversation_owes_audio(&connection->conversation)) {
-        if (has_passed(now, connection->last_heard, settings->stall_seconds))
-            give_up(connection, within_message ? "stopped in the middle of a message"
-                                               : "stopped sending audio");
+    if (within_message || conversation_expects_audio(&connection->conversation)) {
+        if (has_passed(now, connection->last_received, settings->stall_seconds))
+            time_out(connection, within_message ? "the client stopped within a message"
+                                                : "the client stopped sending audio");
         return;
     }
-    uint64_t since = connection->last_heard > connection->last_progress ? connection->last_heard
-                                                                        : connection->last_progress;
+    uint64_t since = connection->last_received > connection->last_progress
+                         ? connection->last_received
+                         : connection->last_progress;
     if (is_between_requests(connection) && settings->idle_seconds > 0 &&
         has_passed(now, since, settings->idle_seconds)) {
-        log_debug(connection->service->log, "connection %u: idle, closed", connection->id);
+        log_debug(connection->service->log, "connection %u: idle timeout", connection->id);
         linger(connection);
     }
 }
@@ -343,7 +344,7 @@ void connection_tick(struct connection *connection)
     } else if (connection->reading) {
         check_client(connection, now);
     } else if (has_hung_up(connection)) {
-        log_info(connection->service->log, "connection %u: gone in the middle of a request",
+        log_info(connection->service->log, "connection %u: client gone in the middle of a request",
                  connection->id);
         connection_close(connection);
     }
@@ -355,15 +356,15 @@ void connection_drain(struct connection *connection)
         linger(connection);
 }
 
-/* ---- The beginning ---- */
+/* ---- Opening ---- */
 
-static void forget_handle(uv_handle_t *handle)
+static void free_connection(uv_handle_t *handle)
 {
     free(handle->data);
 }
 
-/* The descriptor is the handle's if this succeeds; else a handle that was begun frees the
- * connection in the end. */
+/* On success the handle owns the descriptor. On failure the connection is freed, by the close
+ * callback if the handle was initialised. */
 static int open_handle(struct connection *connection, uv_loop_t *loop, int descriptor)
 {
     bool local = connection->kind == SOCKET_UNIX;
@@ -377,7 +378,7 @@ static int open_handle(struct connection *connection, uv_loop_t *loop, int descr
     result = local ? uv_pipe_open(&connection->pipe, descriptor)
                    : uv_tcp_open(&connection->tcp, descriptor);
     if (result < 0)
-        uv_close(&connection->handle, forget_handle);
+        uv_close(&connection->handle, free_connection);
     return result;
 }
 
@@ -403,7 +404,7 @@ int connection_create(uv_loop_t *loop, int descriptor, enum socket_kind kind,
     wyoming_parser_init(&connection->parser, NULL);
     conversation_init(&connection->conversation, service, &peer, connection, id,
                       kind == SOCKET_UNIX);
-    connection->last_heard = connection->last_progress = uv_now(loop);
+    connection->last_received = connection->last_progress = uv_now(loop);
     if (kind == SOCKET_TCP) {
         uv_tcp_nodelay(&connection->tcp, 1);
         uv_tcp_keepalive(&connection->tcp, 1, 60);

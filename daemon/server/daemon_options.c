@@ -2,7 +2,6 @@
 #include "daemon/server/daemon_options.h"
 
 #include "daemon/server/sockets.h"
-#include "daemon/settings/custom_word_settings.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -18,24 +17,24 @@ static const char help[] =
     "Usage: hearkend [OPTION]...\n"
     "\n"
     "Recognises speech for programs that connect to its socket: hearken(1), Home Assistant\n"
-    "and whatever else speaks the Wyoming protocol. It stays in the foreground and logs to\n"
-    "standard error. SIGTERM stops it after the requests in hand, SIGHUP makes it read its\n"
-    "configuration again.\n"
+    "and other clients of the Wyoming protocol. It stays in the foreground and logs to\n"
+    "standard error. SIGTERM stops it after the running requests, SIGHUP reloads the\n"
+    "configuration.\n"
     "\n"
     "  -m, --model FILE          the model (model.file)\n"
     "  -b, --backend NAME        the compute plugin, or auto (compute.backend)\n"
-    "      --plugin-dir DIR      where the plugins are (compute.plugin_directory)\n"
-    "      --cpu-mask LIST       instruction sets to do without (compute.cpu_mask)\n"
+    "      --plugin-dir DIR      the directory of the plugins (compute.plugin_directory)\n"
+    "      --cpu-mask LIST       instruction sets not to use (compute.cpu_mask)\n"
     "  -s, --socket PATH         the Unix socket (server.socket)\n"
-    "      --tcp ADDRESS:PORT    listen there as well (server.tcp)\n"
+    "      --tcp ADDRESS:PORT    also listen on this address (server.tcp)\n"
     "\n"
     "  -c, --config FILE         read this configuration instead of\n"
     "                            ~/.config/hearken/hearkend.conf or, if there is none,\n"
     "                            " HEARKEN_SYSCONFDIR "/hearken/hearkend.conf\n"
     "  -o, --set SECTION.NAME=VALUE\n"
-    "                            any other setting; stronger than the configuration\n"
-    "      --check-config        say whether the configuration is in order, and stop\n"
-    "      --help-config         print a configuration with all settings, explained\n"
+    "                            any other setting; overrides the configuration\n"
+    "      --check-config        check the configuration and exit\n"
+    "      --help-config         print a configuration that explains all settings\n"
     "\n"
     "  -v, --verbose             log everything (log.level=debug)\n"
     "  -q, --quiet               log errors only (log.level=error)\n"
@@ -121,7 +120,7 @@ static int choose_help(struct options *options, const char *argument, struct hea
 static int bad_usage(int option, const char *argument, struct hearken_error *error)
 {
     snprintf(error->message, sizeof(error->message), "%.200s: %s; try hearkend --help", argument,
-             option == ':' ? "expected an argument after it" : "unknown option");
+             option == ':' ? "expected an argument" : "unknown option");
     return -EINVAL;
 }
 
@@ -163,9 +162,9 @@ static int apply_option(struct options *options, int option, const char *argumen
     }
 }
 
-/* ---- The usual places ---- */
+/* ---- Standard paths ---- */
 
-static int take_if_there(struct options *options, const char *directory, const char *rest)
+static int use_if_present(struct options *options, const char *directory, const char *rest)
 {
     char *path;
     if (asprintf(&path, "%s%s", directory, rest) < 0)
@@ -184,11 +183,11 @@ static int find_file(struct options *options)
     const char *home = secure_getenv("HOME");
     int result = 0;
     if (configuration && configuration[0] == '/')
-        result = take_if_there(options, configuration, file);
+        result = use_if_present(options, configuration, file);
     else if (home && home[0] == '/')
-        result = take_if_there(options, home, "/.config/hearken/hearkend.conf");
+        result = use_if_present(options, home, "/.config/hearken/hearkend.conf");
     if (result == 0 && !options->file)
-        result = take_if_there(options, HEARKEN_SYSCONFDIR, file);
+        result = use_if_present(options, HEARKEN_SYSCONFDIR, file);
     return result;
 }
 
@@ -197,7 +196,7 @@ int options_parse(struct options *options, int count, char *const *arguments,
 {
     *options = (struct options){.action = OPTIONS_RUN};
     int result = 0;
-    optind = 0; /* start afresh, as glibc has it */
+    optind = 0; /* start afresh: glibc resets its state */
     opterr = 0;
     for (;;) {
         int index = optind > 0 ? optind : 1;
@@ -233,7 +232,7 @@ void options_finish(struct options *options)
     *options = (struct options){0};
 }
 
-/* What only the daemon's start would find otherwise. An empty setting names nothing. */
+/* Errors that would otherwise appear only at the start. An empty setting is valid. */
 static int check_addresses(const struct settings *settings, setting_problem_callback *callback,
                            void *context)
 {
@@ -268,7 +267,7 @@ int options_load_settings(const struct options *options, struct settings *settin
     if (check_addresses(settings, callback, context) < 0 && status == 0)
         status = -EINVAL;
     if (status == 0)
-        status = custom_word_settings_load(settings, callback, context);
+        status = settings_load_custom_words(settings, callback, context);
     if (status < 0)
         settings_finish(settings);
     return status;

@@ -5,7 +5,7 @@
 
 #include <unistd.h>
 
-/* How long cancelled work may take to come back before the process ends without it. */
+/* Time for cancelled work to end; then the process exits without it. */
 #define END_MILLISECONDS 5000
 
 static void for_each_connection(struct server *server, void (*act)(struct connection *connection))
@@ -20,23 +20,23 @@ static void for_each_connection(struct server *server, void (*act)(struct connec
 static void begin_drain(struct server *server)
 {
     double seconds = (double)server->service.settings.drain_seconds;
-    log_info(server->service.log, "stopping: %u connections, %llu requests in hand",
+    log_info(server->service.log, "stopping: %u connections, %llu requests running",
              server->service.connections, (unsigned long long)server->service.totals.live);
     systemd_stopping();
     server->phase = SERVER_DRAINING;
     server->service.draining = true;
     server->drain_deadline = uv_now(&server->loop) + (uint64_t)(seconds * 1000);
     server_stop_listening(server);
-    microphone_hub_drain(server->service.live);
+    microphone_hub_drain(server->service.hub);
     for_each_connection(server, connection_drain);
 }
 
-static void tell_end(struct connection *connection)
+static void reject_connection(struct connection *connection)
 {
     connection_reject(connection, "shutting-down", "hearkend is shutting down");
 }
 
-/* `act` is what connections that are still there meet with. */
+/* Calls `act` for each connection that is left. */
 static void begin_end(struct server *server, void (*act)(struct connection *connection))
 {
     if (server->service.connections > 0)
@@ -56,10 +56,10 @@ void drain_start(struct server *server)
     drain_tick(server);
 }
 
-static bool is_at_rest(const struct server *server)
+static bool is_idle(const struct server *server)
 {
     return server->service.connections == 0 && server->service.totals.live == 0 &&
-           !microphone_hub_is_busy(server->service.live) && !server->reload.running &&
+           !microphone_hub_is_busy(server->service.hub) && !server->reload.running &&
            !catalogue_is_busy(&server->service.models);
 }
 
@@ -68,12 +68,12 @@ void drain_tick(struct server *server)
     uint64_t now = uv_now(&server->loop);
     if (server->phase == SERVER_RUNNING)
         return;
-    if (is_at_rest(server)) {
+    if (is_idle(server)) {
         uv_stop(&server->loop);
     } else if (server->phase == SERVER_DRAINING && now >= server->drain_deadline) {
-        begin_end(server, tell_end);
+        begin_end(server, reject_connection);
     } else if (server->phase == SERVER_ENDING && now >= server->end_deadline) {
-        log_error(server->service.log, "the recogniser does not stop: leaving without it");
+        log_error(server->service.log, "the recogniser does not stop: exiting without it");
         _exit(1);
     }
 }

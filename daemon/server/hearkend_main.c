@@ -10,7 +10,7 @@
 #include "daemon/server/daemon_options.h"
 #include "daemon/server/server.h"
 
-/* Exit status: 0 done, 1 could not run, 2 bad command line or configuration. */
+/* Exit status: 0 success, 1 failure, 2 bad command line or configuration. */
 #define EXIT_USAGE 2
 
 static void log_problem(void *log, const char *problem)
@@ -72,8 +72,8 @@ static int act(const struct options *options, struct log *log)
     return finish_output(log);
 }
 
-/* glibc raises both with the sizes that are freed. Then a model's memory stays at the top of an
- * arena of the thread that closed it, where malloc_trim does not reach. Bytes. */
+/* Bytes. By default glibc raises both thresholds when large blocks are freed. Then a model's memory
+ * stays at the top of the arena of the thread that closed it, where malloc_trim does not reach. */
 enum { MMAP_FROM = 256 * 1024, TRIM_FROM = 1024 * 1024 };
 
 static void give_memory_back(void)

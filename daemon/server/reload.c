@@ -4,58 +4,59 @@
 #include "daemon/server/systemd.h"
 
 #include <errno.h>
+#include <string.h>
 
 static void log_problem(void *log, const char *problem)
 {
     log_warning(log, "%s", problem);
 }
 
-/* Keeps what cannot change while we run, and says so. */
-static int keep_fixed(struct server *server, struct settings *settings)
+/* Keeps the settings that need a restart, with a warning for each that was changed. */
+static int keep_restart_settings(struct server *server, struct settings *settings)
 {
-    for (size_t i = 0; i < setting_count; i++) {
-        const struct setting *setting = &setting_table[i];
-        if (setting->change != SETTING_RESTART ||
-            setting_equal(setting, settings, &server->service.settings))
+    struct setting setting;
+    for (size_t i = 0; setting_at(i, &setting); i++) {
+        if (setting.change != SETTING_RESTART ||
+            setting_equal(&setting, settings, &server->service.settings))
             continue;
-        log_warning(server->service.log, "reload: %s.%s needs a restart to change",
-                    setting->section, setting->name);
-        if (setting_copy(setting, settings, &server->service.settings) < 0)
+        log_warning(server->service.log, "reload: %s.%s needs a restart to change", setting.section,
+                    setting.name);
+        if (setting_copy(&setting, settings, &server->service.settings) < 0)
             return -ENOMEM;
     }
     return 0;
 }
 
-/* Settings of backends concern all models, the file only the default. */
-static bool needs_all(const struct server *server, const struct settings *settings)
+/* Settings of the backend affect all models, model.file only the default. */
+static bool must_reload_all(const struct server *server, const struct settings *settings)
 {
-    for (size_t i = 0; i < setting_count; i++)
-        if (setting_table[i].change == SETTING_MODEL &&
-            setting_table[i].offset != offsetof(struct settings, model_file) &&
-            !setting_equal(&setting_table[i], settings, &server->service.settings))
+    struct setting setting;
+    for (size_t i = 0; setting_at(i, &setting); i++)
+        if (setting.change == SETTING_MODEL &&
+            setting.offset != offsetof(struct settings, model_file) &&
+            !setting_equal(&setting, settings, &server->service.settings))
             return true;
     return false;
 }
 
-static bool needs_default(const struct server *server, const struct settings *settings)
+static bool must_reload_default(const struct server *server, const struct settings *settings)
 {
-    const struct setting *file = setting_find("model", "file");
     const struct model_entry *entry = catalogue_find(&server->service.models, "");
     const struct served_model *model = entry->model;
-    if (!setting_equal(file, settings, &server->service.settings))
+    if (strcmp(settings->model_file, server->service.settings.model_file) != 0)
         return true;
     return model && model->state == SERVED_READY &&
-           (model->elsewhere || model->lost || served_model_file_changed(model));
+           (model->on_fallback || model->lost || served_model_file_changed(model));
 }
 
 /* Takes over the settings. */
-static void put_in_force(struct server *server, struct settings *settings)
+static void apply_settings(struct server *server, struct settings *settings)
 {
     settings_finish(&server->service.settings);
     server->service.settings = *settings;
     *settings = (struct settings){0};
     log_set_level(server->service.log, (enum hearken_log_level)server->service.settings.log_level);
-    admission_make_room(&server->admission, server->service.settings.connections);
+    admission_reserve_descriptors(&server->admission, server->service.settings.connections);
 }
 
 static void finish_reload(struct server *server)
@@ -65,7 +66,7 @@ static void finish_reload(struct server *server)
     reload->running = false;
     if (server->phase == SERVER_RUNNING)
         systemd_ready();
-    if (reload->again && server->phase == SERVER_RUNNING)
+    if (reload->repeat && server->phase == SERVER_RUNNING)
         reload_start(server);
 }
 
@@ -76,9 +77,10 @@ static enum work_outcome open_models(struct work *work)
     struct reload *reload = (struct reload *)((char *)work - offsetof(struct reload, work));
     struct log *log = reload->server->service.log;
     reload->status = model_list_read(&reload->list, &reload->settings, &reload->error);
-    if (reload->status == 0 && reload->opens)
-        reload->status = served_model_open(reload->list.entries[0].file, &reload->settings,
-                                           reload->without, log, &reload->model, &reload->error);
+    if (reload->status == 0 && reload->opens_default)
+        reload->status =
+            served_model_open(reload->list.entries[0].file, &reload->settings,
+                              reload->excluded_backend, log, &reload->model, &reload->error);
     return WORK_END;
 }
 
@@ -87,11 +89,11 @@ static void deliver_nothing(struct work *work)
     (void)work;
 }
 
-static void lose_nothing_more(struct server *server)
+static void clear_lost(struct server *server)
 {
     struct served_model *model = server->service.models.list.entries[0].model;
     if (model)
-        model->lost = false; /* the next request that fails has it tried again */
+        model->lost = false; /* so that the next failing request starts another attempt */
 }
 
 static void models_opened(struct work *work)
@@ -102,11 +104,11 @@ static void models_opened(struct work *work)
     if (reload->status < 0) {
         log_error(service->log, "reload: %s; nothing was changed", reload->error.message);
         model_list_finish(&reload->list);
-        lose_nothing_more(server);
+        clear_lost(server);
     } else {
-        put_in_force(server, &reload->settings);
-        catalogue_replace(&service->models, &reload->list, reload->afresh, reload->model);
-        microphone_hub_reload(service->live);
+        apply_settings(server, &reload->settings);
+        catalogue_replace(&service->models, &reload->list, reload->reload_all, reload->model);
+        microphone_hub_reload(service->hub);
         if (reload->model)
             log_info(service->log, "reloaded: model %s, backend %s",
                      hearken_model_name(reload->model->handle),
@@ -118,8 +120,8 @@ static void models_opened(struct work *work)
     finish_reload(server);
 }
 
-/* With reload->settings, on a worker. `without`: a backend to pass over, or NULL. */
-static void start_opening(struct server *server, const char *without)
+/* Opens the models on a worker with reload->settings. `excluded_backend` may be NULL. */
+static void start_opening(struct server *server, const char *excluded_backend)
 {
     struct reload *reload = &server->reload;
     reload->running = true;
@@ -129,17 +131,15 @@ static void start_opening(struct server *server, const char *without)
         .ended = models_opened,
     };
     reload->server = server;
-    reload->without = without;
+    reload->excluded_backend = excluded_backend;
     workers_submit(server->service.workers, &reload->work);
 }
 
-/* ---- A device that fails ---- */
+/* ---- Device loss ---- */
 
-/*
- * The device of the model in force has failed: the model is opened again with the settings as they
- * are, on another backend if they leave the choice to us. Meanwhile requests fail.
- */
-static void on_loss(void *context)
+/* The device of the default model has failed: opens the model again with the current settings, on
+ * another backend if compute.backend is auto. Requests fail meanwhile. */
+static void default_lost(void *context)
 {
     struct server *server = context;
     struct reload *reload = &server->reload;
@@ -147,44 +147,45 @@ static void on_loss(void *context)
     const char *backend = hearken_model_backend(model->handle);
     if (!model->lost || reload->running || server->phase != SERVER_RUNNING)
         return;
-    log_warning(server->service.log, "backend %s has failed: the model is opened again", backend);
+    log_warning(server->service.log, "backend %s has failed: reopening the model", backend);
     systemd_reloading();
     if (settings_copy(&reload->settings, &server->service.settings) < 0) {
         log_error(server->service.log, "reload: out of memory; nothing was changed");
-        lose_nothing_more(server);
+        clear_lost(server);
         finish_reload(server);
         return;
     }
-    reload->opens = true;
-    reload->afresh = false;
+    reload->opens_default = true;
+    reload->reload_all = false;
     start_opening(server, backend);
 }
 
-void reload_at_loss(struct server *server)
+void reload_on_device_loss(struct server *server)
 {
-    server->service.models.on_loss = on_loss;
-    server->service.models.loss_context = server;
+    server->service.models.default_lost = default_lost;
+    server->service.models.lost_context = server;
 }
 
-/* ---- What is asked for ---- */
+/* ---- Reload ---- */
 
 void reload_start(struct server *server)
 {
     struct reload *reload = &server->reload;
     struct log *log = server->service.log;
     if (reload->running) {
-        reload->again = true;
+        reload->repeat = true;
         return;
     }
-    reload->again = false;
+    reload->repeat = false;
     systemd_reloading();
     if (options_load_settings(server->options, &reload->settings, log_problem, log) < 0 ||
-        keep_fixed(server, &reload->settings) < 0) {
+        keep_restart_settings(server, &reload->settings) < 0) {
         log_error(log, "reload: the configuration has errors; nothing was changed");
         finish_reload(server);
     } else {
-        reload->afresh = needs_all(server, &reload->settings);
-        reload->opens = reload->afresh || needs_default(server, &reload->settings);
+        reload->reload_all = must_reload_all(server, &reload->settings);
+        reload->opens_default =
+            reload->reload_all || must_reload_default(server, &reload->settings);
         start_opening(server, NULL);
     }
 }

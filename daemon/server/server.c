@@ -17,10 +17,10 @@
 
 #define BACKLOG 128
 
-/* Clients taken at a time, so that those who are there get their turn. */
+/* Clients accepted in one go, so that open connections are served in between. */
 #define ACCEPTS_MAX 64
 
-/* Between two looks whether clients can be taken again. */
+/* Pause after a failed accept. */
 #define PAUSE_MILLISECONDS 500
 
 /* ---- Closing the listeners ---- */
@@ -49,8 +49,8 @@ void server_stop_listening(struct server *server)
 
 #define TICK_MILLISECONDS 250
 
-/* Only what has changed: systemd tells others of each message. */
-static void tell_status(struct server *server)
+/* Only changes: systemd forwards each message to its own subscribers. */
+static void send_status(struct server *server)
 {
     const struct request_totals *totals = &server->service.totals;
     char status[sizeof(server->status)];
@@ -71,7 +71,7 @@ static void on_tick(uv_timer_t *timer)
         next = connection->next;
         connection_tick(connection);
     }
-    tell_status(server);
+    send_status(server);
     bool crowded = admission_tick(&server->admission, uv_now(&server->loop));
     if (server->service.connections == 0 && server->phase == SERVER_RUNNING && !crowded)
         uv_timer_stop(timer);
@@ -86,7 +86,7 @@ void server_keep_ticking(struct server *server)
 
 /* ---- Connections ---- */
 
-static void forget_connection(struct connection *connection)
+static void remove_connection(struct connection *connection)
 {
     struct server *server = connection->owner;
     if (connection->next)
@@ -110,14 +110,13 @@ static void add_connection(struct server *server, struct connection *connection)
     server_keep_ticking(server);
 }
 
-/* A client finds no room: logged once, for all that come soon after it. */
-static void note_refusal(struct server *server, const char *why)
+static void note_rejection(struct server *server, const char *why)
 {
-    admission_note(&server->admission, uv_now(&server->loop), why);
+    admission_log_rejection(&server->admission, uv_now(&server->loop), why);
     server_keep_ticking(server);
 }
 
-/* Takes over the socket of a client that has come to the listener. */
+/* Takes over the socket of a new client. */
 static void accept_client(struct listener *listener, int descriptor)
 {
     struct server *server = listener->server;
@@ -126,17 +125,17 @@ static void accept_client(struct listener *listener, int descriptor)
     bool excess = service->connections >= limit;
     struct connection *connection;
     if (excess)
-        note_refusal(server, "too many connections");
+        note_rejection(server, "too many connections");
     if (excess && service->connections >=
                       admission_total(&server->admission, service->settings.connections)) {
-        admission_turn_away(descriptor);
+        admission_reject(descriptor);
         return;
     }
     int result =
         connection_create(&server->loop, descriptor, listener->kind, service, server->read_buffer,
-                          ++server->connections_made, forget_connection, server, &connection);
+                          ++server->last_connection_id, remove_connection, server, &connection);
     if (result < 0) {
-        log_warning(service->log, "cannot take a client: %s", uv_strerror(result));
+        log_warning(service->log, "cannot serve a client: %s", uv_strerror(result));
         return;
     }
     add_connection(server, connection);
@@ -152,36 +151,36 @@ static void accept_client(struct listener *listener, int descriptor)
 
 static void on_client(uv_poll_t *poll, int status, int events);
 
-static void watch(struct listener *listener)
+static void start_polling(struct listener *listener)
 {
     uv_poll_start(&listener->poll, UV_READABLE, on_client);
 }
 
-static void go_on(uv_timer_t *timer)
+static void resume_listeners(uv_timer_t *timer)
 {
     struct server *server = timer->data;
     for (unsigned i = 0; i < server->listener_count; i++)
-        watch(&server->listeners[i]);
+        start_polling(&server->listeners[i]);
 }
 
-/* A client that waits would be told of again and again. */
-static void pause_all(struct server *server)
+/* Otherwise poll would report the waiting client over and over. */
+static void pause_listeners(struct server *server)
 {
     for (unsigned i = 0; i < server->listener_count; i++)
         uv_poll_stop(&server->listeners[i].poll);
-    uv_timer_start(&server->pause, go_on, PAUSE_MILLISECONDS, 0);
+    uv_timer_start(&server->pause, resume_listeners, PAUSE_MILLISECONDS, 0);
 }
 
-/* accept has failed. False: nobody can be taken just now. */
-static bool get_over(struct listener *listener, int reason)
+/* False: no client can be accepted or rejected at present. */
+static bool handle_accept_error(struct listener *listener, int reason)
 {
     char why[120];
     if (reason == EINTR || reason == ECONNABORTED || reason == EPROTO)
         return true;
     snprintf(why, sizeof(why), "cannot accept: %s", strerror(reason));
-    note_refusal(listener->server, why);
+    note_rejection(listener->server, why);
     return (reason == EMFILE || reason == ENFILE) &&
-           admission_turn_away_next(&listener->server->admission, listener->descriptor);
+           admission_reject_next(&listener->server->admission, listener->descriptor);
 }
 
 static void on_client(uv_poll_t *poll, int result, int events)
@@ -194,13 +193,13 @@ static void on_client(uv_poll_t *poll, int result, int events)
             accept_client(listener, descriptor);
         } else if (errno == EAGAIN) {
             return;
-        } else if (!get_over(listener, errno)) {
-            pause_all(listener->server);
+        } else if (!handle_accept_error(listener, errno)) {
+            pause_listeners(listener->server);
             return;
         }
     }
     if (result < 0)
-        pause_all(listener->server);
+        pause_listeners(listener->server);
 }
 
 /* ---- Opening the listeners ---- */
@@ -224,7 +223,7 @@ static int listen_on(struct server *server, const struct socket_listener *made,
     }
     listener->poll.data = listener;
     server->listener_count++;
-    watch(listener);
+    start_polling(listener);
     return 0;
 }
 
@@ -250,14 +249,14 @@ static int settings_socket_path(const struct settings *settings, char **path,
     return *path ? 0 : hearken_fail(error, -ENOMEM, "out of memory");
 }
 
-static void warn_if_out_of_reach(struct server *server, const char *path)
+static void warn_if_unreachable(struct server *server, const char *path)
 {
     char folder[PATH_MAX];
     unsigned mode = server->service.settings.socket_mode;
-    if (!socket_is_within_reach(path, mode, folder))
+    if (!socket_is_reachable(path, mode, folder))
         log_warning(server->service.log,
-                    "socket_mode %04o lets more users in than the folder %s does: open that, or "
-                    "set server.socket to a path elsewhere",
+                    "socket_mode %04o admits more users than the directory %s: change its mode, or "
+                    "set server.socket to another path",
                     mode, folder);
 }
 
@@ -273,7 +272,7 @@ static int open_unix(struct server *server, struct hearken_error *error)
         free(path);
         return result;
     }
-    warn_if_out_of_reach(server, path);
+    warn_if_unreachable(server, path);
     server->socket_path = path;
     if (lstat(path, &server->socket_status) < 0)
         server->socket_status = (struct stat){0};
@@ -294,12 +293,12 @@ static int open_tcp(struct server *server, struct hearken_error *error)
     return listen_on_all(server, made, count, error);
 }
 
-/* What systemd hands over stands in for the setting of the same kind. */
+/* A socket from systemd replaces the setting of the same kind. */
 static int open_listeners(struct server *server, struct hearken_error *error)
 {
     struct socket_listener made[SOCKETS_MAX];
     bool given[] = {[SOCKET_UNIX] = false, [SOCKET_TCP] = false};
-    int count = systemd_take_sockets(made, error);
+    int count = systemd_inherited_sockets(made, error);
     uv_timer_init(&server->loop, &server->pause);
     server->pause.data = server;
     if (count < 0)
@@ -322,7 +321,7 @@ static int open_listeners(struct server *server, struct hearken_error *error)
 static void on_watchdog(uv_timer_t *timer)
 {
     (void)timer;
-    systemd_alive();
+    systemd_notify_watchdog();
 }
 
 static void on_signal(uv_signal_t *signal, int number)
@@ -363,9 +362,9 @@ static void close_handle(uv_handle_t *handle, void *context)
         uv_close(handle, NULL);
 }
 
-/* ---- The beginning and the end ---- */
+/* ---- Start and end ---- */
 
-/* The default has to be there; of the others only what their files say is read. */
+/* Loads the default model; of the others reads only the metadata. */
 static int open_models(struct server *server, struct hearken_error *error)
 {
     struct service *service = &server->service;
@@ -380,7 +379,7 @@ static int open_models(struct server *server, struct hearken_error *error)
         return result;
     }
     catalogue_replace(&service->models, &list, true, model);
-    reload_at_loss(server);
+    reload_on_device_loss(server);
     log_info(service->log, "model %s, backend %s", hearken_model_name(model->handle),
              hearken_model_backend(model->handle));
     return 0;
@@ -389,7 +388,7 @@ static int open_models(struct server *server, struct hearken_error *error)
 static int start(struct server *server, struct hearken_error *error)
 {
     struct service *service = &server->service;
-    /* Clients may be gone when we write. */
+    /* A client may have closed the connection when we write. */
     signal(SIGPIPE, SIG_IGN);
     int result = open_models(server, error);
     if (result < 0)
@@ -400,8 +399,8 @@ static int start(struct server *server, struct hearken_error *error)
                  uv_strerror(result));
         return result;
     }
-    service->live = microphone_hub_create(service, &server->loop);
-    if (!service->live) {
+    service->hub = microphone_hub_create(service, &server->loop);
+    if (!service->hub) {
         snprintf(error->message, sizeof(error->message), "out of memory");
         return -ENOMEM;
     }
@@ -414,7 +413,7 @@ static int start(struct server *server, struct hearken_error *error)
     if (result < 0)
         return result;
     admission_init(&server->admission, service->log);
-    admission_make_room(&server->admission, service->settings.connections);
+    admission_reserve_descriptors(&server->admission, service->settings.connections);
     return 0;
 }
 
@@ -423,13 +422,13 @@ static void serve(struct server *server)
     log_info(server->service.log, "ready: %u workers, %.0f MiB",
              workers_count(server->service.workers), (double)info_memory() / (1024.0 * 1024.0));
     systemd_ready();
-    tell_status(server);
+    send_status(server);
     uv_run(&server->loop, UV_RUN_DEFAULT);
     log_info(server->service.log, "stopped after %llu requests",
              (unsigned long long)server->service.totals.finished);
 }
 
-/* Nothing runs any more, or nothing ever did. */
+/* After the loop has stopped, or a failed start. */
 static void finish(struct server *server)
 {
     server_stop_listening(server);
@@ -438,7 +437,7 @@ static void finish(struct server *server)
     uv_walk(&server->loop, close_handle, NULL);
     uv_run(&server->loop, UV_RUN_DEFAULT);
     uv_loop_close(&server->loop);
-    microphone_hub_destroy(server->service.live);
+    microphone_hub_destroy(server->service.hub);
     catalogue_finish(&server->service.models);
     settings_finish(&server->service.settings);
     free(server->read_buffer);

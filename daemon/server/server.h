@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * The daemon as a whole: its sockets, connections, signals, and its end. For the loop's thread.
+ * The daemon's main loop: sockets, connections, signals and shutdown. For the loop's thread.
  *
- * Signals: SIGTERM and SIGINT drain (no new connections, requests in hand may finish for
- * drain_seconds); a second one ends what runs; SIGHUP reloads the configuration.
+ * Signals: SIGTERM and SIGINT drain (no new connections, running requests may finish within
+ * drain_seconds); a second one cancels what runs; SIGHUP reloads the configuration.
  */
 #ifndef HEARKEN_DAEMON_SERVER_SERVER_H
 #define HEARKEN_DAEMON_SERVER_SERVER_H
@@ -15,9 +15,9 @@
 #include <uv.h>
 
 /*
- * Opens the model and the sockets, serves until it is told to stop, and cleans up. Takes over the
- * settings. Returns 0 after a stop that was asked for, or a negative errno after one line in the
- * log that says why it could not start.
+ * Opens the model and the sockets, serves until a signal stops it, and cleans up. Takes over the
+ * settings. Returns 0 after a regular stop, or a negative errno if it could not start; the reason
+ * is logged.
  */
 int server_run(const struct options *options, struct settings *settings, struct log *log);
 

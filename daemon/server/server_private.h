@@ -15,7 +15,7 @@
 
 struct server;
 
-/* libuv's own accept closes clients without a word when descriptors run out: this one is ours. */
+/* Not a uv_stream_t: libuv closes clients without an answer when descriptors run out. */
 struct listener {
     uv_poll_t poll;
     struct server *server;
@@ -23,26 +23,26 @@ struct listener {
     enum socket_kind kind;
 };
 
-/* Opening a model while the old one goes on serving, or fails. */
+/* Opens models in the background while the old ones are in use. */
 struct reload {
     struct work work;
     struct server *server;
-    struct settings settings; /* that it is opened with, to be put in force if it can be */
-    bool opens;               /* the default model, again */
-    bool afresh;              /* all models are to be loaded anew */
+    struct settings settings; /* to be applied if the models can be opened */
+    bool opens_default;       /* open the default model again */
+    bool reload_all;          /* reload all models */
     struct model_list list;
-    struct served_model *model; /* the default, if it is opened */
+    struct served_model *model; /* the default, if opens_default */
     int status;
     struct hearken_error error;
-    const char *without; /* a backend to pass over: of the model in force, or NULL */
+    const char *excluded_backend; /* the one that failed; its name belongs to the model; or NULL */
     bool running;
-    bool again; /* asked for once more meanwhile */
+    bool repeat; /* another reload was requested meanwhile */
 };
 
 enum server_phase {
     SERVER_RUNNING,
-    SERVER_DRAINING, /* requests in hand may finish */
-    SERVER_ENDING,   /* all is being cancelled */
+    SERVER_DRAINING, /* running requests may finish */
+    SERVER_ENDING,   /* running requests are cancelled */
 };
 
 enum { SIGNAL_TERMINATE, SIGNAL_INTERRUPT, SIGNAL_HANGUP, SIGNALS };
@@ -55,45 +55,45 @@ struct server {
 
     struct listener listeners[2 * SOCKETS_MAX + 1];
     unsigned listener_count;
-    uv_timer_t pause; /* runs while no client can be taken or told */
+    uv_timer_t pause; /* runs while clients can be neither accepted nor rejected */
     struct admission admission;
-    char *socket_path;         /* of the socket that we made, or NULL */
-    struct stat socket_status; /* of its name, so that no other's is removed */
+    char *socket_path;         /* of the Unix socket that we bound, or NULL */
+    struct stat socket_status; /* of that path, to recognise a socket that replaced ours */
 
     struct connection *connections; /* a list */
-    unsigned connections_made;
+    unsigned last_connection_id;
     char *read_buffer;
 
     uv_signal_t signals[SIGNALS];
-    uv_timer_t tick;     /* runs while there are connections, or while draining */
-    uv_timer_t watchdog; /* runs if systemd wants it */
-    uint64_t drain_deadline, end_deadline;
-    char status[120]; /* that systemd was told last */
+    uv_timer_t tick;                       /* runs while there are connections, or while draining */
+    uv_timer_t watchdog;                   /* runs if systemd requires it */
+    uint64_t drain_deadline, end_deadline; /* loop time, ms */
+    char status[120];                      /* last one sent to systemd */
     struct reload reload;
 };
 
 /* ---- server.c ---- */
 
-/* Runs the tick while it is needed. */
+/* Starts the tick timer, which stops itself when it is no longer needed. */
 void server_keep_ticking(struct server *server);
 
-/* Stops listening, and removes the socket that we made. May be called twice. */
+/* Stops listening and removes the Unix socket that we bound. May be called twice. */
 void server_stop_listening(struct server *server);
 
 /* ---- reload.c ---- */
 
-/* Reads the configuration again and puts it in force as far as that can be done. */
+/* Reads the configuration again and applies it, except for settings that need a restart. */
 void reload_start(struct server *server);
 
-/* Sees to it that the model in force is opened anew when its device fails. */
-void reload_at_loss(struct server *server);
+/* Installs the callback that reopens the default model when its device fails. */
+void reload_on_device_loss(struct server *server);
 
 /* ---- drain.c ---- */
 
-/* Once: drain. Once more: end. */
+/* The first call starts draining, the second cancels what runs. */
 void drain_start(struct server *server);
 
-/* Looks whether it is time to go on to the next phase, or to leave the loop. */
+/* Checks whether to enter the next phase or to stop the loop. */
 void drain_tick(struct server *server);
 
 #endif

@@ -29,7 +29,7 @@ fail(struct hearken_error *error, int result, const char *format, ...)
 int socket_standard_path(char **path, struct hearken_error *error)
 {
     static const char name[] = "hearken.sock";
-    const char *service = secure_getenv("RUNTIME_DIRECTORY"); /* from systemd: a list, by colons */
+    const char *service = secure_getenv("RUNTIME_DIRECTORY"); /* systemd: separated by colons */
     const char *user = secure_getenv("XDG_RUNTIME_DIR");
     int length = 0;
     *path = NULL;
@@ -65,13 +65,13 @@ int socket_check_unix(const char *path, struct hearken_error *error)
     return set_address(&address, path, error);
 }
 
-/* Who may search a folder: the owner, and all whom the socket's mode lets in. */
+/* Search permission for the owner and all whom the socket's mode admits. */
 static mode_t folder_mode(unsigned mode)
 {
     return 0700 | ((mode & 0060) != 0 ? 0010 : 0) | ((mode & 0006) != 0 ? 0001 : 0);
 }
 
-/* What the umask takes away is given back. */
+/* chmod restores the bits that the umask removes. */
 static int make_directory(const char *path, unsigned mode, struct hearken_error *error)
 {
     char directory[sizeof(struct sockaddr_un)];
@@ -88,17 +88,17 @@ static int make_directory(const char *path, unsigned mode, struct hearken_error 
     return fail(error, -errno, "directory %s: %s", directory, strerror(errno));
 }
 
-bool socket_is_within_reach(const char *path, unsigned mode, char *folder)
+bool socket_is_reachable(const char *path, unsigned mode, char *folder)
 {
     mode_t needed = folder_mode(mode) & 0011;
     struct stat status;
     if (!realpath(path, folder))
-        return true; /* whoever removed it knows why */
+        return true; /* the path has been removed: nothing to warn about */
     for (char *slash; (slash = strrchr(folder, '/')) && slash != folder;) {
         *slash = '\0';
         if (stat(folder, &status) < 0)
             return true;
-        /* Of which group those are whom the socket's group lets in is not known here. */
+        /* A user of the socket's group may reach the folder as any other user, too. */
         mode_t granted = status.st_mode & 0011;
         if ((granted & 0001) != 0)
             granted |= 0010;
@@ -108,7 +108,7 @@ bool socket_is_within_reach(const char *path, unsigned mode, char *folder)
     return true;
 }
 
-/* Takes away a socket that a daemon left when it died. */
+/* Removes a socket that a dead daemon left behind. */
 static int remove_stale(const struct sockaddr_un *address, struct hearken_error *error)
 {
     const char *path = address->sun_path;
@@ -116,11 +116,11 @@ static int remove_stale(const struct sockaddr_un *address, struct hearken_error 
     if (lstat(path, &status) < 0)
         return errno == ENOENT ? 0 : fail(error, -errno, "socket %s: %s", path, strerror(errno));
     if (!S_ISSOCK(status.st_mode))
-        return fail(error, -EEXIST, "socket %s: there is something else of that name", path);
+        return fail(error, -EEXIST, "socket %s: the path exists and is not a socket", path);
     int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (probe < 0)
         return fail(error, -errno, "socket: %s", strerror(errno));
-    /* EAGAIN: somebody listens and has no time. */
+    /* EAGAIN: a process listens, but the backlog is full. */
     int reason = connect(probe, (const struct sockaddr *)address, sizeof(*address)) < 0 ? errno : 0;
     close(probe);
     if (reason == 0 || reason == EAGAIN || reason == EINPROGRESS)
@@ -133,8 +133,8 @@ static int remove_stale(const struct sockaddr_un *address, struct hearken_error 
     return 0;
 }
 
-/* On Linux a socket's mode before it is bound, less the umask, is that of its name: it is at no
- * time open to more than it should be. What the umask takes away is given back afterwards. */
+/* On Linux bind gives the path the socket's mode, less the umask, so that it never admits more
+ * users than it should. chmod restores the bits that the umask removes. */
 static int bind_with_mode(int descriptor, const struct sockaddr_un *address, unsigned mode,
                           struct hearken_error *error)
 {
@@ -197,7 +197,7 @@ static int open_tcp_address(const struct addrinfo *info, const char *address,
     if (descriptor < 0)
         return fail(error, -errno, "tcp %.100s: %s", address, strerror(errno));
     setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-    /* So that one for IPv4 can be beside it. */
+    /* So that an IPv4 socket can be bound to the same port. */
     if (info->ai_family == AF_INET6)
         setsockopt(descriptor, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
     if (bind(descriptor, info->ai_addr, info->ai_addrlen) < 0) {
@@ -227,7 +227,7 @@ int socket_open_tcp(const char *address, struct socket_listener *listeners,
     int count = 0;
     for (struct addrinfo *info = infos; info && count < SOCKETS_MAX; info = info->ai_next) {
         result = open_tcp_address(info, address, error);
-        /* A name may have addresses of a family that this system has not. */
+        /* A name may have addresses of a family that this system does not support. */
         if (result == -EAFNOSUPPORT || (result == -EADDRNOTAVAIL && infos->ai_next))
             continue;
         if (result < 0)

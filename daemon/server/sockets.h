@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Sockets to listen on, as descriptors: bound, not yet listening, close-on-exec, non-blocking. The
- * caller closes them.
+ * Creates sockets to listen on: bound, not yet listening, close-on-exec, non-blocking. The caller
+ * closes the descriptors.
  */
 #ifndef HEARKEN_DAEMON_SERVER_SOCKETS_H
 #define HEARKEN_DAEMON_SERVER_SOCKETS_H
@@ -21,28 +21,29 @@ struct socket_listener {
     enum socket_kind kind;
 };
 
-/* More addresses than one name of a host has, or sockets than systemd would hand over. */
+/* More than the addresses of a host name, or the sockets that systemd passes. */
 #define SOCKETS_MAX 16
 
-/* Where the Unix socket belongs if the settings do not say: a malloc'd path. Errors, with a path of
- * NULL: -EINVAL if the environment does not say either, -ENOMEM. */
+/* The default path of the Unix socket; the caller frees it. Errors, with a path of NULL: -EINVAL if
+ * the environment names no directory, -ENOMEM. */
 int socket_standard_path(char **path, struct hearken_error *error);
 
-/* Whether socket_open_unix and socket_open_tcp could take it: 0, -ENAMETOOLONG or -EINVAL, with the
- * reason. Looks at the text alone. */
+/* Check an argument of socket_open_unix or socket_open_tcp by its text alone. Errors:
+ * -ENAMETOOLONG, -EINVAL. */
 int socket_check_unix(const char *path, struct hearken_error *error);
 int socket_check_tcp(const char *address, struct hearken_error *error);
 
 /*
- * Whether the folders above a socket let all those in whom its mode lets in. False: `folder` (of
- * PATH_MAX bytes) is the first that does not.
+ * Whether the directories above a socket can be searched by all users that its mode admits. False:
+ * `folder` (of PATH_MAX bytes) is the first that cannot.
  */
-bool socket_is_within_reach(const char *path, unsigned mode, char *folder);
+bool socket_is_reachable(const char *path, unsigned mode, char *folder);
 
 /*
- * Binds a Unix socket with that file mode. Its directory is made if it is missing, open to those
- * whom the mode lets in; a socket that nobody answers on is replaced. Errors: -EADDRINUSE if
- * somebody does, -EEXIST if something else has that name, -ENAMETOOLONG, and the system's.
+ * Binds a Unix socket with the given file mode. Creates its directory if necessary, with search
+ * permission for those whom the mode admits; replaces a socket on which nobody listens. Errors:
+ * -EADDRINUSE if somebody does, -EEXIST if the path is something else, -ENAMETOOLONG, and the
+ * system's.
  */
 int socket_open_unix(const char *path, unsigned mode, struct socket_listener *listener,
                      struct hearken_error *error);

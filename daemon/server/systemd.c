@@ -10,22 +10,32 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+
+#ifdef HEARKEN_SYSTEMD
 #include <systemd/sd-daemon.h>
-#include <time.h>
+#else
+/* Built without libsystemd: as if something else had started the daemon. */
+#define SD_LISTEN_FDS_START              3
+#define sd_listen_fds(unset)             0
+#define sd_is_socket(fd, family, ...)    ((void)(fd), (void)(family), 0)
+#define sd_notify(unset, state)          ((void)0)
+#define sd_notifyf(unset, format, ...)   ((void)(format), (void)(__VA_ARGS__))
+#define sd_watchdog_enabled(unset, usec) ((void)(usec), 0)
+#endif
 
 static bool is_socket(int descriptor, int family)
 {
     return sd_is_socket(descriptor, family, SOCK_STREAM, 1) > 0;
 }
 
-int systemd_take_sockets(struct socket_listener *listeners, struct hearken_error *error)
+int systemd_inherited_sockets(struct socket_listener *listeners, struct hearken_error *error)
 {
     int count = sd_listen_fds(1);
     if (count < 0)
-        return hearken_fail(error, count, "systemd: sockets handed over: %s", strerror(-count));
+        return hearken_fail(error, count, "systemd: passed sockets: %s", strerror(-count));
     if (count > SOCKETS_MAX) {
         snprintf(error->message, sizeof(error->message),
-                 "systemd: %d sockets handed over, expected at most %d", count, SOCKETS_MAX);
+                 "systemd: got %d sockets, expected at most %d", count, SOCKETS_MAX);
         return -EINVAL;
     }
     for (int i = 0; i < count; i++) {
@@ -33,7 +43,7 @@ int systemd_take_sockets(struct socket_listener *listeners, struct hearken_error
         bool is_unix = is_socket(descriptor, AF_UNIX);
         if (!is_unix && !is_socket(descriptor, AF_INET) && !is_socket(descriptor, AF_INET6)) {
             snprintf(error->message, sizeof(error->message),
-                     "systemd: descriptor %d is no stream socket that listens", descriptor);
+                     "systemd: descriptor %d is not a listening stream socket", descriptor);
             return -EINVAL;
         }
         listeners[i] = (struct socket_listener){
@@ -59,7 +69,7 @@ void systemd_stopping(void)
     sd_notify(0, "STOPPING=1");
 }
 
-void systemd_alive(void)
+void systemd_notify_watchdog(void)
 {
     sd_notify(0, "WATCHDOG=1");
 }

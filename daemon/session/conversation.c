@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- The subscriber's side ---- */
+/* ---- Callbacks of the subscription ---- */
 
 static void on_send(void *context, const char *type, json_t *data, const void *payload,
                     size_t payload_length)
@@ -18,23 +18,23 @@ static void on_send(void *context, const char *type, json_t *data, const void *p
     conversation->peer->send(conversation->context, type, data, payload, payload_length);
 }
 
-static void on_over(void *context, const char *code, const char *problem)
+static void on_subscription_ended(void *context, const char *code, const char *problem)
 {
     struct conversation *conversation = context;
     conversation->state = CONVERSATION_IDLE;
     if (!problem)
         conversation_send(conversation, "hearken-listen-stopped", json_object());
     else
-        conversation_complain(conversation, code, problem);
+        conversation_report_error(conversation, code, problem);
     conversation->peer->resume(conversation->context);
 }
 
 static const struct subscriber_peer as_subscriber = {
     .send = on_send,
-    .over = on_over,
+    .ended = on_subscription_ended,
 };
 
-/* ---- What the client asks for ---- */
+/* ---- Listening ---- */
 
 static int check_permission(const struct conversation *conversation, struct hearken_error *error)
 {
@@ -44,23 +44,21 @@ static int check_permission(const struct conversation *conversation, struct hear
         return 0;
     return hearken_fail(error, -EPERM,
                         settings->capture_clients == CAPTURE_NONE
-                            ? "the microphone is not to be listened to (capture.clients is none)"
-                            : "the microphone is for clients on the Unix socket (capture.clients "
-                              "is local)");
+                            ? "clients may not use the microphone (capture.clients is none)"
+                            : "only clients on the Unix socket may use the microphone "
+                              "(capture.clients is local)");
 }
 
-/* Once, before anything else. */
 static void conversation_init_subscriber(struct conversation *conversation)
 {
     conversation->subscriber = (struct subscriber){
         .peer = &as_subscriber,
         .context = conversation,
-        .asked = &conversation->transcribe,
+        .transcribe = &conversation->transcribe,
     };
 }
 
-/* hearken-listen in a state that allows it: 0 when the client is subscribed; else below 0, with a
- * code (a constant) and the reason. */
+/* hearken-listen: subscribes the client. Errors: with a code (a constant) for the error event. */
 static int conversation_listen(struct conversation *conversation, const struct wyoming_event *event,
                                const char **code, struct hearken_error *error)
 {
@@ -72,36 +70,36 @@ static int conversation_listen(struct conversation *conversation, const struct w
     if (transcribe_event_parse_listen(&conversation->transcribe, event->data, service, code,
                                       &reason) < 0)
         return hearken_fail(error, -EINVAL, "hearken-listen: %.400s", reason.message);
-    int result = microphone_hub_join(service->live, &conversation->subscriber, error);
+    int result = microphone_hub_join(service->hub, &conversation->subscriber, error);
     if (result == 0)
         conversation->state = CONVERSATION_SUBSCRIBED;
     else
-        *code = hearing_error_code(result);
+        *code = shared_recognition_error_code(result);
     return result;
 }
 
-/* hearken-listen-stop while it is subscribed. */
-static void conversation_leave(struct conversation *conversation)
+/* hearken-listen-stop. */
+static void conversation_unsubscribe(struct conversation *conversation)
 {
     conversation->state = CONVERSATION_LEAVING;
-    microphone_hub_leave(conversation->service->live, &conversation->subscriber);
+    microphone_hub_leave(conversation->service->hub, &conversation->subscriber);
 }
 
-/* hearken-start, -stop, -toggle: 0, or -EPERM. */
+/* hearken-start, hearken-stop, hearken-toggle. Errors: -EPERM. */
 static int conversation_switch(struct conversation *conversation, const struct wyoming_event *event,
                                struct hearken_error *error)
 {
-    enum microphone_hub_switch action = LIVE_TOGGLE;
-    bool hearing;
+    enum microphone_hub_switch action = HUB_TOGGLE;
+    bool listening;
     if (check_permission(conversation, error) < 0)
         return -EPERM;
     if (strcmp(event->type, "hearken-start") == 0)
-        action = LIVE_START;
+        action = HUB_START;
     else if (strcmp(event->type, "hearken-stop") == 0)
-        action = LIVE_STOP;
-    unsigned listeners = microphone_hub_switch(conversation->service->live, action, &hearing);
+        action = HUB_STOP;
+    unsigned listeners = microphone_hub_switch(conversation->service->hub, action, &listening);
     conversation_send(conversation, "hearken-switched",
-                      json_pack("{s:b, s:i}", "hearing", hearing, "listeners", (int)listeners));
+                      json_pack("{s:b, s:i}", "hearing", listening, "listeners", (int)listeners));
     return 0;
 }
 
@@ -133,26 +131,26 @@ static const char *const input_types[INPUTS] = {
 };
 
 static const char *const state_names[CONVERSATION_STATES] = {
-    [CONVERSATION_IDLE] = "no request was made",
-    [CONVERSATION_REQUESTED] = "audio is expected",
-    [CONVERSATION_LISTENING] = "audio is coming",
-    [CONVERSATION_FINISHING] = "the transcript is being made",
+    [CONVERSATION_IDLE] = "there is no request",
+    [CONVERSATION_REQUESTED] = "expecting audio",
+    [CONVERSATION_RECEIVING] = "receiving audio",
+    [CONVERSATION_FINISHING] = "the transcript is not complete",
     [CONVERSATION_REFUSED] = "the request was refused",
-    [CONVERSATION_SUBSCRIBED] = "the microphone is listened to",
-    [CONVERSATION_LEAVING] = "the last segment is being made",
+    [CONVERSATION_SUBSCRIBED] = "listening to the microphone",
+    [CONVERSATION_LEAVING] = "the last segment is not complete",
 };
 
 typedef enum conversation_verdict handler(struct conversation *conversation,
                                           const struct wyoming_event *event);
 
-/* ---- Handlers: what each event does in the states that allow it ---- */
+/* ---- Handlers, of the table below ---- */
 
 static enum conversation_verdict describe(struct conversation *conversation,
                                           const struct wyoming_event *event)
 {
     (void)event;
     conversation_send(conversation, "info", info_describe(conversation->service));
-    return CONVERSATION_GO_ON;
+    return CONVERSATION_CONTINUE;
 }
 
 static enum conversation_verdict pong(struct conversation *conversation,
@@ -160,15 +158,15 @@ static enum conversation_verdict pong(struct conversation *conversation,
 {
     json_t *text = json_object_get(event->data, "text");
     conversation_send(conversation, "pong", json_pack("{s:O}", "text", text ? text : json_null()));
-    return CONVERSATION_GO_ON;
+    return CONVERSATION_CONTINUE;
 }
 
-static enum conversation_verdict tell_status(struct conversation *conversation,
+static enum conversation_verdict send_status(struct conversation *conversation,
                                              const struct wyoming_event *event)
 {
     (void)event;
     conversation_send(conversation, "hearken-status", info_status(conversation->service));
-    return CONVERSATION_GO_ON;
+    return CONVERSATION_CONTINUE;
 }
 
 static enum conversation_verdict select_program(struct conversation *conversation,
@@ -176,15 +174,15 @@ static enum conversation_verdict select_program(struct conversation *conversatio
 {
     const char *name = json_string_value(json_object_get(event->data, "name"));
     if (name && strcmp(name, PROGRAM_NAME) == 0)
-        return CONVERSATION_GO_ON;
-    conversation_complain(conversation, "unknown-program",
-                          "select-program: name: the only program is " PROGRAM_NAME);
+        return CONVERSATION_CONTINUE;
+    conversation_report_error(conversation, "unknown-program",
+                              "select-program: name: the only program is " PROGRAM_NAME);
     return CONVERSATION_CLOSE;
 }
 
 static enum conversation_verdict refuse_drain(struct conversation *conversation)
 {
-    conversation_complain(conversation, "shutting-down", "hearkend is shutting down");
+    conversation_report_error(conversation, "shutting-down", "hearkend is shutting down");
     return CONVERSATION_CLOSE;
 }
 
@@ -200,14 +198,14 @@ static enum conversation_verdict transcribe(struct conversation *conversation,
                                &error) < 0)
         return conversation_refuse(conversation, code, "transcribe: %s", error.message);
     conversation->state = CONVERSATION_REQUESTED;
-    return CONVERSATION_GO_ON;
+    return CONVERSATION_CONTINUE;
 }
 
-/* Somebody changed their mind: what came before is forgotten. */
-static enum conversation_verdict transcribe_anew(struct conversation *conversation,
+/* Replaces a request that is not complete. */
+static enum conversation_verdict replace_request(struct conversation *conversation,
                                                  const struct wyoming_event *event)
 {
-    conversation_forget_request(conversation);
+    conversation_drop_request(conversation);
     conversation->state = CONVERSATION_IDLE;
     return transcribe(conversation, event);
 }
@@ -218,9 +216,9 @@ static enum conversation_verdict start(struct conversation *conversation,
     return conversation_begin_audio(conversation, event);
 }
 
-/* Without transcribe: the defaults. */
-static enum conversation_verdict start_plainly(struct conversation *conversation,
-                                               const struct wyoming_event *event)
+/* Audio without a transcribe event: the defaults apply. */
+static enum conversation_verdict start_with_defaults(struct conversation *conversation,
+                                                     const struct wyoming_event *event)
 {
     if (conversation->service->draining)
         return refuse_drain(conversation);
@@ -230,8 +228,8 @@ static enum conversation_verdict start_plainly(struct conversation *conversation
     return conversation_begin_audio(conversation, event);
 }
 
-static enum conversation_verdict hear(struct conversation *conversation,
-                                      const struct wyoming_event *event)
+static enum conversation_verdict continue_audio(struct conversation *conversation,
+                                                const struct wyoming_event *event)
 {
     const struct hearken_audio_format *audio = &conversation->transcribe.options.stream.audio;
     struct hearken_audio_format format;
@@ -246,26 +244,26 @@ static enum conversation_verdict hear(struct conversation *conversation,
                                    ", %" PRIu32 ", %" PRIu32,
                                    audio->rate, audio_format_width(audio->type), audio->channels,
                                    format.rate, audio_format_width(format.type), format.channels);
-    return conversation_take_samples(conversation, event);
+    return conversation_write_samples(conversation, event);
 }
 
-/* A chunk without audio-start: its own format starts the audio. */
-static enum conversation_verdict start_and_hear(struct conversation *conversation,
-                                                const struct wyoming_event *event)
+/* A chunk without audio-start: the chunk states the format. */
+static enum conversation_verdict start_with_chunk(struct conversation *conversation,
+                                                  const struct wyoming_event *event)
 {
     enum conversation_verdict verdict = conversation_begin_audio(conversation, event);
-    if (conversation->state != CONVERSATION_LISTENING)
+    if (conversation->state != CONVERSATION_RECEIVING)
         return verdict;
-    return conversation_take_samples(conversation, event);
+    return conversation_write_samples(conversation, event);
 }
 
-static enum conversation_verdict start_plainly_and_hear(struct conversation *conversation,
-                                                        const struct wyoming_event *event)
+static enum conversation_verdict start_with_defaults_and_chunk(struct conversation *conversation,
+                                                               const struct wyoming_event *event)
 {
-    enum conversation_verdict verdict = start_plainly(conversation, event);
-    if (conversation->state != CONVERSATION_LISTENING)
+    enum conversation_verdict verdict = start_with_defaults(conversation, event);
+    if (conversation->state != CONVERSATION_RECEIVING)
         return verdict;
-    return conversation_take_samples(conversation, event);
+    return conversation_write_samples(conversation, event);
 }
 
 static enum conversation_verdict stop(struct conversation *conversation,
@@ -273,20 +271,20 @@ static enum conversation_verdict stop(struct conversation *conversation,
 {
     (void)event;
     conversation_end_audio(conversation);
-    return CONVERSATION_GO_ON;
+    return CONVERSATION_CONTINUE;
 }
 
-/* transcribe, then audio-stop: nothing to hear. */
-static enum conversation_verdict answer_nothing(struct conversation *conversation,
-                                                const struct wyoming_event *event)
+/* audio-stop right after transcribe. */
+static enum conversation_verdict answer_without_audio(struct conversation *conversation,
+                                                      const struct wyoming_event *event)
 {
     static const struct request_summary nothing = {0};
     (void)event;
     conversation->state = CONVERSATION_IDLE;
     conversation->segments = json_array();
     conversation_send_transcript(conversation, &nothing);
-    conversation_forget_request(conversation);
-    return CONVERSATION_GO_ON;
+    conversation_drop_request(conversation);
+    return CONVERSATION_CONTINUE;
 }
 
 static enum conversation_verdict drop(struct conversation *conversation,
@@ -294,18 +292,17 @@ static enum conversation_verdict drop(struct conversation *conversation,
 {
     (void)conversation;
     (void)event;
-    return CONVERSATION_GO_ON;
+    return CONVERSATION_CONTINUE;
 }
 
-/* A client of plain Wyoming waits for `transcript` or the end of the connection, and takes no
- * notice of errors. It gets the latter, as from other servers; an empty transcript would say that
- * nobody spoke. */
-static enum conversation_verdict drop_last(struct conversation *conversation,
-                                           const struct wyoming_event *event)
+/* A plain Wyoming client ignores errors and waits for `transcript` or the end of the connection.
+ * Closes the connection, as other servers do: an empty transcript would mean silence. */
+static enum conversation_verdict end_refused_request(struct conversation *conversation,
+                                                     const struct wyoming_event *event)
 {
     (void)event;
     conversation->state = CONVERSATION_IDLE;
-    return conversation->plain ? CONVERSATION_CLOSE : CONVERSATION_GO_ON;
+    return conversation->plain ? CONVERSATION_CLOSE : CONVERSATION_CONTINUE;
 }
 
 /* ---- The microphone ---- */
@@ -318,32 +315,32 @@ static enum conversation_verdict subscribe(struct conversation *conversation,
     if (conversation->service->draining)
         return refuse_drain(conversation);
     if (conversation_listen(conversation, event, &code, &error) == 0)
-        return CONVERSATION_GO_ON;
-    conversation->state = CONVERSATION_IDLE; /* no audio is to come */
-    conversation_complain(conversation, code, error.message);
-    return CONVERSATION_GO_ON;
+        return CONVERSATION_CONTINUE;
+    conversation->state = CONVERSATION_IDLE; /* not REFUSED: no audio follows */
+    conversation_report_error(conversation, code, error.message);
+    return CONVERSATION_CONTINUE;
 }
 
 static enum conversation_verdict leave(struct conversation *conversation,
                                        const struct wyoming_event *event)
 {
     (void)event;
-    conversation_leave(conversation);
-    return CONVERSATION_GO_ON;
+    conversation_unsubscribe(conversation);
+    return CONVERSATION_CONTINUE;
 }
 
-static enum conversation_verdict switch_hearing(struct conversation *conversation,
-                                                const struct wyoming_event *event)
+static enum conversation_verdict switch_listening(struct conversation *conversation,
+                                                  const struct wyoming_event *event)
 {
     struct hearken_error error;
     if (conversation_switch(conversation, event, &error) < 0)
-        conversation_complain(conversation, "not-allowed", error.message);
-    return CONVERSATION_GO_ON;
+        conversation_report_error(conversation, "not-allowed", error.message);
+    return CONVERSATION_CONTINUE;
 }
 
-/* The next request, sent ahead of the transcript of this one. */
-static enum conversation_verdict wait_turn(struct conversation *conversation,
-                                           const struct wyoming_event *event)
+/* The next request, sent before the transcript of this one. */
+static enum conversation_verdict defer(struct conversation *conversation,
+                                       const struct wyoming_event *event)
 {
     (void)conversation;
     (void)event;
@@ -356,10 +353,10 @@ static enum conversation_verdict wrong_state(struct conversation *conversation,
     char text[200];
     snprintf(text, sizeof(text), "%s: unexpected: %s", event->type,
              state_names[conversation->state]);
-    conversation_forget_request(conversation);
-    microphone_hub_forget(conversation->service->live, &conversation->subscriber);
+    conversation_drop_request(conversation);
+    microphone_hub_remove(conversation->service->hub, &conversation->subscriber);
     conversation->state = CONVERSATION_REFUSED;
-    conversation_complain(conversation, "wrong-state", text);
+    conversation_report_error(conversation, "wrong-state", text);
     return CONVERSATION_CLOSE;
 }
 
@@ -368,87 +365,87 @@ static handler *const handlers[CONVERSATION_STATES][INPUTS] = {
         {
             [INPUT_DESCRIBE] = describe,
             [INPUT_PING] = pong,
-            [INPUT_STATUS] = tell_status,
+            [INPUT_STATUS] = send_status,
             [INPUT_SELECT_PROGRAM] = select_program,
             [INPUT_TRANSCRIBE] = transcribe,
-            [INPUT_AUDIO_START] = start_plainly,
-            [INPUT_AUDIO_CHUNK] = start_plainly_and_hear,
+            [INPUT_AUDIO_START] = start_with_defaults,
+            [INPUT_AUDIO_CHUNK] = start_with_defaults_and_chunk,
             [INPUT_AUDIO_STOP] = wrong_state,
             [INPUT_LISTEN] = subscribe,
             [INPUT_LISTEN_STOP] = drop,
-            [INPUT_START] = switch_hearing,
-            [INPUT_STOP] = switch_hearing,
-            [INPUT_TOGGLE] = switch_hearing,
+            [INPUT_START] = switch_listening,
+            [INPUT_STOP] = switch_listening,
+            [INPUT_TOGGLE] = switch_listening,
         },
     [CONVERSATION_REQUESTED] =
         {
             [INPUT_DESCRIBE] = describe,
             [INPUT_PING] = pong,
-            [INPUT_STATUS] = tell_status,
+            [INPUT_STATUS] = send_status,
             [INPUT_SELECT_PROGRAM] = wrong_state,
-            [INPUT_TRANSCRIBE] = transcribe_anew,
+            [INPUT_TRANSCRIBE] = replace_request,
             [INPUT_AUDIO_START] = start,
-            [INPUT_AUDIO_CHUNK] = start_and_hear,
-            [INPUT_AUDIO_STOP] = answer_nothing,
+            [INPUT_AUDIO_CHUNK] = start_with_chunk,
+            [INPUT_AUDIO_STOP] = answer_without_audio,
             [INPUT_LISTEN] = wrong_state,
             [INPUT_LISTEN_STOP] = wrong_state,
-            [INPUT_START] = switch_hearing,
-            [INPUT_STOP] = switch_hearing,
-            [INPUT_TOGGLE] = switch_hearing,
+            [INPUT_START] = switch_listening,
+            [INPUT_STOP] = switch_listening,
+            [INPUT_TOGGLE] = switch_listening,
         },
-    [CONVERSATION_LISTENING] =
+    [CONVERSATION_RECEIVING] =
         {
             [INPUT_DESCRIBE] = describe,
             [INPUT_PING] = pong,
-            [INPUT_STATUS] = tell_status,
+            [INPUT_STATUS] = send_status,
             [INPUT_SELECT_PROGRAM] = wrong_state,
-            [INPUT_TRANSCRIBE] = transcribe_anew,
+            [INPUT_TRANSCRIBE] = replace_request,
             [INPUT_AUDIO_START] = wrong_state,
-            [INPUT_AUDIO_CHUNK] = hear,
+            [INPUT_AUDIO_CHUNK] = continue_audio,
             [INPUT_AUDIO_STOP] = stop,
             [INPUT_LISTEN] = wrong_state,
             [INPUT_LISTEN_STOP] = wrong_state,
-            [INPUT_START] = switch_hearing,
-            [INPUT_STOP] = switch_hearing,
-            [INPUT_TOGGLE] = switch_hearing,
+            [INPUT_START] = switch_listening,
+            [INPUT_STOP] = switch_listening,
+            [INPUT_TOGGLE] = switch_listening,
         },
     [CONVERSATION_FINISHING] =
         {
             [INPUT_DESCRIBE] = describe,
             [INPUT_PING] = pong,
-            [INPUT_STATUS] = tell_status,
+            [INPUT_STATUS] = send_status,
             [INPUT_SELECT_PROGRAM] = wrong_state,
-            [INPUT_TRANSCRIBE] = wait_turn,
-            [INPUT_AUDIO_START] = wait_turn,
-            [INPUT_AUDIO_CHUNK] = wait_turn,
+            [INPUT_TRANSCRIBE] = defer,
+            [INPUT_AUDIO_START] = defer,
+            [INPUT_AUDIO_CHUNK] = defer,
             [INPUT_AUDIO_STOP] = wrong_state,
-            [INPUT_LISTEN] = wait_turn,
+            [INPUT_LISTEN] = defer,
             [INPUT_LISTEN_STOP] = wrong_state,
-            [INPUT_START] = switch_hearing,
-            [INPUT_STOP] = switch_hearing,
-            [INPUT_TOGGLE] = switch_hearing,
+            [INPUT_START] = switch_listening,
+            [INPUT_STOP] = switch_listening,
+            [INPUT_TOGGLE] = switch_listening,
         },
     [CONVERSATION_REFUSED] =
         {
             [INPUT_DESCRIBE] = describe,
             [INPUT_PING] = pong,
-            [INPUT_STATUS] = tell_status,
+            [INPUT_STATUS] = send_status,
             [INPUT_SELECT_PROGRAM] = wrong_state,
             [INPUT_TRANSCRIBE] = transcribe,
             [INPUT_AUDIO_START] = drop,
             [INPUT_AUDIO_CHUNK] = drop,
-            [INPUT_AUDIO_STOP] = drop_last,
+            [INPUT_AUDIO_STOP] = end_refused_request,
             [INPUT_LISTEN] = subscribe,
             [INPUT_LISTEN_STOP] = drop,
-            [INPUT_START] = switch_hearing,
-            [INPUT_STOP] = switch_hearing,
-            [INPUT_TOGGLE] = switch_hearing,
+            [INPUT_START] = switch_listening,
+            [INPUT_STOP] = switch_listening,
+            [INPUT_TOGGLE] = switch_listening,
         },
     [CONVERSATION_SUBSCRIBED] =
         {
             [INPUT_DESCRIBE] = describe,
             [INPUT_PING] = pong,
-            [INPUT_STATUS] = tell_status,
+            [INPUT_STATUS] = send_status,
             [INPUT_SELECT_PROGRAM] = wrong_state,
             [INPUT_TRANSCRIBE] = wrong_state,
             [INPUT_AUDIO_START] = wrong_state,
@@ -456,25 +453,25 @@ static handler *const handlers[CONVERSATION_STATES][INPUTS] = {
             [INPUT_AUDIO_STOP] = wrong_state,
             [INPUT_LISTEN] = wrong_state,
             [INPUT_LISTEN_STOP] = leave,
-            [INPUT_START] = switch_hearing,
-            [INPUT_STOP] = switch_hearing,
-            [INPUT_TOGGLE] = switch_hearing,
+            [INPUT_START] = switch_listening,
+            [INPUT_STOP] = switch_listening,
+            [INPUT_TOGGLE] = switch_listening,
         },
     [CONVERSATION_LEAVING] =
         {
             [INPUT_DESCRIBE] = describe,
             [INPUT_PING] = pong,
-            [INPUT_STATUS] = tell_status,
+            [INPUT_STATUS] = send_status,
             [INPUT_SELECT_PROGRAM] = wrong_state,
-            [INPUT_TRANSCRIBE] = wait_turn,
-            [INPUT_AUDIO_START] = wait_turn,
-            [INPUT_AUDIO_CHUNK] = wait_turn,
-            [INPUT_AUDIO_STOP] = wait_turn,
-            [INPUT_LISTEN] = wait_turn,
+            [INPUT_TRANSCRIBE] = defer,
+            [INPUT_AUDIO_START] = defer,
+            [INPUT_AUDIO_CHUNK] = defer,
+            [INPUT_AUDIO_STOP] = defer,
+            [INPUT_LISTEN] = defer,
             [INPUT_LISTEN_STOP] = drop,
-            [INPUT_START] = switch_hearing,
-            [INPUT_STOP] = switch_hearing,
-            [INPUT_TOGGLE] = switch_hearing,
+            [INPUT_START] = switch_listening,
+            [INPUT_STOP] = switch_listening,
+            [INPUT_TOGGLE] = switch_listening,
         },
 };
 
@@ -495,30 +492,30 @@ void conversation_init(struct conversation *conversation, struct service *servic
 
 void conversation_finish(struct conversation *conversation)
 {
-    conversation_forget_request(conversation);
-    microphone_hub_forget(conversation->service->live, &conversation->subscriber);
+    conversation_drop_request(conversation);
+    microphone_hub_remove(conversation->service->hub, &conversation->subscriber);
     transcribe_event_finish(&conversation->transcribe);
 }
 
 enum conversation_verdict conversation_handle(struct conversation *conversation,
                                               const struct wyoming_event *event)
 {
-    if (conversation->over)
+    if (conversation->ended)
         return CONVERSATION_CLOSE;
     if (conversation_is_cut(conversation))
-        return CONVERSATION_GO_ON;
+        return CONVERSATION_CONTINUE;
     for (unsigned input = 0; input < INPUTS; input++)
         if (strcmp(event->type, input_types[input]) == 0)
             return handlers[conversation->state][input](conversation, event);
-    /* Wyoming: events that are not known are to be dropped. */
-    log_debug(conversation->service->log, "connection %u: %.60s: not known, dropped",
+    /* Wyoming requires unknown events to be ignored. */
+    log_debug(conversation->service->log, "connection %u: %.60s: unknown event ignored",
               conversation->id, event->type);
-    return CONVERSATION_GO_ON;
+    return CONVERSATION_CONTINUE;
 }
 
 bool conversation_is_full(struct conversation *conversation)
 {
-    return conversation->state == CONVERSATION_LISTENING && request_is_full(conversation->request);
+    return conversation->state == CONVERSATION_RECEIVING && request_is_full(conversation->request);
 }
 
 bool conversation_is_cut(const struct conversation *conversation)
@@ -526,15 +523,15 @@ bool conversation_is_cut(const struct conversation *conversation)
     return conversation->cut_code;
 }
 
-bool conversation_is_over(const struct conversation *conversation)
+bool conversation_has_ended(const struct conversation *conversation)
 {
-    return conversation->over;
+    return conversation->ended;
 }
 
-/* One that was refused owes it up to audio-stop, if it does not know that it was refused. */
-bool conversation_owes_audio(const struct conversation *conversation)
+/* A plain client does not notice a refusal and sends audio up to audio-stop. */
+bool conversation_expects_audio(const struct conversation *conversation)
 {
     return conversation->state == CONVERSATION_REQUESTED ||
-           conversation->state == CONVERSATION_LISTENING ||
+           conversation->state == CONVERSATION_RECEIVING ||
            (conversation->state == CONVERSATION_REFUSED && conversation->plain);
 }

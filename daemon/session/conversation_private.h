@@ -11,30 +11,31 @@
 /* Takes over the reference of `data`, which may be NULL (no memory). */
 void conversation_send(struct conversation *conversation, const char *type, json_t *data);
 
-/* Sends an `error` event, with a line in the log. */
-void conversation_complain(struct conversation *conversation, const char *code, const char *text);
+/* Sends an `error` event and logs it. */
+void conversation_report_error(struct conversation *conversation, const char *code,
+                               const char *text);
 
-/* Abandons the request, if there is one. */
-void conversation_forget_request(struct conversation *conversation);
+/* Abandons the request, if there is one, and resets its results. */
+void conversation_drop_request(struct conversation *conversation);
 
-/* Answers a request with an error; the connection goes on. */
+/* Answers a request with an error; the connection stays open. */
 enum conversation_verdict conversation_refuse(struct conversation *conversation, const char *code,
                                               const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* All that was heard, and how long it took. */
+/* Sends the transcript with its start and stop events. */
 void conversation_send_transcript(struct conversation *conversation,
                                   const struct request_summary *summary);
 
-/* Makes the request, in the format that the event states. */
+/* Creates the request with the audio format of the event. */
 enum conversation_verdict conversation_begin_audio(struct conversation *conversation,
                                                    const struct wyoming_event *event);
 
-/* Hands an event's samples to the request. */
-enum conversation_verdict conversation_take_samples(struct conversation *conversation,
-                                                    const struct wyoming_event *event);
+/* Passes an event's samples to the request. */
+enum conversation_verdict conversation_write_samples(struct conversation *conversation,
+                                                     const struct wyoming_event *event);
 
-/* All audio has come. */
+/* All audio has been received. */
 void conversation_end_audio(struct conversation *conversation);
 
 #endif

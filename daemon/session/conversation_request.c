@@ -22,13 +22,14 @@ void conversation_send_error(const struct conversation_peer *peer, void *context
                json_pack("{s:o, s:s}", "text", json_from_text(text), "code", code), NULL, 0);
 }
 
-void conversation_complain(struct conversation *conversation, const char *code, const char *text)
+void conversation_report_error(struct conversation *conversation, const char *code,
+                               const char *text)
 {
     log_info(conversation->service->log, "connection %u: %s: %s", conversation->id, code, text);
     conversation_send_error(conversation->peer, conversation->context, code, text);
 }
 
-/* The language goes along if the client named one, or it was found in the sound. */
+/* Adds the language if the client named one or it was detected. */
 static json_t *with_language(const struct conversation *conversation, json_t *data)
 {
     if (*conversation->transcribe.language != '\0')
@@ -44,7 +45,7 @@ static void send_start(struct conversation *conversation)
     conversation_send(conversation, "transcript-start", with_language(conversation, json_object()));
 }
 
-/* Chunks joined without anything between them are the transcript. */
+/* The concatenation of all chunks is the transcript. */
 static void send_chunk(struct conversation *conversation, const char *separator, const char *text)
 {
     char *chunk;
@@ -56,9 +57,9 @@ static void send_chunk(struct conversation *conversation, const char *separator,
     free(chunk);
 }
 
-/* ---- A request's life ---- */
+/* ---- The request ---- */
 
-void conversation_forget_request(struct conversation *conversation)
+void conversation_drop_request(struct conversation *conversation)
 {
     request_abandon(conversation->request);
     conversation->request = NULL;
@@ -71,7 +72,6 @@ void conversation_forget_request(struct conversation *conversation)
     conversation->partial_length = 0;
 }
 
-/* Answers a request with an error; the connection goes on. */
 enum conversation_verdict conversation_refuse(struct conversation *conversation, const char *code,
                                               const char *format, ...)
 {
@@ -80,15 +80,15 @@ enum conversation_verdict conversation_refuse(struct conversation *conversation,
     va_start(arguments, format);
     vsnprintf(text, sizeof(text), format, arguments);
     va_end(arguments);
-    conversation_forget_request(conversation);
+    conversation_drop_request(conversation);
     bool complete = conversation->state == CONVERSATION_FINISHING;
     conversation->state = complete ? CONVERSATION_IDLE : CONVERSATION_REFUSED;
-    conversation->over = complete && (conversation->plain || conversation_is_cut(conversation));
-    conversation_complain(conversation, code, text);
-    return CONVERSATION_GO_ON;
+    conversation->ended = complete && (conversation->plain || conversation_is_cut(conversation));
+    conversation_report_error(conversation, code, text);
+    return CONVERSATION_CONTINUE;
 }
 
-/* The segment without what came as a payload. */
+/* The segment's data without the alignment, whose weights were a payload. */
 static json_t *plain_segment(const struct heard_segment *segment)
 {
     json_t *copy = json_copy(segment->data);
@@ -96,7 +96,7 @@ static json_t *plain_segment(const struct heard_segment *segment)
     return copy;
 }
 
-/* Joins a segment's text to the transcript, and tells the client. */
+/* Appends a segment's text to the transcript and sends it as a chunk. */
 static int join_text(struct conversation *conversation, const char *text)
 {
     const char *separator = conversation->text ? " " : "";
@@ -112,7 +112,7 @@ static int join_text(struct conversation *conversation, const char *text)
     return 0;
 }
 
-static void note_language(struct conversation *conversation, const json_t *segment)
+static void set_language(struct conversation *conversation, const json_t *segment)
 {
     char *language = conversation->transcribe.language;
     const char *found = json_string_value(json_object_get(segment, "language"));
@@ -130,7 +130,7 @@ static void on_segment(void *context, const struct heard_segment *segment)
                                  segment->weights, segment->weights_length);
     if (!segment->final)
         return;
-    note_language(conversation, segment->data);
+    set_language(conversation, segment->data);
     if (transcribe->extended)
         result = json_array_append_new(conversation->segments, plain_segment(segment));
     if (result == 0)
@@ -163,25 +163,25 @@ void conversation_send_transcript(struct conversation *conversation,
     conversation_send(conversation, "transcript-stop", json_object());
 }
 
-static void complain_of_cut(struct conversation *conversation)
+static void report_cut(struct conversation *conversation)
 {
-    conversation_complain(conversation, conversation->cut_code, conversation->cut_text);
-    conversation->over = true;
+    conversation_report_error(conversation, conversation->cut_code, conversation->cut_text);
+    conversation->ended = true;
 }
 
 static void on_finished(void *context, const struct request_summary *summary)
 {
     struct conversation *conversation = context;
     log_info(conversation->service->log,
-             "connection %u: transcribed %.1f s in %.2f s of a worker: %zu characters",
+             "connection %u: transcribed %.1f s of audio in %.2f s: %zu bytes of text",
              conversation->id, summary->audio_seconds, summary->busy_seconds,
              conversation->text ? strlen(conversation->text) : 0);
     conversation->request = NULL;
     conversation->state = CONVERSATION_IDLE;
     conversation_send_transcript(conversation, summary);
-    conversation_forget_request(conversation);
+    conversation_drop_request(conversation);
     if (conversation_is_cut(conversation))
-        complain_of_cut(conversation);
+        report_cut(conversation);
     conversation->peer->resume(conversation->context);
 }
 
@@ -212,14 +212,14 @@ void conversation_end_audio(struct conversation *conversation)
     request_end(conversation->request);
 }
 
-bool conversation_cut(struct conversation *conversation, bool hears, const char *code,
+bool conversation_cut(struct conversation *conversation, bool recognise_rest, const char *code,
                       const char *text)
 {
-    if (conversation->state != CONVERSATION_LISTENING || conversation->frames == 0)
+    if (conversation->state != CONVERSATION_RECEIVING || conversation->frames == 0)
         return false;
     conversation->cut_code = code;
     conversation->cut_text = text;
-    if (hears) {
+    if (recognise_rest) {
         conversation_end_audio(conversation);
         return true;
     }
@@ -228,9 +228,9 @@ bool conversation_cut(struct conversation *conversation, bool hears, const char 
             (double)conversation->frames / conversation->transcribe.options.stream.audio.rate,
     };
     conversation_send_transcript(conversation, &summary);
-    conversation_forget_request(conversation);
+    conversation_drop_request(conversation);
     conversation->state = CONVERSATION_IDLE;
-    complain_of_cut(conversation);
+    report_cut(conversation);
     return true;
 }
 
@@ -243,13 +243,13 @@ enum conversation_verdict conversation_begin_audio(struct conversation *conversa
     if (audio_format_read(event, NULL, &options->stream.audio, &error) < 0)
         return conversation_refuse(conversation, "bad-format", "%s", error.message);
     if (!options->segments)
-        options->stream.partial_seconds = 0; /* nobody would see them */
+        options->stream.partial_seconds = 0; /* partial segments are not sent */
     conversation->frame_size = hearken_audio_frame_size(&options->stream.audio);
     conversation->segments = json_array();
-    struct served_model *model = catalogue_take(&service->models, options->model);
+    struct served_model *model = catalogue_acquire(&service->models, options->model);
     if (!model && !catalogue_find(&service->models, options->model))
         return conversation_refuse(conversation, "unknown-model",
-                                   "model %s is not in the configuration any more", options->model);
+                                   "model %s is no longer configured", options->model);
     if (!model)
         return conversation_refuse(conversation, "out-of-memory", "out of memory for a model");
     conversation->request = request_create(service->workers, model, options,
@@ -257,21 +257,21 @@ enum conversation_verdict conversation_begin_audio(struct conversation *conversa
                                            &listener, conversation, &service->totals);
     if (!conversation->request || !conversation->segments)
         return conversation_refuse(conversation, "out-of-memory", "out of memory for a request");
-    conversation->state = CONVERSATION_LISTENING;
-    return CONVERSATION_GO_ON;
+    conversation->state = CONVERSATION_RECEIVING;
+    return CONVERSATION_CONTINUE;
 }
 
-/* Chunks may end within a frame: what is left of it comes with the next one. */
+/* A chunk may end within a frame: keeps its start until the next chunk. */
 static int write_samples(struct conversation *conversation, const uint8_t *bytes, size_t length)
 {
-    size_t size = conversation->frame_size, held = conversation->partial_length;
-    if (held > 0) {
-        size_t taken = length < size - held ? length : size - held;
-        memcpy(conversation->partial + held, bytes, taken);
-        conversation->partial_length = held += taken;
-        bytes += taken;
-        length -= taken;
-        if (held < size)
+    size_t size = conversation->frame_size, have = conversation->partial_length;
+    if (have > 0) {
+        size_t count = length < size - have ? length : size - have;
+        memcpy(conversation->partial + have, bytes, count);
+        conversation->partial_length = have += count;
+        bytes += count;
+        length -= count;
+        if (have < size)
             return 0;
         conversation->partial_length = 0;
         int result = request_write(conversation->request, conversation->partial, size);
@@ -284,8 +284,8 @@ static int write_samples(struct conversation *conversation, const uint8_t *bytes
     return request_write(conversation->request, bytes, length - rest);
 }
 
-enum conversation_verdict conversation_take_samples(struct conversation *conversation,
-                                                    const struct wyoming_event *event)
+enum conversation_verdict conversation_write_samples(struct conversation *conversation,
+                                                     const struct wyoming_event *event)
 {
     const struct hearken_audio_format *audio = &conversation->transcribe.options.stream.audio;
     float limit = conversation->service->settings.audio_seconds;
@@ -296,5 +296,5 @@ enum conversation_verdict conversation_take_samples(struct conversation *convers
                                    "more than %g seconds of audio in one request", (double)limit);
     if (write_samples(conversation, event->payload, event->payload_length) < 0)
         return conversation_refuse(conversation, "out-of-memory", "out of memory for audio");
-    return CONVERSATION_GO_ON;
+    return CONVERSATION_CONTINUE;
 }

@@ -23,7 +23,6 @@ static json_t *describe_model(const struct model_entry *entry)
         json_from_text(text_or_empty(facts->version)), "languages", facts->languages);
 }
 
-/* How far a model is. */
 static const char *state_of(const struct model_entry *entry)
 {
     if (!entry->model)
@@ -31,28 +30,27 @@ static const char *state_of(const struct model_entry *entry)
     return entry->model->state == SERVED_LOADING ? "loading" : "loaded";
 }
 
-static json_t *tell_model(const struct model_entry *entry)
+static json_t *describe_loading(const struct model_entry *entry)
 {
     return json_pack("{s:o, s:o, s:s, s:o}", "name", json_from_text(model_entry_name(entry)),
                      "file", json_from_text(entry->file), "state", state_of(entry), "backend",
                      entry->backend ? json_from_text(entry->backend) : json_null());
 }
 
-/* What is told of each model, the default first. */
+/* The default model comes first. */
 static json_t *list_models(const struct catalogue *models,
-                           json_t *(*tell)(const struct model_entry *entry))
+                           json_t *(*describe)(const struct model_entry *entry))
 {
     json_t *list = json_array();
     for (size_t i = 0; i < models->list.count; i++)
-        if (json_array_append_new(list, tell(&models->list.entries[i])) < 0) {
+        if (json_array_append_new(list, describe(&models->list.entries[i])) < 0) {
             json_decref(list);
             return NULL;
         }
     return list;
 }
 
-/* The other services are named as empty: there are clients that do not expect them to be missing.
- */
+/* Lists the other services as empty: some clients fail if they are missing. */
 json_t *info_describe(const struct service *service)
 {
     json_t *program =
@@ -84,22 +82,23 @@ json_t *info_status(const struct service *service)
     unsigned busy, waiting;
     workers_load(service->workers, &busy, &waiting);
     double factor = totals->audio_seconds > 0 ? totals->busy_seconds / totals->audio_seconds : 0;
-    const char *device = microphone_hub_device(service->live);
-    const struct model_entry *standard = catalogue_find(&service->models, "");
+    const char *device = microphone_hub_device(service->hub);
+    const struct model_entry *default_model = catalogue_find(&service->models, "");
     return json_pack(
         "{s:s, s:o, s:o, s:o, s:f, s:i, s:I, s:I, s:I, s:I, s:i, s:i, s:i, s:f, s:f, s:f, s:I, "
         "s:i, "
         "s:o, s:o}",
-        "version", hearken_version(), "model", json_from_text(model_entry_name(standard)),
-        "model_file", json_from_text(standard->file), "backend",
-        standard->backend ? json_from_text(standard->backend) : json_null(), "uptime_seconds",
-        (double)(uv_hrtime() - service->started) * 1e-9, "connections", (int)service->connections,
-        "requests", (json_int_t)totals->finished, "requests_failed", (json_int_t)totals->failed,
-        "requests_abandoned", (json_int_t)totals->abandoned, "requests_running",
-        (json_int_t)totals->live, "workers", (int)workers_count(service->workers), "workers_busy",
-        (int)busy, "queued", (int)waiting, "audio_seconds", totals->audio_seconds,
-        "recognition_seconds", totals->busy_seconds, "real_time_factor", factor, "memory_bytes",
-        (json_int_t)info_memory(), "listeners", (int)microphone_hub_subscribers(service->live),
-        "microphone", device ? json_from_text(device) : json_null(), "models",
-        list_models(&service->models, tell_model));
+        "version", hearken_version(), "model", json_from_text(model_entry_name(default_model)),
+        "model_file", json_from_text(default_model->file), "backend",
+        default_model->backend ? json_from_text(default_model->backend) : json_null(),
+        "uptime_seconds", (double)(uv_hrtime() - service->started) * 1e-9, "connections",
+        (int)service->connections, "requests", (json_int_t)totals->finished, "requests_failed",
+        (json_int_t)totals->failed, "requests_abandoned", (json_int_t)totals->abandoned,
+        "requests_running", (json_int_t)totals->live, "workers",
+        (int)workers_count(service->workers), "workers_busy", (int)busy, "queued", (int)waiting,
+        "audio_seconds", totals->audio_seconds, "recognition_seconds", totals->busy_seconds,
+        "real_time_factor", factor, "memory_bytes", (json_int_t)info_memory(), "listeners",
+        (int)microphone_hub_subscribers(service->hub), "microphone",
+        device ? json_from_text(device) : json_null(), "models",
+        list_models(&service->models, describe_loading));
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* What the daemon says of itself. */
+/* The daemon's description and status. */
 #ifndef HEARKEN_DAEMON_SESSION_INFO_H
 #define HEARKEN_DAEMON_SESSION_INFO_H
 
@@ -14,7 +14,7 @@
 json_t *info_describe(const struct service *service);
 json_t *info_status(const struct service *service);
 
-/* Resident memory of this process in bytes, 0 if it cannot be told. */
+/* Resident memory of this process in bytes, 0 if unknown. */
 uint64_t info_memory(void);
 
 #endif

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/settings/settings.h"
 
+#include "daemon/common/custom_word_list.h"
+
 #include <errno.h>
 #include <math.h>
 #include <stdarg.h>
@@ -9,14 +11,12 @@
 
 /* ---- One setting ---- */
 
-const struct setting *setting_find(const char *section, const char *name)
+bool setting_find(const char *section, const char *name, struct setting *setting)
 {
-    for (size_t i = 0; i < setting_count; i++) {
-        const struct setting *setting = &setting_table[i];
+    for (size_t i = 0; setting_at(i, setting); i++)
         if (strcmp(setting->section, section) == 0 && strcmp(setting->name, name) == 0)
-            return setting;
-    }
-    return NULL;
+            return true;
+    return false;
 }
 
 static void *field(const struct setting *setting, struct settings *settings)
@@ -236,14 +236,154 @@ int setting_copy(const struct setting *setting, struct settings *to, const struc
     return 0;
 }
 
-/* ---- All of them ---- */
+/* ---- [model NAME] ---- */
+
+#define MODEL_PREFIX "model "
+
+const char *settings_model_name(const char *section)
+{
+    if (strncmp(section, MODEL_PREFIX, strlen(MODEL_PREFIX)) != 0)
+        return NULL;
+    return section + strlen(MODEL_PREFIX) + strspn(section + strlen(MODEL_PREFIX), " \t");
+}
+
+static int check_model_name(const char *name, struct hearken_error *error)
+{
+    size_t length = strlen(name);
+    if (length == 0 || length > SETTINGS_NAME_MAX)
+        return hearken_fail(error, -EINVAL,
+                            "[model NAME]: the name has %zu bytes, expected 1 to %d", length,
+                            SETTINGS_NAME_MAX);
+    for (const char *c = name; *c != '\0'; c++)
+        if ((unsigned char)*c < ' ' || *c == ',' || *c == 0x7f)
+            return hearken_fail(error, -EINVAL,
+                                "[model NAME]: the name has a comma or a control character");
+    return 0;
+}
+
+static struct named_model *find_model(const struct settings *settings, const char *name)
+{
+    for (size_t i = 0; i < settings->model_count; i++)
+        if (strcmp(settings->models[i].name, name) == 0)
+            return &settings->models[i];
+    return NULL;
+}
+
+static int add_model(struct settings *settings, const char *name, struct named_model **added,
+                     struct hearken_error *error)
+{
+    if (settings->model_count == SETTINGS_MODELS_MAX)
+        return hearken_fail(error, -EINVAL, "more than %d models", SETTINGS_MODELS_MAX);
+    struct named_model *grown =
+        realloc(settings->models, (settings->model_count + 1) * sizeof(*grown));
+    if (!grown)
+        return hearken_fail(error, -ENOMEM, "out of memory");
+    settings->models = grown;
+    struct named_model *model = &grown[settings->model_count];
+    *model = (struct named_model){strdup(name), strdup("")};
+    if (!model->name || !model->file) {
+        free(model->name);
+        free(model->file);
+        return hearken_fail(error, -ENOMEM, "out of memory");
+    }
+    settings->model_count++;
+    *added = model;
+    return 0;
+}
+
+int settings_assign_model(struct settings *settings, const char *model, const char *name,
+                          const char *value, struct hearken_error *error)
+{
+    if (check_model_name(model, error) < 0)
+        return -EINVAL;
+    if (strcmp(name, "file") != 0)
+        return hearken_fail(error, -EINVAL, "no such setting in section [model %s], expected file",
+                            model);
+    if (*value == '\0')
+        return hearken_fail(error, -EINVAL, "got nothing, expected a model file");
+    struct named_model *named = find_model(settings, model);
+    int result = !named ? add_model(settings, model, &named, error) : 0;
+    if (result < 0)
+        return result;
+    char *copy = strdup(value);
+    if (!copy)
+        return hearken_fail(error, -ENOMEM, "out of memory");
+    free(named->file);
+    named->file = copy;
+    return 0;
+}
+
+/* ---- Custom words ---- */
+
+static int check_words(const char *list, const char *path, struct hearken_error *error)
+{
+    struct hearken_error reason;
+    int count = hearken_custom_words_check(list, &reason);
+    if (count < 0)
+        return hearken_fail(error, count, "%.300s%s%.180s", path, *path != '\0' ? ": " : "",
+                            reason.message);
+    return 0;
+}
+
+static int load_word_file(char **list, const char *path, struct hearken_error *error)
+{
+    struct hearken_error reason;
+    int result = custom_word_list_add_file(list, path, &reason);
+    if (result == 0)
+        result = check_words(*list, path, &reason);
+    return result < 0 ? hearken_fail(error, result, "custom_words_file: %.480s", reason.message)
+                      : 0;
+}
+
+static int load_words(struct settings *settings, struct hearken_error *error)
+{
+    const char *path = settings->custom_words_file;
+    char *list = NULL;
+    int result = 0;
+    if (*path != '\0')
+        result = load_word_file(&list, path, error);
+    if (result == 0 && custom_word_list_add_between_commas(&list, settings->custom_words) < 0)
+        result = hearken_fail(error, -ENOMEM, "out of memory");
+    if (result == 0 && list)
+        result = check_words(list, "", error);
+    if (result < 0) {
+        free(list);
+        return result;
+    }
+    free(settings->listed_words);
+    settings->recognition.custom_words = settings->listed_words = list;
+    return 0;
+}
+
+int settings_load_custom_words(struct settings *settings, setting_problem_callback *callback,
+                               void *context)
+{
+    struct hearken_error error;
+    int result = load_words(settings, &error);
+    if (result < 0 && callback)
+        callback(context, error.message);
+    return result;
+}
+
+static int copy_words(struct settings *to, const struct settings *from)
+{
+    char *list = NULL;
+    if (from->listed_words && !(list = strdup(from->listed_words)))
+        return -ENOMEM;
+    free(to->listed_words);
+    to->recognition.custom_words = to->listed_words = list;
+    return 0;
+}
+
+/* ---- All of it ---- */
 
 int settings_init(struct settings *settings)
 {
     *settings = (struct settings){0};
     hearken_stream_options_init(&settings->recognition);
-    for (size_t i = 0; i < setting_count; i++) {
-        int result = setting_assign(&setting_table[i], settings, setting_table[i].standard, NULL);
+    struct setting setting;
+    for (size_t i = 0; setting_at(i, &setting); i++) {
+        int result = setting_assign(&setting, settings, setting.standard, NULL);
         if (result < 0) {
             settings_finish(settings);
             return result;
@@ -254,9 +394,10 @@ int settings_init(struct settings *settings)
 
 void settings_finish(struct settings *settings)
 {
-    for (size_t i = 0; i < setting_count; i++)
-        if (setting_table[i].type == SETTING_TEXT)
-            free(*(char **)field(&setting_table[i], settings));
+    struct setting setting;
+    for (size_t i = 0; setting_at(i, &setting); i++)
+        if (setting.type == SETTING_TEXT)
+            free(*(char **)field(&setting, settings));
     for (size_t i = 0; i < settings->model_count; i++) {
         free(settings->models[i].name);
         free(settings->models[i].file);
@@ -264,6 +405,24 @@ void settings_finish(struct settings *settings)
     free(settings->models);
     free(settings->listed_words);
     *settings = (struct settings){0};
+}
+
+int settings_copy(struct settings *to, const struct settings *from)
+{
+    struct hearken_error error;
+    struct setting setting;
+    int result = 0;
+    for (size_t i = 0; result == 0 && setting_at(i, &setting); i++)
+        result = setting_copy(&setting, to, from);
+    for (size_t i = 0; i < from->model_count && result == 0; i++)
+        result =
+            settings_assign_model(to, from->models[i].name, "file", from->models[i].file, &error);
+    if (result == 0)
+        result = copy_words(to, from);
+    if (result == 0)
+        return 0;
+    settings_finish(to);
+    return -ENOMEM;
 }
 
 /* ---- Names that are nearly right ---- */
@@ -292,21 +451,21 @@ static unsigned edit_distance(const char *a, const char *b)
     return row[columns];
 }
 
-const struct setting *setting_suggest(const char *section, const char *name)
+bool setting_suggest(const char *section, const char *name, struct setting *nearest)
 {
-    const struct setting *best = NULL;
-    unsigned best_distance = 4;
-    for (size_t i = 0; i < setting_count; i++) {
-        const struct setting *setting = &setting_table[i];
-        unsigned distance = edit_distance(name, setting->name);
-        if (distance >= strlen(setting->name))
+    const unsigned too_far = 4;
+    unsigned best_distance = too_far;
+    struct setting setting;
+    for (size_t i = 0; setting_at(i, &setting); i++) {
+        unsigned distance = edit_distance(name, setting.name);
+        if (distance >= strlen(setting.name))
             continue;
-        if (strcmp(section, setting->section) != 0)
+        if (strcmp(section, setting.section) != 0)
             distance++;
         if (distance < best_distance) {
             best_distance = distance;
-            best = setting;
+            *nearest = setting;
         }
     }
-    return best;
+    return best_distance < too_far;
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * What can be set, in one table: it makes the parser, `hearkend --help-config`, the manual page
- * hearkend.conf(5) and the check of what a client may ask for.
+ * What can be set, in one table, of which the library's options of streams are a part: it makes the
+ * parser, `hearkend --help-config`, the manual page hearkend.conf(5) and the check of what a client
+ * may ask for.
  *
  * A struct settings belongs to one thread (the loop's).
  */
@@ -51,7 +52,7 @@ struct settings {
                                                which requests set */
     char *custom_words;                        /* between commas */
     char *custom_words_file;                   /* "": none */
-    char *listed_words; /* both, made by custom_word_settings_load; NULL: none */
+    char *listed_words; /* both, made by settings_load_custom_words; NULL: none */
 
     char *capture_device;                    /* "": the system's default */
     unsigned capture_rate, capture_channels; /* 0: the device's own */
@@ -92,8 +93,6 @@ enum setting_change {
     SETTING_MODEL,   /* a reload opens the model again */
 };
 
-#define SETTING_WORDS_MAX 4
-
 struct setting {
     const char *section;
     const char *name;
@@ -101,16 +100,17 @@ struct setting {
     enum setting_change change;
     size_t offset; /* in struct settings */
     double minimum, maximum;
-    const char *words[SETTING_WORDS_MAX + 1]; /* of a choice, then NULL */
-    const char *standard;                     /* default, as it would be written */
-    const char *meaning;                      /* of an empty default; NULL if it is not empty */
-    const char *help;                         /* sentences */
+    const char *const *words; /* of a choice; NULL after the last */
+    const char *standard;     /* default, as it would be written */
+    const char *meaning;      /* of an empty default; NULL if it is not empty */
+    const char *help;         /* sentences */
 };
 
-extern const struct setting setting_table[]; /* sections are contiguous */
-extern const size_t setting_count;
+/* Setting `index`, counted from 0; false past the last one. Sections are contiguous. */
+bool setting_at(size_t index, struct setting *setting);
 
-const struct setting *setting_find(const char *section, const char *name);
+/* False: there is none of that name. */
+bool setting_find(const char *section, const char *name, struct setting *setting);
 
 /* What a value must be: "a number from 0 to 2". */
 void setting_expectation(const struct setting *setting, char *text, size_t size);
@@ -161,8 +161,14 @@ int settings_read_file(struct settings *settings, const char *path,
 int settings_apply_override(struct settings *settings, const char *assignment,
                             setting_problem_callback *callback, void *context);
 
-/* The nearest of the known names to one that is not known, or NULL if none is near. */
-const struct setting *setting_suggest(const char *section, const char *name);
+/* The nearest of the known names to one that is not known; false if none is near. */
+bool setting_suggest(const char *section, const char *name, struct setting *nearest);
+
+/* Makes the list of custom words that the settings ask for: puts it into `listed_words`, and
+ * `recognition` refers to it. Errors, after a report: -EINVAL, -ENOMEM, or the system's for the
+ * file. */
+int settings_load_custom_words(struct settings *settings, setting_problem_callback *callback,
+                               void *context);
 
 /* A configuration file of all defaults, commented; and the text of hearkend.conf(5). */
 void settings_print_configuration(FILE *stream);

@@ -55,20 +55,21 @@ static void complain_of_value(struct reading *reading, const char *section, cons
 
 static void complain_of_name(struct reading *reading, const char *section, const char *name)
 {
-    const struct setting *near = setting_suggest(section, name);
-    if (*section == '\0' && !near)
+    struct setting near;
+    bool found = setting_suggest(section, name, &near);
+    if (*section == '\0' && !found)
         complain(reading, "%.100s: stands before the first [section]", name);
     else if (*section == '\0')
         complain(reading, "%.100s: stands before the first [section]; did you mean %s in [%s]?",
-                 name, near->name, near->section);
-    else if (!near)
+                 name, near.name, near.section);
+    else if (!found)
         complain(reading, "%.100s: no such setting in section [%.100s]", name, section);
-    else if (strcmp(near->section, section) == 0)
+    else if (strcmp(near.section, section) == 0)
         complain(reading, "%.100s: no such setting in section [%.100s]; did you mean %s?", name,
-                 section, near->name);
+                 section, near.name);
     else
         complain(reading, "%.100s: no such setting in section [%.100s]; did you mean %s in [%s]?",
-                 name, section, near->name, near->section);
+                 name, section, near.name, near.section);
 }
 
 /* The line where this file has named that model, which is good so far; 0: it has not. */
@@ -101,17 +102,17 @@ static void assign_model(struct reading *reading, const char *section, const cha
 static void assign(struct reading *reading, const char *section, const char *name,
                    const char *value)
 {
-    const struct setting *setting = setting_find(section, name);
+    struct setting setting;
     if (settings_model_name(section)) {
         assign_model(reading, section, name, value);
         return;
     }
-    if (!setting) {
+    if (!setting_find(section, name, &setting)) {
         complain_of_name(reading, section, name);
         return;
     }
     struct hearken_error error;
-    int result = setting_assign(setting, reading->settings, value, &error);
+    int result = setting_assign(&setting, reading->settings, value, &error);
     if (result < 0)
         complain_of_value(reading, section, name, result, &error);
 }

@@ -50,19 +50,19 @@ void settings_print_configuration(FILE *stream)
     const char *section = "";
     fputs("# hearkend.conf: what hearkend does where nothing else is said. See hearkend.conf(5).\n",
           stream);
-    for (size_t i = 0; i < setting_count; i++) {
-        const struct setting *setting = &setting_table[i];
-        if (strcmp(section, setting->section) != 0) {
-            section = setting->section;
+    struct setting setting;
+    for (size_t i = 0; setting_at(i, &setting); i++) {
+        if (strcmp(section, setting.section) != 0) {
+            section = setting.section;
             fprintf(stream, "\n[%s]\n", section);
         }
         char value[400];
-        describe_value(setting, value, sizeof(value));
+        describe_value(&setting, value, sizeof(value));
         fputc('\n', stream);
-        print_comment(stream, setting->help);
+        print_comment(stream, setting.help);
         print_comment(stream, value);
-        fprintf(stream, "#%s =%s%s\n", setting->name, *setting->standard != '\0' ? " " : "",
-                setting->standard);
+        fprintf(stream, "#%s =%s%s\n", setting.name, *setting.standard != '\0' ? " " : "",
+                setting.standard);
     }
 }
 
@@ -70,7 +70,8 @@ void settings_print_configuration(FILE *stream)
 
 static const char manual_head[] = //
     ".\\\" SPDX-License-Identifier: MIT\n"
-    ".\\\" Made by hearkend --help-config=man from daemon/settings/settings_table.c: change that.\n"
+    ".\\\" Made by hearkend --help-config=man from daemon/settings/settings_table.c and\n"
+    ".\\\" models/stream/stream_options.c: change those.\n"
     ".Dd November 22, 2026\n"
     ".Dt HEARKEND.CONF 5\n"
     ".Os\n"
@@ -179,18 +180,18 @@ void settings_print_manual(FILE *stream)
 {
     const char *section = "";
     fputs(manual_head, stream);
-    for (size_t i = 0; i < setting_count; i++) {
-        const struct setting *setting = &setting_table[i];
-        if (strcmp(section, setting->section) != 0) {
+    struct setting setting;
+    for (size_t i = 0; setting_at(i, &setting); i++) {
+        if (strcmp(section, setting.section) != 0) {
             if (*section != '\0')
                 fputs(".El\n", stream);
-            section = setting->section;
+            section = setting.section;
             fprintf(stream, ".Ss Section [%s]\n.Bl -tag -width Ds\n", section);
         }
         char value[400];
-        describe_value(setting, value, sizeof(value));
-        fprintf(stream, ".It Ic %s\n", setting->name);
-        print_roff(stream, setting->help);
+        describe_value(&setting, value, sizeof(value));
+        fprintf(stream, ".It Ic %s\n", setting.name);
+        print_roff(stream, setting.help);
         print_roff(stream, value);
     }
     fputs(".El\n", stream);

@@ -3,9 +3,8 @@
 
 #define FIELD(name) offsetof(struct settings, name)
 
-/* Ranges and defaults of [recognition] are those of struct hearken_stream_options; a test holds
- * them together. */
-const struct setting setting_table[] = {
+/* Sections before the options of streams. */
+static const struct setting first_settings[] = {
     {
         .section = "model",
         .name = "file",
@@ -82,97 +81,10 @@ const struct setting setting_table[] = {
         .standard = "0",
         .help = "Threads that share one computation. 0 leaves it to the backend.",
     },
-    {
-        .section = "recognition",
-        .name = "beam_width",
-        .type = SETTING_COUNT,
-        .change = SETTING_RELOAD,
-        .offset = FIELD(recognition.beam_width),
-        .minimum = 1,
-        .maximum = 16,
-        .standard = "4",
-        .help = "Hypotheses kept while spelling. More is slower and seldom better.",
-    },
-    {
-        .section = "recognition",
-        .name = "length_penalty",
-        .type = SETTING_NUMBER,
-        .change = SETTING_RELOAD,
-        .offset = FIELD(recognition.length_penalty),
-        .maximum = 2,
-        .standard = "1",
-        .help = "A hypothesis scores its log-probability divided by its length to this power.",
-    },
-    {
-        .section = "recognition",
-        .name = "ctc_weight",
-        .type = SETTING_NUMBER,
-        .change = SETTING_RELOAD,
-        .offset = FIELD(recognition.ctc_weight),
-        .maximum = 1,
-        .standard = "0.3",
-        .help = "Share of the CTC prefix score, for models that have a CTC head.",
-    },
-    {
-        .section = "recognition",
-        .name = "padding",
-        .type = SETTING_NUMBER,
-        .change = SETTING_RELOAD,
-        .offset = FIELD(recognition.padding),
-        .minimum = -1,
-        .maximum = 30,
-        .standard = "-1",
-        .help = "Seconds of silence that a model trained on windows hears in full behind the "
-                "speech; the rest of its window is heard as a few stand-ins. -1 leaves it to the "
-                "model, whose file may say; where it does not, 1. 30 is the window as it was "
-                "trained.",
-    },
-    {
-        .section = "recognition",
-        .name = "segment_seconds",
-        .type = SETTING_NUMBER,
-        .change = SETTING_RELOAD,
-        .offset = FIELD(recognition.segment_seconds),
-        .minimum = 2,
-        .maximum = 28,
-        .standard = "28",
-        .help = "The longest piece of sound that is recognised at once.",
-    },
-    {
-        .section = "recognition",
-        .name = "no_speech_threshold",
-        .type = SETTING_NUMBER,
-        .change = SETTING_RELOAD,
-        .offset = FIELD(recognition.no_speech_threshold),
-        .maximum = 1,
-        .standard = "0.6",
-        .help = "Where the network says with more than this probability that nobody speaks, half "
-                "of log_probability_threshold suffices to drop a text. 1 turns that off.",
-    },
-    {
-        .section = "recognition",
-        .name = "log_probability_threshold",
-        .type = SETTING_NUMBER,
-        .change = SETTING_RELOAD,
-        .offset = FIELD(recognition.log_probability_threshold),
-        .minimum = -100,
-        .maximum = 0,
-        .standard = "-0.9",
-        .help = "Text whose tokens have a mean log-probability below this is taken for invented "
-                "and dropped. -100 turns the guard off.",
-    },
-    {
-        .section = "recognition",
-        .name = "compression_threshold",
-        .type = SETTING_NUMBER,
-        .change = SETTING_RELOAD,
-        .offset = FIELD(recognition.compression_threshold),
-        .minimum = 1,
-        .maximum = 1000,
-        .standard = "2.4",
-        .help = "Text that shrinks by more than this factor when it is compressed is taken for a "
-                "loop and dropped.",
-    },
+};
+
+/* The rest of [recognition], and the sections behind it. */
+static const struct setting last_settings[] = {
     {
         .section = "recognition",
         .name = "custom_words",
@@ -195,202 +107,6 @@ const struct setting setting_table[] = {
         .meaning = "none",
         .help = "A file with more of them, one a line. Both together may hold 2000 of at most 100 "
                 "bytes each.",
-    },
-    {
-        .section = "recognition",
-        .name = "custom_words_boost",
-        .type = SETTING_NUMBER,
-        .change = SETTING_RELOAD,
-        .offset = FIELD(recognition.custom_words_boost),
-        .maximum = 10,
-        .standard = "0.6",
-        .help =
-            "What a text's log-probability gains for each character of custom words in it. More "
-            "finds more of them, and at some point where they were not said.",
-    },
-    {
-        .section = "recognition",
-        .name = "partial_seconds",
-        .type = SETTING_NUMBER,
-        .change = SETTING_RELOAD,
-        .offset = FIELD(recognition.partial_seconds),
-        .maximum = 28,
-        .standard = "0",
-        .help = "Clients that ask for segments get the text so far at least after this much new "
-                "sound. 0 gives none.",
-    },
-    {
-        .section = "recognition",
-        .name = "partial_share",
-        .type = SETTING_NUMBER,
-        .change = SETTING_RELOAD,
-        .offset = FIELD(recognition.partial_share),
-        .maximum = 1,
-        .standard = "0.5",
-        .help = "Sound that comes as it is spoken is looked at more often than partial_seconds "
-                "says if that takes no more than this share of a core. 0 counts by sound alone.",
-    },
-    {
-        .section = "recognition",
-        .name = "voice",
-        .type = SETTING_SWITCH,
-        .change = SETTING_RELOAD,
-        .offset = FIELD(recognition.voice),
-        .standard = "on",
-        .help = "Recognise only what the model's voice network takes for speech; what is none "
-                "costs nothing and no words are invented for it. Models without such a network "
-                "hear everything.",
-    },
-    {
-        .section = "recognition",
-        .name = "voice_threshold",
-        .type = SETTING_NUMBER,
-        .change = SETTING_RELOAD,
-        .offset = FIELD(recognition.voice_threshold),
-        .minimum = 0.05,
-        .maximum = 0.95,
-        .standard = "0.5",
-        .help = "The voice network's probability at which speech begins. It goes on down to three "
-                "fifths of that. Less hears softer speech, and more of what is none.",
-    },
-    {
-        .section = "recognition",
-        .name = "pre_roll",
-        .type = SETTING_NUMBER,
-        .change = SETTING_RELOAD,
-        .offset = FIELD(recognition.pre_roll),
-        .maximum = 2,
-        .standard = "0.5",
-        .help = "Seconds before speech is noticed that are recognised with it, so that its first "
-                "sound is not lost.",
-    },
-    {
-        .section = "recognition",
-        .name = "endpoint_seconds",
-        .type = SETTING_NUMBER,
-        .change = SETTING_RELOAD,
-        .offset = FIELD(recognition.endpoint_seconds),
-        .minimum = 0.1,
-        .maximum = 10,
-        .standard = "0.6",
-        .help = "Silence that ends a segment where text is wanted while one speaks: with "
-                "partial_seconds or endpointing. Otherwise silence up to 5 seconds does not "
-                "part what was said.",
-    },
-    {
-        .section = "recognition",
-        .name = "endpointing",
-        .type = SETTING_SWITCH,
-        .change = SETTING_RELOAD,
-        .offset = FIELD(recognition.endpointing),
-        .standard = "off",
-        .help = "End segments after endpoint_seconds of silence also without partial text. For "
-                "speakers who wait for it; a recording is recognised better and faster without.",
-    },
-    {
-        .section = "recognition",
-        .name = "language",
-        .type = SETTING_STRING,
-        .change = SETTING_RELOAD,
-        .offset = FIELD(recognition.language),
-        .maximum = HEARKEN_LANGUAGE_SIZE - 1,
-        .standard = "",
-        .meaning = "the one the model file says",
-        .help = "The language that is spoken: a code such as de, or auto, to find it in the sound. "
-                "A request may name another.",
-    },
-    {
-        .section = "recognition",
-        .name = "task",
-        .type = SETTING_CHOICE,
-        .change = SETTING_RELOAD,
-        .offset = FIELD(recognition.task),
-        .words = {"transcribe", "translate"},
-        .standard = "transcribe",
-        .help = "Write down what is said, or translate it to English; for models that can.",
-    },
-    {
-        .section = "recognition",
-        .name = "timestamps",
-        .type = SETTING_SWITCH,
-        .change = SETTING_RELOAD,
-        .offset = FIELD(recognition.timestamps),
-        .standard = "off",
-        .help = "Let the model write times, and part texts at them. For models that have tokens "
-                "for it, where no partial text is asked for; words have times without it.",
-    },
-    {
-        .section = "recognition",
-        .name = "previous_text",
-        .type = SETTING_SWITCH,
-        .change = SETTING_RELOAD,
-        .offset = FIELD(recognition.previous_text),
-        .standard = "off",
-        .help = "Let each text follow on what was said before: spellings stay the same, and so do "
-                "mistakes. For models that have a token for it.",
-    },
-    {
-        .section = "recognition",
-        .name = "prompt",
-        .type = SETTING_STRING,
-        .change = SETTING_RELOAD,
-        .offset = FIELD(recognition.prompt),
-        .maximum = HEARKEN_PROMPT_SIZE - 1,
-        .standard = "",
-        .meaning = "none",
-        .help = "Text that is taken for what was said before, with the names and the style that "
-                "are expected. For models that have a token for it.",
-    },
-    {
-        .section = "recognition",
-        .name = "suppress_tokens",
-        .type = SETTING_STRING,
-        .change = SETTING_RELOAD,
-        .offset = FIELD(recognition.suppress_tokens),
-        .maximum = HEARKEN_SUPPRESS_SIZE - 1,
-        .standard = "-1",
-        .help = "Numbers of tokens that are never written, with commas between them. -1 stands for "
-                "the model's own list, which for Whisper is what is no speech: notes, brackets.",
-    },
-    {
-        .section = "recognition",
-        .name = "suppress_blank",
-        .type = SETTING_SWITCH,
-        .change = SETTING_RELOAD,
-        .offset = FIELD(recognition.suppress_blank),
-        .standard = "on",
-        .help = "Texts begin neither with a space alone nor with their end.",
-    },
-    {
-        .section = "recognition",
-        .name = "temperature_step",
-        .type = SETTING_NUMBER,
-        .change = SETTING_RELOAD,
-        .offset = FIELD(recognition.temperature_step),
-        .maximum = 1,
-        .standard = "0",
-        .help = "Text that the guards would drop is written again by chance, at temperatures of "
-                "once, twice ... this up to 1, until one passes. Whisper's is 0.2. 0 does without.",
-    },
-    {
-        .section = "recognition",
-        .name = "seed",
-        .type = SETTING_COUNT,
-        .change = SETTING_RELOAD,
-        .offset = FIELD(recognition.seed),
-        .maximum = 4294967295,
-        .standard = "0",
-        .help = "Of that chance: with the same seed the same sound gives the same text.",
-    },
-    {
-        .section = "recognition",
-        .name = "exact",
-        .type = SETTING_SWITCH,
-        .change = SETTING_RELOAD,
-        .offset = FIELD(recognition.exact),
-        .standard = "off",
-        .help = "Hear and search as Whisper's authors do: silence up to the full window instead of "
-                "padding, and no limit to a text but its length. Slower.",
     },
     {
         .section = "capture",
@@ -440,7 +156,7 @@ const struct setting setting_table[] = {
         .type = SETTING_CHOICE,
         .change = SETTING_RELOAD,
         .offset = FIELD(capture_release),
-        .words = {"when-idle", "when-held", "never"},
+        .words = (const char *const[]){"when-idle", "when-held", "never", NULL},
         .standard = "when-idle",
         .help = "When the microphone is given back: when the last client has left, also while all "
                 "clients are held (hearken stop), which makes the next start a little slower, or "
@@ -452,7 +168,7 @@ const struct setting setting_table[] = {
         .type = SETTING_CHOICE,
         .change = SETTING_RELOAD,
         .offset = FIELD(capture_clients),
-        .words = {"none", "local", "all"},
+        .words = (const char *const[]){"none", "local", "all", NULL},
         .standard = "local",
         .help = "Who may listen to the microphone: nobody, those on the Unix socket, or those on "
                 "TCP too, for whom there is no password.",
@@ -591,10 +307,52 @@ const struct setting setting_table[] = {
         .type = SETTING_CHOICE,
         .change = SETTING_RELOAD,
         .offset = FIELD(log_level),
-        .words = {"error", "warning", "info", "debug"},
+        .words = (const char *const[]){"error", "warning", "info", "debug", NULL},
         .standard = "info",
         .help = "What to write to the log: this and what is more important.",
     },
 };
 
-const size_t setting_count = sizeof(setting_table) / sizeof(setting_table[0]);
+#define FIRST_COUNT (sizeof(first_settings) / sizeof(first_settings[0]))
+#define LAST_COUNT  (sizeof(last_settings) / sizeof(last_settings[0]))
+
+static const enum setting_type types[] = {
+    [HEARKEN_OPTION_NUMBER] = SETTING_NUMBER, [HEARKEN_OPTION_COUNT] = SETTING_COUNT,
+    [HEARKEN_OPTION_SWITCH] = SETTING_SWITCH, [HEARKEN_OPTION_CHOICE] = SETTING_CHOICE,
+    [HEARKEN_OPTION_TEXT] = SETTING_STRING,
+};
+
+/* Every option of a stream is a setting of [recognition]. */
+static struct setting setting_of(const struct hearken_option *option)
+{
+    bool is_text = option->type == HEARKEN_OPTION_TEXT;
+    return (struct setting){
+        .section = "recognition",
+        .name = option->name,
+        .type = types[option->type],
+        .change = SETTING_RELOAD,
+        .offset = FIELD(recognition) + option->offset,
+        .minimum = option->minimum,
+        .maximum = is_text ? (double)option->size - 1 : option->maximum,
+        .words = option->choices,
+        .standard = option->standard_text,
+        .meaning = option->meaning,
+        .help = option->help,
+    };
+}
+
+bool setting_at(size_t index, struct setting *setting)
+{
+    size_t option_count = 0;
+    while (hearken_stream_option(option_count))
+        option_count++;
+    if (index < FIRST_COUNT)
+        *setting = first_settings[index];
+    else if ((index -= FIRST_COUNT) < option_count)
+        *setting = setting_of(hearken_stream_option(index));
+    else if ((index -= option_count) < LAST_COUNT)
+        *setting = last_settings[index];
+    else
+        return false;
+    return true;
+}

@@ -7,6 +7,7 @@
 #include "frontend/capture/device_failover.h"
 #include "frontend/sound/resample.h"
 #include "include/internal/monotonic_clock.h"
+#include "include/internal/sized_options.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -46,9 +47,17 @@ struct hearken_capture {
 
 /* ---- Opening ---- */
 
-void hearken_capture_options_init(struct hearken_capture_options *options)
+static const struct hearken_capture_options default_options = {
+    .struct_size = sizeof(default_options),
+    .buffer_seconds = 10,
+};
+
+void hearken_capture_options_init_sized(struct hearken_capture_options *options, size_t struct_size)
 {
-    *options = (struct hearken_capture_options){.buffer_seconds = 10};
+    memset(options, 0, struct_size);
+    memcpy(options, &default_options,
+           struct_size < sizeof(default_options) ? struct_size : sizeof(default_options));
+    options->struct_size = struct_size;
 }
 
 static int check_options(const struct hearken_capture_options *o, struct hearken_error *error)
@@ -83,8 +92,9 @@ int hearken_capture_open(const struct hearken_capture_options *options,
                          hearken_capture_callback *callback, void *context,
                          struct hearken_capture **capture, struct hearken_error *error)
 {
-    int result = check_options(options, error);
-    if (result < 0)
+    struct hearken_capture_options own = default_options;
+    int result = options_copy("options", &own, sizeof(own), sizeof(own), options, error);
+    if (result < 0 || (result = check_options(&own, error)) < 0)
         return result;
     struct hearken_capture *c = calloc(1, sizeof(*c));
     float *mono = malloc(BLOCK * sizeof(*mono));
@@ -95,7 +105,7 @@ int hearken_capture_open(const struct hearken_capture_options *options,
     }
     *c = (struct hearken_capture){
         .callback = callback, .context = context, .wake = wake, .mono = mono};
-    result = device_failover_init(&c->failover, options, wake, error);
+    result = device_failover_init(&c->failover, &own, wake, error);
     if (result < 0)
         goto fail;
     if (reset_microphone(c) < 0) {

@@ -31,6 +31,13 @@ struct pcm {
     size_t taken;   /* of these, returned as whole frames by the last read */
 };
 
+/* Of the whole frames in so many bytes. */
+static double seconds_of(uint64_t size, const struct hearken_audio_format *format)
+{
+    uint64_t frames = size / hearken_audio_frame_size(format);
+    return (double)frames / format->rate;
+}
+
 static void destroy(struct decoder *decoder)
 {
     struct pcm *pcm = (struct pcm *)decoder;
@@ -81,8 +88,7 @@ static int use_layout(struct pcm *pcm, const struct wav_layout *layout, struct h
     pcm->odd = pcm->left % 2 == 1;
     uint64_t size = input->regular && pcm->left > rest ? rest : pcm->left;
     if (size != UINT64_MAX && pcm->base.duration < 0)
-        pcm->base.duration =
-            (double)(size / hearken_audio_frame_size(&pcm->format)) / pcm->format.rate;
+        pcm->base.duration = seconds_of(size, &pcm->format);
     return 0;
 }
 
@@ -257,8 +263,7 @@ int decoder_open_raw(struct input *input, const struct hearken_audio_format *for
         return decoder_fail_memory(input, error);
     pcm->left = UINT64_MAX;
     if (input->regular)
-        pcm->base.duration =
-            (double)(input->size / hearken_audio_frame_size(format)) / format->rate;
+        pcm->base.duration = seconds_of(input->size, format);
     int result = use_format(pcm, format, error);
     if (result < 0)
         destroy(&pcm->base);

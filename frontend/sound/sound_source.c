@@ -199,6 +199,8 @@ int hearken_source_open(const char *path, const struct hearken_audio_format *raw
                         struct hearken_source **source, struct hearken_error *error)
 {
     struct hearken_error wrong;
+    if (!path)
+        return hearken_fail(error, -EINVAL, "path is NULL, expected a file or -");
     if (raw && pcm_format_check(raw, &wrong) < 0)
         return hearken_fail(error, -EINVAL, "raw PCM with %s", wrong.message);
     struct hearken_source *opened = calloc(1, sizeof(*opened));

@@ -36,13 +36,21 @@ extern "C" {
 #define HEARKEN_VERSION_MINOR 1
 #define HEARKEN_VERSION_PATCH 0
 
+#define HEARKEN_TEXT_(x) #x
+#define HEARKEN_TEXT(x)  HEARKEN_TEXT_(x)
+
+/* "0.1.0" */
+#define HEARKEN_VERSION                                                                            \
+    HEARKEN_TEXT(HEARKEN_VERSION_MAJOR)                                                            \
+    "." HEARKEN_TEXT(HEARKEN_VERSION_MINOR) "." HEARKEN_TEXT(HEARKEN_VERSION_PATCH)
+
 #if defined(__GNUC__)
 #define HEARKEN_API __attribute__((visibility("default")))
 #else
 #define HEARKEN_API
 #endif
 
-/* The version of the library that runs, "0.1.0". */
+/* HEARKEN_VERSION of the library that runs. */
 HEARKEN_API const char *hearken_version(void);
 
 /* What went wrong, in one line that names the thing and what was expected of it. */
@@ -172,6 +180,7 @@ HEARKEN_API long hearken_devices_list(hearken_device_callback *callback, void *c
                                       struct hearken_error *error);
 
 struct hearken_capture_options {
+    size_t struct_size; /* set by hearken_capture_options_init */
     const char *device; /* NULL, "" or "default": the system's default; an index; a name, or a part
                          * of one in any case */
     uint32_t rate;      /* asked of the device, which may not have it; 0 (default): its own */
@@ -183,8 +192,12 @@ struct hearken_capture_options {
     void *log_context;
 };
 
-/* Fills in the defaults. */
-HEARKEN_API void hearken_capture_options_init(struct hearken_capture_options *options);
+/* Fills in the defaults. `struct_size` is the caller's sizeof: later versions of the library may
+ * add members at the end, and take a program that does not know them. */
+HEARKEN_API void hearken_capture_options_init_sized(struct hearken_capture_options *options,
+                                                    size_t struct_size);
+#define hearken_capture_options_init(options)                                                      \
+    hearken_capture_options_init_sized((options), sizeof(struct hearken_capture_options))
 
 enum hearken_capture_event_type {
     HEARKEN_CAPTURE_STARTED,   /* the device asked for gives sound: told once, by the first read */
@@ -263,6 +276,7 @@ HEARKEN_API int hearken_spectrogram(const float *samples, size_t count, uint32_t
 /* ---- Plugins ---- */
 
 struct hearken_backend_options {
+    size_t struct_size;  /* set by hearken_backend_options_init */
     const char *backend; /* a plugin's name, or "auto" (NULL: the same): the highest score */
     const char *plugin_directory; /* NULL: the one compiled in, or $HEARKEN_PLUGIN_DIR if it is set
                                      and not empty */
@@ -271,6 +285,12 @@ struct hearken_backend_options {
     hearken_log_callback *log;    /* NULL: silent */
     void *log_context;
 };
+
+/* Fills in the defaults: all NULL and 0. */
+HEARKEN_API void hearken_backend_options_init_sized(struct hearken_backend_options *options,
+                                                    size_t struct_size);
+#define hearken_backend_options_init(options)                                                      \
+    hearken_backend_options_init_sized((options), sizeof(struct hearken_backend_options))
 
 /* What is known of one plugin file. Strings live as long as the callback runs. */
 struct hearken_plugin_report {
@@ -410,6 +430,7 @@ enum hearken_task {
 #define HEARKEN_SUPPRESS_SIZE 1024u
 
 struct hearken_stream_options {
+    size_t struct_size;                /* set by hearken_stream_options_init */
     struct hearken_audio_format audio; /* default: 16 kHz mono float */
     unsigned beam_width;               /* hypotheses kept, 1..16; default 4 */
     float length_penalty; /* a hypothesis scores log-probability / length^this; 0..2; default 1 */
@@ -468,7 +489,42 @@ struct hearken_stream_options {
 };
 
 /* Fills in the defaults. */
-HEARKEN_API void hearken_stream_options_init(struct hearken_stream_options *options);
+HEARKEN_API void hearken_stream_options_init_sized(struct hearken_stream_options *options,
+                                                   size_t struct_size);
+#define hearken_stream_options_init(options)                                                       \
+    hearken_stream_options_init_sized((options), sizeof(struct hearken_stream_options))
+
+enum hearken_option_type {
+    HEARKEN_OPTION_NUMBER, /* float */
+    HEARKEN_OPTION_COUNT,  /* unsigned */
+    HEARKEN_OPTION_SWITCH, /* bool */
+    HEARKEN_OPTION_CHOICE, /* unsigned: an index of `choices` */
+    HEARKEN_OPTION_TEXT,   /* char [size], its 0 included */
+};
+
+/* One member of struct hearken_stream_options, for programs that let their users set it. */
+struct hearken_option {
+    const char *name; /* the member's */
+    enum hearken_option_type type;
+    size_t offset, size;        /* of the member, in bytes */
+    double minimum, maximum;    /* of all but texts */
+    const char *const *choices; /* NULL after the last; of other types NULL */
+    double standard;            /* the default of all but texts */
+    const char *standard_text;  /* the default as a user would write it: "0.6", "on", "translate" */
+    const char *meaning;        /* of an empty default, in words; NULL if it is not empty */
+    const char *help;           /* sentences for the user */
+};
+
+/*
+ * Option `index`, counted from 0; NULL past the last one. They are all members of struct
+ * hearken_stream_options but `audio`, `custom_words`, `alignment` and `voice_events`, which depend
+ * on what a program does. From any thread.
+ */
+HEARKEN_API const struct hearken_option *hearken_stream_option(size_t index);
+
+/* The option whose name is the first `length` bytes of `name`, or NULL. From any thread. */
+HEARKEN_API const struct hearken_option *hearken_stream_option_find(const char *name,
+                                                                    size_t length);
 
 #define HEARKEN_CUSTOM_WORDS_MAX 2000u
 

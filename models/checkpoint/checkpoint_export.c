@@ -12,7 +12,7 @@
 #define ARCHITECTURE   "hearken-las"
 #define WINDOW_SECONDS 30u
 #define BELOW_MAXIMUM  8.0f /* log10 of the power is clamped to its maximum less this */
-#define FLOOR          -10.0f
+#define FLOOR          (-10.0f)
 #define SHIFT          4.0f
 #define SCALE          4.0f
 #define TYPE_NORMAL    1 /* tokenizer.ggml.token_type */

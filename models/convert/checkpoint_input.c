@@ -107,8 +107,8 @@ static int read_tokens(struct checkpoint *c, const char *directory, const char *
             "'decoder.token_embedding.weight' is missing or has more than a million "
             "rows, expected a Whisper model");
     tokens_finish(&c->tokens);
-    return vocabulary_read(&c->tokens, vocabulary ? vocabulary : directory,
-                           (uint32_t)embedding->shape[0], error);
+    return vocabulary_files_read(&c->tokens, vocabulary ? vocabulary : directory,
+                                 (uint32_t)embedding->shape[0], error);
 }
 
 int input_open(struct checkpoint *checkpoint, struct whisper *whisper, const char *path,

@@ -3,6 +3,7 @@
 #include "models/checkpoint/checkpoint_export.h"
 #include "models/convert/checkpoint_input.h"
 #include "models/convert/vad_part.h"
+#include "models/file/installed_models.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -11,12 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#ifndef HEARKEN_VERSION
-#define HEARKEN_VERSION "0.1.0"
-#endif
-
-#define MAX_PATH   4096u
-#define VOICE_FILE "/share/hearken/voice.gguf"
+#define MAX_PATH 4096u
 
 static const char help_text[] =
     "Usage: hearken-convert [option ...] -o OUT CHECKPOINT\n"
@@ -211,30 +207,17 @@ static char *default_name(const char *output)
 
 /* ---- Voice ---- */
 
-/* Beside the program: ../share/hearken/voice.gguf from its folder. NULL if there is none. */
-static const char *installed_voice(char *path, size_t size)
+/* NULL if there is none. */
+static const char *installed_voice(char path[MAX_PATH])
 {
-    ssize_t length = readlink("/proc/self/exe", path, size - 1);
-    if (length < 0)
-        return NULL;
-    path[length] = 0;
-    for (int level = 0; level < 2; level++) {
-        char *slash = strrchr(path, '/');
-        if (slash)
-            *slash = 0;
-    }
-    size_t folder = strlen(path);
-    if (folder + sizeof(VOICE_FILE) > size)
-        return NULL;
-    memcpy(path + folder, VOICE_FILE, sizeof(VOICE_FILE));
-    return access(path, R_OK) == 0 ? path : NULL;
+    return installed_file("voice.gguf", path, MAX_PATH) && access(path, R_OK) == 0 ? path : NULL;
 }
 
 static int add_voice(const struct options *o, const char *model, struct hearken_error *error)
 {
     char installed[MAX_PATH];
     bool none = o->voice && strcmp(o->voice, "none") == 0;
-    const char *voice = o->voice ? o->voice : installed_voice(installed, sizeof(installed));
+    const char *voice = o->voice ? o->voice : installed_voice(installed);
     if (voice && !none)
         return voice_part_add(model, voice, o->output, error);
     if (o->action == CONVERT)
@@ -279,7 +262,7 @@ static bool voice_fits(const struct options *o, const struct whisper *whisper)
     char installed[MAX_PATH];
     struct hearken_error none;
     uint32_t mels;
-    const char *voice = o->voice ? NULL : installed_voice(installed, sizeof(installed));
+    const char *voice = o->voice ? NULL : installed_voice(installed);
     return !voice || voice_part_mels(voice, &mels, &none) < 0 || mels == whisper->mels;
 }
 

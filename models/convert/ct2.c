@@ -360,8 +360,7 @@ static void rename_tensor(struct byte_reader *r, struct checkpoint *c,
                           const struct ct2_tensor *tensor)
 {
     static const struct renaming positions = {"", {"positional_embedding"}};
-    char part[8], prefix[40];
-    unsigned layer;
+    char part[8], layer[5], prefix[40];
     int length = 0;
     const char *ending = strrchr(tensor->name, '/');
     if (!ending || sscanf(tensor->name, "%7[a-z]/", part) != 1)
@@ -373,11 +372,11 @@ static void rename_tensor(struct byte_reader *r, struct checkpoint *c,
         names = &positions;
         kind = "";
         snprintf(prefix, sizeof(prefix), "%s.", part);
-    } else if (sscanf(tensor->name, "%*[a-z]/layer_%4u/%n", &layer, &length) == 1 && length > 0 &&
-               tensor->name + length < ending) {
+    } else if (sscanf(tensor->name, "%*[a-z]/layer_%4[0-9]/%n", layer, &length) == 1 &&
+               length > 0 && tensor->name + length < ending) {
         names = find_renaming(inside, sizeof(inside) / sizeof(*inside), tensor->name + length,
                               (size_t)(ending - tensor->name) - (size_t)length);
-        snprintf(prefix, sizeof(prefix), "%s.blocks.%u.", part, layer);
+        snprintf(prefix, sizeof(prefix), "%s.blocks.%s.", part, layer);
     } else {
         names = find_renaming(outside, sizeof(outside) / sizeof(*outside), tensor->name,
                               (size_t)(ending - tensor->name));

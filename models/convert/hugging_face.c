@@ -44,8 +44,7 @@ static const char *find(const struct renaming *table, size_t count, const char *
 
 bool hugging_face_rename(const char *name, char *to)
 {
-    char part[8];
-    unsigned layer;
+    char part[8], layer[5];
     int at = 0;
     if (strncmp(name, "model.", 6) == 0)
         name += 6;
@@ -59,11 +58,11 @@ bool hugging_face_rename(const char *name, char *to)
         return false;
     if (strcmp(name + strlen(part), ".embed_positions.weight") == 0)
         return snprintf(to, CHECKPOINT_MAX_NAME, "%s.positional_embedding", part) > 0;
-    if (sscanf(name, "%*[a-z].layers.%4u.%n", &layer, &at) == 1 && at > 0 && name + at < kind) {
+    if (sscanf(name, "%*[a-z].layers.%4[0-9].%n", layer, &at) == 1 && at > 0 && name + at < kind) {
         const char *found = find(inside, sizeof(inside) / sizeof(*inside), name + at,
                                  (size_t)(kind - name) - (size_t)at);
         if (found)
-            snprintf(to, CHECKPOINT_MAX_NAME, "%s.blocks.%u.%s%s", part, layer, found, kind);
+            snprintf(to, CHECKPOINT_MAX_NAME, "%s.blocks.%s.%s%s", part, layer, found, kind);
         return found;
     }
     const char *found =

@@ -247,8 +247,8 @@ static bool ends_in_text(struct tokens *tokens)
     return true;
 }
 
-int vocabulary_read(struct tokens *tokens, const char *path, uint32_t count,
-                    struct hearken_error *error)
+int vocabulary_files_read(struct tokens *tokens, const char *path, uint32_t count,
+                          struct hearken_error *error)
 {
     char found[MAX_PATH];
     int result = find_file(path, found, error);

@@ -15,7 +15,7 @@
  * Missing special tokens are added, up to `count` tokens in total. Errors: the system's, -EINVAL,
  * -ENOMEM.
  */
-int vocabulary_read(struct tokens *tokens, const char *path, uint32_t count,
-                    struct hearken_error *error);
+int vocabulary_files_read(struct tokens *tokens, const char *path, uint32_t count,
+                          struct hearken_error *error);
 
 #endif

@@ -8,31 +8,65 @@
 #include <string.h>
 #include <unistd.h>
 
-#define FOLDER        "/share/hearken/" /* beside the library's folder */
 #define DEFAULT_MODEL "hearken-en"
 #define ENDING        ".gguf"
+
+/* Where the Makefile installs models, and the same as seen from the library. */
+#ifndef HEARKEN_DATA_DIRECTORY
+#define HEARKEN_DATA_DIRECTORY "/usr/local/share/hearken"
+#endif
+#ifndef HEARKEN_DATA_FROM_LIBRARY
+#define HEARKEN_DATA_FROM_LIBRARY "../share/hearken"
+#endif
 
 /* Something of this library, for its address. */
 static const char anchor;
 
-char *installed_file(const char *name, char *path, size_t size)
+/* The folder of the library, or of the program that it is linked into; the caller frees it. NULL if
+ * unknown. */
+static char *library_folder(void)
 {
     Dl_info info;
-    if (!dladdr(&anchor, &info) || !info.dli_fname)
-        return NULL;
-    char *library = realpath(info.dli_fname, NULL);
+    char *library = NULL;
+    if (dladdr(&anchor, &info) && info.dli_fname)
+        library = realpath(info.dli_fname, NULL);
     if (!library) /* the library is linked statically, and the program's path was relative */
         library = realpath("/proc/self/exe", NULL);
-    if (!library)
+    char *slash = library ? strrchr(library, '/') : NULL;
+    if (slash)
+        *slash = '\0';
+    return library;
+}
+
+/* The first serves a tree that was moved or staged with DESTDIR, the second the build tree. */
+static const char *const data_folders[] = {
+    HEARKEN_DATA_FROM_LIBRARY,
+    "../share/hearken",
+    HEARKEN_DATA_DIRECTORY,
+};
+
+/* Resolves symbolic links and ".."; the caller frees the result. NULL if it does not exist. */
+static char *resolve_folder(const char *library, const char *folder)
+{
+    char *joined, *resolved;
+    if (folder[0] == '/')
+        return realpath(folder, NULL);
+    if (!library || asprintf(&joined, "%s/%s", library, folder) < 0)
         return NULL;
-    for (int level = 0; level < 2; level++) {
-        char *slash = strrchr(library, '/');
-        if (slash)
-            *slash = 0;
-    }
-    int length = snprintf(path, size, "%s" FOLDER "%s", library, name);
+    resolved = realpath(joined, NULL);
+    free(joined);
+    return resolved;
+}
+
+char *installed_file(const char *name, char *path, size_t size)
+{
+    char *library = library_folder(), *folder = NULL;
+    for (size_t i = 0; !folder && i < sizeof(data_folders) / sizeof(data_folders[0]); i++)
+        folder = resolve_folder(library, data_folders[i]);
+    int length = folder ? snprintf(path, size, "%s/%s", folder, name) : -1;
+    free(folder);
     free(library);
-    return length > 0 && (size_t)length < size ? path : NULL;
+    return length >= 0 && (size_t)length < size ? path : NULL;
 }
 
 static char *installed_model(const char *name, char *path, size_t size)

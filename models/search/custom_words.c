@@ -402,7 +402,8 @@ int custom_words_create(const char *text, const struct vocabulary *vocabulary,
     if (!w)
         return hearken_fail(error, -ENOMEM, "out of memory");
     w->vocabulary = vocabulary;
-    int result = add_node(w) == OUTSIDE && add_node(w) == BEGIN ? 0 : -ENOMEM;
+    uint32_t outside = add_node(w), begin = outside == OUTSIDE ? add_node(w) : outside;
+    int result = outside == OUTSIDE && begin == BEGIN ? 0 : -ENOMEM;
     if (result == 0)
         result = add_lines(w, text, &count, error);
     if (result == 0 && count > 0) {

@@ -2,6 +2,7 @@
 #include "models/stream/model.h"
 
 #include "frontend/features/logmel.h"
+#include "include/internal/sized_options.h"
 #include "include/internal/utf8.h"
 #include "models/checkpoint/model_open.h"
 #include "models/file/installed_models.h"
@@ -13,13 +14,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TEXT(x)   #x
-#define NUMBER(x) TEXT(x)
-
 const char *hearken_version(void)
 {
-    return NUMBER(HEARKEN_VERSION_MAJOR) "." NUMBER(HEARKEN_VERSION_MINOR) "." NUMBER(
-        HEARKEN_VERSION_PATCH);
+    return HEARKEN_VERSION;
 }
 
 /* A metadata string as UTF-8, "" if absent; made with malloc. */
@@ -61,10 +58,18 @@ static int read_vad(struct hearken_model *m, struct hearken_error *error)
 int hearken_model_open(const char *path, const struct hearken_backend_options *options,
                        struct hearken_model **model, struct hearken_error *error)
 {
+    struct hearken_backend_options own;
+    hearken_backend_options_init(&own);
+    int result =
+        options ? options_copy("options", &own, sizeof(own), sizeof(own), options, error) : 0;
+    if (result < 0)
+        return result;
+    if (!path)
+        return hearken_fail(error, -EINVAL, "path is NULL, expected a model file");
     struct hearken_model *m = calloc(1, sizeof(*m));
     if (!m)
         return hearken_fail(error, -ENOMEM, "out of memory");
-    int result = network_open(path, options, &m->network, error);
+    result = network_open(path, &own, &m->network, error);
     if (result < 0)
         goto failed;
     const struct network *n = m->network;
@@ -260,6 +265,8 @@ int hearken_model_inspect(const char *path, hearken_model_item_callback *callbac
                           struct hearken_error *error)
 {
     struct gguf *gguf;
+    if (!path)
+        return hearken_fail(error, -EINVAL, "path is NULL, expected a model file");
     int result = model_file_open(path, GGUF_HEAD, &gguf, NULL, error);
     if (result < 0)
         return result;

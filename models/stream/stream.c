@@ -7,6 +7,7 @@
 #include "frontend/sound/pcm.h"
 #include "frontend/sound/resample.h"
 #include "include/internal/monotonic_clock.h"
+#include "include/internal/sized_options.h"
 #include "models/stream/event_emitter.h"
 #include "models/stream/partial_schedule.h"
 #include "models/stream/partial_text.h"
@@ -59,9 +60,14 @@ int hearken_stream_create(struct hearken_model *model, const struct hearken_stre
                           hearken_event_callback *callback, void *context,
                           struct hearken_stream **stream, struct hearken_error *error)
 {
-    int result = stream_options_check(options, error);
-    if (result < 0)
+    struct hearken_stream_options own;
+    hearken_stream_options_init(&own);
+    int result = options_copy("options", &own, sizeof(own), sizeof(own), options, error);
+    if (result < 0 || (result = stream_options_check(&own, error)) < 0)
         return result;
+    if (!model || !callback)
+        return hearken_fail(error, -EINVAL, "a stream needs a model and a callback");
+    options = &own;
     struct hearken_stream *s = calloc(1, sizeof(*s));
     if (!s)
         return hearken_fail(error, -ENOMEM, "out of memory");

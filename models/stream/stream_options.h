@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* Ranges of stream options. hearken_stream_options_init() sets the defaults. */
+/* The table of stream options, which hearken_stream_option() gives to programs: their ranges are
+ * checked here, hearken_stream_options_init() sets their defaults. */
 #ifndef HEARKEN_MODELS_STREAM_STREAM_OPTIONS_H
 #define HEARKEN_MODELS_STREAM_STREAM_OPTIONS_H
 

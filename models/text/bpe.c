@@ -175,7 +175,7 @@ static size_t word_length(const char *text, size_t length)
     size_t size = contraction(text, length);
     if (size > 0)
         return size;
-    size = next_character(text, length, &kind);
+    next_character(text, length, &kind);
     if (kind != SPACE)
         return run(text, length, kind);
     size_t spaces = run(text, length, SPACE);

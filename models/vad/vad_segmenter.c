@@ -7,7 +7,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#define FRAMES_A_SECOND (HEARKEN_RATE / LOGMEL_HOP)
+#define FRAMES_A_SECOND ((double)HEARKEN_RATE / LOGMEL_HOP)
 
 /* Speech continues down to this share of the threshold that starts it. */
 #define OFFSET_SHARE 0.6f

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "plugins/host/plugin_host.h"
 
+#include "include/internal/sized_options.h"
 #include "plugins/host/plugin_scan.h"
 
 #include <errno.h>
@@ -162,6 +163,12 @@ static int choose_and_open(struct compute *compute, const struct hearken_backend
     return result;
 }
 
+void hearken_backend_options_init_sized(struct hearken_backend_options *options, size_t struct_size)
+{
+    memset(options, 0, struct_size);
+    options->struct_size = struct_size;
+}
+
 int compute_open(const struct hearken_backend_options *options, struct compute **compute,
                  struct hearken_error *error)
 {
@@ -210,9 +217,13 @@ int hearken_plugins_list(const struct hearken_backend_options *options,
                          hearken_plugin_callback *callback, void *context,
                          struct hearken_error *error)
 {
-    static const struct hearken_backend_options automatic = {.backend = "auto"};
-    if (!options)
-        options = &automatic;
+    struct hearken_backend_options own;
+    hearken_backend_options_init(&own);
+    int result =
+        options ? options_copy("options", &own, sizeof(own), sizeof(own), options, error) : 0;
+    if (result < 0)
+        return result;
+    options = &own;
     struct compute logger = {.log = options->log, .log_context = options->log_context};
     struct hearken_plugin_host host = {
         .struct_size = sizeof(host),
@@ -222,8 +233,7 @@ int hearken_plugins_list(const struct hearken_backend_options *options,
         .log = log_for_plugin,
     };
     struct scan scan;
-    int result =
-        scan_init(&scan, options, (struct scan_filter){.ignore_cache = true}, &host, error);
+    result = scan_init(&scan, options, (struct scan_filter){.ignore_cache = true}, &host, error);
     for (size_t i = 0; result == 0 && i < scan.count; i++) {
         const struct candidate *candidate = &scan.candidates[i];
         bool named = candidate->answer.name[0];

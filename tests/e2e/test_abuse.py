@@ -372,7 +372,10 @@ def wait_until_alone(bare: Bare) -> None:
 
 def expect_one_warning(daemon: Daemon, said: str) -> None:
     warnings = [line for line in daemon.log().splitlines() if "warning: " in line]
-    assert len([line for line in warnings if "too many" in line and said in line]) == 1, warnings
+    assert (
+        len([line for line in warnings if "rejecting further clients" in line and said in line])
+        == 1
+    ), warnings
 
 
 def limit_files(daemon: Daemon, count: int) -> None:

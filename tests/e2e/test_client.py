@@ -384,7 +384,15 @@ def test_interrupted(
         (["transcribe", "--set", "padding=99", "x"], "-1..30"),
         (["transcribe", "--set", "padding=nan", "x"], "-1..30"),
         (["transcribe", "--set", "beam_width=1.5", "x"], "whole"),
-        (["transcribe", "--words=yes", "x"], "--words"),
+        (["transcribe", "--words=yes", "x"], "--words takes no value"),
+        (["transcribe", "--help=yes", "x"], "--help takes no value"),
+        (["transcribe", "-qwx", "x"], "no option -x"),
+        (["transcribe", "-q\u00fc", "x"], "no option -q\u00fc"),
+        (["transcribe", "-\u00fc", "x"], "no option -\u00fc"),
+        (["transcribe", "x", "-qwf"], "--format: expected FORMAT"),
+        (["transcribe", "-qwj0", "x"], "--jobs 0: expected a number 1..256"),
+        (["transcribe", "--s", "1", "x"], "--set, --socket, --sample-type"),
+        (["transcribe", "--set", "task=sing", "x"], "transcribe or translate"),
         (["transcribe", "-f", "srt", "x", "y"], "--output-directory"),
         (["transcribe", "-f", "json", "-w", "x"], "--words"),
         (["transcribe", "-o", "a", "-d", "b", "x"], "--output"),
@@ -411,6 +419,17 @@ def test_usage_errors(folder: Path, arguments: list[str], said: str) -> None:
     result = run(*arguments, folder=folder)
     assert result.returncode == 2 and result.stdout == b""
     assert said in result.stderr.decode()
+
+
+def test_forms_of_options(daemon: Daemon, hearken) -> None:
+    """Letters may be joined, also with their value; options may stand behind files."""
+    expected = hearken(*through(daemon), "--quiet", "--words", "--beam", "2", "--jobs", "3", SHORT)
+    assert expected != alone(RECURRENT, SHORT)
+    for options in (["-qwb2", "-j3"], ["-qwb", "2", "-j", "3"], ["--beam=2", "-wqj3"]):
+        assert hearken(*through(daemon), *options, SHORT) == expected
+        assert hearken("transcribe", SHORT, *options, f"--socket={daemon.socket}") == expected
+    assert hearken(*through(daemon), "-qwb2", "--", SHORT) == expected
+    assert hearken(*through(daemon), SHORT, "-qwb", "2", "-h").startswith("usage: hearken")
 
 
 COMMANDS = ["transcribe", "record", "devices", "status", "plugins", "model", "version", "help"]
@@ -445,6 +464,13 @@ def test_manual_tells_all_options(hearken) -> None:
             option = line.split("--", 1)[1].split()[0]
             described = re.search(rf"^\.It Fl .*-{option}\b", manual, re.MULTILINE)
             assert option == "help" or described, f"{command}: --{option}"
+
+
+def test_manual_tells_the_range_of_beam(folder: Path) -> None:
+    manual = (programs.REPOSITORY / "daemon" / "man" / "hearken.1").read_text()
+    stated = re.findall(r"hypotheses kept \((\d+) to (\d+)\)", manual)
+    said = message(run("transcribe", "--beam", "0", "x", folder=folder))
+    assert stated == re.findall(r"number (\d+)\.\.(\d+)", said)
 
 
 # ---- The other commands ----

@@ -101,7 +101,7 @@ def test_files_that_are_refused(folder: Path) -> None:
         (None, "No such file"),
         (b"a\n" + b"x" * 101, f"{file}: custom words: line 2 has 101 bytes"),
         (b"a\xff", f"{file}: custom words: line 1 is not text in UTF-8"),
-        (b"a\0b", "expected text, a word or phrase a line"),
+        (b"a\0b", "expected text, one word or phrase per line"),
     ):
         if content is not None:
             file.write_bytes(content)

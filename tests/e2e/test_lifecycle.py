@@ -240,7 +240,7 @@ def test_folder_that_lets_nobody_in(start_daemon: StartDaemon, folder: Path, mod
     daemon = start_daemon(settings=settings, launch_only=True)
     daemon.socket = path
     wait_until(daemon.answers, "hearkend to listen")
-    said = f"socket_mode {mode} lets more users in than the folder {runtime} does"
+    said = f"socket_mode {mode} admits more users than the directory {runtime}"
     assert (said in daemon.log()) == (mode != "0600")
 
 

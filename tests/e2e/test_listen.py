@@ -131,6 +131,7 @@ def assert_like_the_file(heard: list[str], expected: list[str]) -> None:
 # ---- Text ----
 
 
+@pytest.mark.punctual
 @pytest.mark.parametrize("where", ["daemon", "local"])
 def test_same_text_as_the_file(
     daemon: Daemon, server: SoundServer, folder: Path, where: str
@@ -283,6 +284,7 @@ def test_one_leaves_while_somebody_speaks(
         stays.stop()
 
 
+@pytest.mark.punctual
 def test_slow_reader(start_hearing: StartHearing, server: SoundServer, folder: Path) -> None:
     """One that does not read is disconnected; the other notices nothing."""
     daemon = start_hearing({"timeouts.stall_seconds": "2"})
@@ -307,6 +309,7 @@ def switch(daemon: Daemon, folder: Path, name: str, *options: str) -> tuple[int,
     return result.returncode, (result.stdout + result.stderr).decode()
 
 
+@pytest.mark.punctual
 def test_push_to_talk(daemon: Daemon, server: SoundServer, folder: Path) -> None:
     with listener(folder, "-f", "json", "--hold", *at(daemon)) as listens:
         listens.wait_until_heard()
@@ -316,14 +319,14 @@ def test_push_to_talk(daemon: Daemon, server: SoundServer, folder: Path) -> None
         player = server.start_playing("mic", LONG)
         listens.wait_for(lambda: len(listens.events("partial")) > 5, "partial text")
         begin = time.monotonic()
-        assert switch(daemon, folder, "stop") == (0, "on hold\n")
+        assert switch(daemon, folder, "stop") == (0, "paused\n")
         listens.wait_for(lambda: len(listens.texts()) == 1, "the final text at once")
         assert time.monotonic() - begin < 2
         player.wait()
-        assert switch(daemon, folder, "stop") == (0, "on hold\n")
+        assert switch(daemon, folder, "stop") == (0, "paused\n")
         assert switch(daemon, folder, "start") == (0, "listening\n")
         server.play("mic", SHORT)
-        assert switch(daemon, folder, "toggle") == (0, "on hold\n")
+        assert switch(daemon, folder, "toggle") == (0, "paused\n")
         listens.wait_for(lambda: len(listens.texts()) == 2, "the second text")
         assert_like_the_file(words(listens.texts()[1]), transcribed(daemon, folder, SHORT))
         listens.stop()
@@ -385,7 +388,7 @@ def test_toggle_types(daemon: Daemon, server: SoundServer, folder: Path) -> None
     listens.wait_until_heard()
     server.play("mic", SHORT)
     listens.wait_for(lambda: len(listens.lines()) == 1, "the text")
-    assert switch(daemon, folder, "toggle") == (0, "on hold\n")
+    assert switch(daemon, folder, "toggle") == (0, "paused\n")
     listens.stop()
     typed = (folder / "xdotool.typed").read_text()
     assert typed == f"type|--clearmodifiers|--|{listens.lines()[0]} |"

@@ -50,7 +50,7 @@ def test_model_is_gone_while_listening(start_daemon: StartDaemon, folder: Path) 
 
 
 def test_no_microphone_for_the_held(start_daemon: StartDaemon, folder: Path) -> None:
-    """Who asks to be heard is refused; who is on hold is told, and gets the microphone when there is
+    """Who asks to be heard is refused; who is paused is told, and gets the microphone when there is
     one."""
     with SoundServer(folder) as server:
         settings = {"capture.device": "nosuch", "capture.release": "when-held"}
@@ -87,7 +87,7 @@ def test_model_is_gone_at_start(start_daemon: StartDaemon) -> None:
         bare.event("hearken-start")
         error = read_until(bare, "error")
         assert error["code"] == "unknown-model"
-        assert error["text"] == "model second is not in the configuration any more"
+        assert error["text"] == "model second is no longer configured"
         bare.event("hearken-listen", HOLD)
         read_until(bare, "hearken-listening")
         for client in (bare, other):

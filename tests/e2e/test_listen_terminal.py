@@ -172,6 +172,7 @@ def test_lines_are_drawn_in_place(
     assert len(drawings) > 10
 
 
+@pytest.mark.punctual
 def test_committed_text_is_plain(daemon: Daemon, server: SoundServer, folder: Path) -> None:
     both = Pcm(16000, 2, 1, pcm(SHORT).data + pcm(LONG).data)
     recording = write_wav(folder / "both.wav", both)  # its first words are soon beyond doubt
@@ -190,6 +191,7 @@ def test_committed_text_is_plain(daemon: Daemon, server: SoundServer, folder: Pa
     assert mixed > 0
 
 
+@pytest.mark.punctual
 def test_resized(daemon: Daemon, server: SoundServer, folder: Path) -> None:
     """It is drawn anew, for the new width, without waiting for more text."""
     terminal = AtTerminal(80, folder, "--socket", daemon.socket)

@@ -320,7 +320,7 @@ def test_name_of_the_default(start_daemon: StartDaemon) -> None:
     settings = {f"model {name}.file": str(TRANSFORMER)}
     refused = start_daemon(settings=settings, launch_only=True)
     assert refused.wait() == 1
-    said = f"[model {name}]: the default model, {RECURRENT}, has that name"
+    said = f"[model {name}]: the default model, {RECURRENT}, has the same name"
     assert said in refused.log()
     daemon = start_daemon(settings=OTHER)
     daemon.settings |= settings

@@ -4,6 +4,8 @@
 import asyncio
 import itertools
 import os
+import re
+import subprocess
 import sys
 
 import programs
@@ -269,6 +271,66 @@ def test_settings_of_a_request(daemon: Daemon) -> None:
             return [text_of(await ask(client, pcm(LONG), request)) for request in requests]
 
     assert complete(work()) == [narrow, expected(RECURRENT, LONG), narrow]
+
+
+# How hearkend.conf(5) says what a setting is, without its default.
+VALUE = re.compile(
+    r"(On or off|One of: [\w, ]+|Text(?: of at most \d+ bytes)?"
+    r"|A (?:whole )?number from \S+ to \S+); by default"
+)
+
+# Its first word, and the type that the protocol gives.
+TYPES = {"On": "true, false", "One": "string", "Text": "string", "A": "number"}
+
+# Keys of `hearken` that no setting has, or one of another type.
+OWN_KEYS = {"events", "words", "alignment", "voice_events", "custom_words"}
+
+
+@pytest.fixture
+def options() -> dict[str, tuple[str, str]]:
+    """The library's options of streams as the daemon prints them: value and default by name."""
+    command = [programs.HEARKEND, "--help-config"]
+    text = subprocess.run(command, text=True, capture_output=True, check=True).stdout
+    found = {}
+    for block in text.split("[recognition]\n\n")[1].split("\n\n[")[0].split("\n\n"):
+        *comment, assignment = block.split("\n")
+        name, default = assignment.removeprefix("#").split(" =")
+        value = VALUE.search(" ".join(line.removeprefix("# ") for line in comment))
+        assert value, block
+        if name not in ("custom_words", "custom_words_file"):
+            found[name] = (value[1], default.strip())
+    return found
+
+
+def test_manual_tells_all_options(options: dict[str, tuple[str, str]]) -> None:
+    """docs/protocol.md has each option of a stream among the keys of `hearken`, with its type."""
+    text = (programs.REPOSITORY / "docs" / "protocol.md").read_text()
+    table = text.split("| key of `hearken` | type | |\n")[1].split("\n\n")[0]
+    rows = [row.split(" | ") for row in table.splitlines()[1:]]
+    told = {key: row[1] for row in rows for key in re.findall(r"`(\w+)`", row[0])}
+    expected = {name: TYPES[value.split()[0]] for name, (value, _) in options.items()}
+    assert {key: kind for key, kind in told.items() if key not in OWN_KEYS} == expected
+    assert OWN_KEYS < set(told)
+
+
+def test_header_tells_the_options(options: dict[str, tuple[str, str]]) -> None:
+    """hearken.h has each option; where it states a range or a default, that is the table's."""
+    header = (programs.REPOSITORY / "include" / "hearken" / "hearken.h").read_text()
+    struct = re.search(
+        r"^struct hearken_stream_options \{(.*?)^\};", header, re.MULTILINE | re.DOTALL
+    )
+    members = re.findall(r"(\w+)(?:\[\w+\])?; +/\*(.*?)\*/", struct[1], re.DOTALL)
+    comments = {name: " ".join(re.sub(r"\n *\*? ", " ", text).split()) for name, text in members}
+    assert set(options) <= set(re.findall(r"(\w+)(?:\[\w+\])?;", struct[1]))
+    for name in set(options) & set(comments):
+        value, default = options[name]
+        limits = re.search(r"from (\S+) to (\S+)", value)
+        stated = re.search(r"(-?[\d.]*\d)\.\.(-?\d[\d.]*\d|\d)", comments[name])
+        if limits and stated and name != "padding":  # below 0 it is something else
+            assert stated.groups() == limits.groups(), (name, comments[name])
+        stated = re.search(r"[Dd]efault (-?[\d.]*\d|true|false)", comments[name])
+        if stated:
+            assert {"true": "on", "false": "off"}.get(stated[1], stated[1]) == default, name
 
 
 def test_language_that_need_not_be_found(daemon: Daemon) -> None:

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* attend: alignment = softmax(q · k / sqrt(width / heads) + bias); context = alignment · values */
-#include "tests/kernels/compare.h"
+#include "tests/kernels/matrix.h"
 #include "tests/kernels/subject.h"
 
 #include <errno.h>

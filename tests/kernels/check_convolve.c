@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* convolve: out[t] = activation(bias + Σ weight · in[t · stride + k - padding]) + positions */
-#include "tests/kernels/compare.h"
+#include "tests/kernels/matrix.h"
 #include "tests/kernels/subject.h"
 
 #include <errno.h>

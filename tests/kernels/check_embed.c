@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* embed: out[r] = table[tokens[r]] · scale + positions[position + r mod period] */
-#include "tests/kernels/compare.h"
+#include "tests/kernels/matrix.h"
 #include "tests/kernels/subject.h"
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* layer_norm: out = (in - mean) / sqrt(variance + epsilon) · scale + shift */
-#include "tests/kernels/compare.h"
+#include "tests/kernels/matrix.h"
 #include "tests/kernels/subject.h"
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* linear: out = activation(in · weightᵀ + bias) + residual */
-#include "tests/kernels/compare.h"
+#include "tests/kernels/matrix.h"
 #include "tests/kernels/subject.h"
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* lstm: one step for all hypotheses, gates in the order input, forget, cell, output */
-#include "tests/kernels/compare.h"
+#include "tests/kernels/matrix.h"
 #include "tests/kernels/subject.h"
 
 #include <errno.h>

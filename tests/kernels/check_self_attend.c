@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* self_attend: out = softmax(q · k / sqrt(width / heads) + bias) · v, per head, with cache and
  * chunks */
-#include "tests/kernels/compare.h"
+#include "tests/kernels/matrix.h"
 #include "tests/kernels/subject.h"
 
 #include <errno.h>

@@ -3,7 +3,6 @@
  * Runs every kernel of every plugin named on the command line against its formula in double
  * precision, or times them. See docs/plugins.md.
  */
-#include "tests/kernels/load.h"
 #include "tests/kernels/subject.h"
 
 #include <CUnit/Basic.h>

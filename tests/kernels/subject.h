@@ -26,7 +26,22 @@ struct subject {
 
 struct subject *subject(void);
 
-/* ---- What is tested: one group for each kernel, in the file check_<name>.c ---- */
+/* ---- Opening plugins as the host does ---- */
+
+enum load_result {
+    LOAD_READY,
+    LOAD_SKIPPED, /* it says that it cannot run here */
+    LOAD_BROKEN,  /* no plugin, or not of this ABI */
+};
+
+/*
+ * Fills `subject()` with the plugin in the file and a backend of it; `host` must outlive them.
+ * Prints why, if it is not ready. `library` is to be given to `unload`, whatever the result.
+ */
+enum load_result load(const char *path, const struct hearken_plugin_host *host, void **library);
+void unload(void *library);
+
+/* ---- What is tested: one group for each kernel, in the files check_*.c ---- */
 
 struct check {
     const char *name;

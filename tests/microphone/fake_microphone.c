@@ -13,33 +13,33 @@ struct fake_microphone *fake_microphone(void)
     return &microphone;
 }
 
-void microphone_tells(enum hearken_capture_event_type type)
+void microphone_reports(enum hearken_capture_event_type type)
 {
     const struct fake_microphone *microphone = fake_microphone();
     struct microphone_event event = {.type = type, .device = "mic", .rate = 48000, .channels = 1};
     if (type == HEARKEN_CAPTURE_LOST)
         snprintf(event.reason, sizeof(event.reason), "it is gone");
-    microphone->user->event(microphone->context, &event);
+    microphone->callbacks->event(microphone->context, &event);
 }
 
-void microphone_hears(size_t count)
+void microphone_captures(size_t count)
 {
     float samples[HEARKEN_RATE];
     const struct fake_microphone *microphone = fake_microphone();
     for (size_t i = 0; i < count; i++)
         samples[i] = 0.5f;
-    microphone->user->sound(microphone->context, samples, count);
+    microphone->callbacks->samples(microphone->context, samples, count);
 }
 
-void microphone_ends(const char *problem)
+void microphone_closes(const char *problem)
 {
     struct fake_microphone *microphone = fake_microphone();
     microphone->is_open = false;
-    microphone->user->closed(microphone->context, problem);
+    microphone->callbacks->closed(microphone->context, problem);
 }
 
 int microphone_thread_open(uv_loop_t *loop, const struct settings *settings, struct log *log,
-                           const struct microphone_user *user, void *context,
+                           const struct microphone_callbacks *callbacks, void *context,
                            struct microphone_thread **result)
 {
     static struct microphone_thread made;
@@ -51,7 +51,7 @@ int microphone_thread_open(uv_loop_t *loop, const struct settings *settings, str
     if (microphone->refuses < 0)
         return microphone->refuses;
     microphone->is_open = true;
-    microphone->user = user;
+    microphone->callbacks = callbacks;
     microphone->context = context;
     *result = &made;
     return 0;
@@ -68,5 +68,5 @@ bool microphone_thread_differs(const struct microphone_thread *microphone,
 void microphone_thread_close(struct microphone_thread *microphone)
 {
     (void)microphone;
-    fake_microphone()->told_to_close++;
+    fake_microphone()->close_calls++;
 }

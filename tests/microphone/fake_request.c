@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "tests/microphone/fakes.h"
+#include "tests/unit/common/expect.h"
 
 #include <CUnit/Basic.h>
 #include <errno.h>
@@ -35,12 +36,12 @@ struct request *only_request(void)
 static void hear(struct request *request, const struct hearken_event *event)
 {
     struct heard_segment segment;
-    CU_ASSERT_EQUAL_FATAL(heard_segment_init(&segment, event, true, 0), 0);
+    EXPECT_EQUAL_FATAL(heard_segment_init(&segment, event, true, 0), 0);
     request->listener->segment(request->context, &segment);
     heard_segment_finish(&segment);
 }
 
-void request_hears(struct request *request, const char *text, double start, bool final)
+void request_reports(struct request *request, const char *text, double start, bool final)
 {
     hear(request, &(struct hearken_event){
                       .type = final ? HEARKEN_EVENT_FINAL : HEARKEN_EVENT_PARTIAL,
@@ -51,7 +52,7 @@ void request_hears(struct request *request, const char *text, double start, bool
                   });
 }
 
-void request_hears_voice(struct request *request, bool started, double start)
+void request_reports_voice(struct request *request, bool started, double start)
 {
     hear(request, &(struct hearken_event){
                       .type = started ? HEARKEN_EVENT_VOICE_STARTED : HEARKEN_EVENT_VOICE_STOPPED,

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * What takes the place of daemon/microphone/microphone_thread.c and daemon/recognition/request.c in
- * this program: the linker finds these functions first, so that neither the daemon nor its headers
- * know of them. Nothing here has threads or takes time; what a microphone and a recogniser do, the
- * tests say.
+ * Replacements of daemon/microphone/microphone_thread.c and daemon/recognition/request.c: the
+ * linker finds these functions first. They have no threads; the tests decide what the microphone
+ * and the recogniser do.
  */
 #ifndef HEARKEN_TESTS_MICROPHONE_FAKES_H
 #define HEARKEN_TESTS_MICROPHONE_FAKES_H
@@ -16,21 +15,21 @@
 struct fake_microphone {
     int refuses; /* what the next open returns, if below 0 */
     bool differs;
-    unsigned opened, told_to_close;
+    unsigned opened, close_calls;
     bool is_open;
-    const struct microphone_user *user;
+    const struct microphone_callbacks *callbacks;
     void *context;
 };
 
 struct fake_microphone *fake_microphone(void);
 
-void microphone_tells(enum hearken_capture_event_type type);
+void microphone_reports(enum hearken_capture_event_type type);
 
-/* Sound of so many samples, all 0.5. */
-void microphone_hears(size_t count);
+/* Delivers `count` samples of 0.5. */
+void microphone_captures(size_t count);
 
-/* It has ended; NULL: as it was told to. */
-void microphone_ends(const char *problem);
+/* `problem` NULL: closed as requested. */
+void microphone_closes(const char *problem);
 
 /* ---- Recognition ---- */
 
@@ -46,22 +45,22 @@ struct request {
 };
 
 struct fake_requests {
-    bool no_memory; /* for the next one */
-    bool no_room;   /* for what is written */
+    bool no_memory; /* for the next request */
+    bool no_room;   /* for the next write */
     unsigned created, abandoned;
-    struct request *all[FAKE_REQUESTS]; /* in the order in which they were made; NULL: gone */
+    struct request *all[FAKE_REQUESTS]; /* in the order of creation; NULL: freed */
 };
 
 struct fake_requests *fake_requests(void);
 
-/* That runs, and the only one; a failed test if there is none or another. */
+/* The running request; the test fails unless there is exactly one. */
 struct request *only_request(void);
 
-/* A segment from `start` of the microphone's time. */
-void request_hears(struct request *request, const char *text, double start, bool final);
-void request_hears_voice(struct request *request, bool started, double start);
+/* Reports a segment that starts at `start`. */
+void request_reports(struct request *request, const char *text, double start, bool final);
+void request_reports_voice(struct request *request, bool started, double start);
 
-/* It is gone afterwards. */
+/* Frees the request. */
 void request_finishes(struct request *request);
 void request_fails(struct request *request, const char *problem);
 

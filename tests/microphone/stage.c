@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "tests/microphone/stage.h"
 
+#include "tests/unit/common/expect.h"
+
 #include <CUnit/Basic.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -24,13 +26,13 @@ struct stage *stage_create(void)
     uv_loop_init(&stage->loop);
     log_init(&stage->log, HEARKEN_LOG_ERROR);
     service->log = &stage->log;
-    CU_ASSERT_EQUAL_FATAL(settings_init(&service->settings), 0);
+    EXPECT_EQUAL_FATAL(settings_init(&service->settings), 0);
     catalogue_init(&service->models, &stage->loop, &service->settings, &stage->log);
     service->models.list.entries = calloc(MODELS, sizeof(struct model_entry));
     service->models.list.count = MODELS;
     make_model(stage, 0, "");
     make_model(stage, 1, "second");
-    service->live = microphone_hub_create(service, &stage->loop);
+    service->hub = microphone_hub_create(service, &stage->loop);
     return stage;
 }
 
@@ -44,11 +46,11 @@ void stage_destroy(struct stage *stage)
 {
     uv_walk(&stage->loop, close_handle, NULL);
     uv_run(&stage->loop, UV_RUN_DEFAULT);
-    CU_ASSERT_EQUAL(uv_loop_close(&stage->loop), 0);
-    microphone_hub_destroy(stage->service.live);
+    EXPECT_EQUAL(uv_loop_close(&stage->loop), 0);
+    microphone_hub_destroy(stage->service.hub);
     for (unsigned i = 0; i < MODELS; i++) {
         struct model_list *list = &stage->service.models.list;
-        CU_ASSERT_EQUAL(stage->models[i].references, 1); /* the catalogue's own */
+        EXPECT_EQUAL(stage->models[i].references, 1); /* the catalogue's own */
         if (i < list->count)
             list->entries[i].model = NULL;
     }
@@ -59,11 +61,11 @@ void stage_destroy(struct stage *stage)
     free(stage);
 }
 
-/* Requests keep what they have; `other` is only another address. */
+/* Running requests keep their model. */
 void stage_replace_model(struct stage *stage, unsigned index)
 {
     stage->service.models.list.entries[index].model = &stage->models[MODELS - 1 - index];
-    microphone_hub_reload(stage->service.live);
+    microphone_hub_reload(stage->service.hub);
 }
 
 void stage_remove_second_model(struct stage *stage)
@@ -71,10 +73,10 @@ void stage_remove_second_model(struct stage *stage)
     struct model_list *list = &stage->service.models.list;
     free(list->entries[1].name);
     list->count = 1;
-    microphone_hub_reload(stage->service.live);
+    microphone_hub_reload(stage->service.hub);
 }
 
-/* An idle handle, which microphone_hub.c has for its turn, keeps the loop from waiting. */
+/* The hub's idle handle keeps the loop from blocking. */
 void stage_turn(struct stage *stage)
 {
     for (int i = 0; i < 4; i++)
@@ -151,44 +153,44 @@ static void on_send(void *context, const char *type, json_t *data, const void *p
     json_decref(data);
 }
 
-static void on_over(void *context, const char *code, const char *problem)
+static void on_subscription_ended(void *context, const char *code, const char *problem)
 {
     struct client *client = context;
-    client->over++;
+    client->ended_calls++;
     if (problem)
         note(client, "over %s: %s\n", code, problem);
     else
         note(client, "over\n");
-    if (client->at_over)
-        client->at_over(client);
+    if (client->at_end)
+        client->at_end(client);
 }
 
 static const struct subscriber_peer peer = {
     .send = on_send,
-    .over = on_over,
+    .ended = on_subscription_ended,
 };
 
 void client_init(struct client *client, struct stage *stage)
 {
     *client = (struct client){
-        .subscriber = {.peer = &peer, .context = client, .asked = &client->asked},
-        .live = stage->service.live,
+        .subscriber = {.peer = &peer, .context = client, .transcribe = &client->transcribe},
+        .hub = stage->service.hub,
     };
-    hearken_stream_options_init(&client->asked.options.stream);
-    client->asked.options.segments = true;
-    client->asked.options.words = true;
+    hearken_stream_options_init(&client->transcribe.options.stream);
+    client->transcribe.options.segments = true;
+    client->transcribe.options.words = true;
 }
 
 void client_join(struct client *client, struct stage *stage, bool hold)
 {
     const char *first = hold ? "listening held\n" : "listening heard\n";
     struct hearken_error error;
-    if (!client->live)
+    if (!client->hub)
         client_init(client, stage);
-    client->asked.hold = hold;
-    CU_ASSERT_STRING_EQUAL(client->journal, "");
-    CU_ASSERT_EQUAL(microphone_hub_join(stage->service.live, &client->subscriber, &error), 0);
-    CU_ASSERT_EQUAL_FATAL(strncmp(client->journal, first, strlen(first)), 0);
+    client->transcribe.hold = hold;
+    EXPECT_EQUAL_STRING(client->journal, "");
+    EXPECT_EQUAL(microphone_hub_join(stage->service.hub, &client->subscriber, &error), 0);
+    EXPECT_EQUAL_FATAL(strncmp(client->journal, first, strlen(first)), 0);
     memmove(client->journal, client->journal + strlen(first),
             strlen(client->journal + strlen(first)) + 1);
     stage_turn(stage);
@@ -198,6 +200,6 @@ void client_was_told(struct client *client, const char *lines)
 {
     if (strcmp(client->journal, lines) != 0)
         fprintf(stderr, "\ntold:\n%sexpected:\n%s", client->journal, lines);
-    CU_ASSERT_STRING_EQUAL(client->journal, lines);
+    EXPECT_EQUAL_STRING(client->journal, lines);
     client->journal[0] = '\0';
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* A service with two models, `` and `second`, that are loaded already; its loop; and those who
- * listen, each with a journal of what it was told. */
+/* A service with two loaded models, `` and `second`, its loop, and clients that record what they
+ * are sent. */
 #ifndef HEARKEN_TESTS_MICROPHONE_STAGE_H
 #define HEARKEN_TESTS_MICROPHONE_STAGE_H
 
@@ -20,38 +20,38 @@ struct stage {
 struct stage *stage_create(void);
 void stage_destroy(struct stage *stage);
 
-/* What a reload does: the model under this name is another, or gone. */
+/* The effects of a reload: another model under this name, or none. */
 void stage_replace_model(struct stage *stage, unsigned index);
 void stage_remove_second_model(struct stage *stage);
 
-/* Turns the loop until nothing is due at once. */
+/* Runs the loop until nothing is due. */
 void stage_turn(struct stage *stage);
 
-/* How long the next attempt to open a microphone is away, in milliseconds; 0: none is planned. */
+/* Milliseconds until the next attempt to open the microphone; 0: none is scheduled. */
 uint64_t stage_retry(struct stage *stage);
 
-/* Makes it come now. */
+/* Runs the scheduled attempt now. */
 void stage_retry_now(struct stage *stage);
 
-/* ---- One that listens ---- */
+/* ---- Clients ---- */
 
 struct client {
     struct subscriber subscriber;
-    struct transcribe_event asked;
-    struct microphone_hub *live;
-    char journal[4000];                     /* a line for each thing that it was told */
-    unsigned over;                          /* how often it was */
-    void (*at_over)(struct client *client); /* NULL: nothing */
-    struct client *other;                   /* for that */
+    struct transcribe_event transcribe;
+    struct microphone_hub *hub;
+    char journal[4000];                    /* one line per event */
+    unsigned ended_calls;                  /* calls of `ended` */
+    void (*at_end)(struct client *client); /* NULL: nothing */
+    struct client *other;                  /* for at_end */
 };
 
-/* One that has not joined. */
+/* Initialises a client that has not joined. */
 void client_init(struct client *client, struct stage *stage);
 
-/* It joins, which succeeds; that is taken off its journal. */
+/* Joins, which must succeed, and removes hearken-listening from the journal. */
 void client_join(struct client *client, struct stage *stage, bool hold);
 
-/* Holds if the journal is this; empties it. */
+/* Checks that the journal has these lines, and clears it. */
 void client_was_told(struct client *client, const char *lines);
 
 #endif

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* Listening as it is asked for over a connection. */
+/* Listening to the microphone over a connection. */
 #include "daemon/session/conversation.h"
 #include "tests/microphone/stage.h"
+#include "tests/unit/common/expect.h"
 
 #include <CUnit/Basic.h>
 #include <stdio.h>
@@ -9,7 +10,7 @@
 
 void add_conversation_tests(void);
 
-/* A connection: it gives the event again that was held, at `resume`. */
+/* A connection, which handles a deferred event again at `resume`. */
 struct line {
     struct conversation conversation;
     char journal[2000];
@@ -73,7 +74,7 @@ static void line_was_told(struct line *line, const char *lines)
 {
     if (strcmp(line->journal, lines) != 0)
         fprintf(stderr, "\ntold:\n%sexpected:\n%s", line->journal, lines);
-    CU_ASSERT_STRING_EQUAL(line->journal, lines);
+    EXPECT_EQUAL_STRING(line->journal, lines);
     line->journal[0] = '\0';
 }
 
@@ -91,10 +92,10 @@ static void test_model_is_gone(void)
     stage_remove_second_model(stage);
     say(&line, "hearken-start", "{}");
     line_was_told(&line, "hearken-switched\n");
-    CU_ASSERT_EQUAL(line.conversation.state, CONVERSATION_SUBSCRIBED);
+    EXPECT_EQUAL(line.conversation.state, CONVERSATION_SUBSCRIBED);
     stage_turn(stage);
-    line_was_told(&line, "unknown-model: model second is not in the configuration any more\n");
-    CU_ASSERT_EQUAL(line.resumed, 1);
+    line_was_told(&line, "unknown-model: model second is no longer configured\n");
+    EXPECT_EQUAL(line.resumed, 1);
     say(&line, "hearken-listen", HOLD);
     line_was_told(&line, "hearken-listening\n");
     say(&line, "hearken-start", "{}");
@@ -105,7 +106,7 @@ static void test_model_is_gone(void)
     stage_destroy(stage);
 }
 
-/* Between the end and its being told the client's next event may come. */
+/* The client's next event may come between the end and its notification. */
 static void test_next_event_before_it_is_told(void)
 {
     struct stage *stage = stage_create();
@@ -114,13 +115,13 @@ static void test_next_event_before_it_is_told(void)
     say(&line, "hearken-listen", "{}");
     stage_turn(stage);
     request_fails(only_request(), "no");
-    CU_ASSERT_EQUAL(say(&line, "hearken-listen-stop", "{}"), CONVERSATION_GO_ON);
-    CU_ASSERT_EQUAL(say(&line, "hearken-listen", HOLD), CONVERSATION_WAIT);
+    EXPECT_EQUAL(say(&line, "hearken-listen-stop", "{}"), CONVERSATION_CONTINUE);
+    EXPECT_EQUAL(say(&line, "hearken-listen", HOLD), CONVERSATION_WAIT);
     line_was_told(&line, "hearken-listening\n");
     stage_turn(stage);
     line_was_told(&line, "recognition-failed: no\nhearken-listening\n");
-    CU_ASSERT_EQUAL(line.conversation.state, CONVERSATION_SUBSCRIBED);
-    CU_ASSERT_EQUAL(microphone_hub_subscribers(stage->service.live), 1);
+    EXPECT_EQUAL(line.conversation.state, CONVERSATION_SUBSCRIBED);
+    EXPECT_EQUAL(microphone_hub_subscribers(stage->service.hub), 1);
     conversation_finish(&line.conversation);
     stage_turn(stage);
     stage_destroy(stage);
@@ -132,13 +133,13 @@ static void test_stop_and_listen_again(void)
     struct line line;
     line_init(&line, stage);
     say(&line, "hearken-listen", HOLD);
-    CU_ASSERT_EQUAL(say(&line, "hearken-listen-stop", "{}"), CONVERSATION_GO_ON);
-    CU_ASSERT_EQUAL(say(&line, "hearken-listen", HOLD), CONVERSATION_WAIT);
+    EXPECT_EQUAL(say(&line, "hearken-listen-stop", "{}"), CONVERSATION_CONTINUE);
+    EXPECT_EQUAL(say(&line, "hearken-listen", HOLD), CONVERSATION_WAIT);
     stage_turn(stage);
     line_was_told(&line, "hearken-listening\nhearken-listen-stopped\nhearken-listening\n");
-    CU_ASSERT_EQUAL(say(&line, "audio-stop", "{}"), CONVERSATION_CLOSE);
-    line_was_told(&line, "wrong-state: audio-stop: unexpected: the microphone is listened to\n");
-    CU_ASSERT_EQUAL(microphone_hub_subscribers(stage->service.live), 0);
+    EXPECT_EQUAL(say(&line, "audio-stop", "{}"), CONVERSATION_CLOSE);
+    line_was_told(&line, "wrong-state: audio-stop: unexpected: listening to the microphone\n");
+    EXPECT_EQUAL(microphone_hub_subscribers(stage->service.hub), 0);
     conversation_finish(&line.conversation);
     stage_turn(stage);
     line_was_told(&line, "");
@@ -151,9 +152,9 @@ static void test_no_memory(void)
     struct line line;
     line_init(&line, stage);
     fake_requests()->no_memory = true;
-    CU_ASSERT_EQUAL(say(&line, "hearken-listen", "{}"), CONVERSATION_GO_ON);
+    EXPECT_EQUAL(say(&line, "hearken-listen", "{}"), CONVERSATION_CONTINUE);
     line_was_told(&line, "out-of-memory: out of memory for a request\n");
-    CU_ASSERT_EQUAL(line.conversation.state, CONVERSATION_IDLE);
+    EXPECT_EQUAL(line.conversation.state, CONVERSATION_IDLE);
     conversation_finish(&line.conversation);
     stage_turn(stage);
     stage_destroy(stage);
@@ -168,10 +169,10 @@ static void test_not_allowed(void)
     line.conversation.local = false;
     for (unsigned i = 0; i < 2; i++) {
         say(&line, i == 0 ? "hearken-listen" : "hearken-toggle", "{}");
-        line_was_told(&line, "not-allowed: the microphone is for clients on the Unix socket "
+        line_was_told(&line, "not-allowed: only clients on the Unix socket may use the microphone "
                              "(capture.clients is local)\n");
     }
-    CU_ASSERT_EQUAL(line.conversation.state, CONVERSATION_IDLE);
+    EXPECT_EQUAL(line.conversation.state, CONVERSATION_IDLE);
     conversation_finish(&line.conversation);
     stage_destroy(stage);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-/* Who listens, who is told what, and how it ends. */
+/* Joining, leaving, starting and stopping, and how subscriptions end. */
 #include "tests/microphone/stage.h"
+#include "tests/unit/common/expect.h"
 
 #include <CUnit/Basic.h>
 #include <errno.h>
@@ -8,60 +9,60 @@
 
 void add_microphone_hub_tests(void);
 
-/* Of a microphone, that everybody is told. */
+/* The capture event that all subscribers get. */
 #define STARTED "started mic \n"
 
 static void choose_second_model(struct client *client)
 {
-    strcpy(client->asked.options.model, "second");
+    strcpy(client->transcribe.options.model, "second");
 }
 
-/* The microphone is there, and the client's journal empty. */
+/* The microphone has started, and the client's journal is empty. */
 static void join_and_hear(struct client *client, struct stage *stage)
 {
     client_join(client, stage, false);
-    microphone_tells(HEARKEN_CAPTURE_STARTED);
+    microphone_reports(HEARKEN_CAPTURE_STARTED);
     client_was_told(client, STARTED);
 }
 
 static bool toggle(struct stage *stage, enum microphone_hub_switch action, unsigned listeners)
 {
-    bool hearing;
-    CU_ASSERT_EQUAL(microphone_hub_switch(stage->service.live, action, &hearing), listeners);
-    return hearing;
+    bool listening;
+    EXPECT_EQUAL(microphone_hub_switch(stage->service.hub, action, &listening), listeners);
+    return listening;
 }
 
-/* ---- Coming and going ---- */
+/* ---- Joining and leaving ---- */
 
 static void test_shared_recognition(void)
 {
     struct stage *stage = stage_create();
     struct client a = {0}, b = {0}, c = {0};
     client_init(&c, stage);
-    c.asked.options.stream.beam_width = 1;
+    c.transcribe.options.stream.beam_width = 1;
     join_and_hear(&a, stage);
     client_join(&b, stage, false);
-    CU_ASSERT_PTR_EQUAL(a.subscriber.hearing, b.subscriber.hearing);
-    CU_ASSERT_EQUAL(fake_requests()->created, 1);
+    EXPECT_EQUAL(a.subscriber.recognition, b.subscriber.recognition);
+    EXPECT_EQUAL(fake_requests()->created, 1);
     client_join(&c, stage, false);
-    CU_ASSERT_PTR_NOT_EQUAL(a.subscriber.hearing, c.subscriber.hearing);
-    CU_ASSERT_EQUAL(fake_requests()->created, 2);
-    CU_ASSERT_EQUAL(microphone_hub_subscribers(stage->service.live), 3);
-    CU_ASSERT_STRING_EQUAL(microphone_hub_device(stage->service.live), "mic");
-    microphone_hub_forget(stage->service.live, &c.subscriber);
+    EXPECT_NOT_EQUAL(a.subscriber.recognition, c.subscriber.recognition);
+    EXPECT_EQUAL(fake_requests()->created, 2);
+    EXPECT_EQUAL(microphone_hub_subscribers(stage->service.hub), 3);
+    EXPECT_EQUAL_STRING(microphone_hub_device(stage->service.hub), "mic");
+    microphone_hub_remove(stage->service.hub, &c.subscriber);
     stage_turn(stage);
-    request_hears(only_request(), "one", 1, true);
+    request_reports(only_request(), "one", 1, true);
     client_was_told(&a, "final one\n");
     client_was_told(&b, STARTED "final one\n");
     client_was_told(&c, STARTED);
-    microphone_hub_forget(stage->service.live, &a.subscriber);
-    microphone_hub_forget(stage->service.live, &b.subscriber);
+    microphone_hub_remove(stage->service.hub, &a.subscriber);
+    microphone_hub_remove(stage->service.hub, &b.subscriber);
     stage_turn(stage);
-    CU_ASSERT_EQUAL(fake_requests()->abandoned, 2);
-    CU_ASSERT_EQUAL(fake_microphone()->told_to_close, 1);
-    CU_ASSERT_TRUE(microphone_hub_is_busy(stage->service.live));
-    microphone_ends(NULL);
-    CU_ASSERT_FALSE(microphone_hub_is_busy(stage->service.live));
+    EXPECT_EQUAL(fake_requests()->abandoned, 2);
+    EXPECT_EQUAL(fake_microphone()->close_calls, 1);
+    CU_ASSERT_TRUE(microphone_hub_is_busy(stage->service.hub));
+    microphone_closes(NULL);
+    CU_ASSERT_FALSE(microphone_hub_is_busy(stage->service.hub));
     stage_destroy(stage);
 }
 
@@ -72,16 +73,16 @@ static void test_no_joining_twice(void)
     struct hearken_error error;
     struct client a = {0};
     client_join(&a, stage, false);
-    CU_ASSERT_EQUAL(microphone_hub_join(stage->service.live, &a.subscriber, &error), -EALREADY);
-    CU_ASSERT_STRING_EQUAL(error.message, "this client listens to the microphone already");
-    CU_ASSERT_EQUAL(microphone_hub_subscribers(stage->service.live), 1);
-    microphone_hub_leave(stage->service.live, &a.subscriber);
+    EXPECT_EQUAL(microphone_hub_join(stage->service.hub, &a.subscriber, &error), -EALREADY);
+    EXPECT_EQUAL_STRING(error.message, "this client already listens to the microphone");
+    EXPECT_EQUAL(microphone_hub_subscribers(stage->service.hub), 1);
+    microphone_hub_leave(stage->service.hub, &a.subscriber);
     request_finishes(only_request());
-    CU_ASSERT_EQUAL(microphone_hub_join(stage->service.live, &a.subscriber, &error), -EALREADY);
+    EXPECT_EQUAL(microphone_hub_join(stage->service.hub, &a.subscriber, &error), -EALREADY);
     stage_turn(stage);
     client_was_told(&a, "over\n");
     client_join(&a, stage, false);
-    microphone_hub_forget(stage->service.live, &a.subscriber);
+    microphone_hub_remove(stage->service.hub, &a.subscriber);
     stage_turn(stage);
     stage_destroy(stage);
 }
@@ -92,40 +93,40 @@ static void test_leaving(void)
     struct client a = {0}, b = {0};
     join_and_hear(&a, stage);
     client_join(&b, stage, false);
-    request_hears(only_request(), "one two", 1, false);
-    microphone_hub_leave(stage->service.live, &b.subscriber);
-    CU_ASSERT_EQUAL(b.over, 0); /* not from within */
+    request_reports(only_request(), "one two", 1, false);
+    microphone_hub_leave(stage->service.hub, &b.subscriber);
+    EXPECT_EQUAL(b.ended_calls, 0); /* not from within */
     stage_turn(stage);
     client_was_told(&b, STARTED "partial one two\nfinal one two\nover\n");
     CU_ASSERT_FALSE(only_request()->ended);
-    microphone_hub_leave(stage->service.live, &a.subscriber);
+    microphone_hub_leave(stage->service.hub, &a.subscriber);
     stage_turn(stage);
     CU_ASSERT_TRUE(only_request()->ended);
     client_was_told(&a, "partial one two\n");
-    request_hears(only_request(), "one two three", 1, true);
+    request_reports(only_request(), "one two three", 1, true);
     request_finishes(only_request());
     stage_turn(stage);
     client_was_told(&a, "final one two three\nover\n");
-    CU_ASSERT_EQUAL(a.over, 1);
-    CU_ASSERT_EQUAL(b.over, 1);
+    EXPECT_EQUAL(a.ended_calls, 1);
+    EXPECT_EQUAL(b.ended_calls, 1);
     stage_destroy(stage);
 }
 
-/* What began before is not for who comes later. */
+/* A subscriber does not get a segment that began before it joined. */
 static void test_coming_while_somebody_speaks(void)
 {
     struct stage *stage = stage_create();
     struct client a = {0}, b = {0};
     join_and_hear(&a, stage);
     for (int second = 0; second < 5; second++)
-        microphone_hears(HEARKEN_RATE);
+        microphone_captures(HEARKEN_RATE);
     client_join(&b, stage, false);
-    request_hears(only_request(), "early", 2, true);
-    request_hears(only_request(), "late", 5, true);
+    request_reports(only_request(), "early", 2, true);
+    request_reports(only_request(), "late", 5, true);
     client_was_told(&a, "final early\nfinal late\n");
     client_was_told(&b, STARTED "final late\n");
-    microphone_hub_forget(stage->service.live, &a.subscriber);
-    microphone_hub_forget(stage->service.live, &b.subscriber);
+    microphone_hub_remove(stage->service.hub, &a.subscriber);
+    microphone_hub_remove(stage->service.hub, &b.subscriber);
     stage_turn(stage);
     stage_destroy(stage);
 }
@@ -136,17 +137,17 @@ static void test_level(void)
     struct client a = {0}, b = {0}, c = {0};
     client_init(&b, stage);
     client_init(&c, stage);
-    b.asked.meter = c.asked.meter = true;
+    b.transcribe.meter = c.transcribe.meter = true;
     join_and_hear(&a, stage);
     client_join(&b, stage, false);
     client_join(&c, stage, true);
-    microphone_hears(HEARKEN_RATE / 20);
+    microphone_captures(HEARKEN_RATE / 20);
     client_was_told(&b, STARTED);
-    microphone_hears(HEARKEN_RATE / 20);
+    microphone_captures(HEARKEN_RATE / 20);
     client_was_told(&a, "");
     client_was_told(&b, "hearken-level\n");
     client_was_told(&c, STARTED); /* held */
-    microphone_hub_drain(stage->service.live);
+    microphone_hub_drain(stage->service.hub);
     request_finishes(only_request());
     stage_turn(stage);
     stage_destroy(stage);
@@ -160,17 +161,17 @@ static void test_switching(void)
     struct client a = {0}, b = {0};
     join_and_hear(&a, stage);
     client_join(&b, stage, true);
-    CU_ASSERT_FALSE(toggle(stage, LIVE_TOGGLE, 2));
+    CU_ASSERT_FALSE(toggle(stage, HUB_TOGGLE, 2));
     CU_ASSERT_TRUE(only_request()->ended);
     client_was_told(&a, "");
     request_finishes(only_request());
     client_was_told(&a, "hearing held\n");
-    CU_ASSERT_TRUE(toggle(stage, LIVE_TOGGLE, 2));
+    CU_ASSERT_TRUE(toggle(stage, HUB_TOGGLE, 2));
     client_was_told(&a, "hearing heard\n");
     client_was_told(&b, STARTED "hearing heard\n");
     stage_turn(stage);
-    CU_ASSERT_EQUAL(fake_requests()->created, 2);
-    microphone_hub_drain(stage->service.live);
+    EXPECT_EQUAL(fake_requests()->created, 2);
+    microphone_hub_drain(stage->service.hub);
     request_finishes(only_request());
     stage_turn(stage);
     client_was_told(&a, "over\n");
@@ -178,22 +179,22 @@ static void test_switching(void)
     stage_destroy(stage);
 }
 
-/* No gap: what is said while the last text is made belongs to the next request. */
+/* Audio captured while the last request ends belongs to the next one. */
 static void test_start_before_the_end(void)
 {
     struct stage *stage = stage_create();
     struct client a = {0};
     join_and_hear(&a, stage);
-    microphone_hears(HEARKEN_RATE);
-    CU_ASSERT_FALSE(toggle(stage, LIVE_STOP, 1));
-    microphone_hears(HEARKEN_RATE / 2);
-    CU_ASSERT_TRUE(toggle(stage, LIVE_START, 1));
-    microphone_hears(HEARKEN_RATE / 4);
+    microphone_captures(HEARKEN_RATE);
+    CU_ASSERT_FALSE(toggle(stage, HUB_STOP, 1));
+    microphone_captures(HEARKEN_RATE / 2);
+    CU_ASSERT_TRUE(toggle(stage, HUB_START, 1));
+    microphone_captures(HEARKEN_RATE / 4);
     request_finishes(only_request());
     client_was_told(&a, "");
-    CU_ASSERT_EQUAL(only_request()->samples, HEARKEN_RATE / 4);
+    EXPECT_EQUAL(only_request()->samples, HEARKEN_RATE / 4);
     CU_ASSERT_DOUBLE_EQUAL(only_request()->options.origin, 1.5, 1e-9);
-    microphone_hub_forget(stage->service.live, &a.subscriber);
+    microphone_hub_remove(stage->service.hub, &a.subscriber);
     stage_turn(stage);
     stage_destroy(stage);
 }
@@ -203,26 +204,26 @@ static void test_stopping_twice_and_starting(void)
     struct stage *stage = stage_create();
     struct client a = {0}, b = {0};
     join_and_hear(&a, stage);
-    toggle(stage, LIVE_STOP, 1);
-    client_join(&b, stage, false); /* the hearing is to begin again */
-    microphone_hears(1000);
-    toggle(stage, LIVE_STOP, 2);
+    toggle(stage, HUB_STOP, 1);
+    client_join(&b, stage, false); /* which restarts the recognition */
+    microphone_captures(1000);
+    toggle(stage, HUB_STOP, 2);
     request_finishes(only_request());
     client_was_told(&a, "");
     CU_ASSERT_TRUE(only_request()->ended);
-    CU_ASSERT_EQUAL(only_request()->samples, 1000);
+    EXPECT_EQUAL(only_request()->samples, 1000);
     request_finishes(only_request());
     client_was_told(&a, "hearing held\n");
     client_was_told(&b, STARTED "hearing held\n");
-    microphone_hub_drain(stage->service.live);
+    microphone_hub_drain(stage->service.hub);
     stage_turn(stage);
-    CU_ASSERT_EQUAL(a.over + b.over, 2);
+    EXPECT_EQUAL(a.ended_calls + b.ended_calls, 2);
     stage_destroy(stage);
 }
 
-/* ---- A model that is gone ---- */
+/* ---- A model that was removed ---- */
 
-/* The daemon hung for good, for the list linked to itself. */
+/* Regression: the list was linked to itself, and the daemon hung. */
 static void test_model_is_gone_at_start(void)
 {
     struct stage *stage = stage_create();
@@ -233,20 +234,20 @@ static void test_model_is_gone_at_start(void)
     client_join(&a, stage, true);
     client_join(&b, stage, true);
     stage_remove_second_model(stage);
-    CU_ASSERT_TRUE(toggle(stage, LIVE_START, 1));
+    CU_ASSERT_TRUE(toggle(stage, HUB_START, 1));
     client_was_told(&a, ""); /* not from within */
     stage_turn(stage);
-    client_was_told(&a, "over unknown-model: model second is not in the configuration any more\n");
+    client_was_told(&a, "over unknown-model: model second is no longer configured\n");
     client_was_told(&b, "hearing heard\n");
-    *a.asked.options.model = '\0';
+    *a.transcribe.options.model = '\0';
     client_join(&a, stage, true);
-    CU_ASSERT_EQUAL(microphone_hub_subscribers(stage->service.live), 2);
-    microphone_hub_drain(stage->service.live);
+    EXPECT_EQUAL(microphone_hub_subscribers(stage->service.hub), 2);
+    microphone_hub_drain(stage->service.hub);
     request_finishes(only_request());
     stage_turn(stage);
-    CU_ASSERT_EQUAL(a.over, 2);
-    CU_ASSERT_EQUAL(b.over, 1);
-    CU_ASSERT_EQUAL(microphone_hub_subscribers(stage->service.live), 0);
+    EXPECT_EQUAL(a.ended_calls, 2);
+    EXPECT_EQUAL(b.ended_calls, 1);
+    EXPECT_EQUAL(microphone_hub_subscribers(stage->service.hub), 0);
     stage_destroy(stage);
 }
 
@@ -261,18 +262,18 @@ static void test_model_is_gone_at_reload(void)
     stage_remove_second_model(stage);
     struct request *first = fake_requests()->all[0];
     CU_ASSERT_TRUE(first->ended);
-    request_hears(first, "last words", 0, true);
+    request_reports(first, "last words", 0, true);
     request_finishes(first);
     stage_turn(stage);
     client_was_told(&a, "final last words\n"
-                        "over unknown-model: model second is not in the configuration any more\n");
+                        "over unknown-model: model second is no longer configured\n");
     client_was_told(&b, STARTED);
-    microphone_hub_forget(stage->service.live, &b.subscriber);
+    microphone_hub_remove(stage->service.hub, &b.subscriber);
     stage_turn(stage);
     stage_destroy(stage);
 }
 
-/* Who leaves has been told all; only who goes on meets with the failure. */
+/* A subscriber that leaves ends normally; the failure concerns only the one that stays. */
 static void test_model_is_gone_for_who_goes_on(void)
 {
     struct stage *stage = stage_create();
@@ -282,14 +283,13 @@ static void test_model_is_gone_for_who_goes_on(void)
     choose_second_model(&a);
     choose_second_model(&b);
     join_and_hear(&a, stage);
-    microphone_hub_leave(stage->service.live, &a.subscriber);
+    microphone_hub_leave(stage->service.hub, &a.subscriber);
     client_join(&b, stage, false);
     stage_remove_second_model(stage);
     request_finishes(only_request());
     stage_turn(stage);
     client_was_told(&a, "over\n");
-    client_was_told(&b, STARTED "over unknown-model: model second is not in the configuration any "
-                                "more\n");
+    client_was_told(&b, STARTED "over unknown-model: model second is no longer configured\n");
     stage_destroy(stage);
 }
 
@@ -302,20 +302,20 @@ static void test_no_memory(void)
     struct client a = {0}, b = {0};
     fake_requests()->no_memory = true;
     client_init(&a, stage);
-    CU_ASSERT_EQUAL(microphone_hub_join(stage->service.live, &a.subscriber, &error), -ENOMEM);
-    CU_ASSERT_STRING_EQUAL(error.message, "out of memory for a request");
+    EXPECT_EQUAL(microphone_hub_join(stage->service.hub, &a.subscriber, &error), -ENOMEM);
+    EXPECT_EQUAL_STRING(error.message, "out of memory for a request");
     client_was_told(&a, "");
     client_join(&a, stage, true);
-    toggle(stage, LIVE_START, 0);
+    toggle(stage, HUB_START, 0);
     stage_turn(stage);
     client_was_told(&a, "over out-of-memory: out of memory for a request\n");
     fake_requests()->no_memory = false;
     join_and_hear(&b, stage);
     fake_requests()->no_room = true;
-    microphone_hears(100);
+    microphone_captures(100);
     stage_turn(stage);
-    client_was_told(&b, "over out-of-memory: out of memory for sound\n");
-    CU_ASSERT_EQUAL(fake_requests()->abandoned, 1);
+    client_was_told(&b, "over out-of-memory: out of memory for audio\n");
+    EXPECT_EQUAL(fake_requests()->abandoned, 1);
     stage_destroy(stage);
 }
 
@@ -332,25 +332,25 @@ static void test_recognition_fails(void)
     stage_destroy(stage);
 }
 
-/* ---- What clients do when they are told ---- */
+/* ---- What clients do in `ended` ---- */
 
 static void join_again(struct client *client)
 {
     struct hearken_error error;
-    client->at_over = NULL;
-    *client->asked.options.model = '\0';
-    CU_ASSERT_EQUAL(microphone_hub_join(client->live, &client->subscriber, &error), 0);
+    client->at_end = NULL;
+    *client->transcribe.options.model = '\0';
+    EXPECT_EQUAL(microphone_hub_join(client->hub, &client->subscriber, &error), 0);
 }
 
 static void forget_other(struct client *client)
 {
-    microphone_hub_forget(client->live, &client->other->subscriber);
+    microphone_hub_remove(client->hub, &client->other->subscriber);
 }
 
 static void start_others(struct client *client)
 {
-    bool hearing;
-    microphone_hub_switch(client->live, LIVE_START, &hearing);
+    bool listening;
+    microphone_hub_switch(client->hub, HUB_START, &listening);
 }
 
 static void test_joining_as_it_is_over(void)
@@ -359,33 +359,33 @@ static void test_joining_as_it_is_over(void)
     struct client a = {0}, b = {0};
     join_and_hear(&a, stage);
     client_join(&b, stage, false);
-    a.at_over = b.at_over = join_again;
+    a.at_end = b.at_end = join_again;
     request_fails(only_request(), "no");
     stage_turn(stage);
     client_was_told(&a, "over recognition-failed: no\nlistening heard\n" STARTED);
     client_was_told(&b, STARTED "over recognition-failed: no\nlistening heard\n" STARTED);
-    CU_ASSERT_EQUAL(microphone_hub_subscribers(stage->service.live), 2);
-    CU_ASSERT_EQUAL(fake_microphone()->told_to_close, 0); /* it was wanted all the time */
-    microphone_hub_drain(stage->service.live);
+    EXPECT_EQUAL(microphone_hub_subscribers(stage->service.hub), 2);
+    EXPECT_EQUAL(fake_microphone()->close_calls, 0); /* it was needed all the time */
+    microphone_hub_drain(stage->service.hub);
     request_finishes(only_request());
     stage_turn(stage);
     stage_destroy(stage);
 }
 
-/* One of them is told first, and takes the other with it, which is not told any more. */
+/* The first one notified removes the other, which is then not notified. */
 static void test_going_as_it_is_over(void)
 {
     struct stage *stage = stage_create();
     struct client a = {0}, b = {0};
     join_and_hear(&a, stage);
     client_join(&b, stage, false);
-    a.at_over = b.at_over = forget_other;
+    a.at_end = b.at_end = forget_other;
     a.other = &b;
     b.other = &a;
     request_fails(only_request(), "no");
     stage_turn(stage);
-    CU_ASSERT_EQUAL(a.over + b.over, 1);
-    CU_ASSERT_EQUAL(microphone_hub_subscribers(stage->service.live), 0);
+    EXPECT_EQUAL(a.ended_calls + b.ended_calls, 1);
+    EXPECT_EQUAL(microphone_hub_subscribers(stage->service.hub), 0);
     stage_destroy(stage);
 }
 
@@ -401,27 +401,27 @@ static void test_starting_as_it_is_over(void)
     client_join(&b, stage, true);
     client_join(&c, stage, true);
     stage_remove_second_model(stage);
-    a.at_over = b.at_over = start_others;
-    toggle(stage, LIVE_START, 1);
+    a.at_end = b.at_end = start_others;
+    toggle(stage, HUB_START, 1);
     stage_turn(stage);
-    CU_ASSERT_EQUAL(a.over, 1);
-    CU_ASSERT_EQUAL(b.over, 1);
+    EXPECT_EQUAL(a.ended_calls, 1);
+    EXPECT_EQUAL(b.ended_calls, 1);
     client_was_told(&c, "hearing heard\n");
-    microphone_hub_forget(stage->service.live, &c.subscriber);
+    microphone_hub_remove(stage->service.hub, &c.subscriber);
     stage_turn(stage);
     stage_destroy(stage);
 }
 
-/* Its last words are on their way to it: nothing is to be written there. */
+/* A subscriber that was removed before its notification must not be accessed. */
 static void test_gone_before_it_is_told(void)
 {
     struct stage *stage = stage_create();
     struct client a = {0};
     join_and_hear(&a, stage);
     request_fails(only_request(), "no");
-    microphone_hub_leave(stage->service.live, &a.subscriber); /* too late for that */
-    microphone_hub_forget(stage->service.live, &a.subscriber);
-    microphone_hub_forget(stage->service.live, &a.subscriber);
+    microphone_hub_leave(stage->service.hub, &a.subscriber); /* too late for that */
+    microphone_hub_remove(stage->service.hub, &a.subscriber);
+    microphone_hub_remove(stage->service.hub, &a.subscriber);
     memset(&a.subscriber, 0xff, sizeof(a.subscriber));
     stage_turn(stage);
     client_was_told(&a, "");
@@ -434,13 +434,13 @@ static void test_leaving_as_it_fails(void)
     struct client a = {0};
     join_and_hear(&a, stage);
     request_fails(only_request(), "no");
-    microphone_hub_leave(stage->service.live, &a.subscriber);
+    microphone_hub_leave(stage->service.hub, &a.subscriber);
     stage_turn(stage);
     client_was_told(&a, "over recognition-failed: no\n");
     stage_destroy(stage);
 }
 
-/* ---- The end of the daemon ---- */
+/* ---- Drain ---- */
 
 static void test_drain(void)
 {
@@ -449,26 +449,26 @@ static void test_drain(void)
     join_and_hear(&a, stage);
     client_join(&b, stage, true);
     client_init(&c, stage);
-    c.asked.options.stream.beam_width = 2;
+    c.transcribe.options.stream.beam_width = 2;
     client_join(&c, stage, false);
     stage->service.draining = true;
-    microphone_hub_drain(stage->service.live);
+    microphone_hub_drain(stage->service.hub);
     stage_turn(stage);
     client_was_told(&b, STARTED "over\n");
-    CU_ASSERT_EQUAL(fake_microphone()->told_to_close, 1);
-    microphone_ends(NULL);
-    toggle(stage, LIVE_START, 0);
+    EXPECT_EQUAL(fake_microphone()->close_calls, 1);
+    microphone_closes(NULL);
+    toggle(stage, HUB_START, 0);
     for (int i = 0; i < 2; i++) {
         struct request *request = fake_requests()->all[i];
         CU_ASSERT_TRUE(request->ended);
-        request_hears(request, "last words", 1, true);
+        request_reports(request, "last words", 1, true);
         request_finishes(request);
     }
     stage_turn(stage);
     client_was_told(&a, "final last words\nover\n");
     client_was_told(&c, STARTED "final last words\nover\n");
-    CU_ASSERT_FALSE(microphone_hub_is_busy(stage->service.live));
-    CU_ASSERT_EQUAL(fake_microphone()->opened, 1);
+    CU_ASSERT_FALSE(microphone_hub_is_busy(stage->service.hub));
+    EXPECT_EQUAL(fake_microphone()->opened, 1);
     stage_destroy(stage);
 }
 

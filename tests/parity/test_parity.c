@@ -4,12 +4,13 @@
  *
  * usage: parity-test [--cpu-mask LIST] [--tolerance NUMBER] BACKEND MODEL.gguf PARITY.gguf ...
  *
- * PyTorch's tensors are in PARITY.gguf (docs/model-format.md; tests/parity/make_models.py). Each stage
- * gets what PyTorch's stage before it gave, so an error shows where it arises.
+ * PyTorch's tensors are in PARITY.gguf (docs/model-format.md; tests/parity/make_models.py). Each
+ * stage gets what PyTorch's stage before it gave, so an error shows where it arises.
  */
 #include "frontend/features/logmel.h"
 #include "models/network/listener.h"
 #include "models/network/speller.h"
+#include "tests/unit/common/expect.h"
 
 #include <CUnit/Basic.h>
 #include <getopt.h>
@@ -80,11 +81,11 @@ static void compare_matrix(const char *name, uint32_t utterance, struct hearken_
 {
     const struct gguf_tensor *theirs = stage(utterance, name);
     CU_ASSERT_PTR_NOT_NULL_FATAL(theirs);
-    CU_ASSERT_EQUAL_FATAL(elements(theirs), (uint64_t)matrix.rows * matrix.columns);
+    EXPECT_EQUAL_FATAL(elements(theirs), (uint64_t)matrix.rows * matrix.columns);
     float *ours = calloc(elements(theirs), sizeof(*ours));
     CU_ASSERT_PTR_NOT_NULL_FATAL(ours);
     pass_read(&pair.pass, matrix, ours);
-    CU_ASSERT_EQUAL(pair.pass.error, 0);
+    EXPECT_EQUAL(pair.pass.error, 0);
     compare(name, utterance, ours, theirs->data, elements(theirs));
     free(ours);
 }
@@ -111,15 +112,15 @@ static double largest_difference(const float *a, const float *b, uint64_t count)
 static void test_features(void)
 {
     struct logmel *logmel;
-    CU_ASSERT_EQUAL_FATAL(logmel_create(pair.network->parameters.features.mels,
-                                        pair.network->window, pair.network->mel_filters, &logmel),
-                          0);
+    EXPECT_EQUAL_FATAL(logmel_create(pair.network->parameters.features.mels, pair.network->window,
+                                     pair.network->mel_filters, &logmel),
+                       0);
     size_t padding = parity_number("parity.padding", 0);
     for (uint32_t u = 0; u < pair.utterances; u++) {
         const struct gguf_tensor *pcm = stage(u, "pcm"), *theirs = stage(u, "features");
         CU_ASSERT_FATAL(pcm && theirs);
         float *ours = calloc(elements(theirs), sizeof(*ours));
-        CU_ASSERT_EQUAL_FATAL(logmel_frames(elements(pcm) + padding), theirs->shape[1]);
+        EXPECT_EQUAL_FATAL(logmel_frames(elements(pcm) + padding), theirs->shape[1]);
         logmel_compute(logmel, pcm->data, elements(pcm), padding, ours);
         scale_features(ours, elements(theirs));
         double difference = largest_difference(ours, theirs->data, elements(theirs));
@@ -142,7 +143,7 @@ static void tap(void *context, const char *name, struct hearken_matrix x)
 static void test_listener(void)
 {
     struct listener *listener;
-    CU_ASSERT_EQUAL_FATAL(listener_create(pair.network, &listener), 0);
+    EXPECT_EQUAL_FATAL(listener_create(pair.network, &listener), 0);
     for (uint32_t u = 0; u < pair.utterances; u++) {
         const struct gguf_tensor *features = stage(u, "features");
         listener_set_tap(listener, tap, &u);
@@ -173,7 +174,7 @@ static void hear_in_pieces(struct listener *listener, const struct gguf_tensor *
 static void test_listener_chunks(void)
 {
     struct listener *listener;
-    CU_ASSERT_EQUAL_FATAL(listener_create(pair.network, &listener), 0);
+    EXPECT_EQUAL_FATAL(listener_create(pair.network, &listener), 0);
     for (uint32_t u = 0; u < pair.utterances; u++) {
         const struct gguf_tensor *features = stage(u, "features");
         const struct gguf_tensor *theirs = stage(u, "memory_chunked");
@@ -188,12 +189,12 @@ static void test_listener_chunks(void)
         for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
             memset(pieces, 0, elements(theirs) * sizeof(*pieces));
             hear_in_pieces(listener, features, sizes[i], pieces);
-            CU_ASSERT_EQUAL(memcmp(whole, pieces, elements(theirs) * sizeof(*whole)), 0);
+            EXPECT_EQUAL(memcmp(whole, pieces, elements(theirs) * sizeof(*whole)), 0);
         }
         free(whole);
         free(pieces);
     }
-    CU_ASSERT_EQUAL(pair.pass.error, 0);
+    EXPECT_EQUAL(pair.pass.error, 0);
     listener_destroy(listener, &pair.pass);
 }
 
@@ -262,7 +263,7 @@ static void spell_greedily(struct speller *speller, uint32_t u, struct hearken_m
     float *all_logits = calloc((size_t)count * p->vocabulary, sizeof(*all_logits));
     float *alignment = calloc(count * p->layers * layer_size, sizeof(*alignment));
     CU_ASSERT_FATAL(all_logits && alignment);
-    CU_ASSERT_EQUAL_FATAL(elements(their_alignment), count * p->layers * layer_size);
+    EXPECT_EQUAL_FATAL(elements(their_alignment), count * p->layers * layer_size);
     for (uint32_t i = 0; i < count; i++) {
         float *row = all_logits + (size_t)i * p->vocabulary;
         pass_read(&pair.pass, logits, row);
@@ -295,13 +296,13 @@ static void test_speller(void)
     struct speller *speller;
     struct storage storage = {0};
     align_all_layers();
-    CU_ASSERT_EQUAL_FATAL(speller_create(pair.network, 1, &speller), 0);
+    EXPECT_EQUAL_FATAL(speller_create(pair.network, 1, &speller), 0);
     for (uint32_t u = 0; u < pair.utterances; u++) {
         speller_reset(speller);
         speller_set_memory(speller, &pair.pass, write_memory(u, &storage),
                            (struct hearken_stand_ins){0});
         spell_greedily(speller, u, speller_start(speller, &pair.pass));
-        CU_ASSERT_EQUAL(pair.pass.error, 0);
+        EXPECT_EQUAL(pair.pass.error, 0);
     }
     speller_destroy(speller, &pair.pass);
     pass_release(&pair.pass, &storage);
@@ -313,6 +314,7 @@ static int open_pair(void)
 {
     struct hearken_error error;
     struct hearken_backend_options options = {
+        .struct_size = sizeof(options),
         .backend = pair.backend,
         .cpu_mask = pair.cpu_mask,
     };

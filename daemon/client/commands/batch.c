@@ -22,7 +22,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define GRACE_MILLISECONDS 1000 /* for what was cancelled to stop by itself */
+#define GRACE_MILLISECONDS 1000 /* for cancelled workers to stop */
 
 struct batch;
 
@@ -32,15 +32,15 @@ struct job {
     const char *file;
     struct transcript transcript; /* so far; guarded by the lock */
     struct picture picture;       /* empty if none is wanted */
-    char *drawing;                /* it for the terminal, or NULL */
+    char *drawing;                /* the picture for the terminal, or NULL */
     size_t drawing_length;
-    double picture_seconds, picture_shown; /* of the sound, and of it in the picture */
-    int picture_result;                    /* of drawing it */
+    double picture_seconds, picture_shown_seconds; /* of the recording, and in the picture */
+    int picture_result;                            /* of drawing the picture */
     struct hearken_error picture_error;
-    char *warnings; /* of the recording: lines, or NULL */
-    bool lossy;     /* one of them is about sound that is missing */
-    double total;   /* seconds, as the file states them */
-    double done;    /* seconds; guarded by the lock */
+    char *warnings; /* about the recording: lines, or NULL */
+    bool lossy;     /* a warning says that audio is missing */
+    double total;   /* duration in seconds, as the file states it */
+    double done;    /* seconds recognised; guarded by the lock */
     bool finished;
     int result;
     struct hearken_error error;
@@ -51,121 +51,124 @@ struct batch {
     size_t count;
     struct job *jobs;
     struct output output;
-    bool streaming;         /* segments are written as they come */
-    int interrupt, stopped; /* eventfds: stop; all workers have */
+    bool streaming; /* segments are written as they come */
+    int interrupt;  /* eventfd, signalled to stop the workers */
+    int stopped;    /* eventfd, signalled when all workers have ended */
 
     pthread_mutex_t lock; /* guards all below, the output and the jobs' `finished` */
     struct progress progress;
-    size_t next, shown, working; /* jobs: not yet taken, written in order; workers that run */
-    size_t failed;
-    bool ending; /* no further job is taken */
-    bool broken; /* the output cannot be written */
-    bool worth;  /* the output has what was recognised */
-    int failure; /* exit code of what ended it, or 0 */
+    size_t next_index; /* the next job to start */
+    size_t written;    /* jobs written, in their order */
+    size_t running_workers;
+    size_t failed;      /* failures reported */
+    bool stopping;      /* no further job is started */
+    bool output_failed; /* the output cannot be written */
+    bool has_output;    /* something worth keeping was written to the output */
+    int exit_status;    /* of the failure or signal that ended the batch, or 0 */
 };
 
 static void signal_event(int descriptor)
 {
     uint64_t one = 1;
     ssize_t written = write(descriptor, &one, sizeof(one));
-    (void)written; /* only a counter at its limit is refused, and that is readable already */
+    (void)written; /* fails only if the counter is at its limit, and then it is readable already */
 }
 
 /* ---- Results, with the lock held ---- */
 
-/* Ends the batch for a reason that is no single recording's. */
+/* Ends the batch for a reason that does not concern a single recording. */
 static void end_batch(struct batch *batch, int exit_code, const char *reason)
 {
-    if (batch->failure == 0) {
+    if (batch->exit_status == 0) {
         progress_clear(&batch->progress);
         message_error(NULL, reason);
-        batch->failure = exit_code;
+        batch->exit_status = exit_code;
     }
-    batch->ending = true;
+    batch->stopping = true;
     signal_event(batch->interrupt);
 }
 
-/* Nobody can be told any more: neither these results nor later ones. */
-static void break_off(struct batch *batch, const char *reason)
+/* Ends the batch because no results can be written any more. */
+static void fail_output(struct batch *batch, const char *reason)
 {
     end_batch(batch, EXIT_FAILED, reason);
-    batch->broken = true;
+    batch->output_failed = true;
 }
 
-/* Why a transcript ends before its recording does; NULL: it does not. */
-static const char *problem_of(const struct job *job)
+/* Why a transcript is incomplete, or NULL. */
+static const char *reason_incomplete(const struct job *job)
 {
     if (job->finished && job->result == 0)
         return NULL;
     return job->finished && job->result != -ECANCELED ? job->error.message : "interrupted";
 }
 
-static char *own_file(const struct job *job)
+static char *own_path(const struct job *job)
 {
     const struct batch_options *options = job->batch->options;
     return output_name(options->output_directory, options->style.format, job->file);
 }
 
-static int write_own_file(struct job *job, struct hearken_error *error)
+static int write_to_directory(struct job *job, struct hearken_error *error)
 {
     struct output output;
-    char *path = own_file(job);
+    char *path = own_path(job);
     if (!path)
         return hearken_fail(error, -ENOMEM, "%s", strerror(ENOMEM));
     int result = output_open(&output, path, error);
     if (result == 0)
         result = output_transcript(&output, &job->batch->options->style, job->file,
-                                   &job->transcript, problem_of(job), error);
+                                   &job->transcript, reason_incomplete(job), error);
     if (result == 0)
-        result = output_keep(&output, error);
+        result = output_commit(&output, error);
     else
-        output_drop(&output);
+        output_discard(&output);
     free(path);
     return result;
 }
 
-/* A recording in which nobody speaks has a result, but not one of which sound is missing and in
- * what is left nobody speaks: no file is replaced for that. */
-static bool is_worth_a_file(const struct job *job)
+/* An empty transcript is a result only if the whole recording was read: otherwise it must not
+ * replace a file. */
+static bool has_result(const struct job *job)
 {
     bool complete = job->finished && job->result == 0 && !job->lossy;
     return complete || job->transcript.segment_count > 0;
 }
 
-/* What was recognised. A file of its own that cannot be written is this recording's failure; the
- * output of all is everybody's. */
+/* Writes the transcript. If a file in the output directory cannot be written, this recording fails;
+ * if the common output cannot be written, the batch ends. */
 static int write_result(struct job *job, struct hearken_error *error)
 {
     struct batch *batch = job->batch;
     if (batch->options->output_directory)
-        return is_worth_a_file(job) ? write_own_file(job, error) : 0;
+        return has_result(job) ? write_to_directory(job, error) : 0;
     progress_clear(&batch->progress);
     int result = 0;
     if (!batch->streaming)
         result = output_transcript(&batch->output, &batch->options->style, job->file,
-                                   &job->transcript, problem_of(job), error);
+                                   &job->transcript, reason_incomplete(job), error);
     if (result < 0 && result != -ENODATA)
-        break_off(batch, error->message);
-    batch->worth |= result == 0 && is_worth_a_file(job);
+        fail_output(batch, error->message);
+    batch->has_output |= result == 0 && has_result(job);
     return result;
 }
 
-/* `told`: the output has what was recognised, and why it is not all. */
-static void show_failure(struct job *job, bool told)
+/* `reported`: the output already has the partial transcript and the reason. */
+static void report_failure(struct job *job, bool reported)
 {
     struct batch *batch = job->batch;
     struct hearken_error error;
     batch->failed++;
     progress_clear(&batch->progress);
     message_error(job->file, job->error.message);
-    if (!told && !batch->options->output_directory &&
+    if (!reported && !batch->options->output_directory &&
         output_failure(&batch->output, &batch->options->style, job->file, job->error.message,
                        &error) < 0)
-        break_off(batch, error.message);
+        fail_output(batch, error.message);
 }
 
-/* What came of the picture, behind the transcript that it belongs to. */
-static int show_picture(struct job *job)
+/* Writes the picture or reports its failure, after the transcript it belongs to. */
+static int write_picture(struct job *job)
 {
     struct batch *batch = job->batch;
     if (!batch->options->attention)
@@ -176,10 +179,10 @@ static int show_picture(struct job *job)
         message_error(job->file, job->picture_error.message);
         return 0;
     }
-    if (job->picture_seconds > job->picture_shown + 0.001) {
+    if (job->picture_seconds > job->picture_shown_seconds + 0.001) {
         char text[96];
         snprintf(text, sizeof(text), "the picture shows the first %.0f of %.0f seconds",
-                 job->picture_shown, job->picture_seconds);
+                 job->picture_shown_seconds, job->picture_seconds);
         message_error(job->file, text);
     }
     struct output terminal;
@@ -189,7 +192,7 @@ static int show_picture(struct job *job)
     return result;
 }
 
-static void show_warnings(struct job *job)
+static void report_warnings(struct job *job)
 {
     char *rest = job->warnings, *line;
     if (rest)
@@ -200,37 +203,37 @@ static void show_warnings(struct job *job)
     job->batch->failed += job->lossy;
 }
 
-/* Of a recording that failed or was interrupted, what was recognised until then is kept. */
-static void show(struct job *job)
+/* If the recording failed or was interrupted, writes what was recognised until then. */
+static void write_job(struct job *job)
 {
     struct batch *batch = job->batch;
     struct hearken_error error;
     bool complete = job->finished && job->result == 0;
-    bool worth = complete || job->transcript.segment_count > 0;
-    if (batch->broken || (batch->failure && !worth))
+    bool has_output = complete || job->transcript.segment_count > 0;
+    if (batch->output_failed || (batch->exit_status && !has_output))
         return;
-    show_warnings(job);
-    int result = worth ? write_result(job, &error) : 0;
-    if (batch->broken)
+    report_warnings(job);
+    int result = has_output ? write_result(job, &error) : 0;
+    if (batch->output_failed)
         return;
     if (complete && result < 0) {
         job->result = result;
         job->error = error;
-        worth = false;
+        has_output = false;
     } else if (result < 0) {
         message_error(job->file, error.message);
-    } else if (complete && show_picture(job) < 0) {
-        break_off(batch, job->error.message);
+    } else if (complete && write_picture(job) < 0) {
+        fail_output(batch, job->error.message);
     }
     if (!job->finished)
         return;
     if (job->result == -ENOTCONN)
         end_batch(batch, EXIT_NO_DAEMON, job->error.message);
-    else if (job->result < 0 && job->result != -ECANCELED && !batch->failure)
-        show_failure(job, worth);
+    else if (job->result < 0 && job->result != -ECANCELED && !batch->exit_status)
+        report_failure(job, has_output);
 }
 
-static void forget(struct job *job)
+static void finish_job(struct job *job)
 {
     transcript_finish(&job->transcript);
     picture_finish(&job->picture);
@@ -239,13 +242,13 @@ static void forget(struct job *job)
     job->drawing = job->warnings = NULL;
 }
 
-/* Writes what is finished and next in the order. */
-static void show_finished(struct batch *batch)
+/* Writes finished jobs in order, up to the first that is not finished. */
+static void write_finished(struct batch *batch)
 {
-    while (batch->shown < batch->count && batch->jobs[batch->shown].finished) {
-        struct job *job = &batch->jobs[batch->shown++];
-        show(job);
-        forget(job);
+    while (batch->written < batch->count && batch->jobs[batch->written].finished) {
+        struct job *job = &batch->jobs[batch->written++];
+        write_job(job);
+        finish_job(job);
     }
 }
 
@@ -260,44 +263,44 @@ static int stream_segment(struct job *job, const struct transcript_segment *segm
     if (result == -ENODATA)
         job->error = error;
     else if (result < 0)
-        break_off(batch, error.message);
+        fail_output(batch, error.message);
     else
-        batch->worth = true;
+        batch->has_output = true;
     return result;
 }
 
-static int take_segment(void *context, struct transcript_segment *segment)
+static int on_segment(void *context, struct transcript_segment *segment)
 {
     struct job *job = context;
     struct batch *batch = job->batch;
     int result = 0;
     pthread_mutex_lock(&batch->lock);
-    if (batch->failure)
+    if (batch->exit_status)
         result = -ECANCELED;
     else if (batch->streaming)
         result = stream_segment(job, segment);
     if (result == 0)
-        result = transcript_take(&job->transcript, segment);
+        result = transcript_move_segment(&job->transcript, segment);
     pthread_mutex_unlock(&batch->lock);
     return result;
 }
 
-static void take_progress(void *context, double seconds)
+static void on_progress(void *context, double seconds)
 {
     struct job *job = context;
     struct batch *batch = job->batch;
     double all = 0;
     pthread_mutex_lock(&batch->lock);
     job->done = job->transcript.seconds = seconds;
-    for (size_t i = 0; i < batch->next; i++)
+    for (size_t i = 0; i < batch->next_index; i++)
         all += batch->jobs[i].done;
-    progress_update(&batch->progress, all, batch->count == 1 ? job->total : 0, batch->shown,
+    progress_update(&batch->progress, all, batch->count == 1 ? job->total : 0, batch->written,
                     batch->count);
     pthread_mutex_unlock(&batch->lock);
 }
 
-/* What the recording's warnings say is kept until it is its turn. */
-static int keep_warnings(struct job *job, const struct hearken_source *source)
+/* Keeps the recording's warnings until its result is written. */
+static int collect_warnings(struct job *job, const struct hearken_source *source)
 {
     struct hearken_source_warning warning;
     for (size_t i = 0; hearken_source_warning(source, i, &warning); i++) {
@@ -311,10 +314,10 @@ static int keep_warnings(struct job *job, const struct hearken_source *source)
     return 0;
 }
 
-/* A result that cannot be written is not worked for. */
-static int check_own_file(struct job *job)
+/* Fails early if the result could not be written. */
+static int check_own_path(struct job *job)
 {
-    char *path = own_file(job);
+    char *path = own_path(job);
     if (!path)
         return hearken_fail(&job->error, -ENOMEM, "%s", strerror(ENOMEM));
     int result = atomic_file_check(path, &job->error);
@@ -327,14 +330,14 @@ static int recognise(struct job *job)
     struct batch *batch = job->batch;
     const struct batch_options *options = batch->options;
     struct recognition recognition = {
-        .live = strcmp(job->file, "-") == 0,
+        .from_stdin = strcmp(job->file, "-") == 0,
         .interrupt = batch->interrupt,
         .picture = options->attention ? &job->picture : NULL,
-        .segment = take_segment,
-        .progress = take_progress,
+        .segment = on_segment,
+        .progress = on_progress,
         .context = job,
     };
-    int result = options->output_directory ? check_own_file(job) : 0;
+    int result = options->output_directory ? check_own_path(job) : 0;
     if (result == 0)
         result = hearken_source_open(job->file, options->raw, &recognition.source, &job->error);
     if (result < 0)
@@ -345,7 +348,7 @@ static int recognise(struct job *job)
     else
         result = remote_recognise(&options->address, &options->settings, &recognition, &job->error);
     if (result == 0)
-        result = keep_warnings(job, recognition.source);
+        result = collect_warnings(job, recognition.source);
     hearken_source_destroy(recognition.source);
     return result;
 }
@@ -363,18 +366,19 @@ static int draw_in_terminal(struct job *job)
     return result;
 }
 
-/* Whether a server gave text without saying when it was said. */
+/* Whether a server sent text without times. */
 static bool lacks_times(const struct transcript *transcript)
 {
     return transcript->segment_count > 0 && !transcript->segments[0].timed;
 }
 
-/* Without the lock: it takes a while. The sound is not kept until it is the recording's turn. */
+/* Without the lock, as this takes a while. Frees the samples: the job may wait long to be written.
+ */
 static void draw_picture(struct job *job)
 {
     const char *where = job->batch->options->attention;
     job->picture_seconds = job->picture.seconds;
-    job->picture_shown = picture_shown(&job->picture);
+    job->picture_shown_seconds = picture_shown_seconds(&job->picture);
     if (lacks_times(&job->transcript))
         job->picture_result =
             hearken_fail(&job->picture_error, -ENODATA,
@@ -383,16 +387,16 @@ static void draw_picture(struct job *job)
         job->picture_result = draw_in_terminal(job);
     else
         job->picture_result = picture_file_write(&job->picture, job->file, where,
-                                                 &job->picture_shown, &job->picture_error);
+                                                 &job->picture_shown_seconds, &job->picture_error);
     picture_finish(&job->picture);
 }
 
-/* The next recording, or NULL when there is none or the batch ends. */
-static struct job *take_job(struct batch *batch)
+/* The next recording, or NULL if there is none or the batch is stopping. */
+static struct job *next_job(struct batch *batch)
 {
     pthread_mutex_lock(&batch->lock);
-    bool more = !batch->ending && batch->next < batch->count;
-    struct job *job = more ? &batch->jobs[batch->next++] : NULL;
+    bool more = !batch->stopping && batch->next_index < batch->count;
+    struct job *job = more ? &batch->jobs[batch->next_index++] : NULL;
     pthread_mutex_unlock(&batch->lock);
     return job;
 }
@@ -401,18 +405,18 @@ static void *work(void *context)
 {
     struct batch *batch = context;
     struct job *job;
-    while ((job = take_job(batch))) {
+    while ((job = next_job(batch))) {
         int result = recognise(job);
         if (result == 0 && batch->options->attention)
             draw_picture(job);
         pthread_mutex_lock(&batch->lock);
         job->result = result;
         job->finished = true;
-        show_finished(batch);
+        write_finished(batch);
         pthread_mutex_unlock(&batch->lock);
     }
     pthread_mutex_lock(&batch->lock);
-    if (--batch->working == 0)
+    if (--batch->running_workers == 0)
         signal_event(batch->stopped);
     pthread_mutex_unlock(&batch->lock);
     return NULL;
@@ -420,9 +424,9 @@ static void *work(void *context)
 
 /* ---- The batch ---- */
 
-/* Waits for the workers' end: 0, or the number of a signal that came before it; -1 when time is
- * up. */
-static int await_end(const struct batch *batch, int signals, int milliseconds)
+/* Waits until all workers have ended. Returns 0, the number of a signal that came first, or -1
+ * after a timeout. */
+static int wait_for_workers(const struct batch *batch, int signals, int milliseconds)
 {
     struct pollfd pollers[] = {
         {.fd = batch->stopped, .events = POLLIN},
@@ -436,11 +440,11 @@ static int await_end(const struct batch *batch, int signals, int milliseconds)
         return -1;
     if (pollers[0].revents)
         return 0;
-    return signals_take(signals);
+    return signals_read(signals);
 }
 
-/* A worker that writes for a reader who has stopped has the lock for good. */
-static bool lock_in_time(struct batch *batch)
+/* With a timeout: a worker blocked in a write to a stalled pipe never releases the lock. */
+static bool lock_with_timeout(struct batch *batch)
 {
     struct timespec end;
     clock_gettime(CLOCK_REALTIME, &end);
@@ -451,41 +455,41 @@ static bool lock_in_time(struct batch *batch)
 /* With the lock held, or without workers. */
 static int end_output(struct batch *batch, struct hearken_error *error)
 {
-    if (batch->worth && !batch->broken)
-        return output_keep(&batch->output, error);
-    output_drop(&batch->output);
+    if (batch->has_output && !batch->output_failed)
+        return output_commit(&batch->output, error);
+    output_discard(&batch->output);
     return 0;
 }
 
-/* Ends the process without the workers, but with what they have recognised. */
-static void leave(struct batch *batch, int number)
+/* Writes what the workers have recognised and exits without waiting for them. */
+static void exit_without_workers(struct batch *batch, int number)
 {
     struct hearken_error error;
     signals_release();
-    if (lock_in_time(batch)) {
-        for (size_t i = batch->shown; i < batch->next; i++)
-            show(&batch->jobs[i]);
+    if (lock_with_timeout(batch)) {
+        for (size_t i = batch->written; i < batch->next_index; i++)
+            write_job(&batch->jobs[i]);
         if (end_output(batch, &error) < 0)
             message_error(NULL, error.message);
     }
     _exit(EXIT_SIGNAL + number);
 }
 
-/* Stops what runs. A worker that waits in a read of a silent pipe cannot be woken; then, or at a
- * second signal, the process ends without it. */
+/* Stops the workers. A worker blocked in a read from a pipe cannot be woken: then, or at a second
+ * signal, the process exits without it. */
 static void cancel(struct batch *batch, int signals, int number)
 {
-    if (!lock_in_time(batch))
-        leave(batch, number);
+    if (!lock_with_timeout(batch))
+        exit_without_workers(batch, number);
     progress_clear(&batch->progress);
-    batch->ending = true;
-    batch->failure = EXIT_SIGNAL + number;
+    batch->stopping = true;
+    batch->exit_status = EXIT_SIGNAL + number;
     pthread_mutex_unlock(&batch->lock);
     signal_event(batch->interrupt);
     if (batch->options->local)
         local_cancel(batch->options->local);
-    if (await_end(batch, signals, GRACE_MILLISECONDS) != 0)
-        leave(batch, number);
+    if (wait_for_workers(batch, signals, GRACE_MILLISECONDS) != 0)
+        exit_without_workers(batch, number);
 }
 
 static int run_workers(struct batch *batch, int signals)
@@ -500,10 +504,10 @@ static int run_workers(struct batch *batch, int signals)
         result = -pthread_create(&threads[started], NULL, work, batch);
         started += result == 0;
     }
-    batch->working = started;
+    batch->running_workers = started;
     pthread_mutex_unlock(&batch->lock);
-    if (started > 0) { /* fewer than wanted will do */
-        int number = await_end(batch, signals, -1);
+    if (started > 0) { /* fewer than wanted is not an error */
+        int number = wait_for_workers(batch, signals, -1);
         if (number > 0)
             cancel(batch, signals, number);
         result = 0;
@@ -516,8 +520,8 @@ static int run_workers(struct batch *batch, int signals)
 
 static int exit_code(const struct batch *batch)
 {
-    if (batch->failure)
-        return batch->failure;
+    if (batch->exit_status)
+        return batch->exit_status;
     return batch->failed > 0 ? EXIT_FAILED : EXIT_GOOD;
 }
 
@@ -548,13 +552,13 @@ static int run(struct batch *batch, char *const *files)
         result = run_workers(batch, signals);
     if (result < 0) {
         message_error(NULL, strerror(-result));
-        batch->failure = EXIT_FAILED;
+        batch->exit_status = EXIT_FAILED;
     }
     progress_clear(&batch->progress);
     if (end_output(batch, &error) < 0)
         end_batch(batch, EXIT_FAILED, error.message);
     for (size_t i = 0; batch->jobs && i < batch->count; i++)
-        forget(&batch->jobs[i]);
+        finish_job(&batch->jobs[i]);
     free(batch->jobs);
     close(batch->interrupt);
     close(batch->stopped);

@@ -15,11 +15,11 @@ struct devices {
 
 #define FIELD(name) offsetof(struct devices, name)
 
-static const struct option devices_options[] = {
-    FLAG('\0', "json", FIELD(json), "print a line of JSON for each"),
+static const struct command_option devices_options[] = {
+    FLAG('\0', "json", FIELD(json), "print one line of JSON per device"),
 };
 
-/* Names come from drivers and configurations; what would steer a terminal is left out. */
+/* Names come from drivers and configurations: replaces control characters. */
 static void print_clean(const char *text)
 {
     for (; *text; text++)
@@ -71,8 +71,8 @@ static int run_devices(const struct command *command, int argc, char **argv)
     if (count < 0)
         message_error(NULL, error.message);
     if (count == 0)
-        message_error(NULL, "there is no microphone: neither a sound card with an input nor a "
-                            "sound server was found");
+        message_error(NULL, "there is no microphone: found neither a sound card with an input nor "
+                            "a sound server");
     return count > 0 ? EXIT_GOOD : EXIT_FAILED;
 }
 
@@ -81,7 +81,7 @@ const struct command devices_command = {
     .operands = "",
     .summary = "List the microphones, the default one marked with *",
     .description = "With --device, other commands take an index, a name, or a part of a name.\n"
-                   "Exit status: 0 if there is any, else 1.\n",
+                   "Exit status: 0 if there is a microphone, else 1.\n",
     .examples = "  hearken devices\n"
                 "  hearken record --device usb -o memo.wav\n",
     .options = devices_options,

@@ -10,11 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- What the file holds, kept until all of it is known ---- */
+/* ---- Contents of the file, collected before they are printed ---- */
 
 /* A key or a tensor. */
 struct item {
-    char *name, *type, *text; /* of a key its value, of a tensor its shape */
+    char *name, *type, *text; /* text: the value of a key, the shape of a tensor */
     bool tensor;
     unsigned long long bytes;
 };
@@ -29,7 +29,7 @@ struct model {
     bool tensors;
 };
 
-static const struct option model_options[] = {
+static const struct command_option model_options[] = {
     FLAG('t', "tensors", offsetof(struct model, tensors),
          "list every tensor: type, shape, bytes, name"),
 };
@@ -55,7 +55,7 @@ static int add(struct contents *contents, const struct hearken_model_item *from)
     return item->name && item->type && item->text ? 0 : -ENOMEM;
 }
 
-static void take_item(void *context, const struct hearken_model_item *item)
+static void on_item(void *context, const struct hearken_model_item *item)
 {
     struct contents *contents = context;
     if (contents->result == 0)
@@ -74,7 +74,7 @@ static void contents_finish(struct contents *contents)
 
 /* ---- Metadata, in groups ---- */
 
-/* What `hearken model` shows together: names with this prefix, which is then left out. */
+/* Keys with the same prefix are shown together, without the prefix. */
 static const struct group {
     const char *prefix, *title;
 } groups[] = {
@@ -93,11 +93,11 @@ static size_t group_of(const char *name)
 {
     size_t i = 0;
     while (strncmp(name, groups[i].prefix, strlen(groups[i].prefix)) != 0)
-        i++; /* the last prefix fits all */
+        i++; /* the last prefix matches all */
     return i;
 }
 
-/* A file's strings are anybody's: they must not steer the terminal. */
+/* The file is not trusted: replaces control characters. */
 static void print_clean(const char *text)
 {
     for (; *text; text++)
@@ -145,7 +145,7 @@ static void print_bytes(unsigned long long bytes)
         printf("%.1f MiB", (double)bytes / (1024 * 1024));
 }
 
-/* One line for the tensors of a type, at the first of them. */
+/* Prints one line per type; does nothing unless `first` is the first tensor of its type. */
 static void print_type(const struct contents *contents, size_t first)
 {
     unsigned long long bytes = 0;
@@ -202,7 +202,7 @@ static int inspect(const struct model *options, const char *path)
 {
     struct contents contents = {0};
     struct hearken_error error;
-    int result = hearken_model_inspect(path, take_item, &contents, &error);
+    int result = hearken_model_inspect(path, on_item, &contents, &error);
     if (result < 0) {
         message_error(path, error.message);
     } else if (contents.result < 0) {
@@ -239,8 +239,8 @@ const struct command model_command = {
     .operands_maximum = 1,
     .summary = "Show what is in a model file",
     .description =
-        "Without FILE, the default model. Any GGUF file can be shown, and an installed one by its\n"
-        "name.\n",
+        "FILE is any GGUF file or the name of an installed model. Without FILE, the default "
+        "model.\n",
     .examples = "  hearken model\n"
                 "  hearken model --tensors hearken-en-light\n",
     .options = model_options,

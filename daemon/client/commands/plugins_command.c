@@ -8,17 +8,17 @@
 struct plugins {
     bool verbose;
     struct hearken_backend_options backend;
-    size_t count, usable; /* what was reported */
+    size_t count, usable; /* plugins reported */
 };
 
 #define FIELD(name) offsetof(struct plugins, name)
 
-static const struct option plugins_options[] = {
-    FLAG('v', "verbose", FIELD(verbose), "also say what each is and where it lies"),
+static const struct command_option plugins_options[] = {
+    FLAG('v', "verbose", FIELD(verbose), "also print descriptions and paths"),
     STRING('\0', "plugin-dir", "DIR", FIELD(backend.plugin_directory),
-           "look there (default: the directory installed)"),
+           "the directory of the plugins (default: the installed one)"),
     STRING('\0', "cpu-mask", "LIST", FIELD(backend.cpu_mask),
-           "instruction sets to do without, comma separated"),
+           "instruction sets not to use, comma separated"),
 };
 
 static void print_plugin(void *context, const struct hearken_plugin_report *report)
@@ -42,6 +42,7 @@ static int run_plugins(const struct command *command, int argc, char **argv)
 {
     struct plugins plugins = {0};
     struct hearken_error error;
+    hearken_backend_options_init(&plugins.backend);
     int count = options_parse(command, argc, argv, &plugins);
     if (count < 0)
         return options_exit_code(count);
@@ -61,9 +62,9 @@ static int run_plugins(const struct command *command, int argc, char **argv)
 const struct command plugins_command = {
     .name = "plugins",
     .operands = "",
-    .summary = "List the compute plugins, the one that would be taken first",
+    .summary = "List the compute plugins, the preferred one first",
     .description = "A plugin with score 0 cannot run on this machine, one with - could not be "
-                   "loaded; the\nreason says why. Exit status: 0 if any can run, else 1.\n",
+                   "loaded; the\nreason says why. Exit status: 0 if a plugin can run, else 1.\n",
     .examples = "  hearken plugins\n"
                 "  hearken plugins --cpu-mask avx512\n",
     .options = plugins_options,

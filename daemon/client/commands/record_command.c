@@ -25,34 +25,35 @@ struct record {
 
 #define FIELD(name) offsetof(struct record, name)
 
-static const struct option record_options[] = {
+static const struct command_option record_options[] = {
     HEADING("Microphone"),
     STRING('d', "device", "DEVICE", FIELD(capture.device),
            "an index, a name or a part of one, as hearken devices lists them (default: the "
            "system's default)"),
     NUMBER('\0', "rate", HEARKEN_RATE_MIN, HEARKEN_RATE_MAX, FIELD(capture.rate),
-           "frames a second to ask it for (default: its own); the recording has 16000"),
+           "frames per second to request from the device (default: its own); the recording has "
+           "16000"),
     NUMBER('\0', "channels", 1, HEARKEN_CHANNELS_MAX, FIELD(capture.channels),
-           "channels to ask it for (default: its own, at most 2); the recording is their mean"),
+           "channels to request from the device (default: its own, at most 2); the recording is "
+           "their mean"),
 
     HEADING("Recording"),
     STRING('o', "output", "FILE", FIELD(output),
            "write a WAV file (default: PCM without a header to standard output)"),
     NUMBER('s', "seconds", 1, 1000000, FIELD(seconds),
-           "length of sound to record (default: until interrupted)"),
+           "length of the recording (default: until interrupted)"),
 
     HEADING("Other"),
     FLAG('m', "meter", FIELD(meter), "show the level, if standard error is a terminal"),
-    FLAG('q', "quiet", FIELD(quiet), "do not tell what happens to the microphone"),
+    FLAG('q', "quiet", FIELD(quiet), "do not report events of the microphone"),
 };
 
-/* A recording in the making. */
 struct recording {
     const struct record *record;
     struct hearken_capture *capture;
     struct output output;
-    SNDFILE *file; /* what is written to it */
-    bool worth;    /* it has a sample */
+    SNDFILE *file; /* writes to `output` */
+    bool has_samples;
     struct meter meter;
     sf_count_t length; /* samples so far */
     int signals;
@@ -92,31 +93,31 @@ static int open_output(struct recording *recording)
     recording->file = sf_open_fd(recording->output.file.descriptor, SFM_WRITE, &info, SF_FALSE);
     if (!recording->file) {
         message_error(recording->output.name, errno ? strerror(errno) : sf_strerror(NULL));
-        output_drop(&recording->output);
+        output_discard(&recording->output);
         return -EIO;
     }
     sf_command(recording->file, SFC_SET_CLIPPING, NULL, SF_TRUE);
     return 0;
 }
 
-/* What was recorded is kept, whatever happened then. */
+/* Keeps what was recorded, even after a failure. */
 static int close_output(struct recording *recording, int result)
 {
     struct hearken_error error;
     errno = 0;
     if (sf_close(recording->file) != 0 && result == 0) {
-        message_error(recording->output.name, errno ? strerror(errno) : "could not be finished");
+        message_error(recording->output.name, errno ? strerror(errno) : "could not be completed");
         result = -EIO;
     }
-    if (recording->worth) {
-        int kept = output_keep(&recording->output, &error);
+    if (recording->has_samples) {
+        int kept = output_commit(&recording->output, &error);
         if (kept < 0)
             message_error(NULL, error.message);
         return result < 0 ? result : kept;
     }
-    output_drop(&recording->output);
+    output_discard(&recording->output);
     if (result == 0 && recording->record->output) {
-        message_error(recording->output.name, "no sound came, so that it is not written");
+        message_error(recording->output.name, "not written, as the microphone gave no audio");
         result = -ENODATA;
     }
     return result;
@@ -139,7 +140,7 @@ static int write_samples(struct recording *recording, const float *samples, long
 {
     errno = 0;
     sf_count_t written = sf_write_float(recording->file, samples, count);
-    recording->worth |= written > 0;
+    recording->has_samples |= written > 0;
     if (written == count)
         return 0;
     meter_clear(&recording->meter);
@@ -147,8 +148,8 @@ static int write_samples(struct recording *recording, const float *samples, long
     return -EIO;
 }
 
-/* Moves what there is, waiting for it; returns how many samples, 0 after that time. */
-static long take_samples(struct recording *recording, int milliseconds)
+/* Reads samples and writes them to the output. Returns their number; 0 after a timeout. */
+static long copy_samples(struct recording *recording, int milliseconds)
 {
     float samples[CHUNK_SAMPLES];
     struct hearken_error error;
@@ -166,24 +167,24 @@ static long take_samples(struct recording *recording, int milliseconds)
     return result < 0 ? result : count;
 }
 
-/* Until the signal, and then what had come before it but was not read yet. */
+/* Records until the signal, then what was captured before it and is still buffered. */
 static int record_samples(struct recording *recording)
 {
-    long count = 0, waiting = (long)(recording->record->capture.buffer_seconds * HEARKEN_RATE);
+    long count = 0, buffered = (long)(recording->record->capture.buffer_seconds * HEARKEN_RATE);
     while (count >= 0 && wanted_samples(recording) > 0 && !is_interrupted(recording))
-        count = take_samples(recording, WAIT_MILLISECONDS);
-    while (count >= 0 && wanted_samples(recording) > 0 && waiting > 0) {
-        count = take_samples(recording, 0);
+        count = copy_samples(recording, WAIT_MILLISECONDS);
+    while (count >= 0 && wanted_samples(recording) > 0 && buffered > 0) {
+        count = copy_samples(recording, 0);
         if (count == 0)
             break;
-        waiting -= count;
+        buffered -= count;
     }
     meter_clear(&recording->meter);
     return count < 0 ? (int)count : 0;
 }
 
-/* The microphone first: without one, no file is touched. */
-static int make_recording(struct recording *recording)
+/* Opens the microphone first, so that no file is touched without one. */
+static int record_to_output(struct recording *recording)
 {
     struct hearken_error error;
     int result = hearken_capture_open(&recording->record->capture, on_event, recording,
@@ -209,7 +210,7 @@ static int run_record(const struct command *command, int argc, char **argv)
     if (record.output && strcmp(record.output, "-") == 0)
         record.output = NULL;
     if (!record.output && isatty(STDOUT_FILENO))
-        return usage_error(command, "standard output is a terminal: name an --output");
+        return usage_error(command, "standard output is a terminal: specify --output");
     record.capture.log = on_log;
     record.capture.log_context = &record;
     struct recording recording = {.record = &record, .signals = signals_open()};
@@ -218,7 +219,7 @@ static int run_record(const struct command *command, int argc, char **argv)
         return EXIT_FAILED;
     }
     meter_init(&recording.meter, record.meter);
-    int result = make_recording(&recording);
+    int result = record_to_output(&recording);
     close(recording.signals);
     return result < 0 ? EXIT_FAILED : EXIT_GOOD;
 }
@@ -227,10 +228,10 @@ const struct command record_command = {
     .name = "record",
     .operands = "",
     .summary = "Record from a microphone",
-    .description = "The recording has 16000 samples a second, one channel, 16 bits: what the "
-                   "network hears.\nWithout --seconds it lasts until SIGINT (Ctrl-C), SIGTERM or "
-                   "SIGHUP.\nWhen the microphone is unplugged, the default one serves until it is "
-                   "back.\n",
+    .description = "The recording has 16000 samples per second, one channel and 16 bits, like the "
+                   "input of the\nnetwork. Without --seconds it lasts until SIGINT (Ctrl-C), "
+                   "SIGTERM or SIGHUP.\nIf the microphone is unplugged, the default one is used "
+                   "until it is back.\n",
     .examples = "  hearken record -o memo.wav\n"
                 "  hearken record --device usb --meter -o memo.wav\n"
                 "  hearken record -s 10 | hearken transcribe --raw -\n",

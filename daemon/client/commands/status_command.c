@@ -21,21 +21,21 @@ struct status {
 
 #define FIELD(name) offsetof(struct status, name)
 
-static const struct option status_options[] = {
-    FLAG('\0', "json", FIELD(json), "print the daemon's answer as it came, one line of JSON"),
+static const struct command_option status_options[] = {
+    FLAG('\0', "json", FIELD(json), "print the daemon's answer unchanged, as one line of JSON"),
     STRING('\0', "socket", "PATH", FIELD(address.socket), "as for hearken transcribe"),
     STRING('\0', "tcp", "HOST:PORT", FIELD(address.tcp), "as for hearken transcribe"),
     SECONDS("timeout", FIELD(address.timeout),
-            "give up on a daemon that is silent for so long (default 10; 0: never)"),
+            "give up if the daemon does not respond within this time (default 10; 0: never)"),
 };
 
-/* ---- Asking ---- */
+/* ---- The request ---- */
 
-static int send_all(int descriptor, const struct wyoming_buffer *buffer, struct patience *patience)
+static int send_all(int descriptor, const struct wyoming_buffer *buffer, struct timeout *timeout)
 {
     size_t sent = 0;
     while (sent < buffer->length) {
-        int result = patience_wait(patience, descriptor, POLLOUT);
+        int result = timeout_wait(timeout, descriptor, POLLOUT);
         if (result < 0)
             return result;
         ssize_t count = send(descriptor, buffer->bytes + sent, buffer->length - sent, MSG_NOSIGNAL);
@@ -43,27 +43,27 @@ static int send_all(int descriptor, const struct wyoming_buffer *buffer, struct 
             return -errno;
         if (count > 0) {
             sent += (size_t)count;
-            patience_rest(patience);
+            timeout_stop(timeout);
         }
     }
     return 0;
 }
 
-/* A server that knows nothing of us passes over the first question and answers the second. */
-static int ask(int descriptor, struct patience *patience)
+/* Another server ignores hearken-status and answers describe. */
+static int send_request(int descriptor, struct timeout *timeout)
 {
     struct wyoming_buffer buffer = {0};
     int result = wyoming_serialise("hearken-status", NULL, NULL, 0, &buffer);
     if (result == 0)
         result = wyoming_serialise("describe", NULL, NULL, 0, &buffer);
     if (result == 0)
-        result = send_all(descriptor, &buffer, patience);
+        result = send_all(descriptor, &buffer, timeout);
     wyoming_buffer_finish(&buffer);
     return result;
 }
 
-/* The first event of the two kinds. A new reference. */
-static int read_answer(struct wyoming_parser *parser, int descriptor, struct patience *patience,
+/* Returns the data of the first hearken-status or info event, a new reference. */
+static int read_answer(struct wyoming_parser *parser, int descriptor, struct timeout *timeout,
                        json_t **answer, struct hearken_error *error)
 {
     char bytes[16384];
@@ -79,18 +79,18 @@ static int read_answer(struct wyoming_parser *parser, int descriptor, struct pat
         }
         if (result > 0)
             continue;
-        result = patience_wait(patience, descriptor, POLLIN);
+        result = timeout_wait(timeout, descriptor, POLLIN);
         ssize_t got = result < 0 ? 0 : recv(descriptor, bytes, sizeof(bytes), 0);
         if (result == 0 && got < 0 && errno != EAGAIN && errno != EINTR)
             result = -errno;
         if (result == 0 && got == 0)
             result = -ECONNRESET;
         if (result == 0 && got > 0) {
-            patience_rest(patience);
+            timeout_stop(timeout);
             result = wyoming_parser_feed(parser, bytes, (size_t)got, error);
         }
         if (result < 0) {
-            snprintf(error->message, sizeof(error->message), "the daemon gave no answer: %s",
+            snprintf(error->message, sizeof(error->message), "the daemon did not answer: %s",
                      strerror(-result));
             return result;
         }
@@ -103,22 +103,22 @@ static int get_status(const struct address *address, json_t **answer, struct hea
     int result = connection_open(address, -1, &descriptor, error);
     if (result < 0)
         return result;
-    struct patience patience = patience_of(address, ANSWER_SECONDS);
+    struct timeout timeout = timeout_create(address, ANSWER_SECONDS);
     struct wyoming_parser parser;
     wyoming_parser_init(&parser, NULL);
-    result = ask(descriptor, &patience);
+    result = send_request(descriptor, &timeout);
     if (result == 0)
-        result = read_answer(&parser, descriptor, &patience, answer, error);
+        result = read_answer(&parser, descriptor, &timeout, answer, error);
     else
         snprintf(error->message, sizeof(error->message), "the daemon: %s", strerror(-result));
     if (result == -ETIMEDOUT)
-        patience_fail(&patience, address, error);
+        timeout_fail(&timeout, address, error);
     wyoming_parser_finish(&parser);
     close(descriptor);
     return result;
 }
 
-/* ---- Showing: whatever the daemon tells, so that a newer one may tell more ---- */
+/* ---- Printing: all members, so that those of a newer daemon are shown, too ---- */
 
 static void print_value(const json_t *value)
 {
@@ -144,7 +144,7 @@ static void print_value(const json_t *value)
     }
 }
 
-/* The daemon ends a name with its unit: "memory_bytes". */
+/* A member's name may end with its unit: "memory_bytes". */
 static const struct unit {
     const char *ending, *name;
     double divisor;
@@ -178,7 +178,7 @@ static void print_member(const char *name, const json_t *value, int depth)
     putchar('\n');
 }
 
-/* As deep as the codec lets JSON nest. */
+/* The parser limits the depth of the recursion. */
 static void print_tree(const char *name, const json_t *value, int depth)
 {
     if (json_is_object(value)) {
@@ -224,9 +224,9 @@ static int run_status(const struct command *command, int argc, char **argv)
 const struct command status_command = {
     .name = "status",
     .operands = "",
-    .summary = "Say what the daemon is doing",
-    .description = "Its version, model and backend, what it is working on and what it has done.\n"
-                   "Exit status: 0 it answered, 1 it did not answer well, 3 no daemon answers.\n",
+    .summary = "Show the status of the daemon",
+    .description = "Its version, model and backend, its connections and its requests so far.\n"
+                   "Exit status: 0 it answered, 1 the answer is invalid, 3 no daemon answers.\n",
     .examples = "  hearken status\n"
                 "  hearken status --json | jq .\n",
     .options = status_options,

@@ -25,30 +25,29 @@ struct switching {
 #define FIELD(name) offsetof(struct switching, name)
 
 #define SWITCH_OPTIONS                                                                             \
-    FLAG('q', "quiet", FIELD(quiet), "do not tell what is heard now"),                             \
+    FLAG('q', "quiet", FIELD(quiet), "do not print the new state"),                                \
         STRING('\0', "socket", "PATH", FIELD(address.socket),                                      \
                "the daemon's socket (default: $XDG_RUNTIME_DIR/hearken/hearken.sock, else "        \
                "/run/hearken/hearken.sock)"),                                                      \
         STRING('\0', "tcp", "HOST:PORT", FIELD(address.tcp), "the daemon's address"),              \
         SECONDS("timeout", FIELD(address.timeout),                                                 \
-                "give up on a daemon that is silent for so long (default 10; 0: never)")
+                "give up if the daemon does not respond within this time (default 10; 0: never)")
 
-static const struct option stop_options[] = {SWITCH_OPTIONS};
-static const struct option start_options[] = {
-    FLAG('\0', "type", FIELD(type),
-         "where nobody listens, do what hearken listen --type does, until it is ended"),
+static const struct command_option stop_options[] = {SWITCH_OPTIONS};
+static const struct command_option start_options[] = {
+    FLAG('\0', "type", FIELD(type), "if no client listens, run hearken listen --type"),
     SWITCH_OPTIONS,
 };
 
-/* What the daemon answered. */
+/* The daemon's answer. */
 struct answer {
-    bool hearing;
+    bool listening;
     unsigned listeners;
 };
 
-/* 1: that was it. */
-static int take_event(const struct wyoming_event *event, struct answer *answer,
-                      struct hearken_error *error)
+/* 1: the event was the answer. */
+static int handle_event(const struct wyoming_event *event, struct answer *answer,
+                        struct hearken_error *error)
 {
     if (strcmp(event->type, "error") == 0) {
         const char *text = json_string_value(json_object_get(event->data, "text"));
@@ -56,23 +55,23 @@ static int take_event(const struct wyoming_event *event, struct answer *answer,
     }
     if (strcmp(event->type, "hearken-switched") != 0)
         return 0;
-    answer->hearing = json_is_true(json_object_get(event->data, "hearing"));
+    answer->listening = json_is_true(json_object_get(event->data, "hearing"));
     answer->listeners = (unsigned)peer_count(event->data, "listeners", UINT_MAX);
     return 1;
 }
 
-/* The other end of an exchange. */
+/* The connection to the daemon. */
 struct peer {
     const struct address *address;
     int descriptor;
-    struct patience patience;
+    struct timeout timeout;
 };
 
-static int wait_for(struct peer *peer, short events, struct hearken_error *error)
+static int wait_for_peer(struct peer *peer, short events, struct hearken_error *error)
 {
-    int result = patience_wait(&peer->patience, peer->descriptor, events);
+    int result = timeout_wait(&peer->timeout, peer->descriptor, events);
     if (result == -ETIMEDOUT)
-        return patience_fail(&peer->patience, peer->address, error);
+        return timeout_fail(&peer->timeout, peer->address, error);
     return result < 0 ? hearken_fail(error, result, "the daemon: %s", strerror(-result)) : 0;
 }
 
@@ -84,34 +83,34 @@ static int read_answer(struct peer *peer, struct wyoming_parser *parser, struct 
         struct wyoming_event event;
         int result = wyoming_parser_next(parser, &event, error);
         if (result > 0)
-            result = take_event(&event, answer, error);
+            result = handle_event(&event, answer, error);
         else if (result == 0)
-            result = wait_for(peer, POLLIN, error);
+            result = wait_for_peer(peer, POLLIN, error);
         if (result != 0)
             return result;
         ssize_t got = recv(peer->descriptor, bytes, sizeof(bytes), MSG_DONTWAIT);
         if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR))
             return hearken_fail(error, -EPROTO, "the daemon closed the connection");
         if (got > 0)
-            patience_rest(&peer->patience);
+            timeout_stop(&peer->timeout);
         if (got > 0 && (result = wyoming_parser_feed(parser, bytes, (size_t)got, error)) < 0)
             return result;
     }
 }
 
-static int ask(struct peer *peer, const char *name, struct hearken_error *error)
+static int send_request(struct peer *peer, const char *name, struct hearken_error *error)
 {
     char type[32];
     struct wyoming_buffer buffer = {0};
     snprintf(type, sizeof(type), "hearken-%s", name);
     int result = wyoming_serialise(type, NULL, NULL, 0, &buffer);
     if (result == 0)
-        result = wait_for(peer, POLLOUT, error);
-    /* A connection that is new takes so few bytes at once. */
+        result = wait_for_peer(peer, POLLOUT, error);
+    /* The send buffer of a new connection has room for this. */
     if (result == 0 &&
         send(peer->descriptor, buffer.bytes, buffer.length, MSG_NOSIGNAL) != (ssize_t)buffer.length)
         result = hearken_fail(error, -EPROTO, "the daemon: %s", strerror(errno));
-    patience_rest(&peer->patience);
+    timeout_stop(&peer->timeout);
     wyoming_buffer_finish(&buffer);
     return result;
 }
@@ -119,13 +118,13 @@ static int ask(struct peer *peer, const char *name, struct hearken_error *error)
 static int exchange(const struct address *address, const char *name, struct answer *answer,
                     struct hearken_error *error)
 {
-    struct peer peer = {.address = address, .patience = patience_of(address, ANSWER_SECONDS)};
+    struct peer peer = {.address = address, .timeout = timeout_create(address, ANSWER_SECONDS)};
     int result = connection_open(address, -1, &peer.descriptor, error);
     if (result < 0)
         return result;
     struct wyoming_parser parser;
     wyoming_parser_init(&parser, NULL);
-    result = ask(&peer, name, error);
+    result = send_request(&peer, name, error);
     if (result == 0)
         result = read_answer(&peer, &parser, answer, error);
     wyoming_parser_finish(&parser);
@@ -133,17 +132,17 @@ static int exchange(const struct address *address, const char *name, struct answ
     return result < 0 ? result : 0;
 }
 
-static int tell(const struct switching *switching, const struct answer *answer, bool starts)
+static int print_answer(const struct switching *switching, const struct answer *answer, bool starts)
 {
     if (answer->listeners > 0) {
         if (!switching->quiet)
-            printf("%s\n", answer->hearing ? "listening" : "on hold");
+            printf("%s\n", answer->listening ? "listening" : "paused");
         return EXIT_GOOD;
     }
     if (starts && switching->type)
         return listen_and_type(&switching->address);
-    message_error(NULL, "nobody listens: run hearken listen first, with --type to have it typed; "
-                        "hearken toggle --type does that by itself");
+    message_error(NULL, "no client listens: run hearken listen first, with --type to have the text "
+                        "typed; hearken toggle --type does that by itself");
     return EXIT_FAILED;
 }
 
@@ -159,20 +158,21 @@ static int run_switch(const struct command *command, int argc, char **argv)
         return usage_error(command, "%s", error.message);
     int result = exchange(&switching.address, command->name, &answer, &error);
     if (result == 0)
-        return tell(&switching, &answer, strcmp(command->name, "stop") != 0);
+        return print_answer(&switching, &answer, strcmp(command->name, "stop") != 0);
     message_error(NULL, error.message);
     return result == -ENOTCONN ? EXIT_NO_DAEMON : EXIT_FAILED;
 }
 
 #define DESCRIPTION                                                                                \
-    "It is for all who run hearken listen with this daemon, and told what it comes to. What is\n"  \
-    "being said when they are stopped is written down at once.\n"                                  \
-    "Exit status: 0 it is done, 1 nobody listens, 3 no daemon answers.\n"
+    "Affects every hearken listen that uses this daemon, and prints the new state. Stopping "      \
+    "ends\n"                                                                                       \
+    "the current segment, whose text is written at once.\n"                                        \
+    "Exit status: 0 success, 1 no client listens, 3 no daemon answers.\n"
 
 const struct command start_command = {
     .name = "start",
     .operands = "",
-    .summary = "Let hearken listen go on",
+    .summary = "Resume hearken listen",
     .description = DESCRIPTION,
     .options = start_options,
     .option_count = OPTION_COUNT(start_options),
@@ -182,7 +182,7 @@ const struct command start_command = {
 const struct command stop_command = {
     .name = "stop",
     .operands = "",
-    .summary = "Hold hearken listen",
+    .summary = "Pause hearken listen",
     .description = DESCRIPTION,
     .options = stop_options,
     .option_count = OPTION_COUNT(stop_options),
@@ -192,7 +192,7 @@ const struct command stop_command = {
 const struct command toggle_command = {
     .name = "toggle",
     .operands = "",
-    .summary = "Hold hearken listen, or let it go on: for a key of the desktop",
+    .summary = "Hold or resume hearken listen: for a key of the desktop",
     .description = DESCRIPTION,
     .examples = "  hearken listen --type --hold &      and hearken toggle on a key\n"
                 "  hearken toggle --type               on a key, and nothing else running\n",

@@ -5,7 +5,7 @@
 #include "daemon/client/program/commands.h"
 #include "daemon/client/program/message.h"
 #include "daemon/client/program/signals.h"
-#include "daemon/client/program/stream_arguments.h"
+#include "daemon/client/program/stream_settings.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -35,43 +35,43 @@ static const char *const sample_types[] = {"u8", "s16", "s24", "s32", "f32", NUL
 
 #define FIELD(name) offsetof(struct transcribe, name)
 
-static const struct option transcribe_options[] = {
+static const struct command_option transcribe_options[] = {
     HEADING("Output"),
     CHOICE('f', "format", "FORMAT", output_format_names, FIELD(style.format),
-           "text (default: a line for each segment), json (a line for each file: text, segments, "
-           "words with times and confidence), srt or vtt (subtitles)"),
+           "text (default: one line per segment), json (one line per file: text, segments, words "
+           "with times and confidence), srt or vtt (subtitles)"),
     FLAG('w', "words", FIELD(style.with_words),
-         "text: a line for each word: start, end, confidence, word, with tabs between"),
+         "text: one line per word: start, end, confidence, word, separated by tabs"),
     FLAG('\0', "no-filename", FIELD(no_file_name),
          "text of several files: do not start each line with the file's name"),
-    STRING('o', "output", "FILE", FIELD(output), "write there instead of standard output"),
+    STRING('o', "output", "FILE", FIELD(output), "write to FILE instead of standard output"),
     STRING('d', "output-directory", "DIR", FIELD(output_directory),
-           "write a file for each recording into DIR, named like it with the format's ending"),
+           "write one file per recording into DIR, with its name and the format's extension"),
     OPTIONAL_FILE('\0', "attention", "FILE.png|FILE.svg", picture_file_endings, FIELD(attention),
-                  "draw where the network listened as it wrote each word; without a file, or with "
-                  "-: in the terminal"),
+                  "draw the network's attention for each word; without a file, or with -: in the "
+                  "terminal"),
     FLAG('q', "quiet", FIELD(quiet), "no progress on standard error"),
 
     HEADING("Recognition"),
-    NUMBER('b', "beam", 1, 16, FIELD(stream.beam), "hypotheses kept; more is slower"),
+    STRING('b', "beam", "N", FIELD(stream.beam), "hypotheses kept; more is slower"),
     STRING('l', "language", "CODE", FIELD(stream.language),
-           "the language that is spoken, de or en ..., or auto to find it in the sound (default: "
-           "the daemon's)"),
+           "the language of the recordings (de, en, ...), or auto to detect it (default: the "
+           "daemon's)"),
     FLAG('\0', "translate", FIELD(stream.translate), "translate to English, with models that can"),
     STRING('\0', "prompt", "TEXT", FIELD(stream.prompt),
-           "what is taken for said before: names and spellings that are expected"),
+           "text assumed to precede the recording: gives names and spellings to expect"),
     LIST('s', "set", "NAME=VALUE", FIELD(stream.settings),
          "a setting of [recognition] in hearkend.conf(5), for these recordings; may be repeated"),
     LIST('\0', "custom-words", "LIST", FIELD(stream.words),
-         "names and rare words to listen for, between commas, instead of those in the "
+         "names and rare words to expect, separated by commas, instead of those in the "
          "configuration; may be repeated"),
     LIST('\0', "custom-words-file", "FILE", FIELD(stream.word_files),
-         "a file of them, one a line; may be repeated"),
+         "a file with one such word per line; may be repeated"),
     STRING('m', "model", "NAME|FILE", FIELD(stream.model),
            "the model: one of the daemon's, which hearken status lists (default: its first), or "
            "with --local a file or an installed one (default: hearken-en)"),
     NUMBER('j', "jobs", 1, 256, FIELD(parallel),
-           "files recognised at the same time (default 1); results keep the order given"),
+           "files recognised at the same time (default 1); does not change the order of results"),
 
     HEADING("Daemon"),
     STRING('\0', "socket", "PATH", FIELD(address.socket),
@@ -81,23 +81,24 @@ static const struct option transcribe_options[] = {
            "the daemon's address, or that of any Wyoming speech-to-text server"),
     SECONDS(
         "timeout", FIELD(address.timeout),
-        "give up on a daemon that is silent for so long when it is its turn (default 300, or four "
-        "times the recording's length if that is more; 0: never)"),
+        "give up if the daemon does not respond within this time (default 300, or four times the "
+        "recording's length if that is more; 0: never)"),
 
     HEADING("Without a daemon"),
     FLAG('\0', "local", FIELD(local), "open the model in this process"),
     STRING('\0', "backend", "NAME", FIELD(backend.backend),
-           "the plugin that computes (default auto: the best that can run here)"),
-    STRING('\0', "plugin-dir", "DIR", FIELD(backend.plugin_directory), "where the plugins are"),
+           "the compute plugin (default auto: the best one that can run here)"),
+    STRING('\0', "plugin-dir", "DIR", FIELD(backend.plugin_directory),
+           "the directory of the plugins"),
     STRING('\0', "cpu-mask", "LIST", FIELD(backend.cpu_mask),
-           "instruction sets to do without, comma separated"),
+           "instruction sets not to use, comma separated"),
     NUMBER('\0', "threads", 0, 1024, FIELD(backend.threads),
-           "threads of one computation (default 0: the plugin's choice)"),
+           "threads of one computation (default 0: the plugin chooses)"),
 
     HEADING("Headerless audio"),
     FLAG('\0', "raw", FIELD(raw), "the files are interleaved little-endian PCM without a header"),
     NUMBER('\0', "rate", HEARKEN_RATE_MIN, HEARKEN_RATE_MAX, FIELD(audio.rate),
-           "frames a second (default 16000)"),
+           "frames per second (default 16000)"),
     NUMBER('\0', "channels", 1, HEARKEN_CHANNELS_MAX, FIELD(audio.channels), "(default 1)"),
     CHOICE('\0', "sample-type", "TYPE", sample_types, FIELD(sample_type),
            "u8, s16 (default), s24, s32 or f32"),
@@ -124,7 +125,7 @@ static size_t count_standard_inputs(char *const *files)
     return count;
 }
 
-/* Options that do not go together; NULL when all is well. */
+/* The message for conflicting options, or NULL. */
 static const char *contradiction(const struct transcribe *transcribe, char *const *files)
 {
     bool several = files[1];
@@ -134,22 +135,22 @@ static const char *contradiction(const struct transcribe *transcribe, char *cons
     if (transcribe->output && transcribe->output_directory)
         return "--output and --output-directory: choose one";
     if (is_subtitle(transcribe) && several && !transcribe->output_directory)
-        return "subtitles of several files: name an --output-directory";
+        return "subtitles of several files: specify --output-directory";
     if (transcribe->style.with_words && transcribe->style.format != OUTPUT_TEXT)
-        return "--words is for text; json has the words in any case";
+        return "--words is for text; json always has the words";
     if (transcribe->attention && strcmp(transcribe->attention, "-") != 0 && several)
-        return "--attention: a picture file is of one recording";
+        return "--attention: expected one recording for a picture file";
     if (transcribe->attention && strcmp(transcribe->attention, "-") == 0 &&
         transcribe->style.format != OUTPUT_TEXT && !transcribe->output &&
         !transcribe->output_directory)
-        return "--attention in the terminal goes with text, or name an --output";
+        return "--attention in the terminal needs text output, or specify --output";
     if (!transcribe->local && names_local_option(transcribe))
-        return "--backend, --plugin-dir, --cpu-mask and --threads go with --local; hearkend has "
+        return "--backend, --plugin-dir, --cpu-mask and --threads need --local; hearkend has "
                "them in its configuration";
     if (transcribe->local && address_is_set(&transcribe->address))
         return "--local needs no --socket, --tcp or --timeout";
     if (!transcribe->raw && !raw_default)
-        return "--rate, --channels and --sample-type go with --raw";
+        return "--rate, --channels and --sample-type need --raw";
     if (standard_inputs > 1)
         return "- (standard input) can be read only once";
     if (standard_inputs == 1 && isatty(STDIN_FILENO))
@@ -157,7 +158,7 @@ static const char *contradiction(const struct transcribe *transcribe, char *cons
     return NULL;
 }
 
-/* That the results overwrite neither one another nor what they are made of. */
+/* Checks that no result overwrites another one or a recording. */
 static int check_outputs(const struct transcribe *transcribe, char *const *files, size_t count,
                          struct hearken_error *error)
 {
@@ -201,6 +202,7 @@ static int run_transcribe(const struct command *command, int argc, char **argv)
         .parallel = 1,
     };
     struct hearken_error error;
+    hearken_backend_options_init(&transcribe.backend);
     int count = options_parse(command, argc, argv, &transcribe);
     if (count < 0)
         return options_exit_code(count);
@@ -225,8 +227,7 @@ static int run_transcribe(const struct command *command, int argc, char **argv)
         .attention = transcribe.attention,
         .quiet = transcribe.quiet,
     };
-    int code =
-        stream_arguments_read(&transcribe.stream, command, transcribe.local, &batch.settings);
+    int code = stream_settings_read(&batch.settings, &transcribe.stream, command, transcribe.local);
     if (code == EXIT_GOOD && batch_check(&batch, &error) < 0) {
         message_error(NULL, error.message);
         code = EXIT_FAILED;
@@ -244,15 +245,15 @@ const struct command transcribe_command = {
     .operands = "FILE...",
     .operands_minimum = 1,
     .operands_maximum = INT_MAX,
-    .summary = "Write down what is said in recordings",
+    .summary = "Transcribe recordings",
     .description =
         "FILE is a recording in any format that libsndfile reads (WAV, FLAC, Ogg Vorbis and Opus,\n"
-        "MP3 ...), of any rate and number of channels; - is standard input. The daemon does the\n"
-        "work, or this process with --local. A file that fails is told on standard error; the\n"
-        "others are done all the same.\n"
+        "MP3 ...), of any rate and number of channels; - is standard input. The daemon recognises\n"
+        "it, or this process with --local. A file that fails is reported on standard error; the\n"
+        "others are transcribed nevertheless.\n"
         "\n"
-        "Exit status: 0 all went well, 1 some file failed, 2 the command line is wrong, 3 no\n"
-        "daemon answers, 130 interrupted.\n",
+        "Exit status: 0 success, 1 a file failed, 2 the command line is wrong, 3 no daemon\n"
+        "answers, 130 interrupted.\n",
     .examples = "  hearken transcribe meeting.flac\n"
                 "  hearken transcribe -f srt -o film.srt film.wav\n"
                 "  hearken transcribe -j 4 -f json interviews/*.mp3 > interviews.jsonl\n"

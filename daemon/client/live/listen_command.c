@@ -8,7 +8,7 @@
 #include "daemon/client/program/commands.h"
 #include "daemon/client/program/message.h"
 #include "daemon/client/program/signals.h"
-#include "daemon/client/program/stream_arguments.h"
+#include "daemon/client/program/stream_settings.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -26,43 +26,42 @@ struct listen {
 
 #define FIELD(name) offsetof(struct listen, name)
 
-static const struct option listen_options[] = {
+static const struct command_option listen_options[] = {
     HEADING("Output"),
     CHOICE('f', "format", "FORMAT", live_format_names, FIELD(format),
-           "text (default: a line for each segment; on a terminal also what may still change, "
-           "dimmed) or json (a line for each event: text with committed part and words, voice, "
-           "microphone)"),
+           "text (default: one line per segment; on a terminal also partial text, dimmed) or json "
+           "(one line per event: text with committed part and words, voice, microphone)"),
     FLAG('\0', "type", FIELD(type),
-         "type final text into the window that has the focus, with wtype, ydotool or xdotool"),
+         "type final text into the focused window, with wtype, ydotool or xdotool"),
     FLAG('m', "meter", FIELD(meter), "show the level on the terminal"),
-    FLAG('q', "quiet", FIELD(quiet), "do not tell what happens to the microphone"),
+    FLAG('q', "quiet", FIELD(quiet), "do not report events of the microphone"),
 
     HEADING("Recognition"),
-    NUMBER('b', "beam", 1, 16, FIELD(stream.beam), "hypotheses kept; more is slower"),
+    STRING('b', "beam", "N", FIELD(stream.beam), "hypotheses kept; more is slower"),
     STRING('l', "language", "CODE", FIELD(stream.language),
-           "the language that is spoken, de or en ..., or auto to find it in the sound (default: "
-           "the daemon's)"),
+           "the language that is spoken (de, en, ...), or auto to detect it (default: the "
+           "daemon's)"),
     LIST('s', "set", "NAME=VALUE", FIELD(stream.settings),
          "a setting of [recognition] in hearkend.conf(5); may be repeated"),
     LIST('\0', "custom-words", "LIST", FIELD(stream.words),
-         "names and rare words to listen for, between commas, instead of those in the "
+         "names and rare words to expect, separated by commas, instead of those in the "
          "configuration; may be repeated"),
     LIST('\0', "custom-words-file", "FILE", FIELD(stream.word_files),
-         "a file of them, one a line; may be repeated"),
+         "a file with one such word per line; may be repeated"),
     STRING('\0', "model", "NAME|FILE", FIELD(stream.model),
            "the model: one of the daemon's, which hearken status lists (default: its first), or "
            "with --local a file or an installed one (default: hearken-en)"),
 
     HEADING("Daemon"),
-    FLAG('\0', "hold", FIELD(hold), "begin to listen at hearken start or toggle only"),
+    FLAG('\0', "hold", FIELD(hold), "do not listen until hearken start or toggle"),
     STRING('\0', "socket", "PATH", FIELD(address.socket),
            "the daemon's socket (default: $XDG_RUNTIME_DIR/hearken/hearken.sock, else "
            "/run/hearken/hearken.sock)"),
     STRING('\0', "tcp", "HOST:PORT", FIELD(address.tcp),
-           "the daemon's address; its [capture] clients must allow it"),
+           "the daemon's address; its setting capture.clients must allow this"),
     SECONDS("timeout", FIELD(address.timeout),
-            "give up on a daemon that does not begin to listen, or tell the last text, in so long "
-            "(default 5, and 15 for the last text; 0: never)"),
+            "give up if the daemon does not start listening, or send the last text, within this "
+            "time (default 5, and 15 for the last text; 0: never)"),
 
     HEADING("Without a daemon"),
     FLAG('\0', "local", FIELD(local), "use a microphone and open the model in this process"),
@@ -70,19 +69,20 @@ static const struct option listen_options[] = {
            "an index, a name or a part of one, as hearken devices lists them (default: the "
            "system's default)"),
     NUMBER('\0', "rate", HEARKEN_RATE_MIN, HEARKEN_RATE_MAX, FIELD(capture.rate),
-           "frames a second to ask it for (default: its own)"),
+           "frames per second to request from the device (default: its own)"),
     NUMBER('\0', "channels", 1, HEARKEN_CHANNELS_MAX, FIELD(capture.channels),
-           "channels to ask it for (default: its own, at most 2)"),
+           "channels to request from the device (default: its own, at most 2)"),
     STRING('\0', "backend", "NAME", FIELD(backend.backend),
-           "the plugin that computes (default auto: the best that can run here)"),
-    STRING('\0', "plugin-dir", "DIR", FIELD(backend.plugin_directory), "where the plugins are"),
+           "the compute plugin (default auto: the best one that can run here)"),
+    STRING('\0', "plugin-dir", "DIR", FIELD(backend.plugin_directory),
+           "the directory of the plugins"),
     NUMBER('\0', "threads", 0, 1024, FIELD(backend.threads),
-           "threads of one computation (default 0: the plugin's choice)"),
+           "threads of one computation (default 0: the plugin chooses)"),
 
     HEADING("Other"),
 };
 
-/* All that one run needs. */
+/* State of one run. */
 struct session {
     const struct listen *listen;
     struct stream_settings settings;
@@ -99,12 +99,12 @@ static const char *contradiction(const struct listen *listen)
     if (listen->local && address_is_set(&listen->address))
         return "--local needs no --socket, --tcp or --timeout";
     if (listen->local && listen->hold)
-        return "--hold needs a daemon, which hearken toggle talks to";
+        return "--hold needs a daemon, for hearken toggle";
     if (!listen->local && names_device)
-        return "--device, --rate and --channels go with --local; hearkend has them in its "
+        return "--device, --rate and --channels need --local; hearkend has them in its "
                "configuration: [capture] device";
     if (!listen->local && names_local)
-        return "--backend, --plugin-dir and --threads go with --local; hearkend has them in its "
+        return "--backend, --plugin-dir and --threads need --local; hearkend has them in its "
                "configuration";
     return NULL;
 }
@@ -128,7 +128,7 @@ static int listen_remotely(struct session *session, struct hearken_error *error)
         .hold = session->listen->hold,
         .interrupt = session->interrupt,
         .resize = session->resize,
-        .callback = live_output_take,
+        .callback = live_output_handle,
         .resized = on_resized,
         .context = &session->output,
     };
@@ -144,7 +144,7 @@ static int listen_locally(struct session *session, struct hearken_error *error)
         .settings = &session->settings,
         .interrupt = session->interrupt,
         .resize = session->resize,
-        .callback = live_output_take,
+        .callback = live_output_handle,
         .resized = on_resized,
         .context = &session->output,
     };
@@ -153,7 +153,7 @@ static int listen_locally(struct session *session, struct hearken_error *error)
     return live_local_listen(&local, error);
 }
 
-/* The output has told of its own errors. */
+/* Reports the error, unless the output has already reported its own. */
 static int exit_code(int result, const struct hearken_error *error)
 {
     if (result < 0 && result != -ECANCELED && *error->message)
@@ -189,7 +189,7 @@ static int open_and_run(struct session *session)
     session->resize = live_wait_open_resize();
     int code = EXIT_FAILED;
     if (session->interrupt < 0 || session->resize < 0)
-        message_error(NULL, "signals cannot be waited for");
+        message_error(NULL, "cannot wait for signals");
     else
         code = run_session(session);
     close(session->resize);
@@ -209,6 +209,7 @@ static int run_listen(const struct command *command, int argc, char **argv)
     struct listen listen = {0};
     struct hearken_error error;
     hearken_capture_options_init(&listen.capture);
+    hearken_backend_options_init(&listen.backend);
     int count = options_parse(command, argc, argv, &listen);
     if (count < 0)
         return options_exit_code(count);
@@ -218,7 +219,7 @@ static int run_listen(const struct command *command, int argc, char **argv)
     if (address_check(&listen.address, &error) < 0)
         return usage_error(command, "%s", error.message);
     struct session session = {.listen = &listen};
-    int code = stream_arguments_read(&listen.stream, command, listen.local, &session.settings);
+    int code = stream_settings_read(&session.settings, &listen.stream, command, listen.local);
     if (code == EXIT_GOOD)
         code = open_and_run(&session);
     stream_settings_finish(&session.settings);
@@ -228,20 +229,19 @@ static int run_listen(const struct command *command, int argc, char **argv)
 const struct command listen_command = {
     .name = "listen",
     .operands = "",
-    .summary = "Write down what is said into a microphone, while it is said",
+    .summary = "Transcribe speech from a microphone while it is spoken",
     .description =
-        "The microphone is the daemon's, which several may listen to, or with --local one of this\n"
-        "process. On a terminal, words that will not change any more are plain, the others "
-        "dimmed;\n"
-        "elsewhere each segment is a line as soon as it is complete. SIGINT (Ctrl-C), SIGTERM or\n"
-        "SIGHUP end it, after the text of what was said until then; a second one at once, and so\n"
-        "does one while --local opens the model.\n"
+        "The microphone is the daemon's, which several clients can share, or with --local one of\n"
+        "this process. On a terminal, words that can no longer change are plain, the others\n"
+        "dimmed; elsewhere each segment is written as a line when it is complete. SIGINT "
+        "(Ctrl-C),\n"
+        "SIGTERM or SIGHUP end the command after the last text; a second signal ends it at once,\n"
+        "and so does one while --local opens the model.\n"
         "\n"
-        "hearken start, stop and toggle hold it and let it go on: bind hearken toggle to a key.\n"
+        "hearken start, stop and toggle resume and hold it: bind hearken toggle to a key.\n"
         "\n"
-        "Exit status: 0 it was ended, 1 something failed, 2 the command line is wrong, 3 no "
-        "daemon\n"
-        "answers.\n",
+        "Exit status: 0 ended by a signal, 1 something failed, 2 the command line is wrong, 3 no\n"
+        "daemon answers.\n",
     .examples = "  hearken listen --meter\n"
                 "  hearken listen --type --hold\n"
                 "  hearken listen -f json | jq 'select(.type == \"final\")'\n"

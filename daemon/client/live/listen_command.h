@@ -4,7 +4,7 @@
 
 #include "daemon/client/program/client_connection.h"
 
-/* What hearken listen --type does with a daemon; an exit code. */
+/* Runs hearken listen --type with a daemon; returns an exit code. */
 int listen_and_type(const struct address *address);
 
 #endif

@@ -27,11 +27,11 @@ bool live_wait_is_due(int descriptor)
     return poll(&poller, 1, 0) > 0;
 }
 
-bool live_wait_take(int descriptor)
+bool live_wait_consume(int descriptor)
 {
     bool due = live_wait_is_due(descriptor);
     if (due)
-        signals_take(descriptor);
+        signals_read(descriptor);
     return due;
 }
 
@@ -58,7 +58,7 @@ void capture_message(const struct hearken_capture_event *event, char *line, size
         name_device(event, "listening again to ", line, size);
         return;
     case HEARKEN_CAPTURE_OVERRUN:
-        snprintf(line, size, "sound was lost %" PRIu64 " times so far, %.2f s of it unread",
+        snprintf(line, size, "audio was lost %" PRIu64 " times so far, %.2f s of it unread",
                  event->overruns, event->lost_seconds);
         return;
     }

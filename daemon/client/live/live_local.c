@@ -11,19 +11,19 @@
 #include <stdio.h>
 #include <string.h>
 
-#define BLOCK_SAMPLES     1600u /* a tenth of a second at most */
+#define BLOCK_SAMPLES     1600u /* a tenth of a second */
 #define WAIT_MILLISECONDS 100
 #define PARTIAL_SECONDS   0.64f
 
-/* One thread reads and recognises: what comes meanwhile is kept by the capture. */
+/* One thread reads and recognises: the capture buffers audio meanwhile. */
 struct listening {
     const struct live_local *options;
     struct hearken_model *model;
     struct hearken_capture *capture;
     struct hearken_stream *stream;
-    int result; /* the first error of the callback */
-    uint64_t position;
-    double energy; /* since the level was told last */
+    int result;        /* the first error of the callback */
+    uint64_t position; /* samples read */
+    double energy;     /* sum of squares since the last level event */
     float peak;
     size_t count;
 };
@@ -33,18 +33,18 @@ static double now(const struct listening *listening)
     return (double)listening->position / HEARKEN_RATE;
 }
 
-static void tell(struct listening *listening, const struct live_event *event)
+static void report(struct listening *listening, const struct live_event *event)
 {
     const struct live_local *options = listening->options;
     if (listening->result == 0)
         listening->result = options->callback(options->context, event);
 }
 
-/* ---- What is heard ---- */
+/* ---- Events ---- */
 
-static void take_capture_event(void *context, const struct hearken_capture_event *event)
+static void on_capture_event(void *context, const struct hearken_capture_event *event)
 {
-    tell(context, &(struct live_event){.type = LIVE_CAPTURE, .capture = event});
+    report(context, &(struct live_event){.type = LIVE_CAPTURE, .capture = event});
 }
 
 static int fill_segment(struct transcript_segment *segment, const struct hearken_event *event)
@@ -59,41 +59,42 @@ static int fill_segment(struct transcript_segment *segment, const struct hearken
     return result;
 }
 
-static void take_text(struct listening *listening, const struct hearken_event *event)
+static void report_text(struct listening *listening, const struct hearken_event *event)
 {
     struct transcript transcript;
     transcript_init(&transcript);
     struct transcript_segment *segment = transcript_add(&transcript, event->text);
     if (segment && fill_segment(segment, event) == 0)
-        tell(listening, &(struct live_event){
-                            .type = event->type == HEARKEN_EVENT_FINAL ? LIVE_FINAL : LIVE_PARTIAL,
-                            .segment = segment,
-                            .committed = event->committed,
-                        });
+        report(listening,
+               &(struct live_event){
+                   .type = event->type == HEARKEN_EVENT_FINAL ? LIVE_FINAL : LIVE_PARTIAL,
+                   .segment = segment,
+                   .committed = event->committed,
+               });
     else if (listening->result == 0)
         listening->result = -ENOMEM;
     transcript_finish(&transcript);
 }
 
-static void take_event(void *context, const struct hearken_event *event)
+static void on_event(void *context, const struct hearken_event *event)
 {
     switch (event->type) {
     case HEARKEN_EVENT_PARTIAL:
     case HEARKEN_EVENT_FINAL:
-        take_text(context, event);
+        report_text(context, event);
         break;
     case HEARKEN_EVENT_VOICE_STARTED:
-        tell(context, &(struct live_event){.type = LIVE_VOICE_STARTED, .time = event->start});
+        report(context, &(struct live_event){.type = LIVE_VOICE_STARTED, .time = event->start});
         break;
     case HEARKEN_EVENT_VOICE_STOPPED:
-        tell(context, &(struct live_event){.type = LIVE_VOICE_STOPPED, .time = event->start});
+        report(context, &(struct live_event){.type = LIVE_VOICE_STOPPED, .time = event->start});
         break;
     case HEARKEN_EVENT_END:
         break;
     }
 }
 
-static void tell_level(struct listening *listening, const float *samples, size_t count)
+static void report_level(struct listening *listening, const float *samples, size_t count)
 {
     struct live_event event = {.type = LIVE_LEVEL, .time = now(listening)};
     hearken_level_measure(samples, count, &event.level);
@@ -107,13 +108,14 @@ static void tell_level(struct listening *listening, const float *samples, size_t
     listening->energy = 0;
     listening->peak = 0;
     listening->count = 0;
-    tell(listening, &event);
+    report(listening, &event);
 }
 
 /* ---- Listening ---- */
 
-/* Reads a block and hears it; returns how many samples. */
-static long hear(struct listening *listening, int milliseconds, struct hearken_error *error)
+/* Reads and recognises a block. Returns the number of samples. */
+static long recognise_block(struct listening *listening, int milliseconds,
+                            struct hearken_error *error)
 {
     float samples[BLOCK_SAMPLES];
     long count =
@@ -121,7 +123,7 @@ static long hear(struct listening *listening, int milliseconds, struct hearken_e
     if (count <= 0)
         return count;
     listening->position += (uint64_t)count;
-    tell_level(listening, samples, (size_t)count);
+    report_level(listening, samples, (size_t)count);
     int result = hearken_stream_write(listening->stream, samples, (size_t)count, error);
     return result < 0 ? result : count;
 }
@@ -131,13 +133,13 @@ static int listen_until_interrupted(struct listening *listening, struct hearken_
     const struct live_local *options = listening->options;
     long count = 0;
     while (count >= 0 && listening->result == 0 && !live_wait_is_due(options->interrupt)) {
-        if (live_wait_take(options->resize))
+        if (live_wait_consume(options->resize))
             options->resized(options->context);
-        count = hear(listening, WAIT_MILLISECONDS, error);
+        count = recognise_block(listening, WAIT_MILLISECONDS, error);
     }
-    /* What was said before the interrupt and waits to be read. */
+    /* Audio captured before the interrupt that is still buffered. */
     while (count > 0 && listening->result == 0)
-        count = hear(listening, 0, error);
+        count = recognise_block(listening, 0, error);
     if (count >= 0 && listening->result == 0)
         count = hearken_stream_finish(listening->stream, error);
     return count < 0 ? (int)count : 0;
@@ -150,7 +152,7 @@ static int open_stream(struct listening *listening, struct hearken_error *error)
     options.partial_seconds = PARTIAL_SECONDS;
     options.endpointing = options.voice_events = true;
     stream_settings_apply(listening->options->settings, &options);
-    return hearken_stream_create(listening->model, &options, take_event, listening,
+    return hearken_stream_create(listening->model, &options, on_event, listening,
                                  &listening->stream, error);
 }
 
@@ -176,7 +178,7 @@ int live_local_listen(const struct live_local *options, struct hearken_error *er
     result = open_stream(&listening, error);
     if (result < 0)
         goto destroy_model;
-    result = hearken_capture_open(&options->capture, take_capture_event, &listening,
+    result = hearken_capture_open(&options->capture, on_capture_event, &listening,
                                   &listening.capture, error);
     if (result == 0) {
         result = listen_until_interrupted(&listening, error);

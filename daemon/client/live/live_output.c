@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* A microphone that gives nothing at all for so long is not one that is spoken into. */
+/* A microphone that gives only digital silence for this long is reported. */
 #define SILENCE_SECONDS 3.0
 #define SILENCE         0x1p-16f
 
@@ -57,7 +57,7 @@ static int fail_output(void)
     return -EIO;
 }
 
-/* Whoever reads them gets each at once. */
+/* Flushes, so that a reader gets each line at once. */
 static int end_line(struct live_output *output)
 {
     errno = 0;
@@ -133,15 +133,15 @@ static json_t *event_object(const struct live_event *event)
     case LIVE_LEVEL:
         return json_pack("{s:s, s:o, s:f, s:f}", "type", "level", "time", json_rounded(event->time),
                          "rms", (double)event->level.rms, "peak", (double)event->level.peak);
-    case LIVE_HEARING:
-        return json_pack("{s:s, s:b}", "type", "hearing", "hearing", event->hearing);
+    case LIVE_LISTENING:
+        return json_pack("{s:s, s:b}", "type", "hearing", "hearing", event->listening);
     }
     return NULL;
 }
 
 /* ---- Text ---- */
 
-static int take_partial(struct live_output *output, const struct live_event *event)
+static int handle_partial(struct live_output *output, const struct live_event *event)
 {
     if (!output->on_terminal)
         return 0;
@@ -165,7 +165,7 @@ static int type_text(struct live_output *output, const char *text)
     return result;
 }
 
-static int take_final(struct live_output *output, const struct live_event *event)
+static int handle_final(struct live_output *output, const struct live_event *event)
 {
     live_terminal_text(&output->terminal, "", 0);
     int result = 0;
@@ -178,30 +178,31 @@ static int take_final(struct live_output *output, const struct live_event *event
 
 /* ---- The microphone ---- */
 
-static void tell_silence(struct live_output *output)
+static void report_silence(struct live_output *output)
 {
     char line[512];
-    output->told_silence = true;
-    snprintf(line, sizeof(line),
-             "no sound comes from %.200s: is it muted, or another one? hearken devices lists them; "
-             "%s",
-             *output->device ? output->device : "the microphone", output->advice);
+    output->silence_reported = true;
+    snprintf(
+        line, sizeof(line),
+        "no sound comes from %.200s: it may be muted, or the wrong microphone; hearken devices "
+        "lists them; %s",
+        *output->device ? output->device : "the microphone", output->advice);
     live_output_message(output, line);
 }
 
-/* Once there was sound, silence is what somebody wants who mutes it. */
+/* Silence after a signal is not reported: the user may have muted the microphone. */
 static void watch_silence(struct live_output *output, const struct live_event *event)
 {
-    output->sounded |= event->level.peak >= SILENCE;
-    if (output->sounded || output->told_silence)
+    output->had_signal |= event->level.peak >= SILENCE;
+    if (output->had_signal || output->silence_reported)
         return;
     if (output->silent_since < 0)
         output->silent_since = event->time;
     else if (event->time - output->silent_since >= SILENCE_SECONDS)
-        tell_silence(output);
+        report_silence(output);
 }
 
-static void take_level(struct live_output *output, const struct live_event *event)
+static void handle_level(struct live_output *output, const struct live_event *event)
 {
     char line[METER_WIDTH + 32];
     watch_silence(output, event);
@@ -212,26 +213,26 @@ static void take_level(struct live_output *output, const struct live_event *even
     live_terminal_draw(&output->terminal);
 }
 
-static void take_capture(struct live_output *output, const struct hearken_capture_event *event)
+static void handle_capture(struct live_output *output, const struct hearken_capture_event *event)
 {
     char line[512];
     output->silent_since = -1;
-    output->sounded = output->told_silence = false;
+    output->had_signal = output->silence_reported = false;
     snprintf(output->device, sizeof(output->device), "%s", event->device);
     capture_message(event, line, sizeof(line));
     live_output_message(output, line);
 }
 
-static void take_hearing(struct live_output *output, bool hearing)
+static void handle_listening(struct live_output *output, bool listening)
 {
     output->silent_since = -1;
     live_terminal_status(&output->terminal, "");
-    live_output_message(output, hearing ? "listening" : "on hold: hearken toggle goes on");
+    live_output_message(output, listening ? "listening" : "paused: hearken toggle resumes");
 }
 
 /* ---- Interface ---- */
 
-int live_output_take(void *context, const struct live_event *event)
+int live_output_handle(void *context, const struct live_event *event)
 {
     struct live_output *output = context;
     int result = 0;
@@ -241,17 +242,17 @@ int live_output_take(void *context, const struct live_event *event)
         return result;
     switch (event->type) {
     case LIVE_PARTIAL:
-        return take_partial(output, event);
+        return handle_partial(output, event);
     case LIVE_FINAL:
-        return take_final(output, event);
+        return handle_final(output, event);
     case LIVE_CAPTURE:
-        take_capture(output, event->capture);
+        handle_capture(output, event->capture);
         return 0;
     case LIVE_LEVEL:
-        take_level(output, event);
+        handle_level(output, event);
         return 0;
-    case LIVE_HEARING:
-        take_hearing(output, event->hearing);
+    case LIVE_LISTENING:
+        handle_listening(output, event->listening);
         return 0;
     case LIVE_VOICE_STARTED:
     case LIVE_VOICE_STOPPED:

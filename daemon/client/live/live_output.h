@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* What one who listens sees: lines, a terminal that is drawn on, JSON, keys typed, messages. */
+/* The output of live recognition: lines, a redrawn terminal, JSON, typed text, and messages. */
 #ifndef HEARKEN_DAEMON_CLIENT_LIVE_LIVE_OUTPUT_H
 #define HEARKEN_DAEMON_CLIENT_LIVE_LIVE_OUTPUT_H
 
@@ -8,8 +8,8 @@
 #include "daemon/client/live/typist.h"
 
 enum live_format {
-    LIVE_FORMAT_TEXT, /* final text, a line each; on a terminal, partial text below it */
-    LIVE_FORMAT_JSON, /* all events, a line each */
+    LIVE_FORMAT_TEXT, /* one line per final text; on a terminal, partial text below */
+    LIVE_FORMAT_JSON, /* one line per event */
 };
 
 extern const char *const live_format_names[]; /* NULL-terminated */
@@ -17,28 +17,28 @@ extern const char *const live_format_names[]; /* NULL-terminated */
 struct live_output {
     enum live_format format;
     bool meter, quiet;
-    const char *advice;    /* how another microphone is chosen */
-    struct typist *typist; /* NULL: nothing is typed */
+    const char *advice;    /* how to choose another microphone, for a message */
+    struct typist *typist; /* NULL: do not type */
 
-    /* For live_output.c. */
+    /* Private to live_output.c. */
     struct live_terminal terminal;
     char device[256];
     bool on_terminal;    /* standard output is drawn on */
     double silent_since; /* time; negative: not known yet */
-    bool sounded;        /* the device has given more than silence */
-    bool told_silence;
+    bool had_signal;     /* the device has given more than silence */
+    bool silence_reported;
 };
 
-/* The fields above the line must be filled in. */
+/* The caller sets the members before the private ones. */
 void live_output_init(struct live_output *output);
 
-/* A live_callback. Errors: -EIO for standard output, as typist_type; told already. */
-int live_output_take(void *output, const struct live_event *event);
+/* A live_callback. Errors: -EIO for standard output; as typist_type. They have been reported. */
+int live_output_handle(void *output, const struct live_event *event);
 
-/* Draws anew: the terminal's size has changed. */
+/* Redraws after a change of the terminal's size. */
 void live_output_resized(struct live_output *output);
 
-/* A line on standard error, above what is drawn. */
+/* Prints a line on standard error, above what is drawn. */
 void live_output_message(struct live_output *output, const char *line);
 
 void live_output_finish(struct live_output *output);

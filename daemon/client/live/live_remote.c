@@ -18,7 +18,7 @@
 
 #define LEVEL_MAX 1e6 /* full scale is 1 */
 
-static int tell(struct live_conversation *conversation, const struct live_event *event)
+static int report(struct live_conversation *conversation, const struct live_event *event)
 {
     return conversation->options->callback(conversation->options->context, event);
 }
@@ -41,8 +41,8 @@ static int fill_segment(struct transcript_segment *segment, const json_t *data, 
     return result;
 }
 
-static int take_segment(struct live_conversation *conversation, const json_t *data,
-                        struct hearken_error *error)
+static int handle_segment(struct live_conversation *conversation, const json_t *data,
+                          struct hearken_error *error)
 {
     struct transcript transcript;
     transcript_init(&transcript);
@@ -54,11 +54,11 @@ static int take_segment(struct live_conversation *conversation, const json_t *da
     if (result < 0)
         hearken_fail(error, result, "%s", strerror(-result));
     else
-        result = tell(conversation, &(struct live_event){
-                                        .type = final ? LIVE_FINAL : LIVE_PARTIAL,
-                                        .segment = segment,
-                                        .committed = peer_count(data, "committed", SIZE_MAX),
-                                    });
+        result = report(conversation, &(struct live_event){
+                                          .type = final ? LIVE_FINAL : LIVE_PARTIAL,
+                                          .segment = segment,
+                                          .committed = peer_count(data, "committed", SIZE_MAX),
+                                      });
     transcript_finish(&transcript);
     return result;
 }
@@ -71,7 +71,7 @@ static void copy_clean(char *to, size_t size, const char *text)
     utf8_clean(to);
 }
 
-static int take_capture(struct live_conversation *conversation, const json_t *data)
+static int handle_capture(struct live_conversation *conversation, const json_t *data)
 {
     static const char *const names[] = {"started", "lost", "fell-back", "returned", "overrun"};
     char device[256], reason[256];
@@ -89,12 +89,12 @@ static int take_capture(struct live_conversation *conversation, const json_t *da
             .overruns = peer_count(data, "overruns", INT64_MAX),
             .lost_seconds = peer_seconds(data, "lost_seconds"),
         };
-        return tell(conversation, &(struct live_event){.type = LIVE_CAPTURE, .capture = &event});
+        return report(conversation, &(struct live_event){.type = LIVE_CAPTURE, .capture = &event});
     }
     return 0;
 }
 
-static int take_level(struct live_conversation *conversation, const json_t *data)
+static int handle_level(struct live_conversation *conversation, const json_t *data)
 {
     const struct live_event event = {
         .type = LIVE_LEVEL,
@@ -102,33 +102,34 @@ static int take_level(struct live_conversation *conversation, const json_t *data
         .level = {.rms = (float)peer_number(data, "rms", 0, LEVEL_MAX),
                   .peak = (float)peer_number(data, "peak", 0, LEVEL_MAX)},
     };
-    return tell(conversation, &event);
+    return report(conversation, &event);
 }
 
-static int take_voice(struct live_conversation *conversation, const json_t *data, bool started)
+static int handle_voice(struct live_conversation *conversation, const json_t *data, bool started)
 {
     const struct live_event event = {
         .type = started ? LIVE_VOICE_STARTED : LIVE_VOICE_STOPPED,
         .time = peer_seconds(data, "timestamp") / 1000 - conversation->origin,
     };
-    return tell(conversation, &event);
+    return report(conversation, &event);
 }
 
-static int take_hearing(struct live_conversation *conversation, const json_t *data)
+static int handle_listening(struct live_conversation *conversation, const json_t *data)
 {
-    bool hearing = json_is_true(json_object_get(data, "hearing"));
-    return tell(conversation, &(struct live_event){.type = LIVE_HEARING, .hearing = hearing});
+    bool listening = json_is_true(json_object_get(data, "hearing"));
+    return report(conversation,
+                  &(struct live_event){.type = LIVE_LISTENING, .listening = listening});
 }
 
-/* That it is heard is news only where it is held. */
-static int take_acceptance(struct live_conversation *conversation, const json_t *data)
+/* The state is reported only with --hold: otherwise listening starts at once. */
+static int handle_accepted(struct live_conversation *conversation, const json_t *data)
 {
     conversation->accepted = true;
     conversation->origin = peer_seconds(data, "time");
-    return conversation->options->hold ? take_hearing(conversation, data) : 0;
+    return conversation->options->hold ? handle_listening(conversation, data) : 0;
 }
 
-static int take_error(const json_t *data, struct hearken_error *error)
+static int read_error(const json_t *data, struct hearken_error *error)
 {
     char text[400];
     copy_clean(text, sizeof(text), peer_string(data, "text"));
@@ -140,49 +141,48 @@ int live_remote_event(struct live_conversation *conversation, const struct wyomi
 {
     const char *type = event->type;
     if (strcmp(type, "hearken-segment") == 0)
-        return take_segment(conversation, event->data, error);
+        return handle_segment(conversation, event->data, error);
     if (strcmp(type, "hearken-capture") == 0)
-        return take_capture(conversation, event->data);
+        return handle_capture(conversation, event->data);
     if (strcmp(type, "hearken-level") == 0)
-        return take_level(conversation, event->data);
+        return handle_level(conversation, event->data);
     if (strcmp(type, "voice-started") == 0 || strcmp(type, "voice-stopped") == 0)
-        return take_voice(conversation, event->data, strcmp(type, "voice-started") == 0);
+        return handle_voice(conversation, event->data, strcmp(type, "voice-started") == 0);
     if (strcmp(type, "hearken-hearing") == 0)
-        return take_hearing(conversation, event->data);
+        return handle_listening(conversation, event->data);
     if (strcmp(type, "hearken-listening") == 0)
-        return take_acceptance(conversation, event->data);
+        return handle_accepted(conversation, event->data);
     if (strcmp(type, "hearken-listen-stopped") == 0)
         return 1;
     if (strcmp(type, "error") == 0)
-        return take_error(event->data, error);
+        return read_error(event->data, error);
     return 0;
 }
 
 #define RECEIVE_BYTES (64u * 1024)
 
-/* A daemon that can do it says at once that it listens. */
+/* Default timeouts: for hearken-listening, which a daemon sends at once, and for the last text. */
 #define ACCEPT_SECONDS 5.0
-/* What was said last is recognised in less. */
-#define LAST_SECONDS 15.0
+#define LAST_SECONDS   15.0
 
 struct exchange {
     struct live_conversation conversation;
     int descriptor;
     struct wyoming_parser parser;
-    struct patience patience;
-    bool waiting; /* for an answer */
-    bool leaving;
+    struct timeout timeout;
+    bool waiting; /* for an answer: the timeout applies */
+    bool leaving; /* hearken-listen-stop was sent */
 };
 
-/* Whatever it says meanwhile: the clock goes on. */
-static void expect_within(struct exchange *exchange, double seconds)
+/* Other events do not restart the timer. */
+static void start_timeout(struct exchange *exchange, double seconds)
 {
-    exchange->patience = patience_of(exchange->conversation.options->address, seconds);
-    patience_milliseconds(&exchange->patience);
+    exchange->timeout = timeout_create(exchange->conversation.options->address, seconds);
+    timeout_milliseconds(&exchange->timeout);
     exchange->waiting = true;
 }
 
-/* ---- Sending: a few bytes, twice ---- */
+/* ---- Sending ---- */
 
 static int put(struct exchange *exchange, const char *type, const json_t *data,
                struct hearken_error *error)
@@ -197,19 +197,19 @@ static int put(struct exchange *exchange, const char *type, const json_t *data,
         else if (errno != EAGAIN && errno != EINTR)
             result = -errno;
         else
-            result = patience_wait(&exchange->patience, exchange->descriptor, POLLOUT);
+            result = timeout_wait(&exchange->timeout, exchange->descriptor, POLLOUT);
     }
     wyoming_buffer_finish(&buffer);
     return result < 0 ? hearken_fail(error, -EPROTO, "the daemon: %s", strerror(-result)) : 0;
 }
 
-static int ask(struct exchange *exchange, struct hearken_error *error)
+static int send_request(struct exchange *exchange, struct hearken_error *error)
 {
     const struct live_remote *options = exchange->conversation.options;
     json_t *request = json_pack("{s:{s:b, s:b, s:b, s:b}}", "hearken", "words", 1, "voice_events",
                                 1, "meter", 1, "hold", options->hold);
     int result = -ENOMEM;
-    expect_within(exchange, ACCEPT_SECONDS);
+    start_timeout(exchange, ACCEPT_SECONDS);
     if (request && stream_settings_describe(options->settings, request) == 0)
         result = put(exchange, "hearken-listen", request, error);
     else
@@ -220,7 +220,7 @@ static int ask(struct exchange *exchange, struct hearken_error *error)
 
 /* ---- Receiving ---- */
 
-static int take_events(struct exchange *exchange, struct hearken_error *error)
+static int handle_events(struct exchange *exchange, struct hearken_error *error)
 {
     for (;;) {
         struct wyoming_event event;
@@ -230,7 +230,7 @@ static int take_events(struct exchange *exchange, struct hearken_error *error)
             return 0;
         if (result < 0)
             return hearken_fail(error, -EPROTO,
-                                "what answers does not speak the Wyoming protocol: %.400s",
+                                "the server does not speak the Wyoming protocol: %.400s",
                                 problem.message);
         result = live_remote_event(&exchange->conversation, &event, error);
         if (exchange->conversation.accepted && !exchange->leaving)
@@ -250,28 +250,28 @@ static int receive(struct exchange *exchange, struct hearken_error *error)
         return hearken_fail(error, -EPROTO, "the daemon closed the connection%s%s",
                             got < 0 ? ": " : "", got < 0 ? strerror(errno) : "");
     int result = wyoming_parser_feed(&exchange->parser, bytes, (size_t)got, error);
-    return result < 0 ? result : take_events(exchange, error);
+    return result < 0 ? result : handle_events(exchange, error);
 }
 
 /* ---- The conversation ---- */
 
-/* The first interrupt asks for the last text, a second one does without. */
-static int take_interrupt(struct exchange *exchange, struct hearken_error *error)
+/* The first interrupt requests the last text, a second one ends at once. */
+static int handle_interrupt(struct exchange *exchange, struct hearken_error *error)
 {
-    signals_take(exchange->conversation.options->interrupt);
+    signals_read(exchange->conversation.options->interrupt);
     if (exchange->leaving)
         return 1;
     exchange->leaving = true;
-    expect_within(exchange, LAST_SECONDS);
+    start_timeout(exchange, LAST_SECONDS);
     return put(exchange, "hearken-listen-stop", NULL, error);
 }
 
-static int take_deadline(const struct exchange *exchange, struct hearken_error *error)
+static int fail_timeout(const struct exchange *exchange, struct hearken_error *error)
 {
     if (exchange->leaving)
-        return hearken_fail(error, -EPROTO, "the daemon did not tell the last text");
+        return hearken_fail(error, -EPROTO, "the daemon did not send the last text in time");
     return hearken_fail(error, -EPROTO,
-                        "what answers does not listen: it is no hearkend, or an older one");
+                        "the server does not listen: it is not hearkend, or an older version");
 }
 
 static int converse(struct exchange *exchange, struct hearken_error *error)
@@ -284,17 +284,17 @@ static int converse(struct exchange *exchange, struct hearken_error *error)
             {.fd = options->resize, .events = POLLIN},
         };
         int ready =
-            poll(pollers, 3, exchange->waiting ? patience_milliseconds(&exchange->patience) : -1);
+            poll(pollers, 3, exchange->waiting ? timeout_milliseconds(&exchange->timeout) : -1);
         if (ready < 0 && errno != EINTR)
             return hearken_fail(error, -errno, "%s", strerror(errno));
         if (ready == 0)
-            return take_deadline(exchange, error);
+            return fail_timeout(exchange, error);
         if (ready < 0)
             continue;
-        if (pollers[2].revents && live_wait_take(options->resize))
+        if (pollers[2].revents && live_wait_consume(options->resize))
             options->resized(options->context);
         if (pollers[1].revents)
-            result = take_interrupt(exchange, error);
+            result = handle_interrupt(exchange, error);
         if (result == 0 && pollers[0].revents)
             result = receive(exchange, error);
         if (result != 0)
@@ -309,7 +309,7 @@ int live_remote_listen(const struct live_remote *options, struct hearken_error *
     if (result < 0)
         return result;
     wyoming_parser_init(&exchange.parser, NULL);
-    result = ask(&exchange, error);
+    result = send_request(&exchange, error);
     if (result == 0)
         result = converse(&exchange, error);
     if (result == 1 && !exchange.leaving)

@@ -70,7 +70,7 @@ static void get_size(const struct live_terminal *terminal, size_t *width, size_t
     *height = known && size.ws_row > 1 ? size.ws_row : STANDARD_HEIGHT;
 }
 
-/* Columns of the character of `length` bytes at `text`; most are one wide. */
+/* The width in columns of the character of `length` bytes at `text`. */
 static size_t character_columns(const char *text, size_t length)
 {
     wchar_t character;
@@ -90,8 +90,8 @@ static void add_row(struct rows *rows, struct row row)
     rows->row[rows->count++] = row;
 }
 
-/* One row from `at` on: as many words as fit, or a piece of one that does not. */
-static struct row take_row(const char *text, size_t at, size_t width)
+/* The row that begins at `at`: as many words as fit, or a part of a word that does not. */
+static struct row fit_row(const char *text, size_t at, size_t width)
 {
     struct row row = {.begin = at, .end = at}, whole = row;
     while (text[row.end]) {
@@ -112,8 +112,8 @@ static void break_text(const char *text, size_t width, struct rows *rows)
 {
     size_t at = 0;
     while (text[at]) {
-        struct row row = take_row(text, at, width);
-        if (row.end == at) /* a terminal narrower than a character */
+        struct row row = fit_row(text, at, width);
+        if (row.end == at) /* the terminal is narrower than a character */
             row.end = at + 1;
         add_row(rows, row);
         at = row.end;
@@ -124,7 +124,7 @@ static void break_text(const char *text, size_t width, struct rows *rows)
 
 /* ---- Drawing ---- */
 
-/* Terminals break rows anew that are wider than they have become. */
+/* A terminal that was made narrower has broken wide rows. */
 static size_t rows_on_screen(const struct live_terminal *terminal, size_t width)
 {
     size_t count = 0;
@@ -133,7 +133,7 @@ static size_t rows_on_screen(const struct live_terminal *terminal, size_t width)
     return count;
 }
 
-static void go_to_first_row(const struct live_terminal *terminal, size_t width, FILE *stream)
+static void move_to_first_row(const struct live_terminal *terminal, size_t width, FILE *stream)
 {
     size_t rows = rows_on_screen(terminal, width);
     fputc('\r', stream);
@@ -141,7 +141,7 @@ static void go_to_first_row(const struct live_terminal *terminal, size_t width, 
         fprintf(stream, "\033[%zuA", rows - 1);
 }
 
-/* What is committed plain, the rest dimmed. */
+/* Draws committed text plain, the rest dimmed. */
 static void draw_row(const struct live_terminal *terminal, const struct row *row, FILE *stream)
 {
     size_t plain = terminal->committed < row->begin ? row->begin : terminal->committed;
@@ -155,7 +155,7 @@ static void draw_row(const struct live_terminal *terminal, const struct row *row
     }
 }
 
-static void note_row(struct live_terminal *terminal, size_t columns, FILE *stream)
+static void end_row(struct live_terminal *terminal, size_t columns, FILE *stream)
 {
     fputs("\033[K", stream);
     terminal->columns[terminal->rows++] = columns;
@@ -170,18 +170,18 @@ static void draw(struct live_terminal *terminal, FILE *stream)
         break_text(terminal->text, width - 1, &rows);
     size_t room = height - 1 < LIVE_TERMINAL_ROWS - 1 ? height - 1 : LIVE_TERMINAL_ROWS - 1;
     size_t first = rows.count > room ? rows.count - room : 0;
-    go_to_first_row(terminal, width, stream);
+    move_to_first_row(terminal, width, stream);
     terminal->rows = 0;
     for (size_t i = first; i < rows.count; i++) {
         fputs(i > first ? "\r\n" : "", stream);
         draw_row(terminal, &rows.row[i], stream);
-        note_row(terminal, rows.row[i].columns, stream);
+        end_row(terminal, rows.row[i].columns, stream);
     }
     if (*terminal->status) {
         int length = (int)strlen(terminal->status);
         length = (size_t)length < width - 1 ? length : (int)width - 1;
         fprintf(stream, "%s%.*s", rows.count > 0 ? "\r\n" : "", length, terminal->status);
-        note_row(terminal, (size_t)length, stream);
+        end_row(terminal, (size_t)length, stream);
     }
     fputs("\033[J", stream);
 }

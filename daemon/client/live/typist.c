@@ -14,13 +14,11 @@
 #include <unistd.h>
 
 #define POLL_MILLISECONDS 10
-/* A key in a hundredth of a second and half a minute of talk are far less. */
+/* More than it takes to type half a minute of speech at a hundred keys per second. */
 #define LONGEST_MILLISECONDS 30000
 #define ARGUMENTS_MAX        5
 
-extern char **environ;
-
-/* NULL stands for the text. Behind "--" it is none of the program's options. */
+/* NULL is replaced by the text, which after "--" is not taken as an option. */
 struct program {
     const char *name;
     const char *arguments[ARGUMENTS_MAX];
@@ -65,7 +63,7 @@ int typist_init(struct typist *typist, int interrupt, struct hearken_error *erro
                         "--type needs wtype (Wayland), ydotool or xdotool (X11): none is on PATH");
 }
 
-/* With no input, our messages' output only, and the signals that we have blocked. */
+/* Without input, with its output on our standard error, and with no signals blocked. */
 static int start(const struct program *program, const char *text, pid_t *child)
 {
     char *arguments[ARGUMENTS_MAX + 1] = {NULL};
@@ -87,7 +85,7 @@ static int start(const struct program *program, const char *text, pid_t *child)
     return -result;
 }
 
-/* Its exit status, or a negative errno. */
+/* Returns the exit status or a negative errno. */
 static int wait_for(const struct typist *typist, pid_t child)
 {
     int status;
@@ -96,7 +94,7 @@ static int wait_for(const struct typist *typist, pid_t child)
         bool interrupted = poll(&poller, 1, POLL_MILLISECONDS) > 0;
         if (interrupted)
             usleep(POLL_MILLISECONDS * 1000);
-        /* Whoever ends it while the last words are typed wants them all the same. */
+        /* After an interrupt the program may still finish the last text, within a shorter time. */
         if (waited < (interrupted ? LONGEST_MILLISECONDS / 10 : LONGEST_MILLISECONDS))
             continue;
         kill(child, SIGKILL);
@@ -124,6 +122,6 @@ int typist_type(struct typist *typist, const char *text, struct hearken_error *e
         find_program(typist);
     }
     return hearken_fail(error, -EIO,
-                        "none of wtype, ydotool and xdotool that are there could type "
-                        "(see what they say above)");
+                        "none of the installed wtype, ydotool and xdotool could type (see their "
+                        "messages above)");
 }

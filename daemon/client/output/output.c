@@ -21,7 +21,7 @@ static void print_name(FILE *stream, const struct output_style *style, const cha
         fprintf(stream, "%s: ", file);
 }
 
-/* Columns as awk and cut like them: start, end, confidence, word. */
+/* Columns separated by tabs: start, end, confidence, word. */
 static int render_words(FILE *stream, const struct output_style *style, const char *file,
                         const struct transcript_segment *segment)
 {
@@ -36,8 +36,8 @@ static int render_words(FILE *stream, const struct output_style *style, const ch
     return 0;
 }
 
-static int text_render_segment(FILE *stream, const struct output_style *style, const char *file,
-                               const struct transcript_segment *segment)
+int text_render_segment(FILE *stream, const struct output_style *style, const char *file,
+                        const struct transcript_segment *segment)
 {
     if (style->with_words)
         return render_words(stream, style, file, segment);
@@ -105,14 +105,14 @@ int json_print_line(FILE *stream, json_t *object)
 
 /* ---- JSON ---- */
 
-/* Of RFC 3986, what stands for itself in a path. */
-static bool stands_for_itself(unsigned char byte)
+/* Characters of a path that need no encoding (RFC 3986). */
+static bool is_unreserved(unsigned char byte)
 {
     return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
            (byte >= '0' && byte <= '9') || (byte && strchr("-._~/", byte));
 }
 
-/* To be freed; NULL: no memory. */
+/* The caller frees the result. NULL: no memory. */
 static char *percent_encode(const char *bytes)
 {
     static const char digits[] = "0123456789ABCDEF";
@@ -121,7 +121,7 @@ static char *percent_encode(const char *bytes)
         return NULL;
     for (; *bytes; bytes++) {
         unsigned char byte = (unsigned char)*bytes;
-        if (stands_for_itself(byte)) {
+        if (is_unreserved(byte)) {
             *out++ = *bytes;
             continue;
         }
@@ -133,8 +133,8 @@ static char *percent_encode(const char *bytes)
     return encoded;
 }
 
-/* An object that names the recording: where the name is not UTF-8, also so that it can be had
- * back. NULL: no memory. */
+/* An object with the recording's name; a name that is not UTF-8 is also given percent-encoded, so
+ * that no byte is lost. NULL: no memory. */
 static json_t *recording_object(const char *file)
 {
     json_t *object = json_pack("{s:o}", "file", json_any_string(file));
@@ -149,7 +149,8 @@ static json_t *recording_object(const char *file)
     return NULL;
 }
 
-/* Takes `object`, which may be NULL; prints nothing without memory for `members`. */
+/* Adds `members` to `object` and prints it; takes over both references. Either may be NULL (no
+ * memory). Errors: -ENOMEM. */
 static int print_recording(FILE *stream, json_t *object, json_t *members)
 {
     if (object && (!members || json_object_update_missing(object, members) < 0)) {
@@ -171,9 +172,9 @@ static json_t *segment_array(const struct transcript *transcript)
     return segments;
 }
 
-/* `problem`: why there is no more of it, or NULL. */
-static int json_render(FILE *stream, const char *file, const struct transcript *transcript,
-                       const char *problem)
+/* `problem`: why the transcript is incomplete, or NULL. */
+int json_render(FILE *stream, const char *file, const struct transcript *transcript,
+                const char *problem)
 {
     char *text = transcript_text(transcript);
     if (!text)
@@ -189,7 +190,7 @@ static int json_render(FILE *stream, const char *file, const struct transcript *
     return print_recording(stream, recording_object(file), members);
 }
 
-static int json_render_failure(FILE *stream, const char *file, const char *message)
+int json_render_failure(FILE *stream, const char *file, const char *message)
 {
     return print_recording(stream, recording_object(file),
                            json_pack("{s:o}", "error", json_any_string(message)));
@@ -215,12 +216,12 @@ static bool is_open_file(const struct output *output)
     return output->file.descriptor >= 0 && output->file.descriptor != STDOUT_FILENO;
 }
 
-int output_keep(struct output *output, struct hearken_error *error)
+int output_commit(struct output *output, struct hearken_error *error)
 {
     return is_open_file(output) ? atomic_file_commit(&output->file, error) : 0;
 }
 
-void output_drop(struct output *output)
+void output_discard(struct output *output)
 {
     if (is_open_file(output))
         atomic_file_discard(&output->file);
@@ -239,7 +240,7 @@ int output_bytes(struct output *output, const char *bytes, size_t length,
     return write_bytes(output, bytes, length, error);
 }
 
-/* A piece of output in the making. */
+/* A piece of output that is rendered in memory. */
 struct rendering {
     FILE *stream;
     char *bytes;
@@ -254,7 +255,7 @@ static int begin(struct rendering *rendering, const struct output *output,
     return rendering->stream ? 0 : fail(output, -ENOMEM, error);
 }
 
-/* Writes what was rendered, unless that failed with `result`. */
+/* Writes the rendered piece, unless rendering failed with `result`. */
 static int end(struct rendering *rendering, const struct output *output, int result,
                struct hearken_error *error)
 {
@@ -262,7 +263,7 @@ static int end(struct rendering *rendering, const struct output *output, int res
         result = -ENOMEM;
     if (result == -ENODATA)
         snprintf(error->message, sizeof(error->message),
-                 "the server gives no times, which subtitles need");
+                 "the server sends no times, which subtitles need");
     else if (result < 0)
         fail(output, result, error);
     else

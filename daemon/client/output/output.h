@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Where transcripts go and how they look there. Each format renders a whole piece of text; the
- * output writes it at once, so that a full disk or a closed pipe is noticed with the piece that
- * failed.
+ * Writes transcripts in the output formats. Each piece is rendered in memory and written at once,
+ * so that a full disk or a closed pipe is reported for the piece that failed.
  */
 #ifndef HEARKEN_DAEMON_CLIENT_OUTPUT_OUTPUT_H
 #define HEARKEN_DAEMON_CLIENT_OUTPUT_OUTPUT_H
@@ -27,57 +26,68 @@ extern const char *const output_format_names[]; /* also the files' extensions; N
 struct output_style {
     unsigned format;     /* enum output_format */
     bool with_file_name; /* text: each line starts with it */
-    bool with_words;     /* text: one word a line, with times */
+    bool with_words;     /* text: one word per line, with times */
 };
 
-/* Standard output, or a file in the making; not for two threads at once. */
+/* Standard output or a file; not for two threads at once. */
 struct output {
     struct atomic_file file; /* of standard output only the descriptor */
     const char *name;        /* for messages; the caller's, must outlive the output */
 };
 
-/* `path` NULL: standard output. A file is there once it is kept (atomic_file.h). Errors: the
+/* `path` NULL: standard output. A file appears when it is committed (atomic_file.h). Errors: the
  * system's. */
 int output_open(struct output *output, const char *path, struct hearken_error *error);
 
-/* Ends the output and leaves its file with all that was written. Errors: the system's. */
-int output_keep(struct output *output, struct hearken_error *error);
+/* Closes the output and keeps what was written. Errors: the system's. */
+int output_commit(struct output *output, struct hearken_error *error);
 
-/* Ends the output and leaves the file as it was before. */
-void output_drop(struct output *output);
+/* Closes the output and leaves an old file unchanged. */
+void output_discard(struct output *output);
 
-/* Writes what one recording gave; `problem`: why there is no more of it, or NULL. Errors: the
- * system's (-EPIPE, -ENOSPC …), -ENOMEM. */
+/* Writes the transcript of one recording; `problem`: why it is incomplete, or NULL. Errors: the
+ * system's (-EPIPE, -ENOSPC …), -ENOMEM, -ENODATA if the format needs times that are missing. */
 int output_transcript(struct output *output, const struct output_style *style, const char *file,
                       const struct transcript *transcript, const char *problem,
                       struct hearken_error *error);
 
-/* Writes one segment as it comes; together they make what output_transcript writes. Text only. */
+/* Writes one segment; all of them give the output of output_transcript. Only for OUTPUT_TEXT. */
 int output_segment(struct output *output, const struct output_style *style, const char *file,
                    const struct transcript_segment *segment, struct hearken_error *error);
 
-/* Writes what a recording that failed leaves: an object with the message in JSON, else nothing. */
+/* For a recording that failed: writes an object with the message in JSON, nothing in other formats.
+ */
 int output_failure(struct output *output, const struct output_style *style, const char *file,
                    const char *message, struct hearken_error *error);
 
-/* Writes what is rendered already. Errors: the system's. */
+/* Writes bytes unchanged. Errors: the system's. */
 int output_bytes(struct output *output, const char *bytes, size_t length,
                  struct hearken_error *error);
 
-/* ---- Renderings ---- */
+/* ---- Renderings: each into a memory stream; 0 or a negative errno ---- */
 
-/* -ENODATA: the transcript has text without times. */
+int text_render_segment(FILE *stream, const struct output_style *style, const char *file,
+                        const struct transcript_segment *segment);
+
+/* `problem`: why there is no more of it, or NULL. */
+int json_render(FILE *stream, const char *file, const struct transcript *transcript,
+                const char *problem);
+
+int json_render_failure(FILE *stream, const char *file, const char *message);
+
+/* Errors: -ENODATA: the transcript has text without times. */
 int subtitle_render(FILE *stream, enum output_format format, const struct transcript *transcript);
 
-/* Times to the millisecond and confidences to a thousandth: more digits would only pretend. */
+/* Rounds to a thousandth: further digits of times and confidences are not meaningful. */
 json_t *json_rounded(double value);
 
-/* Any bytes as a JSON string: a file's name need not be UTF-8, JSON must. */
+/* A JSON string of any bytes, such as a file's name, which need not be UTF-8. */
 json_t *json_any_string(const char *bytes);
 
 json_t *json_segment(const struct transcript_segment *segment);
 
-/* One line; takes the object, which may be NULL. Errors: -ENOMEM. */
+/* Prints the object as one line and takes over its reference; it may be NULL (no memory). Errors:
+ * -ENOMEM. */
 int json_print_line(FILE *stream, json_t *object);
 
 #endif

@@ -27,9 +27,9 @@ char *output_name(const char *directory, enum output_format format, const char *
     return path;
 }
 
-/* ---- Nothing is overwritten ---- */
+/* ---- Checks ---- */
 
-/* Terminals, pipes and /dev/null are not overwritten. */
+/* Only for regular files: terminals, pipes and /dev/null cannot be overwritten. */
 static bool is_same_file(const char *output, const char *recording)
 {
     struct stat out, in;
@@ -59,23 +59,53 @@ int output_file_check(const char *output, char *const *recordings, size_t count,
 struct pair {
     char *output;
     const char *recording;
+    dev_t device; /* of the recording; both 0 where it cannot be overwritten */
+    ino_t inode;
 };
 
-static int compare(const void *a, const void *b)
+static int compare_outputs(const void *a, const void *b)
 {
     return strcmp(((const struct pair *)a)->output, ((const struct pair *)b)->output);
 }
 
-/* Of pairs in the order of their outputs. */
-static int check_pairs(const struct pair *pairs, size_t count, struct hearken_error *error)
+static int compare_recordings(const void *a, const void *b)
 {
-    for (size_t i = 0; i < count; i++) {
-        if (i > 0 && strcmp(pairs[i - 1].output, pairs[i].output) == 0)
+    const struct pair *x = a, *y = b;
+    if (x->device != y->device)
+        return x->device < y->device ? -1 : 1;
+    return (x->inode > y->inode) - (x->inode < y->inode);
+}
+
+static int check_outputs(struct pair *pairs, size_t count, struct hearken_error *error)
+{
+    qsort(pairs, count, sizeof(*pairs), compare_outputs);
+    for (size_t i = 1; i < count; i++)
+        if (strcmp(pairs[i - 1].output, pairs[i].output) == 0)
             return hearken_fail(error, -EEXIST, "%.150s and %.150s would both be written to %.150s",
                                 pairs[i - 1].recording, pairs[i].recording, pairs[i].output);
-        if (is_same_file(pairs[i].output, pairs[i].recording))
+    return 0;
+}
+
+/* By links, an output may be the recording that is another's. */
+static int check_recordings(struct pair *pairs, size_t count, struct hearken_error *error)
+{
+    struct stat state;
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(pairs[i].recording, "-") != 0 && stat(pairs[i].recording, &state) == 0 &&
+            S_ISREG(state.st_mode)) {
+            pairs[i].device = state.st_dev;
+            pairs[i].inode = state.st_ino;
+        }
+    qsort(pairs, count, sizeof(*pairs), compare_recordings);
+    for (size_t i = 0; i < count; i++) {
+        if (stat(pairs[i].output, &state) < 0 || !S_ISREG(state.st_mode))
+            continue;
+        const struct pair wanted = {.device = state.st_dev, .inode = state.st_ino};
+        const struct pair *found =
+            bsearch(&wanted, pairs, count, sizeof(*pairs), compare_recordings);
+        if (found)
             return hearken_fail(error, -EEXIST, "the output would overwrite the recording %.300s",
-                                pairs[i].recording);
+                                found->recording);
     }
     return 0;
 }
@@ -93,8 +123,9 @@ int output_names_check(const char *directory, enum output_format format, char *c
     }
     int result = -ENOMEM;
     if (made == count) {
-        qsort(pairs, count, sizeof(*pairs), compare);
-        result = check_pairs(pairs, count, error);
+        result = check_outputs(pairs, count, error);
+        if (result == 0)
+            result = check_recordings(pairs, count, error);
     } else {
         hearken_fail(error, result, "%s", strerror(ENOMEM));
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The files that transcripts are written to. */
+/* Names of output files, and checks before anything is written. */
 #ifndef HEARKEN_DAEMON_CLIENT_OUTPUT_OUTPUT_NAME_H
 #define HEARKEN_DAEMON_CLIENT_OUTPUT_OUTPUT_NAME_H
 
@@ -7,19 +7,19 @@
 
 #include <stddef.h>
 
-/* DIRECTORY/NAME.ENDING for a recording ("-": standard input): NAME without the ending it had. To
- * be freed; NULL: no memory. */
+/* DIRECTORY/NAME.EXTENSION, with NAME the recording's ("-": standard input) without its extension.
+ * The caller frees it. NULL: no memory. */
 char *output_name(const char *directory, enum output_format format, const char *recording);
 
-/* Whether each recording has a file of its own in the directory and none is overwritten itself.
- * Errors: -EEXIST, naming two that have not, or the one; -ENOMEM. */
+/* Checks that no two recordings have the same output file and that none would be overwritten.
+ * Errors: -EEXIST, with the names of the recordings; -ENOMEM. */
 int output_names_check(const char *directory, enum output_format format, char *const *recordings,
                        size_t count, struct hearken_error *error);
 
-/* Whether files can be made there. Errors: the system's, and -ENOTDIR. */
+/* Checks whether files can be created in the directory. Errors: the system's, and -ENOTDIR. */
 int output_directory_check(const char *directory, struct hearken_error *error);
 
-/* Whether the one file for all results is none of the recordings. Errors: -EEXIST. */
+/* Checks that the common output file is not a recording. Errors: -EEXIST. */
 int output_file_check(const char *output, char *const *recordings, size_t count,
                       struct hearken_error *error);
 

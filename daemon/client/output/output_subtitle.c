@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * SubRip (.srt) and WebVTT (.vtt). Cues keep to what broadcasters ask for: at most two lines of 42
- * characters, at most seven seconds, ended where a sentence, a clause or a breath ends.
+ * SubRip (.srt) and WebVTT (.vtt). Cues follow the rules of broadcasters: at most two lines of 42
+ * characters, at most seven seconds, ended at the end of a sentence or clause or at a pause.
  */
 #include "daemon/client/output/output.h"
 #include "include/internal/utf8.h"
@@ -13,10 +13,10 @@
 
 #define LINE_WIDTH       42u
 #define CUE_SECONDS      7.0
-#define CUE_SHORTEST     1.0 /* a cue stays this long if the next one lets it */
-#define PAUSE_SECONDS    1.0 /* a longer one ends the cue */
-#define SENTENCE_WIDTH   21u /* a sentence shorter than this shares its cue with the next */
-#define CLAUSE_WIDTH     30u /* likewise for a clause, when the cue is full */
+#define CUE_SHORTEST     1.0 /* seconds; a cue is shown this long if the next one allows it */
+#define PAUSE_SECONDS    1.0 /* a longer pause ends the cue */
+#define SENTENCE_WIDTH   21u /* a shorter sentence shares its cue with the next one */
+#define CLAUSE_WIDTH     30u /* a full cue ends after a clause if it is at least this wide */
 #define WORST_LINE_WIDTH (2 * LINE_WIDTH)
 
 /* A word, or a part of one that is wider than a line. */
@@ -48,34 +48,32 @@ static int add_piece(struct pieces *pieces, const struct piece *piece)
     return 0;
 }
 
-/* Bytes of the first `width` code points. */
+/* Bytes of the first `width` code points, with those that follow on the last or on none. */
 static size_t bytes_of(const char *text, size_t width)
 {
     size_t bytes = 0;
-    while (text[bytes] && width > 0) {
-        bytes++;
-        while (((unsigned char)text[bytes] & 0xc0) == 0x80)
-            bytes++;
-        width--;
-    }
+    for (; text[bytes]; bytes++)
+        if (((unsigned char)text[bytes] & 0xc0) != 0x80 && width-- == 0)
+            break;
     return bytes;
 }
 
-/* Cuts what is wider than a line; the parts share the word's time by their width. */
-static int add_word(struct pieces *pieces, const struct transcript_word *word, bool ends_segment)
+/* Splits a word that is wider than a line; divides its time in proportion to the widths. */
+static int add_word(struct pieces *pieces, const struct transcript_word *word)
 {
     size_t whole = utf8_count(word->text, strlen(word->text));
     double seconds = word->end - word->start;
+    if (!word->text[strspn(word->text, " ")])
+        return 0; /* a blank line would end the cue */
     for (size_t done = 0; done < whole; done += LINE_WIDTH) {
         size_t width = whole - done < LINE_WIDTH ? whole - done : LINE_WIDTH;
-        size_t skipped = bytes_of(word->text, done);
+        size_t skipped = done ? bytes_of(word->text, done) : 0;
         struct piece piece = {
             .text = word->text + skipped,
             .bytes = bytes_of(word->text + skipped, width),
             .width = width,
             .start = word->start + seconds * (double)done / (double)whole,
             .end = word->start + seconds * (double)(done + width) / (double)whole,
-            .ends_segment = ends_segment && done + width == whole,
         };
         int result = add_piece(pieces, &piece);
         if (result < 0)
@@ -91,17 +89,19 @@ static int add_transcript(struct pieces *pieces, const struct transcript *transc
         if (segment->word_count == 0 && *segment->text)
             return -ENODATA;
         for (size_t w = 0; w < segment->word_count; w++) {
-            int result = add_word(pieces, &segment->words[w], w + 1 == segment->word_count);
+            int result = add_word(pieces, &segment->words[w]);
             if (result < 0)
                 return result;
         }
+        if (pieces->count > 0)
+            pieces->items[pieces->count - 1].ends_segment = true;
     }
     return 0;
 }
 
 /* ---- Pieces to cues ---- */
 
-/* Of `count` pieces with a space between. */
+/* The width of `count` pieces separated by spaces. */
 static size_t width_of(const struct piece *pieces, size_t count)
 {
     size_t width = count > 0 ? count - 1 : 0;
@@ -110,7 +110,7 @@ static size_t width_of(const struct piece *pieces, size_t count)
     return width;
 }
 
-/* The width of the wider line if the first `first` pieces stand in the upper one. */
+/* The width of the wider line if the upper one has the first `first` pieces. */
 static size_t wider_line(const struct piece *pieces, size_t count, size_t first)
 {
     size_t upper = width_of(pieces, first);
@@ -126,7 +126,7 @@ static bool ends_with(const struct piece *piece, const char *marks)
     return bytes > 0 && strchr(marks, piece->text[bytes - 1]);
 }
 
-/* How many pieces stand in the upper line: as even as can be, rather after a mark. */
+/* The number of pieces in the upper line: balances the lines and prefers a break after a mark. */
 static size_t upper_line(const struct piece *pieces, size_t count)
 {
     size_t best = count, best_cost = wider_line(pieces, count, count);
@@ -151,7 +151,7 @@ static bool fits(const struct piece *pieces, size_t count)
            pieces[count - 1].end - pieces[0].start <= CUE_SECONDS;
 }
 
-/* How many of the pieces make the next cue. */
+/* The number of pieces in the next cue. */
 static size_t cue_length(const struct piece *pieces, size_t count)
 {
     size_t clause = 0;
@@ -179,7 +179,7 @@ static void print_time(FILE *stream, enum output_format format, double seconds)
             format == OUTPUT_SRT ? ',' : '.', ms % 1000);
 }
 
-/* WebVTT has markup; SubRip players disagree about theirs, so that text goes out as it is. */
+/* WebVTT has markup, which must be escaped. SubRip has no standard for it, so text is unchanged. */
 static void print_text(FILE *stream, enum output_format format, const struct piece *piece)
 {
     for (size_t i = 0; i < piece->bytes; i++) {

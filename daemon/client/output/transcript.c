@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Longer recordings do not exist, and subtitles count hours in a few digits. */
+/* Longer than any recording; subtitles have few digits for hours. */
 #define SECONDS_MAX 1e7
 
 void transcript_init(struct transcript *transcript)
@@ -31,7 +31,7 @@ void transcript_finish(struct transcript *transcript)
     transcript_init(transcript);
 }
 
-/* Bytes of the control character at `text` (C0, DEL, or C1 as UTF-8 writes it); 0: none. */
+/* Bytes of the control character at `text` (C0, DEL, or C1 in UTF-8); 0: none. */
 static size_t control_length(const unsigned char *text)
 {
     if (text[0] < 0x20 || text[0] == 0x7f)
@@ -77,12 +77,12 @@ struct transcript_segment *transcript_add(struct transcript *transcript, const c
     return segment;
 }
 
-int transcript_take(struct transcript *transcript, struct transcript_segment *segment)
+int transcript_move_segment(struct transcript *transcript, struct transcript_segment *segment)
 {
-    struct transcript_segment *room = reserve(transcript);
-    if (!room)
+    struct transcript_segment *copy = reserve(transcript);
+    if (!copy)
         return -ENOMEM;
-    *room = *segment;
+    *copy = *segment;
     *segment = (struct transcript_segment){0};
     transcript->segment_count++;
     return 0;

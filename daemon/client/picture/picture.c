@@ -11,7 +11,8 @@
 
 #define SAMPLES_MAX ((size_t)(PICTURE_SECONDS_MAX * HEARKEN_RATE))
 
-/* No recogniser gives more for so little sound, but a server may lie: 64 MiB, 22 words a second. */
+/* More than a recording of this length has; limits what a server can send: 64 MiB, 22 words per
+ * second. */
 #define WEIGHTS_MAX (16u * 1024 * 1024)
 #define WORDS_MAX   4000u
 
@@ -39,22 +40,22 @@ void picture_finish(struct picture *picture)
     picture_init(picture);
 }
 
-/* ---- Sound ---- */
+/* ---- Samples ---- */
 
 static int reserve(struct picture *picture, size_t count)
 {
-    if (count <= picture->sample_room)
+    if (count <= picture->sample_capacity)
         return 0;
     size_t room = count + count / 2;
     float *grown = realloc(picture->samples, room * sizeof(*grown));
     if (!grown)
         return -ENOMEM;
     picture->samples = grown;
-    picture->sample_room = room;
+    picture->sample_capacity = room;
     return 0;
 }
 
-int picture_hear(struct picture *picture, const float *samples, size_t count)
+int picture_add_samples(struct picture *picture, const float *samples, size_t count)
 {
     picture->seconds += (double)count / HEARKEN_RATE;
     size_t room = SAMPLES_MAX - picture->sample_count;
@@ -69,7 +70,7 @@ int picture_hear(struct picture *picture, const float *samples, size_t count)
     return 0;
 }
 
-double picture_shown(const struct picture *picture)
+double picture_shown_seconds(const struct picture *picture)
 {
     return (double)picture->sample_count / HEARKEN_RATE;
 }
@@ -99,8 +100,8 @@ int picture_spectrogram(const struct picture *picture, float **levels, size_t *f
 
 /* ---- Words ---- */
 
-/* Bytes of a token's text that stand in a word. A part of a character is one byte; its text is
- * U+FFFD. */
+/* Bytes of a token's text in a word, without spaces. U+FFFD stands for one byte of a character that
+ * is split between tokens. */
 static size_t token_length(const char *text)
 {
     size_t length = 0;
@@ -112,8 +113,9 @@ static size_t token_length(const char *text)
     return length;
 }
 
-/* Tells the words which tokens are theirs: as many as spell them out. */
-static void share_tokens(struct picture_segment *segment, const struct hearken_alignment *alignment)
+/* Assigns to each word as many tokens as its text needs. */
+static void assign_tokens(struct picture_segment *segment,
+                          const struct hearken_alignment *alignment)
 {
     uint32_t token = 0;
     size_t spelt = 0, wanted = 0;
@@ -145,7 +147,7 @@ static int copy_words(struct picture_segment *segment, const struct transcript_s
 
 /* ---- Alignment ---- */
 
-static bool is_sane(const struct picture *picture, const struct hearken_alignment *alignment)
+static bool is_valid(const struct picture *picture, const struct hearken_alignment *alignment)
 {
     size_t room = WEIGHTS_MAX - picture->weight_count;
     return alignment && alignment->tokens > 0 && alignment->steps > 0 &&
@@ -163,13 +165,13 @@ static int copy_alignment(struct picture_segment *segment,
         return -ENOMEM;
     for (size_t i = 0; i < count; i++) {
         float weight = alignment->weights[i];
-        segment->weights[i] = weight > 0 ? fminf(weight, 1) : 0; /* also for what is no number */
+        segment->weights[i] = weight > 0 ? fminf(weight, 1) : 0; /* NaN becomes 0 */
     }
     segment->tokens = alignment->tokens;
     segment->steps = alignment->steps;
     segment->first_step = alignment->start;
     segment->step_seconds = alignment->step_seconds;
-    share_tokens(segment, alignment);
+    assign_tokens(segment, alignment);
     return 0;
 }
 
@@ -187,7 +189,7 @@ int picture_add(struct picture *picture, const struct transcript_segment *segmen
     struct picture_segment *added = &segments[picture->segment_count++];
     *added = (struct picture_segment){.start = segment->start, .end = segment->end};
     int result = copy_words(added, segment);
-    if (result == 0 && is_sane(picture, alignment))
+    if (result == 0 && is_valid(picture, alignment))
         result = copy_alignment(added, alignment);
     picture->word_count += added->word_count;
     picture->weight_count += (size_t)added->tokens * added->steps;
@@ -197,7 +199,7 @@ int picture_add(struct picture *picture, const struct transcript_segment *segmen
 int picture_panels_plan(const struct picture *picture, double longest, struct picture_span **panels,
                         size_t *count, struct hearken_error *error)
 {
-    double seconds = picture_shown(picture);
+    double seconds = picture_shown_seconds(picture);
     struct picture_span *words = calloc(picture->word_count + 1, sizeof(*words));
     struct picture_span *made = calloc(picture_panels_max(seconds, longest), sizeof(*made));
     if (!words || !made) {
@@ -235,9 +237,11 @@ double picture_weight(const struct picture_segment *segment, uint32_t token, dou
     high = fmin(high, segment->steps);
     const float *row = segment->weights + (size_t)token * segment->steps;
     double sum = 0;
-    for (double at = low; at < high; at = floor(at) + 1) {
+    double at = low;
+    while (at < high) {
         double end = fmin(floor(at) + 1, high);
         sum += (double)row[(size_t)at] * (end - at);
+        at = end;
     }
     return high > low ? sum / (high - low) : 0;
 }

@@ -11,8 +11,8 @@
 #define LABEL_GAP   7.0
 #define TICK_APART  70.0
 #define ACCENT      0.00, 0.45, 0.42 /* segments */
-#define FAINT_SHARE 0.15             /* of full colour: what a label stays clear of, */
-#define NEAR        0.7              /* if it is so many seconds from the word at most */
+#define FAINT_SHARE 0.15             /* of full colour: labels avoid stronger attention */
+#define NEAR        0.7              /* seconds: but only this near to the word */
 
 static void grey(cairo_t *cairo, double level)
 {
@@ -36,12 +36,12 @@ static double alignment_top(const struct picture_drawing *drawing,
     return panel->top + drawing->spectrogram + BETWEEN;
 }
 
-/* An image stretched over a rectangle. */
+/* Draws an image scaled to a rectangle. */
 static void draw_image(cairo_t *cairo, cairo_surface_t *image, double x, double y, double width,
                        double height)
 {
     if (cairo_surface_status(image) != CAIRO_STATUS_SUCCESS) {
-        cairo_set_source_surface(cairo, image, 0, 0); /* so that the error is not lost */
+        cairo_set_source_surface(cairo, image, 0, 0); /* passes the error on to `cairo` */
         return;
     }
     if (!(width > 0 && height > 0))
@@ -141,7 +141,7 @@ static void draw_spectrogram(const struct picture_drawing *drawing,
 
 /* ---- Alignment ---- */
 
-/* The word's time, and where about it its tokens attend with more than a faint share. */
+/* The word's time, extended by nearby attention of its tokens that is not faint. */
 static struct picture_span mark_of(const struct picture_drawing *drawing,
                                    const struct picture_row *row)
 {
@@ -184,7 +184,7 @@ static void draw_label(const struct picture_drawing *drawing, const struct pictu
     cairo_show_text(cairo, row->word->text);
 }
 
-/* The time of the word: a box in its row, and a tick at the spectrogram's foot. */
+/* Marks the time of the word by a box in its row and a tick below the spectrogram. */
 static void draw_time(const struct picture_drawing *drawing, const struct picture_panel *panel,
                       const struct picture_row *row, cairo_t *cairo)
 {
@@ -250,7 +250,7 @@ void picture_draw_panel(const struct picture_drawing *drawing, const struct pict
     draw_axis(drawing, panel, cairo);
 }
 
-/* Pixels of the alignment's image for a unit: as fine as a PNG is. */
+/* Pixels per unit in the image of the alignment: the resolution of a PNG. */
 #define FINENESS 1.5
 
 static uint32_t pixel_of(struct picture_colour colour)
@@ -258,7 +258,7 @@ static uint32_t pixel_of(struct picture_colour colour)
     return (uint32_t)colour.red << 16 | (uint32_t)colour.green << 8 | colour.blue;
 }
 
-/* Row `y` of an image without transparency, as many numbers as it is wide. */
+/* Row `y` [width] of an RGB24 image. */
 static uint32_t *pixels_at(cairo_surface_t *image, int y)
 {
     unsigned char *bytes = cairo_image_surface_get_data(image);
@@ -289,7 +289,7 @@ cairo_surface_t *picture_spectrogram_image(const struct picture_drawing *drawing
     return image;
 }
 
-/* One token's weights along the plot. */
+/* Fills `pixels` [width] with the colours of a token's weights. */
 static void fill_token(const struct picture_drawing *drawing, const struct picture_panel *panel,
                        const struct picture_row *row, uint32_t token, uint32_t *pixels, int width)
 {
@@ -302,7 +302,7 @@ static void fill_token(const struct picture_drawing *drawing, const struct pictu
     }
 }
 
-/* A word's row: its tokens below each other. */
+/* Fills a word's row, with its tokens below each other. */
 static void fill_row(const struct picture_drawing *drawing, const struct picture_panel *panel,
                      const struct picture_row *row, cairo_surface_t *image)
 {
@@ -340,23 +340,25 @@ cairo_surface_t *picture_alignment_image(const struct picture_drawing *drawing,
 
 #define LONGEST_PANEL 10.0 /* seconds */
 
-#define HEAD                 70.0 /* heights in units */
+/* Heights in units. */
+#define HEAD                 70.0
 #define SEGMENTS             22.0
 #define SPECTROGRAM          150.0
 #define BETWEEN              6.0 /* spectrogram and alignment */
 #define AXIS                 30.0
 #define BELOW_PANEL          26.0
 #define FOOT                 14.0
-#define ROW                  18.0 /* least height of a word's row, of a token's part of it, and most */
-#define TOKEN                10.0
+#define ROW                  18.0 /* minimum of a word's row */
+#define TOKEN                10.0 /* part of a row per token */
 #define ROW_MAX              60.0
-#define SLIDE                (PICTURE_WIDTH * 9 / 16) /* what a single panel grows to fill */
 #define LABEL                15.0
-#define LABEL_MAX            20.0
-#define ROW_GROWN            1.5
-#define PLOT_MIN             115.0 /* height of the spectrogram then */
-#define PLOT_MAX             260.0
-#define ALIGNMENT_OF_NOTHING 60.0
+#define ALIGNMENT_OF_NOTHING 60.0 /* of a panel without words */
+/* For a picture of one panel, which is scaled to fill a slide. */
+#define SLIDE     (PICTURE_WIDTH * 9 / 16)
+#define LABEL_MAX 20.0
+#define ROW_GROWN 1.5   /* largest factor of the rows */
+#define PLOT_MIN  115.0 /* of the spectrogram */
+#define PLOT_MAX  260.0
 
 /* ---- Layout ---- */
 
@@ -414,8 +416,8 @@ static int plan_rows(struct picture_drawing *drawing, struct hearken_error *erro
     return 0;
 }
 
-/* A single panel becomes as high as a slide: its rows grow, then its spectrogram; or that shrinks.
- */
+/* Makes a single panel as high as a slide: enlarges its rows, then enlarges or shrinks its
+ * spectrogram. */
 static void fill_slide(struct picture_drawing *drawing, double height)
 {
     struct picture_panel *panel = drawing->panels;
@@ -431,7 +433,7 @@ static void fill_slide(struct picture_drawing *drawing, double height)
     drawing->spectrogram = fmin(fmax(SPECTROGRAM + rest, PLOT_MIN), PLOT_MAX);
 }
 
-/* Puts the panels below each other and returns the height of all. */
+/* Sets the positions of the panels and returns their total height. */
 static double stack_panels(struct picture_drawing *drawing)
 {
     double y = HEAD;
@@ -458,7 +460,7 @@ static int lay_out(struct picture_drawing *drawing, double height_max, struct he
         drawing->height = stack_panels(drawing);
     }
     while (drawing->height > height_max && drawing->panel_count > 1) {
-        drawing->panel_count--; /* what fits is shown */
+        drawing->panel_count--; /* omit panels that do not fit */
         drawing->height = stack_panels(drawing);
     }
     drawing->height = ceil(drawing->height);
@@ -519,7 +521,8 @@ void picture_text(cairo_t *cairo, double x, double y, double align, const char *
 #define RAMP_WIDTH  120.0
 #define RAMP_HEIGHT 10.0
 
-/* A map's colours with what its ends and it mean, its right end at x. Returns its left end. */
+/* Draws a colour map with its title and the labels of its ends, right-aligned at x. Returns the
+ * left end. */
 static double draw_ramp(cairo_t *cairo, const struct picture_map *map, double x,
                         const char *const texts[3])
 {
@@ -546,7 +549,7 @@ static double draw_ramp(cairo_t *cairo, const struct picture_map *map, double x,
     return x;
 }
 
-/* The longest beginning of the title that fits, with an ellipsis. */
+/* Truncates a title that does not fit, with an ellipsis. */
 static void draw_title(cairo_t *cairo, const char *title, double width)
 {
     char text[256];

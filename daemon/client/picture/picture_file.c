@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/client/picture/picture_file.h"
 
-#include "daemon/client/picture/picture_draw.h"
 #include "daemon/client/program/atomic_file.h"
 #include "include/internal/utf8.h"
 
-#include <cairo-svg.h>
 #include <errno.h>
 #include <math.h>
 #include <stdbool.h>
@@ -14,13 +12,18 @@
 #include <string.h>
 #include <strings.h>
 
-/* A PNG has so many pixels for a unit: 1920 across. */
+/* Pixels per unit in a PNG, which is 1920 pixels wide. */
 #define PIXELS 1.5
 
-/* 150 MB while it is drawn; some image viewers refuse more. */
+/* Needs 150 MB for drawing; some image viewers refuse larger images. */
 #define HEIGHT_MAX (20000 / PIXELS)
 
 const char *const picture_file_endings[] = {".png", ".svg", NULL};
+
+#ifdef HEARKEN_CAIRO
+#include "daemon/client/picture/picture_draw.h"
+
+#include <cairo-svg.h>
 
 static bool ends_with(const char *text, const char *ending)
 {
@@ -28,14 +31,14 @@ static bool ends_with(const char *text, const char *ending)
     return length >= tail && strcasecmp(text + length - tail, ending) == 0;
 }
 
-/* A file in the making. */
+/* The bytes of a file, rendered in memory. */
 struct document {
     FILE *stream;
     char *bytes;
     size_t length;
 };
 
-static cairo_status_t take_bytes(void *context, const unsigned char *bytes, unsigned length)
+static cairo_status_t write_bytes(void *context, const unsigned char *bytes, unsigned length)
 {
     struct document *document = context;
     return fwrite(bytes, 1, length, document->stream) == length ? CAIRO_STATUS_SUCCESS
@@ -60,7 +63,7 @@ static cairo_status_t render_png(const struct picture_drawing *drawing, struct d
                                    (int)lrint(drawing->height * PIXELS));
     cairo_status_t status = draw(drawing, surface, PIXELS);
     if (status == CAIRO_STATUS_SUCCESS)
-        status = cairo_surface_write_to_png_stream(surface, take_bytes, document);
+        status = cairo_surface_write_to_png_stream(surface, write_bytes, document);
     cairo_surface_destroy(surface);
     return status;
 }
@@ -68,7 +71,7 @@ static cairo_status_t render_png(const struct picture_drawing *drawing, struct d
 static cairo_status_t render_svg(const struct picture_drawing *drawing, struct document *document)
 {
     cairo_surface_t *surface =
-        cairo_svg_surface_create_for_stream(take_bytes, document, PICTURE_WIDTH, drawing->height);
+        cairo_svg_surface_create_for_stream(write_bytes, document, PICTURE_WIDTH, drawing->height);
     cairo_svg_surface_set_document_unit(surface, CAIRO_SVG_UNIT_PX);
     cairo_status_t status = draw(drawing, surface, 1);
     cairo_surface_finish(surface);
@@ -78,7 +81,7 @@ static cairo_status_t render_svg(const struct picture_drawing *drawing, struct d
     return status;
 }
 
-/* ---- Words in an SVG, which cairo draws as outlines: for search and for screen readers ---- */
+/* ---- Text of an SVG, for search and screen readers: cairo draws words as outlines ---- */
 
 static void print_escaped(FILE *stream, const char *text)
 {
@@ -90,7 +93,7 @@ static void print_escaped(FILE *stream, const char *text)
         else if (*text == '&')
             fputs("&amp;", stream);
         else if (strncmp(text, "\xef\xbf\xbe", 3) == 0 || strncmp(text, "\xef\xbf\xbf", 3) == 0)
-            text += 2; /* no characters (XML 1.0, 2.2) */
+            text += 2; /* not allowed in XML (1.0, section 2.2) */
         else
             fputc(*text, stream);
     }
@@ -111,7 +114,7 @@ static void print_description(const struct picture_drawing *drawing, FILE *strea
     fputs("</desc>", stream);
 }
 
-/* Puts the description behind the document's first tag. */
+/* Inserts the description after the document's first tag. */
 static int describe(const struct picture_drawing *drawing, struct document *document)
 {
     const char *tag = memmem(document->bytes, document->length, "<svg", 4);
@@ -154,7 +157,7 @@ static int render(const struct picture_drawing *drawing, bool svg, struct docume
     return 0;
 }
 
-/* The file's name without its folder, as text that can be shown. */
+/* The file's name without its directory and control characters, as valid UTF-8. */
 static char *title_of(const char *file)
 {
     const char *slash = strrchr(file, '/');
@@ -188,3 +191,16 @@ free_title:
     free(title);
     return result;
 }
+
+#else
+
+int picture_file_write(const struct picture *picture, const char *file, const char *path,
+                       double *shown, struct hearken_error *error)
+{
+    (void)picture, (void)file;
+    *shown = 0;
+    return hearken_fail(error, -ENOTSUP,
+                        "%s: this hearken was built without cairo, which draws PNG and SVG", path);
+}
+
+#endif

@@ -5,13 +5,13 @@
 
 #include "daemon/client/picture/picture.h"
 
-/* Endings of the files' names that say which of the two; NULL-terminated. */
+/* File name extensions, which select the format; NULL-terminated. */
 extern const char *const picture_file_endings[];
 
 /*
- * Writes the picture of the recording `file` whole or not at all; *shown is how many seconds of it
- * fit into one. Errors: the system's for the
- * file, -EFBIG when it would be too large to look at, -ENOMEM.
+ * Writes the picture of the recording `file` completely or not at all; *shown is the number of
+ * seconds that it shows. Errors: the system's for the file, -EFBIG if not even one panel fits into
+ * the largest picture, -ENOMEM.
  */
 int picture_file_write(const struct picture *picture, const char *file, const char *path,
                        double *shown, struct hearken_error *error);

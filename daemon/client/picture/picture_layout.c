@@ -4,10 +4,10 @@
 #include <math.h>
 #include <stddef.h>
 
-/* A panel is at least this full, but the last. */
+/* The least share of a panel that is filled, except for the last. */
 #define FULL_ENOUGH (2.0 / 3)
 
-/* So much longer than a panel may a recording be that is shown as one. */
+/* A recording up to this many times as long as a panel becomes one panel. */
 #define ONE_PANEL 1.2
 
 size_t picture_panels_max(double seconds, double longest)
@@ -15,7 +15,7 @@ size_t picture_panels_max(double seconds, double longest)
     return (size_t)ceil(fmax(seconds, 0) / (longest * FULL_ENOUGH)) + 1;
 }
 
-/* The time without words around `at`: none if a word lies across it. */
+/* The pause between words around `at`; empty if `at` is within a word. */
 static struct picture_span pause_at(const struct picture_span *words, size_t count, double at)
 {
     struct picture_span pause = {-INFINITY, INFINITY};
@@ -101,17 +101,17 @@ double picture_label_at(struct picture_span mark, double width, double gap,
 
 /* ---- Colours ---- */
 
-/* "magma" of S. van der Walt and N. Smith, 2015 (https://bids.github.io/colormap/, CC0), every
- * eighth of its length. */
+/* "magma" of S. van der Walt and N. Smith, 2015 (https://bids.github.io/colormap/, CC0), sampled at
+ * every eighth of its length. */
 static const uint32_t magma[POINTS] = {0x000004, 0x1d1147, 0x51127c, 0x832681, 0xb73779,
                                        0xe75263, 0xfc8961, 0xfec488, 0xfcfdbf};
 
-/* The same the other way round, but begun with white, for the ground that it lies on is white. */
+/* The reverse, but starting with white, the colour of the background. */
 static const uint32_t magma_light[POINTS] = {0xffffff, 0xfec488, 0xfc8961, 0xe75263, 0xb73779,
                                              0x832681, 0x51127c, 0x1d1147, 0x000004};
 
-/* "Blues" of C. Brewer's ColorBrewer (https://colorbrewer2.org/), nine classes, begun with
- * white likewise. */
+/* "Blues" of C. Brewer's ColorBrewer (https://colorbrewer2.org/), nine classes, starting with white
+ * too. */
 static const uint32_t blues[POINTS] = {0xffffff, 0xdeebf7, 0xc6dbef, 0x9ecae1, 0x6baed6,
                                        0x4292c6, 0x2171b5, 0x08519c, 0x08306b};
 

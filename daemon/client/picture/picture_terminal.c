@@ -18,7 +18,7 @@
 #define FAINT_SHARE      0.15
 #define FULL_SHARE       0.7 /* of the strongest weight: a column is the mean of several */
 
-/* ---- What the terminal can do ---- */
+/* ---- Capabilities of the terminal ---- */
 
 static bool is_set(const char *name)
 {
@@ -62,7 +62,7 @@ struct canvas {
     double strongest;
     double column_seconds;
     const struct picture_span *panels;
-    size_t panel_count, panel; /* the one that is drawn */
+    size_t panel_count, panel; /* `panel`: index of the current one */
     struct picture_map map;
 };
 
@@ -71,7 +71,7 @@ static double start_of(const struct canvas *canvas)
     return canvas->panels[canvas->panel].start;
 }
 
-/* Columns that the panel fills: the last may be shorter. */
+/* The panel's width in columns; the last panel may be narrower. */
 static unsigned columns_of(const struct canvas *canvas)
 {
     const struct picture_span *panel = &canvas->panels[canvas->panel];
@@ -79,7 +79,7 @@ static unsigned columns_of(const struct canvas *canvas)
     return (unsigned)fmin(fmax(columns, 1), canvas->terminal.columns);
 }
 
-/* The column of a time, which may lie outside. */
+/* The column of a time, which may be outside the panel. */
 static double column_of(const struct canvas *canvas, double time)
 {
     return (time - start_of(canvas)) / canvas->column_seconds;
@@ -107,8 +107,7 @@ static void reset(const struct canvas *canvas)
 
 /* ---- Spectrogram ---- */
 
-/* The mean of a part of it: columns [from, to) of the panel, of `rows` rows the one `row` from the
- * top. */
+/* The mean level of columns [from, to) of the panel, in row `row` of `rows` from the top. */
 static double level(const struct canvas *canvas, double from, double to, int row, int rows)
 {
     double rate = (double)HEARKEN_RATE / HEARKEN_SPECTROGRAM_HOP;
@@ -132,12 +131,12 @@ static void draw_coloured(const struct canvas *canvas, int row)
         double lower = level(canvas, column, column + 1, 2 * row + 1, rows);
         set_colour(canvas, false, picture_map_at(&canvas->map, upper));
         set_colour(canvas, true, picture_map_at(&canvas->map, lower));
-        fputs("\xe2\x96\x80", canvas->stream); /* the upper half */
+        fputs("\xe2\x96\x80", canvas->stream); /* upper half block */
     }
     reset(canvas);
 }
 
-/* Braille dots, by ordered dither (B. E. Bayer, 1973). */
+/* Braille dots with ordered dithering (B. E. Bayer, 1973). */
 static void draw_dots(const struct canvas *canvas, int row)
 {
     static const int bits[4][2] = {{0x01, 0x08}, {0x02, 0x10}, {0x04, 0x20}, {0x40, 0x80}};
@@ -219,7 +218,7 @@ static void draw_axis(const struct canvas *canvas)
 
 /* ---- Words ---- */
 
-/* How much the speller listened in a column as it wrote a word, by the strongest weight. */
+/* A word's attention in a column: the maximum of its tokens, relative to the strongest weight. */
 static double attention(const struct canvas *canvas, const struct picture_segment *segment,
                         const struct picture_word *word, unsigned column)
 {
@@ -240,7 +239,7 @@ static const char *shade(double share)
                          : "\xe2\x96\x88";
 }
 
-/* The columns in which its attention can be seen, else those of its time. */
+/* The columns with visible attention, or those of the word's time if there are none. */
 static struct picture_span mark_of(const double *shares, unsigned columns, double start, double end)
 {
     struct picture_span mark = {columns, 0};

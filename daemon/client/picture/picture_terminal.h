@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The attention picture in Unicode characters: panels as wide as the terminal, each with the
- * segments, the spectrogram, a row for each word with its attention and its text, and the time.
+ * Draws the attention picture in Unicode characters: panels as wide as the terminal, each with the
+ * segments, the spectrogram, a row for each word with its attention and its text, and a time axis.
  */
 #ifndef HEARKEN_DAEMON_CLIENT_PICTURE_PICTURE_TERMINAL_H
 #define HEARKEN_DAEMON_CLIENT_PICTURE_PICTURE_TERMINAL_H
@@ -25,12 +25,13 @@ struct picture_terminal {
 #define PICTURE_COLUMNS_MAX 500u
 
 /*
- * What the terminal at `descriptor` can do: $COLUMNS, else its width, else 80; colours as $TERM and
- * $COLORTERM say, none where $NO_COLOR is set (https://no-color.org) or it is no terminal.
+ * The capabilities of the terminal at `descriptor`. Width: $COLUMNS, else its own, else 80.
+ * Colours: by $TERM and $COLORTERM; none if $NO_COLOR is set (https://no-color.org) or it is not a
+ * terminal.
  */
 void picture_terminal_init(struct picture_terminal *terminal, int descriptor);
 
-/* Writes into a memory stream. Errors: -ENOMEM. */
+/* `stream`: a memory stream. Errors: -ENOMEM. */
 int picture_terminal_render(FILE *stream, const struct picture_terminal *terminal,
                             const struct picture *picture, struct hearken_error *error);
 

@@ -17,8 +17,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define ATTEMPTS   16 /* at a name that nobody has */
-#define LINKS_MAX  40 /* as many as the kernel follows */
+#define ATTEMPTS   16 /* to find an unused name */
+#define LINKS_MAX  40 /* the kernel's limit */
 #define COPY_BYTES (64u * 1024)
 
 static int fail(const char *path, int code, struct hearken_error *error)
@@ -26,7 +26,7 @@ static int fail(const char *path, int code, struct hearken_error *error)
     return hearken_fail(error, code, "%.400s: %s", path, strerror(-code));
 }
 
-/* ---- Where a path leads ---- */
+/* ---- Resolving a path ---- */
 
 /* Length of the directory with its slash; 0: the current one. */
 static int directory_length(const char *path)
@@ -35,7 +35,7 @@ static int directory_length(const char *path)
     return slash ? (int)(slash - path) + 1 : 0;
 }
 
-/* A descriptor of ours that the path stands for; -1: none. */
+/* The descriptor of this process that the path names; -1: none. */
 static int own_descriptor(const char *path)
 {
     static const char *const folders[] = {"/proc/self/fd/", "/dev/fd/"};
@@ -47,7 +47,8 @@ static int own_descriptor(const char *path)
     return -1;
 }
 
-/* Follows links to what they end at, be it there or not; one to a descriptor of ours stays. */
+/* Follows symbolic links, except those to a descriptor of this process. The target need not exist.
+ */
 static int resolve(const char *path, char target[PATH_MAX])
 {
     char link[PATH_MAX], joined[2 * PATH_MAX];
@@ -96,7 +97,7 @@ int atomic_file_check(const char *path, struct hearken_error *error)
 
 /* ---- Opening ---- */
 
-/* Opens a new file in the directory of `target`: readable again, for a copy of it may be needed. */
+/* Creates a file in the directory of `target`. Readable, as overwrite() may have to copy it. */
 static int open_beside(const char *target, mode_t mode, char **name)
 {
     for (int i = 0; i < ATTEMPTS; i++) {
@@ -120,7 +121,7 @@ static int open_beside(const char *target, mode_t mode, char **name)
     return -EEXIST;
 }
 
-/* A file without a name, as large as the temporary directory allows. */
+/* A file without a name, in the system's directory for temporary files. */
 static int open_nameless(void)
 {
     FILE *file = tmpfile();
@@ -132,9 +133,9 @@ static int open_nameless(void)
     return descriptor < 0 ? code : descriptor;
 }
 
-/* The new file is its user's alone until here. A group that it cannot be given to gets no right
- * that not everybody has. */
-static void keep_access(int descriptor, const struct stat *old)
+/* Until now only the owner may access the new file. If its group cannot be changed, the group gets
+ * only the rights that all users have. */
+static void copy_permissions(int descriptor, const struct stat *old)
 {
     struct stat made;
     mode_t mode = old->st_mode & 0777;
@@ -145,22 +146,22 @@ static void keep_access(int descriptor, const struct stat *old)
         fchown(descriptor, (uid_t)-1, old->st_gid) < 0)
         mode &= ~(mode_t)070 | (mode & 07) << 3;
     if (fchmod(descriptor, mode) < 0)
-        return; /* a file system without modes */
+        return; /* the file system has no modes */
 }
 
-static bool takes_no_file(int code)
+static bool cannot_create(int code)
 {
     return code == -EACCES || code == -EPERM || code == -EROFS;
 }
 
-/* `old` NULL: there is none yet. */
-static int open_aside(struct atomic_file *file, const struct stat *old)
+/* `old` NULL: the target does not exist. */
+static int open_temporary(struct atomic_file *file, const struct stat *old)
 {
     int result = open_beside(file->target, old ? 0600 : 0666, &file->temporary);
-    if (old && takes_no_file(result))
+    if (old && cannot_create(result))
         result = open_nameless();
     else if (old && result >= 0)
-        keep_access(result, old);
+        copy_permissions(result, old);
     return result;
 }
 
@@ -175,13 +176,13 @@ static int open_target(struct atomic_file *file, const char *target)
     result = check(target);
     if (result < 0)
         return result;
-    bool there = stat(target, &state) == 0;
-    if (there && !S_ISREG(state.st_mode)) {
+    bool exists = stat(target, &state) == 0;
+    if (exists && !S_ISREG(state.st_mode)) {
         result = open(target, O_WRONLY | O_CLOEXEC | O_NOCTTY);
         return result < 0 ? -errno : result;
     }
     file->target = strdup(target);
-    return file->target ? open_aside(file, there ? &state : NULL) : -ENOMEM;
+    return file->target ? open_temporary(file, exists ? &state : NULL) : -ENOMEM;
 }
 
 int atomic_file_open(struct atomic_file *file, const char *path, struct hearken_error *error)
@@ -199,9 +200,10 @@ int atomic_file_open(struct atomic_file *file, const char *path, struct hearken_
     return 0;
 }
 
-/* ---- The end ---- */
+/* ---- Committing ---- */
 
-/* The last resort: a folder that takes no new file, or a file that is mounted by itself. */
+/* Not atomic: for a directory that does not allow a new file, and a target that is a mount point.
+ */
 static int overwrite(const struct atomic_file *file)
 {
     char bytes[COPY_BYTES];
@@ -227,7 +229,7 @@ static int overwrite(const struct atomic_file *file)
 
 static int replace(struct atomic_file *file)
 {
-    /* A name must not come to lead to bytes that a full or a failing disk has not taken. */
+    /* The data must be on disk before the name refers to it. */
     if (fsync(file->descriptor) < 0 && errno != EINVAL && errno != EROFS && errno != ENOSYS)
         return -errno;
     if (rename(file->temporary, file->target) < 0)

@@ -29,8 +29,7 @@ static int unreachable(const char *where, const char *why, struct hearken_error 
     return -ENOTCONN;
 }
 
-/* Waits until `descriptor` is connected: 0 or a negative errno. */
-static int await(int descriptor, int interrupt, struct patience *patience)
+static int wait_until_connected(int descriptor, int interrupt, struct timeout *timeout)
 {
     struct pollfd pollers[] = {
         {.fd = descriptor, .events = POLLOUT},
@@ -38,7 +37,7 @@ static int await(int descriptor, int interrupt, struct patience *patience)
     };
     int ready;
     do
-        ready = poll(pollers, 2, patience_milliseconds(patience));
+        ready = poll(pollers, 2, timeout_milliseconds(timeout));
     while (ready < 0 && errno == EINTR);
     if (ready < 0)
         return -errno;
@@ -52,9 +51,9 @@ static int await(int descriptor, int interrupt, struct patience *patience)
     return -result;
 }
 
-/* A connected descriptor or a negative errno. */
+/* Returns a connected descriptor or a negative errno. */
 static int connect_to(const struct sockaddr *address, socklen_t length, int interrupt,
-                      struct patience *patience)
+                      struct timeout *timeout)
 {
     int type = SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK;
     int descriptor = socket(address->sa_family, type, 0);
@@ -62,7 +61,7 @@ static int connect_to(const struct sockaddr *address, socklen_t length, int inte
         return -errno;
     int result = connect(descriptor, address, length) < 0 ? -errno : 0;
     if (result == -EINPROGRESS)
-        result = await(descriptor, interrupt, patience);
+        result = wait_until_connected(descriptor, interrupt, timeout);
     if (result < 0) {
         close(descriptor);
         return result;
@@ -72,16 +71,16 @@ static int connect_to(const struct sockaddr *address, socklen_t length, int inte
 
 /* ---- Unix sockets ---- */
 
-/* A local socket says EAGAIN, and nothing later, while its backlog is full. */
-static int connect_local(const struct sockaddr_un *address, int interrupt,
-                         struct patience *patience)
+/* While the backlog of a Unix socket is full, connect fails with EAGAIN and poll reports nothing:
+ * so try again periodically. */
+static int connect_local(const struct sockaddr_un *address, int interrupt, struct timeout *timeout)
 {
     for (;;) {
         int result =
-            connect_to((const struct sockaddr *)address, sizeof(*address), interrupt, patience);
+            connect_to((const struct sockaddr *)address, sizeof(*address), interrupt, timeout);
         if (result != -EAGAIN)
             return result;
-        if (patience_milliseconds(patience) == 0)
+        if (timeout_milliseconds(timeout) == 0)
             return -ETIMEDOUT;
         struct pollfd poller = {.fd = interrupt, .events = POLLIN};
         if (poll(&poller, 1, 20) > 0)
@@ -89,12 +88,12 @@ static int connect_local(const struct sockaddr_un *address, int interrupt,
     }
 }
 
-static int open_socket(const char *path, int interrupt, struct patience patience, int *descriptor,
+static int open_socket(const char *path, int interrupt, struct timeout timeout, int *descriptor,
                        struct hearken_error *error)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     memcpy(address.sun_path, path, strlen(path)); /* checked before; ends with a NUL */
-    int result = connect_local(&address, interrupt, &patience);
+    int result = connect_local(&address, interrupt, &timeout);
     if (result == -ECANCELED)
         return result;
     if (result < 0)
@@ -103,21 +102,21 @@ static int open_socket(const char *path, int interrupt, struct patience patience
     return 0;
 }
 
-/* The places where hearkend listens unless told otherwise: the user's own comes first. */
-static int open_default(int interrupt, struct patience patience, int *descriptor,
+/* Tries the default sockets of hearkend, the user's first. */
+static int open_default(int interrupt, struct timeout timeout, int *descriptor,
                         struct hearken_error *error)
 {
     const char *runtime = secure_getenv("XDG_RUNTIME_DIR");
     char path[SOCKET_PATH_MAX + 1];
     if (!runtime || runtime[0] != '/')
-        return open_socket(SYSTEM_SOCKET, interrupt, patience, descriptor, error);
+        return open_socket(SYSTEM_SOCKET, interrupt, timeout, descriptor, error);
     int length = snprintf(path, sizeof(path), "%s/hearken/hearken.sock", runtime);
     if (length < 0 || (size_t)length >= sizeof(path))
-        return open_socket(SYSTEM_SOCKET, interrupt, patience, descriptor, error);
-    int result = open_socket(path, interrupt, patience, descriptor, error);
+        return open_socket(SYSTEM_SOCKET, interrupt, timeout, descriptor, error);
+    int result = open_socket(path, interrupt, timeout, descriptor, error);
     if (result != -ENOTCONN || access(SYSTEM_SOCKET, F_OK) < 0)
         return result;
-    return open_socket(SYSTEM_SOCKET, interrupt, patience, descriptor, error);
+    return open_socket(SYSTEM_SOCKET, interrupt, timeout, descriptor, error);
 }
 
 /* ---- TCP ---- */
@@ -131,7 +130,7 @@ static int split_tcp(const char *where, char host[TCP_HOST_BYTES], const char **
                         where);
 }
 
-static int open_tcp(const char *where, int interrupt, struct patience patience, int *descriptor,
+static int open_tcp(const char *where, int interrupt, struct timeout timeout, int *descriptor,
                     struct hearken_error *error)
 {
     char host[TCP_HOST_BYTES];
@@ -146,8 +145,8 @@ static int open_tcp(const char *where, int interrupt, struct patience patience, 
     result = -ENOENT;
     for (struct addrinfo *at = addresses; at && result < 0 && result != -ECANCELED;
          at = at->ai_next) {
-        patience_rest(&patience); /* to each address its own */
-        result = connect_to(at->ai_addr, at->ai_addrlen, interrupt, &patience);
+        timeout_stop(&timeout); /* applies to each address */
+        result = connect_to(at->ai_addr, at->ai_addrlen, interrupt, &timeout);
     }
     freeaddrinfo(addresses);
     if (result == -ECANCELED)
@@ -197,45 +196,45 @@ int connection_open(const struct address *address, int interrupt, int *descripto
     int result = address_check(address, error);
     if (result < 0)
         return result;
-    const struct patience patience = patience_of(address, CONNECT_SECONDS);
+    const struct timeout timeout = timeout_create(address, CONNECT_SECONDS);
     if (address->tcp)
-        return open_tcp(address->tcp, interrupt, patience, descriptor, error);
+        return open_tcp(address->tcp, interrupt, timeout, descriptor, error);
     if (address->socket)
-        return open_socket(address->socket, interrupt, patience, descriptor, error);
-    return open_default(interrupt, patience, descriptor, error);
+        return open_socket(address->socket, interrupt, timeout, descriptor, error);
+    return open_default(interrupt, timeout, descriptor, error);
 }
 
-/* ---- Patience ---- */
+/* ---- Timeouts ---- */
 
-struct patience patience_of(const struct address *address, double seconds)
+struct timeout timeout_create(const struct address *address, double seconds)
 {
-    return (struct patience){
+    return (struct timeout){
         .seconds = address->timeout.set ? address->timeout.value : seconds,
     };
 }
 
-void patience_rest(struct patience *patience)
+void timeout_stop(struct timeout *timeout)
 {
-    patience->deadline = 0;
+    timeout->deadline = 0;
 }
 
-int patience_milliseconds(struct patience *patience)
+int timeout_milliseconds(struct timeout *timeout)
 {
-    if (patience->seconds == 0)
+    if (timeout->seconds == 0)
         return -1;
-    if (patience->deadline == 0)
-        patience->deadline = clock_seconds() + patience->seconds;
-    double left = patience->deadline - clock_seconds();
+    if (timeout->deadline == 0)
+        timeout->deadline = clock_seconds() + timeout->seconds;
+    double left = timeout->deadline - clock_seconds();
     if (left <= 0)
         return 0;
     return left < OPTION_SECONDS_MAX ? (int)(left * 1000) + 1 : OPTION_SECONDS_MAX * 1000;
 }
 
-int patience_wait(struct patience *patience, int descriptor, short events)
+int timeout_wait(struct timeout *timeout, int descriptor, short events)
 {
     for (;;) {
         struct pollfd poller = {.fd = descriptor, .events = events};
-        int ready = poll(&poller, 1, patience_milliseconds(patience));
+        int ready = poll(&poller, 1, timeout_milliseconds(timeout));
         if (ready > 0)
             return 0;
         if (ready == 0)
@@ -245,9 +244,9 @@ int patience_wait(struct patience *patience, int descriptor, short events)
     }
 }
 
-int patience_fail(const struct patience *patience, const struct address *address,
-                  struct hearken_error *error)
+int timeout_fail(const struct timeout *timeout, const struct address *address,
+                 struct hearken_error *error)
 {
     return hearken_fail(error, -ETIMEDOUT, "%s has not answered for %.6g s (--timeout)",
-                        address_name(address), patience->seconds);
+                        address_name(address), timeout->seconds);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Where the daemon is, and getting there. */
+/* The daemon's address, connecting to it, and timeouts. */
 #ifndef HEARKEN_DAEMON_CLIENT_PROGRAM_CLIENT_CONNECTION_H
 #define HEARKEN_DAEMON_CLIENT_PROGRAM_CLIENT_CONNECTION_H
 
@@ -7,56 +7,54 @@
 
 #include <hearken/hearken.h>
 
-/* Neither socket nor tcp: the user's own socket if there is one, else the system's. Never both. */
+/* Without socket and tcp, the user's socket if it exists, else the system's. At most one is set. */
 struct address {
     const char *socket;            /* a path */
     const char *tcp;               /* "HOST:PORT", "[HOST]:PORT" for a host with colons */
-    struct option_seconds timeout; /* how long it may keep silent (patience.h), connecting too */
+    struct option_seconds timeout; /* for connecting and for answers */
 };
 
-/* Whether anything is said of it. */
+/* Whether any member is set. */
 bool address_is_set(const struct address *address);
 
-/* -EINVAL for an address that makes no sense. */
+/* Errors: -EINVAL for an invalid address. */
 int address_check(const struct address *address, struct hearken_error *error);
 
-/* What the user calls it, for messages; points into the address. */
+/* The address as the user wrote it, for messages; points into the address. */
 const char *address_name(const struct address *address);
 
 /*
- * Connects; gives a descriptor that does not block. Errors: as address_check, -ECANCELED once
- * `interrupt` (a descriptor; -1: none) is readable, -ENOTCONN when nobody answers within the
- * timeout, or else 10 s: the message says where, why, and what to do.
+ * Connects and returns a non-blocking descriptor. Errors: as address_check; -ECANCELED once
+ * `interrupt` (a descriptor; -1: none) is readable; -ENOTCONN if there is no connection within the
+ * timeout (default 10 s).
  */
 int connection_open(const struct address *address, int interrupt, int *descriptor,
                     struct hearken_error *error);
 
-/* ---- Patience ---- */
+/* ---- Timeouts ---- */
 
-/*
- * How long a server may keep silent. The clock runs only while something is expected of the server,
- * and starts anew with each sign of life.
- */
-
-struct patience {
-    double seconds;  /* 0: for ever */
-    double deadline; /* of the monotonic clock; 0: the clock stands */
+/* Limits how long a server may take to respond. The timer runs only while a response is expected
+ * and restarts with each one. */
+struct timeout {
+    double seconds;  /* 0: no limit */
+    double deadline; /* of the monotonic clock; 0: the timer is stopped */
 };
 
-/* With the clock standing: what --timeout says, or else `seconds`. */
-struct patience patience_of(const struct address *address, double seconds);
+/* A stopped timer with the value of --timeout, or else `seconds`. */
+struct timeout timeout_create(const struct address *address, double seconds);
 
-/* Stops the clock: there is a sign of life, or nothing is expected of the server. */
-void patience_rest(struct patience *patience);
+/* Stops the timer: the server has responded, or no response is expected. */
+void timeout_stop(struct timeout *timeout);
 
-/* What is left, for poll(), which starts the clock if it stands: -1 for ever, 0 it is over. */
-int patience_milliseconds(struct patience *patience);
+/* Starts the timer if it is stopped and returns the remaining time for poll(): -1: no limit, 0: it
+ * has expired. */
+int timeout_milliseconds(struct timeout *timeout);
 
-/* Waits for `events` at the descriptor: 0, or -ETIMEDOUT or another negative errno. */
-int patience_wait(struct patience *patience, int descriptor, short events);
+/* Waits for `events` at the descriptor. Errors: -ETIMEDOUT, the system's. */
+int timeout_wait(struct timeout *timeout, int descriptor, short events);
 
 /* "SERVER has not answered for N s"; returns -ETIMEDOUT. */
-int patience_fail(const struct patience *patience, const struct address *address,
-                  struct hearken_error *error);
+int timeout_fail(const struct timeout *timeout, const struct address *address,
+                 struct hearken_error *error);
 
 #endif

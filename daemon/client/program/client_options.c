@@ -5,6 +5,7 @@
 #include "include/internal/utf8.h"
 
 #include <errno.h>
+#include <getopt.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -53,7 +54,7 @@ static void print_wrapped(FILE *file, const char *text, int column)
     fputc('\n', file);
 }
 
-static void print_option(const struct option *option, FILE *file)
+static void print_option(const struct command_option *option, FILE *file)
 {
     if (option->kind == OPTION_HEADING) {
         fprintf(file, "\n%s:\n", option->name);
@@ -90,51 +91,7 @@ void options_help(const struct command *command, FILE *file)
 
 /* ---- Reading ---- */
 
-/* One option as it stands on the line: "--name", "--name=value", "-n" or "-nvalue". */
-struct occurrence {
-    const struct option *option;
-    const char *value; /* attached, or NULL */
-};
-
-static const struct option *find_long(const struct command *command, const char *name,
-                                      size_t length)
-{
-    for (size_t i = 0; i < command->option_count; i++) {
-        const struct option *option = &command->options[i];
-        if (option->kind != OPTION_HEADING && strlen(option->name) == length &&
-            memcmp(option->name, name, length) == 0)
-            return option;
-    }
-    return NULL;
-}
-
-static const struct option *find_letter(const struct command *command, char letter)
-{
-    for (size_t i = 0; i < command->option_count; i++)
-        if (command->options[i].kind != OPTION_HEADING && letter &&
-            command->options[i].letter == letter)
-            return &command->options[i];
-    return NULL;
-}
-
-static int find_option(const struct command *command, const char *text, struct occurrence *found)
-{
-    if (text[1] == '-') {
-        size_t length = strcspn(text + 2, "=");
-        found->option = find_long(command, text + 2, length);
-        found->value = text[2 + length] ? text + 2 + length + 1 : NULL;
-    } else {
-        found->option = find_letter(command, text[1]);
-        found->value = text[2] ? text + 2 : NULL;
-    }
-    if (!found->option) {
-        usage_error(command, "no option %s", text);
-        return -EINVAL;
-    }
-    return 0;
-}
-
-static int set_unsigned(const struct command *command, const struct option *option,
+static int set_unsigned(const struct command *command, const struct command_option *option,
                         const char *value, unsigned *field)
 {
     char *end;
@@ -150,7 +107,7 @@ static int set_unsigned(const struct command *command, const struct option *opti
     return 0;
 }
 
-static int set_seconds(const struct command *command, const struct option *option,
+static int set_seconds(const struct command *command, const struct command_option *option,
                        const char *value, struct option_seconds *field)
 {
     char *end;
@@ -165,8 +122,8 @@ static int set_seconds(const struct command *command, const struct option *optio
     return 0;
 }
 
-static int set_choice(const struct command *command, const struct option *option, const char *value,
-                      unsigned *field)
+static int set_choice(const struct command *command, const struct command_option *option,
+                      const char *value, unsigned *field)
 {
     char list[128] = "";
     for (unsigned i = 0; option->choices[i]; i++) {
@@ -181,7 +138,7 @@ static int set_choice(const struct command *command, const struct option *option
     return -EINVAL;
 }
 
-static bool is_file(const struct option *option, const char *value)
+static bool is_file(const struct command_option *option, const char *value)
 {
     if (strcmp(value, "-") == 0)
         return true;
@@ -194,8 +151,8 @@ static bool is_file(const struct option *option, const char *value)
     return false;
 }
 
-static int set_file(const struct command *command, const struct option *option, const char *value,
-                    const char **field)
+static int set_file(const struct command *command, const struct command_option *option,
+                    const char *value, const char **field)
 {
     if (!is_file(option, value)) {
         usage_error(command, "--%s=%s: expected %s", option->name, value, option->argument);
@@ -205,8 +162,8 @@ static int set_file(const struct command *command, const struct option *option, 
     return 0;
 }
 
-static int append(const struct command *command, const struct option *option, const char *value,
-                  struct option_list *list)
+static int append(const struct command *command, const struct command_option *option,
+                  const char *value, struct option_list *list)
 {
     if (list->count == OPTION_LIST_MAX) {
         usage_error(command, "--%s: more than %d of them", option->name, OPTION_LIST_MAX);
@@ -216,61 +173,128 @@ static int append(const struct command *command, const struct option *option, co
     return 0;
 }
 
-static int set_option(const struct command *command, const struct occurrence *found, void *target)
+static int set_option(const struct command *command, const struct command_option *option,
+                      const char *value, void *target)
 {
-    const struct option *option = found->option;
     void *field = (char *)target + option->offset;
     switch (option->kind) {
     case OPTION_FLAG:
         *(bool *)field = true;
         return 0;
     case OPTION_STRING:
-        *(const char **)field = found->value;
+        *(const char **)field = value;
         return 0;
     case OPTION_FILE:
-        return set_file(command, option, found->value, field);
+        return set_file(command, option, value, field);
     case OPTION_UNSIGNED:
-        return set_unsigned(command, option, found->value, field);
+        return set_unsigned(command, option, value, field);
     case OPTION_SECONDS:
-        return set_seconds(command, option, found->value, field);
+        return set_seconds(command, option, value, field);
     case OPTION_CHOICE:
-        return set_choice(command, option, found->value, field);
+        return set_choice(command, option, value, field);
     case OPTION_LIST:
-        return append(command, option, found->value, field);
+        return append(command, option, value, field);
     case OPTION_HEADING:
         break;
     }
     return -EINVAL;
 }
 
-/* Reads the option at argv[*at], with its value from the next argument if need be. */
-static int read_option(const struct command *command, char **argv, int *at, void *target)
+/* ---- With getopt ---- */
+
+enum {
+    CODE_OPERAND = 1, /* getopt's own */
+    CODE_HELP = 'h',
+    CODE_FIRST = 256, /* plus the index in the command's table */
+};
+
+/* What getopt_long takes: the command's table in its form. */
+struct getopt_form {
+    struct option names[OPTION_COUNT_MAX + 2];
+    char letters[2 * OPTION_COUNT_MAX + 8];
+};
+
+static void fill_form(const struct command *command, struct getopt_form *form)
 {
-    struct occurrence found;
-    int result = find_option(command, argv[*at], &found);
-    if (result < 0)
-        return result;
-    bool flag = found.option->kind == OPTION_FLAG;
-    if (flag && found.value) {
-        usage_error(command, "--%s takes no value", found.option->name);
-        return -EINVAL;
+    /* Operands come as they stand, in order; a value that is missing is told apart. */
+    size_t count = 0, used = (size_t)sprintf(form->letters, "-:h");
+    for (size_t i = 0; i < command->option_count; i++) {
+        const struct command_option *option = &command->options[i];
+        if (option->kind == OPTION_HEADING)
+            continue;
+        bool flag = option->kind == OPTION_FLAG;
+        form->names[count++] = (struct option){
+            .name = option->name,
+            .has_arg = flag                          ? no_argument
+                       : option->kind == OPTION_FILE ? optional_argument
+                                                     : required_argument,
+            .val = CODE_FIRST + (int)i,
+        };
+        if (option->letter)
+            used += (size_t)sprintf(form->letters + used, "%c%s", option->letter, flag ? "" : ":");
     }
-    bool optional = found.option->kind == OPTION_FILE && !found.value;
-    if (optional && !(argv[*at + 1] && is_file(found.option, argv[*at + 1])))
-        found.value = "-";
-    if (!flag && !found.value)
-        found.value = argv[++*at];
-    if (!flag && !found.value) {
-        usage_error(command, "--%s: expected %s after it", found.option->name,
-                    found.option->argument);
-        return -EINVAL;
-    }
-    return set_option(command, &found, target);
+    form->names[count++] = (struct option){.name = "help", .val = CODE_HELP};
+    form->names[count] = (struct option){0};
 }
 
-static bool asks_for_help(const char *text)
+/* The option of what getopt_long returns or leaves in optopt, or NULL. */
+static const struct command_option *find_option(const struct command *command, int code)
 {
-    return strcmp(text, "--help") == 0 || strcmp(text, "-h") == 0;
+    if (code >= CODE_FIRST)
+        return &command->options[code - CODE_FIRST];
+    for (size_t i = 0; code > 0 && i < command->option_count; i++)
+        if (command->options[i].kind != OPTION_HEADING && command->options[i].letter == code)
+            return &command->options[i];
+    return NULL;
+}
+
+/* That "--NAME" is the beginning of several names; false if it is not. */
+static bool tell_ambiguous(const struct command *command, const struct getopt_form *form,
+                           const char *text)
+{
+    size_t length = strcspn(text, "="), found = 0;
+    char names[256] = "";
+    for (const struct option *name = form->names; name->name; name++) {
+        if (strncmp(name->name, text + 2, length - 2) != 0)
+            continue;
+        size_t used = strlen(names);
+        snprintf(names + used, sizeof(names) - used, "%s--%s", found++ > 0 ? ", " : "", name->name);
+    }
+    if (found > 1)
+        usage_error(command, "%.*s is the beginning of several: %s", (int)length, text, names);
+    return found > 1;
+}
+
+/* `text`: the argument at which getopt_long found '?' or ':'. */
+static int refuse(const struct command *command, const struct getopt_form *form, int code,
+                  const char *text)
+{
+    const struct command_option *option = find_option(command, optopt);
+    bool is_long = text[1] == '-';
+    if (code == ':' && option)
+        usage_error(command, "--%s: expected %s after it", option->name, option->argument);
+    else if (is_long && (option || optopt == CODE_HELP))
+        usage_error(command, "--%s takes no value", option ? option->name : "help");
+    else if (is_long && tell_ambiguous(command, form, text))
+        return -EINVAL;
+    else if (!is_long && optopt > ' ' && optopt < 0x7f)
+        usage_error(command, "no option -%c", optopt);
+    else
+        usage_error(command, "no option %s", text);
+    return -EINVAL;
+}
+
+/* The value of the option just read: of one that may be without, the next argument if it looks like
+ * one. NULL for a flag. */
+static const char *find_value(const struct command_option *option, char *const *argv)
+{
+    if (option->kind != OPTION_FILE || optarg)
+        return optarg;
+    const char *next = argv[optind];
+    if (!next || !is_file(option, next))
+        return "-";
+    optind++;
+    return next;
 }
 
 static int check_operands(const struct command *command, int count, char **argv)
@@ -288,23 +312,32 @@ static int check_operands(const struct command *command, int count, char **argv)
 
 int options_parse(const struct command *command, int argc, char **argv, void *target)
 {
-    int operands = 0;
-    bool only_operands = false;
-    for (int i = 1; i < argc; i++) {
-        char *text = argv[i];
-        if (only_operands || text[0] != '-' || !text[1]) {
-            argv[operands++] = text;
-        } else if (strcmp(text, "--") == 0) {
-            only_operands = true;
-        } else if (asks_for_help(text)) {
+    struct getopt_form form;
+    int operands = 0, code;
+    fill_form(command, &form);
+    optind = 0; /* start afresh, as glibc has it */
+    opterr = 0;
+    for (;;) {
+        int at = optind > 0 ? optind : 1;
+        code = getopt_long(argc, argv, form.letters, form.names, NULL);
+        if (code < 0)
+            break;
+        const struct command_option *option = find_option(command, code);
+        if (code == CODE_OPERAND) {
+            argv[operands++] = optarg;
+        } else if (code == CODE_HELP) {
             options_help(command, stdout);
             return -ECANCELED;
+        } else if (!option) {
+            return refuse(command, &form, code, argv[at]);
         } else {
-            int result = read_option(command, argv, &i, target);
+            int result = set_option(command, option, find_value(option, argv), target);
             if (result < 0)
                 return result;
         }
     }
+    while (optind < argc)
+        argv[operands++] = argv[optind++];
     argv[operands] = NULL;
     return check_operands(command, operands, argv);
 }

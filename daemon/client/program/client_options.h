@@ -30,6 +30,8 @@ enum option_kind {
     OPTION_LIST,     /* struct option_list: may be repeated */
 };
 
+#define OPTION_COUNT_MAX 64
+
 #define OPTION_LIST_MAX 32
 
 struct option_list {
@@ -44,7 +46,7 @@ struct option_seconds {
     double value;
 };
 
-struct option {
+struct command_option {
     enum option_kind kind;
     char letter;          /* '\0': none */
     const char *name;     /* without the dashes; of a heading: its text */
@@ -59,11 +61,11 @@ struct command {
     const char *name;
     const char *operands; /* as the usage line shows them */
     int operands_minimum, operands_maximum;
-    const char *summary;     /* half a line */
-    const char *description; /* paragraphs, or NULL */
-    const char *examples;    /* or NULL */
-    const struct option *options;
-    size_t option_count;
+    const char *summary;                  /* half a line */
+    const char *description;              /* paragraphs, or NULL */
+    const char *examples;                 /* or NULL */
+    const struct command_option *options; /* without --help, which all have */
+    size_t option_count;                  /* up to OPTION_COUNT_MAX */
     int (*run)(const struct command *command, int argc, char **argv); /* an exit code */
 };
 

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* A whole line is one write, so that lines of several programs do not mix. */
+/* A line is one write, so that lines of several programs do not mix. */
 #define LINE_BYTES 4096
 
 void message_error(const char *subject, const char *message)

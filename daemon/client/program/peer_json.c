@@ -12,7 +12,7 @@ uint64_t count_within(double value, uint64_t maximum)
 {
     if (!(value >= 1))
         return 0;
-    /* The first double that does not fit, whatever the maximum is rounded to. */
+    /* Doubles from 2^64 on do not fit; `maximum` itself may not be a double. */
     return value >= 0x1p64 || (uint64_t)value > maximum ? maximum : (uint64_t)value;
 }
 

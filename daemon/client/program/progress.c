@@ -12,8 +12,9 @@
 #define METER_INTERVAL_SECONDS    0.1
 #define PROGRESS_INTERVAL_SECONDS 0.2
 #define QUIET_SECONDS             1.0 /* short work needs no progress */
-#define LOWEST_DECIBELS           -60.0
-/* A peak below a half of the least step of 16 bits: nothing is connected, or it is muted. */
+#define LOWEST_DECIBELS           (-60.0)
+/* Half the smallest step of 16 bits: a lower peak means that nothing is connected or it is muted.
+ */
 #define SILENCE 0x1p-16f
 
 /* ---- Meter ---- */
@@ -24,7 +25,7 @@ void meter_init(struct meter *meter, bool wanted)
         (struct meter){.enabled = wanted && isatty(STDERR_FILENO), .last_drawn = clock_seconds()};
 }
 
-/* Of METER_WIDTH places. */
+/* The position of a level in the bar, 0..METER_WIDTH. */
 static int place(double decibels)
 {
     double share = 1 - decibels / LOWEST_DECIBELS;
@@ -84,7 +85,7 @@ void progress_init(struct progress *progress, bool wanted)
 {
     *progress = (struct progress){
         .enabled = wanted && isatty(STDERR_FILENO),
-        .begun = clock_seconds(),
+        .started = clock_seconds(),
     };
 }
 
@@ -93,7 +94,7 @@ void progress_update(struct progress *progress, double done, double total, size_
 {
     if (!progress->enabled)
         return;
-    double time = clock_seconds(), elapsed = time - progress->begun;
+    double time = clock_seconds(), elapsed = time - progress->started;
     if (elapsed < QUIET_SECONDS || time - progress->last_drawn < PROGRESS_INTERVAL_SECONDS)
         return;
     progress->last_drawn = time;

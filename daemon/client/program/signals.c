@@ -11,8 +11,8 @@ static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
 
 #define SIGNAL_COUNT (sizeof(signals) / sizeof(signals[0]))
 
-/* Those of them that the parent had us ignore stay ignored. */
-static void fill(sigset_t *set)
+/* Without those that the parent process had ignored. */
+static void fill_signal_set(sigset_t *set)
 {
     sigemptyset(set);
     for (size_t i = 0; i < SIGNAL_COUNT; i++) {
@@ -25,13 +25,13 @@ static void fill(sigset_t *set)
 int signals_open(void)
 {
     sigset_t set;
-    fill(&set);
+    fill_signal_set(&set);
     pthread_sigmask(SIG_BLOCK, &set, NULL);
     int descriptor = signalfd(-1, &set, SFD_CLOEXEC);
     return descriptor < 0 ? -errno : descriptor;
 }
 
-int signals_take(int descriptor)
+int signals_read(int descriptor)
 {
     struct signalfd_siginfo information;
     if (read(descriptor, &information, sizeof(information)) != sizeof(information))
@@ -48,7 +48,7 @@ void signals_release(void)
     pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 }
 
-static void *await_default(void *nothing)
+static void *unblock_and_wait(void *nothing)
 {
     signals_release();
     while (pause() < 0)
@@ -59,9 +59,9 @@ static void *await_default(void *nothing)
 void signals_default_begin(struct signals_default *span)
 {
     sigset_t set;
-    fill(&set);
+    fill_signal_set(&set);
     pthread_sigmask(SIG_BLOCK, &set, NULL);
-    span->running = pthread_create(&span->thread, NULL, await_default, NULL) == 0;
+    span->running = pthread_create(&span->thread, NULL, unblock_and_wait, NULL) == 0;
 }
 
 void signals_default_end(struct signals_default *span)

@@ -5,29 +5,30 @@
 #include <pthread.h>
 #include <stdbool.h>
 
-/* Blocks the signals that end a program, but those which the parent had us ignore, in this thread
- * and those that it makes from now on; gives a descriptor they are read from, or a negative
- * errno. */
+/* SIGINT, SIGTERM and SIGHUP, unless the parent process had them ignored. Blocks them in this
+ * thread and those it creates from now on, and returns a descriptor to read them from, or a
+ * negative errno.
+ */
 int signals_open(void);
 
-/* The number of the next signal, waiting for it; SIGTERM if there is none to read. */
-int signals_take(int descriptor);
+/* Waits for the next signal and returns its number; SIGTERM if it cannot be read. */
+int signals_read(int descriptor);
 
-/* Lets those signals do again, in this thread, what they do by themselves. */
+/* Unblocks these signals in this thread, so that they have their default action. */
 void signals_release(void);
 
-/* A while in which those signals end the process at once. */
+/* A period in which these signals end the process at once. */
 struct signals_default {
-    pthread_t thread; /* the only one that has them unblocked */
+    pthread_t thread; /* the only one with the signals unblocked */
     bool running;
 };
 
-/* For what takes long, cannot be interrupted and leaves nothing to be cleaned up, as a model that
- * opens. Threads that are made meanwhile have the signals blocked, as after signals_open. Without
- * a thread for it, the signals wait. */
+/* For a long operation that cannot be interrupted and needs no cleanup, such as opening a model.
+ * Threads created meanwhile have the signals blocked, as after signals_open. If no thread can be
+ * created, the signals stay pending. */
 void signals_default_begin(struct signals_default *span);
 
-/* From here on they wait to be read. */
+/* From now on the signals are read from the descriptor again. */
 void signals_default_end(struct signals_default *span);
 
 #endif

@@ -1,164 +1,187 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/client/program/stream_settings.h"
 
+#include "daemon/common/custom_word_list.h"
 #include "include/internal/utf8.h"
 
 #include <errno.h>
 #include <math.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum field_type {
-    REAL,   /* float */
-    WHOLE,  /* unsigned */
-    SWITCH, /* bool, written on or off */
-    STRING, /* char [maximum + 1] */
-    TASK,   /* unsigned: enum hearken_task */
-};
+/* ---- One setting ---- */
 
-/* One field of struct hearken_stream_options. */
-struct field {
-    const char *name;
-    size_t offset;
-    enum field_type type;
-    double minimum, maximum;
-};
-
-#define FIELD(name, type, minimum, maximum)                                                        \
-    {                                                                                              \
-#name, offsetof(struct hearken_stream_options, name), type, minimum, maximum               \
-    }
-
-static const struct field fields[] = {
-    FIELD(beam_width, WHOLE, 1, 16),
-    FIELD(length_penalty, REAL, 0, 2),
-    FIELD(ctc_weight, REAL, 0, 1),
-    FIELD(padding, REAL, -1, 30),
-    FIELD(segment_seconds, REAL, 2, 28),
-    FIELD(no_speech_threshold, REAL, 0, 1),
-    FIELD(log_probability_threshold, REAL, -100, 0),
-    FIELD(compression_threshold, REAL, 1, 1000),
-    FIELD(custom_words_boost, REAL, 0, 10),
-    FIELD(partial_seconds, REAL, 0, 28),
-    FIELD(partial_share, REAL, 0, 1),
-    FIELD(voice, SWITCH, 0, 1),
-    FIELD(voice_threshold, REAL, 0.05, 0.95),
-    FIELD(pre_roll, REAL, 0, 2),
-    FIELD(endpoint_seconds, REAL, 0.1, 10),
-    FIELD(endpointing, SWITCH, 0, 1),
-    FIELD(language, STRING, 0, HEARKEN_LANGUAGE_SIZE - 1),
-    FIELD(task, TASK, HEARKEN_TRANSCRIBE, HEARKEN_TRANSLATE),
-    FIELD(timestamps, SWITCH, 0, 1),
-    FIELD(previous_text, SWITCH, 0, 1),
-    FIELD(prompt, STRING, 0, HEARKEN_PROMPT_SIZE - 1),
-    FIELD(suppress_tokens, STRING, 0, HEARKEN_SUPPRESS_SIZE - 1),
-    FIELD(suppress_blank, SWITCH, 0, 1),
-    FIELD(temperature_step, REAL, 0, 1),
-    FIELD(seed, WHOLE, 0, 4294967295.0),
-    FIELD(exact, SWITCH, 0, 1),
-};
-
-static const char *const tasks[] = {"transcribe", "translate"};
-
-#define FIELD_COUNT (sizeof(fields) / sizeof(fields[0]))
-
-static const struct field *find(const char *name, size_t length)
+static bool read_number(const struct hearken_option *option, const char *text, double *value)
 {
-    for (size_t i = 0; i < FIELD_COUNT; i++)
-        if (strlen(fields[i].name) == length && memcmp(fields[i].name, name, length) == 0)
-            return &fields[i];
-    return NULL;
+    char *end;
+    *value = strtod(text, &end);
+    bool plain = *text && !text[strspn(text, "+-.0123456789eE")]; /* strtod also takes "inf" */
+    return plain && !*end && *value >= option->minimum && *value <= option->maximum &&
+           (option->type != HEARKEN_OPTION_COUNT || *value == floor(*value));
+}
+
+static bool read_choice(const struct hearken_option *option, const char *text, double *value)
+{
+    for (size_t i = 0; option->choices[i]; i++) {
+        if (strcmp(option->choices[i], text) == 0) {
+            *value = (double)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* False: the text is no value of the option. */
+static bool read_value(const struct hearken_option *option, const char *text, double *value)
+{
+    switch (option->type) {
+    case HEARKEN_OPTION_SWITCH:
+        *value = strcmp(text, "on") == 0;
+        return *value > 0 || strcmp(text, "off") == 0;
+    case HEARKEN_OPTION_TEXT:
+        return strlen(text) < option->size && utf8_is_valid(text);
+    case HEARKEN_OPTION_CHOICE:
+        return read_choice(option, text, value);
+    case HEARKEN_OPTION_NUMBER:
+    case HEARKEN_OPTION_COUNT:
+        break;
+    }
+    return read_number(option, text, value);
+}
+
+/* "transcribe or translate". */
+static void list_choices(const struct hearken_option *option, char *text, size_t size)
+{
+    size_t used = 0;
+    for (size_t i = 0; option->choices[i] && used < size; i++)
+        used += (size_t)snprintf(text + used, size - used, "%s%s",
+                                 i == 0                   ? ""
+                                 : option->choices[i + 1] ? ", "
+                                                          : " or ",
+                                 option->choices[i]);
+}
+
+static int refuse(const struct hearken_option *option, const char *text,
+                  struct hearken_error *error)
+{
+    char choices[200] = "";
+    switch (option->type) {
+    case HEARKEN_OPTION_SWITCH:
+        return hearken_fail(error, -EINVAL, "%.100s: expected on or off", text);
+    case HEARKEN_OPTION_TEXT:
+        return hearken_fail(error, -EINVAL, "%s: expected at most %zu bytes of UTF-8 text",
+                            option->name, option->size - 1);
+    case HEARKEN_OPTION_CHOICE:
+        list_choices(option, choices, sizeof(choices));
+        return hearken_fail(error, -EINVAL, "%.100s: expected %s", text, choices);
+    case HEARKEN_OPTION_NUMBER:
+    case HEARKEN_OPTION_COUNT:
+        break;
+    }
+    return hearken_fail(error, -EINVAL, "%.100s: expected a %snumber %.15g..%.15g", text,
+                        option->type == HEARKEN_OPTION_COUNT ? "whole " : "", option->minimum,
+                        option->maximum);
 }
 
 static int unknown(const char *text, struct hearken_error *error)
 {
     const size_t size = sizeof(error->message);
+    const struct hearken_option *option;
     size_t used =
-        (size_t)snprintf(error->message, size, "%.100s: expected name=value with one of:", text);
-    for (size_t i = 0; i < FIELD_COUNT && used < size; i++)
-        used += (size_t)snprintf(error->message + used, size - used, " %s", fields[i].name);
+        (size_t)snprintf(error->message, size, "%.60s: expected name=value with one of:", text);
+    for (size_t i = 0; (option = hearken_stream_option(i)) && used < size; i++)
+        used += (size_t)snprintf(error->message + used, size - used, " %s", option->name);
     return -EINVAL;
 }
 
-static void set(struct stream_settings *settings, const char *name, double value, const char *text)
+/* Takes `value` for the option. `given`: what the user wrote, which a refusal quotes. */
+static int set(struct stream_settings *settings, const struct hearken_option *option,
+               const char *value, const char *given, struct hearken_error *error)
 {
+    bool is_text = option->type == HEARKEN_OPTION_TEXT || option->type == HEARKEN_OPTION_CHOICE;
+    struct stream_setting setting = {.option = option, .text = is_text ? value : NULL};
+    if (!read_value(option, value, &setting.value))
+        return refuse(option, given, error);
     size_t i = 0;
-    while (i < settings->count && settings->items[i].name != name)
+    while (i < settings->count && settings->items[i].option != option)
         i++;
-    settings->items[i] = (struct stream_setting){name, value, text};
+    if (i == STREAM_SETTINGS_MAX)
+        return hearken_fail(error, -EINVAL, "%.100s: too many settings", given);
+    settings->items[i] = setting;
     if (i == settings->count)
         settings->count++;
+    return 0;
 }
 
-static bool read_value(const struct field *field, const char *text, double *value)
-{
-    if (field->type == SWITCH) {
-        *value = strcmp(text, "on") == 0;
-        return *value > 0 || strcmp(text, "off") == 0;
-    }
-    if (field->type == STRING)
-        return (double)strlen(text) <= field->maximum && utf8_is_valid(text);
-    if (field->type == TASK) {
-        *value = strcmp(text, tasks[HEARKEN_TRANSLATE]) == 0;
-        return *value > 0 || strcmp(text, tasks[HEARKEN_TRANSCRIBE]) == 0;
-    }
-    char *end;
-    *value = strtod(text, &end);
-    return end > text && !*end && isfinite(*value) && *value >= field->minimum &&
-           *value <= field->maximum && (field->type != WHOLE || *value == floor(*value));
-}
-
-static int refuse(const struct field *field, const char *text, struct hearken_error *error)
-{
-    if (field->type == SWITCH)
-        snprintf(error->message, sizeof(error->message), "%.100s: expected on or off", text);
-    else if (field->type == STRING)
-        snprintf(error->message, sizeof(error->message),
-                 "%s: expected at most %g bytes of UTF-8 text", field->name, field->maximum);
-    else if (field->type == TASK)
-        snprintf(error->message, sizeof(error->message), "%.100s: expected transcribe or translate",
-                 text);
-    else
-        snprintf(error->message, sizeof(error->message), "%.100s: expected a %snumber %g..%g", text,
-                 field->type == WHOLE ? "whole " : "", field->minimum, field->maximum);
-    return -EINVAL;
-}
-
-int stream_settings_add(struct stream_settings *settings, const char *text,
-                        struct hearken_error *error)
+/* Of "name=value"; a later one replaces an earlier one of the same name. */
+static int set_assignment(struct stream_settings *settings, const char *text,
+                          struct hearken_error *error)
 {
     size_t length = strcspn(text, "=");
-    const struct field *field = find(text, length);
-    double value = 0;
-    if (!field || !text[length])
+    const struct hearken_option *option = hearken_stream_option_find(text, length);
+    if (!option || !text[length])
         return unknown(text, error);
-    if (!read_value(field, text + length + 1, &value))
-        return refuse(field, text, error);
-    bool is_text = field->type == STRING || field->type == TASK;
-    set(settings, field->name, value, is_text ? text + length + 1 : NULL);
-    return 0;
+    return set(settings, option, text + length + 1, text, error);
 }
 
-int stream_settings_set_model(struct stream_settings *settings, const char *model,
-                              struct hearken_error *error)
+/* Of an option that has one of the command line to itself; NULL: not given. */
+static int set_named(struct stream_settings *settings, const char *name, const char *value,
+                     struct hearken_error *error)
 {
-    if (model && !utf8_is_valid(model))
-        return hearken_fail(error, -EINVAL, "%.100s: expected UTF-8 text", model);
-    settings->model = model;
-    return 0;
+    return value
+               ? set(settings, hearken_stream_option_find(name, strlen(name)), value, value, error)
+               : 0;
 }
 
-int stream_settings_add_text(struct stream_settings *settings, const char *name, const char *value,
-                             struct hearken_error *error)
+static int check_words(const struct stream_settings *settings, struct hearken_error *error)
 {
-    const struct field *field = find(name, strlen(name));
-    double number = 0;
-    if (!read_value(field, value, &number))
-        return refuse(field, value, error);
-    set(settings, field->name, number, value);
-    return 0;
+    int count = settings->words ? hearken_custom_words_check(settings->words, error) : 0;
+    return count < 0 ? count : 0;
+}
+
+static int add_words(struct stream_settings *settings, const char *words,
+                     struct hearken_error *error)
+{
+    if (custom_word_list_add_between_commas(&settings->words, words) < 0)
+        return hearken_fail(error, -ENOMEM, "out of memory");
+    return check_words(settings, error);
+}
+
+static int add_word_file(struct stream_settings *settings, const char *path,
+                         struct hearken_error *error)
+{
+    int result = custom_word_list_add_file(&settings->words, path, error);
+    return result < 0 ? result : check_words(settings, error);
+}
+
+/* ---- All of them ---- */
+
+int stream_settings_read(struct stream_settings *settings, const struct stream_arguments *arguments,
+                         const struct command *command, bool local)
+{
+    struct hearken_error error;
+    for (size_t i = 0; i < arguments->settings.count; i++)
+        if (set_assignment(settings, arguments->settings.items[i], &error) < 0)
+            return usage_error(command, "--set %s", error.message);
+    for (size_t i = 0; i < arguments->words.count; i++)
+        if (add_words(settings, arguments->words.items[i], &error) < 0)
+            return usage_error(command, "--custom-words: %s", error.message);
+    for (size_t i = 0; i < arguments->word_files.count; i++)
+        if (add_word_file(settings, arguments->word_files.items[i], &error) < 0)
+            return usage_error(command, "--custom-words-file: %s", error.message);
+    if (set_named(settings, "beam_width", arguments->beam, &error) < 0)
+        return usage_error(command, "--beam %s", error.message);
+    if (set_named(settings, "language", arguments->language, &error) < 0)
+        return usage_error(command, "--%s", error.message);
+    if (set_named(settings, "prompt", arguments->prompt, &error) < 0)
+        return usage_error(command, "--%s", error.message);
+    if (set_named(settings, "task", arguments->translate ? "translate" : NULL, &error) < 0)
+        return usage_error(command, "--translate: %s", error.message);
+    if (!local && arguments->model && !utf8_is_valid(arguments->model))
+        return usage_error(command, "--model %.100s: expected UTF-8 text", arguments->model);
+    settings->model = local ? NULL : arguments->model;
+    return EXIT_GOOD;
 }
 
 void stream_settings_finish(struct stream_settings *settings)
@@ -173,27 +196,41 @@ void stream_settings_apply(const struct stream_settings *settings,
     options->custom_words = settings->words;
     for (size_t i = 0; i < settings->count; i++) {
         const struct stream_setting *setting = &settings->items[i];
-        const struct field *field = find(setting->name, strlen(setting->name));
-        void *target = (char *)options + field->offset;
-        if (field->type == STRING)
-            strcpy(target, setting->text);
-        else if (field->type == WHOLE || field->type == TASK)
-            *(unsigned *)target = (unsigned)setting->value;
-        else if (field->type == SWITCH)
-            *(bool *)target = setting->value > 0;
-        else
-            *(float *)target = (float)setting->value;
+        void *member = (char *)options + setting->option->offset;
+        switch (setting->option->type) {
+        case HEARKEN_OPTION_TEXT:
+            strcpy(member, setting->text);
+            break;
+        case HEARKEN_OPTION_COUNT:
+        case HEARKEN_OPTION_CHOICE:
+            *(unsigned *)member = (unsigned)setting->value;
+            break;
+        case HEARKEN_OPTION_SWITCH:
+            *(bool *)member = setting->value > 0;
+            break;
+        case HEARKEN_OPTION_NUMBER:
+            *(float *)member = (float)setting->value;
+            break;
+        }
     }
 }
 
-static json_t *describe(const struct field *field, const struct stream_setting *setting)
+/* ---- As JSON ---- */
+
+static json_t *describe(const struct stream_setting *setting)
 {
-    if (setting->text)
+    switch (setting->option->type) {
+    case HEARKEN_OPTION_TEXT:
+    case HEARKEN_OPTION_CHOICE:
         return json_string(setting->text);
-    if (field->type == SWITCH)
+    case HEARKEN_OPTION_SWITCH:
         return json_boolean(setting->value > 0);
-    return field->type == WHOLE ? json_integer((json_int_t)setting->value)
-                                : json_real(setting->value);
+    case HEARKEN_OPTION_COUNT:
+        return json_integer((json_int_t)setting->value);
+    case HEARKEN_OPTION_NUMBER:
+        break;
+    }
+    return json_real(setting->value);
 }
 
 /* A text of lines as a list of them. */
@@ -218,9 +255,7 @@ int stream_settings_describe(const struct stream_settings *settings, json_t *req
     json_t *extension = json_object_get(request, "hearken");
     for (size_t i = 0; i < settings->count; i++) {
         const struct stream_setting *setting = &settings->items[i];
-        const struct field *field = find(setting->name, strlen(setting->name));
-        json_t *value = describe(field, setting);
-        if (json_object_set_new(extension, setting->name, value) < 0)
+        if (json_object_set_new(extension, setting->option->name, describe(setting)) < 0)
             return -ENOMEM;
     }
     if (settings->words &&

@@ -3,17 +3,29 @@
 #ifndef HEARKEN_DAEMON_CLIENT_PROGRAM_STREAM_SETTINGS_H
 #define HEARKEN_DAEMON_CLIENT_PROGRAM_STREAM_SETTINGS_H
 
+#include "daemon/client/program/client_options.h"
+
 #include <hearken/hearken.h>
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 
+/* What a command line says of it, as options_parse leaves it; all point into argv. NULL: not
+ * given. */
+struct stream_arguments {
+    const char *beam, *language, *prompt;
+    bool translate;
+    const char *model; /* a daemon's, by name, or with --local a file */
+    struct option_list settings, words, word_files;
+};
+
 /* Each name at most once, so this is more than there are. */
-#define STREAM_SETTINGS_MAX 32
+#define STREAM_SETTINGS_MAX 64
 
 struct stream_setting {
-    const char *name; /* a constant, as in [recognition] of hearkend.conf(5) */
-    double value;     /* within the range that hearken.h states; of a switch 0 or 1 */
-    const char *text; /* of what is text or one of some words, the caller's; else NULL */
+    const struct hearken_option *option;
+    double value;     /* within the option's range */
+    const char *text; /* of a text or choice: as it was given, in argv; else NULL */
 };
 
 struct stream_settings {
@@ -23,28 +35,14 @@ struct stream_settings {
     char *words;       /* custom words, one a line; NULL: not said */
 };
 
+/* Fills `settings`, which are all zeros, from the arguments; the caller finishes them in any case.
+ * `local`: without the model, which this process opens. Returns an exit code, having said on
+ * standard error what is wrong. */
+int stream_settings_read(struct stream_settings *settings, const struct stream_arguments *arguments,
+                         const struct command *command, bool local);
+
 /* Accepts one that is all zeros. */
 void stream_settings_finish(struct stream_settings *settings);
-
-/* Reads "name=value", which has to live as long as the settings; a later one replaces an earlier
- * one of the same name. -EINVAL: `error` says what was expected. */
-int stream_settings_add(struct stream_settings *settings, const char *text,
-                        struct hearken_error *error);
-
-/* The same for one that is text or a word, of which `value` is all. */
-int stream_settings_add_text(struct stream_settings *settings, const char *name, const char *value,
-                             struct hearken_error *error);
-
-/* The daemon's model, by name; NULL: its default. It is not copied. -EINVAL: not UTF-8. */
-int stream_settings_set_model(struct stream_settings *settings, const char *model,
-                              struct hearken_error *error);
-
-/* Adds words between commas, or a file of a word a line, to those of the list. Errors: -EINVAL,
- * -ENOMEM or the system's for the file, in words. */
-int stream_settings_add_words(struct stream_settings *settings, const char *words,
-                              struct hearken_error *error);
-int stream_settings_add_word_file(struct stream_settings *settings, const char *path,
-                                  struct hearken_error *error);
 
 /* For a stream of our own, which has to be made before the settings are finished. */
 void stream_settings_apply(const struct stream_settings *settings,

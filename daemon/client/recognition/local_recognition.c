@@ -12,7 +12,7 @@
 
 #define CHUNK_SAMPLES 4000u /* a quarter of a second */
 
-/* A stream in the list of those that local_cancel reaches. */
+/* An entry in the list of running streams, for local_cancel. */
 struct running {
     struct hearken_stream *stream;
     struct running *next;
@@ -21,7 +21,7 @@ struct running {
 struct local {
     struct hearken_model *model;
     pthread_mutex_t lock;
-    struct running *running;
+    struct running *running; /* guarded by lock */
 };
 
 int local_create(const char *model, const struct hearken_backend_options *options,
@@ -59,7 +59,7 @@ void local_destroy(struct local *local)
 
 /* ---- Cancelling ---- */
 
-static void enlist(struct local *local, struct running *running)
+static void add_running(struct local *local, struct running *running)
 {
     pthread_mutex_lock(&local->lock);
     running->next = local->running;
@@ -67,7 +67,7 @@ static void enlist(struct local *local, struct running *running)
     pthread_mutex_unlock(&local->lock);
 }
 
-static void delist(struct local *local, struct running *running)
+static void remove_running(struct local *local, struct running *running)
 {
     pthread_mutex_lock(&local->lock);
     struct running **at = &local->running;
@@ -87,15 +87,15 @@ void local_cancel(struct local *local)
 
 /* ---- Recognising ---- */
 
-/* What the event callback fills. */
+/* Context of the event callback. */
 struct sink {
     struct recognition *recognition;
     struct hearken_stream *stream;
     int result; /* the first error in the callback */
 };
 
-static int tell_segment(struct recognition *recognition, struct transcript_segment *segment,
-                        const struct hearken_event *event)
+static int report_segment(struct recognition *recognition, struct transcript_segment *segment,
+                          const struct hearken_event *event)
 {
     transcript_segment_time(segment, event->start, event->end, (double)event->confidence);
     if (transcript_segment_language(segment, event->language, (double)event->language_probability) <
@@ -108,37 +108,37 @@ static int tell_segment(struct recognition *recognition, struct transcript_segme
         if (result < 0)
             return result;
     }
-    return recognition_tell(recognition, segment, event->alignment);
+    return recognition_report_segment(recognition, segment, event->alignment);
 }
 
-static int add_segment(struct recognition *recognition, const struct hearken_event *event)
+static int handle_final(struct recognition *recognition, const struct hearken_event *event)
 {
     struct transcript transcript;
     transcript_init(&transcript);
     struct transcript_segment *segment = transcript_add(&transcript, event->text);
-    int result = segment ? tell_segment(recognition, segment, event) : -ENOMEM;
+    int result = segment ? report_segment(recognition, segment, event) : -ENOMEM;
     transcript_finish(&transcript);
     return result;
 }
 
-static void take_event(void *context, const struct hearken_event *event)
+static void on_event(void *context, const struct hearken_event *event)
 {
     struct sink *sink = context;
     if (event->type != HEARKEN_EVENT_FINAL || sink->result < 0)
         return;
-    sink->result = add_segment(sink->recognition, event);
+    sink->result = handle_final(sink->recognition, event);
     if (sink->result < 0)
         hearken_stream_cancel(sink->stream);
 }
 
-/* A pipe is waited for together with the interrupt, which reading it would not notice. */
-static int wait_for_sound(const struct recognition *recognition)
+/* Waits for a pipe and the interrupt together: the interrupt would not wake a read. */
+static int wait_for_audio(const struct recognition *recognition)
 {
     struct pollfd pollers[] = {
         {.fd = recognition->interrupt, .events = POLLIN},
-        {.fd = recognition->live ? STDIN_FILENO : -1, .events = POLLIN},
+        {.fd = recognition->from_stdin ? STDIN_FILENO : -1, .events = POLLIN},
     };
-    while (poll(pollers, 2, recognition->live ? -1 : 0) < 0)
+    while (poll(pollers, 2, recognition->from_stdin ? -1 : 0) < 0)
         if (errno != EINTR)
             return -errno;
     return pollers[0].revents ? -ECANCELED : 0;
@@ -148,7 +148,7 @@ static int feed(struct sink *sink, struct hearken_error *error)
 {
     uint8_t bytes[RECOGNITION_WIDTH * CHUNK_SAMPLES];
     for (;;) {
-        int result = wait_for_sound(sink->recognition);
+        int result = wait_for_audio(sink->recognition);
         if (result < 0)
             return result;
         long got = recognition_read(sink->recognition, bytes, CHUNK_SAMPLES, error);
@@ -169,21 +169,21 @@ int local_recognise(struct local *local, const struct stream_settings *settings,
     hearken_stream_options_init(&options);
     stream_settings_apply(settings, &options);
     options.alignment = recognition->picture;
-    options.audio.type = HEARKEN_SAMPLE_S32; /* as recognition_read gives them */
+    options.audio.type = HEARKEN_SAMPLE_S32; /* the format of recognition_read */
     struct sink sink = {.recognition = recognition};
     int result =
-        hearken_stream_create(local->model, &options, take_event, &sink, &sink.stream, error);
+        hearken_stream_create(local->model, &options, on_event, &sink, &sink.stream, error);
     if (result < 0)
         return result;
     struct running running = {.stream = sink.stream};
-    enlist(local, &running);
+    add_running(local, &running);
     struct hearken_error stream_error;
     result = feed(&sink, &stream_error);
-    delist(local, &running);
+    remove_running(local, &running);
     hearken_stream_destroy(sink.stream);
     if (sink.result == -ENOMEM)
         snprintf(error->message, sizeof(error->message), "%s", strerror(ENOMEM));
-    if (sink.result < 0) /* and the stream was only cancelled; the callback told why */
+    if (sink.result < 0) /* the callback has reported the error and cancelled the stream */
         return sink.result;
     if (result < 0)
         *error = stream_error;

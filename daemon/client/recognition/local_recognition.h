@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Recognition without a daemon: a model of our own, shared by the recordings. */
+/* Recognition without a daemon, by a model in this process that all recordings share. */
 #ifndef HEARKEN_DAEMON_CLIENT_RECOGNITION_LOCAL_RECOGNITION_H
 #define HEARKEN_DAEMON_CLIENT_RECOGNITION_LOCAL_RECOGNITION_H
 
@@ -8,19 +8,19 @@
 
 struct local;
 
-/* `model` NULL: the file that is installed beside the program. Errors as hearken_model_open. */
+/* `model` NULL: the installed default model. Errors: as hearken_model_open. */
 int local_create(const char *model, const struct hearken_backend_options *options,
                  struct local **local, struct hearken_error *error);
 
-/* From any number of threads at once. Errors as hearken_stream_create and _write; -ECANCELED after
- * local_cancel; what the segment callback returned. */
+/* From any number of threads at once. Errors: as hearken_stream_create and hearken_stream_write;
+ * -ECANCELED after local_cancel; those of the segment callback. */
 int local_recognise(struct local *local, const struct stream_settings *settings,
                     struct recognition *recognition, struct hearken_error *error);
 
-/* From any thread: ends what runs now. */
+/* From any thread: cancels all running recognitions. */
 void local_cancel(struct local *local);
 
-/* When nothing runs any more. */
+/* To be called when no recognition is running. */
 void local_destroy(struct local *local);
 
 #endif

@@ -11,7 +11,7 @@
 static void put_sample(uint8_t *bytes, float sample)
 {
     double scaled = rint((double)sample * 2147483648.0);
-    int32_t value = 0; /* also for what is not a number */
+    int32_t value = 0; /* also for NaN */
     if (scaled >= INT32_MAX)
         value = INT32_MAX;
     else if (scaled <= INT32_MIN)
@@ -27,13 +27,14 @@ long recognition_read(struct recognition *recognition, uint8_t *bytes, size_t co
 {
     float samples[BLOCK_SAMPLES];
     size_t done = 0;
-    long got = BLOCK_SAMPLES; /* a pipe gives what it has: then that is enough for now */
+    long got = BLOCK_SAMPLES; /* a short read from a pipe ends the loop */
     while (done < count && got == BLOCK_SAMPLES) {
         size_t wanted = count - done < BLOCK_SAMPLES ? count - done : BLOCK_SAMPLES;
         got = hearken_source_read(recognition->source, samples, wanted, error);
         if (got < 0)
             return got;
-        if (recognition->picture && picture_hear(recognition->picture, samples, (size_t)got) < 0)
+        if (recognition->picture &&
+            picture_add_samples(recognition->picture, samples, (size_t)got) < 0)
             return hearken_fail(error, -ENOMEM, "%s", strerror(ENOMEM));
         for (size_t i = 0; i < (size_t)got; i++)
             put_sample(bytes + (done + i) * RECOGNITION_WIDTH, samples[i]);
@@ -44,10 +45,10 @@ long recognition_read(struct recognition *recognition, uint8_t *bytes, size_t co
     return (long)done;
 }
 
-int recognition_tell(struct recognition *recognition, struct transcript_segment *segment,
-                     const struct hearken_alignment *alignment)
+int recognition_report_segment(struct recognition *recognition, struct transcript_segment *segment,
+                               const struct hearken_alignment *alignment)
 {
-    recognition->heard = true;
+    recognition->has_segments = true;
     if (recognition->picture && picture_add(recognition->picture, segment, alignment) < 0)
         return -ENOMEM;
     return recognition->segment(recognition->context, segment);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* One recording on its way through a recogniser, be it a daemon's (remote_recognition.h) or our own
- * (local_recognition.h).
- */
+/* The recognition of one recording, by a daemon (remote_recognition.h) or in this process
+ * (local_recognition.h). */
 #ifndef HEARKEN_DAEMON_CLIENT_RECOGNITION_RECOGNITION_H
 #define HEARKEN_DAEMON_CLIENT_RECOGNITION_RECOGNITION_H
 
@@ -14,37 +13,37 @@
 
 struct recognition {
     struct hearken_source *source; /* read to its end */
-    bool live;                     /* the source is standard input: wait for it with poll() */
-    int interrupt;                 /* a descriptor that becomes readable when all must stop */
-    double seconds;                /* of sound that was handed over; counted */
-    bool heard;                    /* a segment was told; noted */
-    struct picture *picture;       /* filled; NULL: no alignment is asked for */
+    bool from_stdin;               /* the source is standard input: wait for it with poll() */
+    int interrupt;                 /* a descriptor that becomes readable to stop the recognition */
+    double seconds;                /* of audio read so far; updated by recognition_read */
+    bool has_segments;             /* updated by recognition_report_segment */
+    struct picture *picture;       /* to be filled; NULL: no picture is wanted */
 
-    /* Called in the thread that recognises: with each segment that is complete, which may be taken
-     * (transcript_take), and now and then with the seconds of sound handed over so far. A negative
-     * errno from `segment` ends it all. */
+    /* Called in the recognising thread: `segment` with each complete segment, which it may move
+     * away (transcript_move_segment); `progress` now and then with the seconds of audio read. A
+     * negative errno from `segment` ends the recognition. */
     int (*segment)(void *context, struct transcript_segment *segment);
     void (*progress)(void *context, double seconds);
     void *context;
 };
 
-/* Bytes of a sample as it is handed over: 32 bits, signed, little endian; 16 kHz mono. */
+/* Bytes of a sample given to the recogniser: 32 bits, signed, little-endian; 16 kHz mono. */
 #define RECOGNITION_WIDTH 4
 
 /*
- * Reads up to `count` samples and counts them in the seconds; returns how many (0: the
- * end). `bytes` has room for RECOGNITION_WIDTH times as many. A daemon and a model of our own hear
- * the very same bytes, so they write the very same text. Errors: as hearken_source_read;
- * -ENOMEM.
+ * Reads up to `count` samples into `bytes` [RECOGNITION_WIDTH * count]; returns their number, 0 at
+ * the end. A daemon and a local model get the same bytes, so that they give the same text. Errors:
+ * as hearken_source_read; -ENOMEM.
  */
 long recognition_read(struct recognition *recognition, uint8_t *bytes, size_t count,
                       struct hearken_error *error);
 
-/* Tells of a segment, with what the picture shows of it. -ENOMEM, or what the callback says. */
-int recognition_tell(struct recognition *recognition, struct transcript_segment *segment,
-                     const struct hearken_alignment *alignment);
+/* Adds a segment to the picture and passes it to the callback. Errors: -ENOMEM, and those of the
+ * callback. */
+int recognition_report_segment(struct recognition *recognition, struct transcript_segment *segment,
+                               const struct hearken_alignment *alignment);
 
-/* Whether the interrupt came. */
+/* Whether the interrupt is readable. */
 bool recognition_interrupted(const struct recognition *recognition);
 
 #endif

@@ -35,7 +35,8 @@ static int no_memory(struct hearken_error *error)
     return -ENOMEM;
 }
 
-/* The texts of an alignment's tokens; "" for what is no text. To be freed; NULL: no memory. */
+/* The texts of an alignment's tokens, "" if invalid; the caller frees the array. NULL: no memory.
+ */
 static const char **token_texts(const json_t *alignment, size_t tokens)
 {
     const json_t *texts = json_object_get(alignment, "texts");
@@ -47,7 +48,7 @@ static const char **token_texts(const json_t *alignment, size_t tokens)
     return found;
 }
 
-/* The payload's little endian numbers; aligned, which a payload need not be. */
+/* Converts the payload, little-endian floats that need not be aligned. */
 static float *copy_weights(const uint8_t *payload, size_t count)
 {
     float *weights = malloc((count + 1) * sizeof(*weights));
@@ -56,16 +57,17 @@ static float *copy_weights(const uint8_t *payload, size_t count)
     return weights;
 }
 
-/* Tells of a segment, with its alignment if there is a whole one. */
-static int tell_aligned(struct recognition *recognition, struct transcript_segment *segment,
-                        const struct wyoming_event *event)
+/* Reports a segment, with its alignment if that is complete. */
+static int report_with_alignment(struct recognition *recognition,
+                                 struct transcript_segment *segment,
+                                 const struct wyoming_event *event)
 {
     const json_t *data = json_object_get(event->data, "alignment");
     size_t count = event->payload_length / 4;
     size_t tokens = peer_count(data, "tokens", UINT32_MAX);
     size_t steps = peer_count(data, "steps", UINT32_MAX);
     if (tokens == 0 || steps == 0 || tokens > count || steps > count || tokens * steps != count)
-        return recognition_tell(recognition, segment, NULL);
+        return recognition_report_segment(recognition, segment, NULL);
     const char **texts = token_texts(data, tokens);
     float *weights = copy_weights(event->payload, count);
     struct hearken_alignment alignment = {
@@ -76,14 +78,15 @@ static int tell_aligned(struct recognition *recognition, struct transcript_segme
         .texts = texts,
         .weights = weights,
     };
-    int result = texts && weights ? recognition_tell(recognition, segment, &alignment) : -ENOMEM;
+    int result =
+        texts && weights ? recognition_report_segment(recognition, segment, &alignment) : -ENOMEM;
     free(weights);
     free(texts);
     return result;
 }
 
-static int tell_segment(struct recognition *recognition, struct transcript_segment *segment,
-                        const struct wyoming_event *event)
+static int report_segment(struct recognition *recognition, struct transcript_segment *segment,
+                          const struct wyoming_event *event)
 {
     const json_t *data = event->data;
     transcript_segment_time(segment, peer_seconds(data, "start"), peer_seconds(data, "end"),
@@ -92,11 +95,11 @@ static int tell_segment(struct recognition *recognition, struct transcript_segme
                                     peer_seconds(data, "language_probability")) < 0 ||
         add_words(segment, json_object_get(data, "words")) < 0)
         return -ENOMEM;
-    return tell_aligned(recognition, segment, event);
+    return report_with_alignment(recognition, segment, event);
 }
 
-static int take_segment(struct recognition *recognition, const struct wyoming_event *event,
-                        struct hearken_error *error)
+static int handle_segment(struct recognition *recognition, const struct wyoming_event *event,
+                          struct hearken_error *error)
 {
     if (strcmp(peer_string(event->data, "type"), "final") != 0)
         return 0;
@@ -104,30 +107,30 @@ static int take_segment(struct recognition *recognition, const struct wyoming_ev
     transcript_init(&transcript);
     struct transcript_segment *segment =
         transcript_add(&transcript, peer_string(event->data, "text"));
-    int result = segment ? tell_segment(recognition, segment, event) : -ENOMEM;
+    int result = segment ? report_segment(recognition, segment, event) : -ENOMEM;
     transcript_finish(&transcript);
     return result == -ENOMEM ? no_memory(error) : result;
 }
 
-/* A server without our extension has said nothing yet: its text is one segment without times. */
-static int take_transcript(struct recognition *recognition, const json_t *data,
-                           struct hearken_error *error)
+/* A server without hearken's extensions sends no segments: its text becomes one without times. */
+static int handle_transcript(struct recognition *recognition, const json_t *data,
+                             struct hearken_error *error)
 {
     const char *text = peer_string(data, "text");
     text += strspn(text, " ");
-    if (recognition->heard || !*text)
+    if (recognition->has_segments || !*text)
         return 1;
     struct transcript transcript;
     transcript_init(&transcript);
     struct transcript_segment *segment = transcript_add(&transcript, text);
-    int result = segment ? recognition_tell(recognition, segment, NULL) : -ENOMEM;
+    int result = segment ? recognition_report_segment(recognition, segment, NULL) : -ENOMEM;
     transcript_finish(&transcript);
     if (result == -ENOMEM)
         return no_memory(error);
     return result < 0 ? result : 1;
 }
 
-static int take_error(const json_t *data, struct hearken_error *error)
+static int read_error(const json_t *data, struct hearken_error *error)
 {
     const char *text = peer_string(data, "text"), *code = peer_string(data, "code");
     snprintf(error->message, sizeof(error->message), "the daemon says: %s%s%s%s",
@@ -139,24 +142,24 @@ int remote_event(struct recognition *recognition, const struct wyoming_event *ev
                  struct hearken_error *error)
 {
     if (strcmp(event->type, "hearken-segment") == 0)
-        return take_segment(recognition, event, error);
+        return handle_segment(recognition, event, error);
     if (strcmp(event->type, "transcript") == 0)
-        return take_transcript(recognition, event->data, error);
+        return handle_transcript(recognition, event->data, error);
     if (strcmp(event->type, "error") == 0)
-        return take_error(event->data, error);
+        return read_error(event->data, error);
     return 0;
 }
 
-#define CHUNK_SAMPLES 1600u        /* 100 ms: what a microphone's pipe should not wait beyond */
-#define PENDING_BYTES (64u * 1024) /* read ahead of the socket so much, about a second */
+#define CHUNK_SAMPLES 1600u        /* 100 ms, the latency for live audio from a pipe */
+#define PENDING_BYTES (64u * 1024) /* limit of unsent audio, about a second */
 #define RECEIVE_BYTES (64u * 1024)
 
-/* A slow machine may take some times as long as the recording, and others may come first. */
+/* Default timeout: a slow machine may take several times the recording's length, and the request
+ * may have to wait for others. */
 #define SILENCE_SECONDS 300.0
 #define SILENCE_FACTOR  4.0
 
-/* The transcript of a day's recording lists all its words: more than a server would let a client
- * send. */
+/* The transcript of a long recording lists all its words and exceeds the default limit. */
 static const struct wyoming_limits limits = {
     .header = 64 * 1024,
     .data = 256 * 1024 * 1024,
@@ -164,18 +167,19 @@ static const struct wyoming_limits limits = {
     .depth = 32,
 };
 
-/* Sound goes out and events come in whenever either can: neither side ever waits for the other
- * to read, so that full socket buffers cannot lock the two up. */
+/* Sends and receives whenever the socket is ready for either, so that full socket buffers cannot
+ * cause a deadlock. */
 struct conversation {
     int descriptor;
     const struct address *address;
     struct recognition *recognition;
-    struct patience patience;
+    struct timeout timeout;
     struct wyoming_parser parser;
-    struct wyoming_buffer pending; /* to be sent */
-    size_t sent;                   /* bytes of it that are */
+    struct wyoming_buffer pending; /* output */
+    size_t sent;                   /* bytes of it that have been sent */
     json_t *format;                /* data of each audio-chunk */
-    bool sound_ended, deaf;        /* the server does not read any more: only listen */
+    bool audio_ended;              /* audio-stop has been queued */
+    bool server_closed;            /* sending has failed: only receive */
 };
 
 /* ---- Sending ---- */
@@ -204,14 +208,14 @@ static int put_opening(struct conversation *conversation, const struct stream_se
                       : put(conversation, "audio-start", conversation->format, NULL, 0, error);
 }
 
-static int put_sound(struct conversation *conversation, struct hearken_error *error)
+static int put_audio(struct conversation *conversation, struct hearken_error *error)
 {
     uint8_t bytes[RECOGNITION_WIDTH * CHUNK_SAMPLES];
     long got = recognition_read(conversation->recognition, bytes, CHUNK_SAMPLES, error);
     if (got < 0)
         return (int)got;
     if (got == 0) {
-        conversation->sound_ended = true;
+        conversation->audio_ended = true;
         return put(conversation, "audio-stop", NULL, NULL, 0, error);
     }
     return put(conversation, "audio-chunk", conversation->format, bytes,
@@ -223,9 +227,9 @@ static size_t unsent(const struct conversation *conversation)
     return conversation->pending.length - conversation->sent;
 }
 
-static bool wants_sound(const struct conversation *conversation)
+static bool wants_audio(const struct conversation *conversation)
 {
-    return !conversation->sound_ended && !conversation->deaf &&
+    return !conversation->audio_ended && !conversation->server_closed &&
            unsent(conversation) < PENDING_BYTES;
 }
 
@@ -235,18 +239,18 @@ static void send_pending(struct conversation *conversation)
     ssize_t sent = send(conversation->descriptor, pending->bytes + conversation->sent,
                         unsent(conversation), MSG_NOSIGNAL);
     if (sent < 0 && errno != EAGAIN && errno != EINTR) {
-        conversation->deaf = true; /* it may have told why before it closed: go on reading */
+        conversation->server_closed = true; /* it may have sent an error: keep reading */
         sent = (ssize_t)unsent(conversation);
     }
     if (sent > 0) {
         conversation->sent += (size_t)sent;
-        patience_rest(&conversation->patience);
+        timeout_stop(&conversation->timeout);
     }
     if (unsent(conversation) == 0)
         pending->length = conversation->sent = 0;
 }
 
-/* Bytes that are sent make room for new ones. */
+/* Removes the bytes that have been sent. */
 static void compact(struct conversation *conversation)
 {
     struct wyoming_buffer *pending = &conversation->pending;
@@ -259,7 +263,7 @@ static void compact(struct conversation *conversation)
 
 /* ---- Receiving ---- */
 
-static int gone(int code, struct hearken_error *error)
+static int fail_closed(int code, struct hearken_error *error)
 {
     snprintf(error->message, sizeof(error->message),
              "the daemon closed the connection before the transcript%s%s", code ? ": " : "",
@@ -267,14 +271,14 @@ static int gone(int code, struct hearken_error *error)
     return -EPROTO;
 }
 
-static int not_wyoming(const struct hearken_error *problem, struct hearken_error *error)
+static int fail_protocol(const struct hearken_error *problem, struct hearken_error *error)
 {
     snprintf(error->message, sizeof(error->message),
-             "what answers does not speak the Wyoming protocol: %.400s", problem->message);
+             "the server does not speak the Wyoming protocol: %.400s", problem->message);
     return -EPROTO;
 }
 
-static int take_events(struct conversation *conversation, struct hearken_error *error)
+static int handle_events(struct conversation *conversation, struct hearken_error *error)
 {
     for (;;) {
         struct wyoming_event event;
@@ -283,14 +287,14 @@ static int take_events(struct conversation *conversation, struct hearken_error *
         if (result == 0)
             return 0;
         if (result < 0)
-            return not_wyoming(&problem, error);
+            return fail_protocol(&problem, error);
         result = remote_event(conversation->recognition, &event, error);
         if (result != 0)
             return result;
     }
 }
 
-/* 1: the conversation is over; 0: more follows; or a negative errno. */
+/* 1: the transcript is complete; 0: more events follow; or a negative errno. */
 static int receive(struct conversation *conversation, struct hearken_error *error)
 {
     uint8_t bytes[RECEIVE_BYTES];
@@ -298,33 +302,33 @@ static int receive(struct conversation *conversation, struct hearken_error *erro
     if (got < 0 && (errno == EAGAIN || errno == EINTR))
         return 0;
     if (got <= 0)
-        return gone(got < 0 ? errno : 0, error);
-    patience_rest(&conversation->patience);
+        return fail_closed(got < 0 ? errno : 0, error);
+    timeout_stop(&conversation->timeout);
     int result = wyoming_parser_feed(&conversation->parser, bytes, (size_t)got, error);
-    return result < 0 ? result : take_events(conversation, error);
+    return result < 0 ? result : handle_events(conversation, error);
 }
 
 /* ---- The conversation ---- */
 
-/* How long to wait for news. The server's turn is while it does not take sound that waits, and once
- * it has all. It may take longer the more it has got. */
-static int milliseconds(struct conversation *conversation)
+/* The timeout for poll(). A response is expected while the server does not accept pending audio and
+ * after the end of the audio. The timeout grows with the length of the audio sent. */
+static int poll_timeout(struct conversation *conversation)
 {
-    struct patience *patience = &conversation->patience;
-    if (unsent(conversation) == 0 && !conversation->sound_ended && !conversation->deaf) {
-        patience_rest(patience);
+    struct timeout *timeout = &conversation->timeout;
+    if (unsent(conversation) == 0 && !conversation->audio_ended && !conversation->server_closed) {
+        timeout_stop(timeout);
         return -1;
     }
-    if (patience->deadline == 0)
-        *patience =
-            patience_of(conversation->address,
-                        fmax(SILENCE_SECONDS, SILENCE_FACTOR * conversation->recognition->seconds));
-    return patience_milliseconds(patience);
+    if (timeout->deadline == 0)
+        *timeout = timeout_create(
+            conversation->address,
+            fmax(SILENCE_SECONDS, SILENCE_FACTOR * conversation->recognition->seconds));
+    return timeout_milliseconds(timeout);
 }
 
-/* Waits until something can be done; pollers[2] says whether live sound is there. */
-static int wait_for_news(struct conversation *conversation, struct pollfd pollers[3],
-                         struct hearken_error *error)
+/* Waits for events; pollers[2] says whether standard input is readable. */
+static int wait_for_events(struct conversation *conversation, struct pollfd pollers[3],
+                           struct hearken_error *error)
 {
     bool sending = unsent(conversation) > 0;
     pollers[0] = (struct pollfd){
@@ -332,32 +336,32 @@ static int wait_for_news(struct conversation *conversation, struct pollfd poller
         .events = (short)(POLLIN | (sending ? POLLOUT : 0)),
     };
     pollers[1] = (struct pollfd){.fd = conversation->recognition->interrupt, .events = POLLIN};
-    bool live = conversation->recognition->live && wants_sound(conversation);
-    pollers[2] = (struct pollfd){.fd = live ? STDIN_FILENO : -1, .events = POLLIN};
+    bool from_stdin = conversation->recognition->from_stdin && wants_audio(conversation);
+    pollers[2] = (struct pollfd){.fd = from_stdin ? STDIN_FILENO : -1, .events = POLLIN};
     int ready;
     do
-        ready = poll(pollers, 3, milliseconds(conversation));
+        ready = poll(pollers, 3, poll_timeout(conversation));
     while (ready < 0 && errno == EINTR);
     if (ready < 0)
         return -errno;
     if (ready == 0)
-        return patience_fail(&conversation->patience, conversation->address, error);
+        return timeout_fail(&conversation->timeout, conversation->address, error);
     return pollers[1].revents ? -ECANCELED : 0;
 }
 
 static int converse(struct conversation *conversation, struct hearken_error *error)
 {
     struct pollfd pollers[3] = {0};
-    bool live = conversation->recognition->live;
+    bool from_stdin = conversation->recognition->from_stdin;
     for (;;) {
         int result = 0;
         compact(conversation);
-        while (wants_sound(conversation) && (!live || pollers[2].revents) && result == 0) {
-            result = put_sound(conversation, error);
+        while (wants_audio(conversation) && (!from_stdin || pollers[2].revents) && result == 0) {
+            result = put_audio(conversation, error);
             pollers[2].revents = 0;
         }
         if (result == 0)
-            result = wait_for_news(conversation, pollers, error);
+            result = wait_for_events(conversation, pollers, error);
         if (result == 0 && pollers[0].revents & POLLOUT)
             send_pending(conversation);
         if (result == 0 && pollers[0].revents & (POLLIN | POLLHUP | POLLERR))

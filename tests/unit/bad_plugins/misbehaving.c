@@ -101,12 +101,13 @@ static int backend_create(const struct hearken_plugin_host *host, struct hearken
     return 0; /* without having made one */
 }
 
-static const struct hearken_kernels kernels = {ALL_KERNELS};
+static const struct hearken_kernels kernels = {.struct_size = sizeof(struct hearken_kernels),
+                                               ALL_KERNELS};
 
 EXPORT const struct hearken_plugin hearken_plugin = {
     .abi_version = HEARKEN_PLUGIN_ABI,
     .struct_size = sizeof(struct hearken_plugin),
-    .name = "misbehaving",
+    .name = NAME,
     .description = "for tests",
     .probe = probe,
     .backend_create = backend_create,

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "tests/unit/common/event_record.h"
 
+#include "tests/unit/common/expect.h"
+
 #include <CUnit/Basic.h>
 #include <math.h>
 #include <stdarg.h>
@@ -173,7 +175,7 @@ struct hearken_stream *create(struct hearken_model *model,
     struct hearken_error error = {""};
     start_record(r);
     int result = hearken_stream_create(model, options, take_event, r, &stream, &error);
-    CU_ASSERT_EQUAL_FATAL(result, 0);
+    EXPECT_EQUAL_FATAL(result, 0);
     return stream;
 }
 
@@ -188,10 +190,10 @@ void transcribe(struct hearken_model *model, const struct hearken_stream_options
         result = hearken_stream_write(stream, (const uint8_t *)samples + at * size, now, NULL);
         at += now;
     }
-    CU_ASSERT_EQUAL(result, 0);
-    CU_ASSERT_EQUAL(hearken_stream_finish(stream, NULL), 0);
-    CU_ASSERT_EQUAL(r->ends, 1);
-    CU_ASSERT_EQUAL(r->after_end, 0);
+    EXPECT_EQUAL(result, 0);
+    EXPECT_EQUAL(hearken_stream_finish(stream, NULL), 0);
+    EXPECT_EQUAL(r->ends, 1);
+    EXPECT_EQUAL(r->after_end, 0);
     CU_ASSERT(r->ordered && r->rows_sum_to_one && r->kept);
     hearken_stream_destroy(stream);
 }

@@ -29,6 +29,27 @@ struct model_shape transformer_shape(uint32_t seed);
 /* The file of such a network: made_finish. */
 struct made_file make_model(const struct model_shape *shape);
 
+/* A random network with the control tokens of a Whisper vocabulary, for tests of its rules. Its
+ * tokens by their number; text follows. */
+enum {
+    W_END,
+    W_START,
+    W_ENGLISH,
+    W_GERMAN,
+    W_HAWAIIAN,
+    W_TRANSLATE,
+    W_TRANSCRIBE,
+    W_PREVIOUS,
+    W_NO_SPEECH,
+    W_NO_TIMESTAMPS,
+    W_TIMES,                /* <|0.00|> */
+    W_TEXT = W_TIMES + 101, /* up to <|2.00|> */
+};
+
+/* Multilingual, with times; texts start with <|startoftranscript|><|en|><|transcribe|>
+ * <|notimestamps|>. */
+struct made_file make_whisper(uint32_t seed);
+
 /* Gives it a voice network that takes for speech what is louder than `level`, the mean of a frame's
  * log-mel bands. */
 void add_voice(struct made_file *file, uint32_t mels, float level);

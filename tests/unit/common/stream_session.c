@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "tests/unit/common/stream_session.h"
 
+#include "tests/unit/common/expect.h"
+
 #include <CUnit/Basic.h>
 #include <math.h>
 #include <stdlib.h>
@@ -14,8 +16,8 @@ void open_session(struct session *s, struct network *network)
     s->pass.kernels = compute->kernels;
     s->pass.cancelled = &s->cancelled;
     s->vocabulary = network->parameters.speller.vocabulary;
-    CU_ASSERT_EQUAL_FATAL(compute->plugin->queue_create(compute->backend, &s->pass.queue), 0);
-    CU_ASSERT_EQUAL_FATAL(speller_create(network, BEAM_MAX_WIDTH, &s->speller), 0);
+    EXPECT_EQUAL_FATAL(compute->plugin->queue_create(compute->backend, &s->pass.queue), 0);
+    EXPECT_EQUAL_FATAL(speller_create(network, BEAM_MAX_WIDTH, &s->speller), 0);
 }
 
 void close_session(struct session *s)
@@ -36,7 +38,7 @@ void listen_to_memory(struct session *s, const float *memory, uint32_t steps)
     speller_reset(s->speller);
     speller_set_memory(s->speller, &s->pass, matrix_of(&s->memory, steps, width),
                        (struct hearken_stand_ins){0});
-    CU_ASSERT_EQUAL_FATAL(s->pass.error, 0);
+    EXPECT_EQUAL_FATAL(s->pass.error, 0);
 }
 
 float random_number(float scale)
@@ -80,6 +82,6 @@ struct beam_result search(struct session *s, const struct beam_options *options,
 {
     struct beam_result result;
     beam_search(options, s->speller, &s->pass, s->network, with_ctc ? &s->ctc : NULL, &result);
-    CU_ASSERT_EQUAL(s->pass.error, 0);
+    EXPECT_EQUAL(s->pass.error, 0);
     return result;
 }

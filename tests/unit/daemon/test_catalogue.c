@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* The daemon's list of models, with models, files and a clock that the tests move by hand. */
 #define served_model_load     fake_model_load
-#define served_model_take     fake_model_take
+#define served_model_acquire  fake_model_take
 #define served_model_release  fake_model_release_entry
 #define model_facts_read      fake_facts_read
 #define model_facts_finish    fake_facts_finish
@@ -19,10 +19,11 @@
 #define catalogue_replace     tested_replace
 #define catalogue_find        tested_find
 #define catalogue_list_names  tested_list_names
-#define catalogue_take        tested_take
+#define catalogue_acquire     tested_take
 #define catalogue_is_busy     tested_is_busy
 
 #include "daemon/models/catalogue.c"
+#include "tests/unit/common/expect.h"
 
 #include <CUnit/Basic.h>
 #include <stdarg.h>
@@ -47,16 +48,14 @@ static void __attribute__((format(printf, 1, 2))) note(const char *format, ...)
 
 static void expect(const char *expected)
 {
-    CU_ASSERT_STRING_EQUAL(diary, expected);
-    if (strcmp(diary, expected) != 0)
-        printf("\n    got: %s    expected: %s\n", diary, expected);
+    EXPECT_EQUAL_STRING(diary, expected);
     *diary = '\0';
 }
 
 /* ---- Models ---- */
 
-struct served_model *fake_model_load(struct model_home *home, const char *file,
-                                     const struct settings *settings, const char *without,
+struct served_model *fake_model_load(struct model_owner *owner, const char *file,
+                                     const struct settings *settings, const char *excluded_backend,
                                      struct log *log)
 {
     (void)settings;
@@ -64,13 +63,14 @@ struct served_model *fake_model_load(struct model_home *home, const char *file,
     struct served_model *model = calloc(1, sizeof(*model));
     CU_ASSERT_PTR_NOT_NULL_FATAL(model);
     *model = (struct served_model){
-        .home = home,
+        .owner = owner,
         .file = strdup(file),
         .state = SERVED_LOADING,
         .references = 2,
     };
-    home->busy++;
-    note("load(%s%s%s) ", file, without ? " not " : "", without ? without : "");
+    owner->busy++;
+    note("load(%s%s%s) ", file, excluded_backend ? " not " : "",
+         excluded_backend ? excluded_backend : "");
     return model;
 }
 
@@ -89,9 +89,9 @@ void fake_model_release_entry(struct served_model *model)
         note("close(%s) ", model->file);
         free(model->file);
         free(model);
-    } else if (model->references == 1 && model->home) {
+    } else if (model->references == 1 && model->owner) {
         model->idle_since = uv_hrtime();
-        model->home->idle(model->home->context);
+        model->owner->idle(model->owner->context);
     }
 }
 
@@ -99,8 +99,8 @@ void fake_model_release_entry(struct served_model *model)
 static void load_ends(struct served_model *model, enum served_state state)
 {
     model->state = state;
-    model->home->busy--;
-    model->home->loaded(model->home->context, model);
+    model->owner->busy--;
+    model->owner->loaded(model->owner->context, model);
     fake_model_release_entry(model);
 }
 
@@ -203,15 +203,15 @@ static struct model_list make_list(const char *standard, size_t count, struct na
     settings.model_file = (char *)(uintptr_t)standard;
     settings.models = models;
     settings.model_count = count;
-    CU_ASSERT_EQUAL_FATAL(model_list_read(&list, &settings, &error), 0);
-    CU_ASSERT_EQUAL_FATAL(list.count, count + 1);
+    EXPECT_EQUAL_FATAL(model_list_read(&list, &settings, &error), 0);
+    EXPECT_EQUAL_FATAL(list.count, count + 1);
     return list;
 }
 
-static void replace(const char *standard, size_t count, struct named_model *models, bool afresh)
+static void replace(const char *standard, size_t count, struct named_model *models, bool reload_all)
 {
     struct model_list list = make_list(standard, count, models);
-    catalogue_replace(&catalogue, &list, afresh, NULL);
+    catalogue_replace(&catalogue, &list, reload_all, NULL);
     CU_ASSERT_PTR_NULL(list.entries);
 }
 
@@ -224,7 +224,7 @@ static void begin(void)
     default_losses = 0;
     *diary = '\0';
     catalogue_init(&catalogue, NULL, &settings, &quiet);
-    catalogue.on_loss = on_default_loss;
+    catalogue.default_lost = on_default_loss;
     struct named_model others[] = {{(char[]){"a"}, (char[]){"a.gguf"}},
                                    {(char[]){"b"}, (char[]){"b.gguf"}}};
     replace("d", 2, others, false);
@@ -232,7 +232,7 @@ static void begin(void)
 
 static struct served_model *take(const char *name)
 {
-    struct served_model *model = catalogue_take(&catalogue, name);
+    struct served_model *model = catalogue_acquire(&catalogue, name);
     CU_ASSERT_PTR_NOT_NULL_FATAL(model);
     return model;
 }
@@ -256,16 +256,16 @@ static void test_names(void)
 {
     char names[40], few[6];
     begin();
-    CU_ASSERT_STRING_EQUAL(catalogue_find(&catalogue, "")->file, "d");
-    CU_ASSERT_STRING_EQUAL(catalogue_find(&catalogue, "<d>")->file, "d");
-    CU_ASSERT_STRING_EQUAL(catalogue_find(&catalogue, "b")->file, "b.gguf");
+    EXPECT_EQUAL_STRING(catalogue_find(&catalogue, "")->file, "d");
+    EXPECT_EQUAL_STRING(catalogue_find(&catalogue, "<d>")->file, "d");
+    EXPECT_EQUAL_STRING(catalogue_find(&catalogue, "b")->file, "b.gguf");
     CU_ASSERT_PTR_NULL(catalogue_find(&catalogue, "c"));
     CU_ASSERT_PTR_NULL(catalogue_find(&catalogue, "<b.gguf>"));
-    CU_ASSERT_PTR_NULL(catalogue_take(&catalogue, "c"));
+    CU_ASSERT_PTR_NULL(catalogue_acquire(&catalogue, "c"));
     catalogue_list_names(&catalogue, names, sizeof(names));
-    CU_ASSERT_STRING_EQUAL(names, "<d>, a, b");
+    EXPECT_EQUAL_STRING(names, "<d>, a, b");
     catalogue_list_names(&catalogue, few, sizeof(few));
-    CU_ASSERT_STRING_EQUAL(few, "<d>, ");
+    EXPECT_EQUAL_STRING(few, "<d>, ");
     finish("");
 }
 
@@ -278,18 +278,18 @@ static void test_lists_that_are_refused(void)
     begin();
     settings.models = &same;
     settings.model_count = 1;
-    CU_ASSERT_EQUAL(model_list_read(&list, &settings, &error), -EINVAL);
-    CU_ASSERT_STRING_EQUAL(error.message, "[model <d>]: the default model, d, has that name: give "
-                                          "the section another");
+    EXPECT_EQUAL(model_list_read(&list, &settings, &error), -EINVAL);
+    EXPECT_EQUAL_STRING(error.message, "[model <d>]: the default model, d, has the same "
+                                       "name: rename the section");
     CU_ASSERT_PTR_NULL(list.entries);
     static const int passed_on[] = {-ENOMEM, -EMFILE, -ENFILE};
     settings.model_count = 0;
     for (size_t i = 0; i < 3; i++) {
         facts_status = passed_on[i];
-        CU_ASSERT_EQUAL(model_list_read(&list, &settings, &error), passed_on[i]);
+        EXPECT_EQUAL(model_list_read(&list, &settings, &error), passed_on[i]);
     }
     facts_status = -ENOENT;
-    CU_ASSERT_EQUAL(model_list_read(&list, &settings, &error), 0);
+    EXPECT_EQUAL(model_list_read(&list, &settings, &error), 0);
     model_list_finish(&list);
     finish("");
 }
@@ -299,7 +299,7 @@ static void test_first_use(void)
 {
     begin();
     struct served_model *first = take("a"), *second = take("a");
-    CU_ASSERT_PTR_EQUAL(first, second);
+    EXPECT_EQUAL(first, second);
     CU_ASSERT_TRUE(catalogue_is_busy(&catalogue));
     load_ends(first, SERVED_READY);
     CU_ASSERT_FALSE(catalogue_is_busy(&catalogue));
@@ -317,7 +317,7 @@ static void test_first_use(void)
     expect("");
     go_to(241);
     expect("close(a.gguf) ");
-    CU_ASSERT_EQUAL(timer_due, 0);
+    EXPECT_EQUAL(timer_due, 0);
     fake_model_release_entry(take_ready("a"));
     expect("load(a.gguf) ");
     finish("close(a.gguf) ");
@@ -366,7 +366,7 @@ static void test_failed_load(void)
     load_ends(model, SERVED_FAILED);
     CU_ASSERT_PTR_NULL(catalogue_find(&catalogue, "a")->model);
     struct served_model *again = take("a");
-    CU_ASSERT_PTR_NOT_EQUAL(again, model);
+    EXPECT_NOT_EQUAL(again, model);
     expect("load(a.gguf) load(a.gguf) ");
     fake_model_release_entry(model);
     expect("close(a.gguf) ");
@@ -383,9 +383,9 @@ static void test_removed_in_use(void)
     struct served_model *ready = take_ready("a");
     replace("d", 1, &rest, false);
     CU_ASSERT_PTR_NULL(catalogue_find(&catalogue, "a"));
-    CU_ASSERT_PTR_NULL(catalogue_take(&catalogue, "a"));
+    CU_ASSERT_PTR_NULL(catalogue_acquire(&catalogue, "a"));
     expect("load(a.gguf) ");
-    CU_ASSERT_EQUAL(ready->references, 1);
+    EXPECT_EQUAL(ready->references, 1);
     fake_model_release_entry(ready);
     expect("close(a.gguf) ");
     struct served_model *loading = take("b"); /* gone before it is loaded */
@@ -408,8 +408,8 @@ static void test_replaced(void)
     *diary = '\0';
     replace("d", 2, same, false);
     expect("close(b.gguf) ");
-    CU_ASSERT_PTR_EQUAL(catalogue_find(&catalogue, "a")->model, kept);
-    CU_ASSERT_STRING_EQUAL(catalogue_find(&catalogue, "a")->backend, "gpu");
+    EXPECT_EQUAL(catalogue_find(&catalogue, "a")->model, kept);
+    EXPECT_EQUAL_STRING(catalogue_find(&catalogue, "a")->backend, "gpu");
     catalogue.list.entries[1].file_status.st_size = 7;
     replace("d", 2, same, false);
     expect("close(a.gguf) ");
@@ -422,7 +422,7 @@ static void test_replaced(void)
 /* A new default takes the old one's place, which its requests keep to their end. */
 static void test_new_default(void)
 {
-    struct model_home nowhere = {.busy = 0};
+    struct model_owner nowhere = {.busy = 0};
     begin();
     struct served_model *old = take_ready("");
     struct served_model *fresh = fake_model_load(&nowhere, "new", &settings, NULL, &quiet);
@@ -431,8 +431,8 @@ static void test_new_default(void)
     *diary = '\0';
     struct model_list list = make_list("new", 0, NULL);
     catalogue_replace(&catalogue, &list, false, fresh);
-    CU_ASSERT_PTR_EQUAL(take(""), fresh);
-    CU_ASSERT_PTR_EQUAL(fresh->home, &catalogue.home);
+    EXPECT_EQUAL(take(""), fresh);
+    EXPECT_EQUAL(fresh->owner, &catalogue.owner);
     fake_model_release_entry(fresh);
     expect("");
     fake_model_release_entry(old);
@@ -440,15 +440,16 @@ static void test_new_default(void)
     finish("close(new) ");
 }
 
-/* One whose device failed is loaded elsewhere at its next use; the default is another's matter. */
+/* One whose device failed is loaded on another backend at its next use; reload.c handles the
+ * default. */
 static void test_loss(void)
 {
     begin();
     log_set_level(&quiet, (enum hearken_log_level) - 1);
     struct served_model *a = take_ready("a"), *standard = take_ready("");
     *diary = '\0';
-    catalogue.home.lost(catalogue.home.context, a);
-    CU_ASSERT_EQUAL(default_losses, 0);
+    catalogue.owner.lost(catalogue.owner.context, a);
+    EXPECT_EQUAL(default_losses, 0);
     CU_ASSERT_PTR_NULL(catalogue_find(&catalogue, "a")->model);
     struct served_model *again = take("a");
     expect("load(a.gguf not gpu) ");
@@ -456,8 +457,8 @@ static void test_loss(void)
     expect("close(a.gguf) ");
     load_ends(again, SERVED_READY);
     fake_model_release_entry(again);
-    catalogue.home.lost(catalogue.home.context, standard);
-    CU_ASSERT_EQUAL(default_losses, 1);
+    catalogue.owner.lost(catalogue.owner.context, standard);
+    EXPECT_EQUAL(default_losses, 1);
     fake_model_release_entry(standard);
     finish("close(d) close(a.gguf) ");
 }

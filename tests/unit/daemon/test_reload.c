@@ -1,34 +1,34 @@
 // SPDX-License-Identifier: MIT
 /* Reload and drain of the daemon, with all that they call made by the tests. */
-#define options_load_settings     fake_load_settings
-#define model_list_read           fake_list_read
-#define model_list_finish         fake_list_finish
-#define served_model_open         fake_model_open
-#define served_model_file_changed fake_file_changed
-#define catalogue_replace         fake_catalogue_replace
-#define catalogue_find            fake_catalogue_find
-#define catalogue_is_busy         fake_catalogue_is_busy
-#define microphone_hub_reload     fake_live_reload
-#define microphone_hub_drain      fake_live_drain
-#define microphone_hub_is_busy    fake_live_is_busy
-#define workers_submit            fake_workers_submit_reload
-#define admission_make_room       fake_make_room
-#define systemd_ready             fake_systemd_ready
-#define systemd_reloading         fake_systemd_reloading
-#define systemd_stopping          fake_systemd_stopping
-#define server_stop_listening     fake_listeners_close
-#define connection_drain          fake_connection_drain
-#define connection_reject         fake_connection_reject
-#define connection_close          fake_connection_close
-#define server_keep_ticking       fake_keep_ticking
-#define hearken_model_name        fake_model_name
-#define hearken_model_backend     fake_model_backend
-#define uv_now                    fake_now
-#define uv_stop                   fake_stop
-#define reload_start              tested_reload_start
-#define reload_at_loss            tested_reload_at_loss
-#define drain_start               tested_drain_start
-#define drain_tick                tested_drain_tick
+#define options_load_settings         fake_load_settings
+#define model_list_read               fake_list_read
+#define model_list_finish             fake_list_finish
+#define served_model_open             fake_model_open
+#define served_model_file_changed     fake_file_changed
+#define catalogue_replace             fake_catalogue_replace
+#define catalogue_find                fake_catalogue_find
+#define catalogue_is_busy             fake_catalogue_is_busy
+#define microphone_hub_reload         fake_live_reload
+#define microphone_hub_drain          fake_live_drain
+#define microphone_hub_is_busy        fake_live_is_busy
+#define workers_submit                fake_workers_submit_reload
+#define admission_reserve_descriptors fake_make_room
+#define systemd_ready                 fake_systemd_ready
+#define systemd_reloading             fake_systemd_reloading
+#define systemd_stopping              fake_systemd_stopping
+#define server_stop_listening         fake_listeners_close
+#define connection_drain              fake_connection_drain
+#define connection_reject             fake_connection_reject
+#define connection_close              fake_connection_close
+#define server_keep_ticking           fake_keep_ticking
+#define hearken_model_name            fake_model_name
+#define hearken_model_backend         fake_model_backend
+#define uv_now                        fake_now
+#define uv_stop                       fake_stop
+#define reload_start                  tested_reload_start
+#define reload_on_device_loss         tested_reload_at_loss
+#define drain_start                   tested_drain_start
+#define drain_tick                    tested_drain_tick
 
 #include <unistd.h> /* before _exit is another */
 
@@ -37,6 +37,7 @@ void fake_exit(int status);
 
 #include "daemon/server/drain.c"
 #include "daemon/server/reload.c"
+#include "tests/unit/common/expect.h"
 
 #include <CUnit/Basic.h>
 #include <stdarg.h>
@@ -61,9 +62,7 @@ static void __attribute__((format(printf, 1, 2))) note(const char *format, ...)
 
 static void expect(const char *expected)
 {
-    CU_ASSERT_STRING_EQUAL(diary, expected);
-    if (strcmp(diary, expected) != 0)
-        printf("\n    got:      %s\n    expected: %s\n", diary, expected);
+    EXPECT_EQUAL_STRING(diary, expected);
     *diary = '\0';
 }
 
@@ -97,7 +96,7 @@ int fake_load_settings(const struct options *options, struct settings *settings,
     note("load ");
     if (load_status < 0)
         return load_status;
-    CU_ASSERT_EQUAL_FATAL(settings_init(settings), 0);
+    EXPECT_EQUAL_FATAL(settings_init(settings), 0);
     settings->connections = new_connections;
     settings->log_level = (unsigned)-1; /* nothing */
     set_text(&settings->model_file, new_file);
@@ -121,12 +120,12 @@ void fake_list_finish(struct model_list *list)
     *list = (struct model_list){0};
 }
 
-int fake_model_open(const char *file, const struct settings *settings, const char *without,
+int fake_model_open(const char *file, const struct settings *settings, const char *excluded_backend,
                     struct log *log, struct served_model **model, struct hearken_error *error)
 {
     (void)log;
-    note("open(%s on %s%s%s) ", file, settings->backend, without ? " not " : "",
-         without ? without : "");
+    note("open(%s on %s%s%s) ", file, settings->backend, excluded_backend ? " not " : "",
+         excluded_backend ? excluded_backend : "");
     if (open_status < 0)
         return hearken_fail(error, open_status, "cannot open");
     *model = &new_model;
@@ -139,19 +138,19 @@ bool fake_file_changed(const struct served_model *model)
 }
 
 /* The settings are in force already. */
-void fake_catalogue_replace(struct catalogue *catalogue, struct model_list *list, bool afresh,
+void fake_catalogue_replace(struct catalogue *catalogue, struct model_list *list, bool reload_all,
                             struct served_model *model)
 {
     (void)catalogue;
     (void)list;
-    note("replace(%u%s%s) ", server.service.settings.connections, afresh ? " afresh" : "",
+    note("replace(%u%s%s) ", server.service.settings.connections, reload_all ? " afresh" : "",
          model ? " new" : "");
 }
 
 const struct model_entry *fake_catalogue_find(const struct catalogue *catalogue, const char *name)
 {
     (void)catalogue;
-    CU_ASSERT_STRING_EQUAL(name, "");
+    EXPECT_EQUAL_STRING(name, "");
     return &standard;
 }
 
@@ -269,7 +268,7 @@ static void begin(void)
 {
     log_init(&quiet, (enum hearken_log_level) - 1);
     server = (struct server){.service.log = &quiet};
-    CU_ASSERT_EQUAL_FATAL(settings_init(&server.service.settings), 0);
+    EXPECT_EQUAL_FATAL(settings_init(&server.service.settings), 0);
     server.service.settings.connections = 7;
     server.service.settings.log_level = (unsigned)-1;
     server.service.settings.drain_seconds = 20;
@@ -292,14 +291,14 @@ static void work(void)
     struct work *done = submitted;
     CU_ASSERT_PTR_NOT_NULL_FATAL(done);
     submitted = NULL;
-    CU_ASSERT_EQUAL(done->run(done), WORK_END);
+    EXPECT_EQUAL(done->run(done), WORK_END);
     done->deliver(done);
     done->ended(done);
 }
 
 static void finish(unsigned connections)
 {
-    CU_ASSERT_EQUAL(server.service.settings.connections, connections);
+    EXPECT_EQUAL(server.service.settings.connections, connections);
     CU_ASSERT_PTR_NULL(submitted);
     CU_ASSERT_FALSE(server.reload.running);
     settings_finish(&server.service.settings);
@@ -311,7 +310,7 @@ static void test_settings_alone(void)
 {
     begin();
     reload_start(&server);
-    CU_ASSERT_EQUAL(server.service.settings.connections, 7);
+    EXPECT_EQUAL(server.service.settings.connections, 7);
     work();
     expect("reloading load list() replace(8) live ready ");
     finish(8);
@@ -336,8 +335,8 @@ static void test_failures(void)
         if (submitted)
             work();
         expect(cases[i].expected);
-        CU_ASSERT_EQUAL(server.service.settings.connections, 7);
-        CU_ASSERT_STRING_EQUAL(server.service.settings.model_file, "");
+        EXPECT_EQUAL(server.service.settings.connections, 7);
+        EXPECT_EQUAL_STRING(server.service.settings.model_file, "");
         *cases[i].status = 0;
         reload_start(&server);
         work();
@@ -358,7 +357,7 @@ static void test_what_is_opened(void)
     reload_start(&server);
     work();
     expect("reloading load list() open( on cpu) replace(8 new) live ready ");
-    old_model = (struct served_model){.state = SERVED_READY, .elsewhere = true};
+    old_model = (struct served_model){.state = SERVED_READY, .on_fallback = true};
     reload_start(&server);
     work();
     expect("reloading load list() open( on cpu) replace(8 new) live ready ");
@@ -376,11 +375,11 @@ static void test_what_needs_a_restart(void)
     reload_start(&server);
     work();
     expect("reloading load list() replace(8) live ready ");
-    CU_ASSERT_STRING_EQUAL(server.service.settings.socket, "");
+    EXPECT_EQUAL_STRING(server.service.settings.socket, "");
     finish(8);
 }
 
-/* However often it is asked for meanwhile, it is done once more, with what is on disk then. */
+/* However often it is transcribe for meanwhile, it is done once more, with what is on disk then. */
 static void test_again(void)
 {
     begin();
@@ -414,22 +413,22 @@ static void test_reload_and_stop(void)
 static void test_loss(void)
 {
     begin();
-    reload_at_loss(&server);
-    server.service.models.on_loss(server.service.models.loss_context);
+    reload_on_device_loss(&server);
+    server.service.models.default_lost(server.service.models.lost_context);
     expect(""); /* it is not lost any more */
     old_model.lost = true;
-    server.service.models.on_loss(server.service.models.loss_context);
-    server.service.models.on_loss(server.service.models.loss_context);
+    server.service.models.default_lost(server.service.models.lost_context);
+    server.service.models.default_lost(server.service.models.lost_context);
     work();
     expect("reloading list() open( on auto not gpu) replace(7 new) live ready ");
     open_status = -ENODEV;
-    server.service.models.on_loss(server.service.models.loss_context);
+    server.service.models.default_lost(server.service.models.lost_context);
     work();
     expect("reloading list() open( on auto not gpu) ready ");
     CU_ASSERT_FALSE(old_model.lost); /* tried again by the next request that fails */
     old_model.lost = true;
     server.phase = SERVER_DRAINING;
-    server.service.models.on_loss(server.service.models.loss_context);
+    server.service.models.default_lost(server.service.models.lost_context);
     expect("");
     finish(7);
 }

@@ -19,6 +19,7 @@
 #define request_abandon           tested_abandon
 
 #include "daemon/recognition/request.c"
+#include "tests/unit/common/expect.h"
 
 #include <CUnit/Basic.h>
 #include <stdio.h>
@@ -42,9 +43,7 @@ static void __attribute__((format(printf, 1, 2))) note(const char *format, ...)
 
 static void expect(const char *expected)
 {
-    CU_ASSERT_STRING_EQUAL(diary, expected);
-    if (strcmp(diary, expected) != 0)
-        printf("\n    got:      %s\n    expected: %s\n", diary, expected);
+    EXPECT_EQUAL_STRING(diary, expected);
     *diary = '\0';
 }
 
@@ -135,7 +134,7 @@ void fake_workers_submit(struct workers *workers, struct work *work)
     (void)workers;
     if (work->state == WORK_RUNNING)
         work->state = WORK_RUNNING_AGAIN;
-    if (work->state != WORK_RESTING)
+    if (work->state != WORK_IDLE)
         return;
     work->state = WORK_WAITING;
     waiting[waiting_count++] = work;
@@ -174,7 +173,7 @@ static bool turn(void)
     work->begun = true;
     enum work_outcome outcome = work->run(work);
     bool again = outcome == WORK_AGAIN || work->state == WORK_RUNNING_AGAIN;
-    work->state = outcome == WORK_END ? WORK_ENDED : WORK_RESTING;
+    work->state = outcome == WORK_END ? WORK_ENDED : WORK_IDLE;
     if (outcome == WORK_END)
         fake_workers_deliver(NULL, work);
     else if (again)
@@ -217,7 +216,7 @@ void fake_model_wait(struct served_model *model, struct model_waiter *waiter)
 void fake_model_stop_waiting(struct served_model *model, const struct model_waiter *waiter)
 {
     (void)model;
-    CU_ASSERT_PTR_EQUAL(waiter, model_waiter);
+    EXPECT_EQUAL(waiter, model_waiter);
     model_waiter = NULL;
 }
 
@@ -271,13 +270,13 @@ static void begin(void)
 /* No request is left, and none has kept anything. */
 static void expect_totals(uint64_t finished, uint64_t failed, uint64_t abandoned)
 {
-    CU_ASSERT_EQUAL(totals.finished, finished);
-    CU_ASSERT_EQUAL(totals.failed, failed);
-    CU_ASSERT_EQUAL(totals.abandoned, abandoned);
-    CU_ASSERT_EQUAL(totals.live, 0);
-    CU_ASSERT_EQUAL(releases, finished + failed + abandoned);
-    CU_ASSERT_EQUAL(open_streams, 0);
-    CU_ASSERT_EQUAL(waiting_count + delivered_count, 0);
+    EXPECT_EQUAL(totals.finished, finished);
+    EXPECT_EQUAL(totals.failed, failed);
+    EXPECT_EQUAL(totals.abandoned, abandoned);
+    EXPECT_EQUAL(totals.live, 0);
+    EXPECT_EQUAL(releases, finished + failed + abandoned);
+    EXPECT_EQUAL(open_streams, 0);
+    EXPECT_EQUAL(waiting_count + delivered_count, 0);
     CU_ASSERT_PTR_NULL(model_waiter);
 }
 
@@ -298,7 +297,7 @@ static void say(struct request *request, size_t milliseconds, uint8_t sample)
     uint8_t *bytes = malloc(milliseconds);
     CU_ASSERT_PTR_NOT_NULL_FATAL(bytes);
     memset(bytes, sample, milliseconds);
-    CU_ASSERT_EQUAL(request_write(request, bytes, milliseconds), 0);
+    EXPECT_EQUAL(request_write(request, bytes, milliseconds), 0);
     free(bytes);
 }
 
@@ -317,7 +316,7 @@ static void test_turns(void)
     run_all();
     expect("a1000:1 b700:2 b300:3 a1000:1 b400:3 b<b b:done(1.4) a500:1 a<a a:done(2.5) ");
     expect_totals(2, 0, 0);
-    CU_ASSERT_DOUBLE_EQUAL(totals.audio_seconds, 3.9, 1e-9);
+    EXPECT_CLOSE(totals.audio_seconds, 3.9, 1e-9);
 }
 
 /* Sound that comes later is heard later, and the request rests meanwhile. */
@@ -379,9 +378,9 @@ static void test_abandoned_in_the_queue(void)
     request_end(b);
     request_abandon(a);
     request_abandon(c); /* nothing to hear yet */
-    CU_ASSERT_EQUAL(totals.abandoned, 2);
-    CU_ASSERT_EQUAL(totals.live, 1);
-    CU_ASSERT_EQUAL(releases, 2);
+    EXPECT_EQUAL(totals.abandoned, 2);
+    EXPECT_EQUAL(totals.live, 1);
+    EXPECT_EQUAL(releases, 2);
     run_all();
     expect("b100:2 b<b b:done(0.1) ");
     expect_totals(1, 0, 2);
@@ -396,10 +395,10 @@ static void test_abandoned_at_work(void)
     say(a, 1500, 1);
     abandoned_in_write = a;
     turn();
-    CU_ASSERT_EQUAL(totals.live, 2);
+    EXPECT_EQUAL(totals.live, 2);
     loop();
     expect("");
-    CU_ASSERT_EQUAL(totals.live, 1);
+    EXPECT_EQUAL(totals.live, 1);
     say(b, 1500, 2);
     turn();
     request_abandon(b);
@@ -432,7 +431,7 @@ static void test_errors(void)
         request_end(a);
         run_all();
         expect(cases[i].expected);
-        CU_ASSERT_EQUAL(losses, cases[i].losses);
+        EXPECT_EQUAL(losses, cases[i].losses);
         expect_totals(0, 1, 0);
     }
 }
@@ -446,7 +445,7 @@ static void test_loss_of_an_abandoned(void)
     abandoned_in_write = a;
     write_status = -EIO;
     run_all();
-    CU_ASSERT_EQUAL(losses, 1);
+    EXPECT_EQUAL(losses, 1);
     expect("");
     expect_totals(0, 0, 1);
 }
@@ -485,7 +484,7 @@ static void test_model_that_cannot_be_loaded(void)
     hearken_fail(&model.problem, -ENOENT, "no such file");
     settle(SERVED_FAILED);
     expect("a:failed(no such file) ");
-    CU_ASSERT_EQUAL(losses, 0);
+    EXPECT_EQUAL(losses, 0);
     expect_totals(0, 1, 0);
 }
 

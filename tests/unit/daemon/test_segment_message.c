@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/recognition/segment_message.h"
+#include "tests/unit/common/expect.h"
 
 #include <CUnit/Basic.h>
 #include <math.h>
@@ -12,7 +13,7 @@ void add_segment_message_tests(void);
 static void has_data(const struct heard_segment *segment, const char *expected)
 {
     char *text = json_dumps(segment->data, JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION(6));
-    CU_ASSERT_STRING_EQUAL(text, expected);
+    EXPECT_EQUAL_STRING(text, expected);
     free(text);
 }
 
@@ -36,11 +37,11 @@ static void test_final(void)
         .language_probability = 0.75f,
     };
     struct heard_segment segment;
-    CU_ASSERT_EQUAL(heard_segment_init(&segment, &event, true, 10), 0);
-    CU_ASSERT_STRING_EQUAL(segment.event, "hearken-segment");
+    EXPECT_EQUAL(heard_segment_init(&segment, &event, true, 10), 0);
+    EXPECT_EQUAL_STRING(segment.event, "hearken-segment");
     CU_ASSERT_TRUE(segment.final);
     CU_ASSERT_FALSE(segment.voice);
-    CU_ASSERT_EQUAL(segment.start, 10.25);
+    EXPECT_EQUAL(segment.start, 10.25);
     has_data(&segment, "{\"committed\":8,\"committed_words\":2,\"confidence\":0.5,\"end\":11.0,"
                        "\"language\":\"en\",\"language_probability\":0.75,\"start\":10.25,"
                        "\"text\":\"one two.\",\"type\":\"final\",\"words\":["
@@ -62,7 +63,7 @@ static void test_partial_without_words(void)
         .committed = 0,
     };
     struct heard_segment segment;
-    CU_ASSERT_EQUAL(heard_segment_init(&segment, &event, false, 0), 0);
+    EXPECT_EQUAL(heard_segment_init(&segment, &event, false, 0), 0);
     CU_ASSERT_FALSE(segment.final);
     has_data(&segment, "{\"committed\":0,\"confidence\":0.0,\"end\":0.0,\"start\":0.0,"
                        "\"text\":\"one\",\"type\":\"partial\"}");
@@ -73,15 +74,15 @@ static void test_voice(void)
 {
     struct hearken_event event = {.type = HEARKEN_EVENT_VOICE_STARTED, .text = "", .start = 1.5};
     struct heard_segment segment;
-    CU_ASSERT_EQUAL(heard_segment_init(&segment, &event, true, 3600), 0);
-    CU_ASSERT_STRING_EQUAL(segment.event, "voice-started");
+    EXPECT_EQUAL(heard_segment_init(&segment, &event, true, 3600), 0);
+    EXPECT_EQUAL_STRING(segment.event, "voice-started");
     CU_ASSERT_TRUE(segment.voice);
-    CU_ASSERT_EQUAL(segment.start, 3601.5);
+    EXPECT_EQUAL(segment.start, 3601.5);
     has_data(&segment, "{\"timestamp\":3601500}");
     heard_segment_finish(&segment);
     event.type = HEARKEN_EVENT_VOICE_STOPPED;
-    CU_ASSERT_EQUAL(heard_segment_init(&segment, &event, true, 0), 0);
-    CU_ASSERT_STRING_EQUAL(segment.event, "voice-stopped");
+    EXPECT_EQUAL(heard_segment_init(&segment, &event, true, 0), 0);
+    EXPECT_EQUAL_STRING(segment.event, "voice-stopped");
     has_data(&segment, "{\"timestamp\":1500}");
     heard_segment_finish(&segment);
 }
@@ -102,7 +103,7 @@ static struct heard_segment align(uint32_t tokens, uint32_t steps, const float *
     const struct hearken_event event = {
         .type = HEARKEN_EVENT_FINAL, .text = "", .alignment = &alignment};
     struct heard_segment segment;
-    CU_ASSERT_EQUAL_FATAL(heard_segment_init(&segment, &event, false, 2), 0);
+    EXPECT_EQUAL_FATAL(heard_segment_init(&segment, &event, false, 2), 0);
     return segment;
 }
 
@@ -111,13 +112,13 @@ static void test_alignment(void)
     static const float weights[] = {1, 0, -2, 0.5f, 0, 1};
     static const uint8_t third[] = {0, 0, 0, 0xc0}; /* -2, little endian */
     struct heard_segment segment = align(2, 3, weights);
-    CU_ASSERT_EQUAL_FATAL(segment.weights_length, sizeof(weights));
-    CU_ASSERT_EQUAL(memcmp(segment.weights + 8, third, sizeof(third)), 0);
+    EXPECT_EQUAL_FATAL(segment.weights_length, sizeof(weights));
+    EXPECT_EQUAL(memcmp(segment.weights + 8, third, sizeof(third)), 0);
     char *text =
         json_dumps(json_object_get(segment.data, "alignment"),
                    JSON_COMPACT | JSON_SORT_KEYS | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(6));
-    CU_ASSERT_STRING_EQUAL(text, "{\"start\":2.5,\"step_seconds\":0.04,\"steps\":3,"
-                                 "\"texts\":[\"o\",\"\\uFFFD\"],\"tokens\":2}");
+    EXPECT_EQUAL_STRING(text, "{\"start\":2.5,\"step_seconds\":0.04,\"steps\":3,"
+                              "\"texts\":[\"o\",\"\\uFFFD\"],\"tokens\":2}");
     free(text);
     heard_segment_finish(&segment);
 }
@@ -130,7 +131,7 @@ static void test_no_alignment(void)
         struct heard_segment segment = align(sizes[i][0], sizes[i][1], NULL);
         CU_ASSERT_TRUE(json_is_null(json_object_get(segment.data, "alignment")));
         CU_ASSERT_PTR_NULL(segment.weights);
-        CU_ASSERT_EQUAL(segment.weights_length, 0);
+        EXPECT_EQUAL(segment.weights_length, 0);
         heard_segment_finish(&segment);
     }
 }
@@ -140,7 +141,7 @@ static void test_no_alignment(void)
 static void becomes(const char *text, const char *expected)
 {
     json_t *value = json_from_text(text);
-    CU_ASSERT_STRING_EQUAL(json_string_value(value), expected);
+    EXPECT_EQUAL_STRING(json_string_value(value), expected);
     json_decref(value);
 }
 

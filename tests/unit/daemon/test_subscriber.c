@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-/* In which form a client gets what is heard. */
+/* The form in which a client gets segments and events. */
 #include "daemon/microphone/subscriber.h"
+#include "tests/unit/common/expect.h"
 
 #include <CUnit/Basic.h>
 #include <stdio.h>
@@ -11,7 +12,7 @@ void add_subscriber_tests(void);
 
 struct client {
     struct subscriber subscriber;
-    struct transcribe_event asked;
+    struct transcribe_event transcribe;
     char journal[4000]; /* "type {data} payload-length", a line each */
 };
 
@@ -33,8 +34,8 @@ static const struct subscriber_peer peer = {.send = on_send};
 static void init(struct client *client, bool segments, bool transcripts)
 {
     *client = (struct client){
-        .subscriber = {.peer = &peer, .context = client, .asked = &client->asked},
-        .asked = {.options = {.segments = segments}, .transcripts = transcripts},
+        .subscriber = {.peer = &peer, .context = client, .transcribe = &client->transcribe},
+        .transcribe = {.options = {.segments = segments}, .transcripts = transcripts},
     };
 }
 
@@ -42,11 +43,11 @@ static void was_told(struct client *client, const char *lines)
 {
     if (strcmp(client->journal, lines) != 0)
         fprintf(stderr, "\ntold:\n%sexpected:\n%s", client->journal, lines);
-    CU_ASSERT_STRING_EQUAL(client->journal, lines);
+    EXPECT_EQUAL_STRING(client->journal, lines);
     client->journal[0] = '\0';
 }
 
-static void hear(struct client *client, const char *text, size_t committed, bool final)
+static void report(struct client *client, const char *text, size_t committed, bool final)
 {
     struct heard_segment segment = {
         .event = "hearken-segment",
@@ -54,7 +55,7 @@ static void hear(struct client *client, const char *text, size_t committed, bool
         .data = json_pack("{s:s, s:s, s:i, s:[], s:i}", "type", final ? "final" : "partial", "text",
                           text, "committed", (int)committed, "words", "committed_words", 0),
     };
-    subscriber_hear(&client->subscriber, &segment);
+    subscriber_send_segment(&client->subscriber, &segment);
     heard_segment_finish(&segment);
 }
 
@@ -64,11 +65,11 @@ static void test_words_where_wanted(void)
 {
     struct client client;
     init(&client, true, false);
-    hear(&client, "one", 0, false);
+    report(&client, "one", 0, false);
     was_told(&client,
              "hearken-segment {\"committed\":0,\"text\":\"one\",\"type\":\"partial\"} 0\n");
-    client.asked.options.words = true;
-    hear(&client, "one", 3, true);
+    client.transcribe.options.words = true;
+    report(&client, "one", 3, true);
     was_told(&client, "hearken-segment {\"committed\":3,\"committed_words\":0,\"text\":\"one\","
                       "\"type\":\"final\",\"words\":[]} 0\n");
     subscriber_finish(&client.subscriber);
@@ -80,12 +81,12 @@ static void test_voice_where_wanted(void)
     init(&client, true, false);
     struct heard_segment voice = {
         .event = "voice-started", .voice = true, .data = json_pack("{s:i}", "timestamp", 5)};
-    subscriber_hear(&client.subscriber, &voice);
+    subscriber_send_segment(&client.subscriber, &voice);
     was_told(&client, "");
-    client.asked.options.stream.voice_events = true;
-    subscriber_hear(&client.subscriber, &voice);
+    client.transcribe.options.stream.voice_events = true;
+    subscriber_send_segment(&client.subscriber, &voice);
     was_told(&client, "voice-started {\"timestamp\":5} 0\n");
-    CU_ASSERT_EQUAL(voice.data->refcount, 1);
+    EXPECT_EQUAL(voice.data->refcount, 1);
     heard_segment_finish(&voice);
 }
 
@@ -94,13 +95,13 @@ static void test_what_came_before(void)
     struct client client;
     init(&client, true, false);
     client.subscriber.joined = 10;
-    client.asked.options.stream.pre_roll = 0.5f;
+    client.transcribe.options.stream.pre_roll = 0.5f;
     struct heard_segment segment = {
         .event = "hearken-segment", .final = true, .start = 9.25, .data = json_object()};
-    subscriber_hear(&client.subscriber, &segment);
+    subscriber_send_segment(&client.subscriber, &segment);
     was_told(&client, "");
     segment.start = 9.5;
-    subscriber_hear(&client.subscriber, &segment);
+    subscriber_send_segment(&client.subscriber, &segment);
     was_told(&client, "hearken-segment {} 0\n");
     heard_segment_finish(&segment);
 }
@@ -111,21 +112,21 @@ static void test_transcripts(void)
 {
     struct client client;
     init(&client, false, true);
-    strcpy(client.asked.language, "en");
-    hear(&client, "one tw", 0, false);
+    strcpy(client.transcribe.language, "en");
+    report(&client, "one tw", 0, false);
     was_told(&client, "");
-    hear(&client, "one two thr", 3, false);
+    report(&client, "one two thr", 3, false);
     was_told(&client, "transcript-start {\"language\":\"en\"} 0\n"
                       "transcript-chunk {\"text\":\"one\"} 0\n");
-    hear(&client, "one two three", 3, false);
+    report(&client, "one two three", 3, false);
     was_told(&client, "");
-    hear(&client, "one two", 99, false); /* more than there is */
+    report(&client, "one two", 99, false); /* more than there is */
     was_told(&client, "");
-    hear(&client, "one two.", 8, true);
+    report(&client, "one two.", 8, true);
     was_told(&client, "transcript-chunk {\"text\":\" two.\"} 0\n"
                       "transcript {\"language\":\"en\",\"text\":\"one two.\"} 0\n"
                       "transcript-stop {} 0\n");
-    hear(&client, "Next", 4, true);
+    report(&client, "Next", 4, true);
     was_told(&client, "transcript-start {\"language\":\"en\"} 0\n"
                       "transcript-chunk {\"text\":\"Next\"} 0\n"
                       "transcript {\"language\":\"en\",\"text\":\"Next\"} 0\n"
@@ -138,11 +139,11 @@ static void test_committed_text_that_changed(void)
 {
     struct client client;
     init(&client, false, true);
-    hear(&client, "one two", 3, false);
+    report(&client, "one two", 3, false);
     client.journal[0] = '\0';
-    hear(&client, "won two", 7, true);
+    report(&client, "won two", 7, true);
     was_told(&client, "transcript {\"text\":\"won two\"} 0\ntranscript-stop {} 0\n");
-    CU_ASSERT_PTR_NULL(client.subscriber.sent);
+    CU_ASSERT_PTR_NULL(client.subscriber.chunks_sent);
 }
 
 /* ---- The end ---- */
@@ -151,21 +152,21 @@ static void test_what_is_shown_becomes_final(void)
 {
     struct client client;
     init(&client, true, true);
-    hear(&client, "one two", 0, false);
+    report(&client, "one two", 0, false);
     client.journal[0] = '\0';
-    subscriber_settle(&client.subscriber);
+    subscriber_finalise(&client.subscriber);
     was_told(&client,
              "hearken-segment {\"committed\":7,\"text\":\"one two\",\"type\":\"final\"} 0\n"
              "transcript-start {} 0\n"
              "transcript-chunk {\"text\":\"one two\"} 0\n"
              "transcript {\"text\":\"one two\"} 0\n"
              "transcript-stop {} 0\n");
-    subscriber_settle(&client.subscriber);
+    subscriber_finalise(&client.subscriber);
     was_told(&client, ""); /* nothing is shown any more */
-    hear(&client, "three", 0, false);
-    hear(&client, "", 0, true); /* it was nothing */
+    report(&client, "three", 0, false);
+    report(&client, "", 0, true); /* it was nothing */
     client.journal[0] = '\0';
-    subscriber_settle(&client.subscriber);
+    subscriber_finalise(&client.subscriber);
     was_told(&client, "");
 }
 
@@ -177,7 +178,7 @@ static void test_events(void)
     struct microphone_event event = {.type = HEARKEN_CAPTURE_LOST, .device = "mic"};
     init(&client, true, false);
     strcpy(event.reason, "gone \xff");
-    subscriber_tell_event(&client.subscriber, &event);
+    subscriber_send_capture_event(&client.subscriber, &event);
     was_told(&client, "hearken-capture {\"channels\":0,\"device\":\"mic\",\"lost_seconds\":0.0,"
                       "\"overruns\":0,\"rate\":0,\"reason\":\"gone \xef\xbf\xbd\","
                       "\"type\":\"lost\"} 0\n");
@@ -187,7 +188,7 @@ static void test_events(void)
                                       .channels = 2,
                                       .overruns = 5000000000,
                                       .lost_seconds = 0.5};
-    subscriber_tell_event(&client.subscriber, &event);
+    subscriber_send_capture_event(&client.subscriber, &event);
     was_told(&client, "hearken-capture {\"channels\":2,\"device\":\"mic\",\"lost_seconds\":0.5,"
                       "\"overruns\":5000000000,\"rate\":48000,\"type\":\"overrun\"} 0\n");
 }
@@ -197,14 +198,14 @@ static void test_hearing_when_it_is_news(void)
     struct client client;
     struct shared_recognition hearing = {0};
     init(&client, true, false);
-    subscriber_tell_hearing(&client.subscriber, 1);
+    subscriber_notify_listening(&client.subscriber, 1);
     was_told(&client, "");
-    client.subscriber.hearing = &hearing;
-    subscriber_tell_hearing(&client.subscriber, 1);
-    subscriber_tell_hearing(&client.subscriber, 2);
+    client.subscriber.recognition = &hearing;
+    subscriber_notify_listening(&client.subscriber, 1);
+    subscriber_notify_listening(&client.subscriber, 2);
     was_told(&client, "hearken-hearing {\"hearing\":true,\"time\":1.0} 0\n");
     client.subscriber.stopping = true;
-    subscriber_tell_hearing(&client.subscriber, 3);
+    subscriber_notify_listening(&client.subscriber, 3);
     was_told(&client, "hearken-hearing {\"hearing\":false,\"time\":3.0} 0\n");
 }
 

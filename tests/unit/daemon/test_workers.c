@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* The daemon's pool of workers: real threads, held and let go at gates. */
 #include "daemon/recognition/workers.h"
+#include "tests/unit/common/expect.h"
 
 #include <CUnit/Basic.h>
 #include <stdio.h>
@@ -68,10 +69,10 @@ static struct job make_job(struct shop *shop, char name, const char *script)
 static void open_shop(struct shop *shop, unsigned count)
 {
     *shop = (struct shop){.ends = 0};
-    CU_ASSERT_EQUAL_FATAL(uv_loop_init(&shop->loop), 0);
-    CU_ASSERT_EQUAL_FATAL(uv_mutex_init(&shop->mutex), 0);
-    CU_ASSERT_EQUAL_FATAL(workers_create(count, &shop->loop, &shop->workers), 0);
-    CU_ASSERT_EQUAL(workers_count(shop->workers), count);
+    EXPECT_EQUAL_FATAL(uv_loop_init(&shop->loop), 0);
+    EXPECT_EQUAL_FATAL(uv_mutex_init(&shop->mutex), 0);
+    EXPECT_EQUAL_FATAL(workers_create(count, &shop->loop, &shop->workers), 0);
+    EXPECT_EQUAL(workers_count(shop->workers), count);
 }
 
 static void wait_for_ends(struct shop *shop, size_t count)
@@ -84,12 +85,10 @@ static void close_shop(struct shop *shop, const char *turns, const char *told)
 {
     workers_destroy(shop->workers);
     uv_run(&shop->loop, UV_RUN_DEFAULT);
-    CU_ASSERT_EQUAL(uv_loop_close(&shop->loop), 0);
+    EXPECT_EQUAL(uv_loop_close(&shop->loop), 0);
     uv_mutex_destroy(&shop->mutex);
-    CU_ASSERT_STRING_EQUAL(shop->turns, turns);
-    CU_ASSERT_STRING_EQUAL(shop->told, told);
-    if (strcmp(shop->turns, turns) != 0 || strcmp(shop->told, told) != 0)
-        printf("\n    got: %s, %s    expected: %s, %s\n", shop->turns, shop->told, turns, told);
+    EXPECT_EQUAL_STRING(shop->turns, turns);
+    EXPECT_EQUAL_STRING(shop->told, told);
 }
 
 /* Submits a job and waits until a worker has it. */
@@ -112,8 +111,8 @@ static void expect_load(const struct shop *shop, unsigned busy, unsigned waiting
 {
     unsigned busy_now, waiting_now;
     workers_load(shop->workers, &busy_now, &waiting_now);
-    CU_ASSERT_EQUAL(busy_now, busy);
-    CU_ASSERT_EQUAL(waiting_now, waiting);
+    EXPECT_EQUAL(busy_now, busy);
+    EXPECT_EQUAL(waiting_now, waiting);
 }
 
 /* First come, first served; one that has more to do goes behind the others. */
@@ -233,7 +232,7 @@ static void test_deliveries(void)
     workers_deliver(shop.workers, &a.work);
     workers_deliver(shop.workers, &b.work);
     uv_run(&shop.loop, UV_RUN_ONCE);
-    CU_ASSERT_STRING_EQUAL(shop.told, "ba");
+    EXPECT_EQUAL_STRING(shop.told, "ba");
     workers_deliver(shop.workers, &a.work);
     uv_run(&shop.loop, UV_RUN_ONCE);
     close_shop(&shop, "", "baa");
@@ -253,10 +252,10 @@ static void test_end_of_the_pool(void)
     open_shop(&shop, 1);
     struct job plug = make_job(&shop, 'p', "E");
     start_gated(&plug);
-    CU_ASSERT_EQUAL_FATAL(uv_thread_create(&thread, let_go, &plug), 0);
+    EXPECT_EQUAL_FATAL(uv_thread_create(&thread, let_go, &plug), 0);
     close_shop(&shop, "p", "");
     uv_thread_join(&thread);
-    CU_ASSERT_EQUAL(plug.work.state, WORK_ENDED);
+    EXPECT_EQUAL(plug.work.state, WORK_ENDED);
     finish_gated(&plug);
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/common/wyoming.h"
+#include "tests/unit/common/expect.h"
 
 #include <CUnit/Basic.h>
 #include <errno.h>
@@ -51,7 +52,7 @@ static struct reading read_pieces(const void *bytes, size_t length, size_t piece
         size_t size = random ? 1 + (size_t)rand() % piece : piece;
         if (size > length - offset)
             size = length - offset;
-        CU_ASSERT_EQUAL(wyoming_parser_feed(&parser, (const char *)bytes + offset, size, NULL), 0);
+        EXPECT_EQUAL(wyoming_parser_feed(&parser, (const char *)bytes + offset, size, NULL), 0);
         reading.status = take_events(&parser, stream, &error);
         offset += size;
     }
@@ -70,18 +71,18 @@ static struct reading read_text(const char *text)
 static void expect_events(const char *text, const char *events)
 {
     struct reading reading = read_text(text);
-    CU_ASSERT_EQUAL(reading.status, 0);
+    EXPECT_EQUAL(reading.status, 0);
     CU_ASSERT_TRUE(reading.idle);
-    CU_ASSERT_STRING_EQUAL(reading.events, events);
+    EXPECT_EQUAL_STRING(reading.events, events);
     free(reading.events);
 }
 
 static void expect_failure(const char *text, int status, const char *message)
 {
     struct reading reading = read_text(text);
-    CU_ASSERT_EQUAL(reading.status, status);
+    EXPECT_EQUAL(reading.status, status);
     CU_ASSERT_FALSE(reading.idle);
-    CU_ASSERT_PTR_NOT_NULL(strstr(reading.message, message));
+    EXPECT_CONTAINS(reading.message, message);
     if (!strstr(reading.message, message))
         printf("\n    got: %s\n    for: %s\n", reading.message, text);
     free(reading.events);
@@ -116,9 +117,9 @@ static void test_incomplete(void)
     };
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         struct reading reading = read_text(texts[i]);
-        CU_ASSERT_EQUAL(reading.status, 0);
+        EXPECT_EQUAL(reading.status, 0);
         CU_ASSERT_FALSE(reading.idle);
-        CU_ASSERT_STRING_EQUAL(reading.events, "");
+        EXPECT_EQUAL_STRING(reading.events, "");
         free(reading.events);
     }
 }
@@ -153,10 +154,10 @@ static void test_failure_lasts(void)
     static const char good[] = "{\"type\":\"a\"}\n";
     wyoming_parser_init(&parser, NULL);
     wyoming_parser_feed(&parser, "x\n", 2, NULL);
-    CU_ASSERT_EQUAL(wyoming_parser_next(&parser, &event, NULL), -EBADMSG);
-    CU_ASSERT_EQUAL(wyoming_parser_feed(&parser, good, strlen(good), NULL), 0);
-    CU_ASSERT_EQUAL(wyoming_parser_next(&parser, &event, &error), -EBADMSG);
-    CU_ASSERT_PTR_NOT_NULL(strstr(error.message, "header"));
+    EXPECT_EQUAL(wyoming_parser_next(&parser, &event, NULL), -EBADMSG);
+    EXPECT_EQUAL(wyoming_parser_feed(&parser, good, strlen(good), NULL), 0);
+    EXPECT_EQUAL(wyoming_parser_next(&parser, &event, &error), -EBADMSG);
+    EXPECT_CONTAINS(error.message, "header");
     wyoming_parser_finish(&parser);
 }
 
@@ -164,7 +165,7 @@ static void test_failure_lasts(void)
 static void test_message_is_printable(void)
 {
     struct reading reading = read_text("{\"type\":\"a\" \x01\x1b[2J\xc3\n");
-    CU_ASSERT_EQUAL(reading.status, -EBADMSG);
+    EXPECT_EQUAL(reading.status, -EBADMSG);
     for (const char *c = reading.message; *c != '\0'; c++)
         CU_ASSERT_TRUE(*c >= ' ' && *c <= '~');
     free(reading.events);
@@ -180,8 +181,8 @@ static struct reading read_limited(const char *text)
 static void expect_limited(const char *text, int status, const char *message)
 {
     struct reading reading = read_limited(text);
-    CU_ASSERT_EQUAL(reading.status, status);
-    CU_ASSERT_PTR_NOT_NULL(strstr(reading.message, message));
+    EXPECT_EQUAL(reading.status, status);
+    EXPECT_CONTAINS(reading.message, message);
     free(reading.events);
 }
 
@@ -191,7 +192,7 @@ static void test_limits(void)
     /* With its newline, 64 bytes are allowed and 65 are not; without one, no more are waited for.
      */
     snprintf(line, sizeof(line), "{\"type\":\"%053d\"}\n", 0);
-    CU_ASSERT_EQUAL(strlen(line), 65);
+    EXPECT_EQUAL(strlen(line), 65);
     expect_limited(line, -EMSGSIZE, "header: longer than 64 bytes");
     snprintf(line, sizeof(line), "{\"type\":\"%052d\"}\n", 0);
     expect_limited(line, 0, "");
@@ -226,7 +227,7 @@ static struct wyoming_buffer make_conversation(void)
         for (size_t j = 0; j < length; j++)
             payload[j] = (uint8_t)rand();
         json_t *data = json_pack("{s:i, s:s}", "number", (int)i, "text", "h\xc3\xa9\n\"x\"");
-        CU_ASSERT_EQUAL(
+        EXPECT_EQUAL(
             wyoming_serialise("audio-chunk", i % 5 == 0 ? NULL : data, payload, length, &buffer),
             0);
         json_decref(data);
@@ -258,16 +259,16 @@ static void test_serialise(void)
 {
     struct wyoming_buffer buffer = {0};
     json_t *data = json_pack("{s:f}", "x", 0.12);
-    CU_ASSERT_EQUAL(wyoming_serialise("ping", NULL, NULL, 0, &buffer), 0);
-    CU_ASSERT_EQUAL(wyoming_serialise("a", data, "xyz", 3, &buffer), 0);
+    EXPECT_EQUAL(wyoming_serialise("ping", NULL, NULL, 0, &buffer), 0);
+    EXPECT_EQUAL(wyoming_serialise("a", data, "xyz", 3, &buffer), 0);
     static const char expected[] = "{\"type\":\"ping\"}\n"
                                    "{\"type\":\"a\",\"data_length\":10,\"payload_length\":3}\n"
                                    "{\"x\":0.12}xyz";
-    CU_ASSERT_EQUAL(buffer.length, strlen(expected));
-    CU_ASSERT_EQUAL(memcmp(buffer.bytes, expected, strlen(expected)), 0);
+    EXPECT_EQUAL(buffer.length, strlen(expected));
+    EXPECT_EQUAL(memcmp(buffer.bytes, expected, strlen(expected)), 0);
     /* A failure leaves the buffer as it was. */
-    CU_ASSERT_EQUAL(wyoming_serialise("\xff", data, NULL, 0, &buffer), -EINVAL);
-    CU_ASSERT_EQUAL(buffer.length, strlen(expected));
+    EXPECT_EQUAL(wyoming_serialise("\xff", data, NULL, 0, &buffer), -EINVAL);
+    EXPECT_EQUAL(buffer.length, strlen(expected));
     json_decref(data);
     wyoming_buffer_finish(&buffer);
 }
@@ -282,9 +283,9 @@ static void test_memory_is_given_back(void)
     wyoming_parser_init(&parser, NULL);
     wyoming_parser_feed(&parser, header, strlen(header), NULL);
     wyoming_parser_feed(&parser, payload, 4000000, NULL);
-    CU_ASSERT_EQUAL(wyoming_parser_next(&parser, &event, NULL), 1);
-    CU_ASSERT_EQUAL(event.payload_length, 4000000);
-    CU_ASSERT_EQUAL(wyoming_parser_next(&parser, &event, NULL), 0);
+    EXPECT_EQUAL(wyoming_parser_next(&parser, &event, NULL), 1);
+    EXPECT_EQUAL(event.payload_length, 4000000);
+    EXPECT_EQUAL(wyoming_parser_next(&parser, &event, NULL), 0);
     wyoming_parser_feed(&parser, "{", 1, NULL);
     CU_ASSERT_TRUE(parser.capacity < 1000000);
     wyoming_parser_finish(&parser);

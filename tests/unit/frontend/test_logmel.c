@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Log-mel features against a discrete Fourier transform written out in double precision. */
 #include "frontend/features/logmel.h"
+#include "tests/unit/common/expect.h"
 
 #include <CUnit/Basic.h>
 #include <errno.h>
@@ -138,7 +139,7 @@ static bool close_to(float found, double power, double loudest)
 static void check_signal(const float *samples, size_t count)
 {
     size_t frames = logmel_frames(count);
-    CU_ASSERT_EQUAL_FATAL(frames, (count < 400 ? 400 : count) / 160);
+    EXPECT_EQUAL_FATAL(frames, (count < 400 ? 400 : count) / 160);
     float *rows = make_rows(frames);
     logmel_compute(logmel, samples, count, 0, rows);
     size_t wrong = 0;
@@ -154,7 +155,7 @@ static void check_signal(const float *samples, size_t count)
             wrong += !close_to(rows[t * BANDS + b], sum, loudest);
         }
     }
-    CU_ASSERT_EQUAL(wrong, 0);
+    EXPECT_EQUAL(wrong, 0);
     free(rows);
 }
 
@@ -201,7 +202,7 @@ static void test_silence_is_exact(void)
     float *samples = make_signal(KIND_SILENCE, 1600), *rows = make_rows(10);
     logmel_compute(logmel, samples, 1600, 0, rows);
     for (size_t i = 0; i < 10 * BANDS; i++)
-        CU_ASSERT_EQUAL(rows[i], LOGMEL_SILENCE);
+        EXPECT_EQUAL(rows[i], LOGMEL_SILENCE);
     free(rows);
     free(samples);
 }
@@ -231,9 +232,9 @@ static void feed(struct logmel_stream *stream, const float *samples, size_t coun
         size_t piece = (size_t)rand() % most + (most == 1);
         if (piece > count - at)
             piece = count - at;
-        CU_ASSERT_EQUAL_FATAL(logmel_stream_feed(stream, samples + at, piece), 0);
+        EXPECT_EQUAL_FATAL(logmel_stream_feed(stream, samples + at, piece), 0);
         at += piece;
-        CU_ASSERT_EQUAL(logmel_stream_samples(stream), at);
+        EXPECT_EQUAL(logmel_stream_samples(stream), at);
         size_t frames = logmel_stream_frames(stream);
         CU_ASSERT_FATAL(frames >= seen);
         float *rows = make_rows(frames - seen);
@@ -243,7 +244,7 @@ static void feed(struct logmel_stream *stream, const float *samples, size_t coun
         seen = frames;
     }
     /* None is kept back that could have been given: frame t ends 200 samples behind its centre. */
-    CU_ASSERT_EQUAL(seen, count > 200 ? (count - 200) / 160 + 1 : 0);
+    EXPECT_EQUAL(seen, count > 200 ? (count - 200) / 160 + 1 : 0);
 }
 
 static void check_stream(const float *samples, size_t count, size_t padding, size_t most)
@@ -257,19 +258,19 @@ static void check_stream(const float *samples, size_t count, size_t padding, siz
     CU_ASSERT(same(rows, whole, frames));
 
     struct logmel_stream *stream;
-    CU_ASSERT_EQUAL_FATAL(logmel_stream_create(logmel, &stream), 0);
+    EXPECT_EQUAL_FATAL(logmel_stream_create(logmel, &stream), 0);
     feed(stream, samples, count, most, whole);
     logmel_stream_peek(stream, padding, 0, frames, rows);
     CU_ASSERT(same(rows, whole, frames));
-    CU_ASSERT_EQUAL(logmel_stream_finish(stream, padding), 0);
-    CU_ASSERT_EQUAL_FATAL(logmel_stream_frames(stream), frames);
+    EXPECT_EQUAL(logmel_stream_finish(stream, padding), 0);
+    EXPECT_EQUAL_FATAL(logmel_stream_frames(stream), frames);
     size_t from = (size_t)rand() % (frames + 1), to = from + (size_t)rand() % (frames - from + 1);
     logmel_stream_read(stream, from, to, rows);
     CU_ASSERT(same(rows, whole + from * BANDS, to - from));
     logmel_stream_read(stream, 0, frames, rows);
     CU_ASSERT(same(rows, whole, frames));
-    CU_ASSERT_EQUAL(logmel_stream_feed(stream, samples, 0), -EINVAL);
-    CU_ASSERT_EQUAL(logmel_stream_finish(stream, 0), -EINVAL);
+    EXPECT_EQUAL(logmel_stream_feed(stream, samples, 0), -EINVAL);
+    EXPECT_EQUAL(logmel_stream_finish(stream, 0), -EINVAL);
     logmel_stream_destroy(stream);
     free(rows);
     free(whole);
@@ -304,11 +305,11 @@ static void test_peek(void)
     seed();
     float *samples = make_signal(KIND_NOISE, 20000);
     struct logmel_stream *stream;
-    CU_ASSERT_EQUAL_FATAL(logmel_stream_create(logmel, &stream), 0);
+    EXPECT_EQUAL_FATAL(logmel_stream_create(logmel, &stream), 0);
     for (size_t count = 0; count < 20000;) {
         size_t piece = (size_t)rand() % 900, padding = (size_t)rand() % 3 * 700;
         piece = piece < 20000 - count ? piece : 20000 - count;
-        CU_ASSERT_EQUAL(logmel_stream_feed(stream, samples + count, piece), 0);
+        EXPECT_EQUAL(logmel_stream_feed(stream, samples + count, piece), 0);
         count += piece;
         size_t frames = logmel_frames(count + padding), from = (size_t)rand() % frames;
         float *whole = make_rows(frames), *rows = make_rows(frames - from);
@@ -330,22 +331,22 @@ static void test_forget(void)
     float *whole = make_rows(logmel_frames(20000)), *row = make_rows(1);
     struct logmel_stream *stream;
     logmel_compute(logmel, samples, 20000, 0, whole);
-    CU_ASSERT_EQUAL_FATAL(logmel_stream_create(logmel, &stream), 0);
+    EXPECT_EQUAL_FATAL(logmel_stream_create(logmel, &stream), 0);
     size_t count = 0, seen = 0;
     while (count < 20000) {
         size_t piece = (size_t)rand() % 900;
         piece = piece < 20000 - count ? piece : 20000 - count;
         logmel_stream_forget(stream, rand() % 3 ? seen : SIZE_MAX * (seen == 0));
-        CU_ASSERT_EQUAL(logmel_stream_feed(stream, samples + count, piece), 0);
+        EXPECT_EQUAL(logmel_stream_feed(stream, samples + count, piece), 0);
         count += piece;
         if (count == 20000)
-            CU_ASSERT_EQUAL(logmel_stream_finish(stream, 0), 0);
+            EXPECT_EQUAL(logmel_stream_finish(stream, 0), 0);
         for (; seen < logmel_stream_frames(stream); seen++) {
             logmel_stream_read(stream, seen, seen + 1, row);
             CU_ASSERT(same(row, whole + seen * BANDS, 1));
         }
     }
-    CU_ASSERT_EQUAL(seen, logmel_frames(20000));
+    EXPECT_EQUAL(seen, logmel_frames(20000));
     logmel_stream_restart(stream);
     feed(stream, samples, 4000, 300, whole);
     logmel_stream_destroy(stream);
@@ -360,14 +361,14 @@ static void test_restart(void)
     float *samples = make_signal(KIND_NOISE, 4000), *whole = make_rows(25), *rows = make_rows(25);
     logmel_compute(logmel, samples + 100, 3900, 0, whole);
     struct logmel_stream *stream;
-    CU_ASSERT_EQUAL_FATAL(logmel_stream_create(logmel, &stream), 0);
+    EXPECT_EQUAL_FATAL(logmel_stream_create(logmel, &stream), 0);
     logmel_stream_feed(stream, samples, 777);
     logmel_stream_finish(stream, 5000);
     logmel_stream_restart(stream);
-    CU_ASSERT_EQUAL(logmel_stream_frames(stream), 0);
-    CU_ASSERT_EQUAL(logmel_stream_samples(stream), 0);
+    EXPECT_EQUAL(logmel_stream_frames(stream), 0);
+    EXPECT_EQUAL(logmel_stream_samples(stream), 0);
     feed(stream, samples + 100, 3900, 300, whole);
-    CU_ASSERT_EQUAL(logmel_stream_finish(stream, 0), 0);
+    EXPECT_EQUAL(logmel_stream_finish(stream, 0), 0);
     logmel_stream_read(stream, 0, 24, rows);
     CU_ASSERT(same(rows, whole, 24));
     logmel_stream_destroy(stream);
@@ -410,7 +411,7 @@ static void test_threads_share_a_plan(void)
     struct job jobs[4];
     for (size_t i = 0; i < 4; i++) {
         jobs[i] = (struct job){.samples = samples, .expected = expected};
-        CU_ASSERT_EQUAL_FATAL(pthread_create(&jobs[i].thread, NULL, run_job, &jobs[i]), 0);
+        EXPECT_EQUAL_FATAL(pthread_create(&jobs[i].thread, NULL, run_job, &jobs[i]), 0);
     }
     for (size_t i = 0; i < 4; i++) {
         pthread_join(jobs[i].thread, NULL);
@@ -425,19 +426,19 @@ static void test_threads_share_a_plan(void)
 static void test_refuses_what_is_wrong(void)
 {
     struct logmel *none = NULL;
-    CU_ASSERT_EQUAL(logmel_create(0, window, filters, &none), -EINVAL);
-    CU_ASSERT_EQUAL(logmel_create(1025, window, filters, &none), -EINVAL);
-    CU_ASSERT_EQUAL(logmel_create(UINT32_MAX, window, filters, &none), -EINVAL);
+    EXPECT_EQUAL(logmel_create(0, window, filters, &none), -EINVAL);
+    EXPECT_EQUAL(logmel_create(1025, window, filters, &none), -EINVAL);
+    EXPECT_EQUAL(logmel_create(UINT32_MAX, window, filters, &none), -EINVAL);
     float *wrong = malloc(sizeof(filters));
     memcpy(wrong, filters, sizeof(filters));
     wrong[BANDS * LOGMEL_BINS - 1] = NAN;
-    CU_ASSERT_EQUAL(logmel_create(BANDS, window, wrong, &none), -EINVAL);
-    CU_ASSERT_EQUAL(logmel_create(BANDS - 1, window, wrong, &none), 0);
-    CU_ASSERT_EQUAL(logmel_bands(none), BANDS - 1);
+    EXPECT_EQUAL(logmel_create(BANDS, window, wrong, &none), -EINVAL);
+    EXPECT_EQUAL(logmel_create(BANDS - 1, window, wrong, &none), 0);
+    EXPECT_EQUAL(logmel_bands(none), BANDS - 1);
     logmel_destroy(none);
     memcpy(wrong, window, sizeof(window));
     wrong[0] = INFINITY;
-    CU_ASSERT_EQUAL(logmel_create(BANDS, wrong, filters, &none), -EINVAL);
+    EXPECT_EQUAL(logmel_create(BANDS, wrong, filters, &none), -EINVAL);
     free(wrong);
     logmel_destroy(NULL);
     logmel_stream_destroy(NULL);
@@ -448,14 +449,14 @@ static void test_scaling(void)
     float fixed[] = {-10, -7, -6.5f, 0, 2};
     const float expected[] = {-0.75f, -0.75f, -0.625f, 1, 1.5f};
     logmel_scale_fixed(fixed, 5, -7, 4, 4);
-    CU_ASSERT_EQUAL(memcmp(fixed, expected, sizeof(expected)), 0);
+    EXPECT_EQUAL(memcmp(fixed, expected, sizeof(expected)), 0);
 
     float below[] = {-10, 1.5f, -6.5f, 0, -7};
     const float expected_below[] = {-0.625f, 1.375f, -0.625f, 1, -0.625f};
     logmel_scale_below_maximum(below, 5, 8, 4, 4);
-    CU_ASSERT_EQUAL(memcmp(below, expected_below, sizeof(expected_below)), 0);
+    EXPECT_EQUAL(memcmp(below, expected_below, sizeof(expected_below)), 0);
     logmel_scale_below_maximum(below, 0, 8, 4, 4);
-    CU_ASSERT_EQUAL(memcmp(below, expected_below, sizeof(expected_below)), 0);
+    EXPECT_EQUAL(memcmp(below, expected_below, sizeof(expected_below)), 0);
 }
 
 void add_logmel_tests(void)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "frontend/sound/resample.h"
+#include "tests/unit/common/expect.h"
 
 #include <CUnit/Basic.h>
 #include <errno.h>
@@ -75,14 +76,14 @@ static void test_length_and_pieces(void)
         size_t count = rates[r] + (size_t)rand() % rates[r];
         float *in = random_samples(count);
         struct resampler *resampler;
-        CU_ASSERT_EQUAL_FATAL(resampler_create(rates[r], &resampler), 0);
+        EXPECT_EQUAL_FATAL(resampler_create(rates[r], &resampler), 0);
         struct array whole = convert(resampler, in, count, (long)count);
         double expected = (double)count * HEARKEN_RATE / rates[r];
         CU_ASSERT(fabs((double)whole.length - expected) <= 0.5);
         for (size_t p = 0; p < sizeof(pieces) / sizeof(pieces[0]); p++) {
             struct array cut = convert(resampler, in, count, pieces[p]);
-            CU_ASSERT_EQUAL_FATAL(cut.length, whole.length);
-            CU_ASSERT_EQUAL(memcmp(cut.data, whole.data, whole.length * sizeof(float)), 0);
+            EXPECT_EQUAL_FATAL(cut.length, whole.length);
+            EXPECT_EQUAL(memcmp(cut.data, whole.data, whole.length * sizeof(float)), 0);
             free(cut.data);
         }
         resampler_destroy(resampler);
@@ -95,7 +96,7 @@ static void test_short_recordings(void)
 {
     for (size_t r = 0; r < RATE_COUNT; r++) {
         struct resampler *resampler;
-        CU_ASSERT_EQUAL_FATAL(resampler_create(rates[r], &resampler), 0);
+        EXPECT_EQUAL_FATAL(resampler_create(rates[r], &resampler), 0);
         for (size_t count = 0; count < 50; count++) {
             float in[50] = {0};
             struct array out = convert(resampler, in, count, 50);
@@ -110,10 +111,10 @@ static void test_pass_through(void)
 {
     float *in = random_samples(5000);
     struct resampler *resampler;
-    CU_ASSERT_EQUAL_FATAL(resampler_create(HEARKEN_RATE, &resampler), 0);
+    EXPECT_EQUAL_FATAL(resampler_create(HEARKEN_RATE, &resampler), 0);
     struct array out = convert(resampler, in, 5000, 333);
-    CU_ASSERT_EQUAL(out.length, 5000);
-    CU_ASSERT_EQUAL(memcmp(out.data, in, 5000 * sizeof(*in)), 0);
+    EXPECT_EQUAL(out.length, 5000);
+    EXPECT_EQUAL(memcmp(out.data, in, 5000 * sizeof(*in)), 0);
     resampler_destroy(resampler);
     free(out.data);
     free(in);
@@ -129,9 +130,9 @@ static double sine_error(uint32_t rate, double frequency, double level)
     for (size_t i = 0; i < count; i++)
         in[i] = (float)(0.5 * sin(turn * frequency * (double)i / rate));
     struct resampler *resampler;
-    CU_ASSERT_EQUAL_FATAL(resampler_create(rate, &resampler), 0);
+    EXPECT_EQUAL_FATAL(resampler_create(rate, &resampler), 0);
     struct array out = convert(resampler, in, count, 1000);
-    CU_ASSERT_EQUAL_FATAL(out.length, 2 * HEARKEN_RATE);
+    EXPECT_EQUAL_FATAL(out.length, 2 * HEARKEN_RATE);
     double worst = 0;
     for (size_t i = HEARKEN_RATE / 4; i < out.length - HEARKEN_RATE / 4; i++) {
         double expected = level * 0.5 * sin(turn * frequency * (double)i / HEARKEN_RATE);
@@ -166,7 +167,7 @@ static void test_rates_out_of_range(void)
     static const uint32_t wrong[] = {0, 1, 999, 768001, UINT32_MAX};
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
         struct resampler *resampler;
-        CU_ASSERT_EQUAL(resampler_create(wrong[i], &resampler), -EINVAL);
+        EXPECT_EQUAL(resampler_create(wrong[i], &resampler), -EINVAL);
     }
     resampler_destroy(NULL);
 }

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Recordings of every kind, made here in a folder that is removed again. */
+#include "tests/unit/common/expect.h"
+
 #include <CUnit/Basic.h>
 #include <FLAC/stream_encoder.h>
 #include <errno.h>
@@ -56,8 +58,8 @@ static const char *write_file(const char *name, const void *bytes, size_t size)
 {
     FILE *file = fopen(path_of(name), "wb");
     CU_ASSERT_PTR_NOT_NULL_FATAL(file);
-    CU_ASSERT_EQUAL(fwrite(bytes, 1, size, file), size);
-    CU_ASSERT_EQUAL(fclose(file), 0);
+    EXPECT_EQUAL(fwrite(bytes, 1, size, file), size);
+    EXPECT_EQUAL(fclose(file), 0);
     return path;
 }
 
@@ -84,7 +86,7 @@ static bool write_long_sound(const char *name, int format, int rate, int channel
     for (size_t i = 0; i < frames * (size_t)channels; i++)
         samples[i] =
             (float)(8000 / 32768.0 * sin(0.1 * RATE / rate * (double)(i / (size_t)channels)));
-    CU_ASSERT_EQUAL(sf_writef_float(file, samples, (sf_count_t)frames), (sf_count_t)frames);
+    EXPECT_EQUAL(sf_writef_float(file, samples, (sf_count_t)frames), (sf_count_t)frames);
     sf_close(file);
     free(samples);
     return true;
@@ -127,7 +129,7 @@ static void read_all(const char *name, const struct hearken_audio_format *raw)
         if (count <= 0) {
             sound.result = (int)count;
             /* The end, or what went wrong, stays. */
-            CU_ASSERT_EQUAL(hearken_source_read(source, &(float){0}, 1, NULL), count);
+            EXPECT_EQUAL(hearken_source_read(source, &(float){0}, 1, NULL), count);
             break;
         }
         CU_ASSERT_FATAL((size_t)count <= piece);
@@ -186,9 +188,9 @@ static bool says(const char *part)
 /* Read to the end, with one warning that says so. */
 static bool warns(const char *part, bool lossy)
 {
-    CU_ASSERT_EQUAL(sound.result, 0);
-    CU_ASSERT_EQUAL(sound.warnings, 1);
-    CU_ASSERT_EQUAL(sound.warning.lossy, lossy);
+    EXPECT_EQUAL(sound.result, 0);
+    EXPECT_EQUAL(sound.warnings, 1);
+    EXPECT_EQUAL(sound.warning.lossy, lossy);
     return holds(sound.text, part);
 }
 
@@ -246,9 +248,9 @@ static struct wav *make_wav(uint32_t riff_size, uint32_t data_size)
 
 static void check_tone(size_t count)
 {
-    CU_ASSERT_EQUAL(sound.result, 0);
-    CU_ASSERT_EQUAL(sound.count, count);
-    CU_ASSERT_EQUAL(difference(), 0);
+    EXPECT_EQUAL(sound.result, 0);
+    EXPECT_EQUAL(sound.count, count);
+    EXPECT_EQUAL(difference(), 0);
 }
 
 static const struct {
@@ -272,8 +274,8 @@ static void test_wav_lengths(void)
         struct wav *wav = make_wav(headers[i].riff_size, headers[i].data_size);
         read_all(write_file("lengths.wav", wav->bytes, wav->size), NULL);
         check_tone(COUNT);
-        CU_ASSERT_EQUAL(sound.warnings, 0);
-        CU_ASSERT_EQUAL(sound.duration, SECONDS);
+        EXPECT_EQUAL(sound.warnings, 0);
+        EXPECT_EQUAL(sound.duration, SECONDS);
         free(wav);
     }
 }
@@ -288,7 +290,7 @@ static void test_wav_with_chunks_behind(void)
     put(wav, "ID3", 4);
     read_all(write_file("behind.wav", wav->bytes, wav->size), NULL);
     check_tone(COUNT - 4100);
-    CU_ASSERT_EQUAL(sound.warnings, 0);
+    EXPECT_EQUAL(sound.warnings, 0);
     free(wav);
 }
 
@@ -298,7 +300,7 @@ static void test_wav_longer_than_it_says(void)
     struct wav *wav = make_wav(1036, 1000);
     read_all(write_file("longer.wav", wav->bytes, wav->size), NULL);
     check_tone(COUNT);
-    CU_ASSERT_EQUAL(sound.warnings, 0);
+    EXPECT_EQUAL(sound.warnings, 0);
     free(wav);
 }
 
@@ -307,10 +309,10 @@ static void test_wav_beyond_4_gib(void)
 {
     struct wav *wav = make_wav(sizeof(tone), sizeof(tone));
     read_all(write_file("large.wav", wav->bytes, wav->size), NULL);
-    CU_ASSERT_EQUAL(truncate(path_of("large.wav"), (off_t)(wav->size + (1ull << 32))), 0);
+    EXPECT_EQUAL(truncate(path_of("large.wav"), (off_t)(wav->size + (1ull << 32))), 0);
     struct hearken_source *source;
-    CU_ASSERT_EQUAL_FATAL(hearken_source_open(path, NULL, &source, NULL), 0);
-    CU_ASSERT_EQUAL(hearken_source_duration(source), SECONDS + 0x1p31 / RATE);
+    EXPECT_EQUAL_FATAL(hearken_source_open(path, NULL, &source, NULL), 0);
+    EXPECT_EQUAL(hearken_source_duration(source), SECONDS + 0x1p31 / RATE);
     hearken_source_destroy(source);
     free(wav);
     unlink(path_of("large.wav"));
@@ -322,12 +324,12 @@ static void test_truncated_wav(void)
     read_all(write_file("cut.wav", wav->bytes, wav->size - 1001), NULL);
     check_tone(COUNT - 501);
     CU_ASSERT(warns("cut.wav: ends too early, at 1.97 s", true));
-    CU_ASSERT_EQUAL(sound.warning.seconds, (COUNT - 501) / (double)RATE);
+    EXPECT_EQUAL(sound.warning.seconds, (COUNT - 501) / (double)RATE);
     read_all(write_file("cut.wav", wav->bytes, wav->size - sizeof(tone)), NULL);
     check_tone(0);
     CU_ASSERT(warns("cut.wav: ends too early, at 0.00 s", true));
     read_all(write_file("cut.wav", wav->bytes, 30), NULL);
-    CU_ASSERT_EQUAL(sound.result, -EINVAL);
+    EXPECT_EQUAL(sound.result, -EINVAL);
     CU_ASSERT(says("cut.wav: cannot be read as audio") && says("data") && says("expected"));
     free(wav);
 }
@@ -388,7 +390,7 @@ static void test_containers(void)
             continue;
         }
         read_all(path_of(cases[i].name), NULL);
-        CU_ASSERT_EQUAL(sound.result, 0);
+        EXPECT_EQUAL(sound.result, 0);
         /* Codecs that work on blocks fill the last one. */
         CU_ASSERT(sound.count >= COUNT && sound.count <= COUNT + 1152);
         CU_ASSERT(fabs(sound.duration - SECONDS) <= 0.08);
@@ -405,15 +407,15 @@ static void test_rates_and_channels(void)
         for (size_t c = 0; c < 3; c++) {
             write_sound("rates.wav", SF_FORMAT_WAV | SF_FORMAT_FLOAT, rates[r], channels[c]);
             read_all(path_of("rates.wav"), NULL);
-            CU_ASSERT_EQUAL(sound.result, 0);
-            CU_ASSERT_EQUAL(sound.count, COUNT);
-            CU_ASSERT_EQUAL(sound.duration, SECONDS);
+            EXPECT_EQUAL(sound.result, 0);
+            EXPECT_EQUAL(sound.count, COUNT);
+            EXPECT_EQUAL(sound.duration, SECONDS);
             CU_ASSERT(noise() < 1e-4);
         }
     write_sound("rates.flac", SF_FORMAT_FLAC | SF_FORMAT_PCM_16, 44100, 2);
     read_all(path_of("rates.flac"), NULL);
-    CU_ASSERT_EQUAL(sound.result, 0);
-    CU_ASSERT_EQUAL(sound.count, COUNT);
+    EXPECT_EQUAL(sound.result, 0);
+    EXPECT_EQUAL(sound.count, COUNT);
     CU_ASSERT(noise() < 1e-4);
 }
 
@@ -421,15 +423,15 @@ static void test_formats_out_of_range(void)
 {
     write_sound("range.wav", SF_FORMAT_WAV | SF_FORMAT_PCM_16, 500, 1);
     read_all(path_of("range.wav"), NULL);
-    CU_ASSERT_EQUAL(sound.result, -EINVAL);
+    EXPECT_EQUAL(sound.result, -EINVAL);
     CU_ASSERT(says("range.wav: has a rate of 500 Hz: expected 1000 to 768000"));
     write_sound("range.wav", SF_FORMAT_WAV | SF_FORMAT_PCM_16, RATE, 65);
     read_all(path_of("range.wav"), NULL);
-    CU_ASSERT_EQUAL(sound.result, -EINVAL);
+    EXPECT_EQUAL(sound.result, -EINVAL);
     CU_ASSERT(says("range.wav: has 65 channels: expected 1 to 64"));
     write_sound("range.au", SF_FORMAT_AU | SF_FORMAT_PCM_16, 800000, 1);
     read_all(path_of("range.au"), NULL);
-    CU_ASSERT_EQUAL(sound.result, -EINVAL);
+    EXPECT_EQUAL(sound.result, -EINVAL);
     CU_ASSERT(says("a rate of 800000 Hz"));
 }
 
@@ -473,11 +475,11 @@ static int exchange_input(int fd)
 static void read_pipe(const uint8_t *bytes, size_t size, const struct hearken_audio_format *raw)
 {
     int ends[2];
-    CU_ASSERT_EQUAL_FATAL(pipe2(ends, O_CLOEXEC), 0);
+    EXPECT_EQUAL_FATAL(pipe2(ends, O_CLOEXEC), 0);
     struct feeder feeder = {.fd = ends[1], .bytes = bytes, .size = size};
     int before = exchange_input(ends[0]);
     close(ends[0]);
-    CU_ASSERT_EQUAL_FATAL(pthread_create(&feeder.thread, NULL, feed, &feeder), 0);
+    EXPECT_EQUAL_FATAL(pthread_create(&feeder.thread, NULL, feed, &feeder), 0);
     read_all("-", raw);
     exchange_input(before);
     if (before >= 0)
@@ -500,7 +502,7 @@ static void test_damaged_flac(void)
         read_all(write_file("damaged.flac", bytes, size), NULL);
         CU_ASSERT(warns("damaged.flac: is damaged at 0.", true));
         CU_ASSERT(sound.warning.seconds > 0.5 && sound.warning.seconds < 1.1);
-        CU_ASSERT_EQUAL(sound.count, COUNT);
+        EXPECT_EQUAL(sound.count, COUNT);
         CU_ASSERT(difference_in(0, RATE / 2, 0) < 1e-3);
         CU_ASSERT(difference_in(COUNT * 7 / 8, COUNT, 0) < 1e-3);
         free(bytes);
@@ -526,8 +528,8 @@ static void test_truncated_flac(void)
     memset(bytes + 22, 0, 4);
     bytes[21] &= 0xf0;
     read_all(write_file("cut.flac", bytes, size), NULL);
-    CU_ASSERT_EQUAL(sound.result, 0);
-    CU_ASSERT_EQUAL(sound.warnings, 0);
+    EXPECT_EQUAL(sound.result, 0);
+    EXPECT_EQUAL(sound.warnings, 0);
     CU_ASSERT(sound.count > 4096 && sound.count % 4096 == 0);
     read_all(write_file("cut.flac", bytes, size - 900), NULL);
     CU_ASSERT(warns("ends too early", true));
@@ -613,8 +615,8 @@ static void test_joined(void)
             write_sound("second", cases[i].format, rate, rate / RATE == 3 ? 2 : 1);
             append(cases[i].name, "second");
             read_all(path_of(cases[i].name), NULL);
-            CU_ASSERT_EQUAL(sound.result, 0);
-            CU_ASSERT_EQUAL(sound.warnings, 0);
+            EXPECT_EQUAL(sound.result, 0);
+            EXPECT_EQUAL(sound.warnings, 0);
             CU_ASSERT(sound.count >= 2 * COUNT && sound.count <= 2 * COUNT + 2304);
             CU_ASSERT(fabs(level() - 1) < 0.05);
         }
@@ -629,8 +631,8 @@ static void write_ogg_flac(const char *name, long serial)
     FLAC__stream_encoder_set_sample_rate(encoder, RATE);
     FLAC__stream_encoder_set_channels(encoder, 1);
     FLAC__stream_encoder_set_bits_per_sample(encoder, 16);
-    CU_ASSERT_EQUAL_FATAL(FLAC__stream_encoder_init_ogg_file(encoder, path_of(name), NULL, NULL),
-                          FLAC__STREAM_ENCODER_INIT_STATUS_OK);
+    EXPECT_EQUAL_FATAL(FLAC__stream_encoder_init_ogg_file(encoder, path_of(name), NULL, NULL),
+                       FLAC__STREAM_ENCODER_INIT_STATUS_OK);
     FLAC__int32 *samples = malloc(COUNT * sizeof(*samples));
     for (size_t i = 0; i < COUNT; i++)
         samples[i] = tone[i];
@@ -645,14 +647,14 @@ static void test_flac_in_ogg(void)
     write_ogg_flac("flac.oga", 1);
     read_all(path_of("flac.oga"), NULL);
     check_tone(COUNT);
-    CU_ASSERT_EQUAL(sound.warnings, 0);
-    CU_ASSERT_EQUAL(sound.duration, SECONDS);
+    EXPECT_EQUAL(sound.warnings, 0);
+    EXPECT_EQUAL(sound.duration, SECONDS);
     write_ogg_flac("second", 2);
     append("flac.oga", "second");
     read_all(path_of("flac.oga"), NULL);
     check_tone(2 * COUNT);
-    CU_ASSERT_EQUAL(difference_in(COUNT, 2 * COUNT, COUNT), 0);
-    CU_ASSERT_EQUAL(sound.warnings, 0);
+    EXPECT_EQUAL(difference_in(COUNT, 2 * COUNT, COUNT), 0);
+    EXPECT_EQUAL(sound.warnings, 0);
 }
 
 /* ---- Junk in front ---- */
@@ -694,12 +696,12 @@ static void test_junk_in_front(void)
             memcpy(shifted, junk[k].bytes, junk[k].size);
             memcpy(shifted + front, bytes, size);
             read_all(write_file(cases[i].name, shifted, size + front), NULL);
-            CU_ASSERT_EQUAL(sound.result, 0);
-            CU_ASSERT_EQUAL(sound.warnings, 0);
+            EXPECT_EQUAL(sound.result, 0);
+            EXPECT_EQUAL(sound.warnings, 0);
             CU_ASSERT(sound.count >= COUNT && sound.count <= COUNT + 1152);
             CU_ASSERT(fabs(level() - 1) < 0.05);
             read_pipe(shifted, size + front, NULL);
-            CU_ASSERT_EQUAL(sound.result, 0);
+            EXPECT_EQUAL(sound.result, 0);
             CU_ASSERT(sound.count >= COUNT && sound.count <= COUNT + 1152);
             free(shifted);
             free(bytes);
@@ -719,7 +721,7 @@ static void test_scale_of_floats(void)
         SF_INFO info = {
             .samplerate = RATE, .channels = 1, .format = SF_FORMAT_WAV | SF_FORMAT_FLOAT};
         SNDFILE *file = sf_open(path_of("scale.wav"), SFM_WRITE, &info);
-        CU_ASSERT_EQUAL(sf_writef_float(file, samples, COUNT), COUNT);
+        EXPECT_EQUAL(sf_writef_float(file, samples, COUNT), COUNT);
         sf_close(file);
         read_all(path_of("scale.wav"), NULL);
         check_tone(COUNT);
@@ -736,12 +738,12 @@ static void read_quiet(double factor, bool loud)
     for (size_t i = 0; i < COUNT; i++)
         samples[i] = (float)(tone[i] / 32768.0 * (loud && i >= COUNT - 800 ? 1 : factor));
     SNDFILE *file = sf_open(path_of("quiet.wav"), SFM_WRITE, &info);
-    CU_ASSERT_EQUAL(sf_writef_float(file, samples, COUNT), COUNT);
+    EXPECT_EQUAL(sf_writef_float(file, samples, COUNT), COUNT);
     sf_close(file);
     read_all(path_of("quiet.wav"), NULL);
-    CU_ASSERT_EQUAL(sound.result, 0);
-    CU_ASSERT_EQUAL(sound.count, COUNT);
-    CU_ASSERT_EQUAL(sound.warnings, 0);
+    EXPECT_EQUAL(sound.result, 0);
+    EXPECT_EQUAL(sound.count, COUNT);
+    EXPECT_EQUAL(sound.warnings, 0);
     free(samples);
 }
 
@@ -756,7 +758,7 @@ static void test_quiet_recordings(void)
     read_quiet(1e-5, false); /* 40 dB at most */
     CU_ASSERT(fabs(level() / 1e-3 - 1) < 1e-3);
     read_quiet(0, false);
-    CU_ASSERT_EQUAL(level(), 0);
+    EXPECT_EQUAL(level(), 0);
     read_quiet(0.002, true); /* somebody is loud in it */
     CU_ASSERT(fabs((double)sound.samples[1000] / (tone[1000] / 32768.0 * 0.002) - 1) < 1e-3);
 }
@@ -771,7 +773,7 @@ static void test_channels_that_cancel(void)
     }
     read_all(write_file("cancel", stereo, 2 * sizeof(tone)), &format);
     CU_ASSERT(warns("cancel: its channels cancel each other from 0.10 s on", false));
-    CU_ASSERT_EQUAL(sound.count, COUNT);
+    EXPECT_EQUAL(sound.count, COUNT);
     CU_ASSERT(fabs(level() - 0.5) < 0.02);
     free(stereo);
 }
@@ -812,19 +814,19 @@ static void test_every_beginning(void)
 static void test_not_audio(void)
 {
     read_all(path_of("missing.wav"), NULL);
-    CU_ASSERT_EQUAL(sound.result, -ENOENT);
+    EXPECT_EQUAL(sound.result, -ENOENT);
     CU_ASSERT(says("missing.wav: No such file"));
 
     read_all(folder, NULL);
-    CU_ASSERT_EQUAL(sound.result, -EISDIR);
+    EXPECT_EQUAL(sound.result, -EISDIR);
     CU_ASSERT(says("is a directory: expected an audio file"));
 
     read_all(write_file("empty.wav", "", 0), NULL);
-    CU_ASSERT_EQUAL(sound.result, -EINVAL);
+    EXPECT_EQUAL(sound.result, -EINVAL);
     CU_ASSERT(says("empty.wav: is empty: expected audio"));
 
     read_all(write_file("notes.wav", "To whom it may concern\n", 23), NULL);
-    CU_ASSERT_EQUAL(sound.result, -EINVAL);
+    EXPECT_EQUAL(sound.result, -EINVAL);
     CU_ASSERT(says("notes.wav: is text: expected WAV, FLAC"));
 
     read_all(write_file("song.m4a",
@@ -832,27 +834,27 @@ static void test_not_audio(void)
                         "ftypM4A \0\0\0\0",
                         16),
              NULL);
-    CU_ASSERT_EQUAL(sound.result, -EINVAL);
+    EXPECT_EQUAL(sound.result, -EINVAL);
     CU_ASSERT(says("song.m4a: is an MP4 file"));
 
     uint8_t random[2000];
     for (size_t i = 0; i < sizeof(random); i++)
         random[i] = (uint8_t)((i * i * 2654435761u) >> 13 & 0x7f);
     read_all(write_file("noise.wav", random, sizeof(random)), NULL);
-    CU_ASSERT_EQUAL(sound.result, -EINVAL);
+    EXPECT_EQUAL(sound.result, -EINVAL);
     CU_ASSERT(says("noise.wav: cannot be read as audio (") && says("raw PCM with its format"));
 }
 
 static void test_no_permission(void)
 {
     write_file("secret.wav", "RIFF", 4);
-    CU_ASSERT_EQUAL(chmod(path_of("secret.wav"), 0), 0);
+    EXPECT_EQUAL(chmod(path_of("secret.wav"), 0), 0);
     if (access(path, R_OK) == 0) {
         printf("(skipped: this user may read everything) ");
         return;
     }
     read_all(path, NULL);
-    CU_ASSERT_EQUAL(sound.result, -EACCES);
+    EXPECT_EQUAL(sound.result, -EACCES);
     CU_ASSERT(says("secret.wav: Permission denied"));
 }
 
@@ -865,9 +867,9 @@ static void test_long_path(void)
         deep[i] = '/';
     strcpy(deep + sizeof(deep) - 10, "/none.wav");
     read_all(deep, NULL);
-    CU_ASSERT_EQUAL(sound.result, -ENOENT);
+    EXPECT_EQUAL(sound.result, -ENOENT);
     CU_ASSERT(says("/none.wav: No such file"));
-    CU_ASSERT_EQUAL(strncmp(sound.error.message, "...xx", 5), 0);
+    EXPECT_EQUAL(strncmp(sound.error.message, "...xx", 5), 0);
 
     /* Its front is not cut off inside a character. */
     for (size_t length = 600; length < 602; length++) {
@@ -887,28 +889,28 @@ static void test_raw(void)
     struct hearken_audio_format format = {RATE, 1, HEARKEN_SAMPLE_S16};
     read_all(write_file("raw", tone, sizeof(tone) - 1), &format);
     check_tone(COUNT - 1);
-    CU_ASSERT_EQUAL(sound.duration, (COUNT - 1.0) / RATE);
+    EXPECT_EQUAL(sound.duration, (COUNT - 1.0) / RATE);
 
     format = (struct hearken_audio_format){RATE / 2, 2, HEARKEN_SAMPLE_S16};
     int16_t *stereo = malloc(sizeof(tone));
     for (size_t i = 0; i < COUNT / 2; i++)
         stereo[2 * i] = stereo[2 * i + 1] = tone[2 * i];
     read_all(write_file("raw", stereo, sizeof(tone)), &format);
-    CU_ASSERT_EQUAL(sound.result, 0);
-    CU_ASSERT_EQUAL(sound.count, COUNT);
+    EXPECT_EQUAL(sound.result, 0);
+    EXPECT_EQUAL(sound.count, COUNT);
     CU_ASSERT(fabs(level() - 1) < 0.01);
     free(stereo);
 
     read_all(write_file("raw", "", 0), &format);
-    CU_ASSERT_EQUAL(sound.result, 0);
-    CU_ASSERT_EQUAL(sound.count, 0);
-    CU_ASSERT_EQUAL(sound.duration, 0);
+    EXPECT_EQUAL(sound.result, 0);
+    EXPECT_EQUAL(sound.count, 0);
+    EXPECT_EQUAL(sound.duration, 0);
 
     read_all(folder, &format);
-    CU_ASSERT_EQUAL(sound.result, -EISDIR);
+    EXPECT_EQUAL(sound.result, -EISDIR);
     format.channels = 65;
     read_all(path_of("raw"), &format);
-    CU_ASSERT_EQUAL(sound.result, -EINVAL);
+    EXPECT_EQUAL(sound.result, -EINVAL);
     CU_ASSERT(says("raw PCM with 65 channels: expected 1 to 64"));
 }
 
@@ -920,7 +922,7 @@ static void test_wav_through_a_pipe(void)
         struct wav *wav = make_wav(headers[i].riff_size, headers[i].data_size);
         read_pipe(wav->bytes, wav->size, NULL);
         check_tone(COUNT);
-        CU_ASSERT_EQUAL(sound.duration, headers[i].stated);
+        EXPECT_EQUAL(sound.duration, headers[i].stated);
         free(wav);
     }
 }
@@ -937,8 +939,8 @@ static void test_containers_through_a_pipe(void)
         CU_ASSERT_TRUE_FATAL(write_sound("piped", formats[i], RATE, 1));
         size_t size = read_file("piped", &bytes);
         read_pipe(bytes, size, NULL);
-        CU_ASSERT_EQUAL(sound.result, 0);
-        CU_ASSERT_EQUAL(sound.count, COUNT);
+        EXPECT_EQUAL(sound.result, 0);
+        EXPECT_EQUAL(sound.count, COUNT);
         CU_ASSERT(fabs(level() - 1) < 0.05);
         free(bytes);
     }
@@ -955,10 +957,10 @@ static void test_raw_through_a_pipe(void)
 static void test_nothing_through_a_pipe(void)
 {
     read_pipe((const uint8_t *)"", 0, NULL);
-    CU_ASSERT_EQUAL(sound.result, -EINVAL);
+    EXPECT_EQUAL(sound.result, -EINVAL);
     CU_ASSERT(says("standard input: is empty"));
     read_pipe((const uint8_t *)"hello, hello\n", 13, NULL);
-    CU_ASSERT_EQUAL(sound.result, -EINVAL);
+    EXPECT_EQUAL(sound.result, -EINVAL);
     CU_ASSERT(says("standard input: is text"));
 }
 
@@ -971,12 +973,12 @@ static void test_redirected_container(void)
     uint8_t *shifted = calloc(1, size + 100);
     memcpy(shifted + 100, bytes, size);
     int fd = open(write_file("redirected", shifted, size + 100), O_RDONLY | O_CLOEXEC);
-    CU_ASSERT_EQUAL(lseek(fd, 100, SEEK_SET), 100);
+    EXPECT_EQUAL(lseek(fd, 100, SEEK_SET), 100);
     int before = exchange_input(fd);
     read_all("-", NULL);
     exchange_input(before);
-    CU_ASSERT_EQUAL(sound.result, 0);
-    CU_ASSERT_EQUAL(sound.count, COUNT);
+    EXPECT_EQUAL(sound.result, 0);
+    EXPECT_EQUAL(sound.count, COUNT);
     close(before);
     close(fd);
     free(shifted);
@@ -993,7 +995,7 @@ static void test_redirected_input(void)
     for (off_t start = 0; start <= 10; start += 10) {
         int fd = open(write_file("redirected", shifted + 10 - start, wav->size + (size_t)start),
                       O_RDONLY | O_CLOEXEC);
-        CU_ASSERT_EQUAL(lseek(fd, start, SEEK_SET), start);
+        EXPECT_EQUAL(lseek(fd, start, SEEK_SET), start);
         int before = exchange_input(fd);
         read_all("-", NULL);
         exchange_input(before);
@@ -1006,7 +1008,7 @@ static void test_redirected_input(void)
     read_all("-", NULL);
     exchange_input(before);
     close(before);
-    CU_ASSERT_EQUAL(sound.result, -EBADF);
+    EXPECT_EQUAL(sound.result, -EBADF);
     CU_ASSERT(says("standard input: "));
     free(shifted);
     free(wav);
@@ -1025,7 +1027,7 @@ static void *write_first_half(void *context)
     half->fd = open(half->fifo, O_WRONLY | O_CLOEXEC);
     struct wav *wav = make_wav(UINT32_MAX, UINT32_MAX);
     size_t size = wav->size - sizeof(tone) / 2;
-    CU_ASSERT_EQUAL(write(half->fd, wav->bytes, size), (ssize_t)size);
+    EXPECT_EQUAL(write(half->fd, wav->bytes, size), (ssize_t)size);
     free(wav);
     return NULL;
 }
@@ -1034,11 +1036,11 @@ static void test_live_sound(void)
 {
     struct half half = {.fd = -1};
     snprintf(half.fifo, sizeof(half.fifo), "%s", path_of("fifo"));
-    CU_ASSERT_EQUAL_FATAL(mkfifo(half.fifo, 0600), 0);
+    EXPECT_EQUAL_FATAL(mkfifo(half.fifo, 0600), 0);
     pthread_t writer;
-    CU_ASSERT_EQUAL_FATAL(pthread_create(&writer, NULL, write_first_half, &half), 0);
+    EXPECT_EQUAL_FATAL(pthread_create(&writer, NULL, write_first_half, &half), 0);
     struct hearken_source *source;
-    CU_ASSERT_EQUAL_FATAL(hearken_source_open(half.fifo, NULL, &source, NULL), 0);
+    EXPECT_EQUAL_FATAL(hearken_source_open(half.fifo, NULL, &source, NULL), 0);
     float *samples = malloc(COUNT * sizeof(*samples));
     size_t count = 0;
     while (count < COUNT / 2) {
@@ -1046,10 +1048,10 @@ static void test_live_sound(void)
         CU_ASSERT_FATAL(more > 0);
         count += (size_t)more;
     }
-    CU_ASSERT_EQUAL(count, COUNT / 2);
+    EXPECT_EQUAL(count, COUNT / 2);
     pthread_join(writer, NULL);
     close(half.fd);
-    CU_ASSERT_EQUAL(hearken_source_read(source, samples, COUNT, NULL), 0);
+    EXPECT_EQUAL(hearken_source_read(source, samples, COUNT, NULL), 0);
     hearken_source_destroy(source);
     free(samples);
 }
@@ -1059,11 +1061,11 @@ static void test_input_that_does_not_block(void)
 {
     struct wav *wav = make_wav(0, 0);
     int ends[2];
-    CU_ASSERT_EQUAL_FATAL(pipe2(ends, O_CLOEXEC), 0);
-    CU_ASSERT_EQUAL(fcntl(ends[0], F_SETFL, O_NONBLOCK), 0);
+    EXPECT_EQUAL_FATAL(pipe2(ends, O_CLOEXEC), 0);
+    EXPECT_EQUAL(fcntl(ends[0], F_SETFL, O_NONBLOCK), 0);
     struct feeder feeder = {.fd = ends[1], .bytes = wav->bytes, .size = wav->size};
     int before = exchange_input(ends[0]);
-    CU_ASSERT_EQUAL_FATAL(pthread_create(&feeder.thread, NULL, feed, &feeder), 0);
+    EXPECT_EQUAL_FATAL(pthread_create(&feeder.thread, NULL, feed, &feeder), 0);
     read_all("-", NULL);
     exchange_input(before);
     close(before);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "frontend/sound/wav.h"
+#include "tests/unit/common/expect.h"
 
 #include <CUnit/Basic.h>
 #include <stdlib.h>
@@ -74,7 +75,7 @@ static enum wav_result parse(const struct file *file, struct wav_layout *layout)
         enum wav_result result = wav_parse(beginning, size, &ignored);
         free(beginning);
         if (whole == WAV_PCM)
-            CU_ASSERT_EQUAL(result, size < layout->data_at ? WAV_MORE : WAV_PCM);
+            EXPECT_EQUAL(result, size < layout->data_at ? WAV_MORE : WAV_PCM);
         if (whole == WAV_OTHER)
             CU_ASSERT(result == WAV_MORE || result == WAV_OTHER);
     }
@@ -111,14 +112,14 @@ static void test_formats(void)
         begin(&file, "RIFF");
         put_format(&file, cases[i].tag, cases[i].channels, 44100, cases[i].align, cases[i].bits);
         put_chunk(&file, "data", 100);
-        CU_ASSERT_EQUAL(parse(&file, &layout), cases[i].result);
+        EXPECT_EQUAL(parse(&file, &layout), cases[i].result);
         if (cases[i].result != WAV_PCM)
             continue;
-        CU_ASSERT_EQUAL(layout.format.rate, 44100);
-        CU_ASSERT_EQUAL(layout.format.channels, cases[i].channels);
-        CU_ASSERT_EQUAL(layout.format.type, cases[i].type);
-        CU_ASSERT_EQUAL(layout.data_at, 44);
-        CU_ASSERT_EQUAL(layout.data_size, 100);
+        EXPECT_EQUAL(layout.format.rate, 44100);
+        EXPECT_EQUAL(layout.format.channels, cases[i].channels);
+        EXPECT_EQUAL(layout.format.type, cases[i].type);
+        EXPECT_EQUAL(layout.data_at, 44);
+        EXPECT_EQUAL(layout.data_size, 100);
         CU_ASSERT_TRUE(layout.data_size_credible);
     }
 }
@@ -130,22 +131,22 @@ static void test_extensible(void)
     begin(&file, "RIFF");
     put_extensible(&file, 1, 24, 20);
     put_chunk(&file, "data", 3);
-    CU_ASSERT_EQUAL_FATAL(parse(&file, &layout), WAV_PCM);
-    CU_ASSERT_EQUAL(layout.format.type, HEARKEN_SAMPLE_S24);
-    CU_ASSERT_EQUAL(layout.data_at, 68);
+    EXPECT_EQUAL_FATAL(parse(&file, &layout), WAV_PCM);
+    EXPECT_EQUAL(layout.format.type, HEARKEN_SAMPLE_S24);
+    EXPECT_EQUAL(layout.data_at, 68);
 
     begin(&file, "RIFF");
     put_extensible(&file, 3, 32, 32);
     put_chunk(&file, "data", 4);
-    CU_ASSERT_EQUAL_FATAL(parse(&file, &layout), WAV_PCM);
-    CU_ASSERT_EQUAL(layout.format.type, HEARKEN_SAMPLE_F32);
+    EXPECT_EQUAL_FATAL(parse(&file, &layout), WAV_PCM);
+    EXPECT_EQUAL(layout.format.type, HEARKEN_SAMPLE_F32);
 
     file.bytes[50] ^= 1; /* another GUID */
-    CU_ASSERT_EQUAL(parse(&file, &layout), WAV_OTHER);
+    EXPECT_EQUAL(parse(&file, &layout), WAV_OTHER);
     begin(&file, "RIFF");
     put_format(&file, 0xFFFE, 1, 16000, 2, 16); /* extensible, but no extension */
     put_chunk(&file, "data", 4);
-    CU_ASSERT_EQUAL(parse(&file, &layout), WAV_OTHER);
+    EXPECT_EQUAL(parse(&file, &layout), WAV_OTHER);
 }
 
 static void test_other_chunks(void)
@@ -165,9 +166,9 @@ static void test_other_chunks(void)
         put_chunk(&file, "data", 10);
         size_t data_at = file.size;
         put(&file, body, 10);
-        CU_ASSERT_EQUAL_FATAL(parse(&file, &layout), WAV_PCM);
-        CU_ASSERT_EQUAL(layout.data_at, data_at);
-        CU_ASSERT_EQUAL(layout.format.rate, 8000);
+        EXPECT_EQUAL_FATAL(parse(&file, &layout), WAV_PCM);
+        EXPECT_EQUAL(layout.data_at, data_at);
+        EXPECT_EQUAL(layout.format.rate, 8000);
     }
 }
 
@@ -186,9 +187,9 @@ static void test_sizes_that_stand_for_unknown(void)
         begin(&file, "RIFF");
         put_format(&file, 1, 1, 16000, 2, 16);
         put_chunk(&file, "data", cases[i].size);
-        CU_ASSERT_EQUAL_FATAL(parse(&file, &layout), WAV_PCM);
-        CU_ASSERT_EQUAL(layout.data_size, cases[i].size);
-        CU_ASSERT_EQUAL(layout.data_size_credible, cases[i].credible);
+        EXPECT_EQUAL_FATAL(parse(&file, &layout), WAV_PCM);
+        EXPECT_EQUAL(layout.data_size, cases[i].size);
+        EXPECT_EQUAL(layout.data_size_credible, cases[i].credible);
     }
 }
 
@@ -210,9 +211,9 @@ static void test_rf64(void)
         put_number(&file, 0, 4);
         put_format(&file, 1, 2, 48000, 4, 16);
         put_chunk(&file, "data", UINT32_MAX);
-        CU_ASSERT_EQUAL_FATAL(parse(&file, &layout), WAV_PCM);
-        CU_ASSERT_EQUAL(layout.data_size, cases[i].size);
-        CU_ASSERT_EQUAL(layout.data_size_credible, cases[i].credible);
+        EXPECT_EQUAL_FATAL(parse(&file, &layout), WAV_PCM);
+        EXPECT_EQUAL(layout.data_size, cases[i].size);
+        EXPECT_EQUAL(layout.data_size_credible, cases[i].credible);
     }
 }
 
@@ -221,19 +222,19 @@ static void test_not_for_this_parser(void)
     struct file file;
     struct wav_layout layout;
     begin(&file, "RIFX");
-    CU_ASSERT_EQUAL(parse(&file, &layout), WAV_OTHER);
+    EXPECT_EQUAL(parse(&file, &layout), WAV_OTHER);
     begin(&file, "RIFF");
     memcpy(file.bytes + 8, "AVI ", 4);
-    CU_ASSERT_EQUAL(parse(&file, &layout), WAV_OTHER);
-    CU_ASSERT_EQUAL(wav_parse((const uint8_t *)"fLaC", 4, &layout), WAV_OTHER);
-    CU_ASSERT_EQUAL(wav_parse((const uint8_t *)"", 0, &layout), WAV_MORE);
+    EXPECT_EQUAL(parse(&file, &layout), WAV_OTHER);
+    EXPECT_EQUAL(wav_parse((const uint8_t *)"fLaC", 4, &layout), WAV_OTHER);
+    EXPECT_EQUAL(wav_parse((const uint8_t *)"", 0, &layout), WAV_MORE);
     begin(&file, "RIFF"); /* samples before their format */
     put_chunk(&file, "data", 10);
-    CU_ASSERT_EQUAL(parse(&file, &layout), WAV_OTHER);
+    EXPECT_EQUAL(parse(&file, &layout), WAV_OTHER);
     begin(&file, "RIFF"); /* a format chunk that is too short */
     put_chunk(&file, "fmt ", 14);
     put(&file, "\1\0\1\0\x80\x3e\0\0\0\x7d\0\0\2\0", 14);
-    CU_ASSERT_EQUAL(parse(&file, &layout), WAV_OTHER);
+    EXPECT_EQUAL(parse(&file, &layout), WAV_OTHER);
 }
 
 /* Nobody reads a gigabyte to find out that there are no samples behind it. */
@@ -246,12 +247,12 @@ static void test_endless_headers(void)
         struct wav_layout layout;
         begin(&file, "RIFF");
         put_chunk(&file, "LIST", sizes[i]);
-        CU_ASSERT_EQUAL(wav_parse(file.bytes, file.size, &layout), i == 3 ? WAV_MORE : WAV_OTHER);
+        EXPECT_EQUAL(wav_parse(file.bytes, file.size, &layout), i == 3 ? WAV_MORE : WAV_OTHER);
     }
     uint8_t *bytes = calloc(1, WAV_HEADER_LIMIT + 64); /* chunks of no size, without end */
     memcpy(bytes, "RIFF....WAVE", 12);
     struct wav_layout layout;
-    CU_ASSERT_EQUAL(wav_parse(bytes, WAV_HEADER_LIMIT + 64, &layout), WAV_OTHER);
+    EXPECT_EQUAL(wav_parse(bytes, WAV_HEADER_LIMIT + 64, &layout), WAV_OTHER);
     free(bytes);
 }
 

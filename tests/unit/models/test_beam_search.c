@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* The beam search against plain searches that score every hypothesis from its start. */
 #include "models/search/repetition_guard.h"
+#include "tests/unit/common/expect.h"
 #include "tests/unit/common/stream_session.h"
 
 #include <CUnit/Basic.h>
@@ -38,7 +39,7 @@ static void score_next(struct session *s, const uint32_t *tokens, uint32_t count
     float *row = malloc(s->vocabulary * sizeof(*row));
     pass_read(&s->pass, logits, row);
     speller_read_alignment(s->speller, &s->pass, alignment_row);
-    CU_ASSERT_EQUAL(s->pass.error, 0);
+    EXPECT_EQUAL(s->pass.error, 0);
     double sum = 0;
     for (uint32_t v = 0; v < s->vocabulary; v++) {
         bool barred = n->vocabulary.tokens[v].control && v != n->parameters.speller.end;
@@ -121,7 +122,7 @@ static void check_result(struct session *s, const struct beam_result *result, bo
 {
     double *next = malloc(s->vocabulary * sizeof(*next)), sum = 0;
     float *alignment_row = malloc(s->steps * sizeof(*alignment_row));
-    CU_ASSERT_EQUAL_FATAL(result->steps, s->steps);
+    EXPECT_EQUAL_FATAL(result->steps, s->steps);
     for (uint32_t i = 0; i <= result->count; i++) {
         const float *row = result->alignment + (size_t)i * s->steps;
         double difference = 0, weight = 0;
@@ -269,10 +270,10 @@ static void test_parity(void)
         char path[512];
         snprintf(path, sizeof(path), PARITY "%s.gguf", kinds[k]);
         int opened = network_open(path, &reference_backend, &network, &error);
-        CU_ASSERT_EQUAL_FATAL(opened, 0);
+        EXPECT_EQUAL_FATAL(opened, 0);
         snprintf(path, sizeof(path), PARITY "%s-parity.gguf", kinds[k]);
         opened = gguf_open(path, GGUF_WHOLE, &parity, &error);
-        CU_ASSERT_EQUAL_FATAL(opened, 0);
+        EXPECT_EQUAL_FATAL(opened, 0);
         const struct gguf_entry *utterances = gguf_find_entry(parity, "parity.utterances");
         CU_ASSERT_PTR_NOT_NULL_FATAL(utterances);
         struct session s;
@@ -517,14 +518,13 @@ static void test_same_again(void)
         struct beam_result first = search(&s, &options, true);
         struct beam_result other = search(&s, &narrow, false);
         struct beam_result second = search(&s, &options, true);
-        CU_ASSERT_EQUAL_FATAL(first.count, second.count);
-        CU_ASSERT_EQUAL(memcmp(first.tokens, second.tokens, 4 * first.count), 0);
-        CU_ASSERT_EQUAL(memcmp(first.log_probabilities, second.log_probabilities, 4 * first.count),
-                        0);
-        CU_ASSERT_EQUAL(memcmp(first.alignment, second.alignment,
-                               sizeof(float) * (first.count + 1) * first.steps),
-                        0);
-        CU_ASSERT_EQUAL(first.log_probability, second.log_probability);
+        EXPECT_EQUAL_FATAL(first.count, second.count);
+        EXPECT_EQUAL(memcmp(first.tokens, second.tokens, 4 * first.count), 0);
+        EXPECT_EQUAL(memcmp(first.log_probabilities, second.log_probabilities, 4 * first.count), 0);
+        EXPECT_EQUAL(memcmp(first.alignment, second.alignment,
+                            sizeof(float) * (first.count + 1) * first.steps),
+                     0);
+        EXPECT_EQUAL(first.log_probability, second.log_probability);
         beam_result_finish(&first);
         beam_result_finish(&other);
         beam_result_finish(&second);
@@ -570,7 +570,7 @@ static void test_no_more_than_asked_for(void)
         struct beam_options options = options_of(1);
         options.max_tokens = most;
         struct beam_result result = search(&s, &options, false);
-        CU_ASSERT_EQUAL(result.count, most);
+        EXPECT_EQUAL(result.count, most);
         check_result(&s, &result, false);
         beam_result_finish(&result);
     }
@@ -589,12 +589,12 @@ static void test_all_positions(void)
     srand(6);
     open_session(&s, open_network(&file));
     listen_to_noise(&s, 30);
-    CU_ASSERT_EQUAL(speller_max_tokens(s.speller), 18);
+    EXPECT_EQUAL(speller_max_tokens(s.speller), 18);
     for (uint32_t width = 1; width <= 16; width += 3) {
         struct beam_options options = options_of(width);
         options.max_tokens = speller_max_tokens(s.speller);
         struct beam_result result = search(&s, &options, false);
-        CU_ASSERT_EQUAL(result.count, 18);
+        EXPECT_EQUAL(result.count, 18);
         CU_ASSERT_FALSE(repetition_guard_is_loop(result.tokens, result.count));
         beam_result_finish(&result);
     }
@@ -611,9 +611,9 @@ static void test_loops_end(void)
         listen_to_noise(&s, 10);
         struct beam_options options = options_of(width);
         struct beam_result result = search(&s, &options, false);
-        CU_ASSERT_EQUAL(result.count, 11);
+        EXPECT_EQUAL(result.count, 11);
         for (uint32_t i = 0; i < result.count; i++)
-            CU_ASSERT_EQUAL(result.tokens[i], 4);
+            EXPECT_EQUAL(result.tokens[i], 4);
         beam_result_finish(&result);
         close_session(&s);
     }
@@ -650,7 +650,7 @@ static void test_nothing_may_be_said(void)
     listen_to_noise(&s, 10);
     struct beam_options options = options_of(4);
     struct beam_result result = search(&s, &options, false);
-    CU_ASSERT_EQUAL(result.count, 0);
+    EXPECT_EQUAL(result.count, 0);
     beam_result_finish(&result);
     close_session(&s);
     made_finish(&file);
@@ -689,7 +689,7 @@ static void test_suppressed_tokens(void)
             uint32_t count = say(&file, tokens);
             CU_ASSERT(count == 0 || tokens[0] != said[0]);
             for (uint32_t i = 0; i < count; i++)
-                CU_ASSERT_NOT_EQUAL(tokens[i], said[1]);
+                EXPECT_NOT_EQUAL(tokens[i], said[1]);
             tried++;
         }
         made_finish(&file);
@@ -734,7 +734,7 @@ static void test_cancelled(void)
     struct beam_result result;
     atomic_store(&s.cancelled, true);
     beam_search(&options, s.speller, &s.pass, s.network, &s.ctc, &result);
-    CU_ASSERT_EQUAL(s.pass.error, -ECANCELED);
+    EXPECT_EQUAL(s.pass.error, -ECANCELED);
     CU_ASSERT(result.count == 0 && !result.tokens && !result.alignment);
     beam_result_finish(&result);
     close_session(&s);
@@ -772,7 +772,7 @@ static void test_fewer_hypotheses(void)
         speller_start(s.speller, &s.pass);
         speller_step(s.speller, &s.pass, first, texts, 4);
         pass_read(&s.pass, speller_step(s.speller, &s.pass, &(uint32_t){3}, texts, 1), found);
-        CU_ASSERT_EQUAL(s.pass.error, 0);
+        EXPECT_EQUAL(s.pass.error, 0);
         for (uint32_t i = 0; i < s.vocabulary; i++)
             CU_ASSERT(fabsf(expected[i] - found[i]) < 1e-4f);
         free(expected);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* CTC prefix scores against the sum over every single path. */
 #include "models/search/ctc_prefix.h"
+#include "tests/unit/common/expect.h"
 
 #include <CUnit/Basic.h>
 #include <math.h>
@@ -147,10 +148,10 @@ static void test_more_tokens_than_steps(void)
     struct ctc_state state = {either, blank};
     fill(&c);
     struct ctc_scores scores = scores_of(&c);
-    CU_ASSERT_EQUAL(follow(&c, (const uint32_t[]){1, 2, 3}, 3, &state), -INFINITY);
-    CU_ASSERT_EQUAL(ctc_prefix_end(&scores, &state), -INFINITY);
+    EXPECT_EQUAL(follow(&c, (const uint32_t[]){1, 2, 3}, 3, &state), -INFINITY);
+    EXPECT_EQUAL(ctc_prefix_end(&scores, &state), -INFINITY);
     /* A repeat needs a third step for the blank between. */
-    CU_ASSERT_EQUAL(follow(&c, (const uint32_t[]){1, 1}, 2, &state), -INFINITY);
+    EXPECT_EQUAL(follow(&c, (const uint32_t[]){1, 1}, 2, &state), -INFINITY);
     CU_ASSERT(isfinite(follow(&c, (const uint32_t[]){1, 2}, 2, &state)));
 }
 
@@ -165,13 +166,13 @@ static void test_impossible_tokens(void)
     for (uint32_t t = 0; t < c.steps; t++)
         c.log_probabilities[t * VOCABULARY + (t < 2 ? 1 : 2)] = 0;
     struct ctc_scores scores = scores_of(&c);
-    CU_ASSERT_EQUAL(follow(&c, (const uint32_t[]){1}, 1, &state), 0);
-    CU_ASSERT_EQUAL(ctc_prefix_end(&scores, &state), -INFINITY);
-    CU_ASSERT_EQUAL(follow(&c, (const uint32_t[]){1, 2}, 2, &state), 0);
-    CU_ASSERT_EQUAL(ctc_prefix_end(&scores, &state), 0);
-    CU_ASSERT_EQUAL(follow(&c, (const uint32_t[]){2}, 1, &state), -INFINITY);
-    CU_ASSERT_EQUAL(follow(&c, (const uint32_t[]){1, 1}, 2, &state), -INFINITY);
-    CU_ASSERT_EQUAL(follow(&c, (const uint32_t[]){1, 0}, 2, &state), -INFINITY);
+    EXPECT_EQUAL(follow(&c, (const uint32_t[]){1}, 1, &state), 0);
+    EXPECT_EQUAL(ctc_prefix_end(&scores, &state), -INFINITY);
+    EXPECT_EQUAL(follow(&c, (const uint32_t[]){1, 2}, 2, &state), 0);
+    EXPECT_EQUAL(ctc_prefix_end(&scores, &state), 0);
+    EXPECT_EQUAL(follow(&c, (const uint32_t[]){2}, 1, &state), -INFINITY);
+    EXPECT_EQUAL(follow(&c, (const uint32_t[]){1, 1}, 2, &state), -INFINITY);
+    EXPECT_EQUAL(follow(&c, (const uint32_t[]){1, 0}, 2, &state), -INFINITY);
 }
 
 /* Over many steps the sums lose little: one token somewhere among blanks, 700 steps. */

@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: MIT
+/* Custom words: what they earn, and what they change in a search. */
 #include "models/search/custom_words.h"
+#include "models/text/vocabulary.h"
+#include "tests/unit/common/expect.h"
+#include "tests/unit/common/stream_session.h"
 
 #include <CUnit/Basic.h>
 #include <errno.h>
@@ -31,8 +35,8 @@ static struct custom_words *list(const char *words, const struct text *text)
 {
     struct hearken_error error = {""};
     struct custom_words *made = NULL;
-    CU_ASSERT_EQUAL(custom_words_create(words, &text->vocabulary, &made, &error), 0);
-    CU_ASSERT_STRING_EQUAL(error.message, "");
+    EXPECT_EQUAL(custom_words_create(words, &text->vocabulary, &made, &error), 0);
+    EXPECT_EQUAL_STRING(error.message, "");
     return made;
 }
 
@@ -53,52 +57,52 @@ static uint32_t earned(const char *words, const char *parts)
 
 static void test_whole_words_earn(void)
 {
-    CU_ASSERT_EQUAL(earned("Kubernetes", " the| Kub|ern|etes"), 10);
-    CU_ASSERT_EQUAL(earned("Kubernetes", "Kubernetes"), 10);
-    CU_ASSERT_EQUAL(earned("\xef\xbb\xbfKubernetes", "Kubernetes"), 10);
-    CU_ASSERT_EQUAL(earned("Kubernetes", " Kubern|etes.| And"), 10);
-    CU_ASSERT_EQUAL(earned("Kubernetes", " Kubern|etes|'s"), 10);
-    CU_ASSERT_EQUAL(earned("Kubernetes", " (|Kubernetes|)"), 10);
-    CU_ASSERT_EQUAL(earned("Kubernetes", " Kubernetes| Kubernetes"), 20);
-    CU_ASSERT_EQUAL(earned("Kubernetes", " a|<control>| Kubern|<other>|etes"), 10);
-    CU_ASSERT_EQUAL(earned("C3PO\nR2D2", " R2|D|2| and| C|3PO"), 8);
-    CU_ASSERT_EQUAL(earned(".NET", " .NET| a"), 4);
+    EXPECT_EQUAL(earned("Kubernetes", " the| Kub|ern|etes"), 10);
+    EXPECT_EQUAL(earned("Kubernetes", "Kubernetes"), 10);
+    EXPECT_EQUAL(earned("\xef\xbb\xbfKubernetes", "Kubernetes"), 10);
+    EXPECT_EQUAL(earned("Kubernetes", " Kubern|etes.| And"), 10);
+    EXPECT_EQUAL(earned("Kubernetes", " Kubern|etes|'s"), 10);
+    EXPECT_EQUAL(earned("Kubernetes", " (|Kubernetes|)"), 10);
+    EXPECT_EQUAL(earned("Kubernetes", " Kubernetes| Kubernetes"), 20);
+    EXPECT_EQUAL(earned("Kubernetes", " a|<control>| Kubern|<other>|etes"), 10);
+    EXPECT_EQUAL(earned("C3PO\nR2D2", " R2|D|2| and| C|3PO"), 8);
+    EXPECT_EQUAL(earned(".NET", " .NET| a"), 4);
 }
 
 static void test_parts_of_words_earn_nothing(void)
 {
-    CU_ASSERT_EQUAL(earned("Kubernetes", " Kubern"), 0);
-    CU_ASSERT_EQUAL(earned("Kubernetes", " Kubern|et| Kube"), 0);
-    CU_ASSERT_EQUAL(earned("Ana", " Anatole"), 0);
-    CU_ASSERT_EQUAL(earned("Ana", " Juliana"), 0);
-    CU_ASSERT_EQUAL(earned("Ana", " Ana\xc3\xafs"), 0);
-    CU_ASSERT_EQUAL(earned("Ana", " An|<|>|"), 0);
+    EXPECT_EQUAL(earned("Kubernetes", " Kubern"), 0);
+    EXPECT_EQUAL(earned("Kubernetes", " Kubern|et| Kube"), 0);
+    EXPECT_EQUAL(earned("Ana", " Anatole"), 0);
+    EXPECT_EQUAL(earned("Ana", " Juliana"), 0);
+    EXPECT_EQUAL(earned("Ana", " Ana\xc3\xafs"), 0);
+    EXPECT_EQUAL(earned("Ana", " An|<|>|"), 0);
 }
 
 static void test_letters(void)
 {
-    CU_ASSERT_EQUAL(earned("iPhone", " iPhone| iphone| IPhone| IPHONE"), 18);
-    CU_ASSERT_EQUAL(earned("new york", " New York| new york"), 16);
-    CU_ASSERT_EQUAL(earned("\xc5\x81uczak", " \xc5\x81uczak| \xc5\x82|uczak"), 12);
-    CU_ASSERT_EQUAL(earned("\xc5\x82uczak", " \xc5|\x81u|czak"), 6); /* characters, not bytes */
+    EXPECT_EQUAL(earned("iPhone", " iPhone| iphone| IPhone| IPHONE"), 18);
+    EXPECT_EQUAL(earned("new york", " New York| new york"), 16);
+    EXPECT_EQUAL(earned("\xc5\x81uczak", " \xc5\x81uczak| \xc5\x82|uczak"), 12);
+    EXPECT_EQUAL(earned("\xc5\x82uczak", " \xc5|\x81u|czak"), 6); /* characters, not bytes */
 }
 
 static void test_phrases(void)
 {
-    CU_ASSERT_EQUAL(earned("New York", " New| York"), 8);
-    CU_ASSERT_EQUAL(earned("New York", " New| Jersey"), 0);
-    CU_ASSERT_EQUAL(earned(" New \t York\r\n\n", " New| York"), 8);
-    CU_ASSERT_EQUAL(earned("New\nNew York Times", " New| York| Post"), 3);
-    CU_ASSERT_EQUAL(earned("New York Times\nYork", " New| York| Post"), 4);
-    CU_ASSERT_EQUAL(earned("New York\nYork Minster", " New| York| Minster"), 20);
-    CU_ASSERT_EQUAL(earned("a b c\nb c d", " a| b| c| d"), 10);
-    CU_ASSERT_EQUAL(earned("New York Times\nYork Minster", " New| York| Minster"), 12);
+    EXPECT_EQUAL(earned("New York", " New| York"), 8);
+    EXPECT_EQUAL(earned("New York", " New| Jersey"), 0);
+    EXPECT_EQUAL(earned(" New \t York\r\n\n", " New| York"), 8);
+    EXPECT_EQUAL(earned("New\nNew York Times", " New| York| Post"), 3);
+    EXPECT_EQUAL(earned("New York Times\nYork", " New| York| Post"), 4);
+    EXPECT_EQUAL(earned("New York\nYork Minster", " New| York| Minster"), 20);
+    EXPECT_EQUAL(earned("a b c\nb c d", " a| b| c| d"), 10);
+    EXPECT_EQUAL(earned("New York Times\nYork Minster", " New| York| Minster"), 12);
 }
 
 /* Scripts without spaces: "Tokyo" within "in Tokyo is". */
 static void test_scripts_without_spaces(void)
 {
-    CU_ASSERT_EQUAL(
+    EXPECT_EQUAL(
         earned("\xe6\x9d\xb1\xe4\xba\xac", "\xe3\x81\xab|\xe6\x9d\xb1|\xe4\xba|\xac|\xe3\x81\xaf"),
         2);
 }
@@ -113,18 +117,18 @@ static void test_hopes(void)
     CU_ASSERT(!custom_words_within(match));
     match = custom_words_advance(made, match, 0);
     CU_ASSERT(custom_words_within(match));
-    CU_ASSERT_EQUAL(custom_words_potential(made, match), 10);
-    CU_ASSERT_EQUAL(custom_words_earned(made, match), 0);
-    CU_ASSERT_EQUAL(custom_words_written(made, match), 3);
+    EXPECT_EQUAL(custom_words_potential(made, match), 10);
+    EXPECT_EQUAL(custom_words_earned(made, match), 0);
+    EXPECT_EQUAL(custom_words_written(made, match), 3);
     match = custom_words_advance(made, match, 1);
-    CU_ASSERT_EQUAL(custom_words_potential(made, match), 10);
+    EXPECT_EQUAL(custom_words_potential(made, match), 10);
     struct word_match other = custom_words_advance(made, match, 3); /* a new word */
-    CU_ASSERT_EQUAL(custom_words_potential(made, other), 0);
+    EXPECT_EQUAL(custom_words_potential(made, other), 0);
     CU_ASSERT(!custom_words_within(other));
     match = custom_words_advance(made, match, 2);
-    CU_ASSERT_EQUAL(custom_words_earned(made, match), 0); /* a letter may follow */
-    CU_ASSERT_EQUAL(custom_words_earned_at_end(made, match), 10);
-    CU_ASSERT_EQUAL(custom_words_max_characters(made), 10);
+    EXPECT_EQUAL(custom_words_earned(made, match), 0); /* a letter may follow */
+    EXPECT_EQUAL(custom_words_earned_at_end(made, match), 10);
+    EXPECT_EQUAL(custom_words_max_characters(made), 10);
     custom_words_destroy(made);
 }
 
@@ -146,13 +150,13 @@ static void test_reach(void)
     struct custom_words *made = list("Kubernetes\nab", &text);
     CU_ASSERT_PTR_NOT_NULL_FATAL(made);
     struct word_match begin = custom_words_begin();
-    CU_ASSERT_EQUAL(reach(made, begin, true, &text), 1 | 2 | 4 | 256 | 512);
-    CU_ASSERT_EQUAL(reach(made, begin, false, &text), 2 | 256);
+    EXPECT_EQUAL(reach(made, begin, true, &text), 1 | 2 | 4 | 256 | 512);
+    EXPECT_EQUAL(reach(made, begin, false, &text), 2 | 256);
     struct word_match within = custom_words_advance(made, begin, 1);
-    CU_ASSERT_EQUAL(reach(made, within, false, &text), 8 | 16 | 32);
-    CU_ASSERT_EQUAL(reach(made, within, true, &text), 8 | 16 | 32 | 1 | 4 | 512);
+    EXPECT_EQUAL(reach(made, within, false, &text), 8 | 16 | 32);
+    EXPECT_EQUAL(reach(made, within, true, &text), 8 | 16 | 32 | 1 | 4 | 512);
     struct word_match outside = custom_words_advance(made, begin, 7);
-    CU_ASSERT_EQUAL(reach(made, outside, true, &text), 1 | 4 | 512);
+    EXPECT_EQUAL(reach(made, outside, true, &text), 1 | 4 | 512);
     custom_words_destroy(made);
 }
 
@@ -199,11 +203,11 @@ static void expect_refusal(const char *words, const char *problem)
     struct hearken_error error = {""};
     struct custom_words *made = NULL;
     cut(&text, " a");
-    CU_ASSERT_EQUAL(custom_words_create(words, &text.vocabulary, &made, &error), -EINVAL);
+    EXPECT_EQUAL(custom_words_create(words, &text.vocabulary, &made, &error), -EINVAL);
     CU_ASSERT_PTR_NULL(made);
-    CU_ASSERT_STRING_EQUAL(error.message, problem);
-    CU_ASSERT_EQUAL(hearken_custom_words_check(words, &error), -EINVAL);
-    CU_ASSERT_STRING_EQUAL(error.message, problem);
+    EXPECT_EQUAL_STRING(error.message, problem);
+    EXPECT_EQUAL(hearken_custom_words_check(words, &error), -EINVAL);
+    EXPECT_EQUAL_STRING(error.message, problem);
 }
 
 static void test_limits(void)
@@ -216,17 +220,141 @@ static void test_limits(void)
     text[101] = 0;
     expect_refusal(text, "custom words: line 1 has 101 bytes, expected up to 100");
     text[100] = 0;
-    CU_ASSERT_EQUAL(hearken_custom_words_check(text, &error), 1);
+    EXPECT_EQUAL(hearken_custom_words_check(text, &error), 1);
     for (size_t i = 0; i <= HEARKEN_CUSTOM_WORDS_MAX; i++)
         memcpy(text + 3 * i, "ab\n", 4);
     expect_refusal(text, "custom words: there are more than 2000");
     text[3 * HEARKEN_CUSTOM_WORDS_MAX] = 0;
-    CU_ASSERT_EQUAL(hearken_custom_words_check(text, &error), 2000);
-    CU_ASSERT_EQUAL(hearken_custom_words_check(" \n\t\n\n", &error), 0);
-    CU_ASSERT_EQUAL(hearken_custom_words_check("\xef\xbb\xbf\n", &error), 0);
+    EXPECT_EQUAL(hearken_custom_words_check(text, &error), 2000);
+    EXPECT_EQUAL(hearken_custom_words_check(" \n\t\n\n", &error), 0);
+    EXPECT_EQUAL(hearken_custom_words_check("\xef\xbb\xbf\n", &error), 0);
     struct text tokens;
     cut(&tokens, " a");
     CU_ASSERT_PTR_NULL(list("\n \n", &tokens));
+}
+
+/* ---- In a search ---- */
+
+#define STEPS 40u
+#define SEEDS 12u
+
+static void open_kind(struct session *s, uint32_t kind, uint32_t seed)
+{
+    struct model_shape shape = kind ? transformer_shape(seed) : recurrent_shape(seed);
+    struct made_file file = make_model(&shape);
+    if (!kind) /* speaks at some length */
+        set_weight(&file, "speller.bias", 2, -1);
+    srand(seed);
+    open_session(s, open_network(&file));
+    made_finish(&file);
+    listen_to_noise(s, STEPS);
+}
+
+/* A word of two or three tokens of the vocabulary. */
+static struct custom_words *make_list(const struct session *s, unsigned words)
+{
+    const struct vocabulary *v = &s->network->vocabulary;
+    char text[1000] = "";
+    struct hearken_error error = {""};
+    struct custom_words *made = NULL;
+    while (words > 0) {
+        uint32_t tokens[3], count = 2 + (uint32_t)rand() % 2;
+        for (uint32_t i = 0; i < count; i++)
+            tokens[i] = SPECIAL_TOKENS + (uint32_t)rand() % (s->vocabulary - SPECIAL_TOKENS);
+        if (!vocabulary_starts_word(v, tokens[0]))
+            continue;
+        char *word = vocabulary_text(v, tokens, count);
+        strcat(strcat(text, word), "\n");
+        free(word);
+        words--;
+    }
+    EXPECT_EQUAL_FATAL(custom_words_create(text, v, &made, &error), 0);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(made);
+    return made;
+}
+
+static uint32_t earned_by_result(const struct custom_words *words, const struct beam_result *result)
+{
+    struct word_match match = custom_words_begin();
+    for (uint32_t i = 0; i < result->count; i++)
+        match = custom_words_advance(words, match, result->tokens[i]);
+    return custom_words_earned_at_end(words, match);
+}
+
+static bool same(const struct beam_result *a, const struct beam_result *b)
+{
+    return a->count == b->count &&
+           memcmp(a->tokens, b->tokens, a->count * sizeof(*a->tokens)) == 0 &&
+           a->log_probability == b->log_probability &&
+           memcmp(a->alignment, b->alignment, (size_t)(a->count + 1) * a->steps * sizeof(float)) ==
+               0;
+}
+
+/* Words that are worth nothing change nothing, at any width; nor do those worth much, as long as
+ * none of them is written. Those that are, are worth it. */
+static void test_words_are_written_or_change_nothing(void)
+{
+    uint32_t written = 0, unchanged = 0, changed = 0;
+    for (uint32_t round = 0; round < 2 * SEEDS; round++)
+        for (uint32_t width = 1; width <= 4; width += 3)
+            for (uint32_t with_ctc = 0; with_ctc < 2; with_ctc++) {
+                struct session s;
+                open_kind(&s, round % 2, 1 + round / 2);
+                struct beam_options options = options_of(width);
+                struct beam_result plain = search(&s, &options, with_ctc);
+                struct custom_words *words = make_list(&s, 3);
+                options.words = words;
+                struct beam_result worthless = search(&s, &options, with_ctc);
+                CU_ASSERT(same(&plain, &worthless));
+                options.word_boost = 3;
+                struct beam_result found = search(&s, &options, with_ctc);
+                uint32_t now = earned_by_result(words, &found),
+                         before = earned_by_result(words, &plain);
+                if (now == 0 && before == 0)
+                    CU_ASSERT(same(&plain, &found));
+                if (!same(&plain, &found))
+                    CU_ASSERT(now > before);
+                written += now > before;
+                unchanged += now == 0;
+                changed += !same(&plain, &found);
+                beam_result_finish(&plain);
+                beam_result_finish(&worthless);
+                beam_result_finish(&found);
+                custom_words_destroy(words);
+                close_session(&s);
+            }
+    printf("(%u written, %u changed, %u without any) ", written, changed, unchanged);
+    CU_ASSERT(written > 20 && unchanged > 5);
+}
+
+/* The draft does not change the result, with words or without. */
+static void test_guesses_change_nothing(void)
+{
+    uint32_t with_words = 0;
+    for (uint32_t round = 0; round < 2 * SEEDS; round++) {
+        struct session s;
+        open_kind(&s, round % 2, 1 + round / 2);
+        struct beam_options options = options_of(1);
+        struct beam_result plain = search(&s, &options, false);
+        struct custom_words *words = make_list(&s, 3);
+        options.words = words;
+        options.word_boost = 3;
+        struct beam_result expected = search(&s, &options, false);
+        with_words += earned_by_result(words, &expected) > 0;
+        const struct beam_result *guesses[] = {&plain, &expected};
+        for (size_t i = 0; i < 2; i++) {
+            options.draft = (struct beam_draft){guesses[i]->tokens, guesses[i]->count, 0};
+            struct beam_result found = search(&s, &options, false);
+            EXPECT_EQUAL_FATAL(found.count, expected.count);
+            EXPECT_EQUAL(memcmp(found.tokens, expected.tokens, 4 * found.count), 0);
+            beam_result_finish(&found);
+        }
+        beam_result_finish(&plain);
+        beam_result_finish(&expected);
+        custom_words_destroy(words);
+        close_session(&s);
+    }
+    CU_ASSERT(with_words > 5);
 }
 
 void add_custom_words_tests(void)
@@ -241,4 +369,7 @@ void add_custom_words_tests(void)
     CU_ADD_TEST(suite, test_reach);
     CU_ADD_TEST(suite, test_random_lists);
     CU_ADD_TEST(suite, test_limits);
+    suite = CU_add_suite("lane", NULL, NULL);
+    CU_ADD_TEST(suite, test_words_are_written_or_change_nothing);
+    CU_ADD_TEST(suite, test_guesses_change_nothing);
 }

@@ -2,8 +2,9 @@
 /* What starts a text: languages, tasks, text before it; and which language is found. */
 #include "models/search/decoder_prompt.h"
 #include "models/search/language_detection.h"
+#include "tests/unit/common/expect.h"
+#include "tests/unit/common/make_model.h"
 #include "tests/unit/common/stream_session.h"
-#include "tests/unit/common/whisper_model.h"
 
 #include <CUnit/Basic.h>
 #include <errno.h>
@@ -44,9 +45,9 @@ static void starts(struct decoder_prompt *prompt, bool times, const uint32_t *to
                    uint32_t count, uint32_t first)
 {
     struct speller_start start = decoder_prompt_tokens(prompt, times);
-    CU_ASSERT_EQUAL_FATAL(start.count, count);
-    CU_ASSERT_EQUAL(memcmp(start.tokens, tokens, count * sizeof(*tokens)), 0);
-    CU_ASSERT_EQUAL(start.first, first);
+    EXPECT_EQUAL_FATAL(start.count, count);
+    EXPECT_EQUAL(memcmp(start.tokens, tokens, count * sizeof(*tokens)), 0);
+    EXPECT_EQUAL(start.first, first);
 }
 
 #define STARTS(prompt, times, first, ...)                                                          \
@@ -59,7 +60,7 @@ static void test_language_and_task(void)
     struct hearken_stream_options options = plain();
     struct decoder_prompt *prompt = open_text(network, &options);
     STARTS(prompt, false, 0, W_START, W_ENGLISH, W_TRANSCRIBE, W_NO_TIMESTAMPS);
-    CU_ASSERT_STRING_EQUAL(decoder_prompt_language(prompt), "en");
+    EXPECT_EQUAL_STRING(decoder_prompt_language(prompt), "en");
     CU_ASSERT(!decoder_prompt_needs_language(prompt));
     decoder_prompt_destroy(prompt);
     strcpy(options.language, "DE-at");
@@ -74,7 +75,7 @@ static void test_language_and_task(void)
     CU_ASSERT(decoder_prompt_needs_language(prompt));
     decoder_prompt_set_language(prompt, 2);
     STARTS(prompt, true, 0, W_START, W_HAWAIIAN, W_TRANSLATE);
-    CU_ASSERT_STRING_EQUAL(decoder_prompt_language(prompt), "haw");
+    EXPECT_EQUAL_STRING(decoder_prompt_language(prompt), "haw");
     decoder_prompt_destroy(prompt);
     network_destroy(network);
 }
@@ -94,7 +95,7 @@ static void test_text_before(void)
     STARTS(prompt, false, 7, W_PREVIOUS, text[0], text[1], text[2], text[1], text[0], text[1],
            W_START, W_ENGLISH, W_TRANSCRIBE, W_NO_TIMESTAMPS);
     decoder_prompt_set_previous(prompt, NULL, 0);
-    CU_ASSERT_EQUAL(decoder_prompt_tokens(prompt, false).first, 5);
+    EXPECT_EQUAL(decoder_prompt_tokens(prompt, false).first, 5);
     decoder_prompt_destroy(prompt);
     network_destroy(network);
 }
@@ -114,12 +115,12 @@ static void test_room_before(void)
     CU_ASSERT(start.first == half && start.count == half + 4 && start.tokens[0] == W_PREVIOUS);
     decoder_prompt_set_previous(prompt, said, 5);
     start = decoder_prompt_tokens(prompt, false);
-    CU_ASSERT_EQUAL(start.first, half);
-    CU_ASSERT_EQUAL(memcmp(start.tokens + half - 5, said, 5 * sizeof(*said)), 0);
-    CU_ASSERT_EQUAL(start.tokens[half - 6], W_TEXT + 1);
+    EXPECT_EQUAL(start.first, half);
+    EXPECT_EQUAL(memcmp(start.tokens + half - 5, said, 5 * sizeof(*said)), 0);
+    EXPECT_EQUAL(start.tokens[half - 6], W_TEXT + 1);
     decoder_prompt_set_previous(prompt, said, 100);
     start = decoder_prompt_tokens(prompt, false);
-    CU_ASSERT_EQUAL(memcmp(start.tokens + 1, said + 100 - (half - 1), (half - 1) * 4), 0);
+    EXPECT_EQUAL(memcmp(start.tokens + 1, said + 100 - (half - 1), (half - 1) * 4), 0);
     decoder_prompt_destroy(prompt);
     network_destroy(network);
 }
@@ -129,8 +130,8 @@ static void refuses(const struct network *network, const struct hearken_stream_o
 {
     struct decoder_prompt *prompt = NULL;
     struct hearken_error error = {""};
-    CU_ASSERT_EQUAL(decoder_prompt_create(network, options, &prompt, &error), -EINVAL);
-    CU_ASSERT_PTR_NOT_NULL(strstr(error.message, part));
+    EXPECT_EQUAL(decoder_prompt_create(network, options, &prompt, &error), -EINVAL);
+    EXPECT_CONTAINS(error.message, part);
     if (!strstr(error.message, part))
         printf("\n    '%s' does not say '%s' ", error.message, part);
 }
@@ -189,7 +190,7 @@ static void test_what_there_is_not(void)
     strcpy(options.language, "auto");
     struct decoder_prompt *prompt = open_text(small, &options);
     CU_ASSERT(!decoder_prompt_needs_language(prompt)); /* it writes one language alone */
-    CU_ASSERT_STRING_EQUAL(decoder_prompt_language(prompt), "en");
+    EXPECT_EQUAL_STRING(decoder_prompt_language(prompt), "en");
     decoder_prompt_destroy(prompt);
     network_destroy(small);
 }
@@ -228,7 +229,7 @@ static void test_detection(void)
         for (uint32_t i = 1; i < 3; i++)
             if (row[W_ENGLISH + i] > row[W_ENGLISH + likeliest])
                 likeliest = i;
-        CU_ASSERT_EQUAL(language_detect(s.network, s.speller, &s.pass, &probability), likeliest);
+        EXPECT_EQUAL(language_detect(s.network, s.speller, &s.pass, &probability), likeliest);
         CU_ASSERT(probability > 1.0f / 3 && probability <= 1);
         free(row);
     }
@@ -249,7 +250,7 @@ static void test_long_start(void)
     float *together = malloc(s.vocabulary * sizeof(*together));
     float *single = malloc(s.vocabulary * sizeof(*single));
     speller_set_start(s.speller, (struct speller_start){tokens, 45, 40});
-    CU_ASSERT_EQUAL(speller_max_tokens(s.speller), 60 - 45);
+    EXPECT_EQUAL(speller_max_tokens(s.speller), 60 - 45);
     pass_read(&s.pass, speller_start(s.speller, &s.pass), together);
     float no_speech = speller_no_speech(s.speller);
     speller_set_start(s.speller, (struct speller_start){tokens, 1, 0});
@@ -260,11 +261,11 @@ static void test_long_start(void)
             continue;
         pass_log_softmax(&s.pass, logits, NULL);
         pass_read(&s.pass, logits, single);
-        CU_ASSERT_DOUBLE_EQUAL(expf(single[W_NO_SPEECH]), no_speech, 1e-5);
+        EXPECT_CLOSE(expf(single[W_NO_SPEECH]), no_speech, 1e-5);
     }
     pass_read(&s.pass, logits, single);
     for (uint32_t i = 0; i < s.vocabulary; i++)
-        CU_ASSERT_DOUBLE_EQUAL(together[i], single[i], 1e-4);
+        EXPECT_CLOSE(together[i], single[i], 1e-4);
     free(together);
     free(single);
     close_session(&s);

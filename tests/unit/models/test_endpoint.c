@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Where segments begin and end, for probabilities that are written down. */
 #include "models/vad/endpoint.h"
+#include "tests/unit/common/expect.h"
 
 #include <CUnit/Basic.h>
 #include <errno.h>
@@ -52,7 +53,7 @@ static void note_events(struct run *run)
 static void begin(struct run *run, const struct endpoint_options *options)
 {
     *run = (struct run){0};
-    CU_ASSERT_EQUAL_FATAL(endpoint_create(options, &run->endpoint), 0);
+    EXPECT_EQUAL_FATAL(endpoint_create(options, &run->endpoint), 0);
 }
 
 static void feed(struct run *run, uint32_t frames, float probability, float loudness)
@@ -77,9 +78,7 @@ static void expect(struct run *run, const char *told)
 {
     endpoint_finish(run->endpoint);
     note_events(run);
-    CU_ASSERT_STRING_EQUAL(run->told, told);
-    if (strcmp(run->told, told) != 0)
-        printf("\n    got: %s\n    expected: %s\n", run->told, told);
+    EXPECT_EQUAL_STRING(run->told, told);
     endpoint_destroy(run->endpoint);
 }
 
@@ -93,13 +92,13 @@ static void test_one_utterance(void)
     pause(&run, 50);
     speak(&run, 40);
     pause(&run, 29);
-    CU_ASSERT_STRING_EQUAL(run.told, "+50 ");
+    EXPECT_EQUAL_STRING(run.told, "+50 ");
     CU_ASSERT_TRUE(endpoint_is_open(run.endpoint));
-    CU_ASSERT_EQUAL(endpoint_first_needed(run.endpoint), 40);
+    EXPECT_EQUAL(endpoint_first_needed(run.endpoint), 40);
     pause(&run, 1);
-    CU_ASSERT_STRING_EQUAL(run.told, "+50 -90 [40,98) ");
+    EXPECT_EQUAL_STRING(run.told, "+50 -90 [40,98) ");
     CU_ASSERT_FALSE(endpoint_is_open(run.endpoint));
-    CU_ASSERT_EQUAL(endpoint_first_needed(run.endpoint), 110);
+    EXPECT_EQUAL(endpoint_first_needed(run.endpoint), 110);
     pause(&run, 50);
     expect(&run, "+50 -90 [40,98) ");
 }
@@ -153,7 +152,7 @@ static void test_clicks_are_not_speech(void)
     begin(&run, &options);
     for (uint32_t i = 0; i < 20; i++) {
         speak(&run, 4);
-        CU_ASSERT_EQUAL(endpoint_first_needed(run.endpoint), i > 0 ? i * 10 - 10 : 0);
+        EXPECT_EQUAL(endpoint_first_needed(run.endpoint), i > 0 ? i * 10 - 10 : 0);
         pause(&run, 6);
     }
     speak(&run, 5);
@@ -320,7 +319,7 @@ static void check_random(unsigned seed)
     options.pre_roll = (uint32_t)rand() % 100;
     options.max_segment = 50 + (uint32_t)rand() % 300;
     options.pre_roll = options.pre_roll < options.max_segment / 2 ? options.pre_roll : 0;
-    CU_ASSERT_EQUAL_FATAL(endpoint_create(&options, &endpoint), 0);
+    EXPECT_EQUAL_FATAL(endpoint_create(&options, &endpoint), 0);
     for (uint64_t t = 0; t <= 5000; t++) {
         if (rand() % 20 == 0)
             probability = (float)rand() / (float)RAND_MAX;
@@ -341,7 +340,7 @@ static void check_random(unsigned seed)
         CU_ASSERT(endpoint_first_needed(endpoint) >= kept &&
                   endpoint_first_needed(endpoint) <= t + 1);
         kept = endpoint_first_needed(endpoint);
-        CU_ASSERT_EQUAL(endpoint_is_open(endpoint), started > stopped);
+        EXPECT_EQUAL(endpoint_is_open(endpoint), started > stopped);
     }
     CU_ASSERT(started > 0 && started == stopped);
     endpoint_destroy(endpoint);
@@ -372,7 +371,7 @@ static void test_refuses_what_is_wrong(void)
     options[7].max_segment = ENDPOINT_MAX_SEGMENT + 1;
     options[8].pre_roll = 101;
     for (size_t i = 0; i < sizeof(options) / sizeof(*options); i++)
-        CU_ASSERT_EQUAL(endpoint_create(&options[i], &none), -EINVAL);
+        EXPECT_EQUAL(endpoint_create(&options[i], &none), -EINVAL);
     CU_ASSERT_PTR_NULL(none);
     endpoint_destroy(NULL);
 }

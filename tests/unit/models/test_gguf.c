@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* The reader of model files, on files that are right and on files that are wrong in one place. */
 #include "models/file/gguf.h"
+#include "tests/unit/common/expect.h"
 #include "tests/unit/common/make_gguf.h"
 
 #include <CUnit/Basic.h>
@@ -66,7 +67,7 @@ static void refuses(struct bytes *bytes, const char *part)
     struct gguf *gguf;
     void *copy;
     int result = open_exactly(bytes, bytes->length, &copy, &gguf, &error);
-    CU_ASSERT_EQUAL(result, -EINVAL);
+    EXPECT_EQUAL(result, -EINVAL);
     if (result == 0) {
         printf("\n    accepted, but should say '%s' ", part);
         gguf_destroy(gguf);
@@ -84,7 +85,7 @@ static void accepts(struct bytes *bytes)
     struct gguf *gguf;
     void *copy;
     int result = open_exactly(bytes, bytes->length, &copy, &gguf, &error);
-    CU_ASSERT_EQUAL(result, 0);
+    EXPECT_EQUAL(result, 0);
     if (result < 0)
         printf("\n    %s ", error.message);
     else
@@ -186,26 +187,26 @@ static double scalar(const struct gguf *gguf, const char *name, enum gguf_type t
 {
     const struct gguf_entry *entry = gguf_find_entry(gguf, name);
     CU_ASSERT_PTR_NOT_NULL_FATAL(entry);
-    CU_ASSERT_STRING_EQUAL(entry->name, name);
+    EXPECT_EQUAL_STRING(entry->name, name);
     CU_ASSERT_FALSE(entry->is_array);
-    CU_ASSERT_EQUAL(entry->count, 1);
-    CU_ASSERT_EQUAL(entry->type, type);
+    EXPECT_EQUAL(entry->count, 1);
+    EXPECT_EQUAL(entry->type, type);
     return gguf_number(entry, 0);
 }
 
 static void check_scalars(const struct gguf *gguf)
 {
-    CU_ASSERT_EQUAL(scalar(gguf, "z.u8", GGUF_U8), 200);
-    CU_ASSERT_EQUAL(scalar(gguf, "a.i8", GGUF_I8), -100);
-    CU_ASSERT_EQUAL(scalar(gguf, "u16", GGUF_U16), 65535);
-    CU_ASSERT_EQUAL(scalar(gguf, "i16", GGUF_I16), -32768);
-    CU_ASSERT_EQUAL(scalar(gguf, "u32", GGUF_U32), 4294967295.0);
-    CU_ASSERT_EQUAL(scalar(gguf, "i32", GGUF_I32), -2147483648.0);
-    CU_ASSERT_EQUAL(scalar(gguf, "f32", GGUF_F32), 0.15625);
-    CU_ASSERT_EQUAL(scalar(gguf, "bool", GGUF_BOOL), 1);
-    CU_ASSERT_EQUAL(scalar(gguf, "u64", GGUF_U64), 9007199254740992.0);
-    CU_ASSERT_EQUAL(scalar(gguf, "i64", GGUF_I64), -9007199254740992.0);
-    CU_ASSERT_EQUAL(scalar(gguf, "f64", GGUF_F64), 1e300);
+    EXPECT_EQUAL(scalar(gguf, "z.u8", GGUF_U8), 200);
+    EXPECT_EQUAL(scalar(gguf, "a.i8", GGUF_I8), -100);
+    EXPECT_EQUAL(scalar(gguf, "u16", GGUF_U16), 65535);
+    EXPECT_EQUAL(scalar(gguf, "i16", GGUF_I16), -32768);
+    EXPECT_EQUAL(scalar(gguf, "u32", GGUF_U32), 4294967295.0);
+    EXPECT_EQUAL(scalar(gguf, "i32", GGUF_I32), -2147483648.0);
+    EXPECT_EQUAL(scalar(gguf, "f32", GGUF_F32), 0.15625);
+    EXPECT_EQUAL(scalar(gguf, "bool", GGUF_BOOL), 1);
+    EXPECT_EQUAL(scalar(gguf, "u64", GGUF_U64), 9007199254740992.0);
+    EXPECT_EQUAL(scalar(gguf, "i64", GGUF_I64), -9007199254740992.0);
+    EXPECT_EQUAL(scalar(gguf, "f64", GGUF_F64), 1e300);
 }
 
 static bool is_text(struct gguf_string string, const char *text)
@@ -218,16 +219,16 @@ static void check_arrays(const struct gguf *gguf)
     const struct gguf_entry *entry = gguf_find_entry(gguf, "numbers");
     CU_ASSERT_PTR_NOT_NULL_FATAL(entry);
     CU_ASSERT(entry->is_array);
-    CU_ASSERT_EQUAL_FATAL(entry->count, 3);
+    EXPECT_EQUAL_FATAL(entry->count, 3);
     for (uint64_t i = 0; i < 3; i++)
-        CU_ASSERT_EQUAL(gguf_number(entry, i), numbers[i]);
+        EXPECT_EQUAL(gguf_number(entry, i), numbers[i]);
     entry = gguf_find_entry(gguf, "none");
     CU_ASSERT_PTR_NOT_NULL_FATAL(entry);
     CU_ASSERT(entry->is_array);
-    CU_ASSERT_EQUAL(entry->count, 0);
+    EXPECT_EQUAL(entry->count, 0);
     entry = gguf_find_entry(gguf, "texts");
     CU_ASSERT_PTR_NOT_NULL_FATAL(entry);
-    CU_ASSERT_EQUAL_FATAL(entry->count, 3);
+    EXPECT_EQUAL_FATAL(entry->count, 3);
     const uint8_t *cursor = entry->data;
     CU_ASSERT(is_text(gguf_next_string(&cursor), ""));
     CU_ASSERT(is_text(gguf_next_string(&cursor), "two"));
@@ -242,16 +243,16 @@ static void check_tensors(const struct gguf *gguf, const struct made_file *made,
     static const char *const names[] = {"floats", "a.halves", "blocks", "integers"};
     static const uint64_t shapes[][4] = {{3, 2, 1, 1}, {5, 1, 1, 1}, {32, 1, 2, 1}, {1, 1, 1, 5}};
     static const uint32_t ranks[] = {2, 1, 3, 4};
-    CU_ASSERT_EQUAL_FATAL(gguf->tensor_count, 4);
+    EXPECT_EQUAL_FATAL(gguf->tensor_count, 4);
     for (size_t i = 0; i < 4; i++) {
         const struct gguf_tensor *tensor = gguf_find_tensor(gguf, names[i]);
-        CU_ASSERT_PTR_EQUAL_FATAL(tensor, &gguf->tensors[i]);
-        CU_ASSERT_EQUAL(tensor->type, made->tensors[i].type);
-        CU_ASSERT_EQUAL(tensor->rank, ranks[i]);
-        CU_ASSERT_EQUAL(memcmp(tensor->shape, shapes[i], sizeof(shapes[i])), 0);
-        CU_ASSERT_EQUAL_FATAL(tensor->bytes, made->tensors[i].data.length);
-        CU_ASSERT_EQUAL(memcmp(tensor->data, made->tensors[i].data.data, tensor->bytes), 0);
-        CU_ASSERT_EQUAL(((const char *)tensor->data - (const char *)start) % 32, 0);
+        EXPECT_EQUAL_FATAL(tensor, &gguf->tensors[i]);
+        EXPECT_EQUAL(tensor->type, made->tensors[i].type);
+        EXPECT_EQUAL(tensor->rank, ranks[i]);
+        EXPECT_EQUAL(memcmp(tensor->shape, shapes[i], sizeof(shapes[i])), 0);
+        EXPECT_EQUAL_FATAL(tensor->bytes, made->tensors[i].data.length);
+        EXPECT_EQUAL(memcmp(tensor->data, made->tensors[i].data.data, tensor->bytes), 0);
+        EXPECT_EQUAL(((const char *)tensor->data - (const char *)start) % 32, 0);
     }
 }
 
@@ -262,10 +263,10 @@ static void test_reads_everything(void)
     struct hearken_error error;
     struct gguf *gguf;
     void *copy;
-    CU_ASSERT_EQUAL_FATAL(open_exactly(&bytes, bytes.length, &copy, &gguf, &error), 0);
-    CU_ASSERT_EQUAL_FATAL(gguf->entry_count, made.entry_count);
+    EXPECT_EQUAL_FATAL(open_exactly(&bytes, bytes.length, &copy, &gguf, &error), 0);
+    EXPECT_EQUAL_FATAL(gguf->entry_count, made.entry_count);
     for (uint64_t i = 0; i < gguf->entry_count; i++)
-        CU_ASSERT_STRING_EQUAL(gguf->entries[i].name, made.entries[i].name);
+        EXPECT_EQUAL_STRING(gguf->entries[i].name, made.entries[i].name);
     check_scalars(gguf);
     check_arrays(gguf);
     check_tensors(gguf, &made, copy);
@@ -288,12 +289,12 @@ static void test_names_of_types(void)
     static const char *const expected[] = {"u8",   "i8",     "u16",   "i16", "u32", "i32", "f32",
                                            "bool", "string", "array", "u64", "i64", "f64"};
     for (int i = 0; i < GGUF_TYPE_COUNT; i++)
-        CU_ASSERT_STRING_EQUAL(gguf_type_name((enum gguf_type)i), expected[i]);
+        EXPECT_EQUAL_STRING(gguf_type_name((enum gguf_type)i), expected[i]);
     CU_ASSERT_PTR_NULL(gguf_type_name(GGUF_TYPE_COUNT));
-    CU_ASSERT_STRING_EQUAL(gguf_tensor_type_name(GGUF_TENSOR_F32), "F32");
-    CU_ASSERT_STRING_EQUAL(gguf_tensor_type_name(GGUF_TENSOR_F16), "F16");
-    CU_ASSERT_STRING_EQUAL(gguf_tensor_type_name(GGUF_TENSOR_Q8_0), "Q8_0");
-    CU_ASSERT_STRING_EQUAL(gguf_tensor_type_name(GGUF_TENSOR_I32), "I32");
+    EXPECT_EQUAL_STRING(gguf_tensor_type_name(GGUF_TENSOR_F32), "F32");
+    EXPECT_EQUAL_STRING(gguf_tensor_type_name(GGUF_TENSOR_F16), "F16");
+    EXPECT_EQUAL_STRING(gguf_tensor_type_name(GGUF_TENSOR_Q8_0), "Q8_0");
+    EXPECT_EQUAL_STRING(gguf_tensor_type_name(GGUF_TENSOR_I32), "I32");
     CU_ASSERT_PTR_NULL(gguf_tensor_type_name((enum gguf_tensor_type)2));
 }
 
@@ -319,7 +320,7 @@ static void test_truncated_anywhere(void)
             gguf_destroy(gguf);
         free(copy);
     }
-    CU_ASSERT_EQUAL(refused, bytes.length);
+    EXPECT_EQUAL(refused, bytes.length);
     CU_ASSERT(bytes.length > 700);
     bytes_finish(&bytes);
     made_finish(&made);
@@ -350,7 +351,7 @@ static void test_each_byte_changed(void)
             }
             free(copy);
         }
-    CU_ASSERT_EQUAL(opened + refused, bytes.length * count);
+    EXPECT_EQUAL(opened + refused, bytes.length * count);
     CU_ASSERT(opened > 0 && refused > 0 && sum > 0);
     bytes_finish(&bytes);
     made_finish(&made);
@@ -416,7 +417,7 @@ static void test_as_many_entries_as_may_be(void)
     struct hearken_error error;
     struct gguf *gguf;
     void *copy;
-    CU_ASSERT_EQUAL_FATAL(open_exactly(&bytes, bytes.length, &copy, &gguf, &error), 0);
+    EXPECT_EQUAL_FATAL(open_exactly(&bytes, bytes.length, &copy, &gguf, &error), 0);
     size_t found = 0;
     for (uint32_t i = 0; i < 65536; i++) {
         char name[16];
@@ -424,7 +425,7 @@ static void test_as_many_entries_as_may_be(void)
         const struct gguf_entry *entry = gguf_find_entry(gguf, name);
         found += entry && gguf_number(entry, 0) == (uint8_t)i;
     }
-    CU_ASSERT_EQUAL(found, 65536);
+    EXPECT_EQUAL(found, 65536);
     gguf_destroy(gguf);
     free(copy);
     bytes_finish(&bytes);
@@ -712,8 +713,8 @@ static void test_alignments(void)
         struct hearken_error error;
         struct gguf *gguf;
         void *copy;
-        CU_ASSERT_EQUAL_FATAL(open_exactly(&bytes, bytes.length, &copy, &gguf, &error), 0);
-        CU_ASSERT_EQUAL(memcmp(gguf->tensors[0].data, "\1\2\3\4\5\6\7\10", 8), 0);
+        EXPECT_EQUAL_FATAL(open_exactly(&bytes, bytes.length, &copy, &gguf, &error), 0);
+        EXPECT_EQUAL(memcmp(gguf->tensors[0].data, "\1\2\3\4\5\6\7\10", 8), 0);
         gguf_destroy(gguf);
         free(copy);
         bytes_finish(&bytes);
@@ -751,11 +752,11 @@ static void refuses_path(const char *path, int code, const char *part)
 {
     struct hearken_error error = {""};
     struct gguf *gguf = NULL;
-    CU_ASSERT_EQUAL(gguf_open(path, GGUF_WHOLE, &gguf, &error), code);
+    EXPECT_EQUAL(gguf_open(path, GGUF_WHOLE, &gguf, &error), code);
     CU_ASSERT_PTR_NULL(gguf);
-    CU_ASSERT_EQUAL(strncmp(error.message, path, strlen(path)), 0);
+    EXPECT_EQUAL(strncmp(error.message, path, strlen(path)), 0);
     CU_ASSERT(says(&error, part));
-    CU_ASSERT_EQUAL(gguf_open(path, GGUF_WHOLE, &gguf, NULL), code);
+    EXPECT_EQUAL(gguf_open(path, GGUF_WHOLE, &gguf, NULL), code);
 }
 
 static void test_paths(void)
@@ -778,7 +779,7 @@ static void test_pipe_is_refused_at_once(void)
 {
     char *path = write_temporary("", 0);
     unlink(path);
-    CU_ASSERT_EQUAL_FATAL(mkfifo(path, 0600), 0);
+    EXPECT_EQUAL_FATAL(mkfifo(path, 0600), 0);
     alarm(20);
     refuses_path(path, -EINVAL, "not a regular file");
     alarm(0);
@@ -793,11 +794,11 @@ static void test_file_is_read(void)
     char *path = write_temporary(bytes.data, bytes.length);
     struct hearken_error error = {""};
     struct gguf *gguf = NULL;
-    CU_ASSERT_EQUAL_FATAL(gguf_open(path, GGUF_WHOLE, &gguf, &error), 0);
+    EXPECT_EQUAL_FATAL(gguf_open(path, GGUF_WHOLE, &gguf, &error), 0);
     unlink(path); /* what was read outlives it */
     check_scalars(gguf);
     check_tensors(gguf, &made, gguf->memory);
-    CU_ASSERT_EQUAL(gguf->memory_size, bytes.length);
+    EXPECT_EQUAL(gguf->memory_size, bytes.length);
     gguf_destroy(gguf);
     gguf_destroy(NULL);
     free(path);
@@ -813,12 +814,12 @@ static void test_head_of_a_file(void)
     char *path = write_temporary(bytes.data, bytes.length);
     struct hearken_error error = {""};
     struct gguf *gguf = NULL;
-    CU_ASSERT_EQUAL_FATAL(gguf_open(path, GGUF_HEAD, &gguf, &error), 0);
+    EXPECT_EQUAL_FATAL(gguf_open(path, GGUF_HEAD, &gguf, &error), 0);
     check_scalars(gguf);
-    CU_ASSERT_EQUAL_FATAL(gguf->tensor_count, made.tensor_count);
+    EXPECT_EQUAL_FATAL(gguf->tensor_count, made.tensor_count);
     for (size_t i = 0; i < made.tensor_count; i++) {
-        CU_ASSERT_STRING_EQUAL(gguf->tensors[i].name, made.tensors[i].name);
-        CU_ASSERT_EQUAL(gguf->tensors[i].bytes, made.tensors[i].data.length);
+        EXPECT_EQUAL_STRING(gguf->tensors[i].name, made.tensors[i].name);
+        EXPECT_EQUAL(gguf->tensors[i].bytes, made.tensors[i].data.length);
         CU_ASSERT_PTR_NULL(gguf->tensors[i].data);
     }
     gguf_destroy(gguf);
@@ -843,12 +844,12 @@ static void test_release(void)
     struct bytes bytes = made_bytes(&made);
     char *path = write_temporary(bytes.data, bytes.length);
     struct gguf *gguf = NULL;
-    CU_ASSERT_EQUAL_FATAL(gguf_open(path, GGUF_WHOLE, &gguf, NULL), 0);
+    EXPECT_EQUAL_FATAL(gguf_open(path, GGUF_WHOLE, &gguf, NULL), 0);
     gguf_release(gguf, &gguf->tensors[1]);
     const uint8_t *middle = gguf->tensors[1].data;
-    CU_ASSERT_EQUAL(middle[20000], 0);
-    CU_ASSERT_EQUAL(memcmp(gguf->tensors[0].data, values, 40000), 0);
-    CU_ASSERT_EQUAL(memcmp(gguf->tensors[2].data, values, 40000), 0);
+    EXPECT_EQUAL(middle[20000], 0);
+    EXPECT_EQUAL(memcmp(gguf->tensors[0].data, values, 40000), 0);
+    EXPECT_EQUAL(memcmp(gguf->tensors[2].data, values, 40000), 0);
     gguf_destroy(gguf);
     unlink(path);
     free(path);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* The numbers of a network: each key missing, of a wrong type, out of its range. */
 #include "models/file/model_parameters.h"
+#include "tests/unit/common/expect.h"
 #include "tests/unit/common/make_model.h"
 
 #include <CUnit/Basic.h>
@@ -22,7 +23,7 @@ static int read_made(const struct made_file *file, struct parameters *parameters
     struct gguf *gguf = NULL;
     *error = (struct hearken_error){""};
     int result = gguf_open_memory(copy, bytes.length, &gguf, error);
-    CU_ASSERT_EQUAL_FATAL(result, 0);
+    EXPECT_EQUAL_FATAL(result, 0);
     result = parameters_read(parameters, gguf, error);
     gguf_destroy(gguf);
     free(copy);
@@ -41,8 +42,8 @@ static void refuses(const struct made_file *file, const char *key)
 {
     struct parameters parameters;
     struct hearken_error error;
-    CU_ASSERT_EQUAL(read_made(file, &parameters, &error), -EINVAL);
-    CU_ASSERT_PTR_NOT_NULL(strstr(error.message, key));
+    EXPECT_EQUAL(read_made(file, &parameters, &error), -EINVAL);
+    EXPECT_CONTAINS(error.message, key);
     if (!strstr(error.message, key))
         printf("\n    '%s' does not name %s ", error.message, key);
 }
@@ -51,7 +52,7 @@ static struct parameters accepts(const struct made_file *file)
 {
     struct parameters parameters;
     struct hearken_error error;
-    CU_ASSERT_EQUAL(read_made(file, &parameters, &error), 0);
+    EXPECT_EQUAL(read_made(file, &parameters, &error), 0);
     if (error.message[0])
         printf("\n    %s ", error.message);
     return parameters;
@@ -64,34 +65,34 @@ static void test_recurrent(void)
     struct model_shape shape = recurrent_shape(1);
     struct made_file file = make_model(&shape);
     struct parameters p = accepts(&file);
-    CU_ASSERT_EQUAL(p.features.fft, 400);
-    CU_ASSERT_EQUAL(p.features.hop, 160);
-    CU_ASSERT_EQUAL(p.features.mels, shape.mels);
-    CU_ASSERT_EQUAL(p.features.floor, -7);
-    CU_ASSERT_EQUAL(p.features.shift, 4);
-    CU_ASSERT_EQUAL(p.features.scale, 4);
-    CU_ASSERT_EQUAL(p.features.below_maximum, 0);
-    CU_ASSERT_EQUAL(p.features.window, 0);
-    CU_ASSERT_EQUAL(p.listener.width, shape.width);
-    CU_ASSERT_EQUAL(p.listener.heads, shape.heads);
-    CU_ASSERT_EQUAL(p.listener.layers, shape.layers);
-    CU_ASSERT_EQUAL(p.listener.mlp, shape.mlp);
-    CU_ASSERT_EQUAL(p.listener.positions, shape.positions);
-    CU_ASSERT_EQUAL(p.listener.pyramid, shape.pyramid);
-    CU_ASSERT_EQUAL(p.listener.memory_width, shape.memory_width);
-    CU_ASSERT_EQUAL(p.listener.chunk, shape.chunk);
-    CU_ASSERT_EQUAL(p.speller.kind, SPELLER_RECURRENT);
-    CU_ASSERT_EQUAL(p.speller.width, shape.speller_width);
-    CU_ASSERT_EQUAL(p.speller.heads, shape.speller_heads);
-    CU_ASSERT_EQUAL(p.speller.layers, shape.speller_layers);
-    CU_ASSERT_EQUAL(p.speller.vocabulary, shape.token_count);
-    CU_ASSERT_EQUAL(p.speller.start_count, 1);
-    CU_ASSERT_EQUAL(p.speller.start[0], 1);
-    CU_ASSERT_EQUAL(p.speller.end, 2);
-    CU_ASSERT_EQUAL(p.speller.no_speech, NO_TOKEN);
-    CU_ASSERT_EQUAL(p.speller.blank, 0);
-    CU_ASSERT_EQUAL(p.speller.alignment_heads[0], 0);
-    CU_ASSERT_EQUAL(p.speller.alignment_heads[1], 7);
+    EXPECT_EQUAL(p.features.fft, 400);
+    EXPECT_EQUAL(p.features.hop, 160);
+    EXPECT_EQUAL(p.features.mels, shape.mels);
+    EXPECT_EQUAL(p.features.floor, -7);
+    EXPECT_EQUAL(p.features.shift, 4);
+    EXPECT_EQUAL(p.features.scale, 4);
+    EXPECT_EQUAL(p.features.below_maximum, 0);
+    EXPECT_EQUAL(p.features.window, 0);
+    EXPECT_EQUAL(p.listener.width, shape.width);
+    EXPECT_EQUAL(p.listener.heads, shape.heads);
+    EXPECT_EQUAL(p.listener.layers, shape.layers);
+    EXPECT_EQUAL(p.listener.mlp, shape.mlp);
+    EXPECT_EQUAL(p.listener.positions, shape.positions);
+    EXPECT_EQUAL(p.listener.pyramid, shape.pyramid);
+    EXPECT_EQUAL(p.listener.memory_width, shape.memory_width);
+    EXPECT_EQUAL(p.listener.chunk, shape.chunk);
+    EXPECT_EQUAL(p.speller.kind, SPELLER_RECURRENT);
+    EXPECT_EQUAL(p.speller.width, shape.speller_width);
+    EXPECT_EQUAL(p.speller.heads, shape.speller_heads);
+    EXPECT_EQUAL(p.speller.layers, shape.speller_layers);
+    EXPECT_EQUAL(p.speller.vocabulary, shape.token_count);
+    EXPECT_EQUAL(p.speller.start_count, 1);
+    EXPECT_EQUAL(p.speller.start[0], 1);
+    EXPECT_EQUAL(p.speller.end, 2);
+    EXPECT_EQUAL(p.speller.no_speech, NO_TOKEN);
+    EXPECT_EQUAL(p.speller.blank, 0);
+    EXPECT_EQUAL(p.speller.alignment_heads[0], 0);
+    EXPECT_EQUAL(p.speller.alignment_heads[1], 7);
     CU_ASSERT_FALSE(p.speller.follows_sound);
     CU_ASSERT(p.has_ctc);
     made_finish(&file);
@@ -104,19 +105,19 @@ static void test_transformer(void)
     made_number(&file, "hearken.features.below_maximum", GGUF_F32, 8);
     made_number(&file, "hearken.features.window", GGUF_U32, 3000);
     struct parameters p = accepts(&file);
-    CU_ASSERT_EQUAL(p.features.below_maximum, 8);
-    CU_ASSERT_EQUAL(p.features.window, 3000);
-    CU_ASSERT_EQUAL(p.speller.kind, SPELLER_TRANSFORMER);
-    CU_ASSERT_EQUAL(p.speller.mlp, shape.speller_mlp);
-    CU_ASSERT_EQUAL(p.speller.positions, shape.speller_positions);
-    CU_ASSERT_EQUAL(p.speller.start_count, 2);
-    CU_ASSERT_EQUAL(p.speller.start[0], 1);
-    CU_ASSERT_EQUAL(p.speller.start[1], 2);
-    CU_ASSERT_EQUAL(p.speller.end, 0);
-    CU_ASSERT_EQUAL(p.speller.no_speech, 3);
-    CU_ASSERT_EQUAL(p.speller.blank, NO_TOKEN);
-    CU_ASSERT_EQUAL(p.speller.alignment_heads[1], 0);
-    CU_ASSERT_EQUAL(p.speller.alignment_heads[2], 15);
+    EXPECT_EQUAL(p.features.below_maximum, 8);
+    EXPECT_EQUAL(p.features.window, 3000);
+    EXPECT_EQUAL(p.speller.kind, SPELLER_TRANSFORMER);
+    EXPECT_EQUAL(p.speller.mlp, shape.speller_mlp);
+    EXPECT_EQUAL(p.speller.positions, shape.speller_positions);
+    EXPECT_EQUAL(p.speller.start_count, 2);
+    EXPECT_EQUAL(p.speller.start[0], 1);
+    EXPECT_EQUAL(p.speller.start[1], 2);
+    EXPECT_EQUAL(p.speller.end, 0);
+    EXPECT_EQUAL(p.speller.no_speech, 3);
+    EXPECT_EQUAL(p.speller.blank, NO_TOKEN);
+    EXPECT_EQUAL(p.speller.alignment_heads[1], 0);
+    EXPECT_EQUAL(p.speller.alignment_heads[2], 15);
     CU_ASSERT_FALSE(p.has_ctc);
     made_finish(&file);
 }
@@ -133,19 +134,19 @@ static void test_defaults(void)
     for (size_t i = 0; i < sizeof(optional) / sizeof(*optional); i++)
         CU_ASSERT(made_remove(&file, optional[i]));
     struct parameters p = accepts(&file);
-    CU_ASSERT_EQUAL(p.features.floor, -10);
-    CU_ASSERT_EQUAL(p.features.shift, 4);
-    CU_ASSERT_EQUAL(p.features.scale, 4);
-    CU_ASSERT_EQUAL(p.listener.mlp, 80);
-    CU_ASSERT_EQUAL(p.listener.pyramid, 1);
-    CU_ASSERT_EQUAL(p.listener.memory_width, 20);
-    CU_ASSERT_EQUAL(p.listener.chunk, 0);
-    CU_ASSERT_EQUAL(p.speller.mlp, 96);
-    CU_ASSERT_EQUAL(p.speller.no_speech, NO_TOKEN);
+    EXPECT_EQUAL(p.features.floor, -10);
+    EXPECT_EQUAL(p.features.shift, 4);
+    EXPECT_EQUAL(p.features.scale, 4);
+    EXPECT_EQUAL(p.listener.mlp, 80);
+    EXPECT_EQUAL(p.listener.pyramid, 1);
+    EXPECT_EQUAL(p.listener.memory_width, 20);
+    EXPECT_EQUAL(p.listener.chunk, 0);
+    EXPECT_EQUAL(p.speller.mlp, 96);
+    EXPECT_EQUAL(p.speller.no_speech, NO_TOKEN);
     made_finish(&file);
     file = base(SPELLER_RECURRENT);
     CU_ASSERT(made_remove(&file, "hearken.speller.kind"));
-    CU_ASSERT_EQUAL(accepts(&file).speller.kind, SPELLER_RECURRENT);
+    EXPECT_EQUAL(accepts(&file).speller.kind, SPELLER_RECURRENT);
     made_finish(&file);
 }
 
@@ -153,12 +154,12 @@ static void test_defaults(void)
 static void test_padding(void)
 {
     struct made_file file = base(SPELLER_TRANSFORMER);
-    CU_ASSERT_EQUAL(accepts(&file).listener.padding, 0);
+    EXPECT_EQUAL(accepts(&file).listener.padding, 0);
     made_number(&file, "hearken.features.window", GGUF_U32, 3000);
-    CU_ASSERT_EQUAL(accepts(&file).listener.padding, 1);
+    EXPECT_EQUAL(accepts(&file).listener.padding, 1);
     for (int seconds = 0; seconds <= 30; seconds += 30) {
         made_number(&file, "hearken.listener.padding", GGUF_F32, seconds);
-        CU_ASSERT_EQUAL(accepts(&file).listener.padding, (float)seconds);
+        EXPECT_EQUAL(accepts(&file).listener.padding, (float)seconds);
     }
     made_finish(&file);
 }
@@ -283,7 +284,7 @@ static void test_wrong_type_is_said(void)
     struct hearken_error error;
     struct made_file file = base(SPELLER_RECURRENT);
     made_string(&file, "hearken.listener.width", "16");
-    CU_ASSERT_EQUAL(read_made(&file, &parameters, &error), -EINVAL);
+    EXPECT_EQUAL(read_made(&file, &parameters, &error), -EINVAL);
     CU_ASSERT_PTR_NULL(strstr(error.message, "missing"));
     made_finish(&file);
 }
@@ -296,7 +297,7 @@ static void test_types_of_numbers(void)
     for (size_t i = 0; i < sizeof(types) / sizeof(*types); i++) {
         struct made_file file = base(SPELLER_RECURRENT);
         made_number(&file, "hearken.listener.mlp", types[i], 77);
-        CU_ASSERT_EQUAL(accepts(&file).listener.mlp, 77);
+        EXPECT_EQUAL(accepts(&file).listener.mlp, 77);
         made_finish(&file);
     }
 }
@@ -360,9 +361,9 @@ static void test_real_numbers(void)
     made_number(&file, "hearken.features.shift", GGUF_I8, -3);
     made_number(&file, "hearken.features.scale", GGUF_F64, 0.25);
     struct parameters p = accepts(&file);
-    CU_ASSERT_EQUAL(p.features.floor, -9.5f);
-    CU_ASSERT_EQUAL(p.features.shift, -3);
-    CU_ASSERT_EQUAL(p.features.scale, 0.25f);
+    EXPECT_EQUAL(p.features.floor, -9.5f);
+    EXPECT_EQUAL(p.features.shift, -3);
+    EXPECT_EQUAL(p.features.scale, 0.25f);
     made_finish(&file);
 }
 
@@ -427,8 +428,8 @@ static void test_long_architecture(void)
     text[4000] = 0;
     struct made_file file = base(SPELLER_RECURRENT);
     made_string(&file, "general.architecture", text);
-    CU_ASSERT_EQUAL(read_made(&file, &parameters, &error), -EINVAL);
-    CU_ASSERT_PTR_NOT_NULL(strstr(error.message, "expected hearken-las"));
+    EXPECT_EQUAL(read_made(&file, &parameters, &error), -EINVAL);
+    EXPECT_CONTAINS(error.message, "expected hearken-las");
     made_finish(&file);
 }
 
@@ -447,7 +448,7 @@ static void test_vocabulary_sizes(void)
     made_strings(&file, "tokenizer.ggml.tokens", tokens, 2);
     refuses(&file, "tokenizer.ggml.eos_token_id"); /* 2 is not below 2 */
     made_number(&file, "tokenizer.ggml.eos_token_id", GGUF_U32, 0);
-    CU_ASSERT_EQUAL(accepts(&file).speller.vocabulary, 2);
+    EXPECT_EQUAL(accepts(&file).speller.vocabulary, 2);
     made_finish(&file);
 }
 
@@ -459,8 +460,8 @@ static void test_start_tokens(void)
     struct made_file file = base(SPELLER_TRANSFORMER);
     made_numbers(&file, "hearken.speller.start", GGUF_I32, tokens, 16);
     struct parameters p = accepts(&file);
-    CU_ASSERT_EQUAL(p.speller.start_count, 16);
-    CU_ASSERT_EQUAL(p.speller.start[15], 19);
+    EXPECT_EQUAL(p.speller.start_count, 16);
+    EXPECT_EQUAL(p.speller.start[15], 19);
     made_numbers(&file, "hearken.speller.start", GGUF_I32, tokens, 17);
     refuses(&file, "hearken.speller.start");
     made_numbers(&file, "hearken.speller.start", GGUF_U32, (const double[]){20}, 1);
@@ -478,8 +479,8 @@ static void test_start_tokens(void)
     refuses(&file, "tokenizer.ggml.bos_token_id");
     made_number(&file, "tokenizer.ggml.bos_token_id", GGUF_U32, 7);
     p = accepts(&file);
-    CU_ASSERT_EQUAL(p.speller.start_count, 1);
-    CU_ASSERT_EQUAL(p.speller.start[0], 7);
+    EXPECT_EQUAL(p.speller.start_count, 1);
+    EXPECT_EQUAL(p.speller.start[0], 7);
     made_number(&file, "tokenizer.ggml.bos_token_id", GGUF_U32, 20);
     refuses(&file, "tokenizer.ggml.bos_token_id");
     made_finish(&file);
@@ -492,22 +493,22 @@ static void test_alignment_heads(void)
     made_numbers(&file, "hearken.speller.alignment_heads", GGUF_U32,
                  (const double[]){0, 3, 5, 11, 5}, 5);
     struct parameters p = accepts(&file);
-    CU_ASSERT_EQUAL(p.speller.alignment_heads[0], 9);
-    CU_ASSERT_EQUAL(p.speller.alignment_heads[1], 2);
-    CU_ASSERT_EQUAL(p.speller.alignment_heads[2], 8);
-    CU_ASSERT_EQUAL(p.speller.alignment_heads[3], 0);
+    EXPECT_EQUAL(p.speller.alignment_heads[0], 9);
+    EXPECT_EQUAL(p.speller.alignment_heads[1], 2);
+    EXPECT_EQUAL(p.speller.alignment_heads[2], 8);
+    EXPECT_EQUAL(p.speller.alignment_heads[3], 0);
     CU_ASSERT(p.speller.follows_sound);
     made_numbers(&file, "hearken.speller.alignment_heads", GGUF_U32, (const double[]){12}, 1);
     refuses(&file, "hearken.speller.alignment_heads");
     made_numbers(&file, "hearken.speller.alignment_heads", GGUF_U32, NULL, 0);
-    CU_ASSERT_EQUAL(accepts(&file).speller.alignment_heads[2], 15);
+    EXPECT_EQUAL(accepts(&file).speller.alignment_heads[2], 15);
     made_finish(&file);
     file = base(SPELLER_RECURRENT); /* 64 heads fill the set */
     made_number(&file, "hearken.speller.width", GGUF_U32, 64);
     made_number(&file, "hearken.speller.heads", GGUF_U32, 64);
-    CU_ASSERT_EQUAL(accepts(&file).speller.alignment_heads[1], UINT64_MAX);
+    EXPECT_EQUAL(accepts(&file).speller.alignment_heads[1], UINT64_MAX);
     made_numbers(&file, "hearken.speller.alignment_heads", GGUF_U32, (const double[]){63, 64}, 2);
-    CU_ASSERT_EQUAL(accepts(&file).speller.alignment_heads[0], UINT64_C(1) << 63);
+    EXPECT_EQUAL(accepts(&file).speller.alignment_heads[0], UINT64_C(1) << 63);
     made_finish(&file);
 }
 
@@ -520,22 +521,22 @@ static void test_lists_of_tokens(void)
     made_numbers(&file, "empty", GGUF_U32, NULL, 0);
     struct bytes bytes = made_bytes(&file);
     void *copy = exact_copy(bytes.data, bytes.length);
-    CU_ASSERT_EQUAL_FATAL(gguf_open_memory(copy, bytes.length, &gguf, &error), 0);
+    EXPECT_EQUAL_FATAL(gguf_open_memory(copy, bytes.length, &gguf, &error), 0);
     uint32_t *tokens = NULL;
     size_t count = 9;
-    CU_ASSERT_EQUAL(parameters_read_tokens(gguf, "list", 10, &tokens, &count, &error), 0);
-    CU_ASSERT_EQUAL_FATAL(count, 3);
+    EXPECT_EQUAL(parameters_read_tokens(gguf, "list", 10, &tokens, &count, &error), 0);
+    EXPECT_EQUAL_FATAL(count, 3);
     CU_ASSERT(tokens[0] == 5 && tokens[1] == 0 && tokens[2] == 9);
     free(tokens);
-    CU_ASSERT_EQUAL(parameters_read_tokens(gguf, "list", 9, &tokens, &count, &error), -EINVAL);
-    CU_ASSERT_PTR_NOT_NULL(strstr(error.message, "list holds 9, expected 0 to 8"));
-    CU_ASSERT_EQUAL(parameters_read_tokens(gguf, "list", 2, &tokens, &count, &error), -EINVAL);
-    CU_ASSERT_PTR_NOT_NULL(strstr(error.message, "list is not an array of at most 2 numbers"));
+    EXPECT_EQUAL(parameters_read_tokens(gguf, "list", 9, &tokens, &count, &error), -EINVAL);
+    EXPECT_CONTAINS(error.message, "list holds 9, expected 0 to 8");
+    EXPECT_EQUAL(parameters_read_tokens(gguf, "list", 2, &tokens, &count, &error), -EINVAL);
+    EXPECT_CONTAINS(error.message, "list is not an array of at most 2 numbers");
     count = 9;
-    CU_ASSERT_EQUAL(parameters_read_tokens(gguf, "absent", 2, &tokens, &count, &error), 0);
+    EXPECT_EQUAL(parameters_read_tokens(gguf, "absent", 2, &tokens, &count, &error), 0);
     CU_ASSERT(!tokens && count == 0);
-    CU_ASSERT_EQUAL(parameters_read_tokens(gguf, "empty", 2, &tokens, &count, &error), 0);
-    CU_ASSERT_EQUAL(count, 0);
+    EXPECT_EQUAL(parameters_read_tokens(gguf, "empty", 2, &tokens, &count, &error), 0);
+    EXPECT_EQUAL(count, 0);
     free(tokens);
     gguf_destroy(gguf);
     free(copy);

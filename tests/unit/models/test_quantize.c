@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: MIT
-/* A network whose embedding is Q5_0 against one that has the same values as F32. */
+/* Half precision and blocks of values; a network whose embedding is Q5_0 against one that has the
+ * same values as F32. */
+#include "include/internal/half.h"
+#include "models/checkpoint/quantize.h"
 #include "models/network/speller.h"
+#include "tests/unit/common/expect.h"
 #include "tests/unit/common/make_gguf.h"
 
 #include <CUnit/CUnit.h>
@@ -11,10 +15,104 @@
 
 #define MODEL     HEARKEN_SOURCE_ROOT "/tests/parity/transformer.gguf"
 #define EMBEDDING "speller.embedding.weight"
-#define BLOCK     32u
 #define STEPS     9u
 
 void add_quantize_tests(void);
+
+/* ---- Values ---- */
+
+static void test_half_precision(void)
+{
+    static const struct {
+        float value;
+        uint16_t half;
+    } cases[] = {
+        {0, 0},
+        {-0.0f, 0x8000},
+        {1, 0x3c00},
+        {-2, 0xc000},
+        {65504, 0x7bff},
+        {65519.996f, 0x7bff},
+        {65520, 0x7c00},
+        {-1e30f, 0xfc00},
+        {0x1p-24f, 1},
+        {0x1p-25f, 0},        /* a tie, to even */
+        {0x1.8p-24f, 2},      /* a tie, to even */
+        {0x1.000002p-25f, 1}, /* above the tie */
+        {0x1p-14f, 0x0400},   /* the least that is normal */
+        {0x1.004p0f, 0x3c01},
+        {0x1.002p0f, 0x3c00}, /* a tie, to even */
+        {0x1.006p0f, 0x3c02}, /* a tie, to even */
+        {INFINITY, 0x7c00},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
+        EXPECT_EQUAL(half_from_float(cases[i].value), cases[i].half);
+    for (uint32_t half = 0; half < 0x10000; half++) {
+        float value = float_from_half((uint16_t)half);
+        if (!isnan(value))
+            EXPECT_EQUAL(half_from_float(value), half);
+    }
+    CU_ASSERT(isnan(float_from_half(0x7c01)));
+    EXPECT_EQUAL(float_from_bfloat(0x3f80), 1);
+    EXPECT_EQUAL(float_from_bfloat(0xc000), -2);
+}
+
+/* Number i is i modulo 16, its fifth bit set in every third; the scale is 1/2, the least -1. */
+static void test_blocks(void)
+{
+    uint8_t q4_0[Q4_0_BLOCK_BYTES] = {0x00, 0x38},
+            q4_1[Q4_1_BLOCK_BYTES] = {0x00, 0x38, 0x00, 0xbc};
+    uint8_t q5_0[Q5_0_BLOCK_BYTES] = {0x00, 0x38},
+            q5_1[Q5_1_BLOCK_BYTES] = {0x00, 0x38, 0x00, 0xbc};
+    uint8_t q8_0[Q8_0_BLOCK_BYTES] = {0x00, 0x38};
+    float out[BLOCK];
+    for (uint32_t i = 0; i < BLOCK; i++) {
+        uint8_t low = (uint8_t)(i % 16 << (i < 16 ? 0 : 4)), fifth = (uint8_t)(i % 3 == 0);
+        q4_0[2 + i % 16] |= low;
+        q4_1[4 + i % 16] |= low;
+        q5_0[6 + i % 16] |= low;
+        q5_1[8 + i % 16] |= low;
+        q5_0[2 + i / 8] |= (uint8_t)(fifth << i % 8);
+        q5_1[4 + i / 8] |= (uint8_t)(fifth << i % 8);
+        q8_0[2 + i] = (uint8_t)(i * 5 - 128);
+    }
+    expand_q4_0(q4_0, BLOCK, out);
+    for (uint32_t i = 0; i < BLOCK; i++)
+        EXPECT_EQUAL(out[i], 0.5f * ((float)(i % 16) - 8));
+    expand_q4_1(q4_1, BLOCK, out);
+    for (uint32_t i = 0; i < BLOCK; i++)
+        EXPECT_EQUAL(out[i], 0.5f * (float)(i % 16) - 1);
+    expand_q5_0(q5_0, BLOCK, out);
+    for (uint32_t i = 0; i < BLOCK; i++)
+        EXPECT_EQUAL(out[i], 0.5f * ((float)(i % 16 + (i % 3 ? 0 : 16)) - 16));
+    expand_q5_1(q5_1, BLOCK, out);
+    for (uint32_t i = 0; i < BLOCK; i++)
+        EXPECT_EQUAL(out[i], 0.5f * (float)(i % 16 + (i % 3 ? 0 : 16)) - 1);
+    expand_q8_0(q8_0, BLOCK, out);
+    for (uint32_t i = 0; i < BLOCK; i++)
+        EXPECT_EQUAL(out[i], 0.5f * (float)(int8_t)(uint8_t)(i * 5 - 128));
+}
+
+/* What a block can hold, it holds; zeros do not divide by zero. */
+static void test_blocks_there_and_back(void)
+{
+    uint8_t q8_0[2 * Q8_0_BLOCK_BYTES], q5_0[2 * Q5_0_BLOCK_BYTES];
+    float values[2 * BLOCK] = {0}, out[2 * BLOCK];
+    for (uint32_t i = 0; i < BLOCK; i++)
+        values[BLOCK + i] = i == 0 ? -127 * 0.25f : 0.25f * ((float)i * 4 - 60);
+    quantize_q8_0(values, 2 * BLOCK, q8_0);
+    expand_q8_0(q8_0, 2 * BLOCK, out);
+    for (uint32_t i = 0; i < 2 * BLOCK; i++)
+        EXPECT_EQUAL(out[i], values[i]);
+    for (uint32_t i = 0; i < BLOCK; i++)
+        values[BLOCK + i] = 0.25f * ((float)i - 16);
+    quantize_q5_0(values, 2 * BLOCK, q5_0);
+    expand_q5_0(q5_0, 2 * BLOCK, out);
+    for (uint32_t i = 0; i < 2 * BLOCK; i++)
+        EXPECT_EQUAL(out[i], values[i]);
+}
+
+/* ---- In a network ---- */
 
 /* `numbers` [32], 0 to 31, and their scale as the file has them; the scale is 2^-4 or 2^-5. */
 static void put_block(struct bytes *bytes, const uint8_t *numbers, bool small)
@@ -53,11 +151,12 @@ static float *first_logits(struct made_file *file)
     struct bytes bytes = made_bytes(file);
     char *path = write_temporary(bytes.data, bytes.length);
     struct hearken_error error = {""};
-    struct hearken_backend_options options = {.backend = "reference"};
+    struct hearken_backend_options options = {.struct_size = sizeof(options),
+                                              .backend = "reference"};
     struct network *network;
-    CU_ASSERT_EQUAL_FATAL(network_open(path, &options, &network, &error), 0);
+    EXPECT_EQUAL_FATAL(network_open(path, &options, &network, &error), 0);
     struct pass pass = {.kernels = network->compute->kernels};
-    CU_ASSERT_EQUAL_FATAL(
+    EXPECT_EQUAL_FATAL(
         network->compute->plugin->queue_create(network->compute->backend, &pass.queue), 0);
     uint32_t width = network->parameters.listener.memory_width;
     uint32_t vocabulary = network->parameters.speller.vocabulary;
@@ -73,7 +172,7 @@ static float *first_logits(struct made_file *file)
     speller_set_memory(speller, &pass, matrix_of(&storage, STEPS, width),
                        (struct hearken_stand_ins){0});
     pass_read(&pass, speller_start(speller, &pass), logits);
-    CU_ASSERT_EQUAL(pass.error, 0);
+    EXPECT_EQUAL(pass.error, 0);
     speller_destroy(speller, &pass);
     pass_release(&pass, &storage);
     network->compute->plugin->queue_destroy(pass.queue);
@@ -90,7 +189,7 @@ static void test_five_bits_mean_their_values(void)
     struct hearken_error error = {""};
     struct gguf *gguf;
     struct bytes blocks = {0}, floats = {0};
-    CU_ASSERT_EQUAL_FATAL(gguf_open(MODEL, GGUF_WHOLE, &gguf, &error), 0);
+    EXPECT_EQUAL_FATAL(gguf_open(MODEL, GGUF_WHOLE, &gguf, &error), 0);
     const struct gguf_tensor *embedding = gguf_find_tensor(gguf, EMBEDDING);
     CU_ASSERT_PTR_NOT_NULL_FATAL(embedding);
     uint64_t shape[GGUF_MAX_RANK] = {embedding->shape[0], embedding->shape[1]};
@@ -120,5 +219,8 @@ static void test_five_bits_mean_their_values(void)
 void add_quantize_tests(void)
 {
     CU_pSuite suite = CU_add_suite("quantized", NULL, NULL);
+    CU_add_test(suite, "half precision", test_half_precision);
+    CU_add_test(suite, "blocks", test_blocks);
+    CU_add_test(suite, "blocks there and back", test_blocks_there_and_back);
     CU_add_test(suite, "five bits mean their values", test_five_bits_mean_their_values);
 }

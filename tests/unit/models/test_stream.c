@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: MIT
-/* Streams: segments, what is not believed, alignment, threads. */
+/* Streams: what goes in, segments, what is not believed, alignment, threads, how they end. */
 #include "tests/unit/common/event_record.h"
+#include "tests/unit/common/expect.h"
 
 #include <CUnit/Basic.h>
+#include <errno.h>
 #include <math.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 void add_stream_tests(void);
 
@@ -25,9 +28,9 @@ static void test_segments(void)
         transcribe(model, &options, samples, count, 0, &record);
         CU_ASSERT(record.finals >= 20 && record.finals <= 40);
         CU_ASSERT(record.longest <= 2);
-        CU_ASSERT_EQUAL(record.first_start, 0);
-        CU_ASSERT_EQUAL(record.last_end, 40);
-        CU_ASSERT_EQUAL(record.end_time, 40);
+        EXPECT_EQUAL(record.first_start, 0);
+        EXPECT_EQUAL(record.last_end, 40);
+        EXPECT_EQUAL(record.end_time, 40);
         finish_record(&record);
         /* Nor is a segment longer than the network has positions for: 3 s. */
         options.segment_seconds = 28;
@@ -52,7 +55,7 @@ static void test_few_positions(void)
         float *samples = make_sound(14, 1, &count);
         options.partial_seconds = 0.02f;
         transcribe(model, &options, samples, count, 333, &record);
-        CU_ASSERT_EQUAL(record.end_time, 1);
+        EXPECT_EQUAL(record.end_time, 1);
         CU_ASSERT(record.longest <= 0.02 * positions);
         finish_record(&record);
         free(samples);
@@ -112,8 +115,8 @@ static void test_loops(void)
     finish_record(&record);
     options.compression_threshold = 2.4f;
     transcribe(model, &options, samples, count, 0, &record);
-    CU_ASSERT_EQUAL(record.finals, 0);
-    CU_ASSERT_EQUAL(record.end_time, 20);
+    EXPECT_EQUAL(record.finals, 0);
+    EXPECT_EQUAL(record.end_time, 20);
     finish_record(&record);
     free(samples);
     hearken_model_destroy(model);
@@ -187,13 +190,13 @@ static void test_alignment_is_asked_for(void)
         struct expectation expectation = {.wants = wants};
         struct hearken_stream *stream = NULL;
         options.alignment = wants;
-        CU_ASSERT_EQUAL_FATAL(
+        EXPECT_EQUAL_FATAL(
             hearken_stream_create(model, &options, check_alignment, &expectation, &stream, NULL),
             0);
-        CU_ASSERT_EQUAL(hearken_stream_write(stream, samples, count, NULL), 0);
-        CU_ASSERT_EQUAL(hearken_stream_finish(stream, NULL), 0);
+        EXPECT_EQUAL(hearken_stream_write(stream, samples, count, NULL), 0);
+        EXPECT_EQUAL(hearken_stream_finish(stream, NULL), 0);
         CU_ASSERT(expectation.events >= 2);
-        CU_ASSERT_EQUAL(expectation.right, expectation.events);
+        EXPECT_EQUAL(expectation.right, expectation.events);
         hearken_stream_destroy(stream);
     }
     free(samples);
@@ -245,7 +248,7 @@ static void test_many_streams_on_one_model(void)
         for (size_t i = 0; i < THREADS; i++) {
             workers[i] = (struct worker){
                 .model = model, .samples = samples, .count = count, .piece = 500 + 3000 * i};
-            CU_ASSERT_EQUAL_FATAL(pthread_create(&threads[i], NULL, work, &workers[i]), 0);
+            EXPECT_EQUAL_FATAL(pthread_create(&threads[i], NULL, work, &workers[i]), 0);
         }
         for (size_t i = 0; i < THREADS; i++) {
             pthread_join(threads[i], NULL);
@@ -259,6 +262,302 @@ static void test_many_streams_on_one_model(void)
     }
 }
 
+/* ---- What goes in ---- */
+
+/* ---- How it is fed ---- */
+
+static void test_pieces_of_any_size(void)
+{
+    static const size_t pieces[] = {1, 7, 160, 1000, 4095, 4096, 4097, 50000};
+    for (uint32_t kind = 0; kind < 2; kind++) {
+        struct hearken_model *model = model_of(kind ? transformer_shape(2) : recurrent_shape(2));
+        struct hearken_stream_options options = stream_options_of();
+        struct record whole, pieced;
+        size_t count;
+        float *samples = make_sound(10, 7.3, &count);
+        transcribe(model, &options, samples, count, 0, &whole);
+        CU_ASSERT(whole.finals >= 2 && whole.words > 2 && whole.rows > 4);
+        for (size_t i = 0; i < sizeof(pieces) / sizeof(*pieces); i++) {
+            transcribe(model, &options, samples, count, pieces[i], &pieced);
+            CU_ASSERT(same_bytes(&whole.text, &pieced.text));
+            finish_record(&pieced);
+        }
+        finish_record(&whole);
+        free(samples);
+        hearken_model_destroy(model);
+    }
+}
+
+/* Pieces of other rates, through the resampler. */
+static void test_rates(void)
+{
+    static const uint32_t rates[] = {1000, 8000, 11025, 44100, 48000, 96000};
+    struct hearken_model *model = model_of(recurrent_shape(2));
+    for (size_t i = 0; i < sizeof(rates) / sizeof(*rates); i++) {
+        struct hearken_stream_options options = stream_options_of();
+        struct record whole, pieced;
+        size_t count;
+        float *samples = make_sound(11, 6.0 * rates[i] / RATE, &count);
+        options.audio.rate = rates[i];
+        transcribe(model, &options, samples, count, 0, &whole);
+        transcribe(model, &options, samples, count, 1237, &pieced);
+        CU_ASSERT(same_bytes(&whole.text, &pieced.text));
+        CU_ASSERT(whole.finals >= 2);
+        CU_ASSERT(fabs(whole.end_time - (double)count / rates[i]) < 1.0 / RATE);
+        finish_record(&whole);
+        finish_record(&pieced);
+        free(samples);
+    }
+    hearken_model_destroy(model);
+}
+
+/* The same sound as `type`, twice side by side if `channels` is 2. */
+static void *convert(const float *samples, size_t count, enum hearken_sample_type type,
+                     uint32_t channels)
+{
+    struct bytes bytes = {0};
+    for (size_t i = 0; i < count * channels; i++) {
+        float sample = samples[i / channels];
+        int32_t whole = (int32_t)(sample * 32768);
+        if (type == HEARKEN_SAMPLE_F32)
+            bytes_put(&bytes, &sample, 4);
+        else if (type == HEARKEN_SAMPLE_S16)
+            bytes_put(&bytes, &(int16_t){(int16_t)whole}, 2);
+        else if (type == HEARKEN_SAMPLE_S24)
+            bytes_put(&bytes, &(int32_t){whole * 256}, 3);
+        else
+            bytes_put(&bytes, &(int32_t){whole * 65536}, 4);
+    }
+    return bytes.data;
+}
+
+static void test_types(void)
+{
+    static const enum hearken_sample_type types[] = {HEARKEN_SAMPLE_S16, HEARKEN_SAMPLE_S24,
+                                                     HEARKEN_SAMPLE_S32, HEARKEN_SAMPLE_F32};
+    struct hearken_model *model = model_of(recurrent_shape(3));
+    struct hearken_stream_options options = stream_options_of();
+    struct record expected, found;
+    size_t count;
+    float *samples = make_sound(12, 4, &count);
+    transcribe(model, &options, samples, count, 0, &expected);
+    CU_ASSERT(expected.finals > 0);
+    for (size_t i = 0; i < 8; i++) {
+        options.audio = (struct hearken_audio_format){RATE, 1 + (uint32_t)i % 2, types[i / 2]};
+        void *converted = convert(samples, count, options.audio.type, options.audio.channels);
+        transcribe(model, &options, converted, count, 777, &found);
+        CU_ASSERT(same_bytes(&expected.text, &found.text));
+        finish_record(&found);
+        free(converted);
+    }
+    finish_record(&expected);
+    free(samples);
+    hearken_model_destroy(model);
+}
+
+/* Eight bits are coarse: the same as those very steps in float. */
+static void test_eight_bits(void)
+{
+    struct hearken_model *model = model_of(recurrent_shape(3));
+    struct hearken_stream_options options = stream_options_of();
+    struct record expected, found;
+    size_t count;
+    float *samples = make_sound(12, 4, &count);
+    uint8_t *bytes = malloc(count);
+    for (size_t i = 0; i < count; i++) {
+        bytes[i] = (uint8_t)(128 + lroundf(samples[i] * 128));
+        samples[i] = (float)(bytes[i] - 128) / 128;
+    }
+    transcribe(model, &options, samples, count, 0, &expected);
+    options.audio.type = HEARKEN_SAMPLE_U8;
+    transcribe(model, &options, bytes, count, 0, &found);
+    CU_ASSERT(expected.finals > 0);
+    CU_ASSERT(same_bytes(&expected.text, &found.text));
+    finish_record(&expected);
+    finish_record(&found);
+    free(samples);
+    free(bytes);
+    hearken_model_destroy(model);
+}
+
+/* ---- Nothing to hear ---- */
+
+static void test_no_samples(void)
+{
+    struct hearken_model *model = model_of(recurrent_shape(1));
+    struct hearken_stream_options options = stream_options_of();
+    struct record record;
+    struct hearken_stream *stream = create(model, &options, &record);
+    EXPECT_EQUAL(hearken_stream_write(stream, NULL, 0, NULL), 0);
+    EXPECT_EQUAL(hearken_stream_finish(stream, NULL), 0);
+    CU_ASSERT(record.ends == 1 && record.finals == 0 && record.partials == 0);
+    EXPECT_EQUAL(record.end_time, 0);
+    hearken_stream_destroy(stream);
+    hearken_stream_destroy(NULL);
+    finish_record(&record);
+    hearken_model_destroy(model);
+    hearken_model_destroy(NULL);
+}
+
+/* Silence, a constant, what is no number, of any length: no text, and the right end. */
+static void test_silence(void)
+{
+    static const float values[] = {0, 0.25f, NAN, INFINITY, -INFINITY};
+    static const size_t counts[] = {1, 159, 160, 399, 400, 16000, 16000 * 9 + 5};
+    struct hearken_model *model = model_of(recurrent_shape(1));
+    struct hearken_stream_options options = stream_options_of();
+    float *samples = malloc((16000 * 9 + 5) * sizeof(*samples));
+    for (size_t v = 0; v < sizeof(values) / sizeof(*values); v++) {
+        for (size_t i = 0; i < 16000 * 9 + 5; i++)
+            samples[i] = values[v];
+        for (size_t c = 0; c < sizeof(counts) / sizeof(*counts); c++) {
+            struct record record;
+            transcribe(model, &options, samples, counts[c], 0, &record);
+            CU_ASSERT(record.finals == 0 && record.partials == 0);
+            EXPECT_EQUAL(record.end_time, (double)counts[c] / RATE);
+            finish_record(&record);
+        }
+    }
+    free(samples);
+    hearken_model_destroy(model);
+}
+
+/* As short as sound can be. */
+static void test_short_sound(void)
+{
+    static const size_t counts[] = {1, 2, 159, 160, 161, 319, 320, 399, 400, 401, 640, 641};
+    for (uint32_t kind = 0; kind < 2; kind++) {
+        struct hearken_model *model = model_of(kind ? transformer_shape(1) : recurrent_shape(1));
+        struct hearken_stream_options options = stream_options_of();
+        for (size_t c = 0; c < sizeof(counts) / sizeof(*counts); c++) {
+            float samples[641];
+            struct record record;
+            for (size_t i = 0; i < 641; i++)
+                samples[i] = i % 2 ? 0.5f : -0.5f;
+            transcribe(model, &options, samples, counts[c], 0, &record);
+            EXPECT_EQUAL(record.end_time, (double)counts[c] / RATE);
+            finish_record(&record);
+        }
+        hearken_model_destroy(model);
+    }
+}
+
+/* ---- How they end ---- */
+
+static void test_after_the_end(void)
+{
+    struct hearken_model *model = model_of(recurrent_shape(1));
+    struct hearken_stream_options options = stream_options_of();
+    struct record record;
+    struct hearken_error error = {""};
+    float sample = 0;
+    struct hearken_stream *stream = create(model, &options, &record);
+    EXPECT_EQUAL(hearken_stream_finish(stream, NULL), 0);
+    EXPECT_EQUAL(hearken_stream_finish(stream, &error), -EINVAL);
+    EXPECT_CONTAINS(error.message, "finished");
+    EXPECT_EQUAL(hearken_stream_write(stream, &sample, 1, &error), -EINVAL);
+    EXPECT_EQUAL(hearken_stream_write(stream, NULL, 0, NULL), -EINVAL);
+    EXPECT_EQUAL(record.ends, 1);
+    hearken_stream_destroy(stream);
+    finish_record(&record);
+    hearken_model_destroy(model);
+}
+
+static void test_cancelled_before(void)
+{
+    struct hearken_model *model = model_of(recurrent_shape(1));
+    struct hearken_stream_options options = stream_options_of();
+    struct record record;
+    struct hearken_error error = {""};
+    float sample = 0;
+    struct hearken_stream *stream = create(model, &options, &record);
+    hearken_stream_cancel(stream);
+    hearken_stream_cancel(stream);
+    EXPECT_EQUAL(hearken_stream_write(stream, &sample, 1, &error), -ECANCELED);
+    EXPECT_CONTAINS(error.message, "cancelled");
+    EXPECT_EQUAL(hearken_stream_finish(stream, &error), -ECANCELED);
+    EXPECT_EQUAL(record.text.length, 0);
+    hearken_stream_destroy(stream);
+    finish_record(&record);
+    hearken_model_destroy(model);
+}
+
+/* From the callback: what is being written is not gone on with. */
+static void test_cancelled_by_the_callback(void)
+{
+    struct hearken_model *model = model_of(recurrent_shape(2));
+    struct hearken_stream_options options = stream_options_of();
+    struct record record;
+    size_t count;
+    float *samples = make_sound(18, 30, &count);
+    struct hearken_stream *stream = create(model, &options, &record);
+    record.cancels = stream;
+    EXPECT_EQUAL(hearken_stream_write(stream, samples, count, NULL), -ECANCELED);
+    CU_ASSERT(record.finals == 1 && record.ends == 0);
+    EXPECT_EQUAL(hearken_stream_finish(stream, NULL), -ECANCELED);
+    CU_ASSERT(record.finals == 1 && record.ends == 0);
+    hearken_stream_destroy(stream);
+    finish_record(&record);
+    free(samples);
+    hearken_model_destroy(model);
+}
+
+static void *cancel_soon(void *context)
+{
+    nanosleep(&(struct timespec){.tv_nsec = 30 * 1000 * 1000}, NULL);
+    hearken_stream_cancel(context);
+    return NULL;
+}
+
+/* Sound for minutes of work; the cancel comes from another thread. */
+static void test_cancelled_by_another_thread(void)
+{
+    struct model_shape shape = recurrent_shape(2);
+    shape.layers = 24;
+    struct hearken_model *model = model_of(shape);
+    struct hearken_stream_options options = stream_options_of();
+    struct record record;
+    pthread_t thread;
+    size_t count, written = 0;
+    float *samples = make_sound(19, 60, &count);
+    options.beam_width = 16;
+    struct hearken_stream *stream = create(model, &options, &record);
+    EXPECT_EQUAL_FATAL(pthread_create(&thread, NULL, cancel_soon, stream), 0);
+    int result = 0;
+    while (result == 0 && written < 1000) {
+        result = hearken_stream_write(stream, samples, count, NULL);
+        written++;
+    }
+    EXPECT_EQUAL(result, -ECANCELED);
+    EXPECT_EQUAL(hearken_stream_finish(stream, NULL), -ECANCELED);
+    EXPECT_EQUAL(record.ends, 0);
+    pthread_join(thread, NULL);
+    hearken_stream_destroy(stream);
+    finish_record(&record);
+    free(samples);
+    hearken_model_destroy(model);
+}
+
+/* Streams that are given up at any point leave nothing behind: the leak check judges. */
+static void test_destroyed_early(void)
+{
+    struct hearken_model *model = model_of(recurrent_shape(2));
+    struct hearken_stream_options options = stream_options_of();
+    size_t count;
+    float *samples = make_sound(20, 7, &count);
+    options.partial_seconds = 0.5f;
+    for (size_t part = 0; part <= 4; part++) {
+        struct record record;
+        struct hearken_stream *stream = create(model, &options, &record);
+        EXPECT_EQUAL(hearken_stream_write(stream, samples, count * part / 4, NULL), 0);
+        EXPECT_EQUAL(record.ends, 0);
+        hearken_stream_destroy(stream);
+        finish_record(&record);
+    }
+    free(samples);
+    hearken_model_destroy(model);
+}
+
 void add_stream_tests(void)
 {
     CU_pSuite suite = CU_add_suite("stream", NULL, NULL);
@@ -269,4 +568,18 @@ void add_stream_tests(void)
     CU_ADD_TEST(suite, test_attention_is_a_limit_where_it_is_known);
     CU_ADD_TEST(suite, test_alignment_is_asked_for);
     CU_ADD_TEST(suite, test_many_streams_on_one_model);
+    suite = CU_add_suite("stream input", NULL, NULL);
+    CU_ADD_TEST(suite, test_pieces_of_any_size);
+    CU_ADD_TEST(suite, test_rates);
+    CU_ADD_TEST(suite, test_types);
+    CU_ADD_TEST(suite, test_eight_bits);
+    CU_ADD_TEST(suite, test_no_samples);
+    CU_ADD_TEST(suite, test_silence);
+    CU_ADD_TEST(suite, test_short_sound);
+    suite = CU_add_suite("stream end", NULL, NULL);
+    CU_ADD_TEST(suite, test_after_the_end);
+    CU_ADD_TEST(suite, test_cancelled_before);
+    CU_ADD_TEST(suite, test_cancelled_by_the_callback);
+    CU_ADD_TEST(suite, test_cancelled_by_another_thread);
+    CU_ADD_TEST(suite, test_destroyed_early);
 }

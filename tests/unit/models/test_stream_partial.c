@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT
-/* Texts of segments that are still being spoken. */
+/* Partial texts, and when they are made. */
+#include "models/stream/partial_schedule.h"
 #include "tests/unit/common/event_record.h"
+#include "tests/unit/common/expect.h"
 
 #include <CUnit/Basic.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,9 +30,9 @@ static void test_partials(void)
         options.partial_seconds = 0.3f;
         transcribe(model, &options, samples, count, 1600, &with);
         transcribe(model, &options, samples, count, 1600, &again);
-        CU_ASSERT_EQUAL(without.partials, 0);
+        EXPECT_EQUAL(without.partials, 0);
         CU_ASSERT(with.partials > 0 && with.partials <= 24);
-        CU_ASSERT_EQUAL(with.finals, without.finals);
+        EXPECT_EQUAL(with.finals, without.finals);
         CU_ASSERT(with.commits > 0 || same_bytes(&with.spoken, &without.spoken));
         CU_ASSERT(same_bytes(&with.text, &again.text));
         CU_ASSERT_FALSE(with.shown);
@@ -131,7 +134,7 @@ static void test_share_of_a_core(void)
         options.partial_share = i ? 1 : 0;
         struct hearken_stream *stream = create(model, &options, &record);
         for (size_t at = 0; at < count; at += 320) {
-            CU_ASSERT_EQUAL(hearken_stream_write(stream, samples + at, 320, NULL), 0);
+            EXPECT_EQUAL(hearken_stream_write(stream, samples + at, 320, NULL), 0);
             nanosleep(&(struct timespec){.tv_nsec = 20 * 1000 * 1000}, NULL);
         }
         hearken_stream_count(stream, &counters[i]);
@@ -140,7 +143,7 @@ static void test_share_of_a_core(void)
     }
     CU_ASSERT(counters[0].partial_updates <= 2);
     CU_ASSERT(counters[1].partial_updates > counters[0].partial_updates);
-    CU_ASSERT_EQUAL(counters[0].partial_skipped, 0);
+    EXPECT_EQUAL(counters[0].partial_skipped, 0);
     CU_ASSERT(counters[1].partial_seconds > 0);
     free(samples);
     hearken_model_destroy(model);
@@ -156,7 +159,7 @@ static void test_silence_has_no_partials(void)
         float *samples = calloc(5 * RATE, sizeof(*samples));
         options.partial_seconds = 0.3f;
         transcribe(model, &options, samples, 5 * RATE, 1600, &record);
-        CU_ASSERT_EQUAL(record.partials, 0);
+        EXPECT_EQUAL(record.partials, 0);
         finish_record(&record);
         free(samples);
         hearken_model_destroy(model);
@@ -200,12 +203,12 @@ static void test_what_is_dropped_is_taken_back(void)
             options.ctc_weight = 1;
             options.partial_seconds = 0.4f;
             options.log_probability_threshold = threshold;
-            CU_ASSERT_EQUAL_FATAL(
+            EXPECT_EQUAL_FATAL(
                 hearken_stream_create(model, &options, show_event, &screen, &stream, NULL), 0);
-            CU_ASSERT_EQUAL(hearken_stream_write(stream, samples, count, NULL), 0);
+            EXPECT_EQUAL(hearken_stream_write(stream, samples, count, NULL), 0);
             bool before = screen.shown;
             size_t clears = screen.clears;
-            CU_ASSERT_EQUAL(hearken_stream_finish(stream, NULL), 0);
+            EXPECT_EQUAL(hearken_stream_finish(stream, NULL), 0);
             CU_ASSERT_FALSE(screen.shown);
             dropped += before && screen.clears > clears;
             hearken_stream_destroy(stream);
@@ -216,6 +219,110 @@ static void test_what_is_dropped_is_taken_back(void)
     CU_ASSERT(dropped > 0);
 }
 
+/* ---- When they are made ---- */
+
+#define PIECE 0.02 /* seconds */
+
+/*
+ * Feeds `seconds` of sound in pieces; each pass takes `cost` seconds of work. If `live`, the stream
+ * waits when it is idle. `longest`: the longest interval between passes.
+ */
+static void run(struct partial_schedule *schedule, double seconds, double cost, bool live,
+                double *longest)
+{
+    double clock = 0, last = 0;
+    *longest = 0;
+    for (double at = PIECE; at < seconds + PIECE / 2; at += PIECE) {
+        if (live && clock < at) {
+            partial_schedule_add_idle(schedule, at - clock);
+            clock = at;
+        }
+        partial_schedule_add_audio(schedule, PIECE);
+        if (!partial_schedule_is_due(schedule))
+            continue;
+        clock += cost;
+        partial_schedule_add_pass(schedule, cost);
+        *longest = fmax(*longest, at - last);
+        last = at;
+    }
+}
+
+static void test_never(void)
+{
+    struct partial_schedule schedule;
+    double longest;
+    partial_schedule_init(&schedule, 0, 0.5);
+    run(&schedule, 10, 0.01, true, &longest);
+    CU_ASSERT(schedule.passes == 0 && schedule.skipped == 0);
+}
+
+/* A file, or share 0: passes at the same times whatever they cost. */
+static void test_by_sound_alone(void)
+{
+    for (double cost = 0.001; cost < 3; cost *= 3)
+        for (int live = 0; live < 2; live++) {
+            struct partial_schedule schedule;
+            double longest;
+            partial_schedule_init(&schedule, 0.64, live ? 0 : 0.5);
+            run(&schedule, 32, cost, live, &longest);
+            EXPECT_EQUAL(schedule.passes, 50);
+            EXPECT_EQUAL(schedule.skipped, 0);
+            EXPECT_CLOSE(longest, 0.64, 1e-6);
+        }
+}
+
+/* Live: as often as the share allows, but at most every 0.16 s where passes are cheap. */
+static void test_as_often_as_is_affordable(void)
+{
+    static const double costs[] = {0.001, 0.05, 0.1, 0.2, 0.3};
+    for (int i = 0; i < 5; i++) {
+        struct partial_schedule schedule;
+        double longest;
+        partial_schedule_init(&schedule, 0.64, 0.5);
+        run(&schedule, 100, costs[i], true, &longest);
+        double every = fmax(0.16, 2 * costs[i]);
+        EXPECT_CLOSE((double)schedule.passes, 100 / every, 0.12 * 100 / every + 1);
+        EXPECT_CLOSE(schedule.spent, (double)schedule.passes * costs[i], 1e-6);
+        CU_ASSERT(schedule.spent <= 0.5 * 100 + costs[i]);
+        CU_ASSERT(longest <= 0.64 + 1e-6);
+        EXPECT_EQUAL(schedule.skipped, 0);
+    }
+}
+
+/* Above the share, but faster than real time: at the maximum interval. */
+static void test_never_later_than_asked_for(void)
+{
+    struct partial_schedule schedule;
+    double longest;
+    partial_schedule_init(&schedule, 0.64, 0.5);
+    run(&schedule, 64, 0.55, true, &longest);
+    EXPECT_EQUAL(schedule.passes, 100);
+    EXPECT_CLOSE(longest, 0.64, 1e-6);
+    EXPECT_EQUAL(schedule.skipped, 0);
+}
+
+/* A pass slower than its sound: the stream would fall behind for ever. */
+static void test_what_is_not_affordable_is_skipped(void)
+{
+    struct partial_schedule schedule;
+    double longest;
+    partial_schedule_init(&schedule, 0.64, 0.5);
+    for (int i = 0; i < 100; i++) { /* silence so far: it has waited */
+        partial_schedule_add_idle(&schedule, PIECE);
+        partial_schedule_add_audio(&schedule, PIECE);
+    }
+    partial_schedule_begin_segment(&schedule, 0);
+    run(&schedule, 14, 1, true, &longest);
+    CU_ASSERT(schedule.skipped >= 10);
+    CU_ASSERT(schedule.passes >= 13 && schedule.passes <= 15);
+    CU_ASSERT(longest <= 1 + PIECE + 1e-6);
+    /* A segment later it is tried again. */
+    uint64_t passes = schedule.passes;
+    partial_schedule_begin_segment(&schedule, 0);
+    run(&schedule, 0.7, 0.01, true, &longest);
+    CU_ASSERT(schedule.passes > passes);
+}
+
 void add_stream_partial_tests(void)
 {
     CU_pSuite suite = CU_add_suite("stream partial", NULL, NULL);
@@ -224,4 +331,10 @@ void add_stream_partial_tests(void)
     CU_ADD_TEST(suite, test_share_of_a_core);
     CU_ADD_TEST(suite, test_silence_has_no_partials);
     CU_ADD_TEST(suite, test_what_is_dropped_is_taken_back);
+    suite = CU_add_suite("pace", NULL, NULL);
+    CU_ADD_TEST(suite, test_never);
+    CU_ADD_TEST(suite, test_by_sound_alone);
+    CU_ADD_TEST(suite, test_as_often_as_is_affordable);
+    CU_ADD_TEST(suite, test_never_later_than_asked_for);
+    CU_ADD_TEST(suite, test_what_is_not_affordable_is_skipped);
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /* Whisper's rules, from the options of a stream to its events. */
 #include "tests/unit/common/event_record.h"
-#include "tests/unit/common/whisper_model.h"
+#include "tests/unit/common/expect.h"
+#include "tests/unit/common/make_model.h"
 
 #include <CUnit/Basic.h>
 #include <errno.h>
@@ -46,7 +47,7 @@ static void test_languages(void)
 {
     struct hearken_model *model = open_whisper(5);
     const char *const *codes;
-    CU_ASSERT_EQUAL_FATAL(hearken_model_languages(model, &codes), 3);
+    EXPECT_EQUAL_FATAL(hearken_model_languages(model, &codes), 3);
     CU_ASSERT(strcmp(codes[0], "en") == 0 && strcmp(codes[2], "haw") == 0);
     struct hearken_stream_options plain = stream_options_of(), german = plain, english = plain;
     strcpy(german.language, "de");
@@ -76,10 +77,10 @@ static void test_detection(void)
     size_t count;
     float *samples = make_sound(21, 2, &count);
     strcpy(found.language, "auto");
-    CU_ASSERT_EQUAL_FATAL(
-        hearken_stream_create(model, &found, note_language, language, &stream, NULL), 0);
-    CU_ASSERT_EQUAL(hearken_stream_write(stream, samples, count, NULL), 0);
-    CU_ASSERT_EQUAL(hearken_stream_finish(stream, NULL), 0);
+    EXPECT_EQUAL_FATAL(hearken_stream_create(model, &found, note_language, language, &stream, NULL),
+                       0);
+    EXPECT_EQUAL(hearken_stream_write(stream, samples, count, NULL), 0);
+    EXPECT_EQUAL(hearken_stream_finish(stream, NULL), 0);
     hearken_stream_destroy(stream);
     free(samples);
     CU_ASSERT(*language);
@@ -165,7 +166,7 @@ static void test_chance(void)
     plain.beam_width = 1;
     plain.exact = true; /* otherwise the search itself leaves loops */
     struct record none = run(model, &plain, 2);
-    CU_ASSERT_EQUAL(none.finals, 0);
+    EXPECT_EQUAL(none.finals, 0);
     finish_record(&none);
     chance = plain;
     chance.temperature_step = 0.5f;
@@ -191,9 +192,8 @@ static void refuses(struct hearken_model *model, const struct hearken_stream_opt
 {
     struct hearken_stream *stream = NULL;
     struct hearken_error error = {""};
-    CU_ASSERT_EQUAL(hearken_stream_create(model, options, take_event, NULL, &stream, &error),
-                    -EINVAL);
-    CU_ASSERT_PTR_NOT_NULL(strstr(error.message, part));
+    EXPECT_EQUAL(hearken_stream_create(model, options, take_event, NULL, &stream, &error), -EINVAL);
+    EXPECT_CONTAINS(error.message, part);
     if (!strstr(error.message, part))
         printf("\n    '%s' does not say '%s' ", error.message, part);
 }
@@ -206,7 +206,7 @@ static void test_small_steps_of_chance(void)
     options.log_probability_threshold = 0; /* nothing is sure enough */
     options.temperature_step = 1e-7f;
     struct record record = run(model, &options, 2);
-    CU_ASSERT_EQUAL(record.ends, 1);
+    EXPECT_EQUAL(record.ends, 1);
     finish_record(&record);
     hearken_model_destroy(model);
 }
@@ -218,7 +218,7 @@ static void test_exact_without_positions(void)
     struct hearken_stream_options options = stream_options_of();
     options.exact = true;
     struct record record = run(model, &options, 3);
-    CU_ASSERT_EQUAL(record.ends, 1);
+    EXPECT_EQUAL(record.ends, 1);
     CU_ASSERT(record.words <= 10 + 3 * 12); /* as models/search/repetition_guard.c has it */
     finish_record(&record);
     hearken_model_destroy(model);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Streams that hear where somebody speaks, by a voice network that goes by loudness alone. */
 #include "tests/unit/common/event_record.h"
+#include "tests/unit/common/expect.h"
 
 #include <CUnit/Basic.h>
 #include <errno.h>
@@ -54,11 +55,11 @@ static void test_voice_segments(void)
     transcribe(model, &options, samples, count, 0, &whole);
     transcribe(model, &options, samples, count, 333, &pieces);
     CU_ASSERT(same_bytes(&whole.text, &pieces.text));
-    CU_ASSERT_EQUAL(whole.voice_events, 6);
-    CU_ASSERT_EQUAL(whole.finals, 3);
-    CU_ASSERT_DOUBLE_EQUAL(whole.first_start, 2 - 0.3, 0.05);
-    CU_ASSERT_DOUBLE_EQUAL(whole.longest, 1 + 0.6, 0.2);
-    CU_ASSERT_DOUBLE_EQUAL(whole.end_time, 11, 1e-6);
+    EXPECT_EQUAL(whole.voice_events, 6);
+    EXPECT_EQUAL(whole.finals, 3);
+    EXPECT_CLOSE(whole.first_start, 2 - 0.3, 0.05);
+    EXPECT_CLOSE(whole.longest, 1 + 0.6, 0.2);
+    EXPECT_CLOSE(whole.end_time, 11, 1e-6);
     finish_record(&pieces);
     finish_record(&whole);
     free(samples);
@@ -76,8 +77,8 @@ static void test_voice_joins(void)
     options.segment_seconds = 2; /* too short for both */
     options.padding = 3;
     transcribe(model, &options, samples, count, 0, &record);
-    CU_ASSERT_EQUAL(record.voice_events, 0);
-    CU_ASSERT_EQUAL(record.finals, 2);
+    EXPECT_EQUAL(record.voice_events, 0);
+    EXPECT_EQUAL(record.finals, 2);
     CU_ASSERT(record.longest <= 2 + 1e-6);
     finish_record(&record);
     free(samples);
@@ -97,8 +98,8 @@ static void test_voice_silence(void)
     options.partial_seconds = 0.3f;
     options.voice_events = true;
     transcribe(model, &options, samples, count, 1600, &record);
-    CU_ASSERT_EQUAL(record.partials + record.finals + record.voice_events, 0);
-    CU_ASSERT_DOUBLE_EQUAL(record.end_time, 5, 1e-6);
+    EXPECT_EQUAL(record.partials + record.finals + record.voice_events, 0);
+    EXPECT_CLOSE(record.end_time, 5, 1e-6);
     finish_record(&record);
     options.voice = false;
     transcribe(model, &options, samples, count, 1600, &record);
@@ -121,7 +122,7 @@ static void test_voice_is_an_option(void)
     options.voice = false;
     transcribe(with, &options, samples, count, 0, &b);
     CU_ASSERT(same_bytes(&a.text, &b.text));
-    CU_ASSERT_EQUAL(a.voice_events + b.voice_events, 0);
+    EXPECT_EQUAL(a.voice_events + b.voice_events, 0);
     finish_record(&a);
     finish_record(&b);
     free(samples);
@@ -139,9 +140,9 @@ static void test_voice_that_is_wrong(void)
     made_remove(&file, "voice.output.bias");
     struct bytes bytes = made_bytes(&file);
     char *path = write_temporary(bytes.data, bytes.length);
-    CU_ASSERT_EQUAL(hearken_model_open(path, &reference_backend, &model, &error), -EINVAL);
-    CU_ASSERT_PTR_NOT_NULL(strstr(error.message, path));
-    CU_ASSERT_PTR_NOT_NULL(strstr(error.message, "'voice.output.bias' is missing"));
+    EXPECT_EQUAL(hearken_model_open(path, &reference_backend, &model, &error), -EINVAL);
+    EXPECT_CONTAINS(error.message, path);
+    EXPECT_CONTAINS(error.message, "'voice.output.bias' is missing");
     unlink(path);
     free(path);
     bytes_finish(&bytes);
@@ -177,10 +178,10 @@ static uint64_t transcribe_live(struct hearken_model *model,
     struct hearken_stream_counters counters;
     for (size_t at = 0; at < count; at += RATE / 20) {
         size_t piece = count - at < RATE / 20 ? count - at : RATE / 20;
-        CU_ASSERT_EQUAL(hearken_stream_write(stream, samples + at, piece, NULL), 0);
+        EXPECT_EQUAL(hearken_stream_write(stream, samples + at, piece, NULL), 0);
         usleep(10000);
     }
-    CU_ASSERT_EQUAL(hearken_stream_finish(stream, NULL), 0);
+    EXPECT_EQUAL(hearken_stream_finish(stream, NULL), 0);
     hearken_stream_count(stream, &counters);
     hearken_stream_destroy(stream);
     return counters.early_finals;
@@ -203,8 +204,8 @@ static void test_voice_early(void)
         options.endpointing = true;
         options.partial_share = 0.5f;
         transcribe(model, &options, samples, count, 800, &late);
-        CU_ASSERT_EQUAL(transcribe_live(model, &options, samples, count, &speculative),
-                        chunks[i] ? 0 : late.finals);
+        EXPECT_EQUAL(transcribe_live(model, &options, samples, count, &speculative),
+                     chunks[i] ? 0 : late.finals);
         CU_ASSERT(late.finals > 0);
         CU_ASSERT(same_bytes(&late.text, &speculative.text));
         finish_record(&late);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "models/text/transcript_merge.h"
+#include "tests/unit/common/expect.h"
 
 #include <CUnit/Basic.h>
 #include <string.h>
@@ -41,33 +42,33 @@ static long point(const char *committed, const char *found)
 
 static void test_same_words(void)
 {
-    CU_ASSERT_EQUAL(point(" the| cat", " the| cat| sat"), 2);
-    CU_ASSERT_EQUAL(point(" the| cat", " the| c|at| sat"), 3);
-    CU_ASSERT_EQUAL(point(" the| c|at", " the| cat"), 2);
-    CU_ASSERT_EQUAL(point("", " the| cat"), 0);
-    CU_ASSERT_EQUAL(point("", ""), 0);
-    CU_ASSERT_EQUAL(point(" na\xc3|\xafve", " na\xc3\xaf|ve| one"), 2);
+    EXPECT_EQUAL(point(" the| cat", " the| cat| sat"), 2);
+    EXPECT_EQUAL(point(" the| cat", " the| c|at| sat"), 3);
+    EXPECT_EQUAL(point(" the| c|at", " the| cat"), 2);
+    EXPECT_EQUAL(point("", " the| cat"), 0);
+    EXPECT_EQUAL(point("", ""), 0);
+    EXPECT_EQUAL(point(" na\xc3|\xafve", " na\xc3\xaf|ve| one"), 2);
 }
 
 static void test_marks_and_capitals(void)
 {
-    CU_ASSERT_EQUAL(point(" The| cat", " the|,| cat| sat"), 3);
-    CU_ASSERT_EQUAL(point(" the|,| cat", " the| cat|,| sat"), 2); /* the mark may come */
-    CU_ASSERT_EQUAL(point(" cat|,", " cat|.| Sat"), 2);           /* there is one already */
-    CU_ASSERT_EQUAL(point(" cat|,", " cat.| Sat"), 1);
-    CU_ASSERT_EQUAL(point(" well| known", " well|-|known| man"), 3);
-    CU_ASSERT_EQUAL(point(" a|<|>", " a| b"), 1); /* control tokens are no text */
+    EXPECT_EQUAL(point(" The| cat", " the|,| cat| sat"), 3);
+    EXPECT_EQUAL(point(" the|,| cat", " the| cat|,| sat"), 2); /* the mark may come */
+    EXPECT_EQUAL(point(" cat|,", " cat|.| Sat"), 2);           /* there is one already */
+    EXPECT_EQUAL(point(" cat|,", " cat.| Sat"), 1);
+    EXPECT_EQUAL(point(" well| known", " well|-|known| man"), 3);
+    EXPECT_EQUAL(point(" a|<|>", " a| b"), 1); /* control tokens are no text */
 }
 
 static void test_other_words(void)
 {
-    CU_ASSERT_EQUAL(point(" the| cat", " the| car"), -1);
-    CU_ASSERT_EQUAL(point(" the| cat", " the"), -1);
-    CU_ASSERT_EQUAL(point(" the| cat", ""), -1);
-    CU_ASSERT_EQUAL(point(" the| cat", " the| cats"), -1);
-    CU_ASSERT_EQUAL(point(" the| cat", " the| cat|s| sat"), -1);
-    CU_ASSERT_EQUAL(point(" the| cat", " the| cat|'s| toy"), -1);
-    CU_ASSERT_EQUAL(point(" the| cat", " the| old| cat"), -1);
+    EXPECT_EQUAL(point(" the| cat", " the| car"), -1);
+    EXPECT_EQUAL(point(" the| cat", " the"), -1);
+    EXPECT_EQUAL(point(" the| cat", ""), -1);
+    EXPECT_EQUAL(point(" the| cat", " the| cats"), -1);
+    EXPECT_EQUAL(point(" the| cat", " the| cat|s| sat"), -1);
+    EXPECT_EQUAL(point(" the| cat", " the| cat|'s| toy"), -1);
+    EXPECT_EQUAL(point(" the| cat", " the| old| cat"), -1);
 }
 
 void add_transcript_merge_tests(void)

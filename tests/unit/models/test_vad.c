@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* The voice network against its formulas, in double precision and written down anew. */
 #include "models/vad/vad.h"
+#include "tests/unit/common/expect.h"
 #include "tests/unit/common/make_gguf.h"
 
 #include <CUnit/Basic.h>
@@ -55,7 +56,7 @@ static int read_file(struct made_file *file, uint32_t mels, struct vad **voice,
     struct bytes bytes = made_bytes(file);
     void *copy = exact_copy(bytes.data, bytes.length);
     int result = gguf_open_memory(copy, bytes.length, &gguf, error);
-    CU_ASSERT_EQUAL_FATAL(result, 0);
+    EXPECT_EQUAL_FATAL(result, 0);
     result = vad_read(gguf, mels, voice, error);
     gguf_destroy(gguf);
     free(copy);
@@ -67,7 +68,7 @@ static struct vad *open_voice(struct made_file *file, uint32_t mels)
 {
     struct vad *voice = NULL;
     struct hearken_error error = {""};
-    CU_ASSERT_EQUAL(read_file(file, mels, &voice, &error), 0);
+    EXPECT_EQUAL(read_file(file, mels, &voice, &error), 0);
     CU_ASSERT_PTR_NOT_NULL_FATAL(voice);
     made_finish(file);
     return voice;
@@ -90,9 +91,9 @@ static void test_by_hand(void)
     struct made_file file = smallest();
     struct vad *voice = open_voice(&file, 1);
     struct vad_state *state = NULL;
-    CU_ASSERT_EQUAL_FATAL(vad_state_create(voice, &state), 0);
-    CU_ASSERT_DOUBLE_EQUAL(vad_process(state, (const float[]){1}), 0.617553, 2e-6);
-    CU_ASSERT_DOUBLE_EQUAL(vad_process(state, (const float[]){-20}), 0.537732, 2e-6);
+    EXPECT_EQUAL_FATAL(vad_state_create(voice, &state), 0);
+    EXPECT_CLOSE(vad_process(state, (const float[]){1}), 0.617553, 2e-6);
+    EXPECT_CLOSE(vad_process(state, (const float[]){-20}), 0.537732, 2e-6);
     vad_state_destroy(state);
     vad_destroy(voice);
 }
@@ -193,8 +194,8 @@ static void test_random_weights(void)
     struct vad *voice = open_voice(&file, MELS);
     struct vad_state *state = NULL, *other = NULL;
     double hidden[LAYERS][WIDTH] = {{0}};
-    CU_ASSERT_EQUAL_FATAL(vad_state_create(voice, &state), 0);
-    CU_ASSERT_EQUAL_FATAL(vad_state_create(voice, &other), 0);
+    EXPECT_EQUAL_FATAL(vad_state_create(voice, &state), 0);
+    EXPECT_EQUAL_FATAL(vad_state_create(voice, &other), 0);
     for (uint32_t t = 0; t < 50; t++) {
         float frame[MELS], noise[MELS];
         for (uint32_t i = 0; i < MELS; i++) {
@@ -202,7 +203,7 @@ static void test_random_weights(void)
             noise[i] = 6 * random_value() - 4;
         }
         double expected = expected_of(&w, frame, hidden);
-        CU_ASSERT_DOUBLE_EQUAL(vad_process(state, frame), expected, 1e-4);
+        EXPECT_CLOSE(vad_process(state, frame), expected, 1e-4);
         vad_process(other, noise);
     }
     vad_state_destroy(other);
@@ -220,15 +221,15 @@ static void test_against_pytorch(void)
     const char *folder = HEARKEN_SOURCE_ROOT "/";
     char path[4096];
     snprintf(path, sizeof(path), "%smodels/data/voice.gguf", folder);
-    CU_ASSERT_EQUAL_FATAL(gguf_open(path, GGUF_WHOLE, &model, NULL), 0);
+    EXPECT_EQUAL_FATAL(gguf_open(path, GGUF_WHOLE, &model, NULL), 0);
     snprintf(path, sizeof(path), "%stests/parity/voice-parity.gguf", folder);
-    CU_ASSERT_EQUAL_FATAL(gguf_open(path, GGUF_WHOLE, &parity, NULL), 0);
+    EXPECT_EQUAL_FATAL(gguf_open(path, GGUF_WHOLE, &parity, NULL), 0);
     const struct gguf_tensor *logmel = gguf_find_tensor(parity, "log_mel");
     const struct gguf_tensor *theirs = gguf_find_tensor(parity, "probabilities");
     CU_ASSERT_FATAL(logmel && theirs && logmel->shape[1] == theirs->shape[0]);
-    CU_ASSERT_EQUAL_FATAL(vad_read(model, (uint32_t)logmel->shape[0], &voice, NULL), 0);
+    EXPECT_EQUAL_FATAL(vad_read(model, (uint32_t)logmel->shape[0], &voice, NULL), 0);
     CU_ASSERT_PTR_NOT_NULL_FATAL(voice);
-    CU_ASSERT_EQUAL_FATAL(vad_state_create(voice, &state), 0);
+    EXPECT_EQUAL_FATAL(vad_state_create(voice, &state), 0);
     double largest = 0, lowest = 1, highest = 0;
     for (uint64_t t = 0; t < logmel->shape[1]; t++) {
         const float *frame = (const float *)logmel->data + t * logmel->shape[0];
@@ -279,12 +280,12 @@ static void test_half_precision(void)
     }
     struct vad *a = open_voice(&single, MELS), *b = open_voice(&half, MELS);
     struct vad_state *state_a = NULL, *state_b = NULL;
-    CU_ASSERT_EQUAL_FATAL(vad_state_create(a, &state_a), 0);
-    CU_ASSERT_EQUAL_FATAL(vad_state_create(b, &state_b), 0);
+    EXPECT_EQUAL_FATAL(vad_state_create(a, &state_a), 0);
+    EXPECT_EQUAL_FATAL(vad_state_create(b, &state_b), 0);
     for (uint32_t t = 0; t < 20; t++) {
         for (uint32_t i = 0; i < MELS; i++)
             frame[i] = random_value();
-        CU_ASSERT_EQUAL(vad_process(state_a, frame), vad_process(state_b, frame));
+        EXPECT_EQUAL(vad_process(state_a, frame), vad_process(state_b, frame));
     }
     vad_state_destroy(state_a);
     vad_state_destroy(state_b);
@@ -297,7 +298,7 @@ static void test_none(void)
     struct made_file file = smallest();
     struct vad *voice = NULL;
     made_remove(&file, "hearken.voice.width");
-    CU_ASSERT_EQUAL(read_file(&file, 1, &voice, NULL), 0);
+    EXPECT_EQUAL(read_file(&file, 1, &voice, NULL), 0);
     CU_ASSERT_PTR_NULL(voice);
     made_finish(&file);
     vad_destroy(NULL);
@@ -308,9 +309,9 @@ static void refuses(struct made_file *file, uint32_t mels, const char *message)
 {
     struct vad *voice = NULL;
     struct hearken_error error = {""};
-    CU_ASSERT_EQUAL(read_file(file, mels, &voice, &error), -EINVAL);
+    EXPECT_EQUAL(read_file(file, mels, &voice, &error), -EINVAL);
     CU_ASSERT_PTR_NULL(voice);
-    CU_ASSERT_STRING_EQUAL(error.message, message);
+    EXPECT_EQUAL_STRING(error.message, message);
     made_finish(file);
 }
 

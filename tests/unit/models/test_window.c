@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Stand-ins for the silence in the window that a network was trained on. */
 #include "models/network/listener.h"
+#include "tests/unit/common/expect.h"
 #include "tests/unit/common/stream_session.h"
 
 #include <CUnit/Basic.h>
@@ -29,7 +30,7 @@ static void open_hearing(struct shared_recognition *h, uint32_t seed)
     open_session(&h->session, open_network(&file));
     made_finish(&file);
     h->session.network->parameters.features.window = WINDOW;
-    CU_ASSERT_EQUAL_FATAL(listener_create(h->session.network, &h->listener), 0);
+    EXPECT_EQUAL_FATAL(listener_create(h->session.network, &h->listener), 0);
     h->features = calloc((size_t)WINDOW * shape.mels, sizeof(*h->features));
     CU_ASSERT_PTR_NOT_NULL_FATAL(h->features);
     srand(seed);
@@ -53,7 +54,7 @@ static float *hear(struct shared_recognition *h, uint32_t frames,
     float *numbers = calloc((size_t)memory.rows * memory.columns, sizeof(*numbers));
     CU_ASSERT_PTR_NOT_NULL_FATAL(numbers);
     pass_read(&h->session.pass, memory, numbers);
-    CU_ASSERT_EQUAL_FATAL(h->session.pass.error, 0);
+    EXPECT_EQUAL_FATAL(h->session.pass.error, 0);
     *rows = memory.rows;
     return numbers;
 }
@@ -71,7 +72,7 @@ static void test_silence_weighs_the_same(void)
         HEARKEN_TENSOR_F32, HEARKEN_USE_EMBED, WINDOW / 2, width, 1, zeros};
     struct hearken_tensor *none;
     const struct compute *compute = network->compute;
-    CU_ASSERT_EQUAL_FATAL(compute->plugin->tensor_create(compute->backend, &weights, &none), 0);
+    EXPECT_EQUAL_FATAL(compute->plugin->tensor_create(compute->backend, &weights, &none), 0);
     network->listener.positions = none;
 
     struct hearken_stand_ins few, many;
@@ -105,8 +106,8 @@ static void test_shares(void)
         double stood_for = stand_ins.count * exp((double)stand_ins.bias);
         uint32_t steps = rows - stand_ins.count;
         CU_ASSERT(stand_ins.count > 0);
-        CU_ASSERT_EQUAL(steps, (frames - 1) / 2);
-        CU_ASSERT_DOUBLE_EQUAL(steps + stood_for, WINDOW / 2, 1e-3);
+        EXPECT_EQUAL(steps, (frames - 1) / 2);
+        EXPECT_CLOSE(steps + stood_for, WINDOW / 2, 1e-3);
     }
     close_hearing(&h);
 }
@@ -125,10 +126,9 @@ static void test_full_windows(void)
             listener_encode(h.listener, &h.session.pass, h.features, frames);
         float *expected = calloc((size_t)plain.rows * plain.columns, sizeof(*expected));
         pass_read(&h.session.pass, plain, expected);
-        CU_ASSERT_EQUAL(stand_ins.count, 0);
-        CU_ASSERT_EQUAL_FATAL(rows, plain.rows);
-        CU_ASSERT_EQUAL(memcmp(found, expected, (size_t)rows * plain.columns * sizeof(*expected)),
-                        0);
+        EXPECT_EQUAL(stand_ins.count, 0);
+        EXPECT_EQUAL_FATAL(rows, plain.rows);
+        EXPECT_EQUAL(memcmp(found, expected, (size_t)rows * plain.columns * sizeof(*expected)), 0);
         free(found);
         free(expected);
     }

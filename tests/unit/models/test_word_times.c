@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Words with their times, from alignments made by hand. */
 #include "models/stream/word_times.h"
+#include "tests/unit/common/expect.h"
 #include "tests/unit/common/make_gguf.h"
 
 #include <CUnit/Basic.h>
@@ -37,9 +38,9 @@ static void test_diagonal(void)
         to[r] = from[r] + LENGTH;
     }
     float *weights = blocks(ROWS, STEPS, from, to);
-    CU_ASSERT_EQUAL_FATAL(word_times_align(weights, ROWS, STEPS, STEPS, begins), 0);
+    EXPECT_EQUAL_FATAL(word_times_align(weights, ROWS, STEPS, STEPS, begins), 0);
     for (uint32_t r = 0; r < ROWS; r++)
-        CU_ASSERT_EQUAL(begins[r], from[r]);
+        EXPECT_EQUAL(begins[r], from[r]);
     free(weights);
 }
 
@@ -49,9 +50,9 @@ static void test_uneven(void)
     static const uint32_t from[] = {0, 5, 45, 49, 60}, to[] = {5, 45, 49, 60, 90};
     uint32_t begins[5];
     float *weights = blocks(5, 90, from, to);
-    CU_ASSERT_EQUAL_FATAL(word_times_align(weights, 5, 90, 90, begins), 0);
+    EXPECT_EQUAL_FATAL(word_times_align(weights, 5, 90, 90, begins), 0);
     for (uint32_t r = 0; r < 5; r++)
-        CU_ASSERT_EQUAL(begins[r], from[r]);
+        EXPECT_EQUAL(begins[r], from[r]);
     free(weights);
 }
 
@@ -61,8 +62,8 @@ static void test_pauses(void)
     static const uint32_t from[] = {10, 60, 75, 150}, to[] = {30, 75, 100, 180};
     uint32_t begins[4];
     float *weights = blocks(4, 200, from, to);
-    CU_ASSERT_EQUAL_FATAL(word_times_align(weights, 4, 200, 200, begins), 0);
-    CU_ASSERT_EQUAL(begins[0], 0);
+    EXPECT_EQUAL_FATAL(word_times_align(weights, 4, 200, 200, begins), 0);
+    EXPECT_EQUAL(begins[0], 0);
     for (uint32_t r = 1; r < 4; r++)
         CU_ASSERT(begins[r] >= to[r - 1] && begins[r] <= from[r]);
     free(weights);
@@ -77,7 +78,7 @@ static void test_what_all_look_at(void)
     for (uint32_t r = 0; r < 3; r++)
         for (uint32_t t = 50; t < 60; t++)
             weights[r * 60 + t] += 100;
-    CU_ASSERT_EQUAL_FATAL(word_times_align(weights, 3, 60, 60, begins), 0);
+    EXPECT_EQUAL_FATAL(word_times_align(weights, 3, 60, 60, begins), 0);
     CU_ASSERT(begins[1] == 20 && begins[2] == 40);
     free(weights);
 }
@@ -91,9 +92,9 @@ static void test_outliers(void)
     for (uint32_t t = 10; t < 80; t += 20)
         for (uint32_t r = 0; r < 4; r++)
             weights[r * 80 + t] = r == 3 - t / 20 ? 1 : 0;
-    CU_ASSERT_EQUAL_FATAL(word_times_align(weights, 4, 80, 80, begins), 0);
+    EXPECT_EQUAL_FATAL(word_times_align(weights, 4, 80, 80, begins), 0);
     for (uint32_t r = 0; r < 4; r++)
-        CU_ASSERT_EQUAL(begins[r], from[r]);
+        EXPECT_EQUAL(begins[r], from[r]);
     free(weights);
 }
 
@@ -106,7 +107,7 @@ static void test_stride(void)
     for (uint32_t r = 0; r < 3; r++)
         for (uint32_t t = 60; t < 75; t++)
             weights[r * 75 + t] = 1e30f * (float)(r + 1);
-    CU_ASSERT_EQUAL_FATAL(word_times_align(weights, 3, 60, 75, begins), 0);
+    EXPECT_EQUAL_FATAL(word_times_align(weights, 3, 60, 75, begins), 0);
     CU_ASSERT(begins[0] == 0 && begins[1] == 20 && begins[2] == 40);
     free(weights);
 }
@@ -132,7 +133,7 @@ static void test_any_numbers(void)
         for (uint32_t i = 0; i < rows * steps; i++)
             weights[i] = round % 3 == 0 ? odd[rand() % 8] : (float)rand() / (float)RAND_MAX;
         float *copy = exact_copy(weights, rows * steps * sizeof(*weights));
-        CU_ASSERT_EQUAL_FATAL(word_times_align(copy, rows, steps, steps, begins), 0);
+        EXPECT_EQUAL_FATAL(word_times_align(copy, rows, steps, steps, begins), 0);
         CU_ASSERT(in_order(begins, rows, steps));
         free(copy);
     }
@@ -143,11 +144,11 @@ static void test_narrow(void)
 {
     uint32_t begins[MAX_ROWS];
     float weights[MAX_ROWS] = {0.5f, 0.25f, 0.25f};
-    CU_ASSERT_EQUAL(word_times_align(weights, 1, 3, 3, begins), 0);
-    CU_ASSERT_EQUAL(begins[0], 0);
-    CU_ASSERT_EQUAL(word_times_align(weights, 1, 1, 1, begins), 0);
-    CU_ASSERT_EQUAL(begins[0], 0);
-    CU_ASSERT_EQUAL(word_times_align(weights, MAX_ROWS, 1, 1, begins), 0);
+    EXPECT_EQUAL(word_times_align(weights, 1, 3, 3, begins), 0);
+    EXPECT_EQUAL(begins[0], 0);
+    EXPECT_EQUAL(word_times_align(weights, 1, 1, 1, begins), 0);
+    EXPECT_EQUAL(begins[0], 0);
+    EXPECT_EQUAL(word_times_align(weights, MAX_ROWS, 1, 1, begins), 0);
     CU_ASSERT(begins[0] == 0 && begins[MAX_ROWS - 1] == 0);
 }
 
@@ -223,10 +224,10 @@ static void test_best_of_all_paths(void)
             weights[i] = (float)rand() / (float)RAND_MAX;
         prepare(&paths, weights);
         follow(&paths, 0, 0, 0);
-        CU_ASSERT_EQUAL_FATAL(
-            word_times_align(weights, paths.rows, paths.steps, paths.steps, begins), 0);
+        EXPECT_EQUAL_FATAL(word_times_align(weights, paths.rows, paths.steps, paths.steps, begins),
+                           0);
         for (uint32_t r = 0; r < paths.rows; r++)
-            CU_ASSERT_EQUAL(begins[r], paths.best_begins[r]);
+            EXPECT_EQUAL(begins[r], paths.best_begins[r]);
     }
 }
 
@@ -273,14 +274,14 @@ static void speak(struct spoken *s, const uint32_t *ids, uint32_t count, uint32_
 static struct word_times words_of(const struct spoken *s, double start, double seconds)
 {
     struct word_times list;
-    CU_ASSERT_EQUAL_FATAL(word_times_make(&list, &s->result, &vocabulary, start, seconds, STEP), 0);
+    EXPECT_EQUAL_FATAL(word_times_make(&list, &s->result, &vocabulary, start, seconds, STEP), 0);
     return list;
 }
 
 static void is_word(const struct hearken_word *word, const char *text, double start, double end,
                     double confidence)
 {
-    CU_ASSERT_STRING_EQUAL(word->text, text);
+    EXPECT_EQUAL_STRING(word->text, text);
     CU_ASSERT(fabs(word->start - start) < 1e-9);
     CU_ASSERT(fabs(word->end - end) < 1e-9);
     CU_ASSERT(fabs((double)word->confidence - confidence) < 1e-6);
@@ -292,7 +293,7 @@ static void test_words(void)
     struct spoken spoken;
     speak(&spoken, ids, 5, 10, 0);
     struct word_times list = words_of(&spoken, 100, 60 * STEP);
-    CU_ASSERT_EQUAL_FATAL(list.count, 3);
+    EXPECT_EQUAL_FATAL(list.count, 3);
     is_word(&list.words[0], "the", 100, 100 + 10 * STEP, 0.9);
     is_word(&list.words[1], "cat's.", 100 + 10 * STEP, 100 + 40 * STEP, cbrt(0.8 * 0.7 * 0.6));
     /* The end token's row tells where the last word ends. */
@@ -308,7 +309,7 @@ static void test_first_word_needs_no_space(void)
     struct spoken spoken;
     speak(&spoken, ids, 3, 10, 0);
     struct word_times list = words_of(&spoken, 0, 40 * STEP);
-    CU_ASSERT_EQUAL_FATAL(list.count, 2);
+    EXPECT_EQUAL_FATAL(list.count, 2);
     is_word(&list.words[0], "Miow", 0, 20 * STEP, sqrt(0.9 * 0.8));
     is_word(&list.words[1], "cat", 20 * STEP, 30 * STEP, 0.7);
     word_times_finish(&list);
@@ -322,16 +323,16 @@ static void test_tokens_without_text(void)
     struct spoken spoken;
     speak(&spoken, ids, 6, 10, 0);
     struct word_times list = words_of(&spoken, 0, 70 * STEP);
-    CU_ASSERT_EQUAL_FATAL(list.count, 2);
+    EXPECT_EQUAL_FATAL(list.count, 2);
     is_word(&list.words[0], "w", 10 * STEP, 30 * STEP, sqrt(0.8 * 0.7));
-    CU_ASSERT_STRING_EQUAL(list.words[1].text, "cat");
+    EXPECT_EQUAL_STRING(list.words[1].text, "cat");
     CU_ASSERT(fabs(list.words[1].start - 30 * STEP) < 1e-9);
     word_times_finish(&list);
     static const uint32_t none[] = {5, 0, 5};
     free(spoken.alignment);
     speak(&spoken, none, 3, 10, 0);
     list = words_of(&spoken, 0, 40 * STEP);
-    CU_ASSERT_EQUAL(list.count, 0);
+    EXPECT_EQUAL(list.count, 0);
     word_times_finish(&list);
     free(spoken.alignment);
 }
@@ -342,7 +343,7 @@ static void test_character_of_two_tokens(void)
     struct spoken spoken;
     speak(&spoken, ids, 3, 10, 0);
     struct word_times list = words_of(&spoken, 0, 40 * STEP);
-    CU_ASSERT_EQUAL_FATAL(list.count, 1);
+    EXPECT_EQUAL_FATAL(list.count, 1);
     is_word(&list.words[0], "caf\xc3\xa9", 0, 30 * STEP, cbrt(0.9 * 0.8 * 0.7));
     word_times_finish(&list);
     free(spoken.alignment);
@@ -355,7 +356,7 @@ static void test_no_times_in_the_padding(void)
     struct spoken spoken;
     speak(&spoken, ids, 2, 10, 500);
     struct word_times list = words_of(&spoken, 0, 30 * STEP - 0.001);
-    CU_ASSERT_EQUAL_FATAL(list.count, 2);
+    EXPECT_EQUAL_FATAL(list.count, 2);
     is_word(&list.words[0], "the", 0, 10 * STEP, 0.9);
     is_word(&list.words[1], "cat", 10 * STEP, 20 * STEP, 0.8);
     word_times_finish(&list);
@@ -366,11 +367,11 @@ static void test_no_times_in_the_padding(void)
     word_times_finish(&list);
     /* Nor does sound that is longer than the memory lead out of it. */
     list = words_of(&spoken, 0, 1e6);
-    CU_ASSERT_EQUAL(list.count, 2);
+    EXPECT_EQUAL(list.count, 2);
     word_times_finish(&list);
     list = words_of(&spoken, 0, 0);
-    CU_ASSERT_EQUAL_FATAL(list.count, 2);
-    CU_ASSERT_EQUAL(list.words[1].end, 0);
+    EXPECT_EQUAL_FATAL(list.count, 2);
+    EXPECT_EQUAL(list.words[1].end, 0);
     word_times_finish(&list);
     free(spoken.alignment);
 }
@@ -379,7 +380,7 @@ static void test_no_tokens(void)
 {
     struct beam_result none = {.steps = 10};
     struct word_times list;
-    CU_ASSERT_EQUAL(word_times_make(&list, &none, &vocabulary, 0, 1, STEP), 0);
+    EXPECT_EQUAL(word_times_make(&list, &none, &vocabulary, 0, 1, STEP), 0);
     CU_ASSERT(list.count == 0 && !list.words);
     word_times_finish(&list);
 }

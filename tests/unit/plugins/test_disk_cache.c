@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* What is kept on disk: what is believed of it, and what is not. */
 #include "plugins/common/disk_cache.h"
+#include "tests/unit/common/expect.h"
 
 #include <CUnit/Basic.h>
 #include <dirent.h>
@@ -53,17 +54,17 @@ static void cache_finish(struct cache *cache)
     char path[80];
 
     while (find_file(cache) > 0)
-        CU_ASSERT_EQUAL_FATAL(unlink(cache->file), 0);
+        EXPECT_EQUAL_FATAL(unlink(cache->file), 0);
     rmdir(cache->folder);
     snprintf(path, sizeof(path), "%s/cache", cache->outer);
     rmdir(path);
-    CU_ASSERT_EQUAL(rmdir(cache->outer), 0);
+    EXPECT_EQUAL(rmdir(cache->outer), 0);
 }
 
 static void store(struct cache *cache)
 {
-    CU_ASSERT_EQUAL_FATAL(cache_write(cache->folder, "test", key, data, sizeof(data)), 0);
-    CU_ASSERT_EQUAL_FATAL(find_file(cache), 1);
+    EXPECT_EQUAL_FATAL(cache_write(cache->folder, "test", key, data, sizeof(data)), 0);
+    EXPECT_EQUAL_FATAL(find_file(cache), 1);
 }
 
 /* The error of reading; what was read must be what was written. */
@@ -74,7 +75,7 @@ static int reading(const struct cache *cache, const char *of)
     const int error = cache_read(cache->folder, "test", of, &read, &size);
 
     if (error == 0) {
-        CU_ASSERT_EQUAL(size, sizeof(data));
+        EXPECT_EQUAL(size, sizeof(data));
         CU_ASSERT(size == sizeof(data) && memcmp(read, data, size) == 0);
         free(read);
     }
@@ -85,7 +86,7 @@ static size_t file_size(const struct cache *cache)
 {
     struct stat status;
 
-    CU_ASSERT_EQUAL_FATAL(stat(cache->file, &status), 0);
+    EXPECT_EQUAL_FATAL(stat(cache->file, &status), 0);
     return (size_t)status.st_size;
 }
 
@@ -95,13 +96,13 @@ static void test_round_trip(void)
 {
     struct cache cache = cache_create();
 
-    CU_ASSERT_EQUAL(reading(&cache, key), -ENOENT);
+    EXPECT_EQUAL(reading(&cache, key), -ENOENT);
     store(&cache);
-    CU_ASSERT_EQUAL(reading(&cache, key), 0);
-    CU_ASSERT_EQUAL(reading(&cache, "another key"), -ENOENT);
-    CU_ASSERT_EQUAL(cache_write(cache.folder, "test", key, "other", 6), 0);
+    EXPECT_EQUAL(reading(&cache, key), 0);
+    EXPECT_EQUAL(reading(&cache, "another key"), -ENOENT);
+    EXPECT_EQUAL(cache_write(cache.folder, "test", key, "other", 6), 0);
     store(&cache); /* replaces it: there is still one file */
-    CU_ASSERT_EQUAL(reading(&cache, key), 0);
+    EXPECT_EQUAL(reading(&cache, key), 0);
     cache_finish(&cache);
 }
 
@@ -115,14 +116,14 @@ static void test_damaged(void)
     for (size_t at = 0; at < size; at++) {
         char byte, changed;
         const int file = open(cache.file, O_RDWR | O_CLOEXEC);
-        CU_ASSERT_EQUAL_FATAL(pread(file, &byte, 1, (off_t)at), 1);
+        EXPECT_EQUAL_FATAL(pread(file, &byte, 1, (off_t)at), 1);
         changed = (char)(byte ^ (1 << at % 8));
-        CU_ASSERT_EQUAL_FATAL(pwrite(file, &changed, 1, (off_t)at), 1);
-        CU_ASSERT_EQUAL(reading(&cache, key), -EBADMSG);
-        CU_ASSERT_EQUAL_FATAL(pwrite(file, &byte, 1, (off_t)at), 1);
+        EXPECT_EQUAL_FATAL(pwrite(file, &changed, 1, (off_t)at), 1);
+        EXPECT_EQUAL(reading(&cache, key), -EBADMSG);
+        EXPECT_EQUAL_FATAL(pwrite(file, &byte, 1, (off_t)at), 1);
         close(file);
     }
-    CU_ASSERT_EQUAL(reading(&cache, key), 0);
+    EXPECT_EQUAL(reading(&cache, key), 0);
     cache_finish(&cache);
 }
 
@@ -131,14 +132,14 @@ static void test_truncated(void)
     struct cache cache = cache_create();
 
     store(&cache);
-    CU_ASSERT_EQUAL_FATAL(truncate(cache.file, (off_t)file_size(&cache) + 1), 0);
-    CU_ASSERT_EQUAL(reading(&cache, key), -EBADMSG);
+    EXPECT_EQUAL_FATAL(truncate(cache.file, (off_t)file_size(&cache) + 1), 0);
+    EXPECT_EQUAL(reading(&cache, key), -EBADMSG);
     for (size_t size = file_size(&cache) - 1; size-- > 0;) {
-        CU_ASSERT_EQUAL_FATAL(truncate(cache.file, (off_t)size), 0);
-        CU_ASSERT_EQUAL(reading(&cache, key), -EBADMSG);
+        EXPECT_EQUAL_FATAL(truncate(cache.file, (off_t)size), 0);
+        EXPECT_EQUAL(reading(&cache, key), -EBADMSG);
     }
     store(&cache);
-    CU_ASSERT_EQUAL(reading(&cache, key), 0);
+    EXPECT_EQUAL(reading(&cache, key), 0);
     cache_finish(&cache);
 }
 
@@ -151,12 +152,12 @@ static void test_wrong_key(void)
 
     store(&cache);
     memcpy(name, cache.file, sizeof(name));
-    CU_ASSERT_EQUAL_FATAL(unlink(name), 0);
-    CU_ASSERT_EQUAL_FATAL(cache_write(cache.folder, "test", other_key, data, sizeof(data)), 0);
-    CU_ASSERT_EQUAL_FATAL(find_file(&cache), 1);
-    CU_ASSERT_EQUAL(reading(&cache, other_key), 0);
-    CU_ASSERT_EQUAL_FATAL(rename(cache.file, name), 0);
-    CU_ASSERT_EQUAL(reading(&cache, key), -EBADMSG);
+    EXPECT_EQUAL_FATAL(unlink(name), 0);
+    EXPECT_EQUAL_FATAL(cache_write(cache.folder, "test", other_key, data, sizeof(data)), 0);
+    EXPECT_EQUAL_FATAL(find_file(&cache), 1);
+    EXPECT_EQUAL(reading(&cache, other_key), 0);
+    EXPECT_EQUAL_FATAL(rename(cache.file, name), 0);
+    EXPECT_EQUAL(reading(&cache, key), -EBADMSG);
     cache_finish(&cache);
 }
 
@@ -167,16 +168,16 @@ static void test_not_ours_alone(void)
     char elsewhere[128];
 
     store(&cache);
-    CU_ASSERT_EQUAL_FATAL(chmod(cache.file, 0622), 0);
-    CU_ASSERT_EQUAL(reading(&cache, key), -EPERM);
-    CU_ASSERT_EQUAL_FATAL(chmod(cache.file, 0600), 0);
+    EXPECT_EQUAL_FATAL(chmod(cache.file, 0622), 0);
+    EXPECT_EQUAL(reading(&cache, key), -EPERM);
+    EXPECT_EQUAL_FATAL(chmod(cache.file, 0600), 0);
     snprintf(elsewhere, sizeof(elsewhere), "%s/elsewhere", cache.outer);
-    CU_ASSERT_EQUAL_FATAL(rename(cache.file, elsewhere), 0);
-    CU_ASSERT_EQUAL_FATAL(symlink(elsewhere, cache.file), 0);
-    CU_ASSERT_EQUAL(reading(&cache, key), -EPERM);
-    CU_ASSERT_EQUAL_FATAL(unlink(cache.file), 0);
-    CU_ASSERT_EQUAL_FATAL(mkfifo(cache.file, 0600), 0);
-    CU_ASSERT_EQUAL(reading(&cache, key), -EPERM);
+    EXPECT_EQUAL_FATAL(rename(cache.file, elsewhere), 0);
+    EXPECT_EQUAL_FATAL(symlink(elsewhere, cache.file), 0);
+    EXPECT_EQUAL(reading(&cache, key), -EPERM);
+    EXPECT_EQUAL_FATAL(unlink(cache.file), 0);
+    EXPECT_EQUAL_FATAL(mkfifo(cache.file, 0600), 0);
+    EXPECT_EQUAL(reading(&cache, key), -EPERM);
     unlink(elsewhere);
     cache_finish(&cache);
 }
@@ -189,8 +190,8 @@ static void test_unwritable(void)
 
     snprintf(in_the_way, sizeof(in_the_way), "%s/cache", cache.outer);
     close(open(in_the_way, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
-    CU_ASSERT_EQUAL(cache_write(cache.folder, "test", key, data, sizeof(data)), -ENOTDIR);
-    CU_ASSERT_EQUAL(reading(&cache, key), -ENOTDIR);
+    EXPECT_EQUAL(cache_write(cache.folder, "test", key, data, sizeof(data)), -ENOTDIR);
+    EXPECT_EQUAL(reading(&cache, key), -ENOTDIR);
     unlink(in_the_way);
     cache_finish(&cache);
 }
@@ -200,7 +201,7 @@ static void check_folder(const char *expected)
     char *folder = cache_folder();
 
     CU_ASSERT_PTR_NOT_NULL_FATAL(folder);
-    CU_ASSERT_STRING_EQUAL(folder, expected);
+    EXPECT_EQUAL_STRING(folder, expected);
     free(folder);
 }
 

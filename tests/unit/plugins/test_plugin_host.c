@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Finding and choosing plugins, good ones and those of tests/unit/plugins. */
 #include "plugins/host/plugin_host.h"
+#include "tests/unit/common/expect.h"
 
 #include <CUnit/Basic.h>
 #include <dlfcn.h>
@@ -44,10 +45,10 @@ static void add_link(struct folder *folder, const char *directory, const char *f
 {
     char target[4096];
     snprintf(target, sizeof(target), "%s/%s", directory, file);
-    CU_ASSERT_EQUAL_FATAL(access(target, R_OK), 0);
+    EXPECT_EQUAL_FATAL(access(target, R_OK), 0);
     char **link = &folder->links[folder->count++];
     CU_ASSERT_FATAL(asprintf(link, "%s/%s", folder->path, as) > 0);
-    CU_ASSERT_EQUAL_FATAL(symlink(target, *link), 0);
+    EXPECT_EQUAL_FATAL(symlink(target, *link), 0);
 }
 
 static void add_good(struct folder *folder, const char *as)
@@ -77,7 +78,7 @@ static void remove_folder(struct folder *folder)
         unlink(link);
         free(link);
     }
-    CU_ASSERT_EQUAL(rmdir(folder->path), 0);
+    EXPECT_EQUAL(rmdir(folder->path), 0);
 }
 
 /* ---- Opening ---- */
@@ -93,8 +94,8 @@ static bool says(const struct hearken_error *error, const char *part)
 static int open_from(const char *directory, const char *backend, struct compute **compute,
                      struct hearken_error *error)
 {
-    const struct hearken_backend_options options = {.backend = backend,
-                                                    .plugin_directory = directory};
+    const struct hearken_backend_options options = {
+        .struct_size = sizeof(options), .backend = backend, .plugin_directory = directory};
     *compute = NULL;
     error->message[0] = 0;
     return compute_open(&options, compute, error);
@@ -104,12 +105,12 @@ static void opens(const char *directory, const char *backend, const char *name)
 {
     struct compute *compute;
     struct hearken_error error;
-    CU_ASSERT_EQUAL(open_from(directory, backend, &compute, &error), 0);
+    EXPECT_EQUAL(open_from(directory, backend, &compute, &error), 0);
     if (!compute)
         printf("\n    %s ", error.message);
     CU_ASSERT_PTR_NOT_NULL_FATAL(compute);
-    CU_ASSERT_STRING_EQUAL(compute->plugin->name, name);
-    CU_ASSERT_PTR_EQUAL(compute->kernels, compute->plugin->kernels);
+    EXPECT_EQUAL_STRING(compute->plugin->name, name);
+    EXPECT_EQUAL(compute->kernels, compute->plugin->kernels);
     CU_ASSERT_PTR_NOT_NULL(compute->backend);
     compute_destroy(compute);
 }
@@ -118,7 +119,7 @@ static void refuses(const char *directory, const char *backend, int code, const 
 {
     struct compute *compute;
     struct hearken_error error;
-    CU_ASSERT_EQUAL(open_from(directory, backend, &compute, &error), code);
+    EXPECT_EQUAL(open_from(directory, backend, &compute, &error), code);
     CU_ASSERT_PTR_NULL(compute);
     CU_ASSERT(says(&error, part));
     compute_destroy(compute);
@@ -146,7 +147,7 @@ static void test_automatic(void)
     opens(folder.path, NULL, "reference");
     remove_folder(&folder);
     struct compute *compute = NULL;
-    CU_ASSERT_EQUAL(compute_open(NULL, &compute, NULL), 0); /* from HEARKEN_PLUGIN_DIR */
+    EXPECT_EQUAL(compute_open(NULL, &compute, NULL), 0); /* from HEARKEN_PLUGIN_DIR */
     CU_ASSERT_PTR_NOT_NULL(compute);
     compute_destroy(compute);
     compute_destroy(NULL);
@@ -264,7 +265,7 @@ static void test_libraries_are_closed(void)
     add_good(&folder, "reference.so");
     add_bad(&folder, "score_zero.so");
     add_bad(&folder, "wrong_abi.so");
-    CU_ASSERT_EQUAL_FATAL(open_from(folder.path, "auto", &compute, &error), 0);
+    EXPECT_EQUAL_FATAL(open_from(folder.path, "auto", &compute, &error), 0);
     CU_ASSERT_PTR_NULL(dlopen(folder.links[1], RTLD_NOW | RTLD_NOLOAD));
     CU_ASSERT_PTR_NULL(dlopen(folder.links[2], RTLD_NOW | RTLD_NOLOAD));
     void *chosen = dlopen(folder.links[0], RTLD_NOW | RTLD_NOLOAD);
@@ -281,7 +282,7 @@ static void test_others_stay_out(void)
     struct compute *compute = NULL;
     char *line = NULL;
     size_t size = 0, foreign = 0, mine = 0;
-    CU_ASSERT_EQUAL(compute_open(NULL, &compute, NULL), 0);
+    EXPECT_EQUAL(compute_open(NULL, &compute, NULL), 0);
     CU_ASSERT_PTR_NOT_NULL_FATAL(compute);
     FILE *maps = fopen("/proc/self/maps", "re");
     CU_ASSERT_PTR_NOT_NULL_FATAL(maps);
@@ -293,7 +294,7 @@ static void test_others_stay_out(void)
         foreign += file && strstr(file, ".so\n") && strcmp(file, own) != 0;
     }
     CU_ASSERT(mine > 0);
-    CU_ASSERT_EQUAL(foreign, 0);
+    EXPECT_EQUAL(foreign, 0);
     fclose(maps);
     free(line);
     compute_destroy(compute);
@@ -366,10 +367,10 @@ static void test_not_the_current_directory(void)
     inner = folder;
     inner.count = 0;
     strncat(inner.path, "/hearken", sizeof(inner.path) - strlen(inner.path) - 1);
-    CU_ASSERT_EQUAL_FATAL(mkdir(inner.path, 0700), 0);
+    EXPECT_EQUAL_FATAL(mkdir(inner.path, 0700), 0);
     add_good(&inner, "reference.so");
     CU_ASSERT_PTR_NOT_NULL_FATAL(getcwd(before, sizeof(before)));
-    CU_ASSERT_EQUAL_FATAL(chdir(folder.path), 0);
+    EXPECT_EQUAL_FATAL(chdir(folder.path), 0);
     for (int i = 0; i < 2; i++) {
         struct compute *compute = NULL;
         if (i == 0)
@@ -380,7 +381,7 @@ static void test_not_the_current_directory(void)
         CU_ASSERT_PTR_NULL(compute);
         compute_destroy(compute);
     }
-    CU_ASSERT_EQUAL_FATAL(chdir(before), 0);
+    EXPECT_EQUAL_FATAL(chdir(before), 0);
     setenv("HEARKEN_PLUGIN_DIR", known, 1);
     free(known);
     remove_folder(&inner);
@@ -436,19 +437,20 @@ static void test_list(void)
     add_bad(&folder, "backend_fails.so");
     add_good(&folder, "reference.so");
     add_file(&folder, "text.so", "this is text");
-    const struct hearken_backend_options options = {.plugin_directory = folder.path};
-    CU_ASSERT_EQUAL(hearken_plugins_list(&options, take_report, &reports, NULL), 0);
-    CU_ASSERT_EQUAL(reports.count, 7);
-    CU_ASSERT_EQUAL(reports.unnamed, 3);
+    const struct hearken_backend_options options = {.struct_size = sizeof(options),
+                                                    .plugin_directory = folder.path};
+    EXPECT_EQUAL(hearken_plugins_list(&options, take_report, &reports, NULL), 0);
+    EXPECT_EQUAL(reports.count, 7);
+    EXPECT_EQUAL(reports.unnamed, 3);
     CU_ASSERT(reports.ordered && reports.told);
     CU_ASSERT(reports.found_reference && reports.found_zero && reports.found_long);
     remove_folder(&folder);
     struct hearken_error error = {""};
     reports.count = 0;
-    CU_ASSERT_EQUAL(hearken_plugins_list(&options, take_report, &reports, &error), -ENOENT);
+    EXPECT_EQUAL(hearken_plugins_list(&options, take_report, &reports, &error), -ENOENT);
     CU_ASSERT(says(&error, folder.path));
-    CU_ASSERT_EQUAL(reports.count, 0);
-    CU_ASSERT_EQUAL(hearken_plugins_list(NULL, take_report, &reports, &error), 0);
+    EXPECT_EQUAL(reports.count, 0);
+    EXPECT_EQUAL(hearken_plugins_list(NULL, take_report, &reports, &error), 0);
     CU_ASSERT(reports.count >= 1);
 }
 
@@ -489,7 +491,7 @@ static void has_line(const struct lines *lines, const char *part, enum hearken_l
 {
     enum hearken_log_level level = HEARKEN_LOG_ERROR;
     CU_ASSERT_PTR_NOT_NULL(find_line(lines, part, &level));
-    CU_ASSERT_EQUAL(level, expected);
+    EXPECT_EQUAL(level, expected);
 }
 
 static void test_log(void)
@@ -504,6 +506,7 @@ static void test_log(void)
     add_bad(&folder, "wrong_abi.so");
     add_good(&folder, "reference.so");
     const struct hearken_backend_options options = {
+        .struct_size = sizeof(options),
         .plugin_directory = folder.path,
         .cpu_mask = mask,
         .threads = 3,
@@ -511,7 +514,7 @@ static void test_log(void)
         .log_context = &lines,
     };
     lines.count = 0;
-    CU_ASSERT_EQUAL(compute_open(&options, &compute, NULL), 0);
+    EXPECT_EQUAL(compute_open(&options, &compute, NULL), 0);
     CU_ASSERT_PTR_NOT_NULL_FATAL(compute);
     has_line(&lines, "probe: size 1, mask avx512,amx, threads 3", HEARKEN_LOG_DEBUG);
     has_line(&lines, "a level that there is not", HEARKEN_LOG_DEBUG);
@@ -523,7 +526,7 @@ static void test_log(void)
     has_line(&lines, "backend reference chosen", HEARKEN_LOG_INFO);
     /* The plugin's host outlives the options. */
     memset(mask, 'x', sizeof(mask) - 1);
-    CU_ASSERT_STRING_EQUAL(compute->host.cpu_mask, "avx512,amx");
+    EXPECT_EQUAL_STRING(compute->host.cpu_mask, "avx512,amx");
     compute->host.log(compute->host.log_context, HEARKEN_LOG_WARNING, "later");
     has_line(&lines, "later", HEARKEN_LOG_WARNING);
     compute_destroy(compute);
@@ -536,7 +539,8 @@ static void *open_often(void *context)
 {
     size_t *opened = context;
     for (int i = 0; i < 20; i++) {
-        const struct hearken_backend_options options = {.backend = "reference"};
+        const struct hearken_backend_options options = {.struct_size = sizeof(options),
+                                                        .backend = "reference"};
         struct hearken_error error;
         struct compute *compute = NULL;
         *opened += compute_open(&options, &compute, &error) == 0;
@@ -551,10 +555,10 @@ static void test_threads(void)
     size_t opened[4] = {0};
     variable("HEARKEN_PLUGIN_DIR");
     for (size_t i = 0; i < 4; i++)
-        CU_ASSERT_EQUAL_FATAL(pthread_create(&threads[i], NULL, open_often, &opened[i]), 0);
+        EXPECT_EQUAL_FATAL(pthread_create(&threads[i], NULL, open_often, &opened[i]), 0);
     for (size_t i = 0; i < 4; i++) {
         pthread_join(threads[i], NULL);
-        CU_ASSERT_EQUAL(opened[i], 20);
+        EXPECT_EQUAL(opened[i], 20);
     }
 }
 

@@ -3,6 +3,7 @@
 #include "plugins/common/disk_cache.h"
 #include "plugins/host/plugin_host.h"
 #include "plugins/host/plugin_probe.h"
+#include "tests/unit/common/expect.h"
 
 #include <CUnit/Basic.h>
 #include <dirent.h>
@@ -42,7 +43,7 @@ static void copy_plugin(void)
     FILE *in = fopen(from, "rb"), *out = fopen(plugin, "wb");
     CU_ASSERT_FATAL(in && out);
     const size_t size = fread(bytes, 1, sizeof(bytes), in);
-    CU_ASSERT_EQUAL(fwrite(bytes, 1, size, out), size);
+    EXPECT_EQUAL(fwrite(bytes, 1, size, out), size);
     fclose(in);
     fclose(out);
     free(from);
@@ -55,7 +56,7 @@ static void set_up(void)
     outer = strdup("/tmp/hearken-probe-XXXXXX");
     CU_ASSERT_PTR_NOT_NULL_FATAL(outer && mkdtemp(outer) ? outer : NULL);
     plugins = inside("plugins");
-    CU_ASSERT_EQUAL_FATAL(mkdir(plugins, 0700), 0);
+    EXPECT_EQUAL_FATAL(mkdir(plugins, 0700), 0);
     plugin = inside("plugins/misbehaving.so");
     asked = inside("asked");
     copy_plugin();
@@ -91,7 +92,7 @@ static void tear_down(void)
     unlink(asked);
     unlink(plugin);
     rmdir(plugins);
-    CU_ASSERT_EQUAL(rmdir(outer), 0);
+    EXPECT_EQUAL(rmdir(outer), 0);
     if (kept_cache)
         setenv("XDG_CACHE_HOME", kept_cache, 1);
     else
@@ -137,19 +138,19 @@ static struct plugin_answer ask(const char *misbehaviour)
 
 static void fails(struct plugin_answer answer, const char *reason)
 {
-    CU_ASSERT_EQUAL(answer.outcome, PROBE_FAILED);
-    CU_ASSERT_EQUAL(answer.score, 0);
+    EXPECT_EQUAL(answer.outcome, PROBE_FAILED);
+    EXPECT_EQUAL(answer.score, 0);
     if (!strstr(answer.reason, reason))
         printf("\n    '%s' does not say '%s' ", answer.reason, reason);
-    CU_ASSERT_PTR_NOT_NULL(strstr(answer.reason, reason));
+    EXPECT_CONTAINS(answer.reason, reason);
 }
 
 static void is_good(struct plugin_answer answer)
 {
-    CU_ASSERT_EQUAL(answer.outcome, PROBE_ANSWERED);
-    CU_ASSERT_EQUAL(answer.score, 1);
-    CU_ASSERT_STRING_EQUAL(answer.name, "misbehaving");
-    CU_ASSERT_STRING_EQUAL(answer.reason, "0 left open");
+    EXPECT_EQUAL(answer.outcome, PROBE_ANSWERED);
+    EXPECT_EQUAL(answer.score, 1);
+    EXPECT_EQUAL_STRING(answer.name, "misbehaving");
+    EXPECT_EQUAL_STRING(answer.reason, "0 left open");
 }
 
 static void test_ends(void)
@@ -158,11 +159,11 @@ static void test_ends(void)
 
     fails(answer, "its probe was killed by signal 6 (Aborted); its last output: Not enough memory "
                   "to run on ?[1mthis device");
-    CU_ASSERT_STRING_EQUAL(answer.name, "misbehaving"); /* it got as far as that */
+    EXPECT_EQUAL_STRING(answer.name, "misbehaving"); /* it got as far as that */
     fails(ask("exit"), "its probe exited with status 0 without an answer");
     answer = ask("crash");
     fails(answer, "its probe was killed by signal 11 (Segmentation fault)");
-    CU_ASSERT_STRING_EQUAL(answer.name, "");
+    EXPECT_EQUAL_STRING(answer.name, "");
 }
 
 static void test_takes_too_much(void)
@@ -194,12 +195,12 @@ static void test_leaves_nothing(void)
 {
     const int inherited = dup2(STDIN_FILENO, 200); /* not closed on exec */
 
-    CU_ASSERT_EQUAL(inherited, 200);
+    EXPECT_EQUAL(inherited, 200);
     const size_t before = open_descriptors();
     is_good(ask(""));
     ask("abort");
     ask_within("hang", (struct probe_limits){50, SIZE_MAX});
-    CU_ASSERT_EQUAL(open_descriptors(), before);
+    EXPECT_EQUAL(open_descriptors(), before);
     CU_ASSERT(waitpid(-1, NULL, WNOHANG) < 0 && errno == ECHILD);
     close(inherited);
 }
@@ -213,7 +214,7 @@ static void test_unusual_programs(void)
     close(STDIN_FILENO);
     is_good(ask(""));
     fails(ask("abort"), "its probe exited without an answer; its last output: Not enough memory");
-    CU_ASSERT_EQUAL(dup2(input, STDIN_FILENO), STDIN_FILENO);
+    EXPECT_EQUAL(dup2(input, STDIN_FILENO), STDIN_FILENO);
     close(input);
     signal(SIGCHLD, before);
 }
@@ -223,10 +224,10 @@ static void test_no_helper(void)
     struct plugin_answer answer;
 
     plugin_probe("/nowhere/hearken-probe", plugin, &host, &probe_limits, &answer);
-    CU_ASSERT_EQUAL(answer.outcome, PROBE_UNASKED);
-    CU_ASSERT_EQUAL(answer.score, 0);
-    CU_ASSERT_STRING_EQUAL(
-        answer.reason, "it cannot be probed: /nowhere/hearken-probe: No such file or directory");
+    EXPECT_EQUAL(answer.outcome, PROBE_UNASKED);
+    EXPECT_EQUAL(answer.score, 0);
+    EXPECT_EQUAL_STRING(answer.reason,
+                        "it cannot be probed: /nowhere/hearken-probe: No such file or directory");
     answer_finish(&answer);
 }
 
@@ -261,15 +262,15 @@ static void test_lines(void)
     };
     struct plugin_answer answer;
 
-    CU_ASSERT_EQUAL(take((const char *[]){"name n", "description a b", "score 7", "reason r\x1b",
-                                          "file /a b", "end", NULL},
-                         &answer),
-                    0);
+    EXPECT_EQUAL(take((const char *[]){"name n", "description a b", "score 7", "reason r\x1b",
+                                       "file /a b", "end", NULL},
+                      &answer),
+                 0);
     CU_ASSERT(answer.complete && answer.score == 7);
-    CU_ASSERT_STRING_EQUAL(answer.description, "a b");
-    CU_ASSERT_STRING_EQUAL(answer.reason, "r?");
+    EXPECT_EQUAL_STRING(answer.description, "a b");
+    EXPECT_EQUAL_STRING(answer.reason, "r?");
     for (size_t i = 0; i < sizeof(refused) / sizeof(*refused); i++)
-        CU_ASSERT_EQUAL(take(refused[i], &answer), -EBADMSG);
+        EXPECT_EQUAL(take(refused[i], &answer), -EBADMSG);
 }
 
 /* ---- What is kept ---- */
@@ -284,7 +285,8 @@ static size_t times_asked(void)
 /* Opens it, in vain in any case; how often it was asked by that. */
 static size_t asked_by_opening(const char *expected)
 {
-    const struct hearken_backend_options options = {.plugin_directory = plugins};
+    const struct hearken_backend_options options = {.struct_size = sizeof(options),
+                                                    .plugin_directory = plugins};
     const size_t before = times_asked();
     struct compute *compute = NULL;
     struct hearken_error error = {""};
@@ -292,7 +294,7 @@ static size_t asked_by_opening(const char *expected)
     CU_ASSERT(compute_open(&options, &compute, &error) < 0);
     if (!strstr(error.message, expected))
         printf("\n    '%s' does not say '%s' ", error.message, expected);
-    CU_ASSERT_PTR_NOT_NULL(strstr(error.message, expected));
+    EXPECT_CONTAINS(error.message, expected);
     return times_asked() - before;
 }
 
@@ -301,40 +303,41 @@ static size_t asked_by_opening(const char *expected)
 static void count_reports(void *context, const struct hearken_plugin_report *report)
 {
     ++*(int *)context;
-    CU_ASSERT_EQUAL(report->score, 1);
+    EXPECT_EQUAL(report->score, 1);
 }
 
 static void test_kept(void)
 {
-    const struct hearken_backend_options options = {.plugin_directory = plugins};
+    const struct hearken_backend_options options = {.struct_size = sizeof(options),
+                                                    .plugin_directory = plugins};
     int reports = 0;
 
-    CU_ASSERT_EQUAL(asked_by_opening(MADE_NONE), 1);
-    CU_ASSERT_EQUAL(asked_by_opening(MADE_NONE), 0);
+    EXPECT_EQUAL(asked_by_opening(MADE_NONE), 1);
+    EXPECT_EQUAL(asked_by_opening(MADE_NONE), 0);
     /* Who lists them wants to know how it is now. */
     const size_t before = times_asked();
-    CU_ASSERT_EQUAL(hearken_plugins_list(&options, count_reports, &reports, NULL), 0);
+    EXPECT_EQUAL(hearken_plugins_list(&options, count_reports, &reports, NULL), 0);
     CU_ASSERT(reports == 1 && times_asked() == before + 1);
-    CU_ASSERT_EQUAL(asked_by_opening(MADE_NONE), 0);
+    EXPECT_EQUAL(asked_by_opening(MADE_NONE), 0);
 }
 
 static void test_asked_again(void)
 {
     const struct timespec times[] = {{1, 0}, {1, 0}};
 
-    CU_ASSERT_EQUAL(asked_by_opening(MADE_NONE), 1);
-    CU_ASSERT_EQUAL_FATAL(utimensat(AT_FDCWD, plugin, times, 0), 0);
-    CU_ASSERT_EQUAL(asked_by_opening(MADE_NONE), 1);
-    CU_ASSERT_EQUAL(asked_by_opening(MADE_NONE), 0);
+    EXPECT_EQUAL(asked_by_opening(MADE_NONE), 1);
+    EXPECT_EQUAL_FATAL(utimensat(AT_FDCWD, plugin, times, 0), 0);
+    EXPECT_EQUAL(asked_by_opening(MADE_NONE), 1);
+    EXPECT_EQUAL(asked_by_opening(MADE_NONE), 0);
     setenv("HEARKEN_OPENCL_DEVICE", "another", 1);
-    CU_ASSERT_EQUAL(asked_by_opening(MADE_NONE), 1);
+    EXPECT_EQUAL(asked_by_opening(MADE_NONE), 1);
     unsetenv("HEARKEN_OPENCL_DEVICE");
     setenv("OCL_ICD_VENDORS", plugins, 1);
-    CU_ASSERT_EQUAL(asked_by_opening(MADE_NONE), 1);
-    CU_ASSERT_EQUAL(asked_by_opening(MADE_NONE), 0);
+    EXPECT_EQUAL(asked_by_opening(MADE_NONE), 1);
+    EXPECT_EQUAL(asked_by_opening(MADE_NONE), 0);
     char *driver = inside("plugins/a.icd");
     close(open(driver, O_CREAT | O_WRONLY | O_CLOEXEC, 0600)); /* a driver is installed */
-    CU_ASSERT_EQUAL(asked_by_opening(MADE_NONE), 1);
+    EXPECT_EQUAL(asked_by_opening(MADE_NONE), 1);
     unlink(driver);
     free(driver);
     unsetenv("OCL_ICD_VENDORS");
@@ -345,7 +348,7 @@ static void test_refusal_is_not_kept(void)
 {
     setenv("HEARKEN_TEST_MISBEHAVIOUR", "refuse", 1);
     for (int i = 0; i < 2; i++)
-        CU_ASSERT_EQUAL(asked_by_opening("the first reports: 0 left open"), 1);
+        EXPECT_EQUAL(asked_by_opening("the first reports: 0 left open"), 1);
     CU_ASSERT_PTR_NULL(cache_file());
 }
 
@@ -356,11 +359,11 @@ static void change_kept(const char *from, const char *to)
     void *data;
     size_t size;
 
-    CU_ASSERT_EQUAL_FATAL(cache_read(folder, "probe", plugin, &data, &size), 0);
+    EXPECT_EQUAL_FATAL(cache_read(folder, "probe", plugin, &data, &size), 0);
     char *at = memmem(data, size, from, strlen(from));
     CU_ASSERT_PTR_NOT_NULL_FATAL(at);
     memcpy(at, to, strlen(to));
-    CU_ASSERT_EQUAL_FATAL(cache_write(folder, "probe", plugin, data, size), 0);
+    EXPECT_EQUAL_FATAL(cache_write(folder, "probe", plugin, data, size), 0);
     free(data);
     free(folder);
 }
@@ -371,16 +374,16 @@ static void test_failure_is_kept_for_a_while(void)
     char now[32], then[32];
 
     setenv("HEARKEN_TEST_MISBEHAVIOUR", "abort", 1);
-    CU_ASSERT_EQUAL(asked_by_opening("killed by signal 6"), 1);
-    CU_ASSERT_EQUAL(asked_by_opening("killed by signal 6"), 0);
+    EXPECT_EQUAL(asked_by_opening("killed by signal 6"), 1);
+    EXPECT_EQUAL(asked_by_opening("killed by signal 6"), 0);
     const long long time_now = (long long)time(NULL);
     snprintf(now, sizeof(now), "\nfailed %lld", time_now / 10000);
     snprintf(then, sizeof(then), "\nfailed %lld", time_now / 10000 - 1);
     change_kept(now, then);
-    CU_ASSERT_EQUAL(asked_by_opening("killed by signal 6"), 1);
+    EXPECT_EQUAL(asked_by_opening("killed by signal 6"), 1);
     snprintf(then, sizeof(then), "\nfailed %lld", time_now / 10000 + 1); /* the clock was wrong */
     change_kept(now, then);
-    CU_ASSERT_EQUAL(asked_by_opening("killed by signal 6"), 1);
+    EXPECT_EQUAL(asked_by_opening("killed by signal 6"), 1);
 }
 
 /* A file that holds something else is no answer. */
@@ -394,17 +397,17 @@ static void test_damaged(void)
         {"\nend", "\n\nnd"},        {"\nreason", "\nReason"},
     };
 
-    CU_ASSERT_EQUAL(asked_by_opening(MADE_NONE), 1);
+    EXPECT_EQUAL(asked_by_opening(MADE_NONE), 1);
     for (size_t i = 0; i < sizeof(changes) / sizeof(*changes); i++) {
         change_kept(changes[i].from, changes[i].to);
-        CU_ASSERT_EQUAL(asked_by_opening(MADE_NONE), 1);
-        CU_ASSERT_EQUAL(asked_by_opening(MADE_NONE), 0);
+        EXPECT_EQUAL(asked_by_opening(MADE_NONE), 1);
+        EXPECT_EQUAL(asked_by_opening(MADE_NONE), 0);
     }
     char *file = cache_file();
     CU_ASSERT_PTR_NOT_NULL_FATAL(file);
-    CU_ASSERT_EQUAL_FATAL(truncate(file, 30), 0);
+    EXPECT_EQUAL_FATAL(truncate(file, 30), 0);
     free(file);
-    CU_ASSERT_EQUAL(asked_by_opening(MADE_NONE), 1);
+    EXPECT_EQUAL(asked_by_opening(MADE_NONE), 1);
 }
 
 void add_plugin_probe_tests(void)
