@@ -50,7 +50,7 @@ LINK     := -pthread $(SANITIZE) -Wl,--as-needed $(if $(SANITIZER),,-Wl,-z,defs)
 
 # ---- Libraries ---------------------------------------------------------------------------------
 
-# pkg-config's name and Debian's package. Without an optional one the build leaves something out.
+# pkg-config's name = Debian's package. Without an optional one, the build leaves a feature out.
 PKG_CONFIG ?= pkg-config
 libraries  := sndfile=libsndfile1-dev flac=libflac-dev vorbisfile=libvorbis-dev \
               opusfile=libopusfile-dev ogg=libogg-dev libmpg123=libmpg123-dev soxr=libsoxr-dev \
@@ -63,15 +63,15 @@ optional   := $(foreach l,OpenCL=ocl-icd-opencl-dev libsystemd=libsystemd-dev ca
 needed     := $(if $(filter emulated-programs,$(MAKECMDGOALS)),$(if $(FULL),$(libraries)),\
                 $(libraries))
 
-# The architecture and the libraries' flags are asked for by a rule, not while make reads this file:
-# `make deps all` installs them first. make then starts anew with what is there now.
+# A rule queries the architecture and the libraries' flags, after `make deps all` has installed the
+# libraries. make then restarts with the new packages.mk.
 goals := $(or $(MAKECMDGOALS),all)
 ifneq ($(filter-out help deps clean uninstall check-fresh check-reproducible check-emulated,$(goals)),)
 -include $(BUILD)/packages.mk
 endif
 ifdef MAKE_RESTARTS
 $(if $(packages_missing),$(error missing: $(packages_missing). "make deps" installs all of them))
-$(if $(packages_left_out),$(info left out for want of: $(packages_left_out)))
+$(if $(packages_left_out),$(info building without: $(packages_left_out)))
 endif
 
 $(BUILD)/packages.mk: always | $(if $(MAKE_RESTARTS),,$(filter deps,$(goals)))
@@ -79,14 +79,14 @@ $(BUILD)/packages.mk: always | $(if $(MAKE_RESTARTS),,$(filter deps,$(goals)))
 
 # ---- What is built from what -------------------------------------------------------------------
 
-# Files of plugins/cpu/ named after an instruction set are for processors of one architecture.
+# Files of plugins/cpu/ named after an instruction set belong to one architecture.
 sets_x86_64  := avx2 avxvnni avx512 vnni amx
 sets_aarch64 := neon dotprod
 foreign_sets := $(filter-out $(sets_$(architecture)),$(sets_x86_64) $(sets_aarch64))
 
 convert_sources := $(wildcard models/convert/*.c)
 checkpoint_sources := $(wildcard models/checkpoint/*.c)
-# The cache on disk is the library's and the plugins' that compile something.
+# The library and the plugins that compile kernels both contain the disk cache.
 library_sources := $(wildcard frontend/*/*.c plugins/host/*.c) plugins/common/disk_cache.c \
                    $(filter-out $(convert_sources),$(wildcard models/*/*.c))
 client_sources  := $(filter-out $(if $(cairo_libs),,%/picture_draw.c),$(wildcard daemon/client/*/*.c))
@@ -103,7 +103,7 @@ kernel_sources  := $(wildcard tests/kernels/*.c)
 parity_sources  := $(wildcard tests/parity/*.c)
 bench_sources   := $(wildcard tests/bench/*.c)
 fuzz_sources    := $(wildcard tests/fuzz/fuzz_*.c)
-# Those of them that take files which hearken-convert alone reads.
+# Fuzz targets of the readers that only hearken-convert contains.
 read_checkpoints := ct2 pickle safetensors torch vocabulary_files
 fuzz_targets    := $(patsubst tests/fuzz/fuzz_%.c,%,$(fuzz_sources))
 all_sources     := $(library_sources) $(daemon_sources) $(client_sources) $(convert_sources) \
@@ -118,7 +118,7 @@ plugin_files := $(plugins:%=$(BUILD)/lib/hearken/%.so)
 probe_helper := $(BUILD)/lib/hearken/hearken-probe
 programs := $(BUILD)/bin/hearkend $(BUILD)/bin/hearken $(BUILD)/bin/hearken-convert
 
-# Includes are written from the root. Who may include whom, tests/layers checks.
+# Include paths start at the root. tests/layers checks which layer includes which.
 include_for = -I. -Iinclude \
 	$(if $(filter frontend/%,$(1)),$(frontend_cflags)) \
 	$(if $(filter daemon/%,$(1)),$(daemon_cflags)) $(paths_for_$(basename $(notdir $(1)))) \
@@ -138,8 +138,8 @@ daemon_cflags   := $(libuv_cflags) $(jansson_cflags) $(sndfile_cflags) $(flac_cf
                    $(if $(libsystemd_libs),-DHEARKEN_SYSTEMD $(libsystemd_cflags)) \
                    $(if $(cairo_libs),-DHEARKEN_CAIRO $(cairo_cflags))
 
-# The reference's inner loops are written for the vectoriser: plain C, no instruction set flags.
-# Those go on the files of plugins/cpu/ that are named after an instruction set, and on no others.
+# -O3 vectorises the inner loops. Only the files of plugins/cpu/ named after an instruction set get
+# its flags.
 flags_avx2    := -mavx2 -mfma -mf16c
 flags_avxvnni := $(flags_avx2) -mavxvnni
 flags_avx512  := $(flags_avx2) -mavx512f -mavx512bw -mavx512vl -mavx512dq
@@ -200,14 +200,13 @@ $(BUILD)/lib/libhearken.so.$(VERSION): $(call objects,$(library_sources)) \
 	$(Q)$(CC) -shared -Wl,-soname,$(soname) \
 		-Wl,--version-script=include/libhearken.map $(LINK) $(LDFLAGS) -o $@ $(filter %.o,$^) $(library_libs)
 
-# Plugins: one shared object for each folder that has a plugin.c
-# (plugins/cpu/ stands on the reference's buffers, checks and copying kernels).
+# Plugins: one shared object for each folder with a *_plugin.c. reference and cpu share the buffers,
+# checks and copying kernels of plugins/common/.
 sources_reference := $(filter-out %/disk_cache.c,$(wildcard plugins/common/*.c))
 sources_cpu := $(filter-out %/disk_cache.c,$(wildcard plugins/common/*.c))
 
-# plugins/opencl/ takes its checks from there too, keeps what it compiled as the host keeps things,
-# and has its kernels built in. Drivers have threads
-# of their own and cannot be unloaded, so neither is the plugin.
+# opencl shares the checks and the disk cache, and embeds its kernels. Drivers have threads of their
+# own and cannot be unloaded, so the plugin is not unloaded either.
 sources_opencl := $(patsubst %,plugins/common/%.c,kernel_check host_memory disk_cache)
 objects_opencl := $(opencl_kernels:%.cl=$(BUILD)/obj/%.o)
 libs_opencl    := $(OpenCL_libs) -Wl,-z,nodelete
@@ -221,7 +220,7 @@ $(BUILD)/lib/hearken/$(1).so: $$(call objects,$$(filter plugins/$(1)/%,$$(plugin
 endef
 $(foreach p,$(plugins),$(eval $(call plugin_rule,$(p))))
 
-# The library asks plugins through it, and finds it beside itself as it finds them.
+# The library starts it to probe plugins. It is installed with them, beside the library.
 $(probe_helper): $(call objects,$(probe_sources) $(addprefix plugins/host/,probe_answer.c plugin_library.c))
 	$(SAY) LINK $@
 	@mkdir -p $(@D)
@@ -252,7 +251,7 @@ $(BUILD)/bin/hearken-convert: $(call objects,$(convert_sources) $(checkpoint_sou
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LINK) $(LDFLAGS) -o $@ $^ $(jansson_libs) $(libzip_libs) -lm
 
-# The build tree looks like an installed one, so that programs find the models in both.
+# The build tree has the layout of an installed one, so that programs find the models in both.
 $(BUILD)/share/hearken/%.gguf:
 	@mkdir -p $(@D)
 	$(Q)ln -sf $(CURDIR)/models/data/$*.gguf $@
@@ -270,7 +269,7 @@ $(BUILD)/obj/plugins/opencl/kernels/%.o: plugins/opencl/kernels/%.cl $(BUILD)/fl
 	      od -An -v -tx1 $< | sed "s/ \(..\)/'\\\\x\1',/g"; echo '0};'; } | \
 		$(CC) $(COMPILE) $(CFLAGS) -x c -c -o $@ -
 
-# Remembers the compiler and its flags: a change of either rebuilds everything.
+# Records the compiler and its flags: a change of either rebuilds everything.
 flags_now := $(strip $(CC) $(COMPILE) $(CFLAGS) $(LDFLAGS) $(WITHOUT))
 paths_now := $(strip $(BINDIR) $(LIBDIR) $(DATADIR) $(SYSCONFDIR))
 changed    = $(if $(findstring x$($(1)_now)x,x$(strip $(shell cat $(BUILD)/$(1) 2>/dev/null))x),,always)

@@ -1,16 +1,16 @@
 # Building and running the tests. Included by the Makefile.
 
-# The objects of the library and the daemon, so that tests reach what they do not export.
+# The objects of the library and the daemon, so that tests can call functions that are not exported.
 library_objects := $(call objects,$(library_sources))
 client_objects  := $(call objects,$(filter-out %/client_main.c,$(client_sources)) \
                     $(addprefix daemon/common/,standard_streams.c custom_word_list.c wyoming.c))
 daemon_objects  := $(call objects,$(filter-out daemon/server/hearkend_main.c,$(daemon_sources)))
 
-# What reads checkpoints for hearken-convert alone.
+# The checkpoint readers that only hearken-convert contains.
 reader_objects  := $(call objects,$(addprefix models/convert/,json_lists.c ct2.c hugging_face.c \
                     pickle.c safetensors.c torch_archive.c vocabulary_files.c))
 
-# What is tested of a plugin from inside.
+# The parts of plugins that have unit tests.
 plugin_objects  := $(call objects,plugins/cpu/cpu_processor.c)
 
 # The client has names of its own for functions that the library has, too: a program of its own.
@@ -20,7 +20,7 @@ refused_plugins := backend_fails bad_name missing_part no_symbol score_zero unru
 bad_plugins  := $(patsubst %,$(BUILD)/tests/bad-plugins/%.so,misbehaving $(refused_plugins))
 test_programs := $(BUILD)/tests/unit-test $(BUILD)/tests/client-test $(BUILD)/tests/microphone-test $(BUILD)/tests/kernels-test $(BUILD)/tests/parity-test
 
-# Tests have the library built in, and look for it beside themselves.
+# Tests contain the library, so they look for the helper beside themselves.
 $(BUILD)/tests/hearken/hearken-probe: $(probe_helper)
 	@mkdir -p $(@D)
 	$(Q)ln -sf $(abspath $<) $@
@@ -59,8 +59,8 @@ $(BUILD)/tests/client-test: $(BUILD)/obj/tests/client_main.o $(call objects,$(cl
 	$(SAY) LINK $@
 	$(call link_program,$(jansson_libs) $(sndfile_libs) $(cairo_libs) -lm -lcunit)
 
-# Of the daemon only what is needed: from an archive the linker takes no file whose functions are
-# there already, which are those that tests/microphone/ has fakes of.
+# An archive, from which the linker takes only the objects that resolve a symbol: so the fakes in
+# tests/microphone/ replace the daemon's functions.
 $(BUILD)/tests/daemon.a: $(daemon_objects)
 	$(SAY) AR $@
 	@mkdir -p $(@D)
@@ -82,7 +82,7 @@ $(BUILD)/tests/parity-test: $(call objects,$(parity_sources)) $(library_objects)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LINK) $(LDFLAGS) -o $@ $^ $(library_libs) -lcunit
 
-# Plugins that the host has to refuse, variants of one source, and one that it has to survive.
+# Plugins that the host must reject, variants of one source, and one that it has to survive.
 $(refused_plugins:%=$(BUILD)/tests/bad-plugins/%.so): tests/unit/bad_plugins/refused.c
 $(BUILD)/tests/bad-plugins/misbehaving.so: tests/unit/bad_plugins/misbehaving.c
 $(bad_plugins): $(BUILD)/tests/bad-plugins/%.so: tests/unit/bad_plugins/bad.h \
@@ -92,7 +92,7 @@ $(bad_plugins): $(BUILD)/tests/bad-plugins/%.so: tests/unit/bad_plugins/bad.h \
 	$(Q)$(CC) $(COMPILE) $(CFLAGS) -I. -Iinclude -D$(shell echo $* | tr a-z A-Z) \
 		-DNAME='"$(subst _,-,$*)"' -shared -o $@ $(filter %.c,$^)
 
-# Partial texts, timed and written down: tests/bench/streaming.
+# Measures the latency of partial texts: tests/bench/streaming.
 $(BUILD)/bin/stream-bench: $(call objects,$(bench_sources)) $(libhearken)
 	$(SAY) LINK $@
 	@mkdir -p $(@D)
@@ -103,14 +103,14 @@ $(BUILD)/bin/times-bench: $(call objects,tests/bench/times/times_bench.c) $(libh
 	@mkdir -p $(@D)
 	$(call link_program,)
 
-# Times the kernels of another plugin (tests/bench/profile/profile_plugin.c says how).
+# Times the kernels of another plugin: see tests/bench/profile/profile_plugin.c.
 $(BUILD)/tests/bench/profile.so: tests/bench/profile/profile_plugin.c include/hearken/plugin.h
 	$(SAY) LINK $@
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(COMPILE) $(CFLAGS) -I. -Iinclude -shared -o $@ $< -ldl
 
-# The cpu plugin with tiles in plain C (plugins/cpu/tiles.h), so that what is computed with AMX is
-# tested without it; on a processor with AVX-512, for between the tiles there are vectors.
+# The cpu plugin with emulated AMX tiles (plugins/cpu/tiles.h), to test its AMX kernels without AMX.
+# They need a processor with AVX-512, since the code around the tiles uses its vectors.
 ifneq ($(filter amx,$(sets_$(architecture))),)
 modelled    := plugins/cpu/blocks_amx.c plugins/cpu/cpu_processor.c
 tile_plugin := $(BUILD)/tests/tile-model/cpu.so
@@ -130,7 +130,7 @@ $(tile_plugin): $(modelled:%.c=$(BUILD)/obj/tile-model/%.o) $(call objects,$(sou
 -include $(modelled:%.c=$(BUILD)/obj/tile-model/%.d)
 endif
 
-# An OpenCL device that can be lost, for the end-to-end tests.
+# An OpenCL layer that simulates the loss of the device, for the end-to-end tests.
 lost_device := $(if $(filter opencl,$(plugins)),$(BUILD)/tests/lost-device.so)
 $(BUILD)/tests/lost-device.so: tests/e2e/lost_device.c
 	$(SAY) LINK $@

@@ -9,16 +9,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Far beyond any network's: bounds what a model file can ask for. */
+/* Bounds what a model file can request, far above any real network. */
 #define LOGMEL_BANDS_MAX 1024u
 
-/* log10 is taken of no less power than this. */
+/* Power is clamped to this before log10. */
 #define LOGMEL_POWER_MIN 1e-10
 
-/* A frame reaches from its centre this many samples back, and one less ahead. */
+/* A frame starts this many samples before its centre. */
 #define LOGMEL_HALF (LOGMEL_FFT / 2)
 
-/* The bins in which a mel filter is not zero, and where their weights are. */
+/* The bins in which a mel filter is not zero, and the offset of their weights. */
 struct mel_band {
     uint32_t start, length;
     size_t weights;
@@ -28,23 +28,23 @@ struct logmel {
     uint32_t bands;
     fftw_plan plan;        /* real [LOGMEL_FFT] to complex [LOGMEL_BINS], not in place */
     struct mel_band *band; /* [bands] */
-    float *weights;        /* the filters' extents, one behind the other */
+    float *weights;        /* the filters' weights other than zero, concatenated */
     float window[LOGMEL_FFT];
 };
 
-/* Where a transform reads and writes; aligned so that FFTW may use its vector code. In double
- * precision: a float transform's error is relative to the loudest bin, 1e-5 of a feature where
- * there is little sound beside much. */
+/* A transform's buffers, aligned so that FFTW can use vector instructions. In double precision: the
+ * error of a float transform is relative to the loudest bin, so weak bins beside it would be off by
+ * 1e-5 of a feature. */
 struct transform {
     _Alignas(64) double samples[LOGMEL_FFT];
     _Alignas(64) fftw_complex spectrum[LOGMEL_BINS];
 };
 
-/* FFTW makes and destroys plans in one thread at a time; running them needs no lock
+/* FFTW's planner is not thread-safe, executing a plan is
  * (http://fftw.org/fftw3_doc/Thread-safety.html). */
 static pthread_mutex_t planner = PTHREAD_MUTEX_INITIALIZER;
 
-/* FFTW_ESTIMATE does not measure, so each run of a program computes with the same plan. */
+/* FFTW_ESTIMATE does not measure, so every run of a program uses the same plan. */
 static fftw_plan make_plan(void)
 {
     struct transform transform;
@@ -183,7 +183,7 @@ static void gather(const struct logmel_signal *signal, size_t frame, double *sam
         samples[i] = sample_at(signal, start + (ptrdiff_t)i);
 }
 
-/* The comparisons are such that a power that is not a number counts as none. */
+/* Written so that NaN counts as no power. */
 static float log_power(double power)
 {
     if (!(power > LOGMEL_POWER_MIN))
@@ -191,7 +191,7 @@ static float log_power(double power)
     return power < FLT_MAX ? log10f((float)power) : log10f(FLT_MAX);
 }
 
-/* One frame's samples, in `transform`, to `out` [bands]. */
+/* The features `out` [bands] of the frame whose samples are in `transform`. */
 static void compute_frame(const struct logmel *logmel, struct transform *transform, float *out)
 {
     for (uint32_t i = 0; i < LOGMEL_FFT; i++)

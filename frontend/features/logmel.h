@@ -7,8 +7,8 @@
  * sample is not repeated) and, if it is shorter than 400 samples, by zeros to 400 first. There are
  * samples / 160 frames, rounded down.
  *
- * However a signal is computed, whole or streamed in pieces of any length, its zeros built or
- * implied, each frame is the same to the bit.
+ * Each frame has the same bits however the signal is computed: whole or streamed in pieces of any
+ * length, with its padding in memory or implied.
  */
 #ifndef HEARKEN_FRONTEND_FEATURES_LOGMEL_H
 #define HEARKEN_FRONTEND_FEATURES_LOGMEL_H
@@ -19,11 +19,11 @@
 #define LOGMEL_HOP  160u                  /* samples from frame to frame */
 #define LOGMEL_BINS (LOGMEL_FFT / 2 + 1u) /* of the power spectrum */
 
-/* What every band of silence comes to: log10(1e-10). */
+/* The value of every band of silence: log10(1e-10). */
 #define LOGMEL_SILENCE -10.0f
 
-/* The window, the filters and the transform's plan. Never changes: any number of threads and
- * streams may use one. */
+/* The window, the filters and the transform's plan. Immutable: any number of threads and streams
+ * may share one. */
 struct logmel;
 
 /*
@@ -33,27 +33,25 @@ struct logmel;
 int logmel_create(uint32_t bands, const float *window, const float *filters,
                   struct logmel **logmel);
 
-/* Its streams must be destroyed before. */
+/* All its streams must have been destroyed before. */
 void logmel_destroy(struct logmel *logmel);
 
 uint32_t logmel_bands(const struct logmel *logmel);
 
-/* Frames of a signal that long: max(samples, LOGMEL_FFT) / LOGMEL_HOP. */
+/* Frames of a signal of so many samples: max(samples, LOGMEL_FFT) / LOGMEL_HOP. */
 size_t logmel_frames(size_t samples);
 
 /*
- * A whole signal, `samples` [count] with `padding` zeros behind it that need not exist, to `out`
- * [logmel_frames(count + padding), bands]. Frames that lie in the padding cost nothing but their
- * room.
+ * Computes `out` [logmel_frames(count + padding), bands] of a whole signal: `samples` [count],
+ * followed by `padding` zeros that are not in memory. Frames within the padding cost no transform.
  */
 void logmel_compute(const struct logmel *logmel, const float *samples, size_t count, size_t padding,
                     float *out);
 
 /* ---- Stream ---- */
 
-/* A signal that comes in pieces. Keeps the frames that it has finished (32 kB a second at 80 bands)
- * until they are forgotten, and of the samples only those that are still needed. One thread at a
- * time. */
+/* A signal that arrives in pieces. Keeps the finished frames (32 kB a second at 80 bands) until
+ * they are forgotten, and only those samples that later frames need. One thread at a time. */
 struct logmel_stream;
 
 /* Errors: -ENOMEM. */
@@ -61,31 +59,30 @@ int logmel_stream_create(const struct logmel *logmel, struct logmel_stream **str
 
 void logmel_stream_destroy(struct logmel_stream *stream);
 
-/* Forgets everything, for a new signal; keeps the memory. */
+/* Empties the stream for a new signal; keeps its memory. */
 void logmel_stream_restart(struct logmel_stream *stream);
 
-/* Errors: -EINVAL after finish, -ENOMEM (the stream is then good for restart and destroy only). */
+/* Errors: -EINVAL after finish; -ENOMEM, after which only restart and destroy may be called. */
 int logmel_stream_feed(struct logmel_stream *stream, const float *samples, size_t count);
 
-/* The signal ends here, with `padding` zeros behind what was fed. Errors as for feed. */
+/* Ends the signal, with `padding` zeros after the samples fed. Errors as for feed. */
 int logmel_stream_finish(struct logmel_stream *stream, size_t padding);
 
 /* Samples fed, without padding. */
 size_t logmel_stream_samples(const struct logmel_stream *stream);
 
-/* Frames that no later sample can change; after finish: all. */
+/* Finished frames, which no later sample can change; after finish: all. */
 size_t logmel_stream_frames(const struct logmel_stream *stream);
 
-/* Lets go of the frames before `frame`, which are not to be read or peeked at any more. */
+/* Frees the frames before `frame`, which must not be read or peeked at any more. */
 void logmel_stream_forget(struct logmel_stream *stream, size_t frame);
 
 /* Copies the frames from <= t < to <= logmel_stream_frames to `out` [to - from, bands]. */
 void logmel_stream_read(const struct logmel_stream *stream, size_t from, size_t to, float *out);
 
 /*
- * The frames from <= t < to <= logmel_frames(samples + padding) as they would be if the stream were
- * finished now with `padding` zeros; not after finish. The stream is left as it is, so this serves
- * to look at a signal that goes on.
+ * Computes the frames from <= t < to <= logmel_frames(samples + padding) as if the stream were
+ * finished now with `padding` zeros, without changing the stream. Not after finish.
  */
 void logmel_stream_peek(const struct logmel_stream *stream, size_t padding, size_t from, size_t to,
                         float *out);

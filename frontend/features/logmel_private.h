@@ -7,19 +7,19 @@
 
 #include "frontend/features/logmel.h"
 
-/* `total` >= LOGMEL_FFT samples: those that were heard, 0 <= i < count, of which `samples` holds
- * those from `first` on, and then zeros. */
+/* `total` >= LOGMEL_FFT samples: `count` received ones, of which `samples` holds those from `first`
+ * on, followed by zeros. */
 struct logmel_signal {
     const float *samples; /* [count - first] */
     size_t first, count, total;
 };
 
-/* Frames from <= t < to <= total / LOGMEL_HOP to `out` [to - from, bands]. No sample before `first`
- * may be in them. */
+/* Computes the frames from <= t < to <= total / LOGMEL_HOP into `out` [to - from, bands]. They must
+ * contain no sample before `first`. */
 void logmel_signal_frames(const struct logmel *logmel, const struct logmel_signal *signal,
                           size_t from, size_t to, float *out);
 
-/* The first frame, and all behind it, that has none of `count` samples in it. */
+/* The first frame from which on no frame contains any of `count` samples. */
 size_t logmel_signal_silent_from(size_t count);
 
 /* `frames` rows of silence. */

@@ -5,18 +5,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Samples held at most: those that the next frame needs and as many new ones. */
+/* Capacity of the sample buffer: the samples that the next frame needs, and new ones. */
 #define LOGMEL_STREAM_HELD 4096u
 
-/* What frame t needs at most: those before 160 t + 200, and for frame 0, which is reflected, one
- * more. */
+/* Frame t needs the samples before 160 t + 200; frame 0, which is reflected, one more. */
 #define LOGMEL_AHEAD (LOGMEL_FFT / 2)
 
 struct logmel_stream {
     const struct logmel *logmel;
     float *rows;             /* [capacity, bands], of the frames from `forgotten` on */
     size_t forgotten;        /* frames */
-    size_t stored, capacity; /* frames that are computed; rows that have room */
+    size_t stored, capacity; /* frames computed; rows allocated */
     size_t frames;           /* finished: `stored` and, after finish, silence */
     size_t first, count;     /* samples first <= i < count are held */
     bool finished;
@@ -102,7 +101,7 @@ static void drop(struct logmel_stream *stream)
     stream->first = needed;
 }
 
-/* Frames that need none but the samples that have come. */
+/* Frames that need no sample beyond those received. */
 static size_t settled(const struct logmel_stream *stream)
 {
     if (stream->count <= LOGMEL_AHEAD)
@@ -114,7 +113,7 @@ static int take(struct logmel_stream *stream, const float *samples, size_t count
 {
     memcpy(stream->held + (stream->count - stream->first), samples, count * sizeof(*samples));
     stream->count += count;
-    /* Its end is not known, but it is nowhere near these frames. */
+    /* The signal's end is unknown, but too far away to affect these frames. */
     int result = store(stream, settled(stream), stream->count + LOGMEL_FFT);
     if (result < 0)
         return result;

@@ -7,8 +7,8 @@
 #include <string.h>
 
 /*
- * The mel scale of M. Slaney's Auditory Toolbox (Interval technical report 1998-010): even steps of
- * 200/3 Hz up to 1 kHz, above it 27 steps for each factor of 6.4.
+ * The mel scale of M. Slaney's Auditory Toolbox (Interval technical report 1998-010): linear steps
+ * of 200/3 Hz up to 1 kHz, then 27 logarithmic steps for each factor of 6.4.
  */
 #define MEL_HERTZ    (200.0 / 3)
 #define MEL_LOG_FROM 1000.0
@@ -33,7 +33,8 @@ static double corner(uint32_t bands, uint32_t at)
     return hertz_of(mel_of(HEARKEN_RATE / 2.0) * at / (bands + 1));
 }
 
-/* Triangles of one area, so that bands of white noise are equally strong. [bands, LOGMEL_BINS] */
+/* filters [bands, LOGMEL_BINS]: triangles of equal area, so that white noise has the same power in
+ * every band. */
 static void fill_filters(uint32_t bands, float *filters)
 {
     for (uint32_t b = 0; b < bands; b++) {
@@ -46,7 +47,7 @@ static void fill_filters(uint32_t bands, float *filters)
     }
 }
 
-/* Hann's, periodic. */
+/* A periodic Hann window. */
 static void fill_window(float *window)
 {
     for (uint32_t i = 0; i < LOGMEL_FFT; i++)

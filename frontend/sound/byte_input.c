@@ -15,10 +15,10 @@
 
 #define SPOOL_BLOCK 65536u
 
-/* Bytes that are looked at in one go: enough to tell what a file is. */
+/* Bytes that one input_look() reads at most: enough to detect a file's format. */
 #define HEAD_BLOCK 4096u
 
-/* Of a long path the end says most. Leaves room for what is wrong in a message. */
+/* Truncates a long path at its front, so that the message keeps room for the error. */
 static void set_name(struct input *input, const char *path)
 {
     size_t length = strlen(path);
@@ -39,7 +39,7 @@ static int fail_system(const struct input *input, int code, struct hearken_error
     return hearken_fail(error, -code, "%s: %s", input->name, strerror(code));
 }
 
-/* What kind of file it is: whether it can be read, and read again. */
+/* Rejects directories and terminals, and finds out whether the input can be sought. */
 static int examine(struct input *input, struct hearken_error *error)
 {
     struct stat status;
@@ -51,7 +51,7 @@ static int examine(struct input *input, struct hearken_error *error)
     if (isatty(input->fd))
         return hearken_fail(error, -EINVAL, "%s: is a terminal: expected audio from a file or pipe",
                             input->name);
-    /* Standard input may be a file that someone has read a part of. */
+    /* Standard input may be a file that is not at its start. */
     input->regular = S_ISREG(status.st_mode) && lseek(input->fd, 0, SEEK_CUR) == 0;
     input->size = input->regular && status.st_size > 0 ? (uint64_t)status.st_size : 0;
     return 0;
@@ -81,7 +81,7 @@ void input_close(struct input *input)
     input->head_at = input->head_size = 0;
 }
 
-/* Standard input may have been set not to block by whoever shares it. */
+/* Standard input may be non-blocking, if another process that shares it has set O_NONBLOCK. */
 static void wait_for_bytes(const struct input *input)
 {
     struct pollfd wanted = {.fd = input->fd, .events = POLLIN};
@@ -157,7 +157,7 @@ int input_seek(struct input *input, uint64_t at, struct hearken_error *error)
     return 0;
 }
 
-/* Not every file system can make files without a name; memory is the last resort. */
+/* Tries O_TMPFILE, which not every file system supports, then a named file; memory last. */
 static int open_spool(void)
 {
     const char *directory = secure_getenv("TMPDIR");
@@ -178,7 +178,7 @@ static int open_spool(void)
     return memfd_create("hearken-spool", MFD_CLOEXEC);
 }
 
-/* Appends to the spool, of which `input->size` bytes are written. */
+/* Appends to the spool, which has `input->size` bytes so far. */
 static int spool_bytes(struct input *input, int spool, const void *bytes, size_t size,
                        struct hearken_error *error)
 {
@@ -189,7 +189,7 @@ static int spool_bytes(struct input *input, int spool, const void *bytes, size_t
                             input->name, (unsigned long long)(INPUT_SPOOL_LIMIT >> 20));
     int result = write_all(spool, bytes, size);
     if (result < 0)
-        return hearken_fail(error, result, "%s: cannot be kept in a temporary file: %s",
+        return hearken_fail(error, result, "%s: cannot be copied to a temporary file: %s",
                             input->name, strerror(-result));
     input->size += size;
     return 0;

@@ -2,9 +2,9 @@
 /*
  * FLAC, native or in Ogg, with libFLAC.
  *
- * Ogg is taken off here: what is in its packets is native FLAC but for nine bytes in front. So
- * streams that are chained are the same as files that were joined: at each STREAMINFO behind the
- * first libFLAC is told that the stream ends, and starts anew. It goes on behind damage by itself.
+ * Ogg is demultiplexed here: its packets contain native FLAC after a prefix of nine bytes. So
+ * chained Ogg streams and concatenated files are handled alike: at every further STREAMINFO, the
+ * decoder ends libFLAC's stream and restarts it. libFLAC resynchronises after damage by itself.
  */
 #include "frontend/sound/decoder.h"
 
@@ -16,7 +16,7 @@
 
 #define FEED_BYTES 65536u
 
-/* In front of native FLAC in the first packet: 0x7f "FLAC", version, count of headers. */
+/* The prefix of native FLAC in the first packet: 0x7f "FLAC", version, count of headers. */
 #define OGG_PREFIX 9u
 
 /* "fLaC" and the header of the block that must follow, STREAMINFO of 34 bytes. */
@@ -27,13 +27,13 @@
 struct flac {
     struct decoder base;
     FLAC__StreamDecoder *library;
-    struct hearken_audio_format format; /* of the frame that is there */
+    struct hearken_audio_format format; /* of the decoded frames */
     int32_t *samples;                   /* [frames, channels] */
     size_t frames, room;
 
-    uint8_t *feed; /* native FLAC; from feed_at to feed_end not yet given out */
+    uint8_t *feed; /* native FLAC; bytes feed_at <= i < feed_end are not yet consumed */
     size_t feed_at, feed_end, feed_room;
-    uint64_t given; /* bytes of the stream so far */
+    uint64_t given; /* bytes of the stream that libFLAC has read */
     bool input_ended;
 
     bool ogg;
@@ -42,13 +42,13 @@ struct flac {
     bool packets_open, packets_begun; /* there is a stream; not only its first page */
 
     bool informed;     /* STREAMINFO was there */
-    uint64_t total;    /* frames of the stream as it states; 0: it does not */
-    uint64_t position; /* the frame that comes next */
-    bool begun;        /* some have come */
-    uint64_t decoded;  /* bytes of the stream up to their end */
-    uint64_t lost;     /* frames missing in front of those that are there */
+    uint64_t total;    /* frames of the stream according to STREAMINFO; 0: unknown */
+    uint64_t position; /* of the next frame */
+    bool begun;        /* a frame has been decoded */
+    uint64_t decoded;  /* bytes of the stream up to the end of the last decoded frame */
+    uint64_t lost;     /* frames missing before the decoded ones */
     bool damaged;      /* since the last frame */
-    int failure;       /* of memory or the input, within a callback */
+    int failure;       /* errno of a failure in a callback: memory or input */
 };
 
 /* ---- Feeding ---- */
@@ -100,8 +100,7 @@ static int feed_packet(struct flac *flac, const ogg_packet *packet)
     return 0;
 }
 
-/* Other streams may lie between the pages of ours; one more of FLAC behind it is the next in a
- * chain. */
+/* Pages of other streams may be interleaved; a further FLAC stream is the next link of a chain. */
 static int take_page(struct flac *flac, ogg_page *page)
 {
     bool first = ogg_page_bos(page) && is_first_packet(page->body, (size_t)page->body_len);
@@ -165,7 +164,7 @@ static int feed_native(struct flac *flac)
     return 0;
 }
 
-/* Bytes that belong to the stream for certain; 0: it ends here. */
+/* Bytes in `feed` that certainly belong to the current stream; 0: it ends here. */
 static size_t bytes_of_stream(const struct flac *flac)
 {
     size_t held = flac->feed_end - flac->feed_at;
@@ -243,7 +242,7 @@ static int reserve_samples(struct flac *flac, size_t count)
     return 0;
 }
 
-/* Where the frame stands in the stream tells what is missing in front of it. */
+/* Derives the frames missing before this one from its position in the stream. */
 static void find_place(struct flac *flac, const FLAC__FrameHeader *header)
 {
     uint64_t number = header->number.sample_number;
@@ -257,8 +256,8 @@ static void find_place(struct flac *flac, const FLAC__FrameHeader *header)
     flac->begun = true;
 }
 
-/* Behind the frames that are there, for libFLAC puts silent ones in the place of those that are
- * missing, all in one go: as many as a damaged header makes it believe. */
+/* Appends a frame to those already decoded. libFLAC replaces missing frames by silent ones in one
+ * call, as many as a damaged header claims. */
 static FLAC__StreamDecoderWriteStatus take_frame(const FLAC__StreamDecoder *library,
                                                  const FLAC__Frame *frame,
                                                  const FLAC__int32 *const channels[], void *user)
@@ -300,7 +299,7 @@ static int start_stream(struct flac *flac)
                : -ENOMEM;
 }
 
-/* What is behind the last frame: a tag of ID3v1, or a part of a frame. */
+/* Whether bytes remain after the last frame that are more than an ID3v1 tag: part of a frame. */
 static bool is_short(const struct flac *flac)
 {
     if (flac->total > 0)
@@ -308,7 +307,7 @@ static bool is_short(const struct flac *flac)
     return flac->damaged || (flac->begun && flac->given - flac->decoded > ID3V1_BYTES);
 }
 
-/* Decodes until there are frames, or to the end of all streams, where there are none. */
+/* Decodes until there are frames or all streams have ended. */
 static int decode(struct flac *flac)
 {
     flac->frames = 0;

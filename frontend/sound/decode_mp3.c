@@ -2,9 +2,9 @@
 /*
  * MP3, and MPEG layers I and II, with libmpg123.
  *
- * Frame by frame: where one does not begin at the end of the one before, something between was no
- * sound. Files that were joined are parts of which each has a handle of its own, so that what a
- * part's first frame says of its length ends that part alone.
+ * Decodes frame by frame: a gap between two frames held bytes that are not audio. Concatenated
+ * files are parts with a libmpg123 handle each, so that the length in a part's first frame (Xing,
+ * Info) applies to that part only.
  */
 #include "frontend/sound/decoder.h"
 
@@ -14,23 +14,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Frames in a row that must be there to take bytes for MP3 which have junk in front. */
+/* Consecutive frames required to accept bytes after junk as MP3. */
 #define CERTAIN_FRAMES 4
 
-/* Junk that is searched through for the first frame. */
+/* Bytes that are searched for the first frame. */
 #define SEARCH_BYTES 65536
 
 struct mp3 {
     struct decoder base;
     mpg123_handle *handle; /* of the part, or NULL at the end */
     struct hearken_audio_format format;
-    uint64_t part;          /* where it begins, from the recording's start */
-    uint64_t end;           /* of the last frame, likewise */
-    bool begun;             /* a frame was there */
-    uint64_t stated, given; /* samples of the part: as it says, 0: it does not; so far */
+    uint64_t part;          /* start of the part, in bytes from the recording's start */
+    uint64_t end;           /* end of the last frame, likewise */
+    bool begun;             /* a frame has been found */
+    uint64_t stated, given; /* samples of the part: by its first frame (0: unknown); so far */
 };
 
-/* Of the frame that comes next. */
+/* The next frame. */
 struct frame {
     uint64_t at;   /* from the recording's start */
     uint64_t size; /* bytes */
@@ -41,7 +41,7 @@ static ssize_t read_input(void *user, void *bytes, size_t size)
     return (ssize_t)decoder_input_read(user, bytes, size);
 }
 
-/* libmpg123 goes back to 0 when it opens a stream: to where the part begins. */
+/* libmpg123 seeks to 0 when it opens a stream; that is the start of the part. */
 static off_t seek_input(void *user, off_t offset, int whence)
 {
     struct mp3 *mp3 = user;
@@ -77,7 +77,7 @@ static int open_part(struct mp3 *mp3, uint64_t at, long search)
     return mpg123_open_handle(h, mp3) == MPG123_OK ? 0 : -ENOMEM;
 }
 
-/* Takes over the format that is now in force; false if it is none of ours. */
+/* Applies the current format; false if it is not supported. */
 static bool use_format(struct mp3 *mp3)
 {
     long rate;
@@ -89,7 +89,7 @@ static bool use_format(struct mp3 *mp3)
     return encoding == MPG123_ENC_FLOAT_32 && decoder_check_format(NULL, &mp3->format, NULL) == 0;
 }
 
-/* What the part's first frame says of its length, if it is one that does. */
+/* The length that the part's first frame states; 0 if it states none. */
 static uint64_t stated_length(mpg123_handle *handle)
 {
     long delay = -1;
@@ -131,7 +131,7 @@ static bool holds(const uint8_t *bytes, size_t size, const char *word)
     return memmem(bytes, size, word, strlen(word));
 }
 
-/* Reads on past the bytes between two frames without losing the place. */
+/* Reads the bytes after the last frame and restores the position. */
 static size_t peek(struct mp3 *mp3, uint8_t *bytes, size_t size)
 {
     int64_t place = decoder_input_tell(&mp3->base);
@@ -141,8 +141,8 @@ static size_t peek(struct mp3 *mp3, uint8_t *bytes, size_t size)
     return got;
 }
 
-/* Whether what is at the last frame's end belongs to a file of MP3 though it is no sound: tags, the
- * frame that tells how long the file is, padding. */
+/* Whether the bytes after the last frame are legitimate though they are no audio: a tag, or a frame
+ * that states the length of a file. */
 static bool is_tag(const uint8_t *bytes, size_t size)
 {
     static const char *const tags[] = {"ID3", "TAG", "APETAGEX", "LYRICSBEGIN", "3DI"};
@@ -162,7 +162,7 @@ static bool is_zero(const uint8_t *bytes, size_t size)
     return size == 0;
 }
 
-/* Bytes between frames stand for as many frames as would have filled them. */
+/* Counts the bytes of a gap as the frames that would fill them. */
 static void look_between(struct mp3 *mp3, const struct frame *frame, struct decoder_block *block)
 {
     uint8_t bytes[64];
@@ -174,7 +174,7 @@ static void look_between(struct mp3 *mp3, const struct frame *frame, struct deco
     mp3->given += block->lost;
 }
 
-/* At the end: a frame that is not whole, or fewer than the part says that it has. */
+/* At the end: detects an incomplete frame, or fewer samples than the part states. */
 static void look_behind(struct mp3 *mp3, bool lacks, struct decoder_block *block)
 {
     uint8_t bytes[64];
@@ -184,20 +184,20 @@ static void look_behind(struct mp3 *mp3, bool lacks, struct decoder_block *block
     else if (!is_tag(bytes, size) && size >= 2 && is_sync(bytes))
         block->damage = "it ends within a frame";
     else if (!is_tag(bytes, size) && size == sizeof(bytes) && !is_zero(bytes, size))
-        block->damage = "its end is no MP3";
+        block->damage = "its end is not MP3";
     block->short_end = block->damage;
 }
 
 /* ---- Reading ---- */
 
-/* Whether the part has lost more than a frame, which a decoder may hold back at its end. */
+/* Whether more than one frame is missing: a decoder may hold back one at the end. */
 static bool part_lacks(const struct mp3 *mp3)
 {
     return mp3->stated > mp3->given + 2 * (uint64_t)mpg123_spf(mp3->handle);
 }
 
-/* The next frame of this part or, where that has ended, of the next. `lacks`: the one that ended
- * has too few. */
+/* Finds the next frame, of this part or else of the next. `lacks`: the part that ended has too few
+ * samples. */
 static int next_frame(struct mp3 *mp3, struct frame *frame, bool *found, bool *lacks)
 {
     *lacks = false;
@@ -251,7 +251,7 @@ static int read_block(struct decoder *decoder, struct decoder_block *block,
 
 static const struct decoder_class class = {read_block, destroy};
 
-/* Whether there are several frames in a row, as there are in junk only by a rare chance. */
+/* Whether several consecutive frames follow, which is very unlikely in junk. */
 static bool is_certain(struct mp3 *mp3)
 {
     struct frame frame;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * Vorbis and Opus in Ogg, with libvorbisfile and opusfile, which go on behind holes. FLAC in Ogg is
- * decode_flac.c's.
+ * Vorbis and Opus in Ogg, with libvorbisfile and opusfile, which resume after holes. decode_flac.c
+ * decodes FLAC in Ogg.
  *
- * The links of a chain are found here, and each is opened by itself: both libraries count on serial
- * numbers that differ, which files that were joined do not always have.
+ * The links of a chain are found here and opened one by one: both libraries expect the links to
+ * have different serial numbers, which concatenated files do not always have.
  */
 #include "frontend/sound/decoder.h"
 
@@ -23,15 +23,15 @@
 /* Opus is always decoded at this rate. */
 #define OPUS_RATE 48000u
 
-/* Errors in a row after which there is nothing more to be had. */
+/* Consecutive errors after which decoding stops. */
 #define ERRORS_LIMIT 1000
 
-/* Of Opus: 120 ms of eight channels, the most that a packet holds. */
+/* The largest Opus packet: 120 ms of eight channels. */
 #define OPUS_SAMPLES (5760 * 8)
 
 #define BUFFER_BYTES 65536
 
-/* Bytes that tell Vorbis from Opus. */
+/* Bytes in which the codec is detected. */
 #define HEAD_BYTES 4096u
 
 struct ogg {
@@ -42,8 +42,8 @@ struct ogg {
     OggOpusFile *opus;
     bool cut;          /* the link ends within a page */
     bool broken_chain; /* a link could not be opened */
-    int64_t next;      /* frame of the link that comes next, as the library counts */
-    int64_t position;  /* the same, after the last block; -1: there was none */
+    int64_t next;      /* the link's next frame by the library's count */
+    int64_t position;  /* the same after the last block; -1: no block yet */
     float *samples;    /* [BLOCK, channels] */
     size_t room;
 };
@@ -99,8 +99,8 @@ static void destroy(struct decoder *decoder)
 
 /* ---- Links ---- */
 
-/* The end of the link that begins at `start`: the first page of a stream behind pages that are
- * none, or the input's end. `cut`: that is within a page. */
+/* Finds the end of the link at `start`: the first page that begins a stream after pages that do
+ * not, or the input's end. `cut`: the input ends within a page. */
 static int find_link_end(struct ogg *ogg, bool *cut)
 {
     ogg_sync_state sync;
@@ -132,7 +132,7 @@ static int find_link_end(struct ogg *ogg, bool *cut)
     return decoder_input_seek(&ogg->base, 0, SEEK_SET) < 0 ? -EIO : 0;
 }
 
-/* Where a damaged link cannot be searched it is read without seeking. */
+/* A damaged link whose end cannot be found is opened as not seekable. */
 static int open_vorbis(struct ogg *ogg)
 {
     static const ov_callbacks seekable = {read_input, seek_input, NULL, tell_input};
@@ -164,7 +164,7 @@ static int open_opus(struct ogg *ogg)
     return 0;
 }
 
-/* Opens the link at `start`, whatever of both it is. */
+/* Opens the link at `start` as Vorbis or Opus. */
 static int open_link(struct ogg *ogg)
 {
     uint8_t head[HEAD_BYTES];
@@ -179,7 +179,7 @@ static int open_link(struct ogg *ogg)
     return is_opus ? open_opus(ogg) : open_vorbis(ogg);
 }
 
-/* The next link; false where there is none that can be read. */
+/* Opens the next link; false if there is none that can be read. */
 static int open_next_link(struct ogg *ogg, bool *opened)
 {
     *opened = false;
@@ -209,7 +209,7 @@ static int reserve_samples(struct ogg *ogg, size_t count)
     return 0;
 }
 
-/* Frames of a link, as many as came with one packet; 0: its end. */
+/* Decodes the frames of one packet; 0 at the end of the link. */
 static long read_vorbis(struct ogg *ogg)
 {
     float **channels;
@@ -242,7 +242,7 @@ static long read_opus(struct ogg *ogg)
     return frames;
 }
 
-/* Where the library stands in the link tells what a hole has cost. */
+/* Derives the frames lost in a hole from the library's position. */
 static void note_place(struct ogg *ogg, struct decoder_block *block)
 {
     int64_t from = ogg->next - (int64_t)block->frames;
@@ -294,7 +294,7 @@ static int read_block(struct decoder *decoder, struct decoder_block *block,
 
 static const struct decoder_class class = {read_block, destroy};
 
-/* Seconds of the first link: no more is known without decoding. */
+/* Seconds of the first link; the others' are unknown before they are decoded. */
 static double duration(struct ogg *ogg)
 {
     if (ogg->vorbis_open)

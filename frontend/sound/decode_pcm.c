@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Linear PCM, headerless or in a WAV file. It streams through a pipe, and a header need not be
- * right: what it says of the length is believed only as far as the bytes behind agree.
+ * Linear PCM, headerless or in a WAV file. It streams through a pipe. The length in a header is
+ * checked against the bytes that follow, since many headers are wrong.
  */
 #include "frontend/sound/decoder.h"
 #include "frontend/sound/wav.h"
@@ -11,12 +11,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BLOCK 4096u /* frames that are read at once */
+#define BLOCK 4096u /* frames that are read at a time */
 
-/* Fewer bytes than a header states are missing in files of careless writers, who count it in. */
+/* Some writers count the header in the data size, so up to this many missing bytes are no damage.
+ */
 #define HEADER_SLACK 128u
 
-/* Less behind the stated end is junk; more of it that is no chunk is sound. */
+/* Fewer bytes after the stated end are junk; more that are not a chunk are samples. */
 #define SOUND_BEHIND 4096u
 
 struct pcm {
@@ -24,10 +25,10 @@ struct pcm {
     struct hearken_audio_format format;
     bool wav;
     uint64_t left;  /* bytes that are still to come as the header has it; UINT64_MAX: all */
-    bool odd;       /* the stated size is odd, so that a zero byte may follow */
+    bool odd;       /* the stated size is odd, so a padding byte may follow */
     uint8_t *bytes; /* [BLOCK] frames */
-    size_t held;    /* bytes that are in there */
-    size_t taken;   /* of them, given out as whole frames by the last read */
+    size_t held;    /* bytes in it */
+    size_t taken;   /* of these, returned as whole frames by the last read */
 };
 
 /* Of the whole frames in so many bytes. */
@@ -61,8 +62,8 @@ static int use_format(struct pcm *pcm, const struct hearken_audio_format *format
     return 0;
 }
 
-/* The bytes of samples that a header stands for. Sizes have 32 bits: what is longer has wrapped
- * round, and only the file knows how often. */
+/* The true size of the data. The header's size has 32 bits and wraps around in longer files; only
+ * the file's size shows how often. */
 static uint64_t true_size(const struct wav_layout *layout, bool regular, uint64_t rest)
 {
     if (!regular)
@@ -74,7 +75,7 @@ static uint64_t true_size(const struct wav_layout *layout, bool regular, uint64_
     return layout->data_size + ((rest - layout->data_size) >> 32 << 32);
 }
 
-/* With the input where the header begins. */
+/* The input is at the start of the header. */
 static int use_layout(struct pcm *pcm, const struct wav_layout *layout, struct hearken_error *error)
 {
     struct input *input = pcm->base.input;
@@ -91,7 +92,7 @@ static int use_layout(struct pcm *pcm, const struct wav_layout *layout, struct h
     return 0;
 }
 
-/* ---- Behind the stated end ---- */
+/* ---- After the stated end ---- */
 
 static uint64_t chunk_size(const uint8_t *bytes)
 {
@@ -120,7 +121,7 @@ static int skip_chunk(struct input *input, uint64_t size, struct hearken_error *
     return 0;
 }
 
-/* Sees to it that the head holds `size` bytes unless the input ends before. */
+/* Reads ahead until the head holds `size` bytes or the input ends. */
 static int look_at(struct input *input, size_t size, struct hearken_error *error)
 {
     for (;;) {
@@ -134,7 +135,7 @@ static int look_at(struct input *input, size_t size, struct hearken_error *error
     }
 }
 
-/* Another WAV file that was joined to the first. */
+/* A concatenated WAV file. */
 static int use_next_file(struct pcm *pcm, struct hearken_error *error)
 {
     struct wav_layout layout;
@@ -150,7 +151,7 @@ static int use_next_file(struct pcm *pcm, struct hearken_error *error)
     }
 }
 
-/* Looks for more sound where the header says that it ends. `left` stays 0 if there is none. */
+/* Looks for more samples after the stated end. `left` stays 0 if there are none. */
 static int look_behind(struct pcm *pcm, const char **damage, struct hearken_error *error)
 {
     struct input *input = pcm->base.input;
@@ -190,8 +191,8 @@ static bool is_short(const struct pcm *pcm)
     return pcm->left != UINT64_MAX && pcm->left > HEADER_SLACK;
 }
 
-/* One read, so that what comes through a pipe is passed on at once. A last frame that is not whole
- * is dropped. */
+/* Reads once, so that samples from a pipe are returned without delay. An incomplete last frame is
+ * dropped. */
 static int read_block(struct decoder *decoder, struct decoder_block *block,
                       struct hearken_error *error)
 {

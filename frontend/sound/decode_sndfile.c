@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* All that libsndfile reads and that has no decoder of its own: AIFF, AU, CAF, W64, WAV of other
- * codecs than linear PCM … */
+/* The formats that libsndfile reads and that have no decoder of their own: AIFF, AU, CAF, W64, WAV
+ * with codecs other than linear PCM, and more. */
 #include "frontend/sound/decoder.h"
 
 #include <errno.h>
@@ -46,7 +46,7 @@ static sf_count_t write_nothing(const void *bytes, sf_count_t count, void *user)
     return 0;
 }
 
-/* libsndfile's reason without "Error : " before and the full stop behind; returns its length. */
+/* Strips "Error : " and the full stop from libsndfile's message; returns its length. */
 static int tidy(const char **reason)
 {
     static const char prefix[] = "Error : ";
@@ -65,7 +65,7 @@ static void destroy(struct decoder *decoder)
     free(s);
 }
 
-/* What was read in the same breath as damage is reported counts; there is no way past damage. */
+/* Samples read by the call that reports damage are valid; libsndfile cannot resume after it. */
 static int read_block(struct decoder *decoder, struct decoder_block *block,
                       struct hearken_error *error)
 {
@@ -122,7 +122,8 @@ static int open_file(struct sound_file *s, struct hearken_error *error)
     return s->samples ? 0 : decoder_fail_memory(s->base.input, error);
 }
 
-/* As decoder_open, but -EINVAL has libsndfile's bare reason, and -EDOM is a format out of range. */
+/* As decoder_open, but with -EINVAL the message is libsndfile's own, without the input's name, and
+ * -EDOM means a format out of range. */
 int decoder_open_sndfile(struct input *input, struct decoder **decoder, struct hearken_error *error)
 {
     struct sound_file *s = calloc(1, sizeof(*s));

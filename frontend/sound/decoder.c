@@ -9,10 +9,10 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Blank bytes in front of a recording that are skipped at most. */
+/* Blank bytes before a recording that are skipped at most. */
 #define BLANK_LIMIT 65536u
 
-/* Bytes that tell what a file is. */
+/* Bytes in which the format is detected. */
 #define HEAD_BYTES 4096u
 
 enum kind { NO_KIND, FLAC, OGG_FLAC, OGG, OGG_OTHER, MPEG };
@@ -74,9 +74,9 @@ void decoder_destroy(struct decoder *decoder)
         decoder->class->destroy(decoder);
 }
 
-/* ---- What it is ---- */
+/* ---- Detecting the format ---- */
 
-/* Bytes at the start that no format begins with: blanks, zeros, a byte order mark. */
+/* Counts leading bytes that start no format: white space, zeros, a byte order mark. */
 static size_t count_blank(const uint8_t *bytes, size_t size)
 {
     size_t at = size >= 3 && memcmp(bytes, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
@@ -91,7 +91,7 @@ static bool begins(const uint8_t *bytes, size_t size, const char *word)
     return size >= strlen(word) && memcmp(bytes, word, strlen(word)) == 0;
 }
 
-/* A frame header of MPEG audio, none of whose fields has a forbidden value. */
+/* Whether the bytes are a frame header of MPEG audio without reserved values. */
 static bool is_mpeg(const uint8_t *bytes, size_t size)
 {
     return size >= 4 && bytes[0] == 0xff && (bytes[1] & 0xe0) == 0xe0 && (bytes[1] & 0x18) != 8 &&
@@ -114,7 +114,7 @@ static enum kind kind_of(const uint8_t *bytes, size_t size)
     return is_mpeg(bytes, size) ? MPEG : NO_KIND;
 }
 
-/* The bytes of a tag of ID3v2, 0 if there is none. Its size has seven bits in each byte. */
+/* Size of an ID3v2 tag in bytes, 0 if there is none. The size field has seven bits in each byte. */
 static uint64_t size_of_id3(const uint8_t *bytes, size_t size)
 {
     if (size < 10 || !begins(bytes, size, "ID3") || bytes[3] == 0xff ||
@@ -127,7 +127,7 @@ static uint64_t size_of_id3(const uint8_t *bytes, size_t size)
 
 /* ---- Opening ---- */
 
-/* What a recording that cannot be read is, as far as that is known. */
+/* Fails with the file's kind, if sniff() recognises it. */
 static int fail_unreadable(const struct input *input, const uint8_t *head, size_t size,
                            const char *reason, struct hearken_error *error)
 {
@@ -147,7 +147,7 @@ static int fail_unreadable(const struct input *input, const uint8_t *head, size_
                         input->name, reason, expected);
 }
 
-/* Goes to a place of a regular input and looks at what is there. */
+/* Seeks in a regular input and reads the head there. */
 static int look_at(struct input *input, uint64_t at, const uint8_t **head, size_t *size,
                    struct hearken_error *error)
 {
@@ -175,8 +175,7 @@ static int open_kind(struct input *input, enum kind kind, struct decoder **decod
     }
 }
 
-/* Opens what begins at `at`. Returns 1 if that is none of the formats that are known by their first
- * bytes. */
+/* Opens the recording at `at`. Returns 1 if its first bytes match no format. */
 static int open_at(struct input *input, uint64_t at, struct decoder **decoder,
                    struct hearken_error *error)
 {
@@ -204,7 +203,7 @@ static int open_at(struct input *input, uint64_t at, struct decoder **decoder,
     return result < 0 ? result : open_kind(input, kind, decoder, error);
 }
 
-/* The first place from `at` on that is not blank. */
+/* Advances `at` past blank bytes. */
 static int skip_blank(struct input *input, uint64_t *at, struct hearken_error *error)
 {
     const uint8_t *head;
@@ -221,7 +220,7 @@ static int skip_blank(struct input *input, uint64_t *at, struct hearken_error *e
     return 0;
 }
 
-/* Behind the tags of ID3v2 at the start and the padding that is not counted in. */
+/* Advances `at` past ID3v2 tags and the padding after them. */
 static int skip_tags(struct input *input, uint64_t *at, struct hearken_error *error)
 {
     for (;;) {
@@ -239,7 +238,7 @@ static int skip_tags(struct input *input, uint64_t *at, struct hearken_error *er
     }
 }
 
-/* Formats that stand out in junk: where one begins in the head, or 0. */
+/* The position in the head of a signature that is unlikely in junk, or 0. */
 static size_t find_mark(const uint8_t *head, size_t size)
 {
     for (size_t i = 1; i + 12 <= size; i++) {
@@ -260,7 +259,7 @@ static int open_with_sndfile(struct input *input, uint64_t at, struct decoder **
     return result == -EINVAL ? 1 : result == -EDOM ? -EINVAL : result;
 }
 
-/* Behind junk: a mark in the head, or frames of MP3. */
+/* Opens a recording after junk: at a signature in the head, or at MP3 frames. */
 static int open_behind_junk(struct input *input, const uint8_t *head, size_t size, uint64_t start,
                             struct decoder **decoder, struct hearken_error *error)
 {
@@ -275,7 +274,7 @@ static int open_behind_junk(struct input *input, const uint8_t *head, size_t siz
     return result == -EINVAL ? 1 : result;
 }
 
-/* At the start, behind tags, blanks or junk. Returns 1 if there is nothing to be read. */
+/* Opens a recording at the start, or after tags, blanks or junk. Returns 1 if there is none. */
 static int open_somewhere(struct input *input, const uint8_t *head, size_t size,
                           struct decoder **decoder, struct hearken_error *error)
 {
@@ -317,7 +316,7 @@ static int open_regular(struct input *input, struct decoder **decoder, struct he
     return result < 0 ? hearken_fail(error, result, "%s", reason.message) : 0;
 }
 
-/* Finds the header of linear PCM that comes next; 1 if it is there, and the head begins with it. */
+/* Looks for a WAV header of linear PCM; returns 1 if the head now begins with one. */
 static int find_wav(struct input *input, struct wav_layout *layout, struct hearken_error *error)
 {
     for (;;) {

@@ -8,7 +8,7 @@
 #include <math.h>
 #include <string.h>
 
-/* Bytes of a sample; 0 for a type that is none. */
+/* Bytes of a sample; 0 for an unknown type. */
 static size_t sample_size(enum hearken_sample_type type)
 {
     switch (type) {
@@ -56,7 +56,7 @@ static float load_s16(const uint8_t *bytes)
     return (float)(int16_t)load_u16(bytes) * 0x1p-15f;
 }
 
-/* As the upper three bytes of 32 bits, so that the sign comes along. */
+/* Loads the upper three bytes of a 32-bit integer, which extends the sign. */
 static float load_s24(const uint8_t *bytes)
 {
     uint32_t bits = (uint32_t)bytes[0] << 8 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 24;
@@ -85,18 +85,18 @@ static float load_f32(const uint8_t *bytes)
 
 /* ---- Mixing ---- */
 
-/* Channels cancel when their sum has less than this share of their energies' sum: channels that
- * differ have about 1, equal ones as many as they are. */
+/* Channels cancel if the energy of their sum is less than this share of the sum of their energies.
+ * The ratio is about 1 for uncorrelated channels, and n for n equal ones. */
 #define CANCEL_SHARE 0.1
 
-/* They do no more when it has this. */
+/* Above this ratio they no longer cancel. */
 #define MIX_SHARE 0.5
 
-/* The noise between words may well differ where the speech cancels: sound that is this share of
- * what cancelled, or less, is no reason to change. */
+/* Noise between words may be uncorrelated where the speech cancels. So sound of at most this share
+ * of the energy that cancelled does not change the decision. */
 #define NOISE_SHARE 0.01
 
-/* What a hop's energy keeps of its weight until the next: a memory of about 300 ms. */
+/* Decay of the energy for each hop: a time constant of about 300 ms. */
 #define FADE 0.7
 
 void mixer_init(struct mixer *mixer, const struct hearken_audio_format *format)
@@ -144,8 +144,8 @@ static inline __attribute__((always_inline)) void add_moment(struct mixer_moment
     moments->squares += value * value;
 }
 
-/* Inlined with `load` and `size` known, so that each type gets a loop of its own. The sum is in
- * double: the mean of equal channels is then that channel to the bit. */
+/* Inlined with constant `load` and `size`, so that each type gets a loop of its own. The sum is in
+ * double precision, so that the mean of equal channels has the bits of one channel. */
 static inline __attribute__((always_inline)) void mix_with(load_function *load, size_t size,
                                                            struct mixer *mixer,
                                                            const uint8_t *bytes, size_t frames,

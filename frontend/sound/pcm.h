@@ -17,29 +17,29 @@
 int pcm_format_check(const struct hearken_audio_format *format, struct hearken_error *error);
 
 /*
- * Mixes channels: their mean, or one of them where the mean would be next to nothing although they
- * sound, since one is the other upside down (a balanced line wired wrongly, a microphone's second
- * pole). Which it is, is decided anew every MIXER_HOP_SECONDS, from what was heard in about
- * the last 300 ms; how the sound is cut into pieces changes nothing.
+ * Downmixes to mono: the mean of the channels, or one channel where they cancel because one is the
+ * inverse of the other (a balanced line wired as stereo). The choice is made every
+ * MIXER_HOP_SECONDS from about the last 300 ms. The result does not depend on how the samples are
+ * split into calls.
  */
 struct mixer {
     struct hearken_audio_format format;
-    int chosen;          /* the channel that is taken, or -1: the mean */
-    uint32_t hop, heard; /* frames between decisions; of them, heard */
-    uint64_t frames;     /* in all */
-    uint64_t alone_from; /* the first frame for which one channel was taken */
-    uint64_t alone;      /* frames for which one was */
-    double cancelled;    /* the most energy of channels that cancelled, since one is taken */
-    /* For each channel, and for the sum of all behind them. */
+    int chosen;          /* the channel in use, or -1: the mean */
+    uint32_t hop, heard; /* frames of a hop; frames of the current one so far */
+    uint64_t frames;     /* in total */
+    uint64_t alone_from; /* the first frame with a single channel in use */
+    uint64_t alone;      /* frames with a single channel in use */
+    double cancelled;    /* largest energy of cancelling channels while one is in use */
+    /* For each channel, then for their sum. */
     struct mixer_moments {
         double sum, squares; /* of this hop */
-        double energy;       /* of those before, without their mean, fading */
+        double energy;       /* decaying energy of the hops before, without their mean */
     } moments[HEARKEN_CHANNELS_MAX + 1];
 };
 
 #define MIXER_HOP_SECONDS 0.1
 
-/* `format` must be valid. Nothing needs to be released. */
+/* `format` must be valid. The mixer owns no memory. */
 void mixer_init(struct mixer *mixer, const struct hearken_audio_format *format);
 
 /*

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Input that soxr is given at once: it keeps as much in its queue, so a long recording that comes
- * in one piece would be held twice. */
+/* Input samples passed to soxr at a time. soxr copies them to its queue, so passing a long
+ * recording at once would hold it twice. */
 #define RESAMPLER_BLOCK 8192
 
 struct resampler {
@@ -46,14 +46,14 @@ void resampler_destroy(struct resampler *resampler)
     free(resampler);
 }
 
-/* Samples at HEARKEN_RATE that last as long as `count` at `rate`, rounded. */
+/* round(count · HEARKEN_RATE / rate) */
 static uint64_t converted(uint64_t count, uint32_t rate)
 {
     return count / rate * HEARKEN_RATE + (count % rate * HEARKEN_RATE + rate / 2) / rate;
 }
 
-/* One sample more than fits into the time that was heard never comes: the filter is causal, and
- * soxr takes its delay off. */
+/* At most one sample more than the input's duration: the filter is causal, and soxr compensates its
+ * delay. */
 size_t resampler_room(const struct resampler *resampler, size_t count)
 {
     uint64_t most = converted(resampler->taken + count, resampler->rate) + 1;
@@ -93,7 +93,7 @@ long resampler_process(struct resampler *resampler, const float *in, size_t coun
     return total;
 }
 
-/* What soxr still holds, cut or filled with zeros to the length that is due. */
+/* Drains soxr, truncating or zero-padding the output to `due` samples. */
 static long drain(struct resampler *resampler, float *out, size_t due)
 {
     size_t total = 0;

@@ -13,7 +13,7 @@ struct signature {
     bool sound;
 };
 
-/* Formats that people take for audio files and that are not read. */
+/* Formats that are not supported but often passed as audio files. */
 static const struct signature signatures[] = {
     {4, 4, "ftyp", "an MP4 file (AAC or ALAC)", true},
     {0, 4, "\x1a\x45\xdf\xa3", "a Matroska or WebM file", true},
@@ -77,7 +77,7 @@ static const struct codec wav_codecs[] = {
     {0xa109, "Speex"},
 };
 
-/* Audio has zero bytes, or bytes of all kinds, early on. */
+/* Audio has zeros or other control bytes within the first bytes. */
 static bool is_text(const uint8_t *bytes, size_t size)
 {
     for (size_t i = 0; i < size; i++) {
@@ -88,13 +88,13 @@ static bool is_text(const uint8_t *bytes, size_t size)
     return size > 0 && bytes[0] < 0x80;
 }
 
-/* Packets of 188 bytes, each of which begins with the same one. */
+/* Packets of 188 bytes, each starting with the sync byte. */
 static bool is_transport_stream(const uint8_t *bytes, size_t size)
 {
     return size > 376 && bytes[0] == 0x47 && bytes[188] == 0x47 && bytes[376] == 0x47;
 }
 
-/* The sync word of MPEG audio with the layer that MPEG audio does not have. */
+/* The sync word of MPEG audio with layer 0, which is ADTS. */
 static bool is_aac(const uint8_t *bytes, size_t size)
 {
     return size >= 2 && bytes[0] == 0xff && (bytes[1] & 0xf6) == 0xf0;
@@ -123,7 +123,7 @@ bool sniff(const uint8_t *bytes, size_t size, struct sniffed *sniffed)
 
 /* ---- Codecs ---- */
 
-/* The body of the format chunk, or NULL if its tag is not there. */
+/* The body of the format chunk, or NULL if it is missing. */
 static const uint8_t *find_format(const uint8_t *bytes, size_t size)
 {
     if (size < 12 || memcmp(bytes, "RIFF", 4) != 0 || memcmp(bytes + 8, "WAVE", 4) != 0)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * What a file is that cannot be read as audio: for messages.
+ * Recognises files that cannot be read as audio, for error messages.
  */
 #ifndef HEARKEN_FRONTEND_SOUND_SNIFF_H
 #define HEARKEN_FRONTEND_SOUND_SNIFF_H
@@ -11,13 +11,13 @@
 
 struct sniffed {
     char name[64]; /* "an MP4 file", "text" … */
-    bool sound;    /* a converter may get sound out of it */
+    bool sound;    /* may contain audio that a converter can extract */
 };
 
-/* From the first bytes of a file (512 say enough); false if it looks like none of the known. */
+/* Detects the kind from a file's first bytes (512 suffice); false if it is unknown. */
 bool sniff(const uint8_t *bytes, size_t size, struct sniffed *sniffed);
 
-/* The same for WAV, CAF and Ogg, whose codec is named: for files that libsndfile has refused. */
+/* Names the codec of a WAV, CAF or Ogg file, for files that libsndfile rejects. */
 bool sniff_codec(const uint8_t *bytes, size_t size, struct sniffed *sniffed);
 
 #endif

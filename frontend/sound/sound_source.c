@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * A recording as mono float at HEARKEN_RATE: what a decoder gives, mixed and resampled. Damage does
- * not end it; what was found is kept for whoever asks.
+ * A recording as mono float at HEARKEN_RATE: decoded, downmixed and resampled. Reading continues
+ * after damage, which hearken_source_warning() reports.
  */
 #include "frontend/sound/decoder.h"
 #include "frontend/sound/pcm.h"
@@ -13,32 +13,32 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Frames that are converted at once: a quarter of a second at 16 kHz. */
+/* Frames that are converted at a time: a quarter of a second at 16 kHz. */
 #define SOURCE_BLOCK 4096u
 
-/* Damage is told as one place when it is closer to that before. */
+/* Damage closer than this to the last counts as the same place. */
 #define PLACE_SECONDS 1.0
 
-/* Channels that cancel for less are not worth a word. */
+/* Channels that cancel for a shorter time cause no warning. */
 #define CANCEL_SECONDS 0.5
 
-/* A recording's first seconds tell whether its floating point samples are those of integers. */
+/* The part of a recording whose peak shows the scale of its floating point samples. */
 #define PEAK_SECONDS 60.0
 
-/* Floating point samples beyond this are on another scale than -1..1. */
+/* A peak above this means that the samples are not scaled to -1..1. */
 #define PEAK_LIMIT 8.0f
 
-/* Frames a second in which a recording's level is measured. */
+/* Level measurements a second. */
 #define QUIET_FRAMES 50
 
-/* A recording none of whose frames has this mean square is made louder: -62 dBFS. Speech is
- * understood down to there, and microphones' noise seldom is louder. */
+/* A recording is amplified if no frame reaches this mean square, -62 dBFS. Speech is recognised
+ * down to this level, and the noise of microphones is seldom louder. */
 #define QUIET_POWER 6.3e-7
 
-/* Mean square of the loudest frame of what was made louder, -26 dBFS. */
+/* Mean square of the loudest frame after amplification, -26 dBFS. */
 #define SPEECH_POWER 2.5e-3
 
-/* Gain at most, 40 dB: the noise of 16 bits stays below what was quiet. */
+/* Largest gain, 40 dB: the quantisation noise of 16 bits then stays below QUIET_POWER. */
 #define GAIN_MAX 100
 
 #define WARNINGS_MAX 3
@@ -51,8 +51,8 @@ struct warning {
 
 struct source_damage {
     unsigned places;
-    double first, last; /* seconds, of the places */
-    char reason[128];   /* at the first */
+    double first, last; /* seconds: the first and last place */
+    char reason[128];   /* of the first */
     bool short_end;
     double end;
     char end_reason[128];
@@ -61,10 +61,10 @@ struct source_damage {
 struct hearken_source {
     struct input input;
     struct decoder *decoder;
-    struct decoder_block block; /* of which `taken` frames and all but `lost` are used up */
+    struct decoder_block block; /* `taken` frames are consumed; `lost` frames are still to fill */
     size_t taken;
     float scale; /* of floating point samples; 1 if they are -1..1 */
-    float gain;  /* that, and what makes a very quiet recording louder */
+    float gain;  /* the scale, times the amplification of a very quiet recording */
     double seconds;
 
     struct mixer mixer;
@@ -72,10 +72,10 @@ struct hearken_source {
     struct resampler *resampler;
     uint32_t rate; /* of the resampler; 0: there is none */
     float *mono;   /* [SOURCE_BLOCK] */
-    float *ready;  /* [ready_room]: at HEARKEN_RATE, from ready_at to ready_end not yet taken */
+    float *ready;  /* [ready_room] at HEARKEN_RATE; ready_at <= i < ready_end are not yet read */
     size_t ready_room, ready_at, ready_end;
     bool ended;
-    int failure; /* 0, or what the next read returns, with `message` */
+    int failure; /* 0, or the errno that the next read returns, with `message` */
     struct hearken_error message;
 
     struct source_damage damage;
@@ -93,12 +93,12 @@ static int open_decoder(struct hearken_source *source, const struct hearken_audi
                : decoder_open(&source->input, &source->decoder, error);
 }
 
-/* What a first pass over a recording finds. */
+/* The result of the first pass over a recording. */
 struct survey {
     float peak;     /* largest magnitude of floating point samples in the first seconds */
-    double loudest; /* mean square of the loudest frame, without its mean */
+    double loudest; /* variance of the loudest frame */
     double sum, squares;
-    uint32_t heard; /* samples of the frame */
+    uint32_t heard; /* samples of the current frame so far */
 };
 
 static void survey_peak(struct survey *survey, const struct decoder_block *block)
@@ -126,7 +126,7 @@ static void survey_level(struct survey *survey, const float *mono, size_t count,
     }
 }
 
-/* Ends as soon as there is sound that is loud enough, which is at once in most recordings. */
+/* Stops at the first frame that is loud enough, which most recordings have near their start. */
 static int survey_recording(struct hearken_source *source, struct survey *survey,
                             struct hearken_error *error)
 {
@@ -159,7 +159,8 @@ static int survey_recording(struct hearken_source *source, struct survey *survey
     return 0;
 }
 
-/* What makes the loudest frame of a quiet recording as loud as speech; digital silence stays. */
+/* The gain that amplifies the loudest frame of a quiet recording to SPEECH_POWER; 1 for digital
+ * silence. */
 static float gain_for(double loudest)
 {
     if (loudest >= QUIET_POWER || loudest <= 0)
@@ -168,8 +169,8 @@ static float gain_for(double loudest)
     return (float)fmin(gain, GAIN_MAX);
 }
 
-/* Some programs write integers as floating point without scaling them: those of the narrowest type
- * that holds the peak. */
+/* Some programs write integers as floating point without scaling them. Assumes the narrowest
+ * integer type that holds the peak. */
 static float scale_for(float peak)
 {
     if (peak <= PEAK_LIMIT)
@@ -177,7 +178,7 @@ static float scale_for(float peak)
     return peak <= 0x1.02p15f ? 0x1p-15f : peak <= 0x1.02p23f ? 0x1p-23f : 0x1p-31f;
 }
 
-/* Looks through a file before it is read, for its scale and its level. */
+/* Makes a first pass over a file to find its scale and gain. */
 static int find_scale(struct hearken_source *source, const struct hearken_audio_format *raw,
                       struct hearken_error *error)
 {
@@ -239,7 +240,7 @@ double hearken_source_duration(const struct hearken_source *source)
     return source->decoder->duration;
 }
 
-/* ---- What is told ---- */
+/* ---- Warnings ---- */
 
 static void note_damage(struct hearken_source *source, const char *reason)
 {
@@ -261,7 +262,7 @@ static void note_short_end(struct hearken_source *source, const char *reason)
     snprintf(d->end_reason, sizeof(d->end_reason), "%s", reason);
 }
 
-/* What the mixer did, before it is done with. */
+/* Records what the mixer did, before it is reset. */
 static void note_cancelling(struct hearken_source *source)
 {
     const struct mixer *mixer = &source->mixer;
@@ -301,7 +302,7 @@ static void warn_of_damage(struct hearken_source *source)
     }
 }
 
-/* At the end, when all is known. */
+/* At the end of the recording. */
 static void collect_warnings(struct hearken_source *source)
 {
     note_cancelling(source);
@@ -347,7 +348,7 @@ static int reserve_ready(struct hearken_source *source, size_t room)
     return 0;
 }
 
-/* A file that the system cannot read on has ended; without any sound before that it is an error. */
+/* A read error counts as the end of the file, or as an error if no samples came before it. */
 static int read_block(struct hearken_source *source)
 {
     struct decoder_block *block = &source->block;
@@ -382,8 +383,8 @@ static int flush(struct hearken_source *source)
     return 0;
 }
 
-/* Makes mixer and resampler ready for the block; what the latter held of another rate comes before
- * it. */
+/* Sets mixer and resampler up for the block's format; first returns the samples that the resampler
+ * holds of another rate. */
 static int use_format(struct hearken_source *source)
 {
     const struct hearken_audio_format *format = &source->block.format;
@@ -409,7 +410,8 @@ static int use_format(struct hearken_source *source)
     return 0;
 }
 
-/* The next frames of the block, or silence for what is lost in front of it; returns how many. */
+/* Downmixes the next frames of the block, or silence for the lost frames before it; returns how
+ * many. */
 static size_t take_frames(struct hearken_source *source)
 {
     struct decoder_block *block = &source->block;
@@ -429,8 +431,8 @@ static size_t take_frames(struct hearken_source *source)
     return frames;
 }
 
-/* Fills `ready`, which has been taken, with what comes next; with what the resampler still holds
- * where the rate changes, and at the end. */
+/* Refills the empty `ready` with the next samples; where the rate changes, and at the end, with
+ * those that the resampler holds. */
 static int refill(struct hearken_source *source)
 {
     source->ready_at = source->ready_end = 0;

@@ -12,8 +12,8 @@
 #define TAG_FLOAT      3u
 #define TAG_EXTENSIBLE 0xFFFEu
 
-/* Sizes from here on stand for "unknown": sox writes 0x7ffff000 to a pipe, arecord 0x7fffffff or
- * 0x80000000, ffmpeg 0xffffffff. */
+/* Sizes from this value on mean "unknown": to a pipe, sox writes 0x7ffff000, arecord 0x7fffffff or
+ * 0x80000000, and ffmpeg 0xffffffff. */
 #define SIZE_UNKNOWN 0x7ffff000u
 
 struct reader {
@@ -48,7 +48,7 @@ static bool set_type(uint32_t tag, uint32_t bits, enum hearken_sample_type *type
     return true;
 }
 
-/* The tag that an extensible format stands for: its GUID is the tag and a fixed rest. */
+/* The tag in the GUID of an extensible format, which is the tag and a fixed suffix. */
 static uint32_t extended_tag(const uint8_t *body, uint32_t size)
 {
     static const uint8_t rest[14] = {0, 0, 0, 0, 0x10, 0, 0x80, 0, 0, 0xaa, 0, 0x38, 0x9b, 0x71};
@@ -74,7 +74,7 @@ static bool set_format(struct reader *reader, const uint8_t *body, uint32_t size
     return format->channels > 0;
 }
 
-/* The bytes of a chunk's body that matter here. */
+/* The bytes of a chunk's body that the parser needs. */
 static size_t body_needed(const uint8_t *id, uint32_t size)
 {
     size_t most = has_id(id, "fmt ") ? 40 : has_id(id, "ds64") ? 16 : 0;
@@ -111,7 +111,7 @@ static enum wav_result found(const struct reader *reader, uint32_t size, struct 
     return WAV_PCM;
 }
 
-/* Whether the bytes are an id, or the beginning of one. */
+/* Whether the bytes are an id or a prefix of one. */
 static bool may_be(const uint8_t *bytes, size_t size, const char *id)
 {
     return memcmp(bytes, id, size < 4 ? size : 4) == 0;

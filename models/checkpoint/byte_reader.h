@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* What is left of a file while it is read from its start to its end. The first failure sticks. */
+/* Reads a file's bytes from start to end. After the first failure all calls fail. */
 #ifndef HEARKEN_MODELS_CHECKPOINT_BYTE_READER_H
 #define HEARKEN_MODELS_CHECKPOINT_BYTE_READER_H
 

@@ -17,7 +17,7 @@
 
 static const struct {
     const char *name;
-    uint32_t values, bytes; /* of a block; of one value where there are none */
+    uint32_t values, bytes; /* of a block; of one value for types without blocks */
 } type_table[VALUE_TYPE_COUNT] = {
     [VALUE_F32] = {"F32", 1, 4},
     [VALUE_F16] = {"F16", 1, 2},
@@ -109,7 +109,7 @@ uint8_t *checkpoint_reserve(struct checkpoint *checkpoint, size_t size, struct m
     return NULL;
 }
 
-/* The product of the shape, and what it takes in bytes. */
+/* Computes the number of values and their size in bytes. */
 static int measure(struct checkpoint_tensor *tensor, const char *path, uint64_t *bytes,
                    struct hearken_error *error)
 {

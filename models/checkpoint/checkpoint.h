@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * A Whisper checkpoint of any format, as what reads one fills it in: tensors by the names that
- * OpenAI's own code gives them ("encoder.blocks.0.attn.query.weight"), tokens, lists of numbers.
+ * A Whisper checkpoint, independent of its file format: tensors with the names of OpenAI's code
+ * ("encoder.blocks.0.attn.query.weight"), tokens, and lists of numbers. A reader for each format
+ * fills it in.
  *
- * A reader checks that every tensor's values lie inside its memory; what a network needs of them
- * is whisper_checkpoint.h's to check. After it is filled in it does not change: safe from any
+ * A reader checks that every tensor's values lie within its memory; whisper_checkpoint.h checks
+ * that the tensors form a Whisper network. A filled-in checkpoint is immutable and safe from any
  * thread.
  */
 #ifndef HEARKEN_CHECKPOINT_CHECKPOINT_H
@@ -21,7 +22,7 @@ enum value_type {
     VALUE_F32,
     VALUE_F16,
     VALUE_BF16,
-    VALUE_Q4_0, /* from here on blocks of 32 values, as ggml has them (quantize.h) */
+    VALUE_Q4_0, /* this and the following: ggml's blocks of 32 values (quantize.h) */
     VALUE_Q4_1,
     VALUE_Q5_0,
     VALUE_Q5_1,
@@ -46,7 +47,7 @@ struct number_list {
     size_t count;
 };
 
-/* Memory with what a file holds, mapped by itself. */
+/* A file's content in memory of its own. */
 struct mapping {
     const uint8_t *data;
     size_t size;
@@ -59,58 +60,60 @@ struct checkpoint {
     struct mapping *mappings; /* owned */
     size_t mapping_count;
 
-    uint32_t listener_heads, speller_heads; /* the file's or the configuration's */
-    struct number_list alignment_heads;     /* layer * heads + head; of those that follow sound */
-    struct number_list suppress;            /* tokens that are never written */
-    struct number_list suppress_at_begin;   /* nor as the first one */
+    uint32_t listener_heads, speller_heads; /* from the file or its configuration */
+    struct number_list alignment_heads;     /* layer * heads + head, of monotonic heads */
+    struct number_list suppress;            /* tokens that are never output */
+    struct number_list suppress_at_begin;   /* tokens that are not output first */
     struct tokens tokens;
     float *mel_filters; /* [mel_bands][FREQUENCY_BINS]; NULL: those of whisper_known.h */
     uint32_t mel_bands;
 };
 
-/* Its first bytes, at most `size`, without waiting for a pipe; how many. 0: none can be read. */
+/* Reads a file's first bytes, at most `size`, without blocking on a FIFO. Returns how many; 0 on
+ * failure. */
 size_t checkpoint_peek(const char *path, uint8_t *start, size_t size);
 
 /*
- * Reads a file into memory, for as long as the checkpoint lives. Errors: the system's, -EINVAL for
- * what is no file, -EIO for one that is cut short or written to meanwhile, -ENOMEM.
+ * Reads a file into memory that the checkpoint owns. Errors: the system's, -EINVAL if it is not a
+ * regular file, -EIO if it is truncated or written to meanwhile, -ENOMEM.
  */
 int checkpoint_load(struct checkpoint *checkpoint, const char *path, struct mapping *mapping,
                     struct hearken_error *error);
 
 /*
- * Memory for as long as the checkpoint lives, to be filled in by the caller; NULL after -ENOMEM,
- * which `error` tells.
+ * Allocates memory that the checkpoint owns and the caller fills in. NULL with `error` set if out
+ * of memory.
  */
 uint8_t *checkpoint_reserve(struct checkpoint *checkpoint, size_t size, struct mapping *mapping,
                             struct hearken_error *error);
 
 /*
- * Checks `shape` and `type`, and that `available` bytes at `data` hold them, and adds the tensor.
- * `bytes` is set to what its values take unless it is NULL. `path` is the file's, for messages.
- * Errors: -EINVAL, named; -ENOMEM.
+ * Adds a tensor after checking its shape and type, and that its values fit in the `available` bytes
+ * at `data`. Sets `bytes`, if not NULL, to their size. `path` is the file's, for messages. Errors:
+ * -EINVAL, -ENOMEM.
  */
 int checkpoint_add(struct checkpoint *checkpoint, const char *path,
                    const struct checkpoint_tensor *tensor, uint64_t available, uint64_t *bytes,
                    struct hearken_error *error);
 
-/* After the last tensor. Errors: -EINVAL for a name that is there twice. */
+/* Call it after the last tensor. Errors: -EINVAL for duplicate names. */
 int checkpoint_sort(struct checkpoint *checkpoint, const char *path, struct hearken_error *error);
 
 /* NULL if there is none of that name. */
 const struct checkpoint_tensor *checkpoint_find(const struct checkpoint *checkpoint,
                                                 const char *name);
 
-/* Values `first` to first + count of a tensor, inside of it; of blocks whole ones. */
+/* Converts the values first <= i < first + count of a tensor to floats; for types with blocks, only
+ * whole blocks. */
 void checkpoint_read(const struct checkpoint_tensor *tensor, uint64_t first, size_t count,
                      float *out);
 
-/* Bytes that `count` values take; of blocks whole ones. */
+/* Size of `count` values in bytes; for types with blocks, only whole blocks. */
 uint64_t value_bytes(enum value_type type, uint64_t count);
 bool value_is_quantized(enum value_type type);
 const char *value_type_name(enum value_type type);
 
-/* For any state, also after an error. */
+/* Accepts any state, also after an error. */
 void checkpoint_finish(struct checkpoint *checkpoint);
 
 #endif

@@ -11,7 +11,7 @@
 
 #define ARCHITECTURE   "hearken-las"
 #define WINDOW_SECONDS 30u
-#define BELOW_MAXIMUM  8.0f /* of log10 of the power: what is quieter is cut there */
+#define BELOW_MAXIMUM  8.0f /* log10 of the power is clamped to its maximum less this */
 #define FLOOR          (-10.0f)
 #define SHIFT          4.0f
 #define SCALE          4.0f
@@ -24,7 +24,7 @@ struct writing {
     struct hearken_error *error;
 };
 
-/* A special token's id in the model file; -EINVAL if it is not there or was cut. */
+/* A special token's id in the model file; -EINVAL if it is missing or was not kept. */
 static int find_special(const struct writing *w, const char *name, uint32_t *id)
 {
     const struct tokens *v = &w->model->checkpoint->tokens;
@@ -88,7 +88,7 @@ static void add_network(const struct writing *w)
         gguf_add_u32s(w->out, "hearken.speller.alignment_heads", heads->numbers, heads->count);
 }
 
-/* Tokens under their new ids; those that were cut cannot be written anyway. */
+/* Writes tokens by their new ids, without those that were not kept. */
 static int add_token_list(const struct writing *w, const char *key, const struct number_list *list)
 {
     size_t count = 0;
@@ -124,7 +124,7 @@ static int add_start(const struct writing *w)
     return 0;
 }
 
-/* What whisper.cpp and CTranslate2 call <|nospeech|>, OpenAI's first files <|nocaptions|>. */
+/* <|nospeech|>, which OpenAI's first files call <|nocaptions|>. */
 static int add_no_speech(const struct writing *w)
 {
     const struct tokens *v = &w->model->checkpoint->tokens;
@@ -173,7 +173,7 @@ static int add_vocabulary(const struct writing *w)
 
 /* ---- Tensors ---- */
 
-/* Whether the part's bytes are what the model file holds. */
+/* Whether the part's bytes can be copied without conversion. */
 static bool is_same_type(enum gguf_tensor_type to, enum value_type from)
 {
     return (to == GGUF_TENSOR_F32 && from == VALUE_F32) ||
@@ -182,7 +182,7 @@ static bool is_same_type(enum gguf_tensor_type to, enum value_type from)
            (to == GGUF_TENSOR_Q8_0 && from == VALUE_Q8_0);
 }
 
-/* One row. `values` has room for it; where there is no part it is zero. */
+/* Writes one row, zeros if there is no part; `values` has room for it. */
 static void write_part(const struct writing *w, const struct whisper_tensor *tensor,
                        const struct checkpoint_tensor *part, uint64_t row, uint64_t columns,
                        float *values)
@@ -200,7 +200,7 @@ static void write_part(const struct writing *w, const struct whisper_tensor *ten
 
 static int write_tensor(const struct writing *w, const struct whisper_tensor *tensor)
 {
-    /* A vector of parts: each is a row. */
+    /* In a vector of several parts, each part is a row. */
     uint64_t columns = tensor->rank > 1 ? tensor->shape[0] : tensor->shape[0] / tensor->part_count;
     uint64_t rows = tensor->rank > 1 ? tensor->shape[1] * tensor->shape[2] / tensor->part_count : 1;
     float *values = calloc(columns, sizeof(*values));

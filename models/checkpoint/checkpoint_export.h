@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The model file of architecture "hearken-las" that a Whisper checkpoint becomes. */
+/* Exports a Whisper checkpoint as a model file of architecture "hearken-las". */
 #ifndef HEARKEN_MODELS_CHECKPOINT_CHECKPOINT_EXPORT_H
 #define HEARKEN_MODELS_CHECKPOINT_CHECKPOINT_EXPORT_H
 
@@ -10,18 +10,19 @@
 struct model_file {
     const char *name, *description, *license; /* the last two may be NULL */
     const char *language;                     /* its token is <|language|> */
-    const float *padding; /* seconds of silence that the listener wants; NULL: not said */
-    bool no_window;       /* it was adapted to hear segments alone */
-    bool no_values;       /* of tensors, which become zeros: for what only looks at the head */
+    const float *padding; /* seconds of silence to append to a segment; NULL: key left out */
+    bool no_window;       /* the model was adapted to segments shorter than its window */
+    bool no_values;       /* tensors are written as zeros, for callers that read only the head */
     struct whisper_types types;
     const struct whisper *whisper;
     const struct checkpoint *checkpoint;
 };
 
-/* Writes `path`, or leaves it as it is. Errors: the system's, -EINVAL with what is missing. */
+/* Writes `path`, which stays unchanged on failure. Errors: the system's, -EINVAL with what is
+ * missing. */
 int model_file_write(const struct model_file *model, const char *path, struct hearken_error *error);
 
-/* The same as a file in memory, which the caller closes; its descriptor. */
+/* Writes to an in-memory file; returns its descriptor, which the caller closes. */
 int model_file_make(const struct model_file *model, struct hearken_error *error);
 
 #endif

@@ -67,7 +67,7 @@ int tokens_add_special(struct tokens *tokens, uint32_t count, struct hearken_err
 
 #define MAX_TOKENS 1000000u
 
-/* A line without its end, in `line`; false at the end of the file. */
+/* Reads a line without its newline; false at the end of the file. */
 static bool next_line(FILE *file, char **line, size_t *room)
 {
     ssize_t length = getline(line, room, file);
@@ -98,7 +98,7 @@ int tokens_add(struct tokens *tokens, const char *name, struct hearken_error *er
 }
 
 /*
- * GPT-2 writes a byte that has no shape of its own as a character from U+0100 on, in their order
+ * GPT-2 represents the bytes without a printable character by U+0100 and following, in order
  * (Radford et al., 2019, "Language Models are Unsupervised Multitask Learners").
  */
 static uint32_t character_of(uint8_t byte)
@@ -179,7 +179,7 @@ uint32_t tokens_find(const struct tokens *tokens, const char *name)
     return NO_TOKEN;
 }
 
-/* New ids, in the checkpoint's order, for the tokens whose id is not NO_TOKEN. */
+/* Numbers the kept tokens, whose id is not NO_TOKEN, in the checkpoint's order. */
 static void number_kept(struct tokens *v)
 {
     v->kept_count = 0;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The checkpoint's tokens, and which of them go into the model file. */
+/* The checkpoint's tokens and the subset that the model file keeps. */
 #ifndef HEARKEN_MODELS_CHECKPOINT_CHECKPOINT_TOKENS_H
 #define HEARKEN_MODELS_CHECKPOINT_CHECKPOINT_TOKENS_H
 
@@ -11,33 +11,34 @@
 #define NO_TOKEN UINT32_MAX
 
 struct tokens {
-    char **names;    /* bytes written as characters, as GPT-2 does; special ones as <|name|> */
+    char **names;    /* in GPT-2's representation of bytes; special ones as <|name|> */
     uint32_t count;  /* of the checkpoint */
     uint32_t room;   /* of `names` */
-    uint32_t *order; /* the ids, sorted by name; like what follows, made by tokens_index */
-    uint32_t *ids;   /* by the checkpoint's id: the id in the model file, or NO_TOKEN */
+    uint32_t *order; /* the ids sorted by name; tokens_index() makes this and the following */
+    uint32_t *ids;   /* [count]: the id in the model file, or NO_TOKEN */
     uint32_t *kept;  /* ascending ids of the checkpoint */
     uint32_t kept_count;
 };
 
-/* The next token's name, copied. Errors: -EINVAL for more than a million, -ENOMEM. */
+/* Adds the next token; copies the name. Errors: -EINVAL beyond a million, -ENOMEM. */
 int tokens_add(struct tokens *tokens, const char *name, struct hearken_error *error);
 
-/* The same for bytes as they are, written as GPT-2 writes them. */
+/* The same for raw bytes, which are converted to GPT-2's representation. */
 int tokens_add_bytes(struct tokens *tokens, const uint8_t *bytes, size_t length,
                      struct hearken_error *error);
 
 /*
- * Whisper's special tokens for the ids behind those of the text, up to `count` in all: the end,
- * the start, 99 or 100 languages, tasks, 1501 times. Errors: -EINVAL if that is no such number.
+ * Adds Whisper's special tokens after those of text, up to `count` in total: the end, the start, 99
+ * or 100 languages, tasks, 1501 timestamps. Errors: -EINVAL if `count` fits neither.
  */
 int tokens_add_special(struct tokens *tokens, uint32_t count, struct hearken_error *error);
 
-/* The times alone. */
+/* Adds the timestamps alone. */
 int tokens_add_times(struct tokens *tokens, struct hearken_error *error);
 #define TIME_TOKENS 1501u
 
-/* After the last name: tables over them, all kept. Errors: -EINVAL for two alike, -ENOMEM. */
+/* Builds the tables after the last name; keeps all tokens. Errors: -EINVAL for duplicates,
+ * -ENOMEM. */
 int tokens_index(struct tokens *tokens, struct hearken_error *error);
 
 /* Keeps only the tokens that the file names, one a line. Errors: the system's, as above. */

@@ -14,8 +14,8 @@
 #define MAGIC       0x67676d6cu /* "ggml" as a number */
 #define MAX_MELS    512u
 #define MAX_TEXT    1000000u
-#define QUANTIZED_2 2u    /* the version of quantized blocks that has half precision scales */
-#define VERSION_BY  1000u /* stands before the file's type */
+#define QUANTIZED_2 2u    /* the version of quantized blocks with half precision scales */
+#define VERSION_BY  1000u /* ftype = version · 1000 + type */
 #define END_OF_TEXT "<|endoftext|>"
 
 /* The numbers at the start, in the file's order. */
@@ -100,7 +100,7 @@ static void take_filters(struct walk *w)
                                             w->reader.path, (double)filters[i]);
 }
 
-/* Those of text, as bytes; some files have the end of text as the last of them. */
+/* Reads the text tokens, as bytes; in some files the last one is the end of text. */
 static void take_tokens(struct walk *w)
 {
     uint32_t count = take_number(w, "the number of tokens", 1, w->numbers[VOCABULARY]);
@@ -177,7 +177,7 @@ static void take_tensor(struct walk *w)
     w->reader.at += bytes;
 }
 
-/* That the numbers at the start are those of the network. */
+/* Checks that the header's numbers match the tensors. */
 static void check_number(struct walk *w, uint32_t which, const char *name, uint32_t dimension)
 {
     const struct checkpoint_tensor *tensor = checkpoint_find(w->checkpoint, name);

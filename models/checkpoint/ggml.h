@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * whisper.cpp's model file (its models/convert-pt-to-ggml.py and src/whisper.cpp): numbers, mel
- * filters, tokens, then tensors up to the end, each behind its own header and without alignment.
+ * filters, tokens, then tensors up to the end, each after its own header and not aligned.
  */
 #ifndef HEARKEN_CHECKPOINT_GGML_H
 #define HEARKEN_CHECKPOINT_GGML_H

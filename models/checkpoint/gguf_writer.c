@@ -37,9 +37,9 @@ struct tensor {
 struct gguf_writer {
     struct hearken_error *error;
     const char *name; /* for messages */
-    char *path;       /* what is replaced at the end; NULL: a file in memory */
-    char *temporary;  /* the name beside it */
-    bool has_name;    /* the file has it */
+    char *path;       /* the file to replace at the end; NULL: an in-memory file */
+    char *temporary;  /* a name in the same folder */
+    bool has_name;    /* the temporary file has that name; else it is unnamed */
     FILE *file;
     struct bytes keys, infos;
     struct tensor *tensors;
@@ -282,7 +282,7 @@ static void write_piece(struct gguf_writer *w, enum gguf_tensor_type type, const
     }
 }
 
-/* The one that is not full; NULL after an error. */
+/* The first tensor that is not full; NULL after an error. */
 static const struct tensor *next_tensor(struct gguf_writer *w, size_t count)
 {
     if (w->result < 0)
@@ -329,8 +329,8 @@ void gguf_write_tensor(struct gguf_writer *writer, const struct gguf_tensor *ten
     writer->current++;
 }
 
-/* Gives the file to the owner of the one that it replaces, and what mode it has then: a group that
- * it cannot be given to gets no right that not everybody has. */
+/* Gives the file the owner of the one that it replaces, and returns its mode. If the group cannot
+ * be set, the group gets only the rights of others. */
 static mode_t keep_owner(int file, const struct stat *old)
 {
     struct stat made;
@@ -341,7 +341,7 @@ static mode_t keep_owner(int file, const struct stat *old)
     return mode;
 }
 
-/* A new file is as readable as any other. */
+/* The mode of a new file, by the umask. */
 static mode_t usual_mode(void)
 {
     mode_t mask = umask(0);
@@ -349,8 +349,8 @@ static mode_t usual_mode(void)
     return 0666 & ~mask;
 }
 
-/* A file in the folder of the path: without a name, so that nothing is left of it if the process
- * is killed, or with one where the file system has no such files. */
+/* Opens a file in the path's folder: unnamed (O_TMPFILE), so that nothing is left if the process is
+ * killed, or named where the file system does not support that. */
 static int open_beside(struct gguf_writer *w)
 {
     const char *slash = strrchr(w->path, '/');
@@ -366,7 +366,7 @@ static int open_beside(struct gguf_writer *w)
     return file;
 }
 
-/* `old`: what is replaced, or NULL. */
+/* `old`: the file to replace, or NULL. */
 static int open_temporary(struct gguf_writer *w, const struct stat *old)
 {
     int file = open_beside(w);
@@ -383,7 +383,7 @@ static int open_temporary(struct gguf_writer *w, const struct stat *old)
     return result;
 }
 
-/* Where a link leads is replaced, not the link. */
+/* Follows a symbolic link: its target is replaced, not the link. */
 static int open_file(struct gguf_writer *w, const char *path)
 {
     struct stat old;
@@ -399,7 +399,7 @@ static int open_file(struct gguf_writer *w, const char *path)
     if (getrandom(&number, sizeof(number), 0) != sizeof(number))
         return hearken_fail(w->error, -EIO, "%s: %s", path, strerror(EIO));
     if (asprintf(&w->temporary, "%s.%016" PRIx64, w->path, number) < 0) {
-        w->temporary = NULL; /* asprintf leaves anything there */
+        w->temporary = NULL; /* asprintf leaves it undefined */
         return hearken_fail(w->error, -ENOMEM, "out of memory");
     }
     return open_temporary(w, there ? &old : NULL);

@@ -62,9 +62,8 @@ finish:
     return result;
 }
 
-/* What lies here by that name must be asked for as a path: a message that does not say so would be
- * of no help to those who meant it. */
-static int say_missing(const char *path, struct hearken_error *error)
+/* If the current directory has a file of that name, the message says to write it as a path. */
+static int fail_missing(const char *path, struct hearken_error *error)
 {
     size_t length;
     const char *name = installed_namesake(path, &length);
@@ -83,7 +82,7 @@ int model_file_open(const char *path, enum gguf_extent extent, struct gguf **ggu
         *translated = other;
     if (!other) {
         int result = gguf_open(path, extent, gguf, error);
-        return result == -ENOENT ? say_missing(path, error) : result;
+        return result == -ENOENT ? fail_missing(path, error) : result;
     }
     int file = translate(path, extent, error);
     if (file < 0)

@@ -26,7 +26,7 @@ void quantize_q8_0(const float *values, size_t count, uint8_t *blocks)
         quantize_q8_0_block(values + b * BLOCK, blocks + b * Q8_0_BLOCK_BYTES);
 }
 
-/* The numbers of a block for a scale, 0 to 31; returns the sum of the squared errors. */
+/* Quantises a block to numbers from 0 to 31 with a scale; returns the sum of squared errors. */
 static float number_block(const float *values, float scale, uint8_t *numbers)
 {
     float error = 0, inverse = scale != 0 ? 1 / scale : 0;
@@ -39,8 +39,8 @@ static float number_block(const float *values, float scale, uint8_t *numbers)
     return error;
 }
 
-/* Scales that put the largest value on -16 or on 15, more or less: a few that are cut short can be
- * worth finer steps for all. */
+/* Searches scales that map the largest value to about -16 or 15: clipping a few values can pay for
+ * a smaller step for all. */
 static void quantize_q5_0_block(const float *values, uint8_t *block)
 {
     static const float reaches[] = {11, 12, 13, 14, 15, 16, -11, -12, -13, -14, -15, -16};
@@ -76,11 +76,11 @@ void quantize_q5_0(const float *values, size_t count, uint8_t *blocks)
 
 /* ---- Blocks to values ---- */
 
-/* How a kind of block with numbers of 4 or 5 bits is laid out. */
+/* The layout of a type of block with numbers of 4 or 5 bits. */
 struct layout {
     size_t bytes;
     bool has_least, has_fifth;
-    float zero; /* the number that stands for 0 where there is no least value */
+    float zero; /* the number that represents 0 in types without a minimum */
 };
 
 static float half_at(const uint8_t *at)

@@ -11,10 +11,10 @@
 /* ---- Tensors: the checkpoint's names and shapes to those of a model file ---- */
 
 #define BLOCK           32u    /* of quantized values */
-#define SMALLEST_MATRIX 16384u /* values; below, rounding saves nothing worth its error */
+#define SMALLEST_MATRIX 16384u /* values; quantising smaller matrices saves too little memory */
 #define TAPS            3u
 
-/* The first failure sticks. */
+/* After the first failure, further calls have no effect. */
 struct listing {
     struct whisper_tensors *list;
     size_t room;
@@ -41,7 +41,7 @@ static enum gguf_tensor_type choose_type(enum gguf_tensor_type wanted, uint32_t 
     return shape[0] % BLOCK == 0 ? wanted : GGUF_TENSOR_F32;
 }
 
-/* What a model file can hold as it is, stays as it is. */
+/* Keeps the checkpoint's type if a model file supports it. */
 static enum gguf_tensor_type keep_type(const struct whisper_tensor *tensor,
                                        enum gguf_tensor_type wanted)
 {
@@ -101,7 +101,7 @@ static const struct checkpoint_tensor *find(struct listing *l, const char *name,
         l->result = hearken_fail(l->error, -EINVAL, "'%s' is missing", name);
         return NULL;
     }
-    /* whisper.cpp gives the convolutions' biases a second dimension of 1. */
+    /* In whisper.cpp's files, the convolutions' biases have a second dimension of 1. */
     bool same_rank = source->rank == rank || (rank == 1 && source->rank == 2);
     if (!same_rank || memcmp(source->shape, shape, 3 * sizeof(*shape)) != 0) {
         l->result =
@@ -139,7 +139,8 @@ static void add_vector(struct listing *l, const char *prefix, const char *part, 
     add_whole(l, prefix, part, kind, source, 1, shape);
 }
 
-/* Linear layers one under the other. A bias that is not there is zero, as those of keys are. */
+/* Concatenates the rows of several linear layers. A missing bias, like that of the keys, is zero.
+ */
 static void add_joined(struct listing *l, const char *prefix, const char *name, const char *from,
                        const char *const *sources, uint32_t count, uint64_t outputs,
                        uint64_t inputs)
@@ -298,12 +299,12 @@ void whisper_tensors_finish(struct whisper_tensors *list)
 /* English-only checkpoints have one token less than the first multilingual ones. */
 #define MULTILINGUAL_VOCABULARY 51865u
 
-/* hearken computes the listener's sinusoids itself; half precision rounds them by 2^-12, bfloat16
- * by 2^-9, twice that where it cuts. */
+/* hearken computes the listener's sinusoids itself. The rounding error of half precision is 2^-12,
+ * of bfloat16 2^-9, or twice that if truncated. */
 #define POSITION_TOLERANCE        1e-3
 #define POSITION_TOLERANCE_BFLOAT 5e-3
 
-/* The first failure sticks. */
+/* After the first failure, further calls have no effect. */
 struct configuration {
     const struct checkpoint *checkpoint;
     struct hearken_error *error;
@@ -352,7 +353,7 @@ static uint32_t count_layers(struct configuration *configuration, const char *pa
     return count;
 }
 
-/* The nearest number of half precision: 11 bits, none below 2^-24. */
+/* Rounds to half precision: 11 significant bits, multiples of 2^-24 for subnormals. */
 static double round_to_half(double x)
 {
     int exponent;
@@ -396,7 +397,7 @@ static void check_positions(struct configuration *configuration, struct whisper 
     w->half_positions = from_half < from_exact;
 }
 
-/* Logits are the embedding times x: a projection of its own has no place in the file. */
+/* Logits are computed with the embedding: the file format has no separate projection. */
 static void check_projection(struct configuration *configuration)
 {
     const struct checkpoint_tensor *embedding =
@@ -428,7 +429,7 @@ static uint32_t check_heads(struct configuration *configuration, uint32_t width)
     return configuration->result < 0 ? 1 : listener;
 }
 
-/* A reader knows no bounds for what its lists hold. */
+/* The readers of file formats do not check the bounds of list elements. */
 static void check_list(struct configuration *configuration, const char *what,
                        const struct number_list *list, uint32_t limit)
 {

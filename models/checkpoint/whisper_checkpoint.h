@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Whisper's network out of a checkpoint: its numbers, checked, and the model file's tensors. */
+/* Whisper's network in a checkpoint: its checked dimensions, and the tensors of the model file. */
 #ifndef HEARKEN_MODELS_CHECKPOINT_WHISPER_CHECKPOINT_H
 #define HEARKEN_MODELS_CHECKPOINT_WHISPER_CHECKPOINT_H
 
@@ -15,10 +15,10 @@ struct whisper {
     uint32_t speller_layers, speller_positions;
     uint32_t vocabulary;
     bool half_positions; /* the listener's are rounded to half precision */
-    bool multilingual;   /* knows languages and tasks */
+    bool multilingual;   /* has tokens for languages and tasks */
 };
 
-/* Errors: -EINVAL with what is missing or of another shape or kind than hearken computes. */
+/* Errors: -EINVAL with what is missing, has another shape or is not supported. */
 int whisper_read(struct whisper *whisper, const struct checkpoint *checkpoint,
                  struct hearken_error *error);
 
@@ -30,10 +30,10 @@ struct whisper_tensor {
     enum gguf_tensor_type type;
     uint32_t rank;
     uint64_t shape[GGUF_MAX_RANK]; /* innermost first; 1 beyond the rank */
-    /* One under the other, the same number of rows each; NULL: zeros. */
+    /* Concatenated, the same number of rows each; NULL: zeros. */
     const struct checkpoint_tensor *parts[MAX_PARTS];
     uint32_t part_count;
-    const uint32_t *rows; /* NULL: all; otherwise these of the one part, the caller's */
+    const uint32_t *rows; /* the rows to keep of a single part, owned by the caller; NULL: all */
 };
 
 struct whisper_tensors {
@@ -41,16 +41,16 @@ struct whisper_tensors {
     size_t count;
 };
 
-/* What matrices become in the model file, where they are large enough. */
+/* The types of large matrices in the model file. */
 struct whisper_types {
     enum gguf_tensor_type matrices, embedding;
-    bool keep; /* each as the checkpoint has it, where a model file can: otherwise these */
+    bool keep; /* keep the checkpoint's types that a model file supports */
 };
 
 /*
- * All tensors of the model file but for features.*: `kept` are the kept_count rows of the embedding
- * that it gets. Both and `checkpoint` outlive the list. Errors: -EINVAL, named; -ENOMEM. Owned by
- * the caller, who calls whisper_tensors_finish, also after an error.
+ * Lists all tensors of the model file except features.*. `kept` [kept_count]: the rows of the
+ * embedding to keep; it and `checkpoint` must outlive the list. The caller calls
+ * whisper_tensors_finish(), also after an error. Errors: -EINVAL, -ENOMEM.
  */
 int whisper_list_tensors(struct whisper_tensors *list, const struct whisper *whisper,
                          const struct checkpoint *checkpoint, struct whisper_types types,

@@ -9,8 +9,8 @@
 #define MOST_HEADS 19
 
 /*
- * Heads that follow the sound (OpenAI's whisper/__init__.py, by layer and head). The first and the
- * second large model have the same shape and other heads, so neither is here.
+ * Alignment heads (OpenAI's whisper/__init__.py), by layer and head. The first and the second large
+ * model have the same shape but different heads, so both are left out.
  */
 static const struct {
     uint32_t listener_layers, speller_layers, width;
@@ -77,7 +77,7 @@ static const struct {
     {24, 24, 1024, true, {{13, 15}, {15, 4}, {15, 15}, {16, 1}, {20, 0}, {23, 4}}, 6},
 };
 
-/* Those of 51866 tokens: large-v3 and its turbo. */
+/* The models with 51866 tokens: large-v3 and large-v3-turbo. */
 static const uint8_t large_v3[][2] = {{7, 0},   {10, 17}, {12, 18}, {13, 12}, {16, 1},
                                       {17, 14}, {19, 11}, {21, 4},  {24, 1},  {25, 6}};
 static const uint8_t turbo[][2] = {{2, 4}, {2, 11}, {3, 3}, {3, 6}, {3, 11}, {3, 14}};
@@ -116,7 +116,7 @@ static int fill_in_heads(struct checkpoint *c, const struct whisper *w, struct h
 
 /* ---- Tokens that are not speech (non_speech_tokens of OpenAI's whisper/tokenizer.py) ---- */
 
-/* Suppressed where one token is the whole of it, with a space before it or without. */
+/* Suppressed if a single token holds the whole text, with or without a leading space. */
 static const char *const symbols[] = {
     "\"",  "#",  "(",  ")",   "*",   "+",   "/",   ":",  ";",   "<",  "=",   ">",
     "@",   "[",  "\\", "]",   "^",   "_",   "`",   "{",  "|",   "}",  "~",   "「",
@@ -127,14 +127,14 @@ static const char *const symbols[] = {
 /* Suppressed by its first token: marks of music, U+2669 to U+266F. */
 static const char *const notes[] = {"♩", "♪", "♫", "♬", "♭", "♮", "♯"};
 
-/* Each of these is suppressed with its space alone: within words they are text. */
+/* Suppressed only with the leading space: within words they are text. */
 static const char *const with_space[] = {" -", " '"};
 
 static const char *const never_text[] = {"<|translate|>",        "<|transcribe|>", "<|startoflm|>",
                                          "<|startofprev|>",      "<|nospeech|>",   "<|nocaptions|>",
                                          "<|startoftranscript|>"};
 
-/* A list that is filled with the tokens of texts. The first failure sticks. */
+/* A list of tokens that is being filled. After the first failure, further calls have no effect. */
 struct filling {
     const struct tokens *tokens;
     struct number_list *list;
@@ -142,7 +142,7 @@ struct filling {
     int result;
 };
 
-/* A token's id by its bytes as they are; NO_TOKEN. */
+/* A token's id by its raw bytes, or NO_TOKEN. */
 static uint32_t find_text(struct filling *f, const char *text, size_t length)
 {
     struct tokens one = {0};
@@ -166,8 +166,8 @@ static void put_text(struct filling *f, const char *text)
     put(f, find_text(f, text, strlen(text)));
 }
 
-/* As byte-pair encoding begins it: the longest token that is a whole number of merges, which for
- * these three bytes is the longest there is. */
+/* The first token of the text's byte-pair encoding; for these three bytes, that is the longest
+ * token that is a prefix. */
 static uint32_t find_first(struct filling *f, const char *text)
 {
     for (size_t length = strlen(text); length > 0; length--) {
@@ -184,7 +184,7 @@ static int compare_numbers(const void *a, const void *b)
     return (*left > *right) - (*left < *right);
 }
 
-/* Ascending, each once. */
+/* Sorts the list and removes duplicates. */
 static void tidy(struct number_list *list)
 {
     size_t kept = 0;
@@ -223,7 +223,7 @@ static int fill_in_suppressed(struct checkpoint *c, struct hearken_error *error)
     return f.result;
 }
 
-/* A text does not begin with a space alone nor at once with its end. */
+/* A text starts neither with a lone space nor with the end token. */
 static int fill_in_first(struct checkpoint *c, struct hearken_error *error)
 {
     struct number_list *list = &c->suppress_at_begin;
@@ -249,7 +249,7 @@ int known_fill_in(struct checkpoint *checkpoint, const struct whisper *whisper,
     return result;
 }
 
-/* ---- Window and mel filters, for checkpoints that do not bring theirs ---- */
+/* ---- Window and mel filters, for checkpoints without their own ---- */
 
 /*
  * Slaney's scale (Auditory Toolbox, Technical Report 1998-010): linear below 1 kHz, 15 mels up to

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* What OpenAI's own code knows of its models and files of theirs do not say. */
+/* Facts about Whisper models that are in OpenAI's code but not in the checkpoints. */
 #ifndef HEARKEN_MODELS_CHECKPOINT_WHISPER_KNOWN_H
 #define HEARKEN_MODELS_CHECKPOINT_WHISPER_KNOWN_H
 
@@ -10,8 +10,8 @@
 #include <stdint.h>
 
 /*
- * Fills in what the checkpoint leaves empty: the heads that follow the sound, for models of
- * OpenAI's sizes; the tokens that are not speech, by their text. Errors: -ENOMEM.
+ * Fills in the lists that the checkpoint leaves empty: alignment heads, for models of OpenAI's
+ * sizes; suppressed tokens that are not speech, by their text. Errors: -ENOMEM.
  */
 int known_fill_in(struct checkpoint *checkpoint, const struct whisper *whisper,
                   struct hearken_error *error);

@@ -16,7 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The file of a directory that holds the tensors. */
+/* Finds the file in a directory that holds the tensors. */
 static int find_in_directory(const char *directory, char *path, struct hearken_error *error)
 {
     static const char *const names[] = {
@@ -36,7 +36,7 @@ static int find_in_directory(const char *directory, char *path, struct hearken_e
                         directory);
 }
 
-/* The file with the tensors, and the directory that it is in. */
+/* Finds the file with the tensors and its directory. */
 static int find_file(const char *input, char *path, char *directory, struct hearken_error *error)
 {
     struct stat status;
@@ -74,7 +74,7 @@ static int read_tensors(struct checkpoint *c, const char *path, const char *dire
         return result;
     if (begins_with(mapping, "GGUF"))
         return hearken_fail(error, -EINVAL,
-                            "%s: a GGUF file, expected a checkpoint that is to become one", path);
+                            "%s: already a GGUF file, expected a Whisper checkpoint", path);
     if (ggml_begins(mapping.data, mapping.size))
         return ggml_read(c, mapping, path, error);
     if (safetensors_begins(mapping.data, mapping.size) || begins_with(mapping, "{")) {

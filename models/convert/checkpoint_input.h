@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* A checkpoint of whatever format: its content says which. */
+/* Opens a checkpoint of any supported format, which it detects by the content. */
 #ifndef HEARKEN_MODELS_CONVERT_CHECKPOINT_INPUT_H
 #define HEARKEN_MODELS_CONVERT_CHECKPOINT_INPUT_H
 
@@ -9,10 +9,10 @@
 #include <hearken/hearken.h>
 
 /*
- * Opens a file, or the one in a directory that is a checkpoint, and what belongs to it beside it.
- * `vocabulary` is a file or directory of tokens to take instead of what is beside or in it; NULL.
- * Both are filled in and checked; the caller calls checkpoint_finish, also after an error. Errors:
- * the system's, -EINVAL, -ENOMEM.
+ * Opens a checkpoint file, or the one in a directory, with its configuration and vocabulary beside
+ * it. `vocabulary`, if not NULL, is a file or directory whose tokens replace the checkpoint's.
+ * Fills in and checks `checkpoint` and `whisper`; the caller calls checkpoint_finish(), also after
+ * an error. Errors: the system's, -EINVAL, -ENOMEM.
  */
 int input_open(struct checkpoint *checkpoint, struct whisper *whisper, const char *path,
                const char *vocabulary, struct hearken_error *error);

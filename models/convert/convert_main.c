@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* hearken-convert: a Whisper checkpoint becomes a model file of hearken. */
+/* hearken-convert: converts a Whisper checkpoint to a model file of hearken. */
 #include "models/checkpoint/checkpoint_export.h"
 #include "models/convert/checkpoint_input.h"
 #include "models/convert/vad_part.h"
@@ -17,23 +17,23 @@
 static const char help_text[] =
     "Usage: hearken-convert [option ...] -o OUT CHECKPOINT\n"
     "       hearken-convert --add-voice [--voice FILE] -o OUT MODEL\n"
-    "Make a model file for hearken from a Whisper checkpoint: whisper.cpp's ggml-*.bin,\n"
+    "Convert a Whisper checkpoint to a model file for hearken: whisper.cpp's ggml-*.bin,\n"
     "OpenAI's .pt, or a directory with CTranslate2's model.bin or Hugging Face's\n"
-    "model.safetensors and what belongs to it. The content says which it is.\n"
-    "With --add-voice, give a model file of hearken a voice network or another one.\n"
+    "model.safetensors and their configuration. The format is detected by the content.\n"
+    "With --add-voice, add a voice network to a model file of hearken, or replace it.\n"
     "\n"
-    "  -o, --output OUT          the model file; takes its name only when it is whole\n"
-    "  -t, --type TYPE           of large matrices: f32, f16 or q8_0 (q8_0)\n"
-    "  -e, --embedding TYPE      of the embedding: these or q5_0 (as --type)\n"
-    "      --vocabulary PATH     its tokens, a file or directory (beside CHECKPOINT)\n"
+    "  -o, --output OUT          the model file; replaced only when it is complete\n"
+    "  -t, --type TYPE           type of large matrices: f32, f16 or q8_0 (q8_0)\n"
+    "  -e, --embedding TYPE      type of the embedding: these or q5_0 (as --type)\n"
+    "      --vocabulary PATH     file or directory with the tokens (beside CHECKPOINT)\n"
     "  -k, --keep FILE           keep only the tokens in FILE, one a line (all)\n"
-    "  -l, --language CODE       the language that the model writes (en)\n"
-    "      --padding SECONDS     silence that the listener wants behind a segment (not said)\n"
-    "      --no-window           it was adapted to hear segments without its window of 30 s\n"
+    "  -l, --language CODE       the language of the transcripts (en)\n"
+    "      --padding SECONDS     silence to append to a segment, 0 to 30 (not stated)\n"
+    "      --no-window           the model was trained on segments not padded to 30 s\n"
     "      --name NAME           general.name (OUT without its directory and .gguf)\n"
     "      --description TEXT    general.description (none)\n"
-    "      --license NAME        general.license (MIT, that of OpenAI's checkpoints)\n"
-    "      --voice FILE          the voice network, or none (the one installed)\n"
+    "      --license NAME        general.license (MIT, as OpenAI's checkpoints)\n"
+    "      --voice FILE          the voice network, or none (the installed one)\n"
     "  -h, --help                print this\n"
     "  -V, --version             print the version\n";
 
@@ -76,7 +76,7 @@ static const struct {
     {"f32", GGUF_TENSOR_F32},
     {"f16", GGUF_TENSOR_F16},
     {"q8_0", GGUF_TENSOR_Q8_0},
-    {"q5_0", GGUF_TENSOR_Q5_0}, /* last: fit for the embedding alone */
+    {"q5_0", GGUF_TENSOR_Q5_0}, /* last: allowed only for the embedding */
 };
 
 #define TYPES (sizeof(type_table) / sizeof(*type_table))
@@ -88,7 +88,7 @@ struct options {
     const char *input, *output, *keep, *vocabulary;
     const char *voice; /* file, "none", or NULL */
     const char *language, *name, *description, *license;
-    double padding; /* below 0: not said */
+    double padding; /* seconds; below 0: option not given */
     bool no_window;
     struct whisper_types types;
     bool has_embedding_type;
@@ -163,7 +163,7 @@ static int take_option(struct options *o, int option, const char *value,
         o->action = SHOW_VERSION;
         return 0;
     default:
-        return hearken_fail(error, -EINVAL, "unknown option or no value for it; see --help");
+        return hearken_fail(error, -EINVAL, "unknown option or missing value; see --help");
     }
 }
 
@@ -194,7 +194,7 @@ static int parse_options(struct options *o, int count, char **arguments,
     return 0;
 }
 
-/* "models/data/hearken-en.gguf" is called "hearken-en". */
+/* "hearken-en" for "models/data/hearken-en.gguf". */
 static char *default_name(const char *output)
 {
     const char *slash = strrchr(output, '/');
@@ -255,7 +255,8 @@ static int write_file(const struct options *o, const struct checkpoint *checkpoi
     return result;
 }
 
-/* The installed one is left out where it hears other mel bands; what is asked for is not. */
+/* The installed voice network is left out if its mel bands differ from the model's; one given by
+ * --voice is not, so that the mismatch is an error. */
 static bool voice_fits(const struct options *o, const struct whisper *whisper)
 {
     char installed[MAX_PATH];

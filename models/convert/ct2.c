@@ -12,7 +12,7 @@
 #include <string.h>
 
 #define SPECIFICATION "WhisperSpec"
-#define GELU          3 /* in CTranslate2's list of activations; the exact one, by erf */
+#define GELU          3 /* in CTranslate2's enum of activations: the exact GELU, by erf */
 
 #define OLDEST_VERSION 4u /* the first to state each tensor's size in bytes */
 #define NEWEST_VERSION 6u
@@ -30,7 +30,7 @@ enum ct2_type {
 
 #define CT2_MAX_RANK CHECKPOINT_MAX_RANK
 
-/* As the file has it. */
+/* A tensor as stored in the file. */
 struct ct2_tensor {
     const char *name; /* in the mapping, terminated */
     enum ct2_type type;
@@ -41,7 +41,7 @@ struct ct2_tensor {
 };
 
 struct ct2 {
-    const char *specification;  /* what kind of model, in the mapping */
+    const char *specification;  /* the type of model; in the mapping */
     struct ct2_tensor *tensors; /* sorted by name; aliases are entries of their own */
     size_t count;
 };
@@ -60,7 +60,7 @@ static uint8_t take_u8(struct byte_reader *r, const char *what)
     return at ? *at : 0;
 }
 
-/* Its length counts the zero byte that ends it. */
+/* Reads a string, whose length includes its terminating zero byte. */
 static const char *take_string(struct byte_reader *r, const char *what)
 {
     const uint8_t *at = byte_reader_take(r, sizeof(uint16_t), what);
@@ -70,8 +70,8 @@ static const char *take_string(struct byte_reader *r, const char *what)
         return "";
     if (length == 0 || memchr(text, 0, length) != text + length - 1) {
         r->result = hearken_fail(r->error, -EINVAL,
-                                 "%s: %s before byte %td is not one string ended by a zero byte",
-                                 r->path, what, r->at - r->start);
+                                 "%s: %s before byte %td is not a zero-terminated string", r->path,
+                                 what, r->at - r->start);
         return "";
     }
     return (const char *)text;
@@ -145,7 +145,7 @@ static void sort_tensors(struct byte_reader *r, struct ct2 *ct2)
                                      ct2->tensors[i].name);
 }
 
-/* A second name for a tensor: Whisper's embedding is its output projection too. */
+/* Reads second names of tensors: Whisper's embedding is its output projection too. */
 static void take_aliases(struct byte_reader *r, struct ct2 *ct2, uint32_t count)
 {
     size_t tensors = ct2->count;
@@ -214,7 +214,7 @@ static const struct ct2_tensor *ct2_find(const struct ct2 *ct2, const char *name
 
 /* ---- Whisper's numbers ---- */
 
-/* An integer of one value; `fallback` where there is none. */
+/* The value of an integer scalar; `fallback` if it is missing. */
 static int32_t scalar(struct byte_reader *r, const struct ct2 *ct2, const char *name,
                       int32_t fallback)
 {
@@ -239,7 +239,7 @@ static int32_t scalar(struct byte_reader *r, const struct ct2 *ct2, const char *
     return wide;
 }
 
-/* What hearken computes; older files state only what differs. */
+/* Checks the options against what hearken implements; older files leave out the defaults. */
 static void check_switches(struct byte_reader *r, const struct ct2 *ct2)
 {
     static const struct {
@@ -276,7 +276,7 @@ static uint32_t read_heads(struct byte_reader *r, const struct ct2 *ct2, const c
 
 #define MOST_NAMES 3u
 
-/* What stands in a layer, and what it is to others: equal parts one under the other. */
+/* A tensor of CTranslate2 and OpenAI's names for its equal parts, which it concatenates. */
 struct renaming {
     const char *from, *to[MOST_NAMES];
 };
@@ -303,7 +303,7 @@ static const struct renaming inside[] = {
     {"ffn/linear_1", {"mlp.2"}},
 };
 
-/* "weight" or "bias" for what a tensor's name ends in; NULL for another. */
+/* "weight" or "bias" for the last part of a tensor's name; NULL for any other. */
 static const char *kind_of(const char *ending)
 {
     if (strcmp(ending, "weight") == 0 || strcmp(ending, "gamma") == 0)
@@ -320,7 +320,7 @@ static const struct renaming *find_renaming(const struct renaming *table, size_t
     return NULL;
 }
 
-/* Adds the parts of a tensor, `prefix` before their names. */
+/* Adds the parts of a tensor, with `prefix` before their names. */
 static void add_parts(struct byte_reader *r, struct checkpoint *c, const struct ct2_tensor *source,
                       const char *prefix, const struct renaming *names, const char *kind)
 {
@@ -355,7 +355,7 @@ static bool is_quantized(const struct ct2_tensor *tensor)
     return tensor->type == CT2_I8 || tensor->type == CT2_I16 || tensor->type == CT2_I32;
 }
 
-/* A tensor of no name that is known is not needed. */
+/* Tensors with unknown names are ignored. */
 static void rename_tensor(struct byte_reader *r, struct checkpoint *c,
                           const struct ct2_tensor *tensor)
 {

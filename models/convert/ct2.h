@@ -7,12 +7,12 @@
 
 #include <hearken/hearken.h>
 
-/* Whether a file may be one; `data` [size]. */
+/* Whether a file that starts with `data` [size] may be in this format. */
 bool ct2_begins(const uint8_t *data, size_t size);
 
 /*
- * Fills in an empty checkpoint but for its tokens; the caller finishes it, also after an error.
- * `path` is for messages, `directory` holds config.json, `mapping` outlives the checkpoint.
+ * Fills in an empty checkpoint, except its tokens; the caller finishes it, also after an error.
+ * `path` is for messages, `directory` holds config.json, `mapping` must outlive the checkpoint.
  * Errors: the system's, -EINVAL, -ENOMEM.
  */
 int ct2_read(struct checkpoint *checkpoint, struct mapping mapping, const char *path,

@@ -100,7 +100,7 @@ static int read_config(struct checkpoint *c, const json_t *root, const char *pat
     return 0;
 }
 
-/* The lists of generation_config.json come first; older models have them in config.json. */
+/* The lists in generation_config.json take precedence; older models have them in config.json. */
 int hugging_face_read_config(struct checkpoint *checkpoint, const char *directory,
                              struct hearken_error *error)
 {

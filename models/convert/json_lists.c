@@ -41,7 +41,8 @@ static bool take_number(const json_t *value, uint32_t limit, uint32_t *number)
     return true;
 }
 
-/* NULL for a key that is absent or a list that is there, and with `result` for no array. */
+/* The array of a key. NULL if the key is absent or the list already filled, or with `result` set if
+ * the value is not an array. */
 static const json_t *find_list(const struct reading *r, const char *key, struct number_list *list,
                                int *result)
 {

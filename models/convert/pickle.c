@@ -10,10 +10,10 @@
 
 #define PROTOCOL 2
 
-/* Of a storage: its bytes fit in 64 bits. */
+/* Values of a storage at most, so that its size in bytes fits in 64 bits. */
 #define MOST_VALUES (UINT64_MAX / 8)
 
-/* Those that may stand in a file; the last are types of storage. */
+/* The allowed globals; the last three are storage types. */
 enum { ORDERED_DICTIONARY, REBUILD_TENSOR, FLOAT_STORAGE, HALF_STORAGE, BFLOAT_STORAGE, GLOBALS };
 
 static const char *const global_names[GLOBALS] = {
@@ -46,7 +46,7 @@ __attribute__((format(printf, 2, 3))) static void fail(struct machine *m, const 
         hearken_fail(m->error, -EINVAL, "pickle, before byte %td: %s", m->at - m->start, text);
 }
 
-/* Room for one item more, of zeros; NULL after an error. */
+/* Appends an item of zeros; NULL after an error. */
 static void *append(struct machine *m, struct pickle_list *list, size_t size)
 {
     if (m->result < 0)
@@ -133,7 +133,7 @@ static struct pickle_value pop_kind(struct machine *m, enum pickle_kind kind, co
     return value;
 }
 
-/* How many values lie above the last mark, which stays below them. */
+/* Counts the values above the last mark, which stays on the stack. */
 static size_t count_to_mark(struct machine *m)
 {
     const struct pickle_list *stack = &m->pickle->stack;
@@ -147,7 +147,7 @@ static size_t count_to_mark(struct machine *m)
 
 /* ---- Tuples and dictionaries ---- */
 
-/* Of the `count` topmost values, which it takes away. */
+/* Replaces the `count` topmost values, and with `marked` the mark below them, by a tuple. */
 static void make_tuple(struct machine *m, size_t count, bool marked)
 {
     struct pickle *p = m->pickle;
@@ -166,7 +166,7 @@ static void make_tuple(struct machine *m, size_t count, bool marked)
     push(m, tuple);
 }
 
-/* NULL of an empty one. */
+/* A tuple's items; NULL if it is empty. */
 static const struct pickle_value *tuple_items(const struct machine *m,
                                               const struct pickle_value *tuple)
 {
@@ -198,7 +198,7 @@ static void set_entry(struct machine *m, const struct pickle_value *dictionary,
     d->last = place;
 }
 
-/* The `count` topmost values are keys and values of the dictionary below them. */
+/* Adds the `count` topmost values, keys and values in turn, to the dictionary below them. */
 static void set_entries(struct machine *m, size_t count, bool marked)
 {
     struct pickle *p = m->pickle;
@@ -235,7 +235,7 @@ static void push_global(struct machine *m)
     fail(m, "the global '%s', expected only those of a dictionary of tensors", full);
 }
 
-/* ("storage", type, name, device, count) stands for a file of values. */
+/* A persistent id ("storage", type, name, device, count) refers to a file of values. */
 static void push_storage(struct machine *m)
 {
     static const enum value_type types[] = {
@@ -266,7 +266,7 @@ static void push_storage(struct machine *m)
     push(m, value);
 }
 
-/* A tensor's sizes and steps: as many, and the values one after another. */
+/* Reads a tensor's sizes and strides, which must be those of contiguous values. */
 static void read_shape(struct machine *m, struct pickle_tensor *tensor,
                        const struct pickle_value *sizes, const struct pickle_value *steps)
 {
@@ -285,7 +285,7 @@ static void read_shape(struct machine *m, struct pickle_tensor *tensor,
             (size[i].integer > 1 && step[i].integer != (int64_t)values) ||
             __builtin_mul_overflow(values, (uint64_t)size[i].integer, &values) ||
             values > INT64_MAX) {
-            fail(m, "a tensor whose values do not lie one after another");
+            fail(m, "a tensor whose values are not contiguous");
             return;
         }
         tensor->shape[i] = (uint64_t)size[i].integer;
@@ -296,7 +296,7 @@ static void read_shape(struct machine *m, struct pickle_tensor *tensor,
              values, tensor->offset, storage->count);
 }
 
-/* (storage, offset, sizes, strides, requires_grad, hooks ...) */
+/* Arguments: (storage, offset, sizes, strides, requires_grad, hooks, ...). */
 static void push_tensor(struct machine *m, const struct pickle_value *arguments)
 {
     const struct pickle_value *items = tuple_items(m, arguments);
@@ -335,7 +335,7 @@ static void call(struct machine *m)
 static void remember(struct machine *m, uint64_t place)
 {
     struct pickle *p = m->pickle;
-    /* Places are counted up, and every one takes a byte at least. */
+    /* Memo indices are consecutive, and each takes at least one byte of the pickle. */
     uint64_t places = (uint64_t)(m->end - m->start);
     if (m->result == 0 && (p->stack.count == 0 || place >= places))
         fail(m, "place %" PRIu64 " of the memo, expected less than %" PRIu64 " and a value", place,
@@ -368,7 +368,7 @@ static void push_text(struct machine *m)
         push(m, (struct pickle_value){.kind = PICKLE_TEXT, .text = {(const char *)text, length}});
 }
 
-/* Two's complement of as many bytes as said. */
+/* LONG1: a length byte, then a little-endian two's complement number. */
 static void push_long(struct machine *m)
 {
     uint64_t size = take_number(m, 1);
@@ -381,7 +381,7 @@ static void push_long(struct machine *m)
     push_integer(m, (int64_t)value);
 }
 
-/* An ordered dictionary's attributes are of no concern. */
+/* BUILD sets the attributes of an OrderedDict, which are ignored. */
 static void build(struct machine *m)
 {
     pop(m);
@@ -504,7 +504,7 @@ void pickle_finish(struct pickle *pickle)
     *pickle = (struct pickle){.root.kind = PICKLE_NONE};
 }
 
-/* ---- Looking ---- */
+/* ---- Access ---- */
 
 static const struct pickle_entry *entry_at(const struct pickle *pickle, size_t place)
 {

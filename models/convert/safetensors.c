@@ -9,12 +9,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#define MAX_HEADER 100000000u /* that of the format's own reader */
+#define MAX_HEADER 100000000u /* the limit of the format's reference implementation */
 #define MAX_FILES  1000u
 
 struct header {
     struct checkpoint *checkpoint;
-    const uint8_t *values; /* behind the header */
+    const uint8_t *values; /* after the header */
     uint64_t size;         /* of the values */
     const char *path;
     struct hearken_error *error;
@@ -127,7 +127,7 @@ int safetensors_read(struct checkpoint *checkpoint, struct mapping mapping, cons
     return result;
 }
 
-/* Its name has no folder: an index leads to no other. */
+/* The name must not have a folder: an index must not refer to files elsewhere. */
 static int read_shard(struct checkpoint *checkpoint, const char *directory, const char *name,
                       const char *index, struct hearken_error *error)
 {
@@ -135,7 +135,7 @@ static int read_shard(struct checkpoint *checkpoint, const char *directory, cons
     struct mapping mapping;
     int result;
     if (strchr(name, '/') || name[0] == '.')
-        return hearken_fail(error, -EINVAL, "%s: '%.80s' is no file beside it", index, name);
+        return hearken_fail(error, -EINVAL, "%s: '%.80s' is not a file beside it", index, name);
     if ((result = config_path(path, directory, name, error)) < 0 ||
         (result = checkpoint_load(checkpoint, path, &mapping, error)) < 0)
         return result;

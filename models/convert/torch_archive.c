@@ -12,10 +12,10 @@
 #include <zip.h>
 
 #define PICKLE_FILE "/data.pkl"
-#define MAX_PICKLE  (4u << 20) /* each byte can become a value of 40; real ones have 0.2 MiB */
+#define MAX_PICKLE  (4u << 20) /* a byte can become a value of 40 bytes; real ones have 0.2 MiB */
 #define MAX_FOLDER  256u
 
-/* A storage that is in memory: tensors may share it. */
+/* A storage in memory, which tensors may share. */
 struct loaded {
     const char *name; /* in the pickle */
     size_t length;
@@ -25,8 +25,8 @@ struct loaded {
 struct reading {
     struct checkpoint *checkpoint;
     zip_t *zip;
-    uint64_t left;           /* bytes that the files of the zip can have, as none is packed */
-    char folder[MAX_FOLDER]; /* all files of the zip are in it */
+    uint64_t left;           /* bytes that further files may have, since none is compressed */
+    char folder[MAX_FOLDER]; /* contains all files of the zip */
     struct pickle pickle;
     struct loaded *loaded; /* [loaded_count], not more than the pickle has storages */
     size_t loaded_count;
@@ -39,7 +39,7 @@ bool torch_begins(const uint8_t *data, size_t size)
     return size >= 4 && memcmp(data, "PK\003\004", 4) == 0;
 }
 
-/* A file of the zip, in memory for as long as the checkpoint lives. torch.save packs none. */
+/* Reads a file of the zip into memory that the checkpoint owns. torch.save compresses none. */
 static int read_entry(struct reading *r, const char *name, uint64_t most, struct mapping *mapping)
 {
     zip_stat_t status;
@@ -48,11 +48,11 @@ static int read_entry(struct reading *r, const char *name, uint64_t most, struct
         return hearken_fail(r->error, -EINVAL, "%s: there is no '%.200s' in it", r->path, name);
     if (status.comp_method != ZIP_CM_STORE || status.size == 0 || status.size > most)
         return hearken_fail(r->error, -EINVAL,
-                            "%s: '%.200s' is packed or has %" PRIu64 " bytes, expected it as it is "
-                            "and 1 to %" PRIu64,
+                            "%s: '%.200s' is compressed or has %" PRIu64
+                            " bytes, expected it uncompressed and 1 to %" PRIu64,
                             r->path, name, (uint64_t)status.size, most);
     if (status.size > r->left)
-        return hearken_fail(r->error, -EINVAL, "%s: its files have more bytes than it has itself",
+        return hearken_fail(r->error, -EINVAL, "%s: its files are larger than the archive",
                             r->path);
     r->left -= status.size;
     uint8_t *data = checkpoint_reserve(r->checkpoint, status.size, mapping, r->error);
@@ -152,7 +152,7 @@ static int add_tensor(struct reading *r, const char *name, const struct pickle_t
                           r->error);
 }
 
-/* Those of a dictionary that are tensors with names of Whisper's. */
+/* Adds a dictionary's tensors that have names of Whisper's. */
 static int add_tensors(struct reading *r, const struct pickle_value *dictionary, bool renamed)
 {
     int result = 0;
@@ -196,7 +196,7 @@ static int read_dictionary(struct reading *r, const char *directory)
     return 0;
 }
 
-/* Takes `source` over, which is NULL where that failed with `error`. */
+/* Takes ownership of `source`; NULL if creating it failed with `zip_error`. */
 static int open_zip(struct reading *r, zip_source_t *source, zip_error_t *zip_error)
 {
     zip_stat_t status;

@@ -16,13 +16,13 @@ static bool is_voice_tensor(const char *name)
     return strncmp(name, "voice.", 6) == 0;
 }
 
-/* What the writer decides anew. */
+/* Keys that the writer sets itself. */
 static bool is_layout_key(const char *name)
 {
     return strcmp(name, "general.alignment") == 0;
 }
 
-/* Those of the model that are not the voice's, or those of the voice that are. */
+/* Adds the parts of `from` that belong to the voice network (`voice`), or those that do not. */
 static void add_parts(struct gguf_writer *writer, const struct gguf *from, bool voice)
 {
     for (uint64_t i = 0; i < from->entry_count; i++)
@@ -49,7 +49,7 @@ static double number_of(const struct gguf *gguf, const char *key)
     return number ? gguf_number(entry, 0) : 0;
 }
 
-/* The rest is for the program that hears with it to check. */
+/* Checks only what concerns both files; the rest is checked when the model is loaded. */
 static int check(const char *model_path, const struct gguf *model, const char *voice_path,
                  const struct gguf *voice, struct hearken_error *error)
 {

@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* By number, until all are known. */
+/* The tokens' names by number, while they are collected. */
 struct numbered {
     const char **names; /* [count], in the JSON trees */
     uint32_t count;
@@ -63,7 +63,7 @@ static int put_added(struct numbered *n, const json_t *array)
     return result;
 }
 
-/* Old files end before the times. */
+/* Old files lack the timestamps. */
 static int take_names(struct tokens *tokens, const struct numbered *n)
 {
     uint32_t filled = n->count;
@@ -79,7 +79,7 @@ static int take_names(struct tokens *tokens, const struct numbered *n)
     return result;
 }
 
-/* Beside a vocab.json; NULL if there is none. */
+/* Reads added_tokens.json beside a vocab.json; NULL if it does not exist. */
 static int read_added(const char *path, json_t **added, struct hearken_error *error)
 {
     char beside[MAX_PATH];
@@ -140,7 +140,7 @@ static int digit_of(char c)
     return found ? (int)(found - digits) : -1;
 }
 
-/* Base64 in place, up to a space; the number of bytes, -1 for what is none. */
+/* Decodes base64 in place, up to a space. Returns the number of bytes, or -1 if it is invalid. */
 static ptrdiff_t decode_base64(char *text, size_t length)
 {
     uint32_t bits = 0, have = 0;
@@ -185,7 +185,7 @@ static int add_line(struct tokens *tokens, char *line, const char *path, bool ra
                         path, tokens->count + 1, line, tokens->count);
 }
 
-/* A token a line as text, or as OpenAI's tiktoken has them: the first line tells. */
+/* One token a line: as text, or in OpenAI's tiktoken format, which the first line shows. */
 static int read_lines(struct tokens *tokens, FILE *file, const char *path,
                       struct hearken_error *error)
 {
@@ -208,7 +208,7 @@ static int read_lines(struct tokens *tokens, FILE *file, const char *path,
     return result;
 }
 
-/* The file, or the one of these names that is in the directory. */
+/* Finds the file: `path` itself, or in a directory the first of these names. */
 static int find_file(const char *path, char *found, struct hearken_error *error)
 {
     static const char *const names[] = {
@@ -236,7 +236,7 @@ static int find_file(const char *path, char *found, struct hearken_error *error)
                         path);
 }
 
-/* Without one special token; the first of them may be there as the last. */
+/* Whether the vocabulary has no special tokens, except perhaps the first of them at its end. */
 static bool ends_in_text(struct tokens *tokens)
 {
     const char *last = tokens->count ? tokens->names[tokens->count - 1] : "<||>";
@@ -257,7 +257,8 @@ int vocabulary_files_read(struct tokens *tokens, const char *path, uint32_t coun
     FILE *file = fopen(found, "re");
     if (!file)
         return hearken_fail(error, -errno, "%s: %s", found, strerror(errno));
-    int first = fgetc(file); /* Whisper's first token is "!", in any list of lines */
+    int first =
+        fgetc(file); /* of lines it is never '{' or '[', since Whisper's first token is "!" */
     rewind(file);
     result = first == '{' || first == '[' ? read_json(tokens, found, count, error)
                                           : read_lines(tokens, file, found, error);

@@ -6,7 +6,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* More than is asked for is read at once: what asks goes through the file step by step. */
+/* Reads go in steps of this size, since callers request a file piece by piece. */
 #define STEP ((size_t)256 << 10)
 
 int file_copy_start(struct file_copy *copy, int file, const char *expected,
@@ -20,7 +20,7 @@ int file_copy_start(struct file_copy *copy, int file, const char *expected,
     if (copy->status.st_size == 0)
         return hearken_fail(error, -EINVAL, "empty, expected %s", expected);
     size_t size = (size_t)copy->status.st_size;
-    /* Not counted before it is used: a file may say that it is large and have a hole for most. */
+    /* MAP_NORESERVE: a sparse file may claim a size far beyond the memory. */
     void *data = mmap(NULL, size, PROT_READ | PROT_WRITE,
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (data == MAP_FAILED)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * A file's bytes in memory of one's own: whoever cuts the file short or writes over it in place
- * afterwards changes nothing, and while it is read that is an error and no signal, as it would be
- * in a mapping. One thread at a time.
+ * A private copy of a file in memory. Truncating or overwriting the file afterwards has no effect;
+ * during the read it is an error, whereas a mapping of the file would raise SIGBUS. One thread at a
+ * time.
  */
 #ifndef HEARKEN_MODELS_FILE_FILE_COPY_H
 #define HEARKEN_MODELS_FILE_FILE_COPY_H
@@ -12,28 +12,28 @@
 
 struct file_copy {
     int file;           /* the caller's */
-    uint8_t *data;      /* mapped, [size]; zeros from `read` on */
-    size_t size;        /* bytes, more than none */
-    size_t read;        /* bytes that are in memory */
-    struct stat status; /* as it was at the start */
+    uint8_t *data;      /* [size], from mmap(); zeros from `read` on */
+    size_t size;        /* bytes, at least 1 */
+    size_t read;        /* bytes in memory */
+    struct stat status; /* at the start */
 };
 
 /*
- * Reserves the memory and reads nothing. `file` stays open until the last read; `expected` says
- * what should be in it. Errors, without the file's name: the system's, -EINVAL for what is no file
- * or empty, -ENOMEM.
+ * Reserves the memory and reads nothing. `file` must stay open until the last read; `expected`
+ * names the expected content, for messages. Errors, without the file's name: the system's, -EINVAL
+ * if it is empty or not a regular file, -ENOMEM.
  */
 int file_copy_start(struct file_copy *copy, int file, const char *expected,
                     struct hearken_error *error);
 
-/* Sees to it that the first `size` bytes are in memory. Errors: the system's, -EIO for a file that
- * has become shorter than `size`. */
+/* Reads until the first `size` bytes are in memory. Errors: the system's, -EIO if the file has been
+ * truncated below `size`. */
 int file_copy_read(struct file_copy *copy, size_t size, struct hearken_error *error);
 
-/* After the last read. Errors: -EIO if the file is another than at the start. */
+/* Call it after the last read. Errors: -EIO if the file has changed since the start. */
 int file_copy_check(const struct file_copy *copy, struct hearken_error *error);
 
-/* Gives the memory back; unless `data` was taken over, to be unmapped by whoever has it. */
+/* Unmaps the memory. A caller that keeps `data` does not call this and unmaps it later. */
 void file_copy_finish(struct file_copy *copy);
 
 #endif

@@ -36,10 +36,10 @@ static const struct {
     [GGUF_F64] = {"f64", 8},
 };
 
-/* What is left of the file while open walks it. */
+/* The rest of the file while it is parsed. */
 struct reader {
     const uint8_t *start, *at, *end;
-    struct file_copy *copy; /* the bytes come from it as they are needed; NULL: all are there */
+    struct file_copy *copy; /* reads the bytes as they are needed; NULL: all are in memory */
     struct hearken_error *error;
 };
 
@@ -54,7 +54,7 @@ static int ends_early(struct reader *r, const char *what)
                         (size_t)(r->end - r->start));
 }
 
-/* Sees to it that the next `size` bytes are in memory. */
+/* Makes sure that the next `size` bytes are in memory. */
 static int need(struct reader *r, uint64_t size, const char *what)
 {
     if (size > left(r))
@@ -94,7 +94,7 @@ static int skip_string(struct reader *r, const char *what)
     return 0;
 }
 
-/* A terminated copy: names are compared and printed. */
+/* Copies and terminates a name, which is compared and printed later. */
 static int read_name(struct reader *r, char **name, const char *what)
 {
     uint64_t length = 0;
@@ -226,7 +226,7 @@ static int read_tensor(struct reader *r, struct gguf_tensor *tensor, uint64_t *o
     return tensor_bytes(r, tensor);
 }
 
-/* Where tensor data starts and how offsets are aligned; data is used in place, so at least 32. */
+/* Reads the alignment of tensor offsets: at least 32, since the data is used in place. */
 static int find_alignment(struct reader *r, const struct gguf *gguf, uint64_t *alignment)
 {
     const struct gguf_entry *entry = gguf_find_entry(gguf, "general.alignment");
@@ -283,7 +283,7 @@ static int compare_names(const void *a, const void *b, void *named)
     return strcmp(name_of(named, *(const uint32_t *)a), name_of(named, *(const uint32_t *)b));
 }
 
-/* Sorts indices by name; a name that is there twice is an error. */
+/* Sorts indices by name; duplicate names are an error. */
 static int sort_names(struct reader *r, struct named named, uint32_t *order, uint64_t count)
 {
     for (uint32_t i = 0; i < count; i++)
@@ -413,7 +413,7 @@ int gguf_open_memory(const void *data, size_t size, struct gguf **gguf, struct h
     return parse(&reader, gguf);
 }
 
-/* Up to the end of the last tensor: what is behind it is of no use. */
+/* Reads up to the end of the last tensor; bytes after it are not used. */
 static int read_values(struct gguf *gguf, struct file_copy *copy, enum gguf_extent extent,
                        struct hearken_error *error)
 {
@@ -453,7 +453,7 @@ int gguf_open(const char *path, enum gguf_extent extent, struct gguf **gguf,
               struct hearken_error *error)
 {
     struct hearken_error inside = {""};
-    /* Without waiting, so that a pipe that nobody writes to is refused and not waited for. */
+    /* O_NONBLOCK, so that opening a FIFO without a writer does not block. */
     int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (file < 0)
         return hearken_fail(error, -errno, "%s: %s", path, strerror(errno));
@@ -487,7 +487,7 @@ void gguf_release(const struct gguf *gguf, const struct gguf_tensor *tensor)
     uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
     if (!gguf->memory || !tensor->data)
         return;
-    /* Pages at either end may hold values of others. */
+    /* Only whole pages: those at either end may hold values of other tensors. */
     uintptr_t start = ((uintptr_t)tensor->data + page - 1) / page * page;
     uintptr_t end = ((uintptr_t)tensor->data + tensor->bytes) / page * page;
     if (start < end)

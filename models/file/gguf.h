@@ -2,9 +2,9 @@
 /*
  * GGUF v3 files, read into memory (https://github.com/ggml-org/ggml/blob/master/docs/gguf.md).
  *
- * The file is untrusted: open walks it once and checks every offset, length and type, so that what
- * the other functions return lies inside the memory. All are safe from any thread after open, but
- * for gguf_release. Whoever changes the file afterwards changes nothing here.
+ * The file is untrusted: opening parses it once and checks every offset, length and type, so that
+ * everything the other functions return lies within the memory. After opening, all functions are
+ * safe from any thread, except gguf_release. Later changes of the file have no effect.
  */
 #ifndef HEARKEN_MODELS_FILE_GGUF_H
 #define HEARKEN_MODELS_FILE_GGUF_H
@@ -45,7 +45,7 @@ struct gguf_string {
 
 /* One entry of the metadata. A scalar is an array of one with `is_array` false. */
 struct gguf_entry {
-    char *name; /* first, as in a tensor: both are found by it */
+    char *name; /* first member, as in a tensor: both are looked up by it */
     bool is_array;
     enum gguf_type type; /* of the elements */
     uint64_t count;
@@ -58,8 +58,8 @@ struct gguf_tensor {
     char *name;
     enum gguf_tensor_type type;
     uint32_t rank;
-    uint64_t shape[GGUF_MAX_RANK]; /* innermost first, as the file has it; 1 beyond the rank */
-    const void *data;              /* aligned to 32 bytes; NULL where only the head was read */
+    uint64_t shape[GGUF_MAX_RANK]; /* innermost first, as in the file; 1 beyond the rank */
+    const void *data;              /* aligned to 32 bytes; NULL if only the head was read */
     uint64_t bytes;
 };
 
@@ -69,37 +69,38 @@ struct gguf {
     struct gguf_tensor *tensors; /* likewise */
     uint32_t *entries_by_name;   /* indices, sorted by name */
     uint32_t *tensors_by_name;
-    void *memory; /* what the file holds: owned, NULL if opened from memory */
+    void *memory; /* the file's content; owned, NULL if opened from memory */
     size_t memory_size;
     bool memory_is_file; /* and goes with the file's pages */
 };
 
-/* What of a file is read. */
+/* The part of a file to read. */
 enum gguf_extent {
     GGUF_WHOLE,
-    GGUF_HEAD, /* metadata and what is told of the tensors, not their values */
+    GGUF_HEAD, /* metadata and tensor descriptions, without the values */
 };
 
 /*
- * Reads a file. Errors: the system's, -EINVAL for what is in it (named), -EIO for one that is cut
- * short or written to meanwhile, -ENOMEM.
+ * Reads a file. Errors: the system's, -EINVAL for invalid content (the message names it), -EIO if
+ * the file is truncated or written to meanwhile, -ENOMEM.
  */
 int gguf_open(const char *path, enum gguf_extent extent, struct gguf **gguf,
               struct hearken_error *error);
 
-/* The same for a file in memory that nobody else has and that is not needed otherwise: it is mapped
- * and not closed. Messages are without its name. */
+/* The same for an in-memory file that nobody else can write to. It is mapped, not copied; the
+ * caller closes it. Messages are without a file name. */
 int gguf_open_private(int file, struct gguf **gguf, struct hearken_error *error);
 
-/* The same for bytes that outlive it, messages likewise; `data` aligned to 32 bytes. */
+/* The same for `data` [size], aligned to 32 bytes, which must outlive the result. Messages are
+ * without a file name. */
 int gguf_open_memory(const void *data, size_t size, struct gguf **gguf,
                      struct hearken_error *error);
 
 void gguf_destroy(struct gguf *gguf);
 
 /*
- * Gives back the memory of a tensor's values, which must not be read any more: for when a backend
- * has made its own copy. Nothing is given back of what was opened from memory.
+ * Frees the pages of a tensor's values, once a backend has its own copy; they must not be read any
+ * more. No effect on a file that was opened from memory.
  */
 void gguf_release(const struct gguf *gguf, const struct gguf_tensor *tensor);
 
@@ -113,10 +114,10 @@ double gguf_number(const struct gguf_entry *entry, uint64_t index);
 /* Element 0 of an entry of type string. */
 struct gguf_string gguf_string(const struct gguf_entry *entry);
 
-/* The string that starts at *cursor (begin with entry->data); moves *cursor behind it. */
+/* The string at *cursor (initially entry->data); advances *cursor past it. */
 struct gguf_string gguf_next_string(const uint8_t **cursor);
 
-/* "u32", "F16" and so on; NULL for a value that is none. */
+/* "u32", "F16" and so on; NULL for an unknown type. */
 const char *gguf_type_name(enum gguf_type type);
 const char *gguf_tensor_type_name(enum gguf_tensor_type type);
 

@@ -22,15 +22,15 @@
 /* Something of this library, for its address. */
 static const char anchor;
 
-/* The folder of the library, or of a program that has it built in; the caller frees it. NULL: not
- * known. */
+/* The folder of the library, or of the program that it is linked into; the caller frees it. NULL if
+ * unknown. */
 static char *library_folder(void)
 {
     Dl_info info;
     char *library = NULL;
     if (dladdr(&anchor, &info) && info.dli_fname)
         library = realpath(info.dli_fname, NULL);
-    if (!library) /* a program that was started by a relative path from elsewhere */
+    if (!library) /* the library is linked statically, and the program's path was relative */
         library = realpath("/proc/self/exe", NULL);
     char *slash = library ? strrchr(library, '/') : NULL;
     if (slash)
@@ -38,14 +38,14 @@ static char *library_folder(void)
     return library;
 }
 
-/* The first is for a tree that was moved, or staged with DESTDIR; the second for the build tree. */
+/* The first serves a tree that was moved or staged with DESTDIR, the second the build tree. */
 static const char *const data_folders[] = {
     HEARKEN_DATA_FROM_LIBRARY,
     "../share/hearken",
     HEARKEN_DATA_DIRECTORY,
 };
 
-/* With symbolic links and ".." resolved; the caller frees it. NULL: it is not there. */
+/* Resolves symbolic links and ".."; the caller frees the result. NULL if it does not exist. */
 static char *resolve_folder(const char *library, const char *folder)
 {
     char *joined, *resolved;

@@ -8,11 +8,11 @@
 
 #define ARCHITECTURE "hearken-las"
 
-/* What the front end computes. */
+/* The frame length that the front end supports. */
 #define FFT 400u
 #define HOP 160u
 
-/* Bounds that keep every product of two of them far from overflow, and any real network inside. */
+/* Bounds above any real network, such that no product of two of them overflows. */
 #define MAX_WIDTH      8192u
 #define MAX_HEADS      64u /* alignment_heads is a set of 64 */
 #define MAX_MLP        65536u
@@ -21,7 +21,7 @@
 #define MAX_VOCABULARY 1000000u
 #define MAX_PADDING    30.0f
 
-/* Seconds of its window that a network hears in full, where the file does not say. */
+/* Default of hearken.listener.padding, in seconds. */
 #define WINDOW_PADDING 1.0f
 
 static const struct gguf_entry *find_number(const struct gguf *gguf, const char *key)
@@ -200,7 +200,7 @@ static int read_vocabulary_size(uint32_t *size, const struct gguf *gguf,
     return 0;
 }
 
-/* All heads of the last layer, or those that the file lists as layer · heads + head. */
+/* The heads that the file lists as layer · heads + head, or by default all of the last layer. */
 static int read_alignment_heads(struct speller_parameters *s, const struct gguf *gguf,
                                 struct hearken_error *error)
 {

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 /*
- * The OpenCL plugin's own types and what its files share.
+ * The types of the opencl plugin and what its files share.
  *
- * plugins/common/ checks the arguments and orders a convolution's weights: the plugin's objects
- * begin with those of host_backend.h.
+ * plugins/common/ checks the arguments and reorders a convolution's weights, so the plugin's
+ * objects start with those of host_backend.h.
  *
  * A backend is a context with one program on one device. A queue is an in-order command queue with
- * kernel objects of its own, for those keep their arguments and so belong to one thread. Whatever
- * a kernel needs besides the caller's buffers is the queue's and only grows; as commands run in
- * order, the next one may use it at once.
+ * kernel objects of its own: a kernel object stores its arguments, so it belongs to one thread.
+ * Scratch memory belongs to the queue and only grows; as commands run in order, consecutive
+ * commands can share it.
  */
 #ifndef HEARKEN_OPENCL_H
 #define HEARKEN_OPENCL_H
@@ -23,14 +23,14 @@
 
 enum { LEVEL_ERROR, LEVEL_WARNING, LEVEL_INFO, LEVEL_DEBUG }; /* as enum hearken_log_level */
 
-/* One line through the host, if there is one that takes a log. */
+/* Logs one line through the host, if it has a log callback. */
 __attribute__((format(printf, 3, 4))) void log_line(const struct hearken_plugin_host *host,
                                                     int level, const char *format, ...);
 
-/* What an error code of OpenCL says. */
-const char *opencl_words(cl_int status);
+/* The description of an OpenCL error code. */
+const char *opencl_status_text(cl_int status);
 
-/* -ENOMEM for what says that memory is short, else -EIO. */
+/* -ENOMEM for the codes that mean a lack of memory, else -EIO. */
 int opencl_errno(cl_int status);
 
 /* ---- Kernels ---- */
@@ -66,7 +66,7 @@ struct opencl_backend {
     struct device device;
     cl_context context;
     cl_program program;
-    bool profiles; /* HEARKEN_OPENCL_PROFILE asks for the time of each kernel */
+    bool profiles; /* HEARKEN_OPENCL_PROFILE is set: kernels are timed */
 };
 
 struct opencl_tensor {
@@ -74,7 +74,7 @@ struct opencl_tensor {
     cl_mem memory;
     cl_uint type;    /* of its elements on the device, as enum hearken_tensor_type */
     cl_uint panel;   /* rows that are interleaved */
-    cl_uint pitch;   /* elements of a row, a multiple of 32, filled up with zeros */
+    cl_uint pitch;   /* elements of a row, padded with zeros to a multiple of 32 */
     cl_ulong scales; /* Q8_0: where the scales begin, in bytes */
 };
 
@@ -85,14 +85,14 @@ struct opencl_buffer {
 
 enum opencl_scratch {
     OPENCL_SCRATCH_GATES,  /* [rows, 4 · width] of `lstm` */
-    OPENCL_SCRATCH_ROWS,   /* rows on their way in `reorder` and `read` */
-    OPENCL_SCRATCH_SCORES, /* an alignment that nobody wants to see */
-    OPENCL_SCRATCH_BEST,   /* candidates of `host_top_k` */
+    OPENCL_SCRATCH_ROWS,   /* temporary rows of `reorder` and `read` */
+    OPENCL_SCRATCH_SCORES, /* the alignment of `attend`, if the caller gives no memory for it */
+    OPENCL_SCRATCH_BEST,   /* candidates of `top_k` */
     OPENCL_SCRATCH_MERGED, /* and the best of them */
     OPENCL_SCRATCH_COUNT,
 };
 
-/* What a queue has done so far. */
+/* Statistics of a queue. */
 struct counters {
     uint64_t launches, writes, reads, waits;
     uint64_t bytes_written, bytes_read;
@@ -108,10 +108,10 @@ struct opencl_queue {
         cl_mem memory;
         size_t size;
     } scratch[OPENCL_SCRATCH_COUNT];
-    bool failed; /* the device: good only for being destroyed */
+    bool failed; /* the device has failed: the queue can only be destroyed */
     unsigned unsent;
     struct counters counters;
-    struct profile *profile; /* NULL: not wanted */
+    struct profile *profile; /* NULL: profiling is off */
 };
 
 static inline struct opencl_backend *opencl_backend(const struct hearken_queue *queue)
@@ -150,7 +150,7 @@ void opencl_tensor_destroy(struct hearken_backend *backend, struct hearken_tenso
 int opencl_queue_create(struct hearken_backend *backend, struct hearken_queue **queue);
 void opencl_queue_destroy(struct hearken_queue *queue);
 
-/* Says in the log that `what` failed, and returns its errno; after -EIO the queue is done with. */
+/* Logs that `what` failed and returns the errno; after -EIO the queue can only be destroyed. */
 int queue_fail(struct opencl_queue *queue, cl_int status, const char *what);
 
 /*
@@ -160,7 +160,7 @@ int queue_fail(struct opencl_queue *queue, cl_int status, const char *what);
 int opencl_scratch(struct opencl_queue *queue, enum opencl_scratch use, size_t size,
                    cl_mem *memory);
 
-/* Waits for all that was enqueued and brings `size` bytes of device memory to the host. */
+/* Waits for all enqueued commands and copies `size` bytes from the device to the host. */
 int queue_read(struct opencl_queue *queue, cl_mem from, size_t offset, size_t size, void *to);
 
 /* ---- Times (opencl_profile.c) ---- */
@@ -168,9 +168,9 @@ int queue_read(struct opencl_queue *queue, cl_mem from, size_t offset, size_t si
 /* -ENOMEM. */
 int profile_create(struct profile **profile);
 void profile_destroy(struct profile *profile);
-/* Takes over the event of a command that was enqueued. */
+/* Takes ownership of an enqueued command's event. */
 void profile_add(struct profile *profile, enum kernel kernel, cl_event event);
-/* All commands are done: reads their times. */
+/* Reads the times of all commands, which must have completed. */
 void profile_collect(struct profile *profile);
 /* Logs a line for each kernel. */
 void profile_report(const struct profile *profile, const struct hearken_plugin_host *host);
@@ -179,7 +179,7 @@ void profile_report(const struct profile *profile, const struct hearken_plugin_h
 
 int opencl_buffer_create(struct hearken_queue *queue, size_t elements,
                          struct hearken_buffer **buffer);
-/* As numbers of single precision: `linear` and `attend` know no others. */
+/* In single precision, the only type that `linear` and `attend` support. */
 int opencl_memory_create(struct hearken_queue *queue, size_t elements,
                          struct hearken_buffer **buffer);
 void opencl_buffer_destroy(struct hearken_queue *queue, struct hearken_buffer *buffer);

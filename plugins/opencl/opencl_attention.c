@@ -7,7 +7,7 @@
 
 enum { MOST_QUERIES = 16 };
 
-/* Numbers of local memory that `reference_self_attend` takes for `tile` queries: see the kernel. */
+/* Floats of local memory that self_attend needs for `tile` queries: see the kernel. */
 struct attention_memory {
     size_t queries, numbers, sums, scores, state;
 };
@@ -28,7 +28,7 @@ static struct attention_memory attention_memory(const struct tuning *tuning, siz
     };
 }
 
-/* Bytes of `count` numbers of local memory: where each piece begins is the driver's choice. */
+/* Bytes of `count` floats of local memory, with the largest padding that a driver may add. */
 static size_t local_size(size_t count)
 {
     enum { ALIGNMENT = 128 }; /* of the longest vector that OpenCL has */
@@ -45,7 +45,7 @@ static bool fits(const struct device *device, size_t tile, size_t width)
            device->local_memory;
 }
 
-/* -EINVAL, after a line in the log, of heads that `kernel` cannot take. */
+/* Logs that the heads are too wide for `kernel`; -EINVAL. */
 static int refuse_width(const struct hearken_queue *queue, const char *kernel, unsigned width)
 {
     report(queue->backend, "%s: heads %u wide do not fit into %llu bytes of local memory", kernel,
@@ -53,7 +53,7 @@ static int refuse_width(const struct hearken_queue *queue, const char *kernel, u
     return -EINVAL;
 }
 
-/* As many queries of a head together as fit into local memory; 0 if one is too wide. */
+/* The largest tile of queries that fits into local memory; 0 if a single query does not. */
 static unsigned choose_tile(const struct device *device, size_t positions, size_t width)
 {
     unsigned tile = MOST_QUERIES;
@@ -63,7 +63,7 @@ static unsigned choose_tile(const struct device *device, size_t positions, size_
     return tile;
 }
 
-/* New keys and values of all sequences into their caches. */
+/* Appends the new keys and values of all sequences to their caches. */
 static int append(struct hearken_queue *queue, const struct hearken_self_attend *arguments)
 {
     struct launch launch = launch_begin(opencl_queue(queue), KERNEL_APPEND);
@@ -77,7 +77,7 @@ static int append(struct hearken_queue *queue, const struct hearken_self_attend 
     return launch_run_elements(&launch, arguments->out.columns, arguments->qkv.rows);
 }
 
-/* Where keys and values are: in the caches, or beside the queries. */
+/* Passes the keys and values: from the caches, or from `qkv`. */
 static void launch_keys_and_values(struct launch *launch,
                                    const struct hearken_self_attend *arguments)
 {
@@ -140,7 +140,7 @@ int opencl_self_attend(struct hearken_queue *queue, const struct hearken_self_at
                             arguments->sequences);
 }
 
-/* The alignment that the caller wants, or memory for one. */
+/* Passes the caller's alignment, or scratch memory. */
 static int launch_alignment(struct launch *launch, const struct hearken_attend *arguments)
 {
     if (arguments->alignment) {
@@ -159,7 +159,7 @@ static int launch_alignment(struct launch *launch, const struct hearken_attend *
     return 0;
 }
 
-/* A query of `attend`, and what the kernel has besides: a number and a vector of each work-item. */
+/* Local memory of `attend`: a query, and a float and a vector for each work-item. */
 static bool query_fits(const struct device *device, size_t width)
 {
     const struct tuning *tuning = &device->tuning;

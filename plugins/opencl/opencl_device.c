@@ -10,7 +10,7 @@ enum {
     MOST_PLATFORMS = 16,
     MOST_DEVICES = 16, /* of one platform */
     SMALLEST_GROUP = 64,
-    /* A processor's driver scores as the reference does: the `cpu` plugin is always better. */
+    /* A driver for the processor scores like the reference: the cpu plugin is always faster. */
     SCORE_PROCESSOR = 1,
     SCORE_ACCELERATOR = 50,
     SCORE_GPU = 60,
@@ -18,13 +18,13 @@ enum {
 
 static const cl_ulong smallest_local_memory = 32 * 1024; /* what OpenCL 1.2 guarantees */
 
-/* ---- What a device is ---- */
+/* ---- Properties of a device ---- */
 
 static void read_text(cl_device_id id, cl_device_info what, char *text, size_t size)
 {
     char full[256] = "";
 
-    /* Longer ones are left empty by OpenCL rather than cut. */
+    /* OpenCL fails rather than truncate a longer text. */
     if (clGetDeviceInfo(id, what, sizeof(full), full, NULL) != CL_SUCCESS)
         full[0] = 0;
     full[sizeof(full) - 1] = 0;
@@ -34,7 +34,7 @@ static void read_text(cl_device_id id, cl_device_info what, char *text, size_t s
 
 static cl_ulong read_number(cl_device_id id, cl_device_info what)
 {
-    cl_ulong number = 0; /* little endian, so that smaller types fill its start */
+    cl_ulong number = 0; /* the host is little-endian, so smaller types fill the low bytes */
 
     return clGetDeviceInfo(id, what, sizeof(number), &number, NULL) == CL_SUCCESS ? number : 0;
 }
@@ -60,7 +60,8 @@ static struct tuning tune_graphics(cl_ulong largest_group)
     return tuning;
 }
 
-/* A group is a loop: vectors as wide as the widest processor's, and few work-items. */
+/* Drivers for processors run a work-group as a loop: few work-items, with vectors as wide as the
+ * widest processor's. */
 static struct tuning tune_processor(void)
 {
     return (struct tuning){
@@ -81,7 +82,7 @@ static struct tuning tune(const struct device *device)
     return tuning;
 }
 
-/* Why the kernels cannot run on it; NULL if they can. */
+/* The reason why the kernels cannot run on the device; NULL if they can. */
 static const char *unfit(const struct device *device)
 {
     char version[64];
@@ -122,9 +123,9 @@ static void describe(cl_platform_id platform, cl_device_id id, struct device *de
                                                                 : SCORE_PROCESSOR;
 }
 
-/* ---- Which one ---- */
+/* ---- Choosing a device ---- */
 
-/* The best device so far, and the words for why there is none. */
+/* The best device so far, and the reason if there is none. */
 struct choice {
     const char *wish;
     struct device *best;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The OpenCL backend: the same network on any GPU, or on whatever else has a driver of OpenCL 1.2.
- * docs/opencl.md says how it works.
+ * The OpenCL backend, for GPUs and other devices with an OpenCL 1.2 driver. docs/opencl.md
+ * describes the design.
  */
 #include "plugins/opencl/opencl.h"
 
@@ -29,7 +29,7 @@ void log_line(const struct hearken_plugin_host *host, int level, const char *for
     host->log(host->log_context, level, line);
 }
 
-const char *opencl_words(cl_int status)
+const char *opencl_status_text(cl_int status)
 {
     switch (status) {
     case CL_DEVICE_NOT_FOUND:
@@ -92,8 +92,8 @@ static void probe(const struct hearken_plugin_host *host, struct hearken_probe *
             : 0;
 }
 
-/* What the driver has to say besides error codes. */
-static void CL_CALLBACK take_notice(const char *message, const void *data, size_t size, void *host)
+/* Logs the driver's messages about the context. */
+static void CL_CALLBACK log_notice(const char *message, const void *data, size_t size, void *host)
 {
     (void)data;
     (void)size;
@@ -107,11 +107,11 @@ static int create_context(struct opencl_backend *backend, const struct hearken_p
     cl_int status;
 
     backend->context =
-        clCreateContext(properties, 1, &backend->device.id, take_notice, (void *)host, &status);
+        clCreateContext(properties, 1, &backend->device.id, log_notice, (void *)host, &status);
     if (backend->context)
         return 0;
     log_line(host, LEVEL_ERROR, "context on %s: %s (%d)", backend->device.name,
-             opencl_words(status), status);
+             opencl_status_text(status), status);
     return opencl_errno(status);
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Kernels around the matrix product: see kernels/product.cl. */
+/* The kernels based on the matrix product: see kernels/product.cl. */
 #include "plugins/opencl/opencl_queue.h"
 
 /* As in kernels/product.cl. */
@@ -13,7 +13,8 @@ struct opencl_product {
     cl_uint options;
 };
 
-/* The arguments that all kernels of product.cl have. What is not there, the options rule out. */
+/* The arguments that all kernels of product.cl share. For absent matrices any buffer is passed:
+ * their option bit is clear. */
 static void launch_product(struct launch *launch, const struct opencl_product *product,
                            cl_uint inputs)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The time that a queue's kernels took on the device, by kernel. */
+/* The time that a queue's kernels took on the device, summed by kernel. */
 #include "plugins/opencl/opencl.h"
 
 #include <errno.h>
@@ -12,7 +12,7 @@ struct pending {
 };
 
 struct profile {
-    struct pending *pending; /* of commands that may not be done */
+    struct pending *pending; /* events of commands that may not have completed */
     size_t count, room;
     struct {
         uint64_t calls, nanoseconds;
@@ -52,7 +52,7 @@ static bool make_room(struct profile *profile)
 void profile_add(struct profile *profile, enum kernel kernel, cl_event event)
 {
     if (!make_room(profile)) {
-        clReleaseEvent(event); /* one time less */
+        clReleaseEvent(event); /* out of memory: this call is not counted */
         return;
     }
     profile->pending[profile->count++] = (struct pending){kernel, event};

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * One program with all kernels. It is compiled when a backend is made, so that what a driver cannot
- * compile is known before a model is loaded, and kept on disk.
+ * One program with all kernels. It is compiled when a backend is created, so that a compile error
+ * is found before a model is loaded. The binary is cached on disk.
  */
 #include "plugins/common/disk_cache.h"
 #include "plugins/opencl/opencl.h"
@@ -12,11 +12,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The files of kernels/, put into the object files of these names by the Makefile. */
+/* The files of kernels/, which the Makefile embeds as strings of these names. */
 extern const char opencl_kernels_common[], opencl_kernels_product[], opencl_kernels_attention[],
     opencl_kernels_rows[];
 
-/* product.cl comes once for each type of weight, and for convolutions. */
+/* product.cl is compiled once for each type of weight, and once for convolutions. */
 #define PRODUCT(settings) "#undef NAME\n#undef TYPE\n" settings, opencl_kernels_product
 
 static const char *const sources[] = {
@@ -55,7 +55,7 @@ static void print_options(const struct tuning *tuning, char *options, size_t siz
 
 /* ---- Compiling ---- */
 
-/* The compiler's own words, line by line: whoever reads them has a new driver or a new kernel. */
+/* Logs the compiler's output line by line. */
 static void log_build(const struct opencl_backend *backend, cl_program program)
 {
     size_t size = 0;
@@ -97,7 +97,8 @@ static cl_int compile(struct opencl_backend *backend, const char *options)
 
 /* ---- The cache ---- */
 
-/* All that a binary depends on, one thing to a line. The caller frees it; NULL: no memory. */
+/* Everything that a binary depends on, one item a line. The caller frees it; NULL if out of
+ * memory. */
 static char *make_key(const struct opencl_backend *backend, const char *options)
 {
     const struct device *device = &backend->device;
@@ -114,8 +115,8 @@ static char *make_key(const struct opencl_backend *backend, const char *options)
     return key;
 }
 
-/* Why a file of the cache was not read (disk_cache.h). */
-static const char *cache_words(int result)
+/* The description of an error of cache_read() (disk_cache.h). */
+static const char *cache_reason(int result)
 {
     switch (result) {
     case -EBADMSG:
@@ -127,7 +128,7 @@ static const char *cache_words(int result)
     }
 }
 
-/* True if the program was made from what is on disk. */
+/* Creates the program from the cached binary; false if that is not possible. */
 static bool load(struct opencl_backend *backend, const char *folder, const char *key,
                  const char *options)
 {
@@ -140,7 +141,7 @@ static bool load(struct opencl_backend *backend, const char *folder, const char 
     if (result) {
         if (result != -ENOENT)
             log_line(host, LEVEL_WARNING, "compiled kernels in %s are not used: %s", folder,
-                     cache_words(result));
+                     cache_reason(result));
         return false;
     }
     const unsigned char *bytes = data;
@@ -155,7 +156,7 @@ static bool load(struct opencl_backend *backend, const char *folder, const char 
         return true;
     }
     log_line(host, LEVEL_WARNING, "compiled kernels in %s are not used: %s (%d)", folder,
-             opencl_words(status), status);
+             opencl_status_text(status), status);
     if (program)
         clReleaseProgram(program);
     return false;
@@ -191,7 +192,7 @@ int program_create(struct opencl_backend *backend)
         const cl_int status = compile(backend, options);
         if (status != CL_SUCCESS) {
             log_line(backend->base.host, LEVEL_ERROR, "kernels for %s: %s (%d)",
-                     backend->device.name, opencl_words(status), status);
+                     backend->device.name, opencl_status_text(status), status);
             result = opencl_errno(status);
         } else if (folder) {
             store(backend, folder, key);

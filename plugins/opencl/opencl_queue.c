@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* In-order command queues and what they count; their buffers; kernel calls. */
+/* In-order command queues with their statistics, buffers and kernel launches. */
 #include "plugins/opencl/opencl_queue.h"
 
 #include "plugins/opencl/opencl.h"
@@ -52,7 +52,7 @@ int opencl_queue_create(struct hearken_backend *backend, struct hearken_queue **
     return result;
 }
 
-/* What a request cost in ways between host and device. */
+/* Logs the transfers between host and device, and the waits. */
 static void report_counters(const struct opencl_queue *queue)
 {
     const struct counters *counters = &queue->counters;
@@ -71,7 +71,7 @@ void opencl_queue_destroy(struct hearken_queue *queue)
 
     if (!queue)
         return;
-    /* What is still running needs nothing of the host; a lost device does not answer. */
+    /* Not after a failure: a lost device may never finish. */
     if (q->commands && !q->failed)
         clFinish(q->commands);
     if (q->profile) {
@@ -99,7 +99,7 @@ int queue_fail(struct opencl_queue *queue, cl_int status, const char *what)
     const int result = opencl_errno(status);
 
     log_line(backend->base.host, LEVEL_ERROR, "%s on %s: %s (%d)", what, backend->device.name,
-             opencl_words(status), status);
+             opencl_status_text(status), status);
     if (result == -EIO)
         queue->failed = true;
     return result;
@@ -117,7 +117,7 @@ int opencl_scratch(struct opencl_queue *queue, enum opencl_scratch use, size_t s
     if (size <= backend->device.largest)
         made = clCreateBuffer(backend->context, CL_MEM_READ_WRITE, size, NULL, &status);
     if (!made) {
-        log_line(backend->base.host, LEVEL_ERROR, "%zu bytes for a kernel on %s are not to be had",
+        log_line(backend->base.host, LEVEL_ERROR, "%zu bytes for a kernel on %s: out of memory",
                  size, backend->device.name);
         return queue_fail(queue, status, "memory");
     }
@@ -173,10 +173,10 @@ static int no_memory(const struct opencl_queue *queue, size_t elements, const ch
     return -ENOMEM;
 }
 
-/* Device memory of `elements` numbers was not to be had. */
+/* Handles a failed allocation of `elements` floats of device memory. */
 static int memory_fail(struct opencl_queue *queue, size_t elements, cl_int status, const char *what)
 {
-    return opencl_errno(status) == -ENOMEM ? no_memory(queue, elements, opencl_words(status))
+    return opencl_errno(status) == -ENOMEM ? no_memory(queue, elements, opencl_status_text(status))
                                            : queue_fail(queue, status, what);
 }
 
@@ -238,16 +238,16 @@ void opencl_buffer_destroy(struct hearken_queue *queue, struct hearken_buffer *b
     free(buffer);
 }
 
-/* Do the rows follow each other without a gap? */
+/* Whether the rows are contiguous. */
 static bool is_packed(const struct hearken_matrix *matrix)
 {
     return matrix->rows == 1 || matrix->stride == matrix->columns;
 }
 
 /*
- * The numbers go into memory of their own, which is filled when it is made, and from there in the
- * queue's order to where they belong: so the call neither waits for the queue nor leaves anything
- * of the caller's behind.
+ * Copies the numbers to a staging buffer, which is filled when it is created, and enqueues a copy
+ * from there to the matrix. So the call neither waits for the queue nor keeps a reference to the
+ * caller's memory.
  */
 int opencl_write(struct hearken_queue *queue, const struct hearken_matrix *to, const float *from)
 {
@@ -302,7 +302,8 @@ int opencl_read(struct hearken_queue *queue, const struct hearken_matrix *from, 
 
 /* ---- Kernel calls ---- */
 
-/* Commands after which the driver is told to begin, while the host goes on enqueueing. */
+/* The queue is flushed after this many commands, so that the device starts while the host enqueues
+ * more. */
 enum { SEND_AFTER = 16, ELEMENTS_GROUP = 64 };
 
 struct launch launch_begin(struct opencl_queue *queue, enum kernel kernel)
@@ -368,7 +369,7 @@ void launch_local(struct launch *launch, size_t count)
     set(launch, count * sizeof(float), NULL);
 }
 
-/* Begins now and then, so that a long pass computes while it is still being enqueued. */
+/* Flushes the queue after every SEND_AFTER commands. */
 static cl_int send(struct opencl_queue *queue)
 {
     if (++queue->unsent < SEND_AFTER)

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 /*
- * A kernel call on a queue: arguments in the order of the kernel's own, then the range. The first
- * error sticks, and comes out of `launch_run`.
+ * A kernel launch on a queue: set the arguments in the kernel's order, then enqueue. The first
+ * error is kept, and launch_run() returns it.
  */
 #ifndef HEARKEN_PLUGINS_OPENCL_OPENCL_QUEUE_H
 #define HEARKEN_PLUGINS_OPENCL_OPENCL_QUEUE_H
 
 #include "plugins/opencl/opencl.h"
 
-/* Rows of numbers somewhere in device memory. */
+/* Rows in device memory; offset and stride in elements. */
 struct rows_at {
     cl_mem memory;
     size_t offset, stride;
@@ -21,7 +21,7 @@ struct launch {
     cl_int status;
 };
 
-/* Where a checked view is; the stride of a single row is as good as any. */
+/* The rows of a checked matrix; the stride of a single row is not used. */
 static inline struct rows_at rows_of(const struct hearken_matrix *matrix)
 {
     return (struct rows_at){matrix_memory(matrix), matrix->offset,
@@ -41,23 +41,23 @@ void launch_rows(struct launch *launch, struct rows_at rows);
 void launch_matrix(struct launch *launch, const struct hearken_matrix *matrix);
 /* As WEIGHT_ARGUMENTS of kernels/common.cl. */
 void launch_weight(struct launch *launch, const struct opencl_tensor *tensor);
-/* `count` numbers of local memory. */
+/* `count` floats of local memory. */
 void launch_local(struct launch *launch, size_t count);
 
 /*
- * Enqueues `groups` of `group` work-items in three dimensions, and counts it. 0, -ENOMEM or -EIO
- * after a line in the log.
+ * Enqueues `groups` work-groups of `group` work-items in three dimensions. Returns 0, or -ENOMEM or
+ * -EIO after logging the error.
  */
 int launch_run(struct launch *launch, const size_t groups[3], const size_t group[3]);
 
-/* One work-item to an element of [rows, columns]: groups of one row. */
+/* One work-item for each element of [rows, columns]; a work-group lies within one row. */
 int launch_run_elements(struct launch *launch, size_t columns, size_t rows);
-/* One group of tuning.group work-items to each of x · y. */
+/* x · y work-groups of tuning.group work-items. */
 int launch_run_groups(struct launch *launch, size_t x, size_t y);
-/* Groups of tuning.lanes_x · lanes_y work-items. */
+/* x · y · z work-groups of tuning.lanes_x · tuning.lanes_y work-items. */
 int launch_run_tiles(struct launch *launch, size_t x, size_t y, size_t z);
 
-/* Rows of `columns` numbers from one place to another. */
+/* Copies rows of `columns` floats. */
 int launch_copy(struct opencl_queue *queue, struct rows_at to, struct rows_at from, size_t rows,
                 size_t columns);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Kernels that look at each row on its own: see kernels/rows.cl. */
+/* Kernels that process each row by itself: see kernels/rows.cl. */
 #include "plugins/opencl/opencl_queue.h"
 
 #include <errno.h>
@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Tokens and parents go along as arguments, so many at a time: nothing has to be written. */
+/* Tokens and parents are passed as a kernel argument, in parts of this size, which saves a
+ * transfer. */
 enum { ROWS_AT_A_TIME = 16 };
 
 static size_t at_a_time(size_t left)
@@ -109,7 +110,7 @@ int opencl_reorder(struct hearken_queue *queue, const struct hearken_matrix *sta
                        state->columns);
 }
 
-/* ---- host_log_softmax and host_top_k ---- */
+/* ---- log_softmax and top_k ---- */
 
 int opencl_log_softmax(struct hearken_queue *queue, const struct hearken_matrix *x,
                        const struct hearken_tensor *mask)
@@ -131,7 +132,7 @@ struct candidate {
     cl_uint column;
 };
 
-/* Pieces that a row is searched in: several groups to a row, if few are wanted of many. */
+/* The pieces into which a row is split: several if `count` is small against the columns. */
 static size_t choose_pieces(const struct tuning *tuning, uint32_t columns, uint32_t count)
 {
     const size_t piece = (size_t)tuning->group * 4;
@@ -163,7 +164,7 @@ static int find_best(struct opencl_queue *queue, const struct top *top, cl_mem b
     return launch_run_groups(&launch, top->pieces, top->rows);
 }
 
-/* Enqueues all of it; `best` is where the candidates [rows, count] will be. */
+/* Enqueues the search; `best` receives the buffer of the candidates [rows, count]. */
 static int enqueue_top(struct opencl_queue *queue, const struct hearken_matrix *x, uint32_t count,
                        cl_mem *best)
 {

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * Weights on the device, in the file's own type. Those that are multiplied lie in panels of so many
- * outputs as a tile of the product has: a panel holds what its outputs multiply input 0 with, then
- * input 1, and so on, filled up with zeros to whole panels and whole blocks of 32 inputs; of Q8_0
- * all bytes come first, then all scales in the same order, and Q5_0 becomes Q8_0. What is only
- * looked up has panels of one row. Convolutions are small, and come as single precision in the
- * order of their inputs.
+ * Weights on the device, in the file's own type. Matrices of products are stored in panels
+ * [inputs, PANEL] of as many outputs as a tile of the product has, padded with zeros to whole
+ * panels and whole blocks of 32 inputs. Q8_0 has all bytes first, then all scales in the same
+ * order; Q5_0 becomes Q8_0. Tables that are only looked up have panels of one row. Convolutions are
+ * small and are expanded to single precision, [taps, columns] a row.
  */
 #include "plugins/opencl/opencl.h"
 
@@ -15,7 +14,7 @@
 
 enum { BLOCK = 32 };
 
-/* What goes to the device. */
+/* The data for the device. */
 struct packed {
     size_t rows, size; /* rows of whole panels; bytes */
     void *made;
@@ -33,7 +32,7 @@ static size_t element_size(cl_uint type)
                                         : sizeof(int8_t);
 }
 
-/* Type, panels and size; false if that is more than memory can have. */
+/* Sets type, panels and size; false if the size overflows. */
 static bool plan(const struct tuning *tuning, struct opencl_tensor *tensor, struct packed *packed)
 {
     const struct hearken_weights *weights = &tensor->base.weights;
@@ -57,7 +56,7 @@ static bool plan(const struct tuning *tuning, struct opencl_tensor *tensor, stru
     return true;
 }
 
-/* Element (row, column) of panels of rows of `pitch`. */
+/* The index of element (row, column) in the panels; `pitch`: elements of a row. */
 static size_t place(const struct opencl_tensor *tensor, size_t pitch, size_t row, size_t column)
 {
     const size_t panel = tensor->panel;
@@ -134,7 +133,7 @@ static int upload(const struct opencl_backend *backend, struct opencl_tensor *te
     if (tensor->memory)
         return 0;
     log_line(backend->base.host, LEVEL_ERROR, "a weight of %zu bytes on %s: %s (%d)", packed->size,
-             backend->device.name, opencl_words(status), status);
+             backend->device.name, opencl_status_text(status), status);
     return opencl_errno(status);
 }
 
@@ -147,7 +146,7 @@ int opencl_tensor_create(struct hearken_backend *backend, const struct hearken_w
 
     if (result)
         return result;
-    /* Kernels read a vector's elements side by side, which in a panel they are not. */
+    /* Kernels need contiguous vectors, and in a panel the rows are interleaved. */
     if (is_multiplied(weights) && weights->use & HEARKEN_USE_VECTOR) {
         report(backend, "tensor: uses %#x, expected a vector to be that alone or a table",
                (unsigned)weights->use);

@@ -6,7 +6,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* So that no read is left out. */
+/* Keeps the compiler from removing the reads. */
 static volatile float sum;
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Any bytes as a list of custom words and, behind the first zero byte, as tokens of a vocabulary,
- * each up to a bar. A list is refused by the check exactly if it is by the trie; what a text earns
- * never gets less; and the tokens that go on in a word do so.
+ * Any bytes as a list of custom words and, after the first zero byte, as tokens of a vocabulary,
+ * separated by bars. The check rejects a list exactly if the trie does, the score of a text never
+ * decreases, and the tokens listed as continuing a word do continue it.
  */
 #include "models/search/custom_words.h"
 

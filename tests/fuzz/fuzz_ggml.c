@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* A ggml file of any bytes: read, and made a model file where it is one. */
+/* A ggml file of any bytes: parsed and, if valid, exported as a model file. */
 #include "models/checkpoint/checkpoint_export.h"
 #include "models/checkpoint/ggml.h"
 #include "models/checkpoint/whisper_known.h"
@@ -9,7 +9,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* So that no read is left out. */
+/* Keeps the compiler from removing the reads. */
 static volatile float sum;
 
 static void read_values(const struct checkpoint *checkpoint)

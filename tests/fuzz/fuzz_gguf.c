@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* A model file of any bytes: opened, walked, and read for what a network needs of it. */
+/* A model file of any bytes: opened, traversed, and its parameters read. */
 #include "models/file/gguf.h"
 #include "models/file/model_parameters.h"
 #include "models/text/vocabulary.h"
@@ -11,7 +11,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* So that no read is left out. */
+/* Keeps the compiler from removing the reads. */
 static volatile unsigned long sum;
 
 static void require(bool condition)
@@ -46,7 +46,7 @@ static void walk_tensor(const struct gguf *gguf, const struct gguf_tensor *tenso
         sum += bytes[i];
 }
 
-/* What is read of it is good to be used. */
+/* A voice network that can be read must also work. */
 static void read_voice(const struct gguf *gguf, uint32_t mels)
 {
     struct vad *voice = NULL;

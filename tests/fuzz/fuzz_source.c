@@ -10,7 +10,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* Four seconds: a few bytes may stand for hours of silence. */
+/* Four seconds: a few bytes may decode to hours of silence. */
 #define SAMPLES_MAX 64000
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
@@ -29,7 +29,7 @@ static void must(bool condition)
         abort();
 }
 
-/* The answer for a beginning of the file holds when more of it is there. */
+/* The result for a prefix of the file must also hold for longer ones. */
 static void check_wav(const uint8_t *bytes, size_t size)
 {
     struct wav_layout whole, part;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Any bytes as Wyoming events. The first byte chooses the sizes of the pieces in which the rest is
- * fed; what comes out must be the same as from the whole, and must survive being sent again.
+ * Any bytes as Wyoming events. The first byte selects the sizes of the pieces in which the rest is
+ * fed. The events must equal those of the whole, and sending and parsing them again must not change
+ * them.
  */
 #include "daemon/common/wyoming.h"
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* attend: alignment = softmax(q · k / sqrt(width / heads) + bias); context = alignment · values */
+/* attend, for each head: alignment = softmax(query · keysᵀ / sqrt(width / heads) + bias);
+ * context = alignment · values */
 #include "tests/kernels/matrix.h"
 #include "tests/kernels/subject.h"
 
@@ -169,7 +170,7 @@ static void check_network(void)
     check_case(30, 375, 8, 64, false, LAYOUT_PACKED, FILL_NORMAL);
 }
 
-/* Large enough to be shared by threads, in parts that come out even nowhere. */
+/* Large enough to be split among threads, into parts of unequal size. */
 static void check_odd_heads(void)
 {
     static const uint32_t heads[] = {3, 5, 7, 13};
@@ -178,7 +179,7 @@ static void check_odd_heads(void)
         check_case(5, 701, heads[i], 43, i % 2, LAYOUT_STRIDED, FILL_NORMAL);
 }
 
-/* A head wider than any working memory: computed or refused, and the queue works on. */
+/* A head wider than a device's local memory: computed or refused, and the queue stays usable. */
 static void check_wide_head(void)
 {
     static const uint32_t widths[] = {5000, 100003, 1 << 20};
@@ -220,7 +221,7 @@ static void check_pieces(void)
     }
 }
 
-/* What `from` holds, in a buffer of memory_create, by way of a product with the unit matrix. */
+/* Copies `from` to a buffer of memory_create, by a product with the unit matrix. */
 static struct hearken_matrix remember(const struct matrix *from)
 {
     const uint32_t width = from->view.columns;
@@ -244,7 +245,7 @@ static void forget(struct hearken_matrix view)
     subject()->kernels->buffer_destroy(subject()->queue, view.buffer);
 }
 
-/* Keys and values that may be kept in half precision, one of them or both. */
+/* Keys, values or both in buffers of memory_create, which may be half precision. */
 static void check_remembered(void)
 {
     for (int i = 0; i < 60; i++) {
@@ -268,7 +269,7 @@ static void check_remembered(void)
     }
 }
 
-/* Such a buffer holds zeros at first: every step gets the same share of nothing. */
+/* A new buffer of memory_create holds zeros: the alignment is uniform and the context zero. */
 static void check_remembered_nothing(void)
 {
     struct attend_case c = create(3, 10, 2, 8, true, LAYOUT_PACKED, FILL_NORMAL);
@@ -297,7 +298,8 @@ static void check_remembered_nothing(void)
     destroy(&c);
 }
 
-/* Numbers beyond those of half precision do not become infinite, and infinities no NaN. */
+/* Numbers beyond half precision saturate instead of becoming infinite, and infinities do not become
+ * NaN. */
 static void check_remembered_huge(void)
 {
     struct attend_case c = create(4, 33, 2, 24, true, LAYOUT_STRIDED, FILL_NORMAL);
@@ -327,7 +329,7 @@ static void check_remembered_huge(void)
     destroy(&c);
 }
 
-/* Such buffers are made with the checks of others. */
+/* memory_create checks its arguments as buffer_create does. */
 static void check_memory_refused(void)
 {
     struct hearken_buffer *buffer = NULL;
@@ -338,7 +340,8 @@ static void check_memory_refused(void)
            "memory of the address space");
 }
 
-/* Only `linear` writes to such a buffer, only `attend` reads it, as keys or values. */
+/* Only `linear` may write to a buffer of memory_create, and only `attend` read it, as keys or
+ * values. */
 static void check_remembered_alone(void)
 {
     struct attend_case c = create(3, 10, 2, 8, true, LAYOUT_PACKED, FILL_NORMAL);
@@ -370,7 +373,7 @@ static void check_remembered_alone(void)
     destroy(&c);
 }
 
-/* One key far above all others takes all of the alignment. */
+/* One key with a score far above all others gets the whole alignment. */
 static void check_one_huge_score(void)
 {
     struct attend_case c = create(3, 50, 1, 16, true, LAYOUT_PACKED, FILL_NORMAL);

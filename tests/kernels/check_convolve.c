@@ -21,7 +21,7 @@ struct convolve_case {
     char what[160];
 };
 
-/* Steps whose windows reach no further than the padding. */
+/* The steps whose windows lie within the padded input. */
 static uint32_t full_steps(const struct convolve_shape *shape)
 {
     const uint32_t padded = shape->frames + 2 * shape->padding;
@@ -128,8 +128,8 @@ static void check_case(struct convolve_shape shape, bool gelu, bool positions, e
     destroy(&c);
 }
 
-/* Every stride, padding and number of taps with inputs so short that all of it is boundary, and
- * with steps beyond the last full one, whose windows hold some zeros or nothing else. */
+/* Every stride, padding and number of taps with inputs so short that every window is at a boundary,
+ * and with steps beyond the last full one, whose windows hold some or only zeros. */
 static void check_boundaries(void)
 {
     for (uint32_t taps = 1; taps <= 5; taps++)
@@ -145,7 +145,7 @@ static void check_boundaries(void)
                 }
 }
 
-/* Strides and paddings that 32 bits can just hold: windows that see a row or two, or none. */
+/* Strides and paddings near the limit of 32 bits: windows with two rows of the input or fewer. */
 static void check_far_windows(void)
 {
     static const uint32_t far[] = {1000, INT32_MAX, UINT32_MAX - 1, UINT32_MAX};
@@ -199,7 +199,8 @@ static void check_network(void)
     }
 }
 
-/* Steps `first` on, from those input rows alone that they see: no padding but at the edges. */
+/* The steps from `first` on, from only the input rows in their windows; padding only at the edges.
+ */
 static void run_piece(const struct convolve_case *c, const struct matrix *out, uint32_t first,
                       uint32_t count)
 {
@@ -217,7 +218,7 @@ static void run_piece(const struct convolve_case *c, const struct matrix *out, u
     expect(run(&piece) == 0, "%s in pieces failed", c->what);
 }
 
-/* Sound that comes in pieces gives the same bits as the whole of it. */
+/* A signal computed in pieces gives the same bits as the whole. */
 static void check_pieces(void)
 {
     for (int i = 0; i < cases(40); i++) {

@@ -70,7 +70,7 @@ static int run(const void *arguments)
                                      });
 }
 
-/* Nothing is summed over, so that every type must come out in single precision. */
+/* There is no sum, so every type must have the accuracy of single precision. */
 static void check(struct embed_case *c)
 {
     const uint32_t rows = c->out.view.rows, width = c->out.view.columns;
@@ -113,7 +113,7 @@ static void check_fills(void)
         }
 }
 
-/* The tokens are the caller's again as soon as the call has returned. */
+/* The caller may change the tokens as soon as the call has returned. */
 static void check_tokens_are_copied(void)
 {
     struct embed_case c = create(8, 50, 32, HEARKEN_TENSOR_F32, false, LAYOUT_PACKED, FILL_NORMAL);

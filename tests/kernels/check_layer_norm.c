@@ -53,8 +53,8 @@ static int run(const void *arguments)
                                                             });
 }
 
-/* A mean that was summed up in single precision is off by some units in its last place, in steps
- * that all go one way if the numbers are equal; the division then makes that larger. */
+/* A mean accumulated in single precision is off by some units in its last place (with equal numbers
+ * all rounding errors have the same sign), and the division amplifies the error. */
 static void formula(const struct norm_case *c, struct expected *expected)
 {
     const size_t width = c->in.view.columns;
@@ -108,7 +108,7 @@ static void check_fills(void)
         }
 }
 
-/* Small deviations around a large mean: Σx² - (Σx)² / n has no digits left there. */
+/* Small deviations around a large mean, where Σx² - (Σx)² / n would cancel. */
 static void check_far_from_zero(void)
 {
     for (int i = 0; i < cases(20); i++) {

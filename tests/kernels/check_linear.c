@@ -158,7 +158,7 @@ static void check_fills(void)
 {
     for (int type = 0; type < TYPE_COUNT; type++)
         for (int fill = 0; fill < FILL_COUNT; fill++) {
-            /* 8 bits for a block are not enough for what stands beside the outlier. */
+            /* 8 bits a block cannot represent the numbers beside an outlier. */
             if (has_blocks(type) && fill == FILL_OUTLIER)
                 continue;
             for (uint32_t options = 0; options < OPTIONS; options++)
@@ -166,7 +166,7 @@ static void check_fills(void)
         }
 }
 
-/* A normal case, but for the values of its weight. */
+/* A normal case with given values of the weight. */
 static struct linear_case create_of(struct linear_shape shape, uint32_t options, double *values)
 {
     struct linear_case c = create(shape, options, LAYOUT_PACKED, FILL_NORMAL);
@@ -177,7 +177,7 @@ static struct linear_case create_of(struct linear_shape shape, uint32_t options,
     return c;
 }
 
-/* Weights of every exponent that half precision has, so that no range of it is read wrongly. */
+/* Weights with every exponent of half precision, subnormals included. */
 static void check_half_precision(void)
 {
     for (int exponent = -24; exponent <= 15; exponent++) {
@@ -191,7 +191,7 @@ static void check_half_precision(void)
     }
 }
 
-/* One input with weight 1: nothing but the activation, over the range where it bends. */
+/* One input with weight 1: the activation alone, over the range where it is curved. */
 static void check_gelu(void)
 {
     enum { POINTS = 4001 };
@@ -241,7 +241,7 @@ static void check_pieces_of(struct linear_shape shape)
     destroy(&c);
 }
 
-/* A row has the same bits whatever rows are computed with it. */
+/* A row has the same bits whatever other rows are in the call. */
 static void check_pieces(void)
 {
     for (int i = 0; i < cases(40); i++)
@@ -250,7 +250,7 @@ static void check_pieces(void)
         check_pieces_of((struct linear_shape){300, 2048, 9, type});
 }
 
-/* All matrices side by side in the rows of one buffer, the one that is written in the middle. */
+/* All matrices side by side in the rows of one buffer, with `out` in the middle. */
 static void check_one_buffer(void)
 {
     for (int i = 0; i < cases(40); i++) {
@@ -313,7 +313,7 @@ static void check_refused(void)
     destroy(&c);
 }
 
-/* A vector that is made for another use too, if the plugin takes it, is still that vector. */
+/* A vector with a second use still works as a vector, if the plugin accepts both uses. */
 static void check_vector_with_another_use(void)
 {
     static const uint32_t uses[] = {HEARKEN_USE_LINEAR, HEARKEN_USE_EMBED, HEARKEN_USE_CONVOLVE};

@@ -82,7 +82,7 @@ static int run(const void *arguments)
                                     });
 }
 
-/* A number and its scale, carried through the formula. */
+/* A number with the scale of its error, propagated through the formula. */
 struct number {
     double value, scale;
 };
@@ -102,7 +102,7 @@ static struct number gate(const struct lstm_case *c, size_t row, size_t which, s
     return (struct number){sum.value, sum_scale(&sum)};
 }
 
-/* How far the error of x may move f(x): the slope where it is steepest within that error. */
+/* Bounds the error of f(x) by the largest slope within the error of x. */
 static double steepest(const struct lstm_case *c, struct number x)
 {
     return fmax(0, fabs(x.value) - tolerance_of[c->type].worst * x.scale);
@@ -194,7 +194,7 @@ static void check_shapes(void)
     }
 }
 
-/* Saturated gates among them: exp(10^4) must not come out as not a number. */
+/* Includes saturated gates: the overflow of exp(10^4) must not give NaN. */
 static void check_fills(void)
 {
     for (int type = 0; type < TYPE_COUNT; type++)
@@ -209,7 +209,7 @@ static void check_network(void)
         check_case(5, 512, 512, type, IN_PLACE, LAYOUT_PACKED, FILL_NORMAL);
 }
 
-/* Several steps, each from the state that the one before has left. */
+/* Several steps, each from the state of the previous one. */
 static void check_steps(void)
 {
     struct lstm_case c =

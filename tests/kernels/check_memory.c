@@ -33,7 +33,7 @@ static void check_zeros_at_first(void)
     }
 }
 
-/* What is written to a view comes back with the same bits, rows packed, and stays inside of it. */
+/* Numbers written to a view are read back with the same bits, and nothing outside changes. */
 static void check_views(void)
 {
     for (int i = 0; i < cases(150); i++) {
@@ -72,7 +72,7 @@ static void check_special_numbers(void)
     matrix_destroy(&matrix);
 }
 
-/* A single row has no next one: its stride means nothing. */
+/* The stride of a single row is ignored. */
 static void check_single_row(void)
 {
     struct matrix matrix = matrix_create(1, 20, LAYOUT_STRIDED, FILL_NORMAL);
@@ -140,7 +140,7 @@ static void check_refused(void)
     matrix_destroy(&matrix);
 }
 
-/* Buffers come and go in any order, and hold nothing of each other. */
+/* Buffers are created and destroyed in any order, and do not overlap. */
 static void check_many(void)
 {
     enum { COUNT = 50 };

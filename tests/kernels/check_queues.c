@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Queues: order of effects, buffers freed in order, several queues at the same time */
+/* Queues: kernels run in order, buffers are freed in order, several queues work at the same time */
 #include "tests/kernels/matrix.h"
 #include "tests/kernels/subject.h"
 
@@ -144,7 +144,7 @@ static void check_threads(void)
     free(expected);
 }
 
-/* Queues are made and destroyed, with buffers left in them, beside one that works on. */
+/* Queues are created and destroyed, with buffers left in them, while another one is in use. */
 static void check_come_and_go(void)
 {
     struct matrix kept = matrix_create(10, 10, LAYOUT_STRIDED, FILL_NORMAL);

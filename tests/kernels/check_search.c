@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* What a search asks for at each step: reorder, log_softmax, top_k. */
+/* The kernels of each step of a beam search: reorder, log_softmax, top_k. */
 #include "tests/kernels/matrix.h"
 #include "tests/kernels/subject.h"
 
@@ -123,7 +123,7 @@ struct softmax_case {
     char what[128];
 };
 
-/* A mask withholds about `withheld` of 8 columns. */
+/* The mask excludes about `withheld` of 8 columns. */
 static struct softmax_case create_softmax(uint32_t rows, uint32_t columns, uint32_t withheld,
                                           enum layout layout, enum fill fill)
 {
@@ -161,7 +161,7 @@ static double masked_at(const struct softmax_case *c, size_t row, size_t column)
     return *matrix_at(&c->x, row, column) + (c->masked ? c->mask.values[column] : 0);
 }
 
-/* A row of which nothing is left stays -∞ throughout. */
+/* A row whose columns are all masked stays -∞. */
 static void softmax_formula(const struct softmax_case *c, struct expected *expected)
 {
     for (size_t row = 0; row < c->x.view.rows; row++) {
@@ -211,7 +211,7 @@ static void check_softmax_fills(void)
         }
 }
 
-/* Rows that already hold -∞, one of them nothing else, and one with a single number left. */
+/* Rows that already contain -∞: one that is all -∞, and one with a single finite number. */
 static void check_softmax_infinities(void)
 {
     struct softmax_case c = create_softmax(5, 40, 0, LAYOUT_STRIDED, FILL_NORMAL);
@@ -228,7 +228,7 @@ static void check_softmax_infinities(void)
     destroy_softmax(&c);
 }
 
-/* Log-probabilities of log-probabilities are the same again. */
+/* log_softmax is idempotent. */
 static void check_softmax_twice(void)
 {
     struct softmax_case c = create_softmax(4, 6000, 0, LAYOUT_PACKED, FILL_NORMAL);
@@ -372,7 +372,7 @@ static void check_top(struct top_case *c)
     free(sorted);
 }
 
-/* With -∞ among them, and many equal numbers in some. */
+/* Rows that contain -∞, some with many equal numbers. */
 static void check_top_shapes(void)
 {
     for (int i = 0; i < cases(150); i++) {

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Sequences as a whole: what is fed to the kernel in one call or in several. */
+/* Whole sequences, which are passed to the kernel in one call or in several. */
 struct attend_case {
     uint32_t sequences, positions, heads, head_width, chunk;
     struct hearken_stand_ins stand_ins;
@@ -17,7 +17,7 @@ struct attend_case {
     enum layout layout;
     enum fill fill;
     float *qkv;                 /* [sequences, positions, 3 · width] */
-    struct matrix keys, values; /* caches, with room for some more than `positions` */
+    struct matrix keys, values; /* caches, with room for more than `positions` */
     char what[160];
 };
 
@@ -79,7 +79,7 @@ static void destroy(struct attend_case *c)
     free(c->qkv);
 }
 
-/* ---- One call: `count` positions of every sequence behind `past` ---- */
+/* ---- One call: `count` positions of every sequence after `past` ---- */
 
 struct call {
     const struct attend_case *of;
@@ -193,7 +193,7 @@ static void expect_formula(struct call *call)
     expected_destroy(&expected);
 }
 
-/* The caches hold the keys and values so far, and behind them what they held before. */
+/* The caches hold the keys and values so far; the rest is unchanged. */
 static void expect_cache(const struct attend_case *c, struct matrix *cache, size_t part,
                          uint32_t positions)
 {
@@ -242,8 +242,8 @@ static void check_shapes(void)
 }
 
 /*
- * More keys than are looked at together, by heads whose width divides by nothing: chunks and
- * stand-ins begin in one block of keys and end in another.
+ * More keys than one block, and heads of odd width: chunks and stand-ins begin in one block of keys
+ * and end in another.
  */
 static void check_many_keys(void)
 {
@@ -263,7 +263,7 @@ static void check_many_keys(void)
     }
 }
 
-/* A head that may be wider than the working memory of a device: computed or refused. */
+/* A head that may be too wide for a device's local memory: computed or refused. */
 static void check_wide_head(uint32_t positions, uint32_t width)
 {
     struct attend_case c = create(1, positions, 1, width, 0, false, LAYOUT_PACKED, FILL_ZERO);
@@ -283,7 +283,7 @@ static void check_wide_heads(void)
         check_wide_head(1 + random_below(16), width);
 }
 
-/* Any number of positions at a time, each against the formula for what is there by then. */
+/* Any number of positions a call, each compared with the formula for the positions so far. */
 static void check_past(void)
 {
     for (int i = 0; i < cases(60); i++) {
@@ -329,7 +329,7 @@ static void check_network(void)
     destroy(&full);
 }
 
-/* Copies a call's rows to where the same positions stand in the call with all of them. */
+/* Copies a call's rows to their positions in the whole. */
 static void collect(const struct attend_case *c, struct matrix *out, uint32_t past, uint32_t count,
                     struct matrix *all)
 {
@@ -340,8 +340,8 @@ static void collect(const struct attend_case *c, struct matrix *out, uint32_t pa
 }
 
 /*
- * With a chunk mask a position does not see what comes after its chunk. So sequences that come in
- * pieces of whole chunks have the same bits as those that come at once.
+ * With a chunk mask a position does not see keys after its chunk. So sequences computed in pieces
+ * of whole chunks have the same bits as those computed at once.
  */
 static void check_pieces(void)
 {
@@ -373,7 +373,7 @@ static void check_pieces(void)
     }
 }
 
-/* One key far above all others: its value comes out alone, and nothing overflows. */
+/* One key with a score far above all others: the result is its value, and nothing overflows. */
 static void check_one_huge_score(void)
 {
     struct attend_case c = create(1, 40, 2, 16, 0, false, LAYOUT_PACKED, FILL_NORMAL);

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
-/* tensor_create, tensor_destroy: what is taken and what is refused */
+/* tensor_create, tensor_destroy: accepted and rejected weights */
 #include "tests/kernels/matrix.h"
 #include "tests/kernels/subject.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-/* The error of making a tensor of these weights; it is destroyed again if there is none. */
+/* Creates a tensor, destroys it and returns the error of the creation. */
 static int make(const struct hearken_weights *weights)
 {
     struct hearken_tensor *tensor = NULL;
@@ -17,7 +17,7 @@ static int make(const struct hearken_weights *weights)
     return error;
 }
 
-/* All that the network has. */
+/* All combinations that networks use. */
 static void check_taken(void)
 {
     static const struct hearken_weights taken[] = {
@@ -49,7 +49,7 @@ static void check_taken(void)
            "data aligned to 4 bytes were refused");
 }
 
-/* -EINVAL for what is no weight; either error for what no plugin need take. */
+/* -EINVAL for invalid weights; -EINVAL or -ENOTSUP for those that a plugin need not support. */
 static void check_refused(void)
 {
     static const uint32_t data[4096];

@@ -65,7 +65,8 @@ static void end_test(void)
     subject()->queue = NULL;
 }
 
-/* The sizes of the network take most of the time, and the random ones every path. */
+/* --quick leaves out the sizes of the network: they take most of the time, and the random sizes
+ * cover every path. */
 static bool is_left_out(const struct check *check)
 {
     return subject()->quick && strcmp(check->name, "sizes of the network") == 0;
@@ -126,15 +127,15 @@ static void run_plugin(const char *path, const struct options *options, struct t
 static int usage(FILE *to)
 {
     fprintf(to, "usage: kernels-test [OPTION]... PLUGIN.so...\n"
-                "  --seed N         of the random numbers (default: the time)\n"
-                "  --only KERNEL    one group alone:");
+                "  --seed N         seed of the random numbers (default: the time)\n"
+                "  --only KERNEL    run only one group:");
     for (size_t i = 0; i < GROUP_COUNT; i++)
         fprintf(to, " %s", groups[i]->kernel);
     fprintf(to, "\n"
-                "  --quick          few cases, none of them large: for emulators\n"
-                "  --bench          time the kernels instead, on the sizes of the network\n"
-                "  --cpu-mask LIST  instruction sets to withhold, comma separated\n"
-                "  --threads N      0: the plugin's choice (default)\n");
+                "  --quick          few and small cases, for emulators\n"
+                "  --bench          time the kernels with the sizes of the network\n"
+                "  --cpu-mask LIST  instruction sets not to use, separated by commas\n"
+                "  --threads N      number of threads; 0: the plugin's choice (default)\n");
     return to == stdout ? 0 : 2;
 }
 

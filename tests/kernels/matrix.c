@@ -36,7 +36,7 @@ double fill_number(enum fill fill, double row_constant)
 
 /* ---- Matrices ---- */
 
-/* Stands where no kernel may write. */
+/* Fills the elements that no kernel may write to. */
 static const float untouched = 7.25f;
 
 float *matrix_at(const struct matrix *matrix, size_t row, size_t column)
@@ -168,7 +168,7 @@ const char *type_name(enum hearken_tensor_type type)
     return "unknown";
 }
 
-/* IEEE 754 half precision by its definition, rounded to the nearest, never to infinity. */
+/* Converts to IEEE 754 half precision, rounded to the nearest, saturating. */
 static uint16_t half_of(double value)
 {
     const uint16_t sign = signbit(value) ? 0x8000 : 0;
@@ -190,7 +190,7 @@ static double value_of_half(uint16_t half)
     return half & 0x8000 ? -size : size;
 }
 
-/* Writes 32 numbers as a block of Q8_0 and replaces them by what the block stands for. */
+/* Writes 32 numbers as a block of Q8_0 and replaces them by the block's values. */
 static void encode_block(double *numbers, uint8_t *block)
 {
     double largest = 0;
@@ -260,7 +260,7 @@ static size_t data_size(enum hearken_tensor_type type, size_t count)
                                          : count / 32 * 22;
 }
 
-/* Half precision has its own subnormal numbers, below 2^-14. */
+/* Subnormals of half precision are below 2^-14. */
 static double weight_number(enum hearken_tensor_type type, enum fill fill, double row_constant,
                             double width)
 {

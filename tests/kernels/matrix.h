@@ -10,13 +10,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* What numbers a matrix or a weight is filled with. */
+/* The numbers that fill a matrix or a weight. */
 enum fill {
     FILL_NORMAL,
     FILL_ZERO,
     FILL_HUGE,      /* 10^4 or -10^4 */
     FILL_SUBNORMAL, /* the smallest numbers of the type; results may be flushed to zero */
-    FILL_CONSTANT,  /* one number to a row */
+    FILL_CONSTANT,  /* all numbers of a row are equal */
     FILL_OUTLIER,   /* normal, but one element of each row is 10^4 */
     FILL_COUNT,
 };
@@ -27,8 +27,8 @@ double fill_number(enum fill fill, double row_constant);
 /* ---- Matrices ---- */
 
 /*
- * A view into a buffer of its own, in the middle of other elements that no kernel may touch.
- * `held` is what the whole buffer holds, as far as the test knows.
+ * A view into a buffer of its own, surrounded by elements that no kernel may change. `held` is the
+ * expected content of the whole buffer.
  */
 struct matrix {
     struct hearken_matrix view;
@@ -48,13 +48,13 @@ void matrix_destroy(struct matrix *matrix);
 
 float *matrix_at(const struct matrix *matrix, size_t row, size_t column);
 
-/* Brings `held` to the plugin. */
+/* Writes `held` to the plugin's buffer. */
 void matrix_write(const struct matrix *matrix);
 
-/* Brings the view into `held`, and expects all around it to be as it was. */
+/* Reads the view into `held` and expects the surrounding elements to be unchanged. */
 void matrix_read(struct matrix *matrix);
 
-/* Expects the plugin to hold what `held` says, bit for bit. */
+/* Expects the plugin's buffer to equal `held`, bit for bit. */
 void matrix_expect_unchanged(const struct matrix *matrix, const char *name);
 
 /* The view's rows from `first`, `count` of them. */
@@ -69,7 +69,7 @@ void matrix_expect_same(const struct matrix *matrix, const struct matrix *other,
 
 /* ---- Weights ---- */
 
-/* A tensor with the numbers that its data stand for, [rows, columns, taps]. */
+/* A tensor with the numbers [rows, columns, taps] that its data represent. */
 struct weight {
     struct hearken_weights weights;
     struct hearken_tensor *tensor;
@@ -81,7 +81,7 @@ struct weight {
 struct weight weight_create(enum hearken_tensor_type type, uint32_t use, uint32_t rows,
                             uint32_t columns, uint32_t taps, enum fill fill);
 struct weight weight_create_vector(uint32_t columns, enum fill fill);
-/* Of the caller's numbers, which it takes over and rounds to what the type can hold. */
+/* Makes a weight of the caller's numbers, which it takes over and rounds to the type. */
 struct weight weight_create_of(enum hearken_tensor_type type, uint32_t use, uint32_t rows,
                                uint32_t columns, uint32_t taps, double *values);
 void weight_destroy(struct weight *weight);
@@ -100,12 +100,12 @@ static inline bool has_blocks(enum hearken_tensor_type type)
 /* ---- How close ---- */
 
 /*
- * How close a plugin must come to the formula in double precision. This is the one place.
+ * The tolerances of plugins against the formula in double precision.
  *
- * Each expected number comes with a scale: how large its error may be thought to be per unit of
- * relative error of the arithmetic. For a sum of products that is the root of the sum of their
- * squares plus the size of the result (rounding errors add up like random steps); see `sum_scale`.
- * Over a whole matrix,
+ * Each expected number has a scale: the expected size of its error for each unit of relative error
+ * of the arithmetic. For a sum of products that is the root of the sum of their squares plus the
+ * size of the result (rounding errors add up like a random walk); see `sum_scale`. Over a whole
+ * matrix,
  *
  *     Σ error² / Σ scale² ≤ mean_square       the normalised mean square error, and
  *     |error| ≤ worst · scale                 for every element.
@@ -136,11 +136,11 @@ struct expected expected_create(uint32_t rows, uint32_t columns);
 void expected_destroy(struct expected *expected);
 void expected_set(struct expected *expected, size_t row, size_t column, double value, double scale);
 
-/* Reads the matrix and compares; `what` says in words which case it is. */
+/* Reads the matrix and compares it; `what` describes the case for messages. */
 void expect_close(struct matrix *actual, const struct expected *expected,
                   enum hearken_tensor_type type, const char *what);
 
-/* A sum as it goes, with what its scale needs. */
+/* A running sum, with the sum of squares for its scale. */
 struct sum {
     double value, squares;
 };

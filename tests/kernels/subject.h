@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * The plugin under test, as the host would see it, and the table of what is tested.
+ * The plugin under test and the table of tests.
  *
  * CUnit calls a test without an argument, so the subject is reached through a function; there is
  * one at a time. Each test gets a fresh queue and a random sequence that depends on the seed and on
@@ -30,13 +30,13 @@ struct subject *subject(void);
 
 enum load_result {
     LOAD_READY,
-    LOAD_SKIPPED, /* it says that it cannot run here */
-    LOAD_BROKEN,  /* no plugin, or not of this ABI */
+    LOAD_SKIPPED, /* the plugin reports that it cannot run here */
+    LOAD_BROKEN,  /* not a plugin, or not of this ABI */
 };
 
 /*
  * Fills `subject()` with the plugin in the file and a backend of it; `host` must outlive them.
- * Prints why, if it is not ready. `library` is to be given to `unload`, whatever the result.
+ * Prints the reason if that fails. Pass `library` to `unload`, whatever the result.
  */
 enum load_result load(const char *path, const struct hearken_plugin_host *host, void **library);
 void unload(void *library);
@@ -75,7 +75,7 @@ __attribute__((format(printf, 4, 5))) bool expect_at(const char *file, int line,
 /* A call that must succeed. */
 #define expect_done(call) expect((call) == 0, "%s failed", #call)
 
-/* A call that must be refused with -EINVAL. */
+/* A call that must fail with -EINVAL. */
 #define expect_refused(call) expect((call) == -EINVAL, "%s was not refused with -EINVAL", #call)
 
 /* ---- Randomness ---- */

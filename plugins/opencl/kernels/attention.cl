@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /* Scaled dot-product attention (Vaswani et al. 2017, equation 1). */
 
-/* Keys that are looked at together. */
+/* Keys of a block. */
 #define KEYS 32
 
-/* The new keys and values of every sequence go behind the `past` that its caches hold. */
+/* Appends the new keys and values of every sequence to its caches, after `past` positions. */
 kernel void append(global float *keys, const ulong keys_offset, const ulong keys_stride,
                    global float *values, const ulong values_offset, const ulong values_stride,
                    global const float *qkv, const ulong qkv_offset, const ulong qkv_stride,
@@ -20,7 +20,7 @@ kernel void append(global float *keys, const ulong keys_offset, const ulong keys
     values[values_offset + sequence * values_stride + position * width + column] = qkv[2 * width];
 }
 
-/* How many positions position i sees: all, or up to the end of its chunk. */
+/* Keys that a position sees: all, or those up to the end of its chunk. */
 inline uint visible(uint position, uint total, uint chunk)
 {
     if (chunk == 0)
@@ -29,7 +29,7 @@ inline uint visible(uint position, uint total, uint chunk)
     return end < total ? (uint)end : total;
 }
 
-/* WIDE numbers of a row of `width` from number `at` on, zeros behind its end. */
+/* Elements at <= i < at + WIDE of a row [width], padded with zeros. */
 inline FLOATS load_part(global const float *row, uint at, uint width)
 {
     float numbers[WIDE];
@@ -42,15 +42,15 @@ inline FLOATS load_part(global const float *row, uint at, uint width)
 }
 
 /*
- * Self-attention with online softmax (Milakov and Gimelshein 2018): a group takes `tile` queries
- * of a head of a sequence through the keys, KEYS at a time, and keeps for each query the largest
- * score so far, and the sums relative to it. Groups of keys start at multiples of KEYS, and a key
- * that a query does not see adds zero, so neither the other queries of the tile nor those of the
- * call change a bit of the result. Keys from number `plain` on are stand-ins.
+ * Self-attention with online softmax (Milakov and Gimelshein 2018): a work-group processes `tile`
+ * queries of one head of one sequence. It loops over the keys in blocks of KEYS and keeps, for each
+ * query, the largest score so far and sums relative to it. Blocks start at multiples of KEYS, and a
+ * key that a query does not see adds zero, so the result has the same bits whatever other queries
+ * are in the tile and the call. Keys from index `plain` on are stand-ins.
  *
- * Local memory, `padded` being the width rounded up to a multiple of WIDE: queries [tile, width];
+ * Local memory, with `padded` the width rounded up to a multiple of WIDE: queries [tile, width];
  * numbers, first keys [width, KEYS + WIDE], then values [KEYS, padded]; sums [tile, padded];
- * scores [tile, KEYS]; state [tile, 3]: largest score, sum of exponentials, factor of this turn.
+ * scores [tile, KEYS]; state [tile, 3]: largest score, sum of exponentials, factor of this block.
  */
 TILE_KERNEL void self_attend(global float *out, const ulong out_offset, const ulong out_stride,
                              global const float *qkv, const ulong qkv_offset,
@@ -151,10 +151,10 @@ TILE_KERNEL void self_attend(global float *out, const ulong out_offset, const ul
 }
 
 /*
- * The speller's attention, one row and head to a group; `alignment` [rows, heads * steps] is what
- * the caller wants to see, or memory of the queue. For the context, the steps are cut into so many
- * parts that each vector of it has a work-item in each; where a head is wider than the group can
- * hold, there is one part, and a work-item has several vectors.
+ * The speller's attention, one work-group for each row and head; `alignment` [rows, heads * steps]
+ * is the caller's, or scratch memory of the queue. For the context, the steps are split into parts,
+ * with one work-item for each part and each vector of the context; where a head is wider than the
+ * group, there is one part, and a work-item computes several vectors.
  */
 ROW_KERNEL void attend(global float *context, const ulong context_offset, const ulong context_stride,
                        global float *alignment, const ulong alignment_offset,

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: MIT
 /*
- * What all kernels share. The host sets by build options (program.c)
+ * Common to all kernels. The host defines by build options (opencl_program.c)
  *
- *     GROUP                 work-items of a group that works on one row
- *     LANES_X, LANES_Y      the group of a matrix product: so many work-items wide and high
- *     WIDE, HIGH            outputs and rows of one work-item of it
- *     FUSED                 the device has a multiply-add of one rounding
+ *     GROUP                 work-items of a work-group that computes one row
+ *     LANES_X, LANES_Y      work-items of a matrix product's work-group, in x and y
+ *     WIDE, HIGH            outputs and rows that a work-item of it computes
+ *     FUSED                 the device has a fused multiply-add
  *
- * A matrix comes as a buffer, the offset of its first element and the stride between its rows.
+ * A matrix is passed as a buffer, the offset of its first element and the stride of its rows.
  *
- * A row's result may not depend, to the bit, on which other rows are in the call. So every sum has
- * one order that follows from the row's own length, the compiler may not contract products and
- * sums as it likes, and where two kernels compute the same, they spell out the same operations.
+ * The bits of a row's result must not depend on the other rows of the call. So the order of every
+ * sum depends only on the row's length, contraction is off, and kernels that compute the same
+ * formula use the same operations.
  */
 #pragma OPENCL FP_CONTRACT OFF
 
@@ -24,7 +24,7 @@
 #define CONCATENATE_(a, b) a##b
 #define CONCATENATE(a, b)  CONCATENATE_(a, b)
 
-/* As many numbers as a work-item handles side by side; the pointers need no alignment. */
+/* A vector of WIDE floats; vload and vstore need no alignment. */
 #define FLOATS                CONCATENATE(float, WIDE)
 #define CHARS                 CONCATENATE(char, WIDE)
 #define LOAD_FLOATS(from)     CONCATENATE(vload, WIDE)(0, from)
@@ -42,12 +42,12 @@
 #define TYPE_F16  1
 #define TYPE_Q8_0 2
 
-/* Inputs that share a scale in Q8_0, and whose products are added up on their own in all types. */
+/* Inputs of a block: they share a scale in Q8_0, and a partial sum in all types. */
 #define BLOCK 32
 
 /*
- * A weight on the device: panels of neighbouring rows (`panel` of them; 1 where it is only looked
- * up), each [pitch, panel], and of Q8_0, `scales` bytes in, their scales [pitch / 32, panel].
+ * A weight on the device: panels [pitch, panel] of neighbouring rows (`panel` is 1 for tables that
+ * are only looked up). The scales of Q8_0, [pitch / 32, panel] a panel, start at byte `scales`.
  */
 #define WEIGHT_ARGUMENTS(name)                                                                     \
     global const uchar *name, const uint name##_type, const uint name##_panel,                     \
@@ -69,7 +69,7 @@ inline float element_of(WEIGHT_ARGUMENTS(weight), uint row, uint column)
                       (global const half *)(weight + weight_scales));
 }
 
-/* The largest of all work-items' `x`. */
+/* The maximum of `x` over the work-group. */
 inline float group_maximum(float x, local float *folded)
 {
     const uint lane = get_local_id(0);
@@ -86,7 +86,7 @@ inline float group_maximum(float x, local float *folded)
     return maximum;
 }
 
-/* The sum of all work-items' `x`, as a tree. */
+/* The sum of `x` over the work-group, as a tree. */
 inline float group_sum(float x, local float *folded)
 {
     const uint lane = get_local_id(0);

@@ -3,18 +3,18 @@
  * out = activation(in * weight^T + bias) + residual. The host compiles this file once for each type
  * of weight, with NAME and TYPE set, and once for convolutions, with CONVOLVE.
  *
- * The order of a sum. The inputs are taken in blocks of 32. Within a block, products are added in
- * the order of the inputs; the blocks' sums, times the block's scale where the weights are Q8_0,
- * are added in the order of the blocks. Both kernels below keep to that, so they give the same
- * bits, and which of them is taken may depend on the number of rows. Inputs and weights behind the
- * last one are zeros, which change no sum.
+ * The order of a sum. Within a block of 32 inputs, products are accumulated in the order of the
+ * inputs. The blocks' sums, multiplied by the block's scale for Q8_0, are accumulated in the order
+ * of the blocks. Both kernels below follow this order and give the same bits, so the host may
+ * choose between them by the number of rows. Inputs and weights are padded with zeros, which change
+ * no sum.
  */
 #ifndef PANEL
 #define OPTION_BIAS     1
 #define OPTION_GELU     2
 #define OPTION_RESIDUAL 4
 
-/* A weight's panel is as wide as a tile. */
+/* A panel of weights has as many outputs as a tile. */
 #define PANEL     (LANES_X * WIDE)
 #define TILE_ROWS (LANES_Y * HIGH)
 
@@ -34,7 +34,7 @@ inline float finish(float sum, uint row, uint output, uint options, global const
 {
     if (options & OPTION_BIAS)
         sum += bias[output];
-    /* erfc rather than 1 + erf, which has no digits left where x is far below zero. */
+    /* x * Phi(x) by erfc, since 1 + erf cancels for x far below 0. */
     if (options & OPTION_GELU)
         sum = 0.5f * sum * erfc(-sum * 0.70710678118654752f);
     if (options & OPTION_RESIDUAL)
@@ -43,7 +43,7 @@ inline float finish(float sum, uint row, uint output, uint options, global const
 }
 #endif
 
-/* Weights from element `at` on, without their scales, which are from element `at` of them on. */
+/* Weights from element `at` on, without their scales. */
 #undef WEIGHTS_AT
 #undef WEIGHT_AT
 #undef SCALES_AT
@@ -62,11 +62,11 @@ inline float finish(float sum, uint row, uint output, uint options, global const
 #endif
 
 /*
- * Tiles: a group computes TILE_ROWS rows of the outputs of a panel, a work-item HIGH rows of WIDE
- * outputs. A block of the tile's inputs and weights is first unpacked to local memory.
+ * Tiles: a work-group computes TILE_ROWS rows of a panel's outputs, and a work-item HIGH rows of
+ * WIDE outputs. The group first unpacks a block of the tile's inputs and weights to local memory.
  *
- * As a convolution, `inputs` are those of one tap and `in` is read where the window of the row
- * lies: input k of row t is element k mod inputs of row t * step + k / inputs - padding.
+ * For a convolution, `inputs` counts the inputs of one tap, and `in` is addressed as a window:
+ * input k of row t is element k mod inputs of row t * step + k / inputs - padding.
  */
 TILE_KERNEL void CONCATENATE(product_, NAME)(PRODUCT_ARGUMENTS
 #ifdef CONVOLVE
@@ -77,7 +77,7 @@ TILE_KERNEL void CONCATENATE(product_, NAME)(PRODUCT_ARGUMENTS
 )
 {
     local FLOATS weights[BLOCK][LANES_X];
-    local float tile[TILE_ROWS][BLOCK + 1]; /* + 1: the rows of a column are in different banks */
+    local float tile[TILE_ROWS][BLOCK + 1]; /* + 1 puts the rows of a column into different banks */
     const uint x = get_local_id(0), y = get_local_id(1), lane = y * LANES_X + x;
     const uint first_row = get_group_id(1) * TILE_ROWS, my_row = first_row + y * HIGH;
     const uint my_output = get_group_id(0) * PANEL + x * WIDE;
@@ -144,9 +144,9 @@ TILE_KERNEL void CONCATENATE(product_, NAME)(PRODUCT_ARGUMENTS
 
 #ifndef CONVOLVE
 /*
- * Few rows: what takes time is reading the weights. A group reads those of FEW_OUTPUTS neighbouring
- * outputs, PARTS blocks at a time, once for FEW_ROWS rows; then as many work-items as there are
- * rows add up the blocks' sums of an output.
+ * Few rows: the product is bound by reading the weights. A work-group reads those of FEW_OUTPUTS
+ * neighbouring outputs, PARTS blocks at a time, once for FEW_ROWS rows; then one work-item for each
+ * row accumulates the blocks' sums of an output.
  */
 ROW_KERNEL void CONCATENATE(product_few_, NAME)(PRODUCT_ARGUMENTS)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Kernels that look at each row, or each element, on its own. */
+/* Kernels that process each row, or each element, by itself. */
 
 /* `rows` is the second dimension of the range, columns the first. */
 kernel void copy_rows(global float *to, const ulong to_offset, const ulong to_stride,
@@ -12,7 +12,7 @@ kernel void copy_rows(global float *to, const ulong to_offset, const ulong to_st
         to[to_offset + row * to_stride + column] = from[from_offset + row * from_stride + column];
 }
 
-/* As copy_rows, from the rows that `parents` names. */
+/* As copy_rows, but reads row parents[row]. */
 kernel void gather_rows(global float *to, const ulong to_offset, const ulong to_stride,
                         global const float *from, const ulong from_offset, const ulong from_stride,
                         const uint columns, const uint16 parents)
@@ -24,7 +24,8 @@ kernel void gather_rows(global float *to, const ulong to_offset, const ulong to_
             from[from_offset + ((private const uint *)&parents)[row] * from_stride + column];
 }
 
-/* out = table[tokens] * scale + positions[position + row mod period]; `first` rows are before. */
+/* out[r] = table[tokens[r]] * scale + positions[position + r mod period]. `first`: rows of the call
+ * before this part. */
 kernel void embed(global float *out, const ulong out_offset, const ulong out_stride,
                   WEIGHT_ARGUMENTS(table), WEIGHT_ARGUMENTS(positions), const uint columns,
                   const uint16 tokens, const uint first, const float scale, const uint with_positions,
@@ -53,8 +54,8 @@ kernel void add_positions(global float *out, const ulong out_offset, const ulong
 }
 
 /*
- * The mean is corrected by the mean of what it leaves, and the variance is that of deviations from
- * it: so the sums need no double precision, which not every device has.
+ * The mean is corrected by the mean of the deviations, and the variance is computed from the
+ * corrected mean. So the sums need no double precision, which not every device has.
  */
 ROW_KERNEL void layer_norm(global float *out, const ulong out_offset, const ulong out_stride,
                            global const float *in, const ulong in_offset, const ulong in_stride,
@@ -83,7 +84,7 @@ ROW_KERNEL void layer_norm(global float *out, const ulong out_offset, const ulon
         out[i] = MULTIPLY_ADD((in[i] - mean) / deviation, scale[i], shift[i]);
 }
 
-/* x + mask, minus the logarithm of sum exp(x + mask); a row of -infinity alone stays so. */
+/* x = y - log(sum exp(y)), y = x + mask; a row of only -infinity stays unchanged. */
 ROW_KERNEL void log_softmax(global float *x, const ulong x_offset, const ulong x_stride,
                             global const float *mask, const uint with_mask, const uint columns)
 {
@@ -107,13 +108,14 @@ ROW_KERNEL void log_softmax(global float *x, const ulong x_offset, const ulong x
         x[i] = x[i] - maximum - logarithm;
 }
 
-/* A gate's sigmoid; exp of a large number is infinity, and what is divided by it 0. */
+/* 1 / (1 + exp(-x)); where exp overflows to infinity, the result is 0. */
 inline float sigmoid(float x)
 {
     return 1 / (1 + exp(-x));
 }
 
-/* From the sums of the gates [rows, 4 * width], in the order input, forget, cell, output. */
+/* Updates hidden, cell and out from the gates' sums [rows, 4 * width], in the order input, forget,
+ * cell, output. */
 kernel void lstm_gates(global float *out, const ulong out_offset, const ulong out_stride,
                        global const float *gates, global float *hidden, const ulong hidden_offset,
                        const ulong hidden_stride, global float *cell, const ulong cell_offset,
@@ -136,15 +138,16 @@ kernel void lstm_gates(global float *out, const ulong out_offset, const ulong ou
         with_residual ? shown + residual[residual_offset + row * residual_stride + i] : shown;
 }
 
-/* Does (value, column) come before (other, other_column)? The larger one; of equal ones, the left. */
+/* Whether (value, column) ranks before (other, other_column): larger values first, then lower
+ * columns. */
 #define COMES_BEFORE(value, column, other, other_column)                                           \
     ((value) > (other) || ((value) == (other) && (column) < (other_column)))
 
 /*
- * The `count` best of each piece of a row, best first: `best` [rows, pieces, count] of a value's
- * bits and its column. Each turn finds the best of those that come behind the one found before.
- * With `paired`, `x` holds such pairs, and `columns` and `piece` count them: so the pieces' best
- * are merged.
+ * The `count` best of each piece of a row, best first: `best` [rows, pieces, count], pairs of a
+ * value's bits and its column. Each iteration finds the best of those that rank after the previous
+ * one. With `paired`, `x` holds such pairs, and `columns` and `piece` count pairs: this merges the
+ * results of the pieces.
  */
 ROW_KERNEL void top_k(global uint2 *best, global const float *x, const ulong x_offset,
                       const ulong x_stride, const uint columns, const uint piece, const uint count,

@@ -364,8 +364,8 @@ static void test_safetensors_index(void)
         const char *index, *file, *expected;
     } cases[] = {
         {"{}", "index.json", ": there is no object weight_map in it"},
-        {"{\"weight_map\": {\"x\": \"../a\"}}", "index.json", ": '../a' is no file beside it"},
-        {"{\"weight_map\": {\"x\": \".a\"}}", "index.json", ": '.a' is no file beside it"},
+        {"{\"weight_map\": {\"x\": \"../a\"}}", "index.json", ": '../a' is not a file beside it"},
+        {"{\"weight_map\": {\"x\": \".a\"}}", "index.json", ": '.a' is not a file beside it"},
         {"{\"weight_map\": {\"x\": \"index.json\"}}", "index.json", ": not a safetensors file"},
     };
     struct folder folder = make_folder();
@@ -518,7 +518,7 @@ static void test_ct2_that_lies(void)
     ct2_refuses(file, "f: 'encoder/num_heads' is 0 or missing, expected 1 or more");
     file = ct2_head(6, "WhisperSpec", 0);
     file.data[6] = 0; /* a string within the string */
-    ct2_refuses(file, "f: the specification before byte 18 is not one string ended by a zero byte");
+    ct2_refuses(file, "f: the specification before byte 18 is not a zero-terminated string");
     ct2_refuses(ct2_file(0, 4), "f: 'decoder/num_heads' is 0 or missing, expected 1 or more");
     ct2_refuses(ct2_file(200, 4), "f: 'decoder/num_heads' is -56 or missing, expected 1 or more");
     ct2_refuses(ct2_file(2, 1),
@@ -676,9 +676,9 @@ static void test_pickled_tensors_that_lie(void)
                    "pickle, before byte 127: a tensor without sizes and strides, of at most 4 "
                    "dimensions");
     pickle_refuses(PICKLE(P_TENSOR(P_STORAGE("K\4"), "K\0", "K\2K\2\x86", "K\1K\2\x86")),
-                   "pickle, before byte 129: a tensor whose values do not lie one after another");
+                   "pickle, before byte 129: a tensor whose values are not contiguous");
     pickle_refuses(PICKLE(P_TENSOR(P_STORAGE("K\4"), "K\0", "K\0\x85", "K\1\x85")),
-                   "pickle, before byte 125: a tensor whose values do not lie one after another");
+                   "pickle, before byte 125: a tensor whose values are not contiguous");
     pickle_refuses(PICKLE(P_TENSOR(P_STORAGE("K\4"), "K\2", "K\3\x85", "K\1\x85")),
                    "pickle, before byte 125: a tensor of 3 values from 2, but the storage has 4");
     pickle_refuses(
@@ -781,7 +781,7 @@ static void test_torch_that_lies(void)
         "tensors");
     torch_refuses(
         &folder, (const struct part[]){PACKED("a/data.pkl", "xxxxxxxxxxxxxxxxxxxxxxxx")}, 1,
-        ": 'a/data.pkl' is packed or has 24 bytes, expected it as it is and 1 to 4194304");
+        ": 'a/data.pkl' is compressed or has 24 bytes, expected it uncompressed and 1 to 4194304");
     torch_refuses(&folder, (const struct part[]){PART("a/data.pkl", OPENAI)}, 1,
                   ": there is no 'a/data/0' in it");
     torch_refuses(&folder,
