@@ -412,6 +412,7 @@ int settings_copy(struct settings *to, const struct settings *from)
     struct hearken_error error;
     struct setting setting;
     int result = 0;
+    hearken_stream_options_init(&to->recognition);
     for (size_t i = 0; result == 0 && setting_at(i, &setting); i++)
         result = setting_copy(&setting, to, from);
     for (size_t i = 0; i < from->model_count && result == 0; i++)

@@ -204,6 +204,22 @@ static void test_defaults(void)
     settings_finish(&settings);
 }
 
+/* A copy serves as well as the original: its options are taken by the library. */
+static void test_copy_of_all(void)
+{
+    struct settings settings, copy = {0};
+    struct problems problems = {0};
+    struct setting setting;
+    EXPECT_EQUAL_FATAL(settings_init(&settings), 0);
+    settings_apply_override(&settings, "recognition.language=de", note_problem, &problems);
+    EXPECT_EQUAL_FATAL(settings_copy(&copy, &settings), 0);
+    for (size_t i = 0; setting_at(i, &setting); i++)
+        CU_ASSERT_TRUE(setting_equal(&setting, &settings, &copy));
+    EXPECT_EQUAL(copy.recognition.struct_size, sizeof(copy.recognition));
+    settings_finish(&settings);
+    settings_finish(&copy);
+}
+
 static void test_copy_and_compare(void)
 {
     struct settings a, b;
@@ -383,6 +399,7 @@ void add_settings_tests(void)
     CU_add_test(suite, "a missing file", test_missing_file);
     CU_add_test(suite, "--set", test_overrides);
     CU_add_test(suite, "defaults are the library's", test_defaults);
+    CU_add_test(suite, "copy of all", test_copy_of_all);
     CU_add_test(suite, "copying and comparing", test_copy_and_compare);
     CU_add_test(suite, "numbers from clients", test_numbers);
     CU_add_test(suite, "--help-config prints a configuration", test_printed_configuration);
