@@ -163,7 +163,7 @@ int opencl_scratch(struct opencl_queue *queue, enum opencl_scratch use, size_t s
 /* Waits for all enqueued commands and copies `size` bytes from the device to the host. */
 int queue_read(struct opencl_queue *queue, cl_mem from, size_t offset, size_t size, void *to);
 
-/* ---- Times (opencl_profile.c) ---- */
+/* ---- Times (opencl_queue.c) ---- */
 
 /* -ENOMEM. */
 int profile_create(struct profile **profile);
