@@ -102,6 +102,7 @@ microphone_sources    := $(wildcard tests/microphone/*.c)
 kernel_sources  := $(wildcard tests/kernels/*.c)
 parity_sources  := $(wildcard tests/parity/*.c)
 bench_sources   := $(wildcard tests/bench/*.c)
+times_sources   := tests/bench/times/times_bench.c
 fuzz_sources    := $(wildcard tests/fuzz/fuzz_*.c)
 # Fuzz targets of the readers that only hearken-convert contains.
 read_checkpoints := ct2 pickle safetensors torch vocabulary_files
@@ -109,7 +110,7 @@ fuzz_targets    := $(patsubst tests/fuzz/fuzz_%.c,%,$(fuzz_sources))
 all_sources     := $(library_sources) $(daemon_sources) $(client_sources) $(convert_sources) \
                    $(probe_sources) $(plugin_sources) $(unit_sources) $(microphone_sources) $(kernel_sources) \
                    $(parity_sources) \
-                   $(bench_sources) $(fuzz_sources)
+                   $(bench_sources) $(times_sources) $(fuzz_sources)
 
 objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 

@@ -20,12 +20,12 @@ struct microphone_hub {
     uv_loop_t *loop;
     uv_idle_t update; /* runs once after a change */
     struct microphone_thread *microphone;
-    uv_timer_t retry;              /* runs between attempts to open the microphone */
-    unsigned retry_delay;          /* next delay, in milliseconds */
-    bool loss_notified;            /* the subscribers know that there is no microphone */
-    bool closing;                  /* microphone_thread_close was called */
-    bool opened_before;            /* and has not failed since */
-    bool capturing;                /* the microphone delivers audio */
+    uv_timer_t retry;     /* runs between attempts to open the microphone */
+    unsigned retry_delay; /* next delay, in milliseconds */
+    bool loss_notified;   /* the subscribers know that there is no microphone */
+    bool closing;         /* microphone_thread_close was called */
+    bool opened_before;   /* and has not failed since */
+    bool capturing;       /* the capture has named a device; `event` says whether it delivers */
     struct microphone_event event; /* the last one but overruns: names the device */
     uint64_t position;             /* samples captured since the daemon started */
     struct shared_recognition *recognitions;

@@ -2,6 +2,7 @@
 #include "daemon/recognition/segment_message.h"
 
 #include "daemon/common/wyoming.h"
+#include "include/internal/utf8.h"
 
 #include <endian.h>
 #include <errno.h>
@@ -11,23 +12,9 @@
 
 json_t *json_from_text(const char *text)
 {
-    static const char replacement[] = "\xef\xbf\xbd";
-    json_t *string = json_string(text);
-    if (string)
-        return string;
-    char *copy = malloc(3 * strlen(text) + 1);
-    if (!copy)
-        return NULL;
-    char *end = copy;
-    for (; *text != '\0'; text++) {
-        if ((unsigned char)*text < 0x80)
-            *end++ = *text;
-        else
-            end = stpcpy(end, replacement);
-    }
-    *end = '\0';
-    string = json_string(copy);
-    free(copy);
+    char *repaired = utf8_repair(text, strlen(text));
+    json_t *string = repaired ? json_string(repaired) : NULL;
+    free(repaired);
     return string;
 }
 

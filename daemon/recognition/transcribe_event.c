@@ -351,7 +351,7 @@ static int read_extensions(struct transcribe_event *transcribe, json_t *extensio
             return result;
         if (result == 1 && length < sizeof(unknown))
             length += (size_t)snprintf(unknown + length, sizeof(unknown) - length, "%s%.60s",
-                                       length > 0 ? ", " : "", key);
+                                       length > 0 ? ", " : "", *key ? key : "\"\"");
     }
     if (length > 0)
         return refuse(error, "hearken: unknown: %s", unknown);

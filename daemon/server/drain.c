@@ -36,7 +36,8 @@ static void reject_connection(struct connection *connection)
     connection_reject(connection, "shutting-down", "hearkend is shutting down");
 }
 
-/* Calls `act` for each connection that is left. */
+/* Enters SERVER_ENDING: `act` ends each connection that is left; work that still runs after
+ * END_MILLISECONDS is abandoned. */
 static void begin_end(struct server *server, void (*act)(struct connection *connection))
 {
     if (server->service.connections > 0)
@@ -50,7 +51,7 @@ void drain_start(struct server *server)
 {
     if (server->phase == SERVER_RUNNING)
         begin_drain(server);
-    else
+    else if (server->phase == SERVER_DRAINING)
         begin_end(server, connection_close);
     server_keep_ticking(server);
     drain_tick(server);

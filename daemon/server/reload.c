@@ -8,7 +8,7 @@
 
 static void log_problem(void *log, const char *problem)
 {
-    log_warning(log, "%s", problem);
+    log_error(log, "%s", problem);
 }
 
 /* Keeps the settings that need a restart, with a warning for each that was changed. */

@@ -2,6 +2,7 @@
 #include "daemon/settings/settings.h"
 
 #include "daemon/common/custom_word_list.h"
+#include "include/internal/utf8.h"
 
 #include <errno.h>
 #include <math.h>
@@ -44,7 +45,7 @@ void setting_expectation(const struct setting *setting, char *text, size_t size)
         snprintf(text, size, "text");
         break;
     case SETTING_STRING:
-        snprintf(text, size, "text of at most %.0f bytes", setting->maximum);
+        snprintf(text, size, "UTF-8 text of at most %.0f bytes", setting->maximum);
         break;
     case SETTING_COUNT:
         snprintf(text, size, "a whole number from %.0f to %.0f", setting->minimum,
@@ -89,7 +90,7 @@ static int assign_text(char **text, const char *value)
 static int assign_string(const struct setting *setting, struct settings *settings,
                          const char *value, struct hearken_error *error)
 {
-    if (strlen(value) > (size_t)setting->maximum)
+    if (strlen(value) > (size_t)setting->maximum || !utf8_is_valid(value))
         return refuse(setting, value, error);
     strcpy(field(setting, settings), value);
     return 0;

@@ -2,9 +2,12 @@
 #include "daemon/settings/settings.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <ini.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* What is known while a file is read. inih tells its handler no line numbers: the reader that
  * feeds it counts. */
@@ -164,6 +167,37 @@ static void check_syntax(struct reading *reading, int result)
     }
 }
 
+#define FILE_BYTES_MAX (1u << 20)
+
+/* The whole file, whatever it is: a device may have no end, and a pipe nothing to give. The caller
+ * frees it. NULL after a problem. */
+static char *read_whole_file(struct reading *reading, size_t *size)
+{
+    int descriptor = open(reading->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    char *bytes = descriptor >= 0 ? malloc(FILE_BYTES_MAX + 1) : NULL;
+    ssize_t got = bytes ? 1 : -1;
+    *size = 0;
+    while (got > 0 && *size <= FILE_BYTES_MAX) {
+        got = read(descriptor, bytes + *size, FILE_BYTES_MAX + 1 - *size);
+        *size += got > 0 ? (size_t)got : 0;
+    }
+    int result = got < 0 ? -errno : *size > FILE_BYTES_MAX ? -EFBIG : 0;
+    if (descriptor >= 0)
+        close(descriptor);
+    if (result == 0)
+        return bytes;
+    free(bytes);
+    const char *path = reading->path;
+    reading->path = NULL; /* it has no line */
+    if (result == -EFBIG)
+        complain(reading, "%s: larger than %u bytes, expected a configuration", path,
+                 FILE_BYTES_MAX);
+    else
+        complain(reading, "%s: %s", path, strerror(-result));
+    reading->status = result;
+    return NULL;
+}
+
 int settings_read_file(struct settings *settings, const char *path,
                        setting_problem_callback *callback, void *context)
 {
@@ -173,20 +207,28 @@ int settings_read_file(struct settings *settings, const char *path,
         .callback = callback,
         .context = context,
     };
-    reading.file = fopen(path, "re");
-    if (!reading.file) {
-        int status = -errno;
-        reading.path = NULL;
-        complain(&reading, "%s: %s", path, strerror(-status));
-        return status;
+    size_t size;
+    char *bytes = read_whole_file(&reading, &size);
+    if (!bytes)
+        return reading.status;
+    const char *zero = memchr(bytes, 0, size);
+    for (const char *at = bytes; zero && at <= zero; at++)
+        reading.line += at == bytes || at[-1] == '\n';
+    if (zero) {
+        complain(&reading, "holds a zero byte, expected text");
+        free(bytes);
+        return reading.status;
     }
-    int result = ini_parse_stream(read_line, &reading, handle_assignment, &reading);
-    check_syntax(&reading, result);
-    if (ferror(reading.file)) {
-        reading.path = NULL; /* it has no line */
-        complain(&reading, "%s: cannot be read", path);
+    bytes[size] = '\n'; /* so that there is something to open */
+    reading.file = fmemopen(bytes, size + 1, "r");
+    if (reading.file) {
+        check_syntax(&reading, ini_parse_stream(read_line, &reading, handle_assignment, &reading));
+        fclose(reading.file);
+    } else {
+        complain(&reading, "out of memory");
+        reading.status = -ENOMEM;
     }
-    fclose(reading.file);
+    free(bytes);
     return reading.status;
 }
 

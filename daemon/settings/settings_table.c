@@ -159,7 +159,7 @@ static const struct setting last_settings[] = {
         .words = (const char *const[]){"when-idle", "when-held", "never", NULL},
         .standard = "when-idle",
         .help = "When the microphone is given back: when the last client has left, also while all "
-                "clients are held (hearken stop), which makes the next start a little slower, or "
+                "clients are paused (hearken stop), which makes the next start a little slower, or "
                 "never once it was needed.",
     },
     {

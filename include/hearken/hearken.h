@@ -7,14 +7,18 @@
  *
  *     struct hearken_error error;
  *     struct hearken_model *model;
- *     if (hearken_model_open("hearken-en.gguf", NULL, &model, &error) < 0)
+ *     if (hearken_model_open("hearken-en.gguf", NULL, &model, &error) < 0) {
  *         fprintf(stderr, "%s\n", error.message);
- *
+ *         return 1;
+ *     }
+ *     struct hearken_stream *stream;
  *     struct hearken_stream_options options;
  *     hearken_stream_options_init(&options);
  *     hearken_stream_create(model, &options, on_event, context, &stream, &error);
  *     hearken_stream_write(stream, samples, frames, &error);
  *     hearken_stream_finish(stream, &error);
+ *     hearken_stream_destroy(stream);
+ *     hearken_model_destroy(model);
  *
  * Conventions. Functions that can fail return 0 (or a count) or a negative errno; where they take a
  * struct hearken_error it may be NULL and is written only on failure. A destroy function accepts
@@ -278,8 +282,8 @@ HEARKEN_API int hearken_spectrogram(const float *samples, size_t count, uint32_t
 struct hearken_backend_options {
     size_t struct_size;  /* set by hearken_backend_options_init */
     const char *backend; /* a plugin's name, or "auto" (NULL: the same): the highest score */
-    const char *plugin_directory; /* NULL: the one compiled in, or $HEARKEN_PLUGIN_DIR if it is set
-                                     and not empty */
+    const char *plugin_directory; /* NULL: $HEARKEN_PLUGIN_DIR if it is set and not empty, else
+                                     the folder "hearken" beside the library */
     const char *cpu_mask;         /* instruction sets to withhold, comma separated, or NULL */
     unsigned threads;             /* for the kernels of one call; 0: the plugin's choice */
     hearken_log_callback *log;    /* NULL: silent */
@@ -318,10 +322,10 @@ HEARKEN_API int hearken_plugins_list(const struct hearken_backend_options *optio
 struct hearken_model;
 
 /*
- * Opens a GGUF file of architecture "hearken-las" on a backend (`options` NULL: automatic). The
- * file is read into memory, checked before use, and may change afterwards. Errors: the system's for
- * the file, -EINVAL for what is in it, -EIO for one that is cut short or written to while it is
- * read, -ENODEV where the backend named cannot run, -ENOMEM.
+ * Opens a model file (GGUF of architecture "hearken-las", or whisper.cpp's ggml) on a backend
+ * (`options` NULL: automatic). The file is read into memory, checked before use, and may change
+ * afterwards. Errors: the system's for the file, -EINVAL for what is in it, -EIO for one that is
+ * cut short or written to while it is read, -ENODEV where the backend named cannot run, -ENOMEM.
  */
 HEARKEN_API int hearken_model_open(const char *path, const struct hearken_backend_options *options,
                                    struct hearken_model **model, struct hearken_error *error);
@@ -331,7 +335,7 @@ HEARKEN_API void hearken_model_destroy(struct hearken_model *model);
 
 /*
  * The file that `name` stands for. NULL or "": the default model that is installed with the
- * library, ../share/hearken/hearken-en.gguf from its folder. A NAME without '/', and without
+ * library, hearken-en.gguf in the folder of models. A NAME without '/', and without
  * ".gguf" or ".bin" at its end: NAME.gguf there and nowhere else, whatever is here by that name.
  * Anything else is a path and stays as it is. Whether there is such a file, the opening tells.
  * Returns `path`, or NULL if that does not fit into `size` bytes.
@@ -510,9 +514,9 @@ struct hearken_option {
     double minimum, maximum;    /* of all but texts */
     const char *const *choices; /* NULL after the last; of other types NULL */
     double standard;            /* the default of all but texts */
-    const char *standard_text;  /* the default as a user would write it: "0.6", "on", "translate" */
-    const char *meaning;        /* of an empty default, in words; NULL if it is not empty */
-    const char *help;           /* sentences for the user */
+    const char *standard_text; /* the default as a user would write it: "0.6", "on", "transcribe" */
+    const char *meaning;       /* of an empty default, in words; NULL if it is not empty */
+    const char *help;          /* sentences for the user */
 };
 
 /*
@@ -559,7 +563,7 @@ HEARKEN_API int hearken_stream_finish(struct hearken_stream *stream, struct hear
  * event is sent. */
 HEARKEN_API void hearken_stream_cancel(struct hearken_stream *stream);
 
-/* For whoever tunes or watches it: what a stream has done while somebody speaks. */
+/* Statistics of partial texts, for tuning and monitoring. */
 struct hearken_stream_counters {
     uint64_t partial_updates;
     uint64_t partial_skipped; /* that would have taken longer than the sound they were about */

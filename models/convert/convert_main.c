@@ -196,6 +196,7 @@ struct options {
     bool no_window;
     struct whisper_types types;
     bool has_embedding_type;
+    bool has_conversion_option; /* one that --add-voice has no use for */
 };
 
 static int parse_type(const char *name, size_t types, enum gguf_tensor_type *type,
@@ -286,7 +287,11 @@ static int parse_options(struct options *o, int count, char **arguments,
         int result = take_option(o, option, optarg, error);
         if (result < 0 || o->action == SHOW_HELP || o->action == SHOW_VERSION)
             return result;
+        o->has_conversion_option |=
+            option != 'o' && option != OPTION_VOICE && option != OPTION_ADD_VOICE;
     }
+    if (o->action == ADD_VOICE && o->has_conversion_option)
+        return hearken_fail(error, -EINVAL, "--add-voice takes --voice and --output alone");
     if (!o->has_embedding_type)
         o->types.embedding = o->types.matrices;
     if (!o->output)
@@ -326,7 +331,8 @@ static int add_voice(const struct options *o, const char *model, struct hearken_
         return voice_part_add(model, voice, o->output, error);
     if (o->action == CONVERT)
         return 0;
-    return hearken_fail(error, -EINVAL, "no voice network is installed, expected --voice FILE");
+    return hearken_fail(error, -EINVAL, "%s, expected --voice FILE",
+                        none ? "--voice none" : "no voice network is installed");
 }
 
 /* ---- Converting ---- */

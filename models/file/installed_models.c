@@ -63,6 +63,8 @@ char *installed_file(const char *name, char *path, size_t size)
     char *library = library_folder(), *folder = NULL;
     for (size_t i = 0; !folder && i < sizeof(data_folders) / sizeof(data_folders[0]); i++)
         folder = resolve_folder(library, data_folders[i]);
+    if (!folder) /* a message then names the place where it should be */
+        folder = strdup(HEARKEN_DATA_DIRECTORY);
     int length = folder ? snprintf(path, size, "%s/%s", folder, name) : -1;
     free(folder);
     free(library);

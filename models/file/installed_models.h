@@ -8,8 +8,7 @@
 /*
  * The path of NAME in the folder of installed models: relative to the library as $(DATADIR)/hearken
  * is to $(LIBDIR), so that an installed tree can be moved; else that of the build tree, else
- * $(DATADIR)/hearken. Returns `path`; NULL if there is no such folder or the path does not fit. The
- * file need not exist.
+ * $(DATADIR)/hearken. Returns `path`; NULL if it does not fit. The file need not exist.
  */
 char *installed_file(const char *name, char *path, size_t size);
 

@@ -112,7 +112,6 @@ static void copy_hypothesis(struct hypothesis *to, const struct hypothesis *from
     to->bonus = from->bonus;
     to->is_biased = from->is_biased;
     to->in_phrase = from->in_phrase;
-    to->ended = from->ended;
     to->stopped = from->stopped;
     if (s->ctc) {
         memcpy(to->ctc.either, from->ctc.either, s->steps * sizeof(float));
@@ -177,7 +176,6 @@ void search_end(struct search *s, const struct hypothesis *h, const struct candi
     struct hypothesis *ended = h->is_biased ? s->ended + s->options->width : s->ended;
     struct hypothesis *to = &ended[*count];
     struct hypothesis completed = *h;
-    completed.ended = true;
     completed.stopped = !with;
     if (with) {
         completed.speller_score += with->log_probability;

@@ -21,7 +21,7 @@ struct hypothesis {
     struct word_match match;   /* state for custom words */
     float bonus;               /* bonus for custom words */
     bool is_biased, in_phrase; /* in the biased beam; and there within a custom word */
-    bool ended, stopped;       /* stopped: ended without its end token */
+    bool stopped;              /* ended without its end token */
 };
 
 /* A hypothesis extended by one token. */

@@ -22,8 +22,9 @@ static char **token_texts(const struct event_emitter *e, const struct beam_resul
     return texts;
 }
 
+/* `segment_start`: of the weights' first step, in seconds. */
 static int emit_with_alignment(struct event_emitter *e, struct hearken_event *event,
-                               const struct beam_result *result)
+                               const struct beam_result *result, double segment_start)
 {
     char **texts = token_texts(e, result);
     if (!texts)
@@ -31,7 +32,7 @@ static int emit_with_alignment(struct event_emitter *e, struct hearken_event *ev
     const struct hearken_alignment alignment = {
         .tokens = result->count,
         .steps = result->steps,
-        .start = event->start,
+        .start = segment_start,
         .step_seconds = e->step_seconds,
         .texts = (const char *const *)texts,
         .weights = result->alignment,
@@ -44,8 +45,10 @@ static int emit_with_alignment(struct event_emitter *e, struct hearken_event *ev
     return 0;
 }
 
-int event_emitter_text(struct event_emitter *e, enum hearken_event_type type,
-                       const struct transcript *transcript, double start, double end)
+/* The text of a segment from `segment_start` on, or of a part of it. */
+static int emit_text(struct event_emitter *e, enum hearken_event_type type,
+                     const struct transcript *transcript, double segment_start, double start,
+                     double end)
 {
     bool empty = !*transcript->text;
     if (empty && !e->shown)
@@ -65,9 +68,15 @@ int event_emitter_text(struct event_emitter *e, enum hearken_event_type type,
     };
     e->shown = !empty && type == HEARKEN_EVENT_PARTIAL;
     if (e->alignment && transcript->search.count > 0)
-        return emit_with_alignment(e, &event, &transcript->search);
+        return emit_with_alignment(e, &event, &transcript->search, segment_start);
     e->callback(e->context, &event);
     return 0;
+}
+
+int event_emitter_text(struct event_emitter *e, enum hearken_event_type type,
+                       const struct transcript *transcript, double start, double end)
+{
+    return emit_text(e, type, transcript, start, start, end);
 }
 
 void event_emitter_voice(struct event_emitter *e, enum hearken_event_type type, uint64_t sample)
@@ -116,8 +125,8 @@ static int emit_span(struct event_emitter *e, const struct transcript *transcrip
     part.confidence = expf(span->log_probability);
     part.committed = strlen(part.text);
     part.committed_words = part.words.count;
-    int result = *part.text ? event_emitter_text(e, HEARKEN_EVENT_FINAL, &part, start + span->start,
-                                                 start + span->end)
+    int result = *part.text ? emit_text(e, HEARKEN_EVENT_FINAL, &part, start, start + span->start,
+                                        start + span->end)
                             : 0;
     free(part.text);
     return result;

@@ -349,3 +349,19 @@ def test_interrupted_while_the_model_opens(
             assert process.stdout and process.stdout.read() == b""
         finally:
             os.close(pipe)
+
+
+def test_output_and_picture_are_two_files(folder: Path) -> None:
+    """Also where they are written differently and neither is there."""
+    for picture in ("both.svg", "./both.svg", "sub/../both.svg"):
+        (folder / "sub").mkdir(exist_ok=True)
+        arguments = ("--output", folder / "both.svg", "--attention", folder / picture, SHORT)
+        result = run(*LOCAL, *arguments, folder=folder)
+        assert result.returncode == 2 and b"name one file" in result.stderr
+        assert not (folder / "both.svg").exists()
+
+
+def test_a_name_that_must_be_cleaned_stands_once(folder: Path) -> None:
+    result = run(*LOCAL, folder / "no\x1bpe.flac", folder=folder)
+    assert result.returncode == 1
+    assert result.stderr.count(b"no?pe.flac") == 1 and b"\x1b" not in result.stderr

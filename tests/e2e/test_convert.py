@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from checkpoints import LANGUAGES, Shape, Tensors, read_floats
 from conftest import StartDaemon
-from programs import BUILD, alone, run
+from programs import BUILD, RANDOM_MODELS, alone, run
 from sounds import SHORT, pcm
 from talking import Bare, answer, error_of, text_of
 
@@ -372,3 +372,12 @@ def test_ended_while_it_writes(small: Network, folder: Path, killed: bool) -> No
     assert killed or f"{out}: File too large" in result.stderr.decode()
     assert out.read_bytes() == b"mine"
     assert sorted(os.listdir(folder)) == before
+
+
+def test_options_that_add_voice_has_no_use_for(folder: Path) -> None:
+    """They would be ignored."""
+    for options in (("-t", "f16"), ("--language", "de"), ("--no-window",)):
+        arguments = ("--add-voice", *options, "-o", folder / "out.gguf", RANDOM_MODELS["recurrent"])
+        result = run(*arguments, folder=folder, program=CONVERT)
+        assert result.returncode != 0 and b"--voice and --output alone" in result.stderr
+        assert not (folder / "out.gguf").exists()

@@ -402,6 +402,21 @@ def test_bad_configuration(
     assert f"{daemon.configuration}:{line}:" in log and said in log
 
 
+def test_configuration_that_is_no_text(folder: Path) -> None:
+    file = folder / "hearkend.conf"
+    file.write_bytes(b"[recognition]\nbeam_width = 2\n\0\0\0")
+    result = programs.run("--check-config", "--config", file, folder=folder, program=HEARKEND)
+    assert result.returncode == 2
+    assert f"{file}:3: holds a zero byte".encode() in result.stderr
+    for path, said in (("/dev/zero", b"larger than"), (folder, b"Is a directory")):
+        result = programs.run("--check-config", "--config", path, folder=folder, program=HEARKEND)
+        assert result.returncode == 2 and said in result.stderr
+    result = programs.run(
+        "--check-config", "--config", "/dev/null", folder=folder, program=HEARKEND
+    )
+    assert result.returncode == 0
+
+
 def test_all_problems_are_told(folder: Path) -> None:
     file = folder / "hearkend.conf"
     file.write_text("[recognition]\nbeam_width = 0\npadding = 99\n[log]\nlevel = x\n")
@@ -433,7 +448,7 @@ def test_check_of_addresses_and_files(folder: Path, text: str, said: str) -> Non
 def test_check_of_a_directory(folder: Path) -> None:
     result = programs.run("--check-config", "--config", folder, folder=folder, program=HEARKEND)
     assert result.returncode == 2
-    assert result.stderr.decode() == f"hearkend: error: {folder}: cannot be read\n"
+    assert result.stderr.decode() == f"hearkend: error: {folder}: Is a directory\n"
 
 
 def test_check_of_a_good_configuration(folder: Path) -> None:

@@ -275,12 +275,12 @@ def test_settings_of_a_request(daemon: Daemon) -> None:
 
 # How hearkend.conf(5) says what a setting is, without its default.
 VALUE = re.compile(
-    r"(On or off|One of: [\w, ]+|Text(?: of at most \d+ bytes)?"
+    r"(On or off|One of: [\w, ]+|(?:UTF-8 t|T)ext(?: of at most \d+ bytes)?"
     r"|A (?:whole )?number from \S+ to \S+); by default"
 )
 
 # Its first word, and the type that the protocol gives.
-TYPES = {"On": "true, false", "One": "string", "Text": "string", "A": "number"}
+TYPES = {"On": "true, false", "One": "string", "Text": "string", "UTF-8": "string", "A": "number"}
 
 # Keys of `hearken` that no setting has, or one of another type.
 OWN_KEYS = {"events", "words", "alignment", "voice_events", "custom_words"}
@@ -366,6 +366,7 @@ def test_language_that_need_not_be_found(daemon: Daemon) -> None:
         ({"hearken": {"prompt": "Dear all"}}, "recognition-failed", "<|startofprev|>"),
         ({"hearken": {"suppress_tokens": "1,x"}}, "recognition-failed", "suppress_tokens"),
         ({"hearken": {"frobnicate": True}}, "bad-value", "frobnicate"),
+        ({"hearken": {"": 1}}, "bad-value", 'unknown: ""'),
         ({"hearken": 1}, "bad-value", "hearken"),
     ],
 )

@@ -192,7 +192,7 @@ const struct command stop_command = {
 const struct command toggle_command = {
     .name = "toggle",
     .operands = "",
-    .summary = "Hold or resume hearken listen: for a key of the desktop",
+    .summary = "Pause or resume hearken listen: for a key of the desktop",
     .description = DESCRIPTION,
     .examples = "  hearken listen --type --hold &      and hearken toggle on a key\n"
                 "  hearken toggle --type               on a key, and nothing else running\n",

@@ -7,6 +7,7 @@
 #include "daemon/client/program/signals.h"
 #include "daemon/client/program/stream_settings.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -162,6 +163,10 @@ static const char *contradiction(const struct transcribe *transcribe, char *cons
 static int check_outputs(const struct transcribe *transcribe, char *const *files, size_t count,
                          struct hearken_error *error)
 {
+    if (transcribe->output && transcribe->attention &&
+        output_is_same(transcribe->output, transcribe->attention))
+        return hearken_fail(error, -EEXIST, "--output and --attention name one file, %.300s",
+                            transcribe->output);
     if (transcribe->output_directory)
         return output_names_check(transcribe->output_directory, transcribe->style.format, files,
                                   count, error);

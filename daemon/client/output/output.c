@@ -87,10 +87,12 @@ json_t *json_segment(const struct transcript_segment *segment)
                   json_rounded(segment->confidence), "words", word_array(segment));
     if (!object || !segment->language)
         return object;
-    json_object_set_new(object, "language", json_any_string(segment->language));
-    json_object_set_new(object, "language_probability",
-                        json_rounded(segment->language_probability));
-    return object;
+    if (json_object_set_new(object, "language", json_any_string(segment->language)) == 0 &&
+        json_object_set_new(object, "language_probability",
+                            json_rounded(segment->language_probability)) == 0)
+        return object;
+    json_decref(object);
+    return NULL;
 }
 
 int json_print_line(FILE *stream, json_t *object)
@@ -263,7 +265,7 @@ static int end(struct rendering *rendering, const struct output *output, int res
         result = -ENOMEM;
     if (result == -ENODATA)
         snprintf(error->message, sizeof(error->message),
-                 "the server sends no times, which subtitles need");
+                 "the server sends no times, which word times and subtitles need");
     else if (result < 0)
         fail(output, result, error);
     else

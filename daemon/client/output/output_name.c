@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -44,6 +45,29 @@ int output_directory_check(const char *directory, struct hearken_error *error)
     if (code == 0 && faccessat(AT_FDCWD, directory, W_OK | X_OK, AT_EACCESS) < 0)
         code = -errno;
     return code < 0 ? hearken_fail(error, code, "%.400s: %s", directory, strerror(-code)) : 0;
+}
+
+/* The path with its folder resolved; the caller frees it. NULL: no such folder, or no memory. */
+static char *resolve_folder(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char *joined;
+    char *folder = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
+    char *resolved = folder ? realpath(folder, NULL) : NULL;
+    if (!resolved || asprintf(&joined, "%s/%s", resolved, slash ? slash + 1 : path) < 0)
+        joined = NULL;
+    free(resolved);
+    free(folder);
+    return joined;
+}
+
+bool output_is_same(const char *a, const char *b)
+{
+    char *x = resolve_folder(a), *y = resolve_folder(b);
+    bool same = is_same_file(a, b) || (x && y && strcmp(x, y) == 0);
+    free(x);
+    free(y);
+    return same;
 }
 
 int output_file_check(const char *output, char *const *recordings, size_t count,

@@ -5,6 +5,7 @@
 
 #include "daemon/client/output/output.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* DIRECTORY/NAME.EXTENSION, with NAME the recording's ("-": standard input) without its extension.
@@ -18,6 +19,9 @@ int output_names_check(const char *directory, enum output_format format, char *c
 
 /* Checks whether files can be created in the directory. Errors: the system's, and -ENOTDIR. */
 int output_directory_check(const char *directory, struct hearken_error *error);
+
+/* Whether two paths mean one file, which need not exist. */
+bool output_is_same(const char *a, const char *b);
 
 /* Checks that the common output file is not a recording. Errors: -EEXIST. */
 int output_file_check(const char *output, char *const *recordings, size_t count,

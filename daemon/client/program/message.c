@@ -12,9 +12,14 @@
 
 void message_error(const char *subject, const char *message)
 {
-    char line[LINE_BYTES];
+    char line[LINE_BYTES], name[LINE_BYTES];
     if (subject && strcmp(subject, "-") == 0)
         subject = "standard input";
+    if (subject) { /* cleaned, as messages of the library are */
+        snprintf(name, sizeof(name), "%s", subject);
+        utf8_clean(name);
+        subject = name;
+    }
     if (subject && strncmp(message, subject, strlen(subject)) == 0)
         subject = NULL;
     snprintf(line, sizeof(line), "hearken: %s%s%s", subject ? subject : "", subject ? ": " : "",
