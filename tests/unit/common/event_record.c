@@ -68,6 +68,7 @@ HEARKEN_PRINTF(2, 3) static void note(struct bytes *to, const char *format, ...)
 static void note_alignment(struct record *r, const struct hearken_alignment *a)
 {
     note(&r->text, "  alignment %u %u %a %a\n", a->tokens, a->steps, a->start, a->step_seconds);
+    r->alignment_end = fmax(r->alignment_end, a->start + a->steps * a->step_seconds);
     for (uint32_t i = 0; i < a->tokens; i++) {
         double sum = 0;
         note(&r->text, "  '%s'", a->texts[i]);

@@ -25,6 +25,7 @@ struct record {
     size_t finals, partials, ends, words, rows, after_end, voice_events;
     double last_end, first_start, longest, end_time;
     bool ordered, rows_sum_to_one, shown; /* shown: a text that may still change */
+    double alignment_end;                 /* seconds: the latest end of the weights' steps */
     char committed[1024];                 /* of this segment */
     size_t commits;                       /* events that committed more */
     bool kept;                            /* no event changed what was committed before */

@@ -127,6 +127,7 @@ static void test_timestamps(void)
     struct record record = run(model, &options, 2.5);
     CU_ASSERT(record.finals >= 1 && record.ordered && record.rows_sum_to_one);
     CU_ASSERT(record.last_end <= 2.5 && record.words > 0);
+    CU_ASSERT(record.alignment_end > 0 && record.alignment_end <= 2.5 + 0.1);
     finish_record(&record);
     /* Beside partial texts there are none. */
     struct hearken_stream_options with = options, without = options;
