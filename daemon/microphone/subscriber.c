@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/microphone/subscriber.h"
 
+#include "daemon/common/json_text.h"
+
 #include <stdlib.h>
 #include <string.h>
 

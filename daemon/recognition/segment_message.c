@@ -1,22 +1,14 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/recognition/segment_message.h"
 
+#include "daemon/common/json_text.h"
 #include "daemon/common/wyoming.h"
-#include "include/internal/utf8.h"
 
 #include <endian.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-json_t *json_from_text(const char *text)
-{
-    char *repaired = utf8_repair(text, strlen(text));
-    json_t *string = repaired ? json_string(repaired) : NULL;
-    free(repaired);
-    return string;
-}
 
 /* Rounds to 1 / scale: further digits would be noise. */
 static json_t *rounded(double value, double scale)

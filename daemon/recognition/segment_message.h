@@ -25,8 +25,4 @@ int heard_segment_init(struct heard_segment *segment, const struct hearken_event
                        double origin);
 void heard_segment_finish(struct heard_segment *segment);
 
-/* A JSON string. If the text is not valid UTF-8, each byte above 127 becomes U+FFFD. NULL without
- * memory. */
-json_t *json_from_text(const char *text);
-
 #endif

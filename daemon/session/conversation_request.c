@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include "daemon/common/json_text.h"
 #include "daemon/recognition/transcribe_event.h"
 #include "daemon/session/conversation_private.h"
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/session/info.h"
 
+#include "daemon/common/json_text.h"
 #include "daemon/microphone/microphone_hub.h"
 
 #include <inttypes.h>

@@ -5,6 +5,7 @@
 #include "daemon/client/output/output.h"
 #include "daemon/client/program/message.h"
 #include "daemon/client/program/progress.h"
+#include "daemon/common/json_text.h"
 
 #include <errno.h>
 #include <locale.h>
@@ -93,7 +94,7 @@ static json_t *segment_object(const struct live_event *event)
     size_t committed = final || event->committed > length ? length : event->committed;
     char *sure = strndup(event->segment->text, committed);
     json_t *object = json_pack("{s:s, s:o}", "type", final ? "final" : "partial", "committed",
-                               sure ? json_any_string(sure) : NULL);
+                               sure ? json_from_text(sure) : NULL);
     json_t *segment = json_segment(event->segment);
     if (!object || json_object_update(object, segment) < 0) {
         json_decref(object);
@@ -108,10 +109,10 @@ static json_t *capture_object(const struct hearken_capture_event *event)
 {
     static const char *const names[] = {"started", "lost", "fell-back", "returned", "overrun"};
     json_t *object = json_pack("{s:s, s:s, s:o, s:I, s:I}", "type", "capture", "event",
-                               names[event->type], "device", json_any_string(event->device), "rate",
+                               names[event->type], "device", json_from_text(event->device), "rate",
                                (json_int_t)event->rate, "channels", (json_int_t)event->channels);
     if (event->reason)
-        json_object_set_new(object, "reason", json_any_string(event->reason));
+        json_object_set_new(object, "reason", json_from_text(event->reason));
     if (event->type == HEARKEN_CAPTURE_OVERRUN)
         json_object_set_new(object, "lost_seconds", json_rounded(event->lost_seconds));
     return object;

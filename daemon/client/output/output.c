@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/client/output/output.h"
 
+#include "daemon/common/json_text.h"
 #include "include/internal/utf8.h"
 #include "include/internal/write_all.h"
 
@@ -46,22 +47,16 @@ int text_render_segment(FILE *stream, const struct output_style *style, const ch
     return 0;
 }
 
+/* ---- JSON ---- */
+
 json_t *json_rounded(double value)
 {
     return json_real(round(value * 1000) / 1000);
 }
 
-json_t *json_any_string(const char *bytes)
-{
-    char *text = utf8_repair(bytes, strlen(bytes));
-    json_t *string = text ? json_string(text) : NULL;
-    free(text);
-    return string;
-}
-
 static json_t *word_object(const struct transcript_word *word)
 {
-    return json_pack("{s:o, s:o, s:o, s:o}", "text", json_any_string(word->text), "start",
+    return json_pack("{s:o, s:o, s:o, s:o}", "text", json_from_text(word->text), "start",
                      json_rounded(word->start), "end", json_rounded(word->end), "confidence",
                      json_rounded(word->confidence));
 }
@@ -80,14 +75,14 @@ static json_t *word_array(const struct transcript_segment *segment)
 json_t *json_segment(const struct transcript_segment *segment)
 {
     if (!segment->timed)
-        return json_pack("{s:o}", "text", json_any_string(segment->text));
+        return json_pack("{s:o}", "text", json_from_text(segment->text));
     json_t *object =
         json_pack("{s:o, s:o, s:o, s:o, s:o}", "start", json_rounded(segment->start), "end",
-                  json_rounded(segment->end), "text", json_any_string(segment->text), "confidence",
+                  json_rounded(segment->end), "text", json_from_text(segment->text), "confidence",
                   json_rounded(segment->confidence), "words", word_array(segment));
     if (!object || !segment->language)
         return object;
-    if (json_object_set_new(object, "language", json_any_string(segment->language)) == 0 &&
+    if (json_object_set_new(object, "language", json_from_text(segment->language)) == 0 &&
         json_object_set_new(object, "language_probability",
                             json_rounded(segment->language_probability)) == 0)
         return object;
@@ -104,8 +99,6 @@ int json_print_line(FILE *stream, json_t *object)
     json_decref(object);
     return result;
 }
-
-/* ---- JSON ---- */
 
 /* Characters of a path that need no encoding (RFC 3986). */
 static bool is_unreserved(unsigned char byte)
@@ -139,7 +132,7 @@ static char *percent_encode(const char *bytes)
  * that no byte is lost. NULL: no memory. */
 static json_t *recording_object(const char *file)
 {
-    json_t *object = json_pack("{s:o}", "file", json_any_string(file));
+    json_t *object = json_pack("{s:o}", "file", json_from_text(file));
     if (!object || utf8_is_valid(file))
         return object;
     char *encoded = percent_encode(file);
@@ -174,7 +167,6 @@ static json_t *segment_array(const struct transcript *transcript)
     return segments;
 }
 
-/* `problem`: why the transcript is incomplete, or NULL. */
 int json_render(FILE *stream, const char *file, const struct transcript *transcript,
                 const char *problem)
 {
@@ -183,9 +175,9 @@ int json_render(FILE *stream, const char *file, const struct transcript *transcr
         return -ENOMEM;
     json_t *members =
         json_pack("{s:o, s:o, s:o}", "seconds", json_rounded(transcript->seconds), "text",
-                  json_any_string(text), "segments", segment_array(transcript));
+                  json_from_text(text), "segments", segment_array(transcript));
     free(text);
-    if (members && problem && json_object_set_new(members, "error", json_any_string(problem)) < 0) {
+    if (members && problem && json_object_set_new(members, "error", json_from_text(problem)) < 0) {
         json_decref(members);
         members = NULL;
     }
@@ -195,7 +187,7 @@ int json_render(FILE *stream, const char *file, const struct transcript *transcr
 int json_render_failure(FILE *stream, const char *file, const char *message)
 {
     return print_recording(stream, recording_object(file),
-                           json_pack("{s:o}", "error", json_any_string(message)));
+                           json_pack("{s:o}", "error", json_from_text(message)));
 }
 
 /* ---- Outputs ---- */
@@ -229,17 +221,11 @@ void output_discard(struct output *output)
         atomic_file_discard(&output->file);
 }
 
-static int write_bytes(const struct output *output, const char *bytes, size_t length,
-                       struct hearken_error *error)
+int output_bytes(const struct output *output, const char *bytes, size_t length,
+                 struct hearken_error *error)
 {
     int result = write_all(output->file.descriptor, bytes, length);
     return result < 0 ? fail(output, result, error) : 0;
-}
-
-int output_bytes(struct output *output, const char *bytes, size_t length,
-                 struct hearken_error *error)
-{
-    return write_bytes(output, bytes, length, error);
 }
 
 /* A piece of output that is rendered in memory. */
@@ -269,7 +255,7 @@ static int end(struct rendering *rendering, const struct output *output, int res
     else if (result < 0)
         fail(output, result, error);
     else
-        result = write_bytes(output, rendering->bytes, rendering->length, error);
+        result = output_bytes(output, rendering->bytes, rendering->length, error);
     free(rendering->bytes);
     return result;
 }

@@ -61,7 +61,7 @@ int output_failure(struct output *output, const struct output_style *style, cons
                    const char *message, struct hearken_error *error);
 
 /* Writes bytes unchanged. Errors: the system's. */
-int output_bytes(struct output *output, const char *bytes, size_t length,
+int output_bytes(const struct output *output, const char *bytes, size_t length,
                  struct hearken_error *error);
 
 /* ---- Renderings: each into a memory stream; 0 or a negative errno ---- */
@@ -80,9 +80,6 @@ int subtitle_render(FILE *stream, enum output_format format, const struct transc
 
 /* Rounds to a thousandth: further digits of times and confidences are not meaningful. */
 json_t *json_rounded(double value);
-
-/* A JSON string of any bytes, such as a file's name, which need not be UTF-8. */
-json_t *json_any_string(const char *bytes);
 
 json_t *json_segment(const struct transcript_segment *segment);
 

@@ -503,7 +503,8 @@ static void test_errors_name_the_file(void)
     EXPECT_EQUAL(output_transcript(&output, &(struct output_style){.format = OUTPUT_SRT}, "a", &t,
                                    NULL, &error),
                  -ENODATA);
-    EXPECT_EQUAL_STRING(error.message, "the server sends no times, which word times and subtitles need");
+    EXPECT_EQUAL_STRING(error.message,
+                        "the server sends no times, which word times and subtitles need");
     output_discard(&output);
     transcript_finish(&t);
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include "daemon/common/json_text.h"
 #include "daemon/recognition/segment_message.h"
 #include "tests/unit/common/expect.h"
 
