@@ -3,10 +3,12 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* A default that shows each word soon after it was spoken. */
+#define MICROPHONE_PARTIAL_SECONDS 0.64f
 
 /* Reads an integer from the event's data; `fallback` replaces an absent one; 0: it is required. */
 static int read_number(const struct wyoming_event *event, const char *key, uint32_t minimum,
@@ -67,19 +69,6 @@ int audio_format_read(const struct wyoming_event *event, const struct hearken_au
     return result;
 }
 
-/* A default that shows each word soon after it was spoken. */
-#define MICROPHONE_PARTIAL_SECONDS 0.64f
-
-static int __attribute__((format(printf, 2, 3)))
-refuse(struct hearken_error *error, const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(error->message, sizeof(error->message), format, arguments);
-    va_end(arguments);
-    return -EINVAL;
-}
-
 /* The text of a key; NULL if it is absent, null or empty. */
 static int get_text(const json_t *data, const char *key, const char **text,
                     struct hearken_error *error)
@@ -89,7 +78,7 @@ static int get_text(const json_t *data, const char *key, const char **text,
     if (!value || json_is_null(value))
         return 0;
     if (!json_is_string(value))
-        return refuse(error, "%s: expected a string", key);
+        return hearken_fail(error, -EINVAL, "%s: expected a string", key);
     if (json_string_length(value) > 0)
         *text = json_string_value(value);
     return 0;
@@ -158,9 +147,16 @@ static int add_hints(char **list, const json_t *words)
         if (more <= 0 || count + more > (int)HEARKEN_CUSTOM_WORDS_MAX)
             continue;
         count += more;
-        json_array_append(good, word);
+        if (json_array_append(good, word) < 0) {
+            json_decref(good);
+            return -ENOMEM;
+        }
     }
-    int result = good ? append_array(list, good, json_array_size(good)) : -ENOMEM;
+    int result = 0;
+    if (!good)
+        result = -ENOMEM;
+    else if (json_array_size(good) > 0) /* no words are NULL, not an empty list */
+        result = append_array(list, good, json_array_size(good));
     json_decref(good);
     return result;
 }
@@ -175,11 +171,11 @@ static int read_hints(struct transcribe_event *transcribe, const json_t *data, c
     if (!list || json_is_null(list))
         return 0;
     if (!is_list_of_texts(list))
-        return refuse(error, "%s: expected a list of strings", key);
+        return hearken_fail(error, -EINVAL, "%s: expected a list of strings", key);
     if (add_hints(&transcribe->custom_words, list) == 0)
         return 0;
     *code = "out-of-memory";
-    return refuse(error, "out of memory");
+    return hearken_fail(error, -EINVAL, "out of memory");
 }
 
 /* Fields that only other engines use: they must be valid nevertheless. */
@@ -188,7 +184,7 @@ static int check_unused(const json_t *data, struct hearken_error *error)
     const char *text;
     const json_t *context = json_object_get(data, "context");
     if (context && !json_is_null(context) && !json_is_object(context))
-        return refuse(error, "context: expected an object");
+        return hearken_fail(error, -EINVAL, "context: expected an object");
     return get_text(data, "vad_sensitivity", &text, error);
 }
 
@@ -205,7 +201,7 @@ static const struct model_entry *read_name(struct transcribe_event *transcribe, 
     if (!entry) {
         catalogue_list_names(models, known, sizeof(known));
         *code = "unknown-model";
-        refuse(error, "name: got %.100s, expected one of: %s", name, known);
+        hearken_fail(error, -EINVAL, "name: got %.100s, expected one of: %s", name, known);
         return NULL;
     }
     /* "" for the default, so that a reload may replace it. */
@@ -217,9 +213,12 @@ static void list_languages(const struct model_facts *model, char *text, size_t s
 {
     size_t length = 0, index;
     json_t *language;
-    json_array_foreach(model->languages, index, language) if (length < size) length +=
-        (size_t)snprintf(text + length, size - length, "%s%s", index > 0 ? ", " : "",
-                         json_string_value(language));
+    json_array_foreach(model->languages, index, language)
+    {
+        if (length < size)
+            length += (size_t)snprintf(text + length, size - length, "%s%s", index > 0 ? ", " : "",
+                                       json_string_value(language));
+    }
 }
 
 static void set_language(struct transcribe_event *transcribe, const char *language)
@@ -249,7 +248,8 @@ static int read_language(struct transcribe_event *transcribe, const json_t *data
     char known[480] = "";
     list_languages(model, known, sizeof(known));
     *code = "unknown-language";
-    return refuse(error, "language: got %.100s, this model knows: %s", language, known);
+    return hearken_fail(error, -EINVAL, "language: got %.100s, this model knows: %s", language,
+                        known);
 }
 
 /* ---- Extensions ---- */
@@ -257,7 +257,7 @@ static int read_language(struct transcribe_event *transcribe, const json_t *data
 static int read_flag(const char *key, const json_t *value, bool *flag, struct hearken_error *error)
 {
     if (!json_is_boolean(value))
-        return refuse(error, "hearken: %s: expected true or false", key);
+        return hearken_fail(error, -EINVAL, "hearken: %s: expected true or false", key);
     *flag = json_boolean_value(value);
     return 0;
 }
@@ -270,7 +270,8 @@ static int read_setting(struct transcribe_event *transcribe, const struct settin
     int result;
     if (setting->type == SETTING_SWITCH) {
         if (!json_is_boolean(value))
-            return refuse(error, "hearken: %s: expected true or false", setting->name);
+            return hearken_fail(error, -EINVAL, "hearken: %s: expected true or false",
+                                setting->name);
         result = setting_assign(setting, &scratch, json_is_true(value) ? "on" : "off", &reason);
     } else if (json_is_string(value) &&
                (setting->type == SETTING_STRING || setting->type == SETTING_CHOICE)) {
@@ -280,10 +281,10 @@ static int read_setting(struct transcribe_event *transcribe, const struct settin
     } else {
         char expectation[160];
         setting_expectation(setting, expectation, sizeof(expectation));
-        result = refuse(&reason, "expected %s", expectation);
+        result = hearken_fail(&reason, -EINVAL, "expected %s", expectation);
     }
     if (result < 0)
-        return refuse(error, "hearken: %s: %.400s", setting->name, reason.message);
+        return hearken_fail(error, -EINVAL, "hearken: %s: %.400s", setting->name, reason.message);
     transcribe->options.stream = scratch.recognition;
     return 0;
 }
@@ -294,15 +295,15 @@ static int read_custom_words(struct transcribe_event *transcribe, const json_t *
 {
     struct hearken_error reason;
     if (!is_list_of_texts(list))
-        return refuse(error, "hearken: custom_words: expected a list of strings");
+        return hearken_fail(error, -EINVAL, "hearken: custom_words: expected a list of strings");
     free(transcribe->custom_words);
     int result = make_list(&transcribe->custom_words, list, &reason);
     if (result == -ENOMEM)
         *code = "out-of-memory";
-    return result < 0 ? refuse(error, "hearken: %.400s", reason.message) : 0;
+    return result < 0 ? hearken_fail(error, -EINVAL, "hearken: %.400s", reason.message) : 0;
 }
 
-/* 1: unknown key. */
+/* Returns 1 for a key that it does not know. */
 static int read_microphone_extension(struct transcribe_event *transcribe, const char *key,
                                      const json_t *value, struct hearken_error *error)
 {
@@ -315,7 +316,7 @@ static int read_microphone_extension(struct transcribe_event *transcribe, const 
     return 1;
 }
 
-/* 1: unknown key. */
+/* Returns 1 for a key that it does not know. */
 static int read_extension(struct transcribe_event *transcribe, const char *key, const json_t *value,
                           const char **code, struct hearken_error *error)
 {
@@ -330,7 +331,8 @@ static int read_extension(struct transcribe_event *transcribe, const char *key, 
     if (strcmp(key, "custom_words") == 0)
         return read_custom_words(transcribe, value, code, error);
     struct setting setting;
-    if (setting_find("recognition", key, &setting) && setting.type != SETTING_TEXT)
+    if (setting_find("recognition", key, &setting) &&
+        setting.type != SETTING_TEXT) /* not the daemon's own lists of words */
         return read_setting(transcribe, &setting, value, error);
     return transcribe->from_microphone ? read_microphone_extension(transcribe, key, value, error)
                                        : 1;
@@ -354,9 +356,9 @@ static int read_extensions(struct transcribe_event *transcribe, json_t *extensio
                                        length > 0 ? ", " : "", *key ? key : "\"\"");
     }
     if (length > 0)
-        return refuse(error, "hearken: unknown: %s", unknown);
+        return hearken_fail(error, -EINVAL, "hearken: unknown: %s", unknown);
     if (transcribe->options.stream.alignment && !transcribe->options.segments)
-        return refuse(error, "hearken: alignment needs events: request both");
+        return hearken_fail(error, -EINVAL, "hearken: alignment needs events: request both");
     return 0;
 }
 
@@ -394,7 +396,7 @@ static int parse(struct transcribe_event *transcribe, const json_t *data,
     json_t *extensions = json_object_get(data, "hearken");
     if (result == 0 && extensions && !json_is_null(extensions)) {
         if (!json_is_object(extensions))
-            return refuse(error, "hearken: expected an object");
+            return hearken_fail(error, -EINVAL, "hearken: expected an object");
         result = read_extensions(transcribe, extensions, code, error);
     }
     if (result == 0)
@@ -408,7 +410,7 @@ static int parse(struct transcribe_event *transcribe, const json_t *data,
 static int refuse_memory(const char **code, struct hearken_error *error)
 {
     *code = "out-of-memory";
-    return refuse(error, "out of memory");
+    return hearken_fail(error, -EINVAL, "out of memory");
 }
 
 int transcribe_event_parse(struct transcribe_event *transcribe, const json_t *data,
