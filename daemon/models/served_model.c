@@ -210,6 +210,26 @@ static int open_handle(struct served_model *model, const struct settings *settin
     return hearken_model_open(model->file, &options, &model->handle, error);
 }
 
+static void ignore_event(void *context, const struct hearken_event *event)
+{
+    (void)context;
+    (void)event;
+}
+
+/* Options of [recognition] that the model does not support fail each request that leaves them as
+ * they are. A request may say otherwise, and other models may support them: so it is a warning. */
+static void check_recognition(struct hearken_model *handle, const struct settings *settings,
+                              struct log *log)
+{
+    struct hearken_error error;
+    struct hearken_stream *stream = NULL;
+    int result =
+        hearken_stream_create(handle, &settings->recognition, ignore_event, NULL, &stream, &error);
+    hearken_stream_destroy(stream);
+    if (result == -EINVAL)
+        log_warning(log, "[recognition]: %s", error.message);
+}
+
 int served_model_open(const char *file, const struct settings *settings,
                       const char *excluded_backend, struct log *log, struct served_model **result,
                       struct hearken_error *error)
@@ -224,11 +244,13 @@ int served_model_open(const char *file, const struct settings *settings,
     model->file = strdup(file);
     if (model->file)
         status = open_handle(model, settings, excluded_backend, log, error);
-    if (status < 0)
+    if (status < 0) {
         free_model(model);
-    else
-        *result = model;
-    return status;
+        return status;
+    }
+    check_recognition(model->handle, settings, log);
+    *result = model;
+    return 0;
 }
 
 /* ---- Loading in the background ---- */

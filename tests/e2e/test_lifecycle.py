@@ -402,6 +402,12 @@ def test_bad_configuration(
     assert f"{daemon.configuration}:{line}:" in log and said in log
 
 
+def test_options_that_the_model_lacks(start_daemon: StartDaemon) -> None:
+    """A request may name others, so the daemon serves, but it says so at once."""
+    daemon = start_daemon(settings={"recognition.language": "xx"})
+    assert "warning: [recognition]: language is xx" in daemon.log()
+
+
 def test_configuration_that_is_no_text(folder: Path) -> None:
     file = folder / "hearkend.conf"
     file.write_bytes(b"[recognition]\nbeam_width = 2\n\0\0\0")
