@@ -22,3 +22,12 @@ float confidence_filter_mean_log_probability(const struct beam_result *result)
 {
     return result->count > 0 ? result->log_probability / (float)(result->count + 1) : 0;
 }
+
+bool confidence_filter_rejects(const struct hearken_stream_options *options, float log_probability,
+                               float no_speech, float share)
+{
+    float threshold = options->log_probability_threshold * share;
+    if (no_speech > options->no_speech_threshold)
+        threshold /= 2;
+    return log_probability < threshold;
+}

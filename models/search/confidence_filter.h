@@ -1,12 +1,22 @@
 // SPDX-License-Identifier: MIT
-/* Measures for rejecting invented text. */
+/* Rejects text that is likely invented. docs/accuracy.md has the figures behind the defaults. */
 #ifndef HEARKEN_MODELS_SEARCH_CONFIDENCE_FILTER_H
 #define HEARKEN_MODELS_SEARCH_CONFIDENCE_FILTER_H
 
 #include "models/search/beam_result.h"
 
+#include <hearken/hearken.h>
+#include <stdbool.h>
+
 /* Size of the text over its size deflated: about 1 for speech, much more for a loop. */
 float confidence_filter_compression_ratio(const char *text);
+
+/*
+ * Whether the mean log-probability of a text is below `share` of the threshold, or below half of
+ * that while the no-speech probability is above its own.
+ */
+bool confidence_filter_rejects(const struct hearken_stream_options *options, float log_probability,
+                               float no_speech, float share);
 
 /* Mean log-probability over the tokens and the end; 0 for no tokens. */
 float confidence_filter_mean_log_probability(const struct beam_result *result);

@@ -378,23 +378,6 @@ static void search_with_fallback(struct recognizer *r, size_t samples, struct be
 
 /* ---- From tokens to a transcript ---- */
 
-/*
- * Whether the text is likely invented: its mean log-probability is below the threshold, or below
- * half of it while the no-speech probability is high. docs/accuracy.md has the figures behind the
- * defaults. The first partial text of a segment must be likelier, because noise often gives a text
- * at first.
- */
-static bool is_hallucination(const struct recognizer *r, enum text_kind text_kind,
-                             const struct transcript *t)
-{
-    float threshold = r->options.log_probability_threshold;
-    if (t->no_speech > r->options.no_speech_threshold)
-        threshold /= 2;
-    if (text_kind == FIRST_PARTIAL)
-        threshold *= FIRST_PARTIAL_SHARE;
-    return t->log_probability < threshold;
-}
-
 /* Keeps only the forced tokens: earlier texts have confirmed them. */
 static int drop_text(const struct recognizer *r, uint32_t forced, struct transcript *t)
 {
@@ -422,9 +405,11 @@ static int fill_transcript(const struct recognizer *r, size_t samples, double st
     t->confidence = expf(t->log_probability);
     t->compression = confidence_filter_compression_ratio(t->text);
     t->looped = t->compression > r->options.compression_threshold;
-    /* A partial text that was stopped is dropped: the next one covers more sound. */
-    t->dropped =
-        is_hallucination(r, text_kind, t) || t->looped || (t->search.stopped && text_kind != FINAL);
+    /* Noise often gives a text at first, so the first partial text must be likelier. One that was
+     * stopped is dropped: the next one covers more sound. */
+    float share = text_kind == FIRST_PARTIAL ? FIRST_PARTIAL_SHARE : 1;
+    t->dropped = confidence_filter_rejects(&r->options, t->log_probability, t->no_speech, share) ||
+                 t->looped || (t->search.stopped && text_kind != FINAL);
     if (t->dropped && drop_text(r, forced, t) < 0)
         return -ENOMEM;
     return word_times_make(&t->words, &t->search, vocabulary, start, seconds,
