@@ -2,7 +2,6 @@
 #include "models/stream/model.h"
 
 #include "frontend/features/logmel.h"
-#include "include/internal/sized_options.h"
 #include "include/internal/utf8.h"
 #include "models/checkpoint/model_open.h"
 #include "models/file/installed_models.h"
@@ -59,9 +58,7 @@ int hearken_model_open(const char *path, const struct hearken_backend_options *o
                        struct hearken_model **model, struct hearken_error *error)
 {
     struct hearken_backend_options own;
-    hearken_backend_options_init(&own);
-    int result =
-        options ? options_copy("options", &own, sizeof(own), sizeof(own), options, error) : 0;
+    int result = backend_options_read(&own, options, error);
     if (result < 0)
         return result;
     if (!path)

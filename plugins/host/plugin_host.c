@@ -352,6 +352,13 @@ void hearken_backend_options_init_sized(struct hearken_backend_options *options,
     options->struct_size = struct_size;
 }
 
+int backend_options_read(struct hearken_backend_options *own,
+                         const struct hearken_backend_options *options, struct hearken_error *error)
+{
+    hearken_backend_options_init(own);
+    return options ? options_copy("options", own, sizeof(*own), sizeof(*own), options, error) : 0;
+}
+
 int compute_open(const struct hearken_backend_options *options, struct compute **compute,
                  struct hearken_error *error)
 {
@@ -401,9 +408,7 @@ int hearken_plugins_list(const struct hearken_backend_options *options,
                          struct hearken_error *error)
 {
     struct hearken_backend_options own;
-    hearken_backend_options_init(&own);
-    int result =
-        options ? options_copy("options", &own, sizeof(own), sizeof(own), options, error) : 0;
+    int result = backend_options_read(&own, options, error);
     if (result < 0)
         return result;
     options = &own;

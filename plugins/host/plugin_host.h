@@ -21,6 +21,11 @@ struct compute {
     void *log_context;
 };
 
+/* A caller's options, or the defaults for NULL. Errors: -EINVAL for a size that is not known. */
+int backend_options_read(struct hearken_backend_options *own,
+                         const struct hearken_backend_options *options,
+                         struct hearken_error *error);
+
 /*
  * Opens the plugin that `options` name, or else the one with the highest score (NULL: automatic).
  * Errors: -ENODEV if it does not exist or cannot run here (with its reason), the system's for the
