@@ -268,7 +268,7 @@ static int take_option(struct options *o, int option, const char *value,
         o->action = SHOW_VERSION;
         return 0;
     default:
-        return hearken_fail(error, -EINVAL, "unknown option or missing value; see --help");
+        return -EINVAL;
     }
 }
 
@@ -283,7 +283,10 @@ static int parse_options(struct options *o, int count, char **arguments,
         .padding = -1,
         .types.matrices = GGUF_TENSOR_Q8_0,
     };
-    while ((option = getopt_long(count, arguments, "o:t:e:k:l:hV", long_options, NULL)) != -1) {
+    while ((option = getopt_long(count, arguments, ":o:t:e:k:l:hV", long_options, NULL)) != -1) {
+        if (option == '?' || option == ':')
+            return hearken_fail(error, -EINVAL, "%s: %s; see --help", arguments[optind - 1],
+                                option == ':' ? "expected a value after it" : "unknown option");
         int result = take_option(o, option, optarg, error);
         if (result < 0 || o->action == SHOW_HELP || o->action == SHOW_VERSION)
             return result;

@@ -513,3 +513,13 @@ def test_everything_is_described_in_the_data(hearken) -> None:
     """The recordings that the tests rely on."""
     for name in sounds.transcripts():
         assert (DATA / f"{name}.flac").exists()
+
+
+def test_wrong_word_file_is_named(folder: Path) -> None:
+    """The line is that of the file, whatever words came before it."""
+    good, bad = folder / "good", folder / "bad"
+    good.write_text("one\ntwo\n")
+    bad.write_bytes(b"\xff\n")
+    arguments = ("transcribe", "--custom-words-file", good, "--custom-words-file", bad, "x.wav")
+    said = message(run(*arguments, folder=folder))
+    assert f"{bad}: custom words: line 1 " in said

@@ -381,3 +381,9 @@ def test_options_that_add_voice_has_no_use_for(folder: Path) -> None:
         result = run(*arguments, folder=folder, program=CONVERT)
         assert result.returncode != 0 and b"--voice and --output alone" in result.stderr
         assert not (folder / "out.gguf").exists()
+
+
+def test_option_errors_name_the_option(folder: Path) -> None:
+    for options, said in ((("--bogus",), b"--bogus: unknown option"), (("-o",), b"-o: expected")):
+        result = run(*options, folder=folder, program=CONVERT)
+        assert result.returncode != 0 and said in result.stderr

@@ -37,7 +37,7 @@ int options_exit_code(int result)
 #define HELP_COLUMN 30
 #define HELP_WIDTH  90
 
-/* Wraps at words; the first line starts at column `column`, the next ones too. */
+/* Wraps at spaces; every line starts at `column`. */
 static void print_wrapped(FILE *file, const char *text, int column)
 {
     int at = column;
@@ -111,9 +111,9 @@ static int set_seconds(const struct command *command, const struct command_optio
                        const char *value, struct option_seconds *field)
 {
     char *end;
-    bool plain = *value && !value[strspn(value, "0123456789.")]; /* strtod also takes "inf" */
+    bool plain = *value && !value[strspn(value, "0123456789.eE+-")]; /* strtod also takes "inf" */
     double number = strtod(value, &end);
-    if (!plain || *end || number > OPTION_SECONDS_MAX) {
+    if (!plain || *end || !(number >= 0 && number <= OPTION_SECONDS_MAX)) {
         usage_error(command, "--%s %s: expected seconds, 0..%d", option->name, value,
                     OPTION_SECONDS_MAX);
         return -EINVAL;
@@ -216,7 +216,8 @@ struct getopt_form {
 
 static void fill_form(const struct command *command, struct getopt_form *form)
 {
-    /* Operands come as they stand, in order; a value that is missing is told apart. */
+    /* "-": operands are returned in order, as CODE_OPERAND. ":": a missing value is returned as
+     * ':', not '?'. */
     size_t count = 0, used = (size_t)sprintf(form->letters, "-:h");
     for (size_t i = 0; i < command->option_count; i++) {
         const struct command_option *option = &command->options[i];
@@ -248,9 +249,9 @@ static const struct command_option *find_option(const struct command *command, i
     return NULL;
 }
 
-/* That "--NAME" is the beginning of several names; false if it is not. */
-static bool tell_ambiguous(const struct command *command, const struct getopt_form *form,
-                           const char *text)
+/* Reports a "--NAME" that begins several names; false if it does not. */
+static bool report_ambiguous(const struct command *command, const struct getopt_form *form,
+                             const char *text)
 {
     size_t length = strcspn(text, "="), found = 0;
     char names[256] = "";
@@ -275,7 +276,7 @@ static int refuse(const struct command *command, const struct getopt_form *form,
         usage_error(command, "--%s: expected %s after it", option->name, option->argument);
     else if (is_long && (option || optopt == CODE_HELP))
         usage_error(command, "--%s takes no value", option ? option->name : "help");
-    else if (is_long && tell_ambiguous(command, form, text))
+    else if (is_long && report_ambiguous(command, form, text))
         return -EINVAL;
     else if (!is_long && optopt > ' ' && optopt < 0x7f)
         usage_error(command, "no option -%c", optopt);
@@ -284,8 +285,8 @@ static int refuse(const struct command *command, const struct getopt_form *form,
     return -EINVAL;
 }
 
-/* The value of the option just read: of one that may be without, the next argument if it looks like
- * one. NULL for a flag. */
+/* The value of the option just read; NULL for a flag. An OPTION_FILE without "=FILE" takes the next
+ * argument if that names such a file, else "-". */
 static const char *find_value(const struct command_option *option, char *const *argv)
 {
     if (option->kind != OPTION_FILE || optarg)

@@ -151,7 +151,14 @@ static int add_words(struct stream_settings *settings, const char *words,
 static int add_word_file(struct stream_settings *settings, const char *path,
                          struct hearken_error *error)
 {
-    int result = custom_word_list_add_file(&settings->words, path, error);
+    char *words = NULL;
+    struct hearken_error reason;
+    int result = custom_word_list_add_file(&words, path, error);
+    if (result == 0 && hearken_custom_words_check(words, &reason) < 0) /* lines of this file */
+        result = hearken_fail(error, -EINVAL, "%s: %s", path, reason.message);
+    if (result == 0 && custom_word_list_add(&settings->words, words, strlen(words)) < 0)
+        result = hearken_fail(error, -ENOMEM, "out of memory");
+    free(words);
     return result < 0 ? result : check_words(settings, error);
 }
 
