@@ -13,8 +13,6 @@
 #define RETRY_MILLISECONDS     1000u
 #define RETRY_MILLISECONDS_MAX 60000u
 
-/* A change only schedules an update, which the loop runs next: the change may happen while a list
- * is iterated or a client's message is handled. */
 struct microphone_hub {
     struct service *service;
     uv_loop_t *loop;
@@ -48,6 +46,8 @@ static double now(const struct microphone_hub *hub)
 
 static void on_update(uv_idle_t *update);
 
+/* A change only schedules an update, which the loop runs next: the change may happen while a list
+ * is iterated or a client's message is handled. */
 static void schedule_update(struct microphone_hub *hub)
 {
     uv_idle_start(&hub->update, on_update);
@@ -176,12 +176,18 @@ static void remove_unused_recognitions(struct microphone_hub *hub)
 
 /* ---- The microphone ---- */
 
+static bool any_listening(const struct microphone_hub *hub)
+{
+    for (const struct subscriber *s = hub->subscribers; s; s = s->next)
+        if (s->recognition && !s->stopping)
+            return true;
+    return false;
+}
+
 static bool needs_microphone(const struct microphone_hub *hub)
 {
     const struct settings *settings = &hub->service->settings;
-    bool listening = false, subscribed = hub->subscribers;
-    for (const struct subscriber *s = hub->subscribers; s; s = s->next)
-        listening |= s->recognition && !s->stopping;
+    bool listening = any_listening(hub), subscribed = hub->subscribers;
     if (hub->service->draining)
         return false;
     switch ((enum capture_release)settings->capture_release) {
@@ -526,14 +532,6 @@ static void stop_all(struct microphone_hub *hub)
     for (struct shared_recognition *recognition = hub->recognitions; recognition;
          recognition = recognition->next)
         shared_recognition_end(recognition);
-}
-
-static bool any_listening(const struct microphone_hub *hub)
-{
-    for (const struct subscriber *s = hub->subscribers; s; s = s->next)
-        if (s->recognition && !s->stopping)
-            return true;
-    return false;
 }
 
 unsigned microphone_hub_switch(struct microphone_hub *hub, enum microphone_hub_switch action,

@@ -343,16 +343,20 @@ static struct setting setting_of(const struct hearken_option *option)
 
 bool setting_at(size_t index, struct setting *setting)
 {
-    size_t option_count = 0;
-    while (hearken_stream_option(option_count))
-        option_count++;
-    if (index < FIRST_COUNT)
+    if (index < FIRST_COUNT) {
         *setting = first_settings[index];
-    else if ((index -= FIRST_COUNT) < option_count)
-        *setting = setting_of(hearken_stream_option(index));
-    else if ((index -= option_count) < LAST_COUNT)
-        *setting = last_settings[index];
-    else
+        return true;
+    }
+    index -= FIRST_COUNT;
+    const struct hearken_option *option = hearken_stream_option(index);
+    if (option) {
+        *setting = setting_of(option);
+        return true;
+    }
+    for (size_t i = 0; hearken_stream_option(i); i++)
+        index--;
+    if (index >= LAST_COUNT)
         return false;
+    *setting = last_settings[index];
     return true;
 }

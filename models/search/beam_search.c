@@ -197,6 +197,11 @@ void search_end(struct search *s, const struct hypothesis *h, const struct candi
 
 /* ---- One step ---- */
 
+bool search_is_end(const struct search *s, uint32_t token)
+{
+    return token == s->network->parameters.speller.end;
+}
+
 static uint32_t last_token(const struct hypothesis *h)
 {
     return h->count > 0 ? h->tokens[h->count - 1] : NO_LAST_TOKEN;
@@ -206,7 +211,7 @@ float search_score_ctc(const struct search *s, const struct hypothesis *h, uint3
 {
     if (!s->ctc)
         return 0;
-    if (token == s->network->parameters.speller.end)
+    if (search_is_end(s, token))
         return ctc_prefix_end(s->ctc, &h->ctc);
     return ctc_prefix_score(s->ctc, &h->ctc, last_token(h), token);
 }
@@ -216,14 +221,9 @@ static float best_non_end(const struct search *s, const float *values, const uin
                           uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++)
-        if (columns[i] != s->network->parameters.speller.end)
+        if (!search_is_end(s, columns[i]))
             return values[i];
     return -INFINITY;
-}
-
-bool search_is_end(const struct search *s, uint32_t token)
-{
-    return token == s->network->parameters.speller.end;
 }
 
 /* Whether the text may end here. `other`: log-probability of the best other token. */

@@ -17,9 +17,9 @@
 #include "models/vad/vad_segmenter.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 /* Frames converted at a time. */
 #define BLOCK 4096u
@@ -150,7 +150,7 @@ static double seconds_at(const struct hearken_stream *s, size_t sample)
 static int recognise(struct hearken_stream *s, size_t from, size_t to,
                      const struct beam_draft *draft);
 
-/* Recognises a segment whose text repeats itself in two halves: shorter sound seldom loops. */
+/* Recognises in two halves a segment whose text repeats itself: shorter sound seldom loops. */
 static int recognise_halves(struct hearken_stream *s, size_t from, size_t to)
 {
     const struct beam_draft none = {0};
@@ -225,7 +225,8 @@ static int end_segment(struct hearken_stream *s, size_t count)
     return 0;
 }
 
-/* Cuts after the committed words. */
+/* Without a voice network: ends segments of maximum length at their quietest place, after the
+ * committed words. */
 static int recognise_full_segments(struct hearken_stream *s)
 {
     size_t most = recognizer_max_samples(s->recognizer);
