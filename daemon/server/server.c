@@ -23,6 +23,8 @@
 /* Pause after a failed accept. */
 #define PAUSE_MILLISECONDS 500
 
+#define TICK_MILLISECONDS 250
+
 /* ---- Closing the listeners ---- */
 
 static void remove_socket(struct server *server)
@@ -47,7 +49,7 @@ void server_stop_listening(struct server *server)
     server->listener_count = 0;
 }
 
-#define TICK_MILLISECONDS 250
+/* ---- The tick ---- */
 
 /* Only changes: systemd forwards each message to its own subscribers. */
 static void send_status(struct server *server)

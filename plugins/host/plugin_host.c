@@ -148,6 +148,8 @@ static int probe_files(struct scan *scan, struct dirent **files, int count,
     return result;
 }
 
+/* The caller calls scan_finish() even after an error. Errors: the system's for the directory,
+ * -ENOMEM. */
 static int scan_init(struct scan *scan, const struct hearken_backend_options *options,
                      struct scan_filter filter, const struct hearken_plugin_host *host,
                      struct hearken_error *error)
@@ -168,8 +170,6 @@ static int scan_init(struct scan *scan, const struct hearken_backend_options *op
     return result;
 }
 
-/* The caller calls scan_finish() even after an error. Errors: the system's for the directory,
- * -ENOMEM. */
 static void scan_finish(struct scan *scan)
 {
     for (size_t i = 0; i < scan->count; i++) {
