@@ -240,8 +240,7 @@ $(BUILD)/bin/hearkend: $(call objects,$(daemon_sources)) $(libhearken)
 	@mkdir -p $(@D)
 	$(call link_program,$(daemon_libs))
 
-$(BUILD)/bin/hearken: $(call objects,$(client_sources) $(addprefix daemon/common/,standard_streams.c \
-                      custom_word_list.c wyoming.c)) $(libhearken)
+$(BUILD)/bin/hearken: $(call objects,$(client_sources) $(addprefix daemon/common/,custom_word_list.c wyoming.c)) $(libhearken)
 	$(SAY) LINK $@
 	@mkdir -p $(@D)
 	$(call link_program,$(jansson_libs) $(sndfile_libs) $(cairo_libs) -lm)

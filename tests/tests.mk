@@ -3,7 +3,7 @@
 # The objects of the library and the daemon, so that tests can call functions that are not exported.
 library_objects := $(call objects,$(library_sources))
 client_objects  := $(call objects,$(filter-out %/client_main.c,$(client_sources)) \
-                    $(addprefix daemon/common/,standard_streams.c custom_word_list.c wyoming.c))
+                    $(addprefix daemon/common/,custom_word_list.c wyoming.c))
 daemon_objects  := $(call objects,$(filter-out daemon/server/hearkend_main.c,$(daemon_sources)))
 
 # The checkpoint readers that only hearken-convert contains.
@@ -29,7 +29,9 @@ $(BUILD)/tests/unit-test $(BUILD)/tests/parity-test: | $(BUILD)/tests/hearken/he
 # Calls add_NAME_tests() of each test_NAME.c among the sources.
 $(BUILD)/tests/unit_main.c:   suite_sources = $(filter-out $(client_tests),$(unit_sources))
 $(BUILD)/tests/client_main.c: suite_sources = $(client_tests)
-$(BUILD)/tests/unit_main.c $(BUILD)/tests/client_main.c: $(unit_sources) tests/tests.mk
+$(BUILD)/tests/microphone_main.c: suite_sources = $(microphone_sources)
+$(BUILD)/tests/unit_main.c $(BUILD)/tests/client_main.c $(BUILD)/tests/microphone_main.c: \
+		$(unit_sources) $(microphone_sources) tests/tests.mk
 	@mkdir -p $(@D)
 	@{ suites='$(sort $(patsubst test_%.c,%,$(filter test_%,$(notdir $(suite_sources)))))'; \
 	   echo '#include <CUnit/Basic.h>'; \
@@ -51,7 +53,8 @@ $(BUILD)/tests/unit-test: $(BUILD)/tests/unit_main.c \
 	$(Q)$(CC) $(SANITIZE) $(LINK) $(LDFLAGS) -o $@ $^ $(library_libs) $(daemon_libs) \
 		$(libzip_libs) -lcunit
 
-$(BUILD)/obj/tests/client_main.o: $(BUILD)/tests/client_main.c $(BUILD)/flags
+$(BUILD)/obj/tests/client_main.o $(BUILD)/obj/tests/microphone_main.o: \
+		$(BUILD)/obj/tests/%.o: $(BUILD)/tests/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) -c -o $@ $<
 $(BUILD)/tests/client-test: $(BUILD)/obj/tests/client_main.o $(call objects,$(client_tests)) \
@@ -59,6 +62,7 @@ $(BUILD)/tests/client-test: $(BUILD)/obj/tests/client_main.o $(call objects,$(cl
 	$(SAY) LINK $@
 	$(call link_program,$(jansson_libs) $(sndfile_libs) $(cairo_libs) -lm -lcunit)
 
+# The daemon's own listening, daemon/microphone/microphone_hub.c and what it is made of.
 # An archive, from which the linker takes only the objects that resolve a symbol: so the fakes in
 # tests/microphone/ replace the daemon's functions.
 $(BUILD)/tests/daemon.a: $(daemon_objects)
@@ -67,7 +71,7 @@ $(BUILD)/tests/daemon.a: $(daemon_objects)
 	@rm -f $@
 	$(Q)$(AR) rcs $@ $^
 
-$(BUILD)/tests/microphone-test: $(call objects,$(microphone_sources)) $(BUILD)/tests/daemon.a \
+$(BUILD)/tests/microphone-test: $(BUILD)/obj/tests/microphone_main.o $(call objects,$(microphone_sources)) $(BUILD)/tests/daemon.a \
                           $(library_objects)
 	$(SAY) LINK $@
 	$(Q)$(CC) $(SANITIZE) $(LINK) $(LDFLAGS) -o $@ $^ $(library_libs) $(daemon_libs) -lcunit

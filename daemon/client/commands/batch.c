@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/client/commands/batch.h"
 
-#include "daemon/client/output/output_name.h"
+#include "daemon/client/output/output.h"
 #include "daemon/client/picture/picture_file.h"
 #include "daemon/client/picture/picture_terminal.h"
 #include "daemon/client/program/atomic_file.h"
 #include "daemon/client/program/client_options.h"
-#include "daemon/client/program/message.h"
-#include "daemon/client/program/progress.h"
 #include "daemon/client/program/signals.h"
+#include "daemon/client/program/standard_error.h"
 #include "daemon/client/recognition/remote_recognition.h"
 
 #include <errno.h>

@@ -7,7 +7,7 @@
 #include "daemon/client/output/output.h"
 #include "daemon/client/program/client_connection.h"
 #include "daemon/client/program/stream_settings.h"
-#include "daemon/client/recognition/local_recognition.h"
+#include "daemon/client/recognition/recognition.h"
 
 #include <hearken/hearken.h>
 #include <stdbool.h>

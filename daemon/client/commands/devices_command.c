@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/client/program/commands.h"
-#include "daemon/client/program/message.h"
+#include "daemon/client/program/standard_error.h"
 #include "include/internal/utf8.h"
 
 #include <hearken/hearken.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/client/program/commands.h"
-#include "daemon/client/program/message.h"
-#include "daemon/client/recognition/local_recognition.h"
+#include "daemon/client/program/standard_error.h"
+#include "daemon/client/recognition/recognition.h"
 
 #include <errno.h>
 #include <hearken/hearken.h>

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: MIT
-#include "daemon/client/live/live_event.h"
+#include "daemon/client/live/live_output.h"
 #include "daemon/client/output/output.h"
 #include "daemon/client/program/commands.h"
-#include "daemon/client/program/message.h"
-#include "daemon/client/program/progress.h"
 #include "daemon/client/program/signals.h"
+#include "daemon/client/program/standard_error.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <sndfile.h>
 #include <stdio.h>
 #include <string.h>
@@ -123,12 +121,6 @@ static int close_output(struct recording *recording, int result)
     return result;
 }
 
-static bool is_interrupted(const struct recording *recording)
-{
-    struct pollfd poller = {.fd = recording->signals, .events = POLLIN};
-    return poll(&poller, 1, 0) > 0;
-}
-
 static size_t wanted_samples(const struct recording *recording)
 {
     sf_count_t all = (sf_count_t)recording->record->seconds * HEARKEN_RATE;
@@ -171,7 +163,7 @@ static long copy_samples(struct recording *recording, int milliseconds)
 static int record_samples(struct recording *recording)
 {
     long count = 0, buffered = (long)(recording->record->capture.buffer_seconds * HEARKEN_RATE);
-    while (count >= 0 && wanted_samples(recording) > 0 && !is_interrupted(recording))
+    while (count >= 0 && wanted_samples(recording) > 0 && !signals_are_due(recording->signals))
         count = copy_samples(recording, WAIT_MILLISECONDS);
     while (count >= 0 && wanted_samples(recording) > 0 && buffered > 0) {
         count = copy_samples(recording, 0);

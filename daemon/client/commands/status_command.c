@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/client/program/client_connection.h"
 #include "daemon/client/program/commands.h"
-#include "daemon/client/program/message.h"
+#include "daemon/client/program/standard_error.h"
 #include "daemon/common/wyoming.h"
 
 #include <errno.h>

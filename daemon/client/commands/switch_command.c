@@ -2,8 +2,7 @@
 #include "daemon/client/live/listen_command.h"
 #include "daemon/client/program/client_connection.h"
 #include "daemon/client/program/commands.h"
-#include "daemon/client/program/message.h"
-#include "daemon/client/program/peer_json.h"
+#include "daemon/client/program/standard_error.h"
 #include "daemon/common/wyoming.h"
 
 #include <errno.h>

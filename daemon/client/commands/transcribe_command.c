@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/client/commands/batch.h"
-#include "daemon/client/output/output_name.h"
+#include "daemon/client/output/output.h"
 #include "daemon/client/picture/picture_file.h"
 #include "daemon/client/program/commands.h"
-#include "daemon/client/program/message.h"
 #include "daemon/client/program/signals.h"
+#include "daemon/client/program/standard_error.h"
 #include "daemon/client/program/stream_settings.h"
 
 #include <errno.h>

@@ -6,8 +6,8 @@
 #include "daemon/client/live/live_output.h"
 #include "daemon/client/live/live_remote.h"
 #include "daemon/client/program/commands.h"
-#include "daemon/client/program/message.h"
 #include "daemon/client/program/signals.h"
+#include "daemon/client/program/standard_error.h"
 #include "daemon/client/program/stream_settings.h"
 
 #include <errno.h>
@@ -186,7 +186,7 @@ static int run_session(struct session *session)
 static int open_and_run(struct session *session)
 {
     session->interrupt = signals_open();
-    session->resize = live_wait_open_resize();
+    session->resize = signals_open_resize();
     int code = EXIT_FAILED;
     if (session->interrupt < 0 || session->resize < 0)
         message_error(NULL, "cannot wait for signals");

@@ -33,18 +33,4 @@ struct live_event {
 /* Handles an event; a negative errno ends listening. */
 typedef int live_callback(void *context, const struct live_event *event);
 
-/* Describes an event of a microphone in one line, without a newline: "listening to mic (44100 Hz, 2
- * channels)". */
-void capture_message(const struct hearken_capture_event *event, char *line, size_t size);
-
-/* Returns a descriptor that is readable after a change of the terminal's size, or a negative errno.
- * Blocks SIGWINCH in this thread and those it creates from now on. */
-int live_wait_open_resize(void);
-
-/* Whether the descriptor is readable. */
-bool live_wait_is_due(int descriptor);
-
-/* The same for a signal descriptor; also reads the signal. */
-bool live_wait_consume(int descriptor);
-
 #endif

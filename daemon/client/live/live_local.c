@@ -132,8 +132,8 @@ static int listen_until_interrupted(struct listening *listening, struct hearken_
 {
     const struct live_local *options = listening->options;
     long count = 0;
-    while (count >= 0 && listening->result == 0 && !live_wait_is_due(options->interrupt)) {
-        if (live_wait_consume(options->resize))
+    while (count >= 0 && listening->result == 0 && !signals_are_due(options->interrupt)) {
+        if (signals_consume(options->resize))
             options->resized(options->context);
         count = recognise_block(listening, WAIT_MILLISECONDS, error);
     }

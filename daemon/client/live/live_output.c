@@ -3,12 +3,13 @@
 
 #include "daemon/client/live/live_event.h"
 #include "daemon/client/output/output.h"
-#include "daemon/client/program/message.h"
-#include "daemon/client/program/progress.h"
+#include "daemon/client/program/standard_error.h"
 #include "daemon/common/json_text.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <locale.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -212,6 +213,36 @@ static void handle_level(struct live_output *output, const struct live_event *ev
     meter_draw(&event->level, line, sizeof(line));
     live_terminal_status(&output->terminal, line);
     live_terminal_draw(&output->terminal);
+}
+
+static void name_device(const struct hearken_capture_event *event, const char *before, char *line,
+                        size_t size)
+{
+    snprintf(line, size, "%s%s (%u Hz, %u channel%s)", before, event->device, (unsigned)event->rate,
+             (unsigned)event->channels, event->channels == 1 ? "" : "s");
+}
+
+void capture_message(const struct hearken_capture_event *event, char *line, size_t size)
+{
+    switch (event->type) {
+    case HEARKEN_CAPTURE_STARTED:
+        name_device(event, "listening to ", line, size);
+        return;
+    case HEARKEN_CAPTURE_LOST:
+        snprintf(line, size, "lost %s: %s", event->device, event->reason);
+        return;
+    case HEARKEN_CAPTURE_FELL_BACK:
+        name_device(event, "listening to the default meanwhile, ", line, size);
+        return;
+    case HEARKEN_CAPTURE_RETURNED:
+        name_device(event, "listening again to ", line, size);
+        return;
+    case HEARKEN_CAPTURE_OVERRUN:
+        snprintf(line, size, "audio was lost %" PRIu64 " times so far, %.2f s of it unread",
+                 event->overruns, event->lost_seconds);
+        return;
+    }
+    snprintf(line, size, "event %d", (int)event->type);
 }
 
 static void handle_capture(struct live_output *output, const struct hearken_capture_event *event)

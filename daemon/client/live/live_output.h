@@ -7,6 +7,10 @@
 #include "daemon/client/live/live_terminal.h"
 #include "daemon/client/live/typist.h"
 
+/* Describes an event of a microphone in one line, without a newline: "listening to mic (44100 Hz, 2
+ * channels)". */
+void capture_message(const struct hearken_capture_event *event, char *line, size_t size);
+
 enum live_format {
     LIVE_FORMAT_TEXT, /* one line per final text; on a terminal, partial text below */
     LIVE_FORMAT_JSON, /* one line per event */

@@ -3,9 +3,8 @@
 
 #include "daemon/client/live/live_event.h"
 #include "daemon/client/program/client_connection.h"
-#include "daemon/client/program/message.h"
-#include "daemon/client/program/peer_json.h"
 #include "daemon/client/program/signals.h"
+#include "daemon/client/program/standard_error.h"
 #include "daemon/common/wyoming.h"
 #include "include/internal/utf8.h"
 
@@ -291,7 +290,7 @@ static int converse(struct exchange *exchange, struct hearken_error *error)
             return fail_timeout(exchange, error);
         if (ready < 0)
             continue;
-        if (pollers[2].revents && live_wait_consume(options->resize))
+        if (pollers[2].revents && signals_consume(options->resize))
             options->resized(options->context);
         if (pollers[1].revents)
             result = handle_interrupt(exchange, error);

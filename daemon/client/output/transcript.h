@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * The transcript of one recording: segments of words. Filled from the library's events
- * (local_recognition.c) or a server's (remote_recognition.c).
+ * (recognition.c) or a server's (remote_recognition.c).
  */
 #ifndef HEARKEN_DAEMON_CLIENT_OUTPUT_TRANSCRIPT_H
 #define HEARKEN_DAEMON_CLIENT_OUTPUT_TRANSCRIPT_H

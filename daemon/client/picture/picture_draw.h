@@ -8,7 +8,6 @@
 #define HEARKEN_DAEMON_CLIENT_PICTURE_PICTURE_DRAW_H
 
 #include "daemon/client/picture/picture.h"
-#include "daemon/client/picture/picture_layout.h"
 
 #include <cairo.h>
 

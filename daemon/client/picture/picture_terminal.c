@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/client/picture/picture_terminal.h"
 
-#include "daemon/client/picture/picture_layout.h"
+#include "daemon/client/picture/picture.h"
 #include "include/internal/utf8.h"
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/client/program/commands.h"
-#include "daemon/client/program/message.h"
+#include "daemon/client/program/standard_error.h"
 #include "daemon/common/standard_streams.h"
 
 #include <hearken/hearken.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/client/program/client_options.h"
 
-#include "daemon/client/program/message.h"
+#include "daemon/client/program/standard_error.h"
 #include "include/internal/utf8.h"
 
 #include <errno.h>

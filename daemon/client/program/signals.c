@@ -2,6 +2,7 @@
 #include "daemon/client/program/signals.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stddef.h>
 #include <sys/signalfd.h>
@@ -22,13 +23,32 @@ static void fill_signal_set(sigset_t *set)
     }
 }
 
+static int block_and_open(const sigset_t *set)
+{
+    pthread_sigmask(SIG_BLOCK, set, NULL);
+    int descriptor = signalfd(-1, set, SFD_CLOEXEC);
+    return descriptor < 0 ? -errno : descriptor;
+}
+
 int signals_open(void)
 {
     sigset_t set;
     fill_signal_set(&set);
-    pthread_sigmask(SIG_BLOCK, &set, NULL);
-    int descriptor = signalfd(-1, &set, SFD_CLOEXEC);
-    return descriptor < 0 ? -errno : descriptor;
+    return block_and_open(&set);
+}
+
+int signals_open_resize(void)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGWINCH);
+    return block_and_open(&set);
+}
+
+bool signals_are_due(int descriptor)
+{
+    struct pollfd poller = {.fd = descriptor, .events = POLLIN};
+    return poll(&poller, 1, 0) > 0;
 }
 
 int signals_read(int descriptor)
@@ -37,6 +57,14 @@ int signals_read(int descriptor)
     if (read(descriptor, &information, sizeof(information)) != sizeof(information))
         return SIGTERM;
     return (int)information.ssi_signo;
+}
+
+bool signals_consume(int descriptor)
+{
+    bool due = signals_are_due(descriptor);
+    if (due)
+        signals_read(descriptor);
+    return due;
 }
 
 void signals_release(void)

@@ -11,6 +11,15 @@
  */
 int signals_open(void);
 
+/* The same for SIGWINCH, which follows a change of the terminal's size. */
+int signals_open_resize(void);
+
+/* Whether a signal is there to be read. */
+bool signals_are_due(int descriptor);
+
+/* Reads the signal that is there; false if there is none. */
+bool signals_consume(int descriptor);
+
 /* Waits for the next signal and returns its number; SIGTERM if it cannot be read. */
 int signals_read(int descriptor);
 

@@ -2,11 +2,17 @@
 #include "daemon/client/recognition/recognition.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <math.h>
 #include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define BLOCK_SAMPLES 1024
+#define CHUNK_SAMPLES 4000u /* a quarter of a second */
 
 static void put_sample(uint8_t *bytes, float sample)
 {
@@ -54,8 +60,182 @@ int recognition_report_segment(struct recognition *recognition, struct transcrip
     return recognition->segment(recognition->context, segment);
 }
 
-bool recognition_interrupted(const struct recognition *recognition)
+/* ---- By a model in this process ---- */
+
+/* An entry in the list of running streams, for local_cancel. */
+struct running {
+    struct hearken_stream *stream;
+    struct running *next;
+};
+
+struct local {
+    struct hearken_model *model;
+    pthread_mutex_t lock;
+    struct running *running; /* guarded by lock */
+};
+
+int local_create(const char *model, const struct hearken_backend_options *options,
+                 struct local **local, struct hearken_error *error)
 {
-    struct pollfd poller = {.fd = recognition->interrupt, .events = POLLIN};
-    return poll(&poller, 1, 0) > 0;
+    char path[PATH_MAX];
+    struct local *created = calloc(1, sizeof(*created));
+    int result = 0;
+    if (!created)
+        result = hearken_fail(error, -ENOMEM, "%s", strerror(ENOMEM));
+    else if (!hearken_find_model(model, path, sizeof(path)))
+        result = hearken_fail(error, -ENAMETOOLONG, "%s", strerror(ENAMETOOLONG));
+    if (result < 0)
+        goto free_created;
+    result = hearken_model_open(path, options, &created->model, error);
+    if (result < 0)
+        goto free_created;
+    pthread_mutex_init(&created->lock, NULL);
+    *local = created;
+    return 0;
+
+free_created:
+    free(created);
+    return result;
+}
+
+void local_destroy(struct local *local)
+{
+    if (!local)
+        return;
+    pthread_mutex_destroy(&local->lock);
+    hearken_model_destroy(local->model);
+    free(local);
+}
+
+/* ---- Cancelling ---- */
+
+static void add_running(struct local *local, struct running *running)
+{
+    pthread_mutex_lock(&local->lock);
+    running->next = local->running;
+    local->running = running;
+    pthread_mutex_unlock(&local->lock);
+}
+
+static void remove_running(struct local *local, struct running *running)
+{
+    pthread_mutex_lock(&local->lock);
+    struct running **at = &local->running;
+    while (*at != running)
+        at = &(*at)->next;
+    *at = running->next;
+    pthread_mutex_unlock(&local->lock);
+}
+
+void local_cancel(struct local *local)
+{
+    pthread_mutex_lock(&local->lock);
+    for (struct running *running = local->running; running; running = running->next)
+        hearken_stream_cancel(running->stream);
+    pthread_mutex_unlock(&local->lock);
+}
+
+/* ---- Recognising ---- */
+
+/* Context of the event callback. */
+struct sink {
+    struct recognition *recognition;
+    struct hearken_stream *stream;
+    int result; /* the first error in the callback */
+};
+
+static int report_segment(struct recognition *recognition, struct transcript_segment *segment,
+                          const struct hearken_event *event)
+{
+    transcript_segment_time(segment, event->start, event->end, (double)event->confidence);
+    if (transcript_segment_language(segment, event->language, (double)event->language_probability) <
+        0)
+        return -ENOMEM;
+    for (size_t i = 0; i < event->word_count; i++) {
+        const struct hearken_word *word = &event->words[i];
+        int result = transcript_segment_add_word(segment, word->text, word->start, word->end,
+                                                 (double)word->confidence);
+        if (result < 0)
+            return result;
+    }
+    return recognition_report_segment(recognition, segment, event->alignment);
+}
+
+static int handle_final(struct recognition *recognition, const struct hearken_event *event)
+{
+    struct transcript transcript;
+    transcript_init(&transcript);
+    struct transcript_segment *segment = transcript_add(&transcript, event->text);
+    int result = segment ? report_segment(recognition, segment, event) : -ENOMEM;
+    transcript_finish(&transcript);
+    return result;
+}
+
+static void on_event(void *context, const struct hearken_event *event)
+{
+    struct sink *sink = context;
+    if (event->type != HEARKEN_EVENT_FINAL || sink->result < 0)
+        return;
+    sink->result = handle_final(sink->recognition, event);
+    if (sink->result < 0)
+        hearken_stream_cancel(sink->stream);
+}
+
+/* Waits for a pipe and the interrupt together: the interrupt would not wake a read. */
+static int wait_for_audio(const struct recognition *recognition)
+{
+    struct pollfd pollers[] = {
+        {.fd = recognition->interrupt, .events = POLLIN},
+        {.fd = recognition->from_stdin ? STDIN_FILENO : -1, .events = POLLIN},
+    };
+    while (poll(pollers, 2, recognition->from_stdin ? -1 : 0) < 0)
+        if (errno != EINTR)
+            return -errno;
+    return pollers[0].revents ? -ECANCELED : 0;
+}
+
+static int feed(struct sink *sink, struct hearken_error *error)
+{
+    uint8_t bytes[RECOGNITION_WIDTH * CHUNK_SAMPLES];
+    for (;;) {
+        int result = wait_for_audio(sink->recognition);
+        if (result < 0)
+            return result;
+        long got = recognition_read(sink->recognition, bytes, CHUNK_SAMPLES, error);
+        if (got < 0)
+            return (int)got;
+        if (got == 0)
+            return hearken_stream_finish(sink->stream, error);
+        result = hearken_stream_write(sink->stream, bytes, (size_t)got, error);
+        if (result < 0)
+            return result;
+    }
+}
+
+int local_recognise(struct local *local, const struct stream_settings *settings,
+                    struct recognition *recognition, struct hearken_error *error)
+{
+    struct hearken_stream_options options;
+    hearken_stream_options_init(&options);
+    stream_settings_apply(settings, &options);
+    options.alignment = recognition->picture;
+    options.audio.type = HEARKEN_SAMPLE_S32; /* the format of recognition_read */
+    struct sink sink = {.recognition = recognition};
+    int result =
+        hearken_stream_create(local->model, &options, on_event, &sink, &sink.stream, error);
+    if (result < 0)
+        return result;
+    struct running running = {.stream = sink.stream};
+    add_running(local, &running);
+    struct hearken_error stream_error;
+    result = feed(&sink, &stream_error);
+    remove_running(local, &running);
+    hearken_stream_destroy(sink.stream);
+    if (sink.result == -ENOMEM)
+        snprintf(error->message, sizeof(error->message), "%s", strerror(ENOMEM));
+    if (sink.result < 0) /* the callback has reported the error and cancelled the stream */
+        return sink.result;
+    if (result < 0)
+        *error = stream_error;
+    return result;
 }

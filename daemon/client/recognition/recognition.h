@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
-/* The recognition of one recording, by a daemon (remote_recognition.h) or in this process
- * (local_recognition.h). */
+/* The recognition of one recording, by a daemon (remote_recognition.h) or by a model in this
+ * process that all recordings share. */
 #ifndef HEARKEN_DAEMON_CLIENT_RECOGNITION_RECOGNITION_H
 #define HEARKEN_DAEMON_CLIENT_RECOGNITION_RECOGNITION_H
 
 #include "daemon/client/output/transcript.h"
 #include "daemon/client/picture/picture.h"
+#include "daemon/client/program/stream_settings.h"
 
 #include <hearken/hearken.h>
 #include <stdbool.h>
@@ -43,7 +44,23 @@ long recognition_read(struct recognition *recognition, uint8_t *bytes, size_t co
 int recognition_report_segment(struct recognition *recognition, struct transcript_segment *segment,
                                const struct hearken_alignment *alignment);
 
-/* Whether the interrupt is readable. */
-bool recognition_interrupted(const struct recognition *recognition);
+/* ---- By a model in this process ---- */
+
+struct local;
+
+/* `model` NULL: the installed default model. Errors: as hearken_model_open. */
+int local_create(const char *model, const struct hearken_backend_options *options,
+                 struct local **local, struct hearken_error *error);
+
+/* From any number of threads at once. Errors: as hearken_stream_create and hearken_stream_write;
+ * -ECANCELED after local_cancel; those of the segment callback. */
+int local_recognise(struct local *local, const struct stream_settings *settings,
+                    struct recognition *recognition, struct hearken_error *error);
+
+/* From any thread: cancels all running recognitions. */
+void local_cancel(struct local *local);
+
+/* To be called when no recognition is running. */
+void local_destroy(struct local *local);
 
 #endif

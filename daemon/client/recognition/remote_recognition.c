@@ -2,7 +2,6 @@
 #include "daemon/client/recognition/remote_recognition.h"
 
 #include "daemon/client/program/client_connection.h"
-#include "daemon/client/program/peer_json.h"
 #include "daemon/common/wyoming.h"
 #include "include/internal/little_endian.h"
 

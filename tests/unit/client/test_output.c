@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* What the client writes: text, JSON and subtitles to the byte, and the files it goes to. */
 #include "daemon/client/output/output.h"
-#include "daemon/client/output/output_name.h"
 #include "tests/unit/common/expect.h"
 
 #include <CUnit/Basic.h>

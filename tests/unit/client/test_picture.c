@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* The attention picture: its colours, and where what stands. */
-#include "daemon/client/picture/picture_layout.h"
+#include "daemon/client/picture/picture.h"
 #include "tests/unit/common/expect.h"
 
 #include <CUnit/Basic.h>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-/* Files that are there whole or not at all. */
+/* Files that are there whole or not at all; numbers that a server tells, whatever they are. */
 #include "daemon/client/program/atomic_file.h"
+#include "daemon/client/program/client_connection.h"
 #include "include/internal/write_all.h"
 #include "tests/unit/common/expect.h"
 
@@ -8,14 +9,16 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-void add_atomic_file_tests(void);
+void add_client_program_tests(void);
 
 /* A folder of the test's own, and a path in it. */
 struct place {
@@ -228,7 +231,57 @@ static void test_places_that_cannot_be(void)
     EXPECT_EQUAL(end(&place), 2);
 }
 
-void add_atomic_file_tests(void)
+/* ---- What a server tells ---- */
+
+static void test_numbers(void)
+{
+    EXPECT_EQUAL(number_within(0.5, 0, 1), 0.5);
+    EXPECT_EQUAL(number_within(-1e300, -2, 1), -2);
+    EXPECT_EQUAL(number_within(1e300, -2, 1), 1);
+    EXPECT_EQUAL(number_within((double)INFINITY, -2, 1), 1);
+    EXPECT_EQUAL(number_within(-(double)INFINITY, -2, 1), -2);
+    EXPECT_EQUAL(number_within((double)NAN, -2, 1), -2);
+}
+
+static void test_counts(void)
+{
+    EXPECT_EQUAL(count_within(0, 10), 0);
+    EXPECT_EQUAL(count_within(0.9, 10), 0);
+    EXPECT_EQUAL(count_within(7.9, 10), 7);
+    EXPECT_EQUAL(count_within(11, 10), 10);
+    EXPECT_EQUAL(count_within(-1, 10), 0);
+    EXPECT_EQUAL(count_within(-1e300, 10), 0);
+    EXPECT_EQUAL(count_within(1e300, 10), 10);
+    EXPECT_EQUAL(count_within((double)INFINITY, 10), 10);
+    EXPECT_EQUAL(count_within((double)NAN, 10), 0);
+    EXPECT_EQUAL(count_within(4294967296.0, UINT32_MAX), UINT32_MAX);
+    EXPECT_EQUAL(count_within(0x1p63, UINT64_MAX), UINT64_C(1) << 63);
+    EXPECT_EQUAL(count_within(0x1p64, UINT64_MAX), UINT64_MAX);
+    EXPECT_EQUAL(count_within(0x1p64, INT64_MAX), INT64_MAX);
+}
+
+static void test_members(void)
+{
+    json_t *object = json_pack("{s:f, s:i, s:f, s:s, s:n}", "huge", 1e300, "three", 3, "minus",
+                               -1e300, "text", "a", "null");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(object);
+    EXPECT_EQUAL(peer_seconds(object, "huge"), PEER_SECONDS_MAX);
+    EXPECT_EQUAL(peer_seconds(object, "minus"), -PEER_SECONDS_MAX);
+    EXPECT_EQUAL(peer_seconds(object, "three"), 3);
+    EXPECT_EQUAL(peer_seconds(object, "absent"), 0);
+    EXPECT_EQUAL(peer_seconds(object, "text"), 0);
+    EXPECT_EQUAL(peer_number(object, "huge", 0, 2), 2);
+    EXPECT_EQUAL(peer_count(object, "three", 10), 3);
+    EXPECT_EQUAL(peer_count(object, "huge", UINT32_MAX), UINT32_MAX);
+    EXPECT_EQUAL(peer_count(object, "minus", 10), 0);
+    EXPECT_EQUAL(peer_count(object, "null", 10), 0);
+    EXPECT_EQUAL_STRING(peer_string(object, "text"), "a");
+    EXPECT_EQUAL_STRING(peer_string(object, "three"), "");
+    EXPECT_EQUAL_STRING(peer_string(NULL, "text"), "");
+    json_decref(object);
+}
+
+void add_client_program_tests(void)
 {
     CU_pSuite suite = CU_add_suite("atomic file", NULL, NULL);
     CU_add_test(suite, "nothing changes before the end", test_nothing_changes_before_the_end);
@@ -241,4 +294,8 @@ void add_atomic_file_tests(void)
     CU_add_test(suite, "a pipe", test_pipe);
     CU_add_test(suite, "a full disk", test_full_disk);
     CU_add_test(suite, "places that cannot be", test_places_that_cannot_be);
+    suite = CU_add_suite("what a peer tells", NULL, NULL);
+    CU_add_test(suite, "numbers", test_numbers);
+    CU_add_test(suite, "counts", test_counts);
+    CU_add_test(suite, "members", test_members);
 }

@@ -1,14 +1,21 @@
 // SPDX-License-Identifier: MIT
 /*
- * A line on standard error with the progress of a transcription, and a meter for the level of a
- * microphone; both only if standard error is a terminal. Not for two threads at once.
+ * What hearken prints on standard error: messages, the progress of a transcription and a meter for
+ * the level of a microphone. The last two appear only if standard error is a terminal, and are not
+ * for two threads at once.
  */
-#ifndef HEARKEN_DAEMON_CLIENT_PROGRAM_PROGRESS_H
-#define HEARKEN_DAEMON_CLIENT_PROGRAM_PROGRESS_H
+#ifndef HEARKEN_DAEMON_CLIENT_PROGRAM_STANDARD_ERROR_H
+#define HEARKEN_DAEMON_CLIENT_PROGRAM_STANDARD_ERROR_H
 
 #include <hearken/hearken.h>
 #include <stdbool.h>
 #include <stddef.h>
+
+/* One line on standard error: "hearken: SUBJECT: MESSAGE", without the subject if it is NULL or
+ * the message starts with it. */
+void message_error(const char *subject, const char *message);
+
+/* ---- Progress ---- */
 
 struct progress {
     bool enabled, drawn;
@@ -26,6 +33,8 @@ void progress_update(struct progress *progress, double done, double total, size_
 
 /* Erases the line before something else is written to the terminal. */
 void progress_clear(struct progress *progress);
+
+/* ---- Meter ---- */
 
 struct meter {
     bool enabled, drawn;
@@ -48,8 +57,7 @@ void meter_clear(struct meter *meter);
 #define METER_WIDTH 40
 
 /* Writes "[#####|   ]  -23 dB" to `line`, with the bar up to the RMS level and a mark at the peak,
- * or
- * "[ ]  no sound". */
+ * or "[ ]  no sound". */
 void meter_draw(const struct hearken_level *level, char *line, size_t size);
 
 #endif
