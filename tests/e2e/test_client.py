@@ -488,6 +488,16 @@ def test_plugins(hearken, folder: Path) -> None:
     assert result.returncode == 1 and b"broken.so" in result.stdout
 
 
+def test_plugins_stand_in_columns(folder: Path) -> None:
+    """Also those that have no name but that of their file."""
+    (folder / "a-plugin-that-is-broken.so").write_text("no plugin")
+    (folder / "reference.so").symlink_to(programs.BUILD.resolve() / "lib/hearken/reference.so")
+    lines = run("plugins", "--plugin-dir", folder, folder=folder).stdout.decode().splitlines()
+    column = lines[0].index("REASON")
+    assert len(lines) == 3 and lines[2].startswith("a-plugin-that-is-broken.so ")
+    assert all(line[column - 2 : column] == "  " and line[column] != " " for line in lines)
+
+
 def test_model(hearken, folder: Path) -> None:
     text = hearken("model", RECURRENT)
     for heading in ("General", "Listener", "Speller", "Vocabulary", "Tensors"):
