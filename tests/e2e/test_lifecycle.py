@@ -63,22 +63,25 @@ def test_drain(daemon: Daemon) -> None:
     assert daemon.wait() == 0
 
 
+def begin_request(bare: Bare) -> None:
+    """Sends a second of audio; when this returns, the daemon has it."""
+    bare.event("audio-chunk", FORM, bytes(32000))
+    bare.event("ping", {"text": "x"})
+    assert bare.read() is not None
+
+
 def test_drain_has_an_end(start_daemon: StartDaemon) -> None:
     """A request that never ends does not keep the daemon."""
     daemon = start_daemon(settings={"timeouts.drain_seconds": "0.5"})
     with Bare(daemon.socket) as bare:
-        bare.event("audio-chunk", FORM, bytes(32000))
-        bare.event("ping", {"text": "x"})
-        assert bare.read() is not None
+        begin_request(bare)
         daemon.signal(signal.SIGTERM)
         assert daemon.wait() == 0
 
 
 def test_second_signal_ends_the_drain(daemon: Daemon) -> None:
     with Bare(daemon.socket) as bare:
-        bare.event("audio-chunk", FORM, bytes(32000))
-        bare.event("ping", {"text": "x"})
-        assert bare.read() is not None
+        begin_request(bare)
         daemon.signal(signal.SIGTERM)
         wait_until(lambda: not daemon.answers(), "the socket to close")
         daemon.signal(signal.SIGTERM)
@@ -87,9 +90,7 @@ def test_second_signal_ends_the_drain(daemon: Daemon) -> None:
 
 def test_no_new_request_while_draining(daemon: Daemon) -> None:
     with Bare(daemon.socket) as busy:
-        busy.event("audio-chunk", FORM, bytes(32000))
-        busy.event("ping", {"text": "x"})
-        assert busy.read() is not None
+        begin_request(busy)
         daemon.signal(signal.SIGTERM)
         wait_until(lambda: not daemon.answers(), "the socket to close")
         busy.event("audio-stop")

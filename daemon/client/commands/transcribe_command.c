@@ -54,7 +54,7 @@ static const struct command_option transcribe_options[] = {
     FLAG('q', "quiet", FIELD(quiet), "no progress on standard error"),
 
     HEADING("Recognition"),
-    STRING('b', "beam", "N", FIELD(stream.beam), "hypotheses kept; more is slower"),
+    BEAM_OPTION,
     STRING('l', "language", "CODE", FIELD(stream.language),
            "the language of the recordings (de, en, ...), or auto to detect it (default: the "
            "daemon's)"),
@@ -63,21 +63,13 @@ static const struct command_option transcribe_options[] = {
            "text assumed to precede the recording: gives names and spellings to expect"),
     LIST('s', "set", "NAME=VALUE", FIELD(stream.settings),
          "a setting of [recognition] in hearkend.conf(5), for these recordings; may be repeated"),
-    LIST('\0', "custom-words", "LIST", FIELD(stream.words),
-         "names and rare words to expect, separated by commas, instead of those in the "
-         "configuration; may be repeated"),
-    LIST('\0', "custom-words-file", "FILE", FIELD(stream.word_files),
-         "a file with one such word per line; may be repeated"),
-    STRING('m', "model", "NAME|FILE", FIELD(stream.model),
-           "the model: one of the daemon's, which hearken status lists (default: its first), or "
-           "with --local a file or an installed one (default: hearken-en)"),
+    CUSTOM_WORD_OPTIONS,
+    MODEL_OPTION('m'),
     NUMBER('j', "jobs", 1, 256, FIELD(parallel),
            "files recognised at the same time (default 1); does not change the order of results"),
 
     HEADING("Daemon"),
-    STRING('\0', "socket", "PATH", FIELD(address.socket),
-           "the daemon's socket (default: $XDG_RUNTIME_DIR/hearken/hearken.sock, else "
-           "/run/hearken/hearken.sock)"),
+    SOCKET_OPTION,
     STRING('\0', "tcp", "HOST:PORT", FIELD(address.tcp),
            "the daemon's address, or that of any Wyoming speech-to-text server"),
     SECONDS(
@@ -87,14 +79,10 @@ static const struct command_option transcribe_options[] = {
 
     HEADING("Without a daemon"),
     FLAG('\0', "local", FIELD(local), "open the model in this process"),
-    STRING('\0', "backend", "NAME", FIELD(backend.backend),
-           "the compute plugin (default auto: the best one that can run here)"),
-    STRING('\0', "plugin-dir", "DIR", FIELD(backend.plugin_directory),
-           "the directory of the plugins"),
+    BACKEND_OPTIONS,
     STRING('\0', "cpu-mask", "LIST", FIELD(backend.cpu_mask),
            "instruction sets not to use, comma separated"),
-    NUMBER('\0', "threads", 0, 1024, FIELD(backend.threads),
-           "threads of one computation (default 0: the plugin chooses)"),
+    THREADS_OPTION,
 
     HEADING("Headerless audio"),
     FLAG('\0', "raw", FIELD(raw), "the files are interleaved little-endian PCM without a header"),

@@ -37,26 +37,18 @@ static const struct command_option listen_options[] = {
     FLAG('q', "quiet", FIELD(quiet), "do not report events of the microphone"),
 
     HEADING("Recognition"),
-    STRING('b', "beam", "N", FIELD(stream.beam), "hypotheses kept; more is slower"),
+    BEAM_OPTION,
     STRING('l', "language", "CODE", FIELD(stream.language),
            "the language that is spoken (de, en, ...), or auto to detect it (default: the "
            "daemon's)"),
     LIST('s', "set", "NAME=VALUE", FIELD(stream.settings),
          "a setting of [recognition] in hearkend.conf(5); may be repeated"),
-    LIST('\0', "custom-words", "LIST", FIELD(stream.words),
-         "names and rare words to expect, separated by commas, instead of those in the "
-         "configuration; may be repeated"),
-    LIST('\0', "custom-words-file", "FILE", FIELD(stream.word_files),
-         "a file with one such word per line; may be repeated"),
-    STRING('\0', "model", "NAME|FILE", FIELD(stream.model),
-           "the model: one of the daemon's, which hearken status lists (default: its first), or "
-           "with --local a file or an installed one (default: hearken-en)"),
+    CUSTOM_WORD_OPTIONS,
+    MODEL_OPTION('\0'),
 
     HEADING("Daemon"),
     FLAG('\0', "hold", FIELD(hold), "do not listen until hearken start or toggle"),
-    STRING('\0', "socket", "PATH", FIELD(address.socket),
-           "the daemon's socket (default: $XDG_RUNTIME_DIR/hearken/hearken.sock, else "
-           "/run/hearken/hearken.sock)"),
+    SOCKET_OPTION,
     STRING('\0', "tcp", "HOST:PORT", FIELD(address.tcp),
            "the daemon's address; its setting capture.clients must allow this"),
     SECONDS("timeout", FIELD(address.timeout),
@@ -72,12 +64,8 @@ static const struct command_option listen_options[] = {
            "frames per second to request from the device (default: its own)"),
     NUMBER('\0', "channels", 1, HEARKEN_CHANNELS_MAX, FIELD(capture.channels),
            "channels to request from the device (default: its own, at most 2)"),
-    STRING('\0', "backend", "NAME", FIELD(backend.backend),
-           "the compute plugin (default auto: the best one that can run here)"),
-    STRING('\0', "plugin-dir", "DIR", FIELD(backend.plugin_directory),
-           "the directory of the plugins"),
-    NUMBER('\0', "threads", 0, 1024, FIELD(backend.threads),
-           "threads of one computation (default 0: the plugin chooses)"),
+    BACKEND_OPTIONS,
+    THREADS_OPTION,
 
     HEADING("Other"),
 };

@@ -58,4 +58,29 @@ extern const struct command model_command;
         .choices = words, .offset = field, .help = text                                            \
     }
 
+/* Rows that several commands have. */
+#define BEAM_OPTION STRING('b', "beam", "N", FIELD(stream.beam), "hypotheses kept; more is slower")
+#define CUSTOM_WORD_OPTIONS                                                                        \
+    LIST('\0', "custom-words", "LIST", FIELD(stream.words),                                        \
+         "names and rare words to expect, separated by commas, instead of those in the "           \
+         "configuration; may be repeated"),                                                        \
+        LIST('\0', "custom-words-file", "FILE", FIELD(stream.word_files),                          \
+             "a file with one such word per line; may be repeated")
+#define MODEL_OPTION(letter_)                                                                      \
+    STRING(letter_, "model", "NAME|FILE", FIELD(stream.model),                                     \
+           "the model: one of the daemon's, which hearken status lists (default: its first), or "  \
+           "with --local a file or an installed one (default: hearken-en)")
+#define SOCKET_OPTION                                                                              \
+    STRING('\0', "socket", "PATH", FIELD(address.socket),                                          \
+           "the daemon's socket (default: $XDG_RUNTIME_DIR/hearken/hearken.sock, else "            \
+           "/run/hearken/hearken.sock)")
+#define BACKEND_OPTIONS                                                                            \
+    STRING('\0', "backend", "NAME", FIELD(backend.backend),                                        \
+           "the compute plugin (default auto: the best one that can run here)"),                   \
+        STRING('\0', "plugin-dir", "DIR", FIELD(backend.plugin_directory),                         \
+               "the directory of the plugins")
+#define THREADS_OPTION                                                                             \
+    NUMBER('\0', "threads", 0, 1024, FIELD(backend.threads),                                       \
+           "threads of one computation (default 0: the plugin chooses)")
+
 #endif
