@@ -384,7 +384,7 @@ static const struct microphone_callbacks microphone_callbacks = {
 /* ---- Segments ---- */
 
 static void on_segment(void *context, struct shared_recognition *recognition,
-                       const struct heard_segment *segment)
+                       const struct segment_message *segment)
 {
     struct microphone_hub *hub = context;
     for (struct subscriber *s = hub->subscribers; s; s = s->next)

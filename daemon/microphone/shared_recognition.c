@@ -128,7 +128,7 @@ static void restart_in_pause(struct shared_recognition *recognition)
     end_and_restart(recognition, recognition->captured_until);
 }
 
-static void on_segment(void *context, const struct heard_segment *segment)
+static void on_segment(void *context, const struct segment_message *segment)
 {
     struct shared_recognition *recognition = context;
     if (segment->voice)

@@ -27,7 +27,7 @@ struct shared_recognition;
  * recognition. */
 struct shared_recognition_listener {
     void (*segment)(void *context, struct shared_recognition *recognition,
-                    const struct heard_segment *segment);
+                    const struct segment_message *segment);
     /* All segments before the last shared_recognition_end have been delivered. */
     void (*ended)(void *context, struct shared_recognition *recognition);
     /* The recognition is idle again. `code`: an error code of docs/protocol.md. */

@@ -86,13 +86,13 @@ static void set_last_partial(struct subscriber *subscriber, json_t *data)
 
 /* A subscriber that joins during a segment gets the next one first. */
 static bool began_after_joining(const struct subscriber *subscriber,
-                                const struct heard_segment *segment)
+                                const struct segment_message *segment)
 {
     double pre_roll = (double)subscriber->transcribe->options.stream.pre_roll;
     return segment->start >= subscriber->joined - pre_roll;
 }
 
-void subscriber_send_segment(struct subscriber *subscriber, const struct heard_segment *segment)
+void subscriber_send_segment(struct subscriber *subscriber, const struct segment_message *segment)
 {
     if (!began_after_joining(subscriber, segment))
         return;

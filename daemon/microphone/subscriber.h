@@ -6,7 +6,7 @@
 
 #include "daemon/microphone/microphone_thread.h"
 #include "daemon/microphone/shared_recognition.h"
-#include "daemon/recognition/transcribe_event.h"
+#include "daemon/recognition/request_options.h"
 
 struct subscriber_peer {
     /* Takes over the reference of `data`, which may be NULL (no memory). Must not call any function
@@ -39,7 +39,7 @@ struct subscriber {
     struct hearken_error problem;
 };
 
-void subscriber_send_segment(struct subscriber *subscriber, const struct heard_segment *segment);
+void subscriber_send_segment(struct subscriber *subscriber, const struct segment_message *segment);
 
 /* Sends the last partial segment as final: no later version will follow. */
 void subscriber_finalise(struct subscriber *subscriber);

@@ -364,7 +364,7 @@ void served_model_release(struct served_model *model)
     }
 }
 
-void served_model_lose(struct served_model *model)
+void served_model_mark_lost(struct served_model *model)
 {
     if (model->lost)
         return;

@@ -79,7 +79,7 @@ void served_model_wait(struct served_model *model, struct model_waiter *waiter);
 void served_model_stop_waiting(struct served_model *model, const struct model_waiter *waiter);
 
 /* The device of a request has failed: sets `lost` and notifies the owner the first time. */
-void served_model_lose(struct served_model *model);
+void served_model_mark_lost(struct served_model *model);
 
 /* Both accept NULL. Releasing the last reference closes the model. */
 struct served_model *served_model_acquire(struct served_model *model);

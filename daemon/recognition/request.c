@@ -17,7 +17,7 @@ struct chunk {
 
 struct result {
     struct result *next;
-    struct heard_segment segment;
+    struct segment_message segment;
 };
 
 enum outcome {
@@ -45,7 +45,7 @@ struct request {
     bool waits_for_model;
 
     /* The worker's. */
-    uint64_t frames_heard;
+    uint64_t frames_recognised;
     uint64_t busy_nanoseconds;
     bool out_of_memory;
 
@@ -88,8 +88,8 @@ static void note_event(void *context, const struct hearken_event *event)
     if (event->type == HEARKEN_EVENT_PARTIAL && !request->options.segments)
         return;
     struct result *result = calloc(1, sizeof(*result));
-    if (!result || heard_segment_init(&result->segment, event, request->options.words,
-                                      request->options.origin) < 0) {
+    if (!result || segment_message_init(&result->segment, event, request->options.words,
+                                        request->options.origin) < 0) {
         free(result);
         request->out_of_memory = true;
         return;
@@ -132,7 +132,8 @@ static int open_stream(struct request *request, struct hearken_error *error)
 }
 
 /* Takes what is done off the queue, and looks for more. NULL: there is none now; `ended` says
- * whether there will be. A chunk stays in the list while it is heard: only the worker removes. */
+ * whether there will be. A chunk stays in the list while it is recognised: only the worker removes.
+ */
 static struct chunk *next_chunk(struct request *request, size_t done, bool *ended)
 {
     struct chunk *finished = NULL;
@@ -161,8 +162,8 @@ static struct chunk *next_chunk(struct request *request, size_t done, bool *ende
     return chunk;
 }
 
-/* Hears what is queued, for one turn. 1: the turn is over, 0: all is heard. */
-static int hear_queue(struct request *request, bool *ended, struct hearken_error *error)
+/* Recognises what is queued, for one turn. 1: the turn is over, 0: the queue is empty. */
+static int recognise_queue(struct request *request, bool *ended, struct hearken_error *error)
 {
     size_t turn_frames = (size_t)request->options.stream.audio.rate * TURN_SECONDS;
     struct chunk *chunk = next_chunk(request, 0, ended);
@@ -175,7 +176,7 @@ static int hear_queue(struct request *request, bool *ended, struct hearken_error
         if (result < 0)
             return result;
         turn_frames -= frames;
-        request->frames_heard += frames;
+        request->frames_recognised += frames;
         chunk = next_chunk(request, frames * request->frame_size, ended);
     }
     return chunk ? 1 : 0;
@@ -189,11 +190,11 @@ static enum work_outcome take_turn(struct request *request, struct hearken_error
     if (!request->stream)
         *status = open_stream(request, error);
     if (*status == 0)
-        *status = hear_queue(request, &ended, error);
+        *status = recognise_queue(request, &ended, error);
     if (*status == 1)
         return WORK_AGAIN;
     if (*status == 0 && !ended && !request->out_of_memory)
-        return WORK_REST;
+        return WORK_SUSPEND;
     if (*status == 0 && !request->out_of_memory)
         *status = hearken_stream_finish(request->stream, error);
     if (*status == 0 && request->out_of_memory) {
@@ -247,7 +248,7 @@ static struct result *take_result(struct request *request)
 
 static void free_result(struct result *result)
 {
-    heard_segment_finish(&result->segment);
+    segment_message_finish(&result->segment);
     free(result);
 }
 
@@ -271,7 +272,7 @@ static void deliver(struct work *work)
 static struct request_summary summarise(const struct request *request)
 {
     return (struct request_summary){
-        .audio_seconds = (double)request->frames_heard / request->options.stream.audio.rate,
+        .audio_seconds = (double)request->frames_recognised / request->options.stream.audio.rate,
         .busy_seconds = (double)request->busy_nanoseconds * 1e-9,
     };
 }
@@ -302,10 +303,10 @@ static void ended(struct work *work)
     struct hearken_error problem = request->problem;
     bool finished = request->outcome == OUTCOME_FINISHED;
     if (request->outcome == OUTCOME_LOST)
-        served_model_lose(request->model);
+        served_model_mark_lost(request->model);
     totals->audio_seconds += summary.audio_seconds;
     totals->busy_seconds += summary.busy_seconds;
-    totals->live--;
+    totals->running--;
     if (!listener)
         totals->abandoned++;
     else if (finished)
@@ -379,7 +380,7 @@ struct request *request_create(struct workers *workers, struct served_model *mod
     request->listener = listener;
     request->context = context;
     request->totals = totals;
-    totals->live++;
+    totals->running++;
     wait_for_model(request);
     return request;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * One recognition: audio goes in on the loop, a worker hears it, what was heard comes back on the
+ * One recognition: audio goes in on the loop, a worker recognises it, segments come back on the
  * loop. All functions here are for the loop's thread. A request lives until its worker has let go
  * of it, and frees itself then.
  */
@@ -37,7 +37,7 @@ struct request_summary {
 
 /* Called on the loop, none after request_abandon. Segments live until the call returns. */
 struct request_listener {
-    void (*segment)(void *context, const struct heard_segment *segment);
+    void (*segment)(void *context, const struct segment_message *segment);
     void (*room)(void *context); /* the queue is below half of its limit again */
     /* Exactly one of these, the last call of all. */
     void (*finished)(void *context, const struct request_summary *summary);
@@ -47,7 +47,7 @@ struct request_listener {
 /* Totals, kept up by each request as it goes. */
 struct request_totals {
     uint64_t finished, failed, abandoned;
-    uint64_t live; /* requests that have not freed themselves yet */
+    uint64_t running; /* requests that have not freed themselves yet */
     double audio_seconds, busy_seconds;
 };
 

@@ -48,7 +48,7 @@ static int put_words(json_t *data, const struct hearken_event *event, double ori
     return result;
 }
 
-static int copy_weights(struct heard_segment *segment, const struct hearken_alignment *alignment)
+static int copy_weights(struct segment_message *segment, const struct hearken_alignment *alignment)
 {
     size_t count = (size_t)alignment->tokens * alignment->steps;
     segment->weights = malloc(count * sizeof(float));
@@ -83,7 +83,7 @@ static json_t *describe_alignment(const struct hearken_alignment *alignment, dou
 }
 
 /* null if the payload would exceed the limit of a peer (wyoming_limits_default). */
-static int put_alignment(struct heard_segment *segment, const struct hearken_alignment *alignment,
+static int put_alignment(struct segment_message *segment, const struct hearken_alignment *alignment,
                          double origin)
 {
     size_t limit = wyoming_limits_default.payload / sizeof(float);
@@ -98,9 +98,9 @@ static int put_alignment(struct heard_segment *segment, const struct hearken_ali
 }
 
 /* Wyoming's timestamps are milliseconds. */
-static int init_voice(struct heard_segment *segment, const char *name, double time)
+static int init_voice(struct segment_message *segment, const char *name, double time)
 {
-    *segment = (struct heard_segment){
+    *segment = (struct segment_message){
         .event = name,
         .voice = true,
         .start = time,
@@ -109,15 +109,15 @@ static int init_voice(struct heard_segment *segment, const char *name, double ti
     return segment->data ? 0 : -ENOMEM;
 }
 
-int heard_segment_init(struct heard_segment *segment, const struct hearken_event *event, bool words,
-                       double origin)
+int segment_message_init(struct segment_message *segment, const struct hearken_event *event,
+                         bool words, double origin)
 {
     double start = origin + event->start;
     if (event->type == HEARKEN_EVENT_VOICE_STARTED)
         return init_voice(segment, "voice-started", start);
     if (event->type == HEARKEN_EVENT_VOICE_STOPPED)
         return init_voice(segment, "voice-stopped", start);
-    *segment = (struct heard_segment){
+    *segment = (struct segment_message){
         .event = "hearken-segment",
         .final = event->type == HEARKEN_EVENT_FINAL,
         .start = start,
@@ -138,13 +138,13 @@ int heard_segment_init(struct heard_segment *segment, const struct hearken_event
         result = put_alignment(segment, event->alignment, origin);
     if (result == 0)
         return 0;
-    heard_segment_finish(segment);
+    segment_message_finish(segment);
     return -ENOMEM;
 }
 
-void heard_segment_finish(struct heard_segment *segment)
+void segment_message_finish(struct segment_message *segment)
 {
     json_decref(segment->data);
     free(segment->weights);
-    *segment = (struct heard_segment){0};
+    *segment = (struct segment_message){0};
 }

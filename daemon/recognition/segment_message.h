@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct heard_segment {
+struct segment_message {
     const char *event; /* the event's type, a constant */
     bool voice;        /* voice-started or voice-stopped: there is no text */
     bool final;
@@ -21,8 +21,8 @@ struct heard_segment {
 
 /* Copies what it needs from the event; adds `origin`, in seconds, to its times. `words`: list the
  * words. From any thread. Errors: -ENOMEM. */
-int heard_segment_init(struct heard_segment *segment, const struct hearken_event *event, bool words,
-                       double origin);
-void heard_segment_finish(struct heard_segment *segment);
+int segment_message_init(struct segment_message *segment, const struct hearken_event *event,
+                         bool words, double origin);
+void segment_message_finish(struct segment_message *segment);
 
 #endif

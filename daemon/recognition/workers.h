@@ -6,7 +6,7 @@
  * the same one at once. A work that is not done is queued again behind the others, so that all get
  * their turn. It passes results to the loop by workers_deliver.
  *
- *           submit                 a worker is free           WORK_REST
+ *           submit                 a worker is free         WORK_SUSPEND
  *     IDLE --------> WAITING -------------------> RUNNING --------------> IDLE
  *                       ^                            |   WORK_END
  *                       +----------------------------+--------------> ENDED, then `ended`
@@ -20,9 +20,9 @@
 #include <uv.h>
 
 enum work_outcome {
-    WORK_REST,  /* idle until it is submitted again */
-    WORK_AGAIN, /* not done: run it again after the others */
-    WORK_END,   /* done for good */
+    WORK_SUSPEND, /* idle until it is submitted again */
+    WORK_AGAIN,   /* not done: run it again after the others */
+    WORK_END,     /* done for good */
 };
 
 enum work_state {

@@ -82,15 +82,22 @@ void admission_reserve_descriptors(struct admission *admission, unsigned connect
                     (unsigned long long)limit, admission->connection_descriptors, connections);
 }
 
-unsigned admission_limit(const struct admission *admission, unsigned connections)
+/* ---- The limit of connections ---- */
+
+static unsigned within_descriptors(const struct admission *admission, unsigned connections)
 {
     return connections < admission->connection_descriptors ? connections
                                                            : admission->connection_descriptors;
 }
 
-unsigned admission_total(const struct admission *admission, unsigned connections)
+enum admission_verdict admission_decide(const struct admission *admission, unsigned open,
+                                        unsigned connections)
 {
-    return admission_limit(admission, connections + REJECTED_MAX);
+    if (open < within_descriptors(admission, connections))
+        return ADMISSION_SERVE;
+    return open < within_descriptors(admission, connections + REJECTED_MAX)
+               ? ADMISSION_REJECT
+               : ADMISSION_REJECT_AT_ONCE;
 }
 
 /* ---- Episodes ---- */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Limits the number of connections. Clients beyond the limit get the error `busy`, even when no
+ * The limit of connections. Clients beyond the limit get the error `busy`, even when no
  * descriptor is left to accept them. For the loop's thread.
  */
 #ifndef HEARKEN_DAEMON_SERVER_ADMISSION_H
@@ -28,10 +28,16 @@ void admission_finish(struct admission *admission);
  * not allow that. At the start and when the setting has changed. */
 void admission_reserve_descriptors(struct admission *admission, unsigned connections);
 
-/* The limit of served connections, at most the setting `connections`; and the limit of open
- * connections, including those being rejected. */
-unsigned admission_limit(const struct admission *admission, unsigned connections);
-unsigned admission_total(const struct admission *admission, unsigned connections);
+enum admission_verdict {
+    ADMISSION_SERVE,
+    ADMISSION_REJECT,        /* connection_reject: it lingers until the client has read `busy` */
+    ADMISSION_REJECT_AT_ONCE /* admission_reject: too many linger */
+};
+
+/* What becomes of a new client while `open` connections, including those being rejected, are open;
+ * `connections`: the setting. */
+enum admission_verdict admission_decide(const struct admission *admission, unsigned open,
+                                        unsigned connections);
 
 /* Counts a rejected client. Logs the first one of an episode with the reason. */
 void admission_log_rejection(struct admission *admission, uint64_t now, const char *why);

@@ -21,7 +21,7 @@ static void begin_drain(struct server *server)
 {
     double seconds = (double)server->service.settings.drain_seconds;
     log_info(server->service.log, "stopping: %u connections, %llu requests running",
-             server->service.connections, (unsigned long long)server->service.totals.live);
+             server->service.connections, (unsigned long long)server->service.totals.running);
     systemd_stopping();
     server->phase = SERVER_DRAINING;
     server->service.draining = true;
@@ -59,7 +59,7 @@ void drain_start(struct server *server)
 
 static bool is_idle(const struct server *server)
 {
-    return server->service.connections == 0 && server->service.totals.live == 0 &&
+    return server->service.connections == 0 && server->service.totals.running == 0 &&
            !microphone_hub_is_busy(server->service.hub) && !server->reload.running &&
            !catalogue_is_busy(&server->service.models);
 }

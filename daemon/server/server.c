@@ -57,7 +57,7 @@ static void send_status(struct server *server)
     const struct request_totals *totals = &server->service.totals;
     char status[sizeof(server->status)];
     snprintf(status, sizeof(status), "%u connections, %llu requests running, %llu done",
-             server->service.connections, (unsigned long long)totals->live,
+             server->service.connections, (unsigned long long)totals->running,
              (unsigned long long)totals->finished);
     if (strcmp(status, server->status) == 0)
         return;
@@ -123,13 +123,12 @@ static void accept_client(struct listener *listener, int descriptor)
 {
     struct server *server = listener->server;
     struct service *service = &server->service;
-    unsigned limit = admission_limit(&server->admission, service->settings.connections);
-    bool excess = service->connections >= limit;
     struct connection *connection;
-    if (excess)
+    enum admission_verdict verdict =
+        admission_decide(&server->admission, service->connections, service->settings.connections);
+    if (verdict != ADMISSION_SERVE)
         note_rejection(server, "too many connections");
-    if (excess && service->connections >=
-                      admission_total(&server->admission, service->settings.connections)) {
+    if (verdict == ADMISSION_REJECT_AT_ONCE) {
         admission_reject(descriptor);
         return;
     }
@@ -141,7 +140,7 @@ static void accept_client(struct listener *listener, int descriptor)
         return;
     }
     add_connection(server, connection);
-    if (excess) {
+    if (verdict == ADMISSION_REJECT) {
         connection_reject(connection, "busy", "too many connections");
     } else {
         log_debug(service->log, "connection %u: opened", connection->id);

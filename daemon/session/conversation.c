@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/microphone/microphone_hub.h"
-#include "daemon/recognition/transcribe_event.h"
+#include "daemon/recognition/request_options.h"
 #include "daemon/session/conversation_private.h"
 #include "daemon/session/info.h"
 

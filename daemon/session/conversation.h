@@ -8,8 +8,8 @@
 
 #include "daemon/common/wyoming.h"
 #include "daemon/microphone/subscriber.h"
+#include "daemon/recognition/request_options.h"
 #include "daemon/recognition/service.h"
-#include "daemon/recognition/transcribe_event.h"
 
 #include <jansson.h>
 #include <stdbool.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/common/json_text.h"
-#include "daemon/recognition/transcribe_event.h"
+#include "daemon/recognition/request_options.h"
 #include "daemon/session/conversation_private.h"
 
 #include <errno.h>
@@ -90,7 +90,7 @@ enum conversation_verdict conversation_refuse(struct conversation *conversation,
 }
 
 /* The segment's data without the alignment, whose weights were a payload. */
-static json_t *plain_segment(const struct heard_segment *segment)
+static json_t *plain_segment(const struct segment_message *segment)
 {
     json_t *copy = json_copy(segment->data);
     json_object_del(copy, "alignment");
@@ -121,7 +121,7 @@ static void set_language(struct conversation *conversation, const json_t *segmen
         snprintf(language, sizeof(conversation->transcribe.language), "%s", found);
 }
 
-static void on_segment(void *context, const struct heard_segment *segment)
+static void on_segment(void *context, const struct segment_message *segment)
 {
     struct conversation *conversation = context;
     const struct transcribe_event *transcribe = &conversation->transcribe;

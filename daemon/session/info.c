@@ -95,7 +95,7 @@ json_t *info_status(const struct service *service)
         "uptime_seconds", (double)(uv_hrtime() - service->started) * 1e-9, "connections",
         (int)service->connections, "requests", (json_int_t)totals->finished, "requests_failed",
         (json_int_t)totals->failed, "requests_abandoned", (json_int_t)totals->abandoned,
-        "requests_running", (json_int_t)totals->live, "workers",
+        "requests_running", (json_int_t)totals->running, "workers",
         (int)workers_count(service->workers), "workers_busy", (int)busy, "queued", (int)waiting,
         "audio_seconds", totals->audio_seconds, "recognition_seconds", totals->busy_seconds,
         "real_time_factor", factor, "memory_bytes", (json_int_t)info_memory(), "listeners",

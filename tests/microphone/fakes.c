@@ -105,10 +105,10 @@ struct request *only_request(void)
 
 static void hear(struct request *request, const struct hearken_event *event)
 {
-    struct heard_segment segment;
-    EXPECT_EQUAL_FATAL(heard_segment_init(&segment, event, true, 0), 0);
+    struct segment_message segment;
+    EXPECT_EQUAL_FATAL(segment_message_init(&segment, event, true, 0), 0);
     request->listener->segment(request->context, &segment);
-    heard_segment_finish(&segment);
+    segment_message_finish(&segment);
 }
 
 void request_reports(struct request *request, const char *text, double start, bool final)

@@ -19,7 +19,7 @@ struct calls {
 };
 
 static void on_segment(void *context, struct shared_recognition *recognition,
-                       const struct heard_segment *segment)
+                       const struct segment_message *segment)
 {
     (void)recognition;
     (void)segment;

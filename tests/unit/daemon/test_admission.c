@@ -27,7 +27,18 @@ static void begin(struct admission *admission)
     CU_ASSERT_FATAL(admission->reserve >= 0);
 }
 
-/* Those who are told in peace come on top, as far as there are descriptors. */
+static void expect_limits(const struct admission *admission, unsigned connections, unsigned limit,
+                          unsigned total)
+{
+    EXPECT_EQUAL(admission_decide(admission, limit - 1, connections), ADMISSION_SERVE);
+    if (total > limit) {
+        EXPECT_EQUAL(admission_decide(admission, limit, connections), ADMISSION_REJECT);
+        EXPECT_EQUAL(admission_decide(admission, total - 1, connections), ADMISSION_REJECT);
+    }
+    EXPECT_EQUAL(admission_decide(admission, total, connections), ADMISSION_REJECT_AT_ONCE);
+}
+
+/* Rejected connections that linger come on top, as far as there are descriptors. */
 static void test_limits(void)
 {
     static const struct {
@@ -39,8 +50,7 @@ static void test_limits(void)
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         const struct admission admission = {.connection_descriptors =
                                                 cases[i].connection_descriptors};
-        EXPECT_EQUAL(admission_limit(&admission, cases[i].connections), cases[i].limit);
-        EXPECT_EQUAL(admission_total(&admission, cases[i].connections), cases[i].total);
+        expect_limits(&admission, cases[i].connections, cases[i].limit, cases[i].total);
     }
 }
 
@@ -56,8 +66,7 @@ static void test_room(void)
     admission_reserve_descriptors(&admission, 10);
     EXPECT_EQUAL(getrlimit(RLIMIT_NOFILE, &after), 0);
     EXPECT_EQUAL(after.rlim_cur, admission.other_descriptors + 42);
-    EXPECT_EQUAL(admission_limit(&admission, 10), 10);
-    EXPECT_EQUAL(admission_total(&admission, 10), 42);
+    expect_limits(&admission, 10, 10, 42);
     admission_reserve_descriptors(&admission, 3);
     EXPECT_EQUAL(getrlimit(RLIMIT_NOFILE, &after), 0);
     EXPECT_EQUAL(after.rlim_cur, admission.other_descriptors + 42);

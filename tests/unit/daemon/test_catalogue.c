@@ -23,34 +23,15 @@
 #define catalogue_is_busy     tested_is_busy
 
 #include "daemon/models/catalogue.c"
+#include "tests/unit/common/call_log.h"
 #include "tests/unit/common/expect.h"
 
 #include <CUnit/Basic.h>
-#include <stdarg.h>
 #include <stdio.h>
 
 void add_catalogue_tests(void);
 
 #define SECOND UINT64_C(1000000000)
-
-/* ---- A diary of what was loaded and closed ---- */
-
-static char diary[600];
-
-static void __attribute__((format(printf, 1, 2))) note(const char *format, ...)
-{
-    size_t length = strlen(diary);
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(diary + length, sizeof(diary) - length, format, arguments);
-    va_end(arguments);
-}
-
-static void expect(const char *expected)
-{
-    EXPECT_EQUAL_STRING(diary, expected);
-    *diary = '\0';
-}
 
 /* ---- Models ---- */
 
@@ -222,7 +203,7 @@ static void begin(void)
     now = timer_due = 0;
     facts_status = 0;
     default_losses = 0;
-    *diary = '\0';
+    *call_log = '\0';
     catalogue_init(&catalogue, NULL, &settings, &quiet);
     catalogue.default_lost = on_default_loss;
     struct named_model others[] = {{(char[]){"a"}, (char[]){"a.gguf"}},
@@ -247,7 +228,7 @@ static struct served_model *take_ready(const char *name)
 static void finish(const char *expected)
 {
     catalogue_finish(&catalogue);
-    expect(expected);
+    expect_calls(expected);
 }
 
 /* ---- Tests ---- */
@@ -306,20 +287,20 @@ static void test_first_use(void)
     go_to(100); /* in use all the time */
     fake_model_release_entry(first);
     go_to(200);
-    expect("load(a.gguf) ");
+    expect_calls("load(a.gguf) ");
     fake_model_release_entry(second);
     go_to(209);
-    expect("");
+    expect_calls("");
     struct served_model *third = take("a"); /* just in time */
     go_to(230);
     fake_model_release_entry(third);
     go_to(239);
-    expect("");
+    expect_calls("");
     go_to(241);
-    expect("close(a.gguf) ");
+    expect_calls("close(a.gguf) ");
     EXPECT_EQUAL(timer_due, 0);
     fake_model_release_entry(take_ready("a"));
-    expect("load(a.gguf) ");
+    expect_calls("load(a.gguf) ");
     finish("close(a.gguf) ");
 }
 
@@ -332,11 +313,11 @@ static void test_release_of_several(void)
     fake_model_release_entry(b);
     go_to(8);
     fake_model_release_entry(a);
-    *diary = '\0';
+    *call_log = '\0';
     go_to(14);
-    expect("close(b.gguf) ");
+    expect_calls("close(b.gguf) ");
     go_to(19);
-    expect("close(a.gguf) ");
+    expect_calls("close(a.gguf) ");
     finish("");
 }
 
@@ -345,15 +326,15 @@ static void test_default_is_kept(void)
     begin();
     fake_model_release_entry(take_ready(""));
     go_to(1000);
-    expect("load(d) ");
+    expect_calls("load(d) ");
     settings.model_keep = false;
     replace("d", 0, NULL, false);
     go_to(1011);
-    expect("close(d) ");
+    expect_calls("close(d) ");
     settings.model_release_seconds = 0; /* never */
     fake_model_release_entry(take_ready(""));
     go_to(100000);
-    expect("load(d) ");
+    expect_calls("load(d) ");
     finish("close(d) ");
 }
 
@@ -367,9 +348,9 @@ static void test_failed_load(void)
     CU_ASSERT_PTR_NULL(catalogue_find(&catalogue, "a")->model);
     struct served_model *again = take("a");
     EXPECT_NOT_EQUAL(again, model);
-    expect("load(a.gguf) load(a.gguf) ");
+    expect_calls("load(a.gguf) load(a.gguf) ");
     fake_model_release_entry(model);
-    expect("close(a.gguf) ");
+    expect_calls("close(a.gguf) ");
     load_ends(again, SERVED_READY);
     fake_model_release_entry(again);
     finish("close(a.gguf) ");
@@ -384,14 +365,14 @@ static void test_removed_in_use(void)
     replace("d", 1, &rest, false);
     CU_ASSERT_PTR_NULL(catalogue_find(&catalogue, "a"));
     CU_ASSERT_PTR_NULL(catalogue_acquire(&catalogue, "a"));
-    expect("load(a.gguf) ");
+    expect_calls("load(a.gguf) ");
     EXPECT_EQUAL(ready->references, 1);
     fake_model_release_entry(ready);
-    expect("close(a.gguf) ");
+    expect_calls("close(a.gguf) ");
     struct served_model *loading = take("b"); /* gone before it is loaded */
     replace("d", 0, NULL, false);
     load_ends(loading, SERVED_READY);
-    expect("load(b.gguf) ");
+    expect_calls("load(b.gguf) ");
     fake_model_release_entry(loading);
     finish("close(b.gguf) ");
 }
@@ -405,16 +386,16 @@ static void test_replaced(void)
     fake_model_release_entry(take_ready("a"));
     fake_model_release_entry(take_ready("b"));
     struct served_model *kept = catalogue_find(&catalogue, "a")->model;
-    *diary = '\0';
+    *call_log = '\0';
     replace("d", 2, same, false);
-    expect("close(b.gguf) ");
+    expect_calls("close(b.gguf) ");
     EXPECT_EQUAL(catalogue_find(&catalogue, "a")->model, kept);
     EXPECT_EQUAL_STRING(catalogue_find(&catalogue, "a")->backend, "gpu");
     catalogue.list.entries[1].file_status.st_size = 7;
     replace("d", 2, same, false);
-    expect("close(a.gguf) ");
+    expect_calls("close(a.gguf) ");
     fake_model_release_entry(take_ready("a"));
-    *diary = '\0';
+    *call_log = '\0';
     replace("d", 2, same, true);
     finish("close(a.gguf) ");
 }
@@ -428,15 +409,15 @@ static void test_new_default(void)
     struct served_model *fresh = fake_model_load(&nowhere, "new", &settings, NULL, &quiet);
     fresh->references = 1;
     fresh->state = SERVED_READY;
-    *diary = '\0';
+    *call_log = '\0';
     struct model_list list = make_list("new", 0, NULL);
     catalogue_replace(&catalogue, &list, false, fresh);
     EXPECT_EQUAL(take(""), fresh);
     EXPECT_EQUAL(fresh->owner, &catalogue.owner);
     fake_model_release_entry(fresh);
-    expect("");
+    expect_calls("");
     fake_model_release_entry(old);
-    expect("close(d) ");
+    expect_calls("close(d) ");
     finish("close(new) ");
 }
 
@@ -447,14 +428,14 @@ static void test_loss(void)
     begin();
     log_set_level(&quiet, (enum hearken_log_level) - 1);
     struct served_model *a = take_ready("a"), *standard = take_ready("");
-    *diary = '\0';
+    *call_log = '\0';
     catalogue.owner.lost(catalogue.owner.context, a);
     EXPECT_EQUAL(default_losses, 0);
     CU_ASSERT_PTR_NULL(catalogue_find(&catalogue, "a")->model);
     struct served_model *again = take("a");
-    expect("load(a.gguf not gpu) ");
+    expect_calls("load(a.gguf not gpu) ");
     fake_model_release_entry(a);
-    expect("close(a.gguf) ");
+    expect_calls("close(a.gguf) ");
     load_ends(again, SERVED_READY);
     fake_model_release_entry(again);
     catalogue.owner.lost(catalogue.owner.context, standard);

@@ -8,9 +8,9 @@
 #define catalogue_replace             fake_catalogue_replace
 #define catalogue_find                fake_catalogue_find
 #define catalogue_is_busy             fake_catalogue_is_busy
-#define microphone_hub_reload         fake_live_reload
-#define microphone_hub_drain          fake_live_drain
-#define microphone_hub_is_busy        fake_live_is_busy
+#define microphone_hub_reload         fake_hub_reload
+#define microphone_hub_drain          fake_hub_drain
+#define microphone_hub_is_busy        fake_hub_is_busy
 #define workers_submit                fake_workers_submit_reload
 #define admission_reserve_descriptors fake_make_room
 #define systemd_ready                 fake_systemd_ready
@@ -37,34 +37,15 @@ void fake_exit(int status);
 
 #include "daemon/server/drain.c"
 #include "daemon/server/reload.c"
+#include "tests/unit/common/call_log.h"
 #include "tests/unit/common/expect.h"
 
 #include <CUnit/Basic.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 void add_reload_tests(void);
-
-/* ---- A diary ---- */
-
-static char diary[600];
-
-static void __attribute__((format(printf, 1, 2))) note(const char *format, ...)
-{
-    size_t length = strlen(diary);
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(diary + length, sizeof(diary) - length, format, arguments);
-    va_end(arguments);
-}
-
-static void expect(const char *expected)
-{
-    EXPECT_EQUAL_STRING(diary, expected);
-    *diary = '\0';
-}
 
 /* ---- What the server is made of ---- */
 
@@ -73,7 +54,7 @@ static struct log quiet;
 static struct model_entry standard;
 static struct served_model old_model, new_model;
 static struct work *submitted;
-static bool catalogue_busy, live_busy;
+static bool catalogue_busy, hub_busy;
 static uint64_t now;
 
 /* The configuration as it is on disk, and what comes of it. */
@@ -160,22 +141,22 @@ bool fake_catalogue_is_busy(const struct catalogue *catalogue)
     return catalogue_busy;
 }
 
-void fake_live_reload(struct microphone_hub *live)
+void fake_hub_reload(struct microphone_hub *hub)
 {
-    (void)live;
-    note("live ");
+    (void)hub;
+    note("hub ");
 }
 
-void fake_live_drain(struct microphone_hub *live)
+void fake_hub_drain(struct microphone_hub *hub)
 {
-    (void)live;
-    note("live-drain ");
+    (void)hub;
+    note("hub-drain ");
 }
 
-bool fake_live_is_busy(const struct microphone_hub *live)
+bool fake_hub_is_busy(const struct microphone_hub *hub)
 {
-    (void)live;
-    return live_busy;
+    (void)hub;
+    return hub_busy;
 }
 
 void fake_workers_submit_reload(struct workers *workers, struct work *work)
@@ -276,13 +257,13 @@ static void begin(void)
     standard = (struct model_entry){.model = &old_model};
     server.service.models.list = (struct model_list){.entries = &standard, .count = 1};
     submitted = NULL;
-    catalogue_busy = live_busy = false;
+    catalogue_busy = hub_busy = false;
     now = 1000;
     new_connections = 8;
     new_file = new_socket = "";
     new_backend = "auto";
     load_status = list_status = open_status = 0;
-    *diary = '\0';
+    *call_log = '\0';
 }
 
 /* A worker does what was submitted, then the loop. */
@@ -312,7 +293,7 @@ static void test_settings_alone(void)
     reload_start(&server);
     EXPECT_EQUAL(server.service.settings.connections, 7);
     work();
-    expect("reloading load list() replace(8) live ready ");
+    expect_calls("reloading load list() replace(8) hub ready ");
     finish(8);
 }
 
@@ -334,13 +315,13 @@ static void test_failures(void)
         reload_start(&server);
         if (submitted)
             work();
-        expect(cases[i].expected);
+        expect_calls(cases[i].expected);
         EXPECT_EQUAL(server.service.settings.connections, 7);
         EXPECT_EQUAL_STRING(server.service.settings.model_file, "");
         *cases[i].status = 0;
         reload_start(&server);
         work();
-        expect("reloading load list(new) open(new on auto) replace(8 new) live ready ");
+        expect_calls("reloading load list(new) open(new on auto) replace(8 new) hub ready ");
         finish(8);
     }
 }
@@ -352,19 +333,19 @@ static void test_what_is_opened(void)
     new_backend = "cpu";
     reload_start(&server);
     work();
-    expect("reloading load list() open( on cpu) replace(8 afresh new) live ready ");
+    expect_calls("reloading load list() open( on cpu) replace(8 afresh new) hub ready ");
     old_model.file_status.st_size = 1;
     reload_start(&server);
     work();
-    expect("reloading load list() open( on cpu) replace(8 new) live ready ");
+    expect_calls("reloading load list() open( on cpu) replace(8 new) hub ready ");
     old_model = (struct served_model){.state = SERVED_READY, .on_fallback = true};
     reload_start(&server);
     work();
-    expect("reloading load list() open( on cpu) replace(8 new) live ready ");
+    expect_calls("reloading load list() open( on cpu) replace(8 new) hub ready ");
     standard.model = NULL; /* released: it is loaded at its next use */
     reload_start(&server);
     work();
-    expect("reloading load list() replace(8) live ready ");
+    expect_calls("reloading load list() replace(8) hub ready ");
     finish(8);
 }
 
@@ -374,7 +355,7 @@ static void test_what_needs_a_restart(void)
     new_socket = "/elsewhere";
     reload_start(&server);
     work();
-    expect("reloading load list() replace(8) live ready ");
+    expect_calls("reloading load list() replace(8) hub ready ");
     EXPECT_EQUAL_STRING(server.service.settings.socket, "");
     finish(8);
 }
@@ -388,9 +369,9 @@ static void test_again(void)
     reload_start(&server);
     reload_start(&server);
     work();
-    expect("reloading load list() replace(8) live ready reloading load ");
+    expect_calls("reloading load list() replace(8) hub ready reloading load ");
     work();
-    expect("list() replace(9) live ready ");
+    expect_calls("list() replace(9) hub ready ");
     finish(9);
 }
 
@@ -401,11 +382,11 @@ static void test_reload_and_stop(void)
     reload_start(&server);
     reload_start(&server);
     drain_start(&server);
-    expect("reloading load stopping deaf live-drain ");
+    expect_calls("reloading load stopping deaf hub-drain ");
     work();
-    expect("list() replace(8) live ");
+    expect_calls("list() replace(8) hub ");
     drain_tick(&server);
-    expect("stop ");
+    expect_calls("stop ");
     finish(8);
 }
 
@@ -415,21 +396,21 @@ static void test_loss(void)
     begin();
     reload_on_device_loss(&server);
     server.service.models.default_lost(server.service.models.lost_context);
-    expect(""); /* it is not lost any more */
+    expect_calls(""); /* it is not lost any more */
     old_model.lost = true;
     server.service.models.default_lost(server.service.models.lost_context);
     server.service.models.default_lost(server.service.models.lost_context);
     work();
-    expect("reloading list() open( on auto not gpu) replace(7 new) live ready ");
+    expect_calls("reloading list() open( on auto not gpu) replace(7 new) hub ready ");
     open_status = -ENODEV;
     server.service.models.default_lost(server.service.models.lost_context);
     work();
-    expect("reloading list() open( on auto not gpu) ready ");
+    expect_calls("reloading list() open( on auto not gpu) ready ");
     CU_ASSERT_FALSE(old_model.lost); /* tried again by the next request that fails */
     old_model.lost = true;
     server.phase = SERVER_DRAINING;
     server.service.models.default_lost(server.service.models.lost_context);
-    expect("");
+    expect_calls("");
     finish(7);
 }
 
@@ -449,25 +430,25 @@ static void test_drain(void)
 {
     begin();
     connect_two();
-    server.service.totals.live = 1;
+    server.service.totals.running = 1;
     drain_tick(&server);
-    expect(""); /* nobody wants it to stop */
+    expect_calls(""); /* nobody wants it to stop */
     drain_start(&server);
     CU_ASSERT_TRUE(server.service.draining);
-    expect("stopping deaf live-drain drain1 drain2 ");
+    expect_calls("stopping deaf hub-drain drain1 drain2 ");
     server.service.connections = 0;
     drain_tick(&server);
-    expect(""); /* a request's worker has not let go */
-    server.service.totals.live = 0;
+    expect_calls(""); /* a request's worker has not let go */
+    server.service.totals.running = 0;
     catalogue_busy = true;
     drain_tick(&server);
     catalogue_busy = false;
-    live_busy = true;
+    hub_busy = true;
     drain_tick(&server);
-    expect("");
-    live_busy = false;
+    expect_calls("");
+    hub_busy = false;
     drain_tick(&server);
-    expect("stop ");
+    expect_calls("stop ");
     finish(7);
 }
 
@@ -477,19 +458,19 @@ static void test_drain_takes_too_long(void)
     begin();
     connect_two();
     drain_start(&server);
-    *diary = '\0';
+    *call_log = '\0';
     now += 19999;
     drain_tick(&server);
-    expect("");
+    expect_calls("");
     now += 1;
     drain_tick(&server);
-    expect("reject1(shutting-down) reject2(shutting-down) ");
+    expect_calls("reject1(shutting-down) reject2(shutting-down) ");
     now += END_MILLISECONDS - 1;
     drain_tick(&server);
-    expect("");
+    expect_calls("");
     now += 1;
     drain_tick(&server);
-    expect("exit(1) ");
+    expect_calls("exit(1) ");
     finish(7);
 }
 
@@ -498,12 +479,12 @@ static void test_second_signal(void)
     begin();
     connect_two();
     drain_start(&server);
-    *diary = '\0';
+    *call_log = '\0';
     drain_start(&server);
-    expect("close1 close2 ");
+    expect_calls("close1 close2 ");
     server.service.connections = 0;
     drain_tick(&server);
-    expect("stop ");
+    expect_calls("stop ");
     finish(7);
 }
 

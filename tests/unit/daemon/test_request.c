@@ -11,7 +11,7 @@
 #define served_model_wait         fake_model_wait
 #define served_model_stop_waiting fake_model_stop_waiting
 #define served_model_release      fake_model_release
-#define served_model_lose         fake_model_lose
+#define served_model_mark_lost    fake_model_mark_lost
 #define request_create            tested_create
 #define request_write             tested_write
 #define request_is_full           tested_is_full
@@ -19,6 +19,7 @@
 #define request_abandon           tested_abandon
 
 #include "daemon/recognition/request.c"
+#include "tests/unit/common/call_log.h"
 #include "tests/unit/common/expect.h"
 
 #include <CUnit/Basic.h>
@@ -27,25 +28,6 @@
 void add_request_tests(void);
 
 #define RATE 1000u /* frames a second, and bytes */
-
-/* ---- A diary of what happened ---- */
-
-static char diary[2000];
-
-static void __attribute__((format(printf, 1, 2))) note(const char *format, ...)
-{
-    size_t length = strlen(diary);
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(diary + length, sizeof(diary) - length, format, arguments);
-    va_end(arguments);
-}
-
-static void expect(const char *expected)
-{
-    EXPECT_EQUAL_STRING(diary, expected);
-    *diary = '\0';
-}
 
 /* ---- The recogniser: a stream is named by the language that is asked for ---- */
 
@@ -226,7 +208,7 @@ void fake_model_release(struct served_model *model)
     releases++;
 }
 
-void fake_model_lose(struct served_model *model)
+void fake_model_mark_lost(struct served_model *model)
 {
     (void)model;
     losses++;
@@ -234,7 +216,7 @@ void fake_model_lose(struct served_model *model)
 
 /* ---- Who listens: its context is its name ---- */
 
-static void on_segment(void *context, const struct heard_segment *segment)
+static void on_segment(void *context, const struct segment_message *segment)
 {
     note("%s<%s ", (char *)context, json_string_value(json_object_get(segment->data, "text")));
 }
@@ -264,7 +246,7 @@ static void begin(void)
     releases = losses = 0;
     totals = (struct request_totals){0};
     model = (struct served_model){.state = SERVED_READY};
-    *diary = '\0';
+    *call_log = '\0';
 }
 
 /* No request is left, and none has kept anything. */
@@ -273,7 +255,7 @@ static void expect_totals(uint64_t finished, uint64_t failed, uint64_t abandoned
     EXPECT_EQUAL(totals.finished, finished);
     EXPECT_EQUAL(totals.failed, failed);
     EXPECT_EQUAL(totals.abandoned, abandoned);
-    EXPECT_EQUAL(totals.live, 0);
+    EXPECT_EQUAL(totals.running, 0);
     EXPECT_EQUAL(releases, finished + failed + abandoned);
     EXPECT_EQUAL(open_streams, 0);
     EXPECT_EQUAL(waiting_count + delivered_count, 0);
@@ -314,7 +296,7 @@ static void test_turns(void)
     request_end(a);
     request_end(b);
     run_all();
-    expect("a1000:1 b700:2 b300:3 a1000:1 b400:3 b<b b:done(1.4) a500:1 a<a a:done(2.5) ");
+    expect_calls("a1000:1 b700:2 b300:3 a1000:1 b400:3 b<b b:done(1.4) a500:1 a<a a:done(2.5) ");
     expect_totals(2, 0, 0);
     EXPECT_CLOSE(totals.audio_seconds, 3.9, 1e-9);
 }
@@ -327,12 +309,12 @@ static void test_sound_in_pieces(void)
     CU_ASSERT_FALSE(turn());
     say(a, 100, 1);
     run_all();
-    expect("a100:1 a<part ");
+    expect_calls("a100:1 a<part ");
     CU_ASSERT_FALSE(turn());
     say(a, 100, 2);
     request_end(a);
     run_all();
-    expect("a100:2 a<part a<a a:done(0.2) ");
+    expect_calls("a100:2 a<part a<a a:done(0.2) ");
     expect_totals(1, 0, 0);
 }
 
@@ -341,7 +323,7 @@ static void test_no_sound(void)
     begin();
     request_end(ask("a", false));
     run_all();
-    expect("a<a a:done(0) ");
+    expect_calls("a<a a:done(0) ");
     expect_totals(1, 0, 0);
 }
 
@@ -357,14 +339,14 @@ static void test_room(void)
     turn();
     turn();
     loop();
-    expect("a1000:1 a999:1 a1:2 ");
+    expect_calls("a1000:1 a999:1 a1:2 ");
     turn();
     loop();
-    expect("a1000:2 a:room ");
+    expect_calls("a1000:2 a:room ");
     CU_ASSERT_FALSE(request_is_full(a));
     request_end(a);
     run_all();
-    expect("a500:2 a<a a:done(3.5) ");
+    expect_calls("a500:2 a<a a:done(3.5) ");
     expect_totals(1, 0, 0);
 }
 
@@ -379,10 +361,10 @@ static void test_abandoned_in_the_queue(void)
     request_abandon(a);
     request_abandon(c); /* nothing to hear yet */
     EXPECT_EQUAL(totals.abandoned, 2);
-    EXPECT_EQUAL(totals.live, 1);
+    EXPECT_EQUAL(totals.running, 1);
     EXPECT_EQUAL(releases, 2);
     run_all();
-    expect("b100:2 b<b b:done(0.1) ");
+    expect_calls("b100:2 b<b b:done(0.1) ");
     expect_totals(1, 0, 2);
     request_abandon(NULL);
 }
@@ -395,15 +377,15 @@ static void test_abandoned_at_work(void)
     say(a, 1500, 1);
     abandoned_in_write = a;
     turn();
-    EXPECT_EQUAL(totals.live, 2);
+    EXPECT_EQUAL(totals.running, 2);
     loop();
-    expect("");
-    EXPECT_EQUAL(totals.live, 1);
+    expect_calls("");
+    EXPECT_EQUAL(totals.running, 1);
     say(b, 1500, 2);
     turn();
     request_abandon(b);
     run_all();
-    expect("b1000:2 ");
+    expect_calls("b1000:2 ");
     expect_totals(0, 0, 2);
 }
 
@@ -430,7 +412,7 @@ static void test_errors(void)
         say(a, 100, 1);
         request_end(a);
         run_all();
-        expect(cases[i].expected);
+        expect_calls(cases[i].expected);
         EXPECT_EQUAL(losses, cases[i].losses);
         expect_totals(0, 1, 0);
     }
@@ -446,7 +428,7 @@ static void test_loss_of_an_abandoned(void)
     write_status = -EIO;
     run_all();
     EXPECT_EQUAL(losses, 1);
-    expect("");
+    expect_calls("");
     expect_totals(0, 0, 1);
 }
 
@@ -471,7 +453,7 @@ static void test_model_that_is_loaded(void)
     CU_ASSERT_FALSE(turn());
     settle(SERVED_READY);
     run_all();
-    expect("a100:1 a100:2 a<a a:done(0.2) ");
+    expect_calls("a100:1 a100:2 a<a a:done(0.2) ");
     expect_totals(1, 0, 0);
 }
 
@@ -483,7 +465,7 @@ static void test_model_that_cannot_be_loaded(void)
     say(a, 100, 1);
     hearken_fail(&model.problem, -ENOENT, "no such file");
     settle(SERVED_FAILED);
-    expect("a:failed(no such file) ");
+    expect_calls("a:failed(no such file) ");
     EXPECT_EQUAL(losses, 0);
     expect_totals(0, 1, 0);
 }
@@ -495,7 +477,7 @@ static void test_abandoned_before_the_model(void)
     struct request *a = ask("a", false);
     say(a, 100, 1);
     request_abandon(a);
-    expect("");
+    expect_calls("");
     expect_totals(0, 0, 1);
 }
 

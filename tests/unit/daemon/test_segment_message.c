@@ -11,7 +11,7 @@
 void add_segment_message_tests(void);
 
 /* Holds if the segment's data, without spaces and with sorted keys, are this. */
-static void has_data(const struct heard_segment *segment, const char *expected)
+static void has_data(const struct segment_message *segment, const char *expected)
 {
     char *text = json_dumps(segment->data, JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION(6));
     EXPECT_EQUAL_STRING(text, expected);
@@ -37,8 +37,8 @@ static void test_final(void)
         .language = "en",
         .language_probability = 0.75f,
     };
-    struct heard_segment segment;
-    EXPECT_EQUAL(heard_segment_init(&segment, &event, true, 10), 0);
+    struct segment_message segment;
+    EXPECT_EQUAL(segment_message_init(&segment, &event, true, 10), 0);
     EXPECT_EQUAL_STRING(segment.event, "hearken-segment");
     CU_ASSERT_TRUE(segment.final);
     CU_ASSERT_FALSE(segment.voice);
@@ -48,9 +48,9 @@ static void test_final(void)
                        "\"text\":\"one two.\",\"type\":\"final\",\"words\":["
                        "{\"confidence\":0.5,\"end\":10.5,\"start\":10.25,\"text\":\"one\"},"
                        "{\"confidence\":0.25,\"end\":11.0,\"start\":10.5,\"text\":\"two.\"}]}");
-    heard_segment_finish(&segment);
+    segment_message_finish(&segment);
     CU_ASSERT_PTR_NULL(segment.data);
-    heard_segment_finish(&segment);
+    segment_message_finish(&segment);
 }
 
 /* What is no number has no place in JSON. */
@@ -63,34 +63,34 @@ static void test_partial_without_words(void)
         .confidence = (float)NAN,
         .committed = 0,
     };
-    struct heard_segment segment;
-    EXPECT_EQUAL(heard_segment_init(&segment, &event, false, 0), 0);
+    struct segment_message segment;
+    EXPECT_EQUAL(segment_message_init(&segment, &event, false, 0), 0);
     CU_ASSERT_FALSE(segment.final);
     has_data(&segment, "{\"committed\":0,\"confidence\":0.0,\"end\":0.0,\"start\":0.0,"
                        "\"text\":\"one\",\"type\":\"partial\"}");
-    heard_segment_finish(&segment);
+    segment_message_finish(&segment);
 }
 
 static void test_voice(void)
 {
     struct hearken_event event = {.type = HEARKEN_EVENT_VOICE_STARTED, .text = "", .start = 1.5};
-    struct heard_segment segment;
-    EXPECT_EQUAL(heard_segment_init(&segment, &event, true, 3600), 0);
+    struct segment_message segment;
+    EXPECT_EQUAL(segment_message_init(&segment, &event, true, 3600), 0);
     EXPECT_EQUAL_STRING(segment.event, "voice-started");
     CU_ASSERT_TRUE(segment.voice);
     EXPECT_EQUAL(segment.start, 3601.5);
     has_data(&segment, "{\"timestamp\":3601500}");
-    heard_segment_finish(&segment);
+    segment_message_finish(&segment);
     event.type = HEARKEN_EVENT_VOICE_STOPPED;
-    EXPECT_EQUAL(heard_segment_init(&segment, &event, true, 0), 0);
+    EXPECT_EQUAL(segment_message_init(&segment, &event, true, 0), 0);
     EXPECT_EQUAL_STRING(segment.event, "voice-stopped");
     has_data(&segment, "{\"timestamp\":1500}");
-    heard_segment_finish(&segment);
+    segment_message_finish(&segment);
 }
 
 /* ---- Alignments ---- */
 
-static struct heard_segment align(uint32_t tokens, uint32_t steps, const float *weights)
+static struct segment_message align(uint32_t tokens, uint32_t steps, const float *weights)
 {
     static const char *const texts[] = {"o", "\xc3"};
     const struct hearken_alignment alignment = {
@@ -103,8 +103,8 @@ static struct heard_segment align(uint32_t tokens, uint32_t steps, const float *
     };
     const struct hearken_event event = {
         .type = HEARKEN_EVENT_FINAL, .text = "", .alignment = &alignment};
-    struct heard_segment segment;
-    EXPECT_EQUAL_FATAL(heard_segment_init(&segment, &event, false, 2), 0);
+    struct segment_message segment;
+    EXPECT_EQUAL_FATAL(segment_message_init(&segment, &event, false, 2), 0);
     return segment;
 }
 
@@ -112,7 +112,7 @@ static void test_alignment(void)
 {
     static const float weights[] = {1, 0, -2, 0.5f, 0, 1};
     static const uint8_t third[] = {0, 0, 0, 0xc0}; /* -2, little endian */
-    struct heard_segment segment = align(2, 3, weights);
+    struct segment_message segment = align(2, 3, weights);
     EXPECT_EQUAL_FATAL(segment.weights_length, sizeof(weights));
     EXPECT_EQUAL(memcmp(segment.weights + 8, third, sizeof(third)), 0);
     char *text =
@@ -121,7 +121,7 @@ static void test_alignment(void)
     EXPECT_EQUAL_STRING(text, "{\"start\":2.5,\"step_seconds\":0.04,\"steps\":3,"
                               "\"texts\":[\"o\",\"\\uFFFD\"],\"tokens\":2}");
     free(text);
-    heard_segment_finish(&segment);
+    segment_message_finish(&segment);
 }
 
 /* None, or beyond what a peer takes: 4 MiB. The product of both sizes does not fit into 32 bits. */
@@ -129,11 +129,11 @@ static void test_no_alignment(void)
 {
     static const uint32_t sizes[][2] = {{0, 5}, {5, 0}, {1024, 1025}, {65536, 65537}};
     for (unsigned i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
-        struct heard_segment segment = align(sizes[i][0], sizes[i][1], NULL);
+        struct segment_message segment = align(sizes[i][0], sizes[i][1], NULL);
         CU_ASSERT_TRUE(json_is_null(json_object_get(segment.data, "alignment")));
         CU_ASSERT_PTR_NULL(segment.weights);
         EXPECT_EQUAL(segment.weights_length, 0);
-        heard_segment_finish(&segment);
+        segment_message_finish(&segment);
     }
 }
 

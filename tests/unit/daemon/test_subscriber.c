@@ -49,14 +49,14 @@ static void was_told(struct client *client, const char *lines)
 
 static void report(struct client *client, const char *text, size_t committed, bool final)
 {
-    struct heard_segment segment = {
+    struct segment_message segment = {
         .event = "hearken-segment",
         .final = final,
         .data = json_pack("{s:s, s:s, s:i, s:[], s:i}", "type", final ? "final" : "partial", "text",
                           text, "committed", (int)committed, "words", "committed_words", 0),
     };
     subscriber_send_segment(&client->subscriber, &segment);
-    heard_segment_finish(&segment);
+    segment_message_finish(&segment);
 }
 
 /* ---- Segments ---- */
@@ -79,7 +79,7 @@ static void test_voice_where_wanted(void)
 {
     struct client client;
     init(&client, true, false);
-    struct heard_segment voice = {
+    struct segment_message voice = {
         .event = "voice-started", .voice = true, .data = json_pack("{s:i}", "timestamp", 5)};
     subscriber_send_segment(&client.subscriber, &voice);
     was_told(&client, "");
@@ -87,7 +87,7 @@ static void test_voice_where_wanted(void)
     subscriber_send_segment(&client.subscriber, &voice);
     was_told(&client, "voice-started {\"timestamp\":5} 0\n");
     EXPECT_EQUAL(voice.data->refcount, 1);
-    heard_segment_finish(&voice);
+    segment_message_finish(&voice);
 }
 
 static void test_what_came_before(void)
@@ -96,14 +96,14 @@ static void test_what_came_before(void)
     init(&client, true, false);
     client.subscriber.joined = 10;
     client.transcribe.options.stream.pre_roll = 0.5f;
-    struct heard_segment segment = {
+    struct segment_message segment = {
         .event = "hearken-segment", .final = true, .start = 9.25, .data = json_object()};
     subscriber_send_segment(&client.subscriber, &segment);
     was_told(&client, "");
     segment.start = 9.5;
     subscriber_send_segment(&client.subscriber, &segment);
     was_told(&client, "hearken-segment {} 0\n");
-    heard_segment_finish(&segment);
+    segment_message_finish(&segment);
 }
 
 /* ---- Wyoming's transcripts ---- */

@@ -19,7 +19,7 @@ struct shop {
     size_t ends;
 };
 
-/* Runs once for each letter of its script: A(gain), R(est), E(nd). */
+/* Runs once for each letter of its script: A(gain), S(uspend), E(nd). */
 struct job {
     struct work work;
     struct shop *shop;
@@ -40,7 +40,7 @@ static enum work_outcome run(struct work *work)
         uv_sem_wait(&job->leave);
     }
     char step = *job->script++;
-    return step == 'A' ? WORK_AGAIN : step == 'R' ? WORK_REST : WORK_END;
+    return step == 'A' ? WORK_AGAIN : step == 'S' ? WORK_SUSPEND : WORK_END;
 }
 
 static void on_delivery(struct work *work)
@@ -142,7 +142,7 @@ static void test_submitted_while_it_runs(void)
 {
     struct shop shop;
     open_shop(&shop, 2);
-    struct job a = make_job(&shop, 'a', "RRE");
+    struct job a = make_job(&shop, 'a', "SSE");
     start_gated(&a);
     workers_submit(shop.workers, &a.work);
     workers_submit(shop.workers, &a.work);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "daemon/recognition/transcribe_event.h"
+#include "daemon/recognition/request_options.h"
 
 #include <errno.h>
 #include <inttypes.h>

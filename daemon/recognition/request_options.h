@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* The validated contents of a `transcribe` or `hearken-listen` event (docs/protocol.md). */
-#ifndef HEARKEN_DAEMON_RECOGNITION_TRANSCRIBE_EVENT_H
-#define HEARKEN_DAEMON_RECOGNITION_TRANSCRIBE_EVENT_H
+/* Reads and checks the options of a request: the contents of a `transcribe` or `hearken-listen`
+ * event (docs/protocol.md), and the audio format. */
+#ifndef HEARKEN_DAEMON_RECOGNITION_REQUEST_OPTIONS_H
+#define HEARKEN_DAEMON_RECOGNITION_REQUEST_OPTIONS_H
 
 #include "daemon/common/wyoming.h"
 #include "daemon/recognition/request.h"
