@@ -2,6 +2,7 @@
 #include "daemon/server/daemon_options.h"
 
 #include "daemon/server/sockets.h"
+#include "include/internal/option_error.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -92,8 +93,10 @@ static int add_override(struct options *options, const char *name, const char *v
     return 0;
 }
 
-static int name_file(struct options *options, const char *path)
+static int name_file(struct options *options, const char *path, struct hearken_error *error)
 {
+    if (!*path)
+        return hearken_fail(error, -EINVAL, "--config: expected FILE, got an empty argument");
     char *copy = strdup(path);
     if (!copy)
         return -ENOMEM;
@@ -119,9 +122,16 @@ static int choose_help(struct options *options, const char *argument, struct hea
 /* `option`: what getopt found, '?' or ':'. */
 static int bad_usage(int option, const char *argument, struct hearken_error *error)
 {
-    snprintf(error->message, sizeof(error->message), "%.200s: %s; try hearkend --help", argument,
-             option == ':' ? "expected an argument" : "unknown option");
-    return -EINVAL;
+    char reason[480];
+    option_error(long_options, option, argument, option_name(long_options, optopt), "a value",
+                 reason, sizeof(reason));
+    return hearken_fail(error, -EINVAL, "%s; try hearkend --help", reason);
+}
+
+static int refuse_operand(const char *operand, struct hearken_error *error)
+{
+    return hearken_fail(error, -EINVAL, "%.200s: hearkend takes options only; try hearkend --help",
+                        *operand ? operand : "an empty argument");
 }
 
 static int apply_option(struct options *options, int option, const char *argument,
@@ -147,7 +157,7 @@ static int apply_option(struct options *options, int option, const char *argumen
     case 'q':
         return add_override(options, "log.level=", "error");
     case 'c':
-        return name_file(options, argument);
+        return name_file(options, argument, error);
     case OPTION_CHECK:
         options->action = OPTIONS_CHECK;
         return 0;
@@ -200,9 +210,11 @@ int options_parse(struct options *options, int count, char *const *arguments,
     opterr = 0;
     for (;;) {
         int index = optind > 0 ? optind : 1;
-        int option = getopt_long(count, arguments, ":m:b:s:c:o:vqhV", long_options, NULL);
+        int option = getopt_long(count, arguments, "-:m:b:s:c:o:vqhV", long_options, NULL);
         if (option < 0)
             break;
+        if (option == 1) /* an operand, by "-" */
+            return refuse_operand(optarg, error);
         if (option == '?' || option == ':')
             return bad_usage(option, arguments[index], error);
         result = apply_option(options, option, optarg, error);
@@ -211,11 +223,8 @@ int options_parse(struct options *options, int count, char *const *arguments,
         if (result < 0)
             return result;
     }
-    if (optind < count) {
-        snprintf(error->message, sizeof(error->message),
-                 "%.200s: hearkend takes options only; try hearkend --help", arguments[optind]);
-        return -EINVAL;
-    }
+    if (optind < count)
+        return refuse_operand(arguments[optind], error);
     if (!options->file && find_file(options) < 0) {
         snprintf(error->message, sizeof(error->message), "out of memory");
         return -ENOMEM;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* hearken-convert: converts a Whisper checkpoint to a model file of hearken. */
+#include "include/internal/option_error.h"
 #include "models/checkpoint/checkpoint_export.h"
 #include "models/checkpoint/gguf_writer.h"
 #include "models/convert/checkpoint_input.h"
@@ -272,10 +273,19 @@ static int take_option(struct options *o, int option, const char *value,
     }
 }
 
+/* `option`: what getopt found, '?' or ':'. */
+static int refuse_option(int option, const char *argument, struct hearken_error *error)
+{
+    char reason[480];
+    option_error(long_options, option, argument, option_name(long_options, optopt), "a value",
+                 reason, sizeof(reason));
+    return hearken_fail(error, -EINVAL, "%s; see --help", reason);
+}
+
 static int parse_options(struct options *o, int count, char **arguments,
                          struct hearken_error *error)
 {
-    int option;
+    int operands = 0;
     opterr = 0;
     *o = (struct options){
         .language = "en",
@@ -283,10 +293,19 @@ static int parse_options(struct options *o, int count, char **arguments,
         .padding = -1,
         .types.matrices = GGUF_TENSOR_Q8_0,
     };
-    while ((option = getopt_long(count, arguments, ":o:t:e:k:l:hV", long_options, NULL)) != -1) {
+    for (;;) {
+        int index = optind;
+        /* "-": operands are returned in order, as 1. */
+        int option = getopt_long(count, arguments, "-:o:t:e:k:l:hV", long_options, NULL);
+        if (option == -1)
+            break;
         if (option == '?' || option == ':')
-            return hearken_fail(error, -EINVAL, "%s: %s; see --help", arguments[optind - 1],
-                                option == ':' ? "expected a value after it" : "unknown option");
+            return refuse_option(option, arguments[index], error);
+        if (option == 1) {
+            o->input = optarg;
+            operands++;
+            continue;
+        }
         int result = take_option(o, option, optarg, error);
         if (result < 0 || o->action == SHOW_HELP || o->action == SHOW_VERSION)
             return result;
@@ -299,10 +318,14 @@ static int parse_options(struct options *o, int count, char **arguments,
         o->types.embedding = o->types.matrices;
     if (!o->output)
         return hearken_fail(error, -EINVAL, "-o OUT is missing; see --help");
-    if (count - optind != 1)
-        return hearken_fail(error, -EINVAL, "%d %s given, expected one; see --help", count - optind,
+    for (; optind < count; optind++, operands++)
+        o->input = arguments[optind];
+    if (operands != 1)
+        return hearken_fail(error, -EINVAL, "%d %s given, expected one; see --help", operands,
                             o->action == CONVERT ? "checkpoints" : "models");
-    o->input = arguments[optind];
+    if (!*o->input || !*o->output)
+        return hearken_fail(error, -EINVAL, "%s, got an empty argument; see --help",
+                            *o->output ? "expected the name of a file" : "-o: expected OUT");
     return 0;
 }
 

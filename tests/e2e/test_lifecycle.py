@@ -478,16 +478,19 @@ def test_command_line_is_stronger(start_daemon: StartDaemon, folder: Path) -> No
 @pytest.mark.parametrize(
     ("argument", "said"),
     [
-        ("--frobnicate", "unknown option"),
-        ("-x", "unknown option"),
-        ("extra", "hearkend takes options only"),
-        ("--config", "expected an argument"),
-        ("-m", "expected an argument"),
+        ("--frobnicate", "no option --frobnicate"),
+        ("-vxq", "no option -x;"),
+        ("extra", "extra: hearkend takes options only"),
+        ("--config", "--config: expected a value after it"),
+        ("-vm", "--model: expected a value after it"),
+        ("--quiet=1", "--quiet takes no value"),
+        ("--s", "--s is the beginning of several: --socket, --set;"),
+        ("", "an empty argument: hearkend takes options only"),
     ],
 )
 def test_bad_command_line(folder: Path, argument: str, said: str) -> None:
     result = programs.run(argument, folder=folder, program=HEARKEND)
-    assert result.returncode == 2 and f"{argument}: {said}" in result.stderr.decode()
+    assert result.returncode == 2 and said in result.stderr.decode()
 
 
 def test_missing_configuration(folder: Path) -> None:

@@ -110,8 +110,8 @@ struct plugins {
 
 static const struct command_option plugins_options[] = {
     FLAG('v', "verbose", offsetof(struct plugins, verbose), "also print descriptions and paths"),
-    STRING('\0', "plugin-dir", "DIR", offsetof(struct plugins, backend.plugin_directory),
-           "the directory of the plugins (default: the installed one)"),
+    PATH('\0', "plugin-dir", "DIR", offsetof(struct plugins, backend.plugin_directory),
+         "the directory of the plugins (default: the installed one)"),
     STRING('\0', "cpu-mask", "LIST", offsetof(struct plugins, backend.cpu_mask),
            "instruction sets not to use, comma separated"),
 };

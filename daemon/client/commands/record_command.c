@@ -36,8 +36,8 @@ static const struct command_option record_options[] = {
            "their mean"),
 
     HEADING("Recording"),
-    STRING('o', "output", "FILE", FIELD(output),
-           "write a WAV file (default: PCM without a header to standard output)"),
+    PATH('o', "output", "FILE", FIELD(output),
+         "write a WAV file (default: PCM without a header to standard output)"),
     NUMBER('s', "seconds", 1, 1000000, FIELD(seconds),
            "length of the recording (default: until interrupted)"),
 

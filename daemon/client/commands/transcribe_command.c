@@ -45,9 +45,9 @@ static const struct command_option transcribe_options[] = {
          "text: one line per word: start, end, confidence, word, separated by tabs"),
     FLAG('\0', "no-filename", FIELD(no_file_name),
          "text of several files: do not start each line with the file's name"),
-    STRING('o', "output", "FILE", FIELD(output), "write to FILE instead of standard output"),
-    STRING('d', "output-directory", "DIR", FIELD(output_directory),
-           "write one file per recording into DIR, with its name and the format's extension"),
+    PATH('o', "output", "FILE", FIELD(output), "write to FILE instead of standard output"),
+    PATH('d', "output-directory", "DIR", FIELD(output_directory),
+         "write one file per recording into DIR, with its name and the format's extension"),
     OPTIONAL_FILE('\0', "attention", "FILE.png|FILE.svg", picture_file_endings, FIELD(attention),
                   "draw the network's attention for each word; without a file, or with -: in the "
                   "terminal"),
@@ -114,6 +114,14 @@ static size_t count_standard_inputs(char *const *files)
     return count;
 }
 
+static bool has_empty_name(char *const *files)
+{
+    for (; *files; files++)
+        if (!**files)
+            return true;
+    return false;
+}
+
 /* The message for conflicting options, or NULL. */
 static const char *contradiction(const struct transcribe *transcribe, char *const *files)
 {
@@ -121,6 +129,8 @@ static const char *contradiction(const struct transcribe *transcribe, char *cons
     bool raw_default = transcribe->audio.rate == HEARKEN_RATE && transcribe->audio.channels == 1 &&
                        transcribe->sample_type == HEARKEN_SAMPLE_S16;
     size_t standard_inputs = count_standard_inputs(files);
+    if (has_empty_name(files))
+        return "expected FILE, got an empty argument";
     if (transcribe->output && transcribe->output_directory)
         return "--output and --output-directory: choose one";
     if (is_subtitle(transcribe) && several && !transcribe->output_directory)

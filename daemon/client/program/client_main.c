@@ -73,7 +73,8 @@ static int run_version(const struct command *command, int argc, char **argv)
 static int unknown_command(const char *name)
 {
     char line[512];
-    snprintf(line, sizeof(line), "no command %.400s (see hearken help)", name);
+    snprintf(line, sizeof(line), "no command %.400s (see hearken help)",
+             *name ? name : "of an empty name");
     message_error(NULL, line);
     return EXIT_USAGE;
 }

@@ -2,6 +2,7 @@
 #include "daemon/client/program/client_options.h"
 
 #include "daemon/client/program/standard_error.h"
+#include "include/internal/option_error.h"
 #include "include/internal/utf8.h"
 
 #include <errno.h>
@@ -162,6 +163,18 @@ static int set_file(const struct command *command, const struct command_option *
     return 0;
 }
 
+static int set_path(const struct command *command, const struct command_option *option,
+                    const char *value, const char **field)
+{
+    if (!*value) {
+        usage_error(command, "--%s: expected %s, got an empty argument", option->name,
+                    option->argument);
+        return -EINVAL;
+    }
+    *field = value;
+    return 0;
+}
+
 static int append(const struct command *command, const struct command_option *option,
                   const char *value, struct option_list *list)
 {
@@ -184,6 +197,8 @@ static int set_option(const struct command *command, const struct command_option
     case OPTION_STRING:
         *(const char **)field = value;
         return 0;
+    case OPTION_PATH:
+        return set_path(command, option, value, field);
     case OPTION_FILE:
         return set_file(command, option, value, field);
     case OPTION_UNSIGNED:
@@ -249,39 +264,16 @@ static const struct command_option *find_option(const struct command *command, i
     return NULL;
 }
 
-/* Reports a "--NAME" that begins several names; false if it does not. */
-static bool report_ambiguous(const struct command *command, const struct getopt_form *form,
-                             const char *text)
-{
-    size_t length = strcspn(text, "="), found = 0;
-    char names[256] = "";
-    for (const struct option *name = form->names; name->name; name++) {
-        if (strncmp(name->name, text + 2, length - 2) != 0)
-            continue;
-        size_t used = strlen(names);
-        snprintf(names + used, sizeof(names) - used, "%s--%s", found++ > 0 ? ", " : "", name->name);
-    }
-    if (found > 1)
-        usage_error(command, "%.*s is the beginning of several: %s", (int)length, text, names);
-    return found > 1;
-}
-
 /* `text`: the argument at which getopt_long found '?' or ':'. */
 static int refuse(const struct command *command, const struct getopt_form *form, int code,
                   const char *text)
 {
+    char message[512];
     const struct command_option *option = find_option(command, optopt);
-    bool is_long = text[1] == '-';
-    if (code == ':' && option)
-        usage_error(command, "--%s: expected %s after it", option->name, option->argument);
-    else if (is_long && (option || optopt == CODE_HELP))
-        usage_error(command, "--%s takes no value", option ? option->name : "help");
-    else if (is_long && report_ambiguous(command, form, text))
-        return -EINVAL;
-    else if (!is_long && optopt > ' ' && optopt < 0x7f)
-        usage_error(command, "no option -%c", optopt);
-    else
-        usage_error(command, "no option %s", text);
+    const char *name = option ? option->name : optopt == CODE_HELP ? "help" : NULL;
+    option_error(form->names, code, text, name, option ? option->argument : NULL, message,
+                 sizeof(message));
+    usage_error(command, "%s", message);
     return -EINVAL;
 }
 

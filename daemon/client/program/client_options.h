@@ -23,6 +23,7 @@ enum option_kind {
     OPTION_HEADING,  /* no option: a heading in the help */
     OPTION_FLAG,     /* bool: set to true */
     OPTION_STRING,   /* const char *: points into argv */
+    OPTION_PATH,     /* likewise, but not empty */
     OPTION_FILE,     /* const char *: likewise, or "-" where the next argument is no such file */
     OPTION_UNSIGNED, /* unsigned, minimum..maximum */
     OPTION_SECONDS,  /* struct option_seconds: 0..OPTION_SECONDS_MAX, fractions too */

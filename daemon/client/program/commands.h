@@ -32,6 +32,11 @@ extern const struct command model_command;
         .kind = OPTION_STRING, .letter = letter_, .name = name_, .argument = argument_,            \
         .offset = field, .help = text                                                              \
     }
+#define PATH(letter_, name_, argument_, field, text)                                               \
+    {                                                                                              \
+        .kind = OPTION_PATH, .letter = letter_, .name = name_, .argument = argument_,              \
+        .offset = field, .help = text                                                              \
+    }
 #define OPTIONAL_FILE(letter_, name_, argument_, endings, field, text)                             \
     {                                                                                              \
         .kind = OPTION_FILE, .letter = letter_, .name = name_, .argument = argument_,              \
@@ -77,8 +82,8 @@ extern const struct command model_command;
 #define BACKEND_OPTIONS                                                                            \
     STRING('\0', "backend", "NAME", FIELD(backend.backend),                                        \
            "the compute plugin (default auto: the best one that can run here)"),                   \
-        STRING('\0', "plugin-dir", "DIR", FIELD(backend.plugin_directory),                         \
-               "the directory of the plugins")
+        PATH('\0', "plugin-dir", "DIR", FIELD(backend.plugin_directory),                           \
+             "the directory of the plugins")
 #define THREADS_OPTION                                                                             \
     NUMBER('\0', "threads", 0, 1024, FIELD(backend.threads),                                       \
            "threads of one computation (default 0: the plugin chooses)")

@@ -175,7 +175,10 @@ int stream_settings_read(struct stream_settings *settings, const struct stream_a
         if (add_words(settings, arguments->words.items[i], &error) < 0)
             return usage_error(command, "--custom-words: %s", error.message);
     for (size_t i = 0; i < arguments->word_files.count; i++)
-        if (add_word_file(settings, arguments->word_files.items[i], &error) < 0)
+        if (!*arguments->word_files.items[i])
+            return usage_error(command,
+                               "--custom-words-file: expected FILE, got an empty argument");
+        else if (add_word_file(settings, arguments->word_files.items[i], &error) < 0)
             return usage_error(command, "--custom-words-file: %s", error.message);
     if (set_named(settings, "beam_width", arguments->beam, &error) < 0)
         return usage_error(command, "--beam %s", error.message);

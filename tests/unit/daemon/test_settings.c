@@ -370,10 +370,20 @@ static void expect_usage(const char *const *arguments, const char *message)
 static void test_bad_usage(void)
 {
     expect_usage((const char *[]){"hearkend", "--no-such-thing", NULL},
-                 "--no-such-thing: unknown option");
+                 "no option --no-such-thing");
     expect_usage((const char *[]){"hearkend", "-v", "--model", NULL},
-                 "--model: expected an argument");
+                 "--model: expected a value after it");
+    expect_usage((const char *[]){"hearkend", "-vm", NULL}, "--model: expected a value after it");
+    expect_usage((const char *[]){"hearkend", "-vxq", NULL}, "no option -x;");
+    expect_usage((const char *[]){"hearkend", "-v\xc3\xbc", NULL}, "no option -v\xc3\xbc;");
+    expect_usage((const char *[]){"hearkend", "--verbose=3", NULL}, "--verbose takes no value");
+    expect_usage((const char *[]){"hearkend", "--s", NULL},
+                 "--s is the beginning of several: --socket, --set;");
     expect_usage((const char *[]){"hearkend", "file", NULL}, "file: hearkend takes options only");
+    expect_usage((const char *[]){"hearkend", "file", "--nope", NULL}, "file: hearkend takes");
+    expect_usage((const char *[]){"hearkend", "--", "-v", NULL}, "-v: hearkend takes options only");
+    expect_usage((const char *[]){"hearkend", "", NULL}, "an empty argument: hearkend takes");
+    expect_usage((const char *[]){"hearkend", "-c", "", NULL}, "--config: expected FILE, got an");
     expect_usage((const char *[]){"hearkend", "--help-config=html", NULL}, "got html, expected");
 }
 
