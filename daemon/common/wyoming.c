@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/common/wyoming.h"
 
+#include "daemon/common/json_text.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
@@ -166,7 +168,8 @@ static int read_length(struct wyoming_parser *parser, const char *name, size_t l
     if (!value || json_is_null(value))
         return 0;
     if (!json_is_integer(value) || json_integer_value(value) < 0)
-        return fail(parser, -EBADMSG, "header: %s: expected a number of bytes", name);
+        return fail(parser, -EBADMSG, "header: %s: got %s, expected a number of bytes", name,
+                    json_integer_value(value) < 0 ? "a negative number" : json_type_name(value));
     json_int_t bytes = json_integer_value(value);
     if ((uintmax_t)bytes > limit)
         return fail(parser, -EMSGSIZE,
@@ -180,10 +183,12 @@ static int check_header(struct wyoming_parser *parser)
 {
     const json_t *type = json_object_get(parser->header, "type");
     if (!json_is_string(type) || json_string_length(type) == 0)
-        return fail(parser, -EBADMSG, "header: type: expected the name of an event");
+        return fail(parser, -EBADMSG, "header: type: got %s, expected the name of an event",
+                    json_is_string(type) ? "an empty string" : json_type_name(type));
     const json_t *data = json_object_get(parser->header, "data");
     if (data && !json_is_null(data) && !json_is_object(data))
-        return fail(parser, -EBADMSG, "header: data: expected an object");
+        return fail(parser, -EBADMSG, "header: data: got %s, expected an object",
+                    json_type_name(data));
     int result = read_length(parser, "data_length", parser->limits.data, &parser->data_length);
     if (result < 0)
         return result;

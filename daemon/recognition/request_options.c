@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/recognition/request_options.h"
 
+#include "daemon/common/json_text.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -32,8 +34,8 @@ static int read_number(const struct wyoming_event *event, const char *key, uint3
                  event->type, key, json_integer_value(value), minimum, maximum);
     else
         snprintf(error->message, sizeof(error->message),
-                 "%s: %s: expected a whole number from %" PRIu32 " to %" PRIu32, event->type, key,
-                 minimum, maximum);
+                 "%s: %s: got %s, expected a whole number from %" PRIu32 " to %" PRIu32,
+                 event->type, key, json_type_name(value), minimum, maximum);
     return -EINVAL;
 }
 
@@ -78,19 +80,27 @@ static int get_text(const json_t *data, const char *key, const char **text,
     if (!value || json_is_null(value))
         return 0;
     if (!json_is_string(value))
-        return hearken_fail(error, -EINVAL, "%s: expected a string", key);
+        return hearken_fail(error, -EINVAL, "%s: got %s, expected a string", key,
+                            json_type_name(value));
     if (json_string_length(value) > 0)
         *text = json_string_value(value);
     return 0;
 }
 
-static bool is_list_of_texts(const json_t *list)
+static int check_list_of_texts(const char *key, const json_t *list, struct hearken_error *error)
 {
     size_t index;
     json_t *item;
-    bool valid = json_is_array(list);
-    json_array_foreach(list, index, item) valid = valid && json_is_string(item);
-    return valid;
+    if (!json_is_array(list))
+        return hearken_fail(error, -EINVAL, "%s: got %s, expected a list of strings", key,
+                            json_type_name(list));
+    json_array_foreach(list, index, item)
+    {
+        if (!json_is_string(item))
+            return hearken_fail(error, -EINVAL, "%s: got %s in a list, expected a list of strings",
+                                key, json_type_name(item));
+    }
+    return 0;
 }
 
 /* ---- Custom words: a text with a word or phrase a line ---- */
@@ -170,8 +180,8 @@ static int read_hints(struct transcribe_event *transcribe, const json_t *data, c
     const json_t *list = json_object_get(data, key);
     if (!list || json_is_null(list))
         return 0;
-    if (!is_list_of_texts(list))
-        return hearken_fail(error, -EINVAL, "%s: expected a list of strings", key);
+    if (check_list_of_texts(key, list, error) < 0)
+        return -EINVAL;
     if (add_hints(&transcribe->custom_words, list) == 0)
         return 0;
     *code = "out-of-memory";
@@ -184,7 +194,8 @@ static int check_unused(const json_t *data, struct hearken_error *error)
     const char *text;
     const json_t *context = json_object_get(data, "context");
     if (context && !json_is_null(context) && !json_is_object(context))
-        return hearken_fail(error, -EINVAL, "context: expected an object");
+        return hearken_fail(error, -EINVAL, "context: got %s, expected an object",
+                            json_type_name(context));
     return get_text(data, "vad_sensitivity", &text, error);
 }
 
@@ -257,7 +268,8 @@ static int read_language(struct transcribe_event *transcribe, const json_t *data
 static int read_flag(const char *key, const json_t *value, bool *flag, struct hearken_error *error)
 {
     if (!json_is_boolean(value))
-        return hearken_fail(error, -EINVAL, "hearken: %s: expected true or false", key);
+        return hearken_fail(error, -EINVAL, "hearken: %s: got %s, expected true or false", key,
+                            json_type_name(value));
     *flag = json_boolean_value(value);
     return 0;
 }
@@ -270,8 +282,8 @@ static int read_setting(struct transcribe_event *transcribe, const struct settin
     int result;
     if (setting->type == SETTING_SWITCH) {
         if (!json_is_boolean(value))
-            return hearken_fail(error, -EINVAL, "hearken: %s: expected true or false",
-                                setting->name);
+            return hearken_fail(error, -EINVAL, "hearken: %s: got %s, expected true or false",
+                                setting->name, json_type_name(value));
         result = setting_assign(setting, &scratch, json_is_true(value) ? "on" : "off", &reason);
     } else if (json_is_string(value) &&
                (setting->type == SETTING_STRING || setting->type == SETTING_CHOICE)) {
@@ -281,7 +293,8 @@ static int read_setting(struct transcribe_event *transcribe, const struct settin
     } else {
         char expectation[160];
         setting_expectation(setting, expectation, sizeof(expectation));
-        result = hearken_fail(&reason, -EINVAL, "expected %s", expectation);
+        result = hearken_fail(&reason, -EINVAL, "got %s, expected %s", json_type_name(value),
+                              expectation);
     }
     if (result < 0)
         return hearken_fail(error, -EINVAL, "hearken: %s: %.400s", setting->name, reason.message);
@@ -294,8 +307,8 @@ static int read_custom_words(struct transcribe_event *transcribe, const json_t *
                              const char **code, struct hearken_error *error)
 {
     struct hearken_error reason;
-    if (!is_list_of_texts(list))
-        return hearken_fail(error, -EINVAL, "hearken: custom_words: expected a list of strings");
+    if (check_list_of_texts("hearken: custom_words", list, error) < 0)
+        return -EINVAL;
     free(transcribe->custom_words);
     int result = make_list(&transcribe->custom_words, list, &reason);
     if (result == -ENOMEM)
@@ -396,7 +409,8 @@ static int parse(struct transcribe_event *transcribe, const json_t *data,
     json_t *extensions = json_object_get(data, "hearken");
     if (result == 0 && extensions && !json_is_null(extensions)) {
         if (!json_is_object(extensions))
-            return hearken_fail(error, -EINVAL, "hearken: expected an object");
+            return hearken_fail(error, -EINVAL, "hearken: got %s, expected an object",
+                                json_type_name(extensions));
         result = read_extensions(transcribe, extensions, code, error);
     }
     if (result == 0)

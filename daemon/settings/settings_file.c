@@ -144,7 +144,7 @@ static char *read_line(char *text, int size, void *context)
     if (!ends_line(text) && !feof(reading->file)) {
         int c = fgetc(reading->file);
         if (c != EOF) {
-            complain(reading, "not text, or longer than %d bytes", size - 2);
+            complain(reading, "the line is longer than %d bytes", size - 2);
             while (c != '\n' && c != EOF)
                 c = fgetc(reading->file);
             strcpy(text, "\n");

@@ -145,7 +145,7 @@ static void test_long_line(void)
     strcpy(text, "[model]\nfile = ");
     memset(text + strlen(text), 'x', 400);
     strcat(text, "\n[log]\nlevel = loud\n");
-    expect_problems(text, ":2: not text, or longer than 198 bytes\n"
+    expect_problems(text, ":2: the line is longer than 198 bytes\n"
                           ":4: level: got loud, expected one of: error, warning, info, debug\n");
 }
 

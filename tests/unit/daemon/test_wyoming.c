@@ -132,14 +132,18 @@ static void test_bad_messages(void)
     expect_failure("{} {}\n", -EBADMSG, "header: expected a JSON object");
     expect_failure("{\"type\":\"\xff\"}\n", -EBADMSG, "header: expected a JSON object");
     expect_failure("{\"type\":\"a\\u0000b\"}\n", -EBADMSG, "header: expected a JSON object");
-    expect_failure("{}\n", -EBADMSG, "header: type: expected the name of an event");
-    expect_failure("{\"type\":\"\"}\n", -EBADMSG, "header: type: expected the name of an event");
-    expect_failure("{\"type\":7}\n", -EBADMSG, "header: type: expected the name of an event");
-    expect_failure("{\"type\":\"a\",\"data\":[]}\n", -EBADMSG, "header: data: expected an object");
+    expect_failure("{}\n", -EBADMSG, "header: type: got nothing, expected the name of an event");
+    expect_failure("{\"type\":\"\"}\n", -EBADMSG,
+                   "header: type: got an empty string, expected the name of an event");
+    expect_failure("{\"type\":7}\n", -EBADMSG,
+                   "header: type: got a number, expected the name of an event");
+    expect_failure("{\"type\":\"a\",\"data\":[]}\n", -EBADMSG,
+                   "header: data: got an array, expected an object");
     expect_failure("{\"type\":\"a\",\"data_length\":-1}\n", -EBADMSG,
-                   "data_length: expected a num");
-    expect_failure("{\"type\":\"a\",\"data_length\":1.0}\n", -EBADMSG, "data_length: expected");
-    expect_failure("{\"type\":\"a\",\"payload_length\":true}\n", -EBADMSG, "payload_length: exp");
+                   "data_length: got a negative number, expected a num");
+    expect_failure("{\"type\":\"a\",\"data_length\":1.0}\n", -EBADMSG,
+                   "data_length: got a fraction, expected");
+    expect_failure("{\"type\":\"a\",\"payload_length\":true}\n", -EBADMSG, "payload_length: got true, exp");
     expect_failure("{\"type\":\"a\",\"payload_length\":99999999999999999999}\n", -EBADMSG,
                    "header: expected a JSON object");
     expect_failure("{\"type\":\"a\",\"data_length\":1}\n7", -EBADMSG, "data: expected a JSON obj");
