@@ -233,17 +233,22 @@ static bool is_space(char c)
     return c == ' ' || c == '\t' || c == '\r';
 }
 
-/* Whether the line is valid UTF-8 without control characters other than tab. */
-static bool is_text(const char *line, size_t length)
+/* The line must be valid UTF-8 without control characters other than tab. */
+static int check_text(const char *line, size_t length, unsigned number, struct hearken_error *error)
 {
     for (size_t i = 0; i < length;) {
         uint32_t c;
         size_t size = utf8_decode(line + i, length - i, &c);
-        if (size == 0 || (c < 0x20 && c != '\t') || c == 0x7f)
-            return false;
+        if (size == 0)
+            return hearken_fail(error, -EINVAL, "custom words: line %u is not text in UTF-8",
+                                number);
+        if ((c < 0x20 && c != '\t') || c == 0x7f)
+            return hearken_fail(error, -EINVAL,
+                                "custom words: line %u has a control character, byte 0x%02x",
+                                number, (unsigned)c);
         i += size;
     }
-    return true;
+    return 0;
 }
 
 /* Copies a line, with spaces trimmed at its ends and single within. */
@@ -297,9 +302,8 @@ static int next_word(struct lines *lines, char word[CUSTOM_WORD_MAX_BYTES + 1],
             length--;
         }
     }
-    if (!is_text(line, length))
-        return hearken_fail(error, -EINVAL, "custom words: line %u is not text in UTF-8",
-                            lines->number);
+    if (check_text(line, length, lines->number, error) < 0)
+        return -EINVAL;
     if (length > CUSTOM_WORD_MAX_BYTES)
         return hearken_fail(error, -EINVAL,
                             "custom words: line %u has %zu bytes, expected up to %u", lines->number,

@@ -77,7 +77,7 @@ def test_words_of_the_configuration(start_daemon: StartDaemon, folder: Path) -> 
         (["you", 1], "custom_words: got a number in a list, expected a list of strings"),
         (["x" * 101], "custom words: line 1 has 101 bytes, expected up to 100"),
         (["a"] * 2001, "custom words: there are more than 2000"),
-        (["a\tb", "a\u0007"], "custom words: line 2 is not text in UTF-8"),
+        (["a\tb", "a\u0007"], "custom words: line 2 has a control character, byte 0x07"),
     ],
 )
 def test_lists_that_are_refused(daemon: Daemon, words: object, said: str) -> None:

@@ -215,7 +215,7 @@ static void test_limits(void)
     char text[3 * (HEARKEN_CUSTOM_WORDS_MAX + 1) + 1] = "";
     struct hearken_error error;
     expect_refusal("a\nb\xff", "custom words: line 2 is not text in UTF-8");
-    expect_refusal("\n\na\x01", "custom words: line 3 is not text in UTF-8");
+    expect_refusal("\n\na\x01", "custom words: line 3 has a control character, byte 0x01");
     memset(text, 'x', 101);
     text[101] = 0;
     expect_refusal(text, "custom words: line 1 has 101 bytes, expected up to 100");
