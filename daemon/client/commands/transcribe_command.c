@@ -220,6 +220,7 @@ static int run_transcribe(const struct command *command, int argc, char **argv)
     transcribe.audio.type = (enum hearken_sample_type)transcribe.sample_type;
     transcribe.style.with_file_name =
         count > 1 && !transcribe.no_file_name && !transcribe.output_directory;
+    transcribe.style.on_terminal = !transcribe.output && isatty(STDOUT_FILENO);
     struct batch_options batch = {
         .address = transcribe.address,
         .raw = transcribe.raw ? &transcribe.audio : NULL,

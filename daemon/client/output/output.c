@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -21,8 +22,15 @@ const char *const output_format_names[] = {"text", "json", "srt", "vtt", NULL};
 
 static void print_name(FILE *stream, const struct output_style *style, const char *file)
 {
-    if (style->with_file_name)
-        fprintf(stream, "%s: ", file);
+    char name[PATH_MAX];
+    if (!style->with_file_name)
+        return;
+    if (style->on_terminal) {
+        snprintf(name, sizeof(name), "%s", file);
+        utf8_clean(name);
+        file = name;
+    }
+    fprintf(stream, "%s: ", file);
 }
 
 /* Columns separated by tabs: start, end, confidence, word. */

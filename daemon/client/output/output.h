@@ -27,6 +27,7 @@ extern const char *const output_format_names[]; /* also the files' extensions; N
 struct output_style {
     unsigned format;     /* enum output_format */
     bool with_file_name; /* text: each line starts with it */
+    bool on_terminal;    /* text: without the control characters that the file's name may have */
     bool with_words;     /* text: one word per line, with times */
 };
 

@@ -81,6 +81,22 @@ static void expect_text(const struct transcript *transcript, const struct output
     expect(&written, result, expected);
 }
 
+/* A terminal would obey the characters of the name. */
+static void test_name_on_a_terminal(void)
+{
+    struct written written;
+    char text[] = "Hello.";
+    const struct transcript_segment segment = {.text = text};
+    struct output_style style = {.with_file_name = true};
+    start(&written);
+    int result = text_render_segment(written.stream, &style, "a\033[2J\xff\n.wav", &segment);
+    expect(&written, result, "a\033[2J\xff\n.wav: Hello.\n");
+    style.on_terminal = true;
+    start(&written);
+    result = text_render_segment(written.stream, &style, "\xc3\xa4\033[2J\xff\n.wav", &segment);
+    expect(&written, result, "\xc3\xa4?[2J??.wav: Hello.\n");
+}
+
 static void expect_subtitles(const struct transcript *transcript, enum output_format format,
                              const char *expected)
 {
@@ -604,6 +620,7 @@ void add_output_tests(void)
 {
     CU_pSuite suite = CU_add_suite("output", NULL, NULL);
     CU_add_test(suite, "text", test_text);
+    CU_add_test(suite, "a name on a terminal", test_name_on_a_terminal);
     CU_add_test(suite, "control characters", test_controls_become_spaces);
     CU_add_test(suite, "empty segments", test_empty_segments);
     CU_add_test(suite, "numbers of any size", test_numbers_are_sane);
