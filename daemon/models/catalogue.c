@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/models/catalogue.h"
 
+#include "daemon/common/installed_hint.h"
+
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -62,6 +64,33 @@ int model_list_read(struct model_list *list, const struct settings *settings,
         result = check_names(list, error);
     if (result < 0)
         model_list_finish(list);
+    return result;
+}
+
+int model_list_check(const struct settings *settings, struct log *log)
+{
+    struct model_list list;
+    struct hearken_error error;
+    int result = model_list_read(&list, settings, &error);
+    if (result < 0) {
+        log_error(log, "%s", error.message);
+        return result;
+    }
+    for (size_t i = 0; i < list.count; i++) {
+        struct model_facts facts;
+        const struct model_entry *entry = &list.entries[i];
+        int read = model_facts_read(&facts, entry->file, &error);
+        model_facts_finish(&facts);
+        if (read < 0)
+            installed_hint_add(entry->file, read, &error);
+        if (read < 0 && i > 0)
+            log_warning(log, "[model %s]: %s", entry->name, error.message);
+        if (read < 0 && i == 0) {
+            log_error(log, "model.file: %s", error.message);
+            result = read;
+        }
+    }
+    model_list_finish(&list);
     return result;
 }
 

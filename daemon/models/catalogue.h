@@ -43,6 +43,11 @@ int model_list_read(struct model_list *list, const struct settings *settings,
                     struct hearken_error *error);
 void model_list_finish(struct model_list *list);
 
+/* Checks the model files without opening them, and logs problems: of the default model an error,
+ * which the start would fail with, of others a warning. Errors: as model_list_read, and of the
+ * default model's file. */
+int model_list_check(const struct settings *settings, struct log *log);
+
 /* The catalogue is empty until catalogue_replace. The loop and the settings must outlive it. */
 void catalogue_init(struct catalogue *catalogue, uv_loop_t *loop, const struct settings *settings,
                     struct log *log);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/models/served_model.h"
 
+#include "daemon/common/installed_hint.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -190,24 +192,73 @@ static int open_on_other_backend(struct served_model *model,
 
 /* ---- Opening ---- */
 
-static int open_handle(struct served_model *model, const struct settings *settings,
-                       const char *excluded_backend, struct log *log, struct hearken_error *error)
+static struct hearken_backend_options backend_options(const struct settings *settings,
+                                                      struct log *log)
 {
-    const struct hearken_backend_options options = {
-        .struct_size = sizeof(options),
+    return (struct hearken_backend_options){
+        .struct_size = sizeof(struct hearken_backend_options),
         .backend = settings->backend,
         .plugin_directory = text_or_null(settings->plugin_directory),
         .cpu_mask = text_or_null(settings->cpu_mask),
         .threads = settings->threads,
-        .log = log_library_message,
+        .log = log ? log_library_message : NULL,
         .log_context = log,
     };
+}
+
+/* What hearken_plugins_list reports, for a check of the setting compute.backend. */
+struct backend_check {
+    const char *wanted;
+    bool found;
+    char problem[300]; /* "": there is none */
+    char known[200];
+};
+
+static void note_backend(void *context, const struct hearken_plugin_report *report)
+{
+    struct backend_check *check = context;
+    size_t used = strlen(check->known);
+    if (!report->name)
+        return;
+    snprintf(check->known + used, sizeof(check->known) - used, ", %s", report->name);
+    if (strcmp(report->name, check->wanted) != 0)
+        return;
+    check->found = true;
+    if (report->score <= 0)
+        snprintf(check->problem, sizeof(check->problem), "%s", report->reason);
+}
+
+int served_backend_check(const struct settings *settings, struct hearken_error *error)
+{
+    struct backend_check check = {.wanted = settings->backend};
+    const struct hearken_backend_options options = backend_options(settings, NULL);
+    if (*settings->backend == '\0' || strcmp(settings->backend, "auto") == 0)
+        return 0;
+    int result = hearken_plugins_list(&options, note_backend, &check, error);
+    if (result < 0)
+        return result;
+    if (!check.found)
+        return hearken_fail(error, -ENOENT, "compute.backend: got %.100s, expected one of: auto%s",
+                            settings->backend, check.known);
+    return *check.problem
+               ? hearken_fail(error, -ENODEV, "compute.backend: %.100s cannot run here: %s",
+                              settings->backend, check.problem)
+               : 0;
+}
+
+static int open_handle(struct served_model *model, const struct settings *settings,
+                       const char *excluded_backend, struct log *log, struct hearken_error *error)
+{
+    const struct hearken_backend_options options = backend_options(settings, log);
     /* If this fails, opening the file will fail too and say why. */
     if (stat(model->file, &model->file_status) < 0)
         model->file_status = (struct stat){0};
     if (excluded_backend && strcmp(settings->backend, "auto") == 0)
         return open_on_other_backend(model, &options, excluded_backend, error);
-    return hearken_model_open(model->file, &options, &model->handle, error);
+    int result = hearken_model_open(model->file, &options, &model->handle, error);
+    if (result < 0)
+        installed_hint_add(model->file, result, error);
+    return result;
 }
 
 static void ignore_event(void *context, const struct hearken_event *event)

@@ -72,6 +72,10 @@ struct served_model *served_model_load(struct model_owner *owner, const char *fi
                                        const struct settings *settings,
                                        const char *excluded_backend, struct log *log);
 
+/* Checks that the backend of the settings exists and can run here, without opening a model. "auto"
+ * is not checked. Errors: -ENOENT, -ENODEV, as hearken_plugins_list. */
+int served_backend_check(const struct settings *settings, struct hearken_error *error);
+
 /* Calls the waiter once a model that is being loaded is ready or has failed. */
 void served_model_wait(struct served_model *model, struct model_waiter *waiter);
 

@@ -7,6 +7,7 @@
 
 #include "daemon/common/log.h"
 #include "daemon/common/standard_streams.h"
+#include "daemon/models/catalogue.h"
 #include "daemon/server/daemon_options.h"
 #include "daemon/server/server.h"
 
@@ -31,8 +32,16 @@ static int check(const struct options *options, struct log *log)
     struct settings settings;
     if (options_load_settings(options, &settings, log_problem, log) < 0)
         return EXIT_USAGE;
-    printf("%s: no errors\n", options->file ? options->file : "no configuration file");
+    bool good = model_list_check(&settings, log) == 0;
+    struct hearken_error error;
+    if (served_backend_check(&settings, &error) < 0) {
+        log_error(log, "%s", error.message);
+        good = false;
+    }
     settings_finish(&settings);
+    if (!good)
+        return EXIT_USAGE;
+    printf("%s: no errors\n", options->file ? options->file : "no configuration file");
     return finish_output(log);
 }
 

@@ -513,6 +513,10 @@ def test_model(hearken, folder: Path) -> None:
     assert "listener.conv1.weight" in hearken("model", "--tensors", RECURRENT)
     result = run("model", SHORT, folder=folder)
     assert result.returncode == 1 and str(SHORT) in message(result)
+    for arguments in (["model", "none"], ["transcribe", "--local", "--model", "none", SHORT]):
+        result = run(*arguments, folder=folder)
+        assert result.returncode == 1 and "none.gguf: No such file" in message(result)
+        assert "; installed are: hearken-en" in message(result) and "voice" not in message(result)
     result = run("model", folder / "none", folder=folder)
     assert result.returncode == 1 and "No such file" in message(result)
 

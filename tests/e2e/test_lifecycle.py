@@ -452,6 +452,29 @@ def test_check_of_addresses_and_files(folder: Path, text: str, said: str) -> Non
     assert result.returncode == 2 and said in result.stderr.decode()
 
 
+def check_config(folder: Path, *arguments: str | Path) -> tuple[int, str]:
+    result = programs.run("--check-config", *arguments, folder=folder, program=HEARKEND)
+    return result.returncode, result.stderr.decode()
+
+
+def test_check_of_models_and_backend(folder: Path) -> None:
+    """A model that is needed at its first use only may come later."""
+    status, said = check_config(folder, "--model", "absent")
+    assert status == 2 and "model.file: " in said and "absent.gguf: No such file" in said
+    assert "; installed are: hearken-en" in said and "voice" not in said
+    status, said = check_config(folder, "--model", SHORT)
+    assert status == 2 and str(SHORT) in said
+    status, said = check_config(folder, "--set", "model other.file=/absent")
+    assert status == 0 and "warning: [model other]: /absent: No such file" in said
+    status, said = check_config(folder, "--backend", "absent")
+    assert status == 2 and "compute.backend: got absent, expected one of: auto, " in said
+    assert check_config(folder, "--backend", "reference") == (0, "")
+    bad = programs.BUILD.resolve() / "tests/bad-plugins"
+    if bad.exists():
+        status, said = check_config(folder, "--plugin-dir", bad, "--backend", "score-zero")
+        assert status == 2 and "score-zero cannot run here: the stars are not right" in said
+
+
 def test_check_of_a_directory(folder: Path) -> None:
     result = programs.run("--check-config", "--config", folder, folder=folder, program=HEARKEND)
     assert result.returncode == 2

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/client/program/commands.h"
 #include "daemon/client/program/standard_error.h"
-#include "daemon/client/recognition/recognition.h"
+#include "daemon/common/installed_hint.h"
 
 #include <errno.h>
 #include <hearken/hearken.h>
@@ -204,6 +204,7 @@ static int inspect(const struct model *options, const char *path)
     struct hearken_error error;
     int result = hearken_model_inspect(path, on_item, &contents, &error);
     if (result < 0) {
+        installed_hint_add(path, result, &error);
         message_error(path, error.message);
     } else if (contents.result < 0) {
         message_error(path, strerror(-contents.result));

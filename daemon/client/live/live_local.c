@@ -3,6 +3,7 @@
 
 #include "daemon/client/live/live_event.h"
 #include "daemon/client/program/signals.h"
+#include "daemon/common/installed_hint.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -166,6 +167,8 @@ static int open_model(struct listening *listening, struct hearken_error *error)
     signals_default_begin(&opening);
     int result = hearken_model_open(path, &options->backend, &listening->model, error);
     signals_default_end(&opening);
+    if (result < 0)
+        installed_hint_add(path, result, error);
     return result;
 }
 

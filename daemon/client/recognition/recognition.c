@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/client/recognition/recognition.h"
 
+#include "daemon/common/installed_hint.h"
+
 #include <errno.h>
 #include <limits.h>
 #include <math.h>
@@ -87,8 +89,10 @@ int local_create(const char *model, const struct hearken_backend_options *option
     if (result < 0)
         goto free_created;
     result = hearken_model_open(path, options, &created->model, error);
-    if (result < 0)
+    if (result < 0) {
+        installed_hint_add(path, result, error);
         goto free_created;
+    }
     pthread_mutex_init(&created->lock, NULL);
     *local = created;
     return 0;

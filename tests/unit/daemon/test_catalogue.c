@@ -13,6 +13,7 @@
 #define uv_timer_stop         fake_timer_stop
 #define model_list_read       tested_list_read
 #define model_list_finish     tested_list_finish
+#define model_list_check      tested_list_check
 #define model_entry_name      tested_entry_name
 #define catalogue_init        tested_init
 #define catalogue_finish      tested_finish
