@@ -48,24 +48,12 @@ static void on_capture_event(void *context, const struct hearken_capture_event *
     report(context, &(struct live_event){.type = LIVE_CAPTURE, .capture = event});
 }
 
-static int fill_segment(struct transcript_segment *segment, const struct hearken_event *event)
-{
-    int result =
-        transcript_segment_language(segment, event->language, (double)event->language_probability);
-    transcript_segment_time(segment, event->start, event->end, (double)event->confidence);
-    for (size_t i = 0; i < event->word_count && result == 0; i++)
-        result =
-            transcript_segment_add_word(segment, event->words[i].text, event->words[i].start,
-                                        event->words[i].end, (double)event->words[i].confidence);
-    return result;
-}
-
 static void report_text(struct listening *listening, const struct hearken_event *event)
 {
     struct transcript transcript;
     transcript_init(&transcript);
     struct transcript_segment *segment = transcript_add(&transcript, event->text);
-    if (segment && fill_segment(segment, event) == 0)
+    if (segment && transcript_segment_read_event(segment, event) == 0)
         report(listening,
                &(struct live_event){
                    .type = event->type == HEARKEN_EVENT_FINAL ? LIVE_FINAL : LIVE_PARTIAL,

@@ -24,22 +24,6 @@ static int report(struct live_conversation *conversation, const struct live_even
 
 /* ---- Segments ---- */
 
-static int fill_segment(struct transcript_segment *segment, const json_t *data, double origin)
-{
-    const json_t *words = json_object_get(data, "words");
-    int result = transcript_segment_language(segment, peer_string(data, "language"),
-                                             peer_seconds(data, "language_probability"));
-    transcript_segment_time(segment, peer_seconds(data, "start") - origin,
-                            peer_seconds(data, "end") - origin, peer_seconds(data, "confidence"));
-    for (size_t i = 0; i < json_array_size(words) && result == 0; i++) {
-        const json_t *word = json_array_get(words, i);
-        result = transcript_segment_add_word(
-            segment, peer_string(word, "text"), peer_seconds(word, "start") - origin,
-            peer_seconds(word, "end") - origin, peer_seconds(word, "confidence"));
-    }
-    return result;
-}
-
 static int handle_segment(struct live_conversation *conversation, const json_t *data,
                           struct hearken_error *error)
 {
@@ -49,7 +33,7 @@ static int handle_segment(struct live_conversation *conversation, const json_t *
     struct transcript_segment *segment = transcript_add(&transcript, peer_string(data, "text"));
     int result = -ENOMEM;
     if (segment)
-        result = fill_segment(segment, data, conversation->origin);
+        result = transcript_segment_read_json(segment, data, conversation->origin);
     if (result < 0)
         hearken_fail(error, result, "%s", strerror(-result));
     else

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/client/output/transcript.h"
 
+#include "daemon/client/program/client_connection.h"
+
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -130,6 +132,37 @@ int transcript_segment_add_word(struct transcript_segment *segment, const char *
     word->confidence = between(confidence, 0, 1);
     segment->word_count++;
     return 0;
+}
+
+int transcript_segment_read_event(struct transcript_segment *segment,
+                                  const struct hearken_event *event)
+{
+    int result =
+        transcript_segment_language(segment, event->language, (double)event->language_probability);
+    transcript_segment_time(segment, event->start, event->end, (double)event->confidence);
+    for (size_t i = 0; i < event->word_count && result == 0; i++) {
+        const struct hearken_word *word = &event->words[i];
+        result = transcript_segment_add_word(segment, word->text, word->start, word->end,
+                                             (double)word->confidence);
+    }
+    return result;
+}
+
+int transcript_segment_read_json(struct transcript_segment *segment, const json_t *data,
+                                 double origin)
+{
+    const json_t *words = json_object_get(data, "words");
+    int result = transcript_segment_language(segment, peer_string(data, "language"),
+                                             peer_seconds(data, "language_probability"));
+    transcript_segment_time(segment, peer_seconds(data, "start") - origin,
+                            peer_seconds(data, "end") - origin, peer_seconds(data, "confidence"));
+    for (size_t i = 0; i < json_array_size(words) && result == 0; i++) {
+        const json_t *word = json_array_get(words, i);
+        result = transcript_segment_add_word(
+            segment, peer_string(word, "text"), peer_seconds(word, "start") - origin,
+            peer_seconds(word, "end") - origin, peer_seconds(word, "confidence"));
+    }
+    return result;
 }
 
 char *transcript_text(const struct transcript *transcript)

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * The transcript of one recording: segments of words. Filled from the library's events
- * (recognition.c) or a server's (remote_recognition.c).
+ * The transcript of one recording: segments of words. Filled from the library's events or a
+ * server's.
  */
 #ifndef HEARKEN_DAEMON_CLIENT_OUTPUT_TRANSCRIPT_H
 #define HEARKEN_DAEMON_CLIENT_OUTPUT_TRANSCRIPT_H
 
+#include <hearken/hearken.h>
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -57,6 +59,14 @@ int transcript_segment_language(struct transcript_segment *segment, const char *
 /* Appends a word to a segment. Errors: -ENOMEM. */
 int transcript_segment_add_word(struct transcript_segment *segment, const char *text, double start,
                                 double end, double confidence);
+
+/* Add what a segment of the library, or of a server, has besides its text: times, confidence,
+ * language and words; clamped as above. `data`: of the event hearken-segment; `origin`, in seconds,
+ * is subtracted from its times. Errors: -ENOMEM. */
+int transcript_segment_read_event(struct transcript_segment *segment,
+                                  const struct hearken_event *event);
+int transcript_segment_read_json(struct transcript_segment *segment, const json_t *data,
+                                 double origin);
 
 /* The segments' texts, separated by spaces; the caller frees it. NULL: no memory. */
 char *transcript_text(const struct transcript *transcript);

@@ -148,29 +148,14 @@ struct sink {
     int result; /* the first error in the callback */
 };
 
-static int report_segment(struct recognition *recognition, struct transcript_segment *segment,
-                          const struct hearken_event *event)
-{
-    transcript_segment_time(segment, event->start, event->end, (double)event->confidence);
-    if (transcript_segment_language(segment, event->language, (double)event->language_probability) <
-        0)
-        return -ENOMEM;
-    for (size_t i = 0; i < event->word_count; i++) {
-        const struct hearken_word *word = &event->words[i];
-        int result = transcript_segment_add_word(segment, word->text, word->start, word->end,
-                                                 (double)word->confidence);
-        if (result < 0)
-            return result;
-    }
-    return recognition_report_segment(recognition, segment, event->alignment);
-}
-
 static int handle_final(struct recognition *recognition, const struct hearken_event *event)
 {
     struct transcript transcript;
     transcript_init(&transcript);
     struct transcript_segment *segment = transcript_add(&transcript, event->text);
-    int result = segment ? report_segment(recognition, segment, event) : -ENOMEM;
+    int result = segment ? transcript_segment_read_event(segment, event) : -ENOMEM;
+    if (result == 0)
+        result = recognition_report_segment(recognition, segment, event->alignment);
     transcript_finish(&transcript);
     return result;
 }

@@ -15,19 +15,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-static int add_words(struct transcript_segment *segment, const json_t *words)
-{
-    for (size_t i = 0; i < json_array_size(words); i++) {
-        const json_t *word = json_array_get(words, i);
-        int result = transcript_segment_add_word(
-            segment, peer_string(word, "text"), peer_seconds(word, "start"),
-            peer_seconds(word, "end"), peer_seconds(word, "confidence"));
-        if (result < 0)
-            return result;
-    }
-    return 0;
-}
-
 static int no_memory(struct hearken_error *error)
 {
     snprintf(error->message, sizeof(error->message), "%s", strerror(ENOMEM));
@@ -84,19 +71,6 @@ static int report_with_alignment(struct recognition *recognition,
     return result;
 }
 
-static int report_segment(struct recognition *recognition, struct transcript_segment *segment,
-                          const struct wyoming_event *event)
-{
-    const json_t *data = event->data;
-    transcript_segment_time(segment, peer_seconds(data, "start"), peer_seconds(data, "end"),
-                            peer_seconds(data, "confidence"));
-    if (transcript_segment_language(segment, peer_string(data, "language"),
-                                    peer_seconds(data, "language_probability")) < 0 ||
-        add_words(segment, json_object_get(data, "words")) < 0)
-        return -ENOMEM;
-    return report_with_alignment(recognition, segment, event);
-}
-
 static int handle_segment(struct recognition *recognition, const struct wyoming_event *event,
                           struct hearken_error *error)
 {
@@ -106,7 +80,9 @@ static int handle_segment(struct recognition *recognition, const struct wyoming_
     transcript_init(&transcript);
     struct transcript_segment *segment =
         transcript_add(&transcript, peer_string(event->data, "text"));
-    int result = segment ? report_segment(recognition, segment, event) : -ENOMEM;
+    int result = segment ? transcript_segment_read_json(segment, event->data, 0) : -ENOMEM;
+    if (result == 0)
+        result = report_with_alignment(recognition, segment, event);
     transcript_finish(&transcript);
     return result == -ENOMEM ? no_memory(error) : result;
 }

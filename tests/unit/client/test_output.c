@@ -81,6 +81,33 @@ static void expect_text(const struct transcript *transcript, const struct output
     expect(&written, result, expected);
 }
 
+/* What a server tells is clamped; its times are those of a clock that has begun earlier. */
+static void test_segment_of_a_server(void)
+{
+    struct transcript t;
+    json_t *data =
+        json_pack("{s:f, s:f, s:f, s:s, s:f, s:[{s:s, s:f, s:f, s:f}, {}]}", "start", 11.0, "end",
+                  12.5, "confidence", 7.0, "language", "de", "language_probability", 0.5, "words",
+                  "text", "a\nb", "start", 11.0, "end", 12.0, "confidence", 0.5);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(data);
+    transcript_init(&t);
+    struct transcript_segment *segment = transcript_add(&t, "a b");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(segment);
+    EXPECT_EQUAL(transcript_segment_read_json(segment, data, 10), 0);
+    EXPECT_EQUAL(segment->start, 1);
+    EXPECT_EQUAL(segment->end, 2.5);
+    EXPECT_EQUAL(segment->confidence, 1);
+    EXPECT_EQUAL_STRING(segment->language, "de");
+    EXPECT_EQUAL_FATAL(segment->word_count, 2);
+    EXPECT_EQUAL_STRING(segment->words[0].text, "a b");
+    EXPECT_EQUAL(segment->words[0].start, 1);
+    EXPECT_EQUAL(segment->words[0].end, 2);
+    EXPECT_EQUAL_STRING(segment->words[1].text, "");
+    EXPECT_EQUAL(segment->words[1].start, 0);
+    transcript_finish(&t);
+    json_decref(data);
+}
+
 /* A terminal would obey the characters of the name. */
 static void test_name_on_a_terminal(void)
 {
@@ -621,6 +648,7 @@ void add_output_tests(void)
     CU_pSuite suite = CU_add_suite("output", NULL, NULL);
     CU_add_test(suite, "text", test_text);
     CU_add_test(suite, "a name on a terminal", test_name_on_a_terminal);
+    CU_add_test(suite, "a segment of a server", test_segment_of_a_server);
     CU_add_test(suite, "control characters", test_controls_become_spaces);
     CU_add_test(suite, "empty segments", test_empty_segments);
     CU_add_test(suite, "numbers of any size", test_numbers_are_sane);
