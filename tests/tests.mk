@@ -62,7 +62,6 @@ $(BUILD)/tests/client-test: $(BUILD)/obj/tests/client_main.o $(call objects,$(cl
 	$(SAY) LINK $@
 	$(call link_program,$(jansson_libs) $(sndfile_libs) $(cairo_libs) -lm -lcunit)
 
-# The daemon's own listening, daemon/microphone/microphone_hub.c and what it is made of.
 # An archive, from which the linker takes only the objects that resolve a symbol: so the fakes in
 # tests/microphone/ replace the daemon's functions.
 $(BUILD)/tests/daemon.a: $(daemon_objects)
@@ -71,7 +70,9 @@ $(BUILD)/tests/daemon.a: $(daemon_objects)
 	@rm -f $@
 	$(Q)$(AR) rcs $@ $^
 
-$(BUILD)/tests/microphone-test: $(BUILD)/obj/tests/microphone_main.o $(call objects,$(microphone_sources)) $(BUILD)/tests/daemon.a \
+# The daemon's own listening, daemon/microphone/microphone_hub.c and what it is made of.
+$(BUILD)/tests/microphone-test: $(BUILD)/obj/tests/microphone_main.o \
+                          $(call objects,$(microphone_sources)) $(BUILD)/tests/daemon.a \
                           $(library_objects)
 	$(SAY) LINK $@
 	$(Q)$(CC) $(SANITIZE) $(LINK) $(LDFLAGS) -o $@ $^ $(library_libs) $(daemon_libs) -lcunit

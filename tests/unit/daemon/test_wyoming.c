@@ -143,7 +143,8 @@ static void test_bad_messages(void)
                    "data_length: got a negative number, expected a num");
     expect_failure("{\"type\":\"a\",\"data_length\":1.0}\n", -EBADMSG,
                    "data_length: got a fraction, expected");
-    expect_failure("{\"type\":\"a\",\"payload_length\":true}\n", -EBADMSG, "payload_length: got true, exp");
+    expect_failure("{\"type\":\"a\",\"payload_length\":true}\n", -EBADMSG,
+                   "payload_length: got true, exp");
     expect_failure("{\"type\":\"a\",\"payload_length\":99999999999999999999}\n", -EBADMSG,
                    "header: expected a JSON object");
     expect_failure("{\"type\":\"a\",\"data_length\":1}\n7", -EBADMSG, "data: expected a JSON obj");
