@@ -11,14 +11,18 @@ import subprocess
 import sys
 import time
 from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 from normalise import Errors, word_errors, words
-from packed import Clip, read_clips, read_sound
+from packed import RATE, Clip, read_clips, read_sound, spread
 from recognise import Result, daemon, recognise
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 WORST = 20  # clips shown with -v
+LOST = 0.4  # share of a clip's words; what loses more of them ended too early
 
 Row = dict[str, object]
 
@@ -35,7 +39,13 @@ def parse_arguments() -> argparse.Namespace:
     add("--model", type=Path, metavar="FILE", help="default: the installed one")
     add("--backend", metavar="NAME", help="default: auto")
     add("--limit", type=int, metavar="N", help="only so many clips, spread over the set")
-    add("--only", metavar="DATASET", action="append", help="with --noise: moodist, blanket ...")
+    add("--only", metavar="DATASET", action="append", help="a part of the set: moodist, fsdd ...")
+    add(
+        "--leads",
+        metavar="MS,...",
+        default="0",
+        help="each clip once for each of these, with so much silence in front of it (default 0)",
+    )
     add("--jobs", type=int, default=2, metavar="N", help="clips at a time (default 2)")
     add("--beam", type=int, metavar="N")
     add(
@@ -75,8 +85,8 @@ def settings(arguments: argparse.Namespace) -> dict[str, str]:
 class Progress:
     """A line on standard error, if that is a terminal."""
 
-    def __init__(self, clips: list[Clip]) -> None:
-        self.total, self.count, self.heard = len(clips), 0, 0.0
+    def __init__(self, clips: list[Clip], leads: int) -> None:
+        self.total, self.count, self.heard = len(clips) * leads, 0, 0.0
         self.begun = time.monotonic()
         self.shown = sys.stderr.isatty()
 
@@ -93,14 +103,28 @@ class Progress:
 
 def run(arguments: argparse.Namespace) -> tuple[list[Result], float]:
     """The results, and how long they took."""
-    clips = read_clips(arguments.corpus, arguments.set, None if arguments.only else arguments.limit)
+    clips = read_clips(arguments.corpus, arguments.set)
     if arguments.only:
-        clips = [clip for clip in clips if clip.dataset in arguments.only][: arguments.limit]
-    sounds = read_sound(arguments.corpus, arguments.set, clips)
+        clips = [clip for clip in clips if clip.dataset in arguments.only]
+    clips = spread(clips, arguments.limit)
+    leads = [int(lead) for lead in arguments.leads.split(",")]
+    sounds = with_leads(read_sound(arguments.corpus, arguments.set, clips), leads)
     with daemon(arguments.build, settings(arguments)) as path:
         begun = time.monotonic()
-        results = recognise(path, sounds, arguments.jobs, Progress(clips))
+        results = recognise(path, sounds, arguments.jobs, Progress(clips, len(leads)))
         return results, time.monotonic() - begun
+
+
+def with_leads(
+    sounds: Iterator[tuple[Clip, np.ndarray]], leads: list[int]
+) -> Iterator[tuple[Clip, np.ndarray]]:
+    """Each clip once for each lead, with so many milliseconds of silence in front of it."""
+    for clip, samples in sounds:
+        for lead in leads:
+            name = f"{clip.name}+{lead}" if lead else clip.name
+            silence = np.zeros(lead * RATE // 1000, samples.dtype)
+            seconds = clip.seconds + lead / 1000
+            yield replace(clip, name=name, seconds=seconds), np.concatenate((silence, samples))
 
 
 def describe_program(arguments: argparse.Namespace) -> str:
@@ -156,6 +180,16 @@ def print_rate(rows: list[Row]) -> None:
     print(
         f"WER {rate(rows):.2f} %: {errors.total()} errors in {count} words "
         f"(S {errors.substitutions}, D {errors.deletions}, I {errors.insertions})"
+    )
+
+
+def print_clips(rows: list[Row]) -> None:
+    right = sum(errors_of(row).total() == 0 for row in rows)
+    empty = sum(not words(str(row["hypothesis"])) for row in rows)
+    lost = sum(errors_of(row).deletions > LOST * int(str(row["words"])) for row in rows)
+    print(
+        f"clips: {right} right, {len(rows) - right - empty} wrong, {empty} empty; "
+        f"{lost} lose over {LOST:.0%} of their words"
     )
 
 
@@ -236,6 +270,7 @@ def measure(arguments: argparse.Namespace) -> None:
         print_invented(rows, arguments.verbose)
     else:
         print_rate(rows)
+        print_clips(rows)
     print_speed(results, elapsed, arguments.jobs)
     if arguments.compare:
         print_comparison(rows, arguments.compare, arguments.verbose)

@@ -23,8 +23,7 @@ class Clip:
     text: str | None
 
 
-def read_clips(corpus: Path, name: str, limit: int | None) -> list[Clip]:
-    """All, or `limit` of them spread evenly over the set, so that no speaker is left out."""
+def read_clips(corpus: Path, name: str, limit: int | None = None) -> list[Clip]:
     lines = (corpus / f"{name}.jsonl").read_text().splitlines()
     rows = [json.loads(line) for line in lines if line]
     clips = [
@@ -32,6 +31,11 @@ def read_clips(corpus: Path, name: str, limit: int | None) -> list[Clip]:
         for row in rows
     ]
     clips.sort(key=lambda clip: clip.start)
+    return spread(clips, limit)
+
+
+def spread(clips: list[Clip], limit: int | None) -> list[Clip]:
+    """All, or `limit` of them spread evenly over the set, so that no speaker is left out."""
     if limit is None or limit >= len(clips):
         return clips
     return [clips[i * len(clips) // limit] for i in range(limit)]
