@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "frontend/features/logmel_private.h"
+#include "frontend/features/logmel.h"
 
 #include <errno.h>
 #include <fftw3.h>
@@ -15,8 +15,11 @@
 /* Power is clamped to this before log10. */
 #define LOGMEL_POWER_MIN 1e-10
 
-/* A frame starts this many samples before its centre. */
+/* A frame starts this many samples before its centre, and ends as many behind it. */
 #define LOGMEL_HALF (LOGMEL_FFT / 2)
+
+/* Capacity of a stream's sample buffer: the samples that the next frame needs, and new ones. */
+#define LOGMEL_STREAM_HELD 4096u
 
 /* The bins in which a mel filter is not zero, and the offset of their weights. */
 struct mel_band {
@@ -32,12 +35,30 @@ struct logmel {
     float window[LOGMEL_FFT];
 };
 
+/* `total` >= LOGMEL_FFT samples: `count` received ones, of which `samples` holds those from `first`
+ * on, followed by zeros. */
+struct signal {
+    const float *samples; /* [count - first] */
+    size_t first, count, total;
+};
+
 /* A transform's buffers, aligned so that FFTW can use vector instructions. In double precision: the
  * error of a float transform is relative to the loudest bin, so weak bins beside it would be off by
  * 1e-5 of a feature. */
 struct transform {
     _Alignas(64) double samples[LOGMEL_FFT];
     _Alignas(64) fftw_complex spectrum[LOGMEL_BINS];
+};
+
+struct logmel_stream {
+    const struct logmel *logmel;
+    float *rows;             /* [capacity, bands], of the frames from `forgotten` on */
+    size_t forgotten;        /* frames */
+    size_t stored, capacity; /* frames computed; rows allocated */
+    size_t frames;           /* finished: `stored` and, after finish, silence */
+    size_t first, count;     /* samples first <= i < count are held */
+    bool finished;
+    float held[LOGMEL_STREAM_HELD];
 };
 
 /* FFTW's planner is not thread-safe, executing a plan is
@@ -149,19 +170,21 @@ size_t logmel_frames(size_t samples)
     return (samples < LOGMEL_FFT ? LOGMEL_FFT : samples) / LOGMEL_HOP;
 }
 
-size_t logmel_signal_silent_from(size_t count)
+/* The first frame from which on no frame contains any of `count` samples. */
+static size_t silent_from(size_t count)
 {
     return (count + LOGMEL_HALF + LOGMEL_HOP - 1) / LOGMEL_HOP;
 }
 
-void logmel_fill_silence(const struct logmel *logmel, size_t frames, float *out)
+/* `frames` rows of silence. */
+static void fill_silence(const struct logmel *logmel, size_t frames, float *out)
 {
     for (size_t i = 0; i < frames * logmel->bands; i++)
         out[i] = LOGMEL_SILENCE;
 }
 
 /* Sample `at` of the signal extended by reflection. */
-static float sample_at(const struct logmel_signal *signal, ptrdiff_t at)
+static float sample_at(const struct signal *signal, ptrdiff_t at)
 {
     if (at < 0)
         at = -at;
@@ -170,7 +193,7 @@ static float sample_at(const struct logmel_signal *signal, ptrdiff_t at)
     return (size_t)at < signal->count ? signal->samples[(size_t)at - signal->first] : 0;
 }
 
-static void gather(const struct logmel_signal *signal, size_t frame, double *samples)
+static void gather(const struct signal *signal, size_t frame, double *samples)
 {
     ptrdiff_t start = (ptrdiff_t)(frame * LOGMEL_HOP) - (ptrdiff_t)LOGMEL_HALF;
     if (start >= 0 && (size_t)start + LOGMEL_FFT <= signal->count) {
@@ -212,26 +235,213 @@ static void compute_frame(const struct logmel *logmel, struct transform *transfo
     }
 }
 
-void logmel_signal_frames(const struct logmel *logmel, const struct logmel_signal *signal,
-                          size_t from, size_t to, float *out)
+/* Computes the frames from <= t < to <= total / LOGMEL_HOP into `out` [to - from, bands]. They must
+ * contain no sample before `first`. */
+static void compute_frames(const struct logmel *logmel, const struct signal *signal, size_t from,
+                           size_t to, float *out)
 {
-    size_t silent = logmel_signal_silent_from(signal->count);
+    size_t silent = silent_from(signal->count);
     struct transform transform;
     for (; from < to && from < silent; from++, out += logmel->bands) {
         gather(signal, from, transform.samples);
         compute_frame(logmel, &transform, out);
     }
     if (from < to)
-        logmel_fill_silence(logmel, to - from, out);
+        fill_silence(logmel, to - from, out);
 }
 
 void logmel_compute(const struct logmel *logmel, const float *samples, size_t count, size_t padding,
                     float *out)
 {
     size_t total = count + padding;
-    struct logmel_signal signal = {samples, 0, count, total < LOGMEL_FFT ? LOGMEL_FFT : total};
-    logmel_signal_frames(logmel, &signal, 0, logmel_frames(total), out);
+    struct signal signal = {samples, 0, count, total < LOGMEL_FFT ? LOGMEL_FFT : total};
+    compute_frames(logmel, &signal, 0, logmel_frames(total), out);
 }
+
+/* ---- Stream ---- */
+
+int logmel_stream_create(const struct logmel *logmel, struct logmel_stream **stream)
+{
+    struct logmel_stream *created = calloc(1, sizeof(*created));
+    if (!created)
+        return -ENOMEM;
+    created->logmel = logmel;
+    *stream = created;
+    return 0;
+}
+
+void logmel_stream_destroy(struct logmel_stream *stream)
+{
+    if (!stream)
+        return;
+    free(stream->rows);
+    free(stream);
+}
+
+void logmel_stream_restart(struct logmel_stream *stream)
+{
+    stream->forgotten = stream->stored = stream->frames = 0;
+    stream->first = stream->count = 0;
+    stream->finished = false;
+}
+
+static int reserve(struct logmel_stream *stream, size_t rows)
+{
+    if (rows <= stream->capacity)
+        return 0;
+    size_t capacity = rows + rows / 2 + 64;
+    size_t row = stream->logmel->bands * sizeof(*stream->rows);
+    if (capacity > SIZE_MAX / row)
+        return -ENOMEM;
+    float *grown = realloc(stream->rows, capacity * row);
+    if (!grown)
+        return -ENOMEM;
+    stream->rows = grown;
+    stream->capacity = capacity;
+    return 0;
+}
+
+static float *row_at(const struct logmel_stream *stream, size_t frame)
+{
+    return stream->rows + (frame - stream->forgotten) * stream->logmel->bands;
+}
+
+/* The signal so far, if it ended at `total`. */
+static struct signal signal_of(const struct logmel_stream *stream, size_t total)
+{
+    return (struct signal){stream->held, stream->first, stream->count,
+                           total < LOGMEL_FFT ? LOGMEL_FFT : total};
+}
+
+/* Computes the rows up to `frames` of the signal if it ended at `total`. */
+static int store(struct logmel_stream *stream, size_t frames, size_t total)
+{
+    if (frames <= stream->stored)
+        return 0;
+    if (reserve(stream, frames - stream->forgotten) < 0)
+        return -ENOMEM;
+    struct signal signal = signal_of(stream, total);
+    compute_frames(stream->logmel, &signal, stream->stored, frames, row_at(stream, stream->stored));
+    stream->stored = frames;
+    return 0;
+}
+
+/* Drops the samples before the first that the next frame needs. */
+static void drop(struct logmel_stream *stream)
+{
+    size_t needed = stream->stored * LOGMEL_HOP;
+    needed = needed > LOGMEL_HALF ? needed - LOGMEL_HALF : 0;
+    if (needed <= stream->first)
+        return;
+    size_t left = stream->count - needed;
+    memmove(stream->held, stream->held + (needed - stream->first), left * sizeof(*stream->held));
+    stream->first = needed;
+}
+
+/* Frames that need no sample beyond those received: frame t needs those before 160 t + 200, and
+ * frame 0, which is reflected, one more. */
+static size_t settled(const struct logmel_stream *stream)
+{
+    if (stream->count <= LOGMEL_HALF)
+        return 0;
+    return (stream->count - LOGMEL_HALF) / LOGMEL_HOP + 1;
+}
+
+static int take(struct logmel_stream *stream, const float *samples, size_t count)
+{
+    memcpy(stream->held + (stream->count - stream->first), samples, count * sizeof(*samples));
+    stream->count += count;
+    /* The signal's end is unknown, but too far away to affect these frames. */
+    int result = store(stream, settled(stream), stream->count + LOGMEL_FFT);
+    if (result < 0)
+        return result;
+    stream->frames = stream->stored;
+    drop(stream);
+    return 0;
+}
+
+int logmel_stream_feed(struct logmel_stream *stream, const float *samples, size_t count)
+{
+    if (stream->finished)
+        return -EINVAL;
+    while (count > 0) {
+        size_t piece = LOGMEL_STREAM_HELD - (stream->count - stream->first);
+        if (piece > count)
+            piece = count;
+        int result = take(stream, samples, piece);
+        if (result < 0)
+            return result;
+        samples += piece;
+        count -= piece;
+    }
+    return 0;
+}
+
+int logmel_stream_finish(struct logmel_stream *stream, size_t padding)
+{
+    if (stream->finished)
+        return -EINVAL;
+    size_t total = stream->count + padding;
+    size_t frames = logmel_frames(total);
+    size_t silent = silent_from(stream->count);
+    int result = store(stream, frames < silent ? frames : silent, total);
+    if (result < 0)
+        return result;
+    stream->frames = frames;
+    stream->finished = true;
+    return 0;
+}
+
+void logmel_stream_forget(struct logmel_stream *stream, size_t frame)
+{
+    size_t before = frame < stream->stored ? frame : stream->stored;
+    if (before <= stream->forgotten)
+        return;
+    size_t left = stream->stored - before;
+    size_t row = stream->logmel->bands * sizeof(*stream->rows);
+    memmove(stream->rows, row_at(stream, before), left * row);
+    stream->forgotten = before;
+}
+
+size_t logmel_stream_samples(const struct logmel_stream *stream)
+{
+    return stream->count;
+}
+
+size_t logmel_stream_frames(const struct logmel_stream *stream)
+{
+    return stream->frames;
+}
+
+/* Copies what is stored of the rows and returns where the rest begins. */
+static size_t copy_stored(const struct logmel_stream *stream, size_t from, size_t to, float *out)
+{
+    size_t end = to < stream->stored ? to : stream->stored;
+    if (from >= end)
+        return from;
+    size_t bands = stream->logmel->bands;
+    memcpy(out, row_at(stream, from), (end - from) * bands * sizeof(*out));
+    return end;
+}
+
+void logmel_stream_read(const struct logmel_stream *stream, size_t from, size_t to, float *out)
+{
+    size_t silent = copy_stored(stream, from, to, out);
+    if (silent < to)
+        fill_silence(stream->logmel, to - silent, out + (silent - from) * stream->logmel->bands);
+}
+
+void logmel_stream_peek(const struct logmel_stream *stream, size_t padding, size_t from, size_t to,
+                        float *out)
+{
+    size_t rest = copy_stored(stream, from, to, out);
+    if (rest >= to)
+        return;
+    struct signal signal = signal_of(stream, stream->count + padding);
+    compute_frames(stream->logmel, &signal, rest, to, out + (rest - from) * stream->logmel->bands);
+}
+
+/* ---- Scaling ---- */
 
 void logmel_scale_fixed(float *logmel, size_t count, float floor, float shift, float scale)
 {
