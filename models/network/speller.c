@@ -1,10 +1,286 @@
 // SPDX-License-Identifier: MIT
-#include "models/network/speller_private.h"
+#include "models/network/speller.h"
 
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+
+/*
+ * The state of one layer. Transformer: keys and values by hypothesis. Recurrent: h and c by
+ * hypothesis; after several tokens of one hypothesis, row r is the state after r of them.
+ */
+struct speller_state {
+    struct storage first, second;
+};
+
+/* Rows computed together: `rows / sequences` new tokens of each hypothesis. */
+struct speller_rows {
+    uint32_t rows, sequences;
+    struct hearken_matrix x; /* [rows, width], the residual stream */
+};
+
+/* What differs between the kinds. */
+struct speller_operations {
+    /* Called before the first token of a text. */
+    void (*begin)(struct speller *speller, struct pass *pass);
+    void (*reorder)(struct speller *speller, struct pass *pass, const uint32_t *parents,
+                    uint32_t count);
+    /* Keeps the first `kept` tokens of an extension. NULL: later tokens overwrite the others. */
+    void (*keep)(struct speller *speller, struct pass *pass, uint32_t kept);
+    /* x = embedding of the tokens */
+    void (*embed)(struct speller *speller, struct pass *pass, const struct speller_rows *rows,
+                  const uint32_t *tokens);
+    /* The part of a layer before its attention to the memory. */
+    void (*before_attention)(struct speller *speller, struct pass *pass,
+                             const struct speller_rows *rows, uint32_t layer);
+    /* norm(x) → input of the output layer. NULL: norm(x) itself. */
+    struct hearken_matrix (*project)(struct speller *speller, struct pass *pass,
+                                     struct hearken_matrix normed);
+};
+
+struct speller {
+    const struct network *network;
+    const struct speller_operations *kind;
+    uint32_t hypotheses; /* maximum */
+    uint32_t max_rows;   /* most rows of one call */
+    uint32_t position;   /* tokens computed, start tokens included */
+    uint32_t count;      /* hypotheses in the last call */
+    uint32_t extended;   /* tokens of the last call if it extended one hypothesis, else 0 */
+    float no_speech;
+    struct speller_start start;
+
+    struct speller_state *states; /* [layers] */
+    float *zeros;                 /* [hypotheses, width] */
+    uint32_t *parents;            /* [hypotheses] */
+
+    /* Keys and values of the memory: [steps, width] per layer. */
+    uint32_t steps;
+    struct hearken_stand_ins stand_ins; /* the last steps */
+    struct storage *keys, *values;      /* [layers] */
+
+    struct storage x, normed, wide, narrow, query, context, logits;
+    /*
+     * Attention weights of the layers with alignment heads, side by side so that one read gets all:
+     * [rows, aligned layers · heads · steps].
+     */
+    struct storage alignment;
+    uint32_t alignment_rows; /* rows of the last call */
+};
+
+/*
+ * ---- Recurrent ----
+ *
+ * In each layer the LSTM precedes the attention. No state depends on the attention of its own
+ * layer, so all tokens of an extension pass through a layer together, except in its LSTM.
+ *     x = embedding[token] · sqrt(width)
+ *     h, c = LSTM(lstm_norm(x), h, c), x += h; x += attention(x); x += mlp(x) if there is one
+ *     logits = embedding · projection(norm(x)) + bias
+ */
+
+static struct hearken_matrix state_of(const struct speller *s, const struct storage *storage,
+                                      uint32_t rows)
+{
+    return matrix_of(storage, rows, s->network->parameters.speller.width);
+}
+
+static void begin_recurrent(struct speller *s, struct pass *pass)
+{
+    const struct speller_parameters *p = &s->network->parameters.speller;
+    size_t rows = (size_t)s->max_rows + 1;
+    for (uint32_t i = 0; i < p->layers; i++) {
+        pass_reserve(pass, &s->states[i].first, rows * p->width);
+        pass_reserve(pass, &s->states[i].second, rows * p->width);
+        pass_write(pass, state_of(s, &s->states[i].first, s->hypotheses), s->zeros);
+        pass_write(pass, state_of(s, &s->states[i].second, s->hypotheses), s->zeros);
+    }
+}
+
+static void reorder_recurrent(struct speller *s, struct pass *pass, const uint32_t *parents,
+                              uint32_t count)
+{
+    for (uint32_t i = 0; i < s->network->parameters.speller.layers; i++) {
+        pass_reorder(pass, state_of(s, &s->states[i].first, count), parents);
+        pass_reorder(pass, state_of(s, &s->states[i].second, count), parents);
+    }
+}
+
+/* Copies row `from` of h or c to row `to`. */
+static void copy_state(struct pass *pass, struct hearken_matrix states, uint32_t from, uint32_t to)
+{
+    uint32_t first = from < to ? from : to, last = from < to ? to : from;
+    struct hearken_matrix both = matrix_rows(states, first, 2);
+    const uint32_t parents[] = {from - first > 0, from - first > 0};
+    both.stride *= last - first;
+    pass_reorder(pass, both, parents);
+}
+
+static void keep_recurrent(struct speller *s, struct pass *pass, uint32_t kept)
+{
+    for (uint32_t i = 0; i < s->network->parameters.speller.layers; i++) {
+        copy_state(pass, state_of(s, &s->states[i].first, kept + 1), kept, 0);
+        copy_state(pass, state_of(s, &s->states[i].second, kept + 1), kept, 0);
+    }
+}
+
+static void embed_recurrent(struct speller *s, struct pass *pass, const struct speller_rows *rows,
+                            const uint32_t *tokens)
+{
+    const struct hearken_embed arguments = {
+        .out = rows->x,
+        .table = s->network->speller.embedding,
+        .tokens = tokens,
+        .scale = sqrtf((float)s->network->parameters.speller.width),
+        .period = 1,
+    };
+    pass_embed(pass, &arguments);
+}
+
+/* x += LSTM(in, hidden, cell), row by row; hidden and cell are updated. */
+static void apply_lstm(struct speller *s, struct pass *pass, uint32_t layer,
+                       struct hearken_matrix x, struct hearken_matrix in,
+                       struct hearken_matrix hidden, struct hearken_matrix cell)
+{
+    const struct recurrent_weights *weights = &s->network->speller.layers[layer].recurrent;
+    const struct hearken_lstm arguments = {
+        .out = x,
+        .in = in,
+        .hidden = hidden,
+        .cell = cell,
+        .input_weight = weights->input.weight,
+        .hidden_weight = weights->hidden.weight,
+        .input_bias = weights->input.bias,
+        .hidden_bias = weights->hidden.bias,
+        .residual = &x,
+    };
+    pass_lstm(pass, &arguments);
+}
+
+static void apply_recurrence(struct speller *s, struct pass *pass, const struct speller_rows *rows,
+                             uint32_t layer)
+{
+    const struct recurrent_weights *weights = &s->network->speller.layers[layer].recurrent;
+    struct hearken_matrix normed = state_of(s, &s->normed, rows->rows);
+    struct hearken_matrix hidden = state_of(s, &s->states[layer].first, s->max_rows + 1);
+    struct hearken_matrix cell = state_of(s, &s->states[layer].second, s->max_rows + 1);
+    pass_layer_norm(pass, normed, rows->x, &weights->norm);
+    if (rows->rows == rows->sequences) {
+        apply_lstm(s, pass, layer, rows->x, normed, matrix_rows(hidden, 0, rows->rows),
+                   matrix_rows(cell, 0, rows->rows));
+        return;
+    }
+    for (uint32_t i = 0; i < rows->rows; i++) {
+        copy_state(pass, hidden, i, i + 1);
+        copy_state(pass, cell, i, i + 1);
+        apply_lstm(s, pass, layer, matrix_rows(rows->x, i, 1), matrix_rows(normed, i, 1),
+                   matrix_rows(hidden, i + 1, 1), matrix_rows(cell, i + 1, 1));
+    }
+}
+
+static struct hearken_matrix project_recurrent(struct speller *s, struct pass *pass,
+                                               struct hearken_matrix normed)
+{
+    struct hearken_matrix projected = state_of(s, &s->narrow, normed.rows);
+    pass_linear(pass, projected, normed, &s->network->speller.projection);
+    return projected;
+}
+
+static const struct speller_operations recurrent = {
+    .begin = begin_recurrent,
+    .reorder = reorder_recurrent,
+    .keep = keep_recurrent,
+    .embed = embed_recurrent,
+    .before_attention = apply_recurrence,
+    .project = project_recurrent,
+};
+
+/*
+ * ---- Transformer (Whisper's: Radford et al., 2022) ----
+ *
+ *     x = embedding[token] + positions[position]
+ *     x += self_out(heads(self_qkv(self_norm(x)))); x += attention(x); x += mlp(x)
+ *     logits = embedding · norm(x)
+ */
+
+/* Keys or values of one layer: [positions, width] per hypothesis. */
+static struct hearken_matrix cache_of(const struct speller *s, const struct storage *storage,
+                                      uint32_t sequences)
+{
+    const struct speller_parameters *p = &s->network->parameters.speller;
+    return matrix_of(storage, sequences, p->positions * p->width);
+}
+
+static void begin_transformer(struct speller *s, struct pass *pass)
+{
+    const struct speller_parameters *p = &s->network->parameters.speller;
+    size_t size = (size_t)s->hypotheses * p->positions * p->width;
+    for (uint32_t i = 0; i < p->layers; i++) {
+        pass_reserve(pass, &s->states[i].first, size);
+        pass_reserve(pass, &s->states[i].second, size);
+    }
+}
+
+/* Moves only the positions in use. */
+static void reorder_transformer(struct speller *s, struct pass *pass, const uint32_t *parents,
+                                uint32_t count)
+{
+    const struct speller_parameters *p = &s->network->parameters.speller;
+    uint32_t filled = s->position * p->width;
+    for (uint32_t i = 0; i < p->layers; i++) {
+        struct hearken_matrix keys = cache_of(s, &s->states[i].first, count);
+        struct hearken_matrix values = cache_of(s, &s->states[i].second, count);
+        pass_reorder(pass, matrix_columns(keys, 0, filled), parents);
+        pass_reorder(pass, matrix_columns(values, 0, filled), parents);
+    }
+}
+
+static void embed_transformer(struct speller *s, struct pass *pass, const struct speller_rows *rows,
+                              const uint32_t *tokens)
+{
+    const struct hearken_embed arguments = {
+        .out = rows->x,
+        .table = s->network->speller.embedding,
+        .tokens = tokens,
+        .scale = 1,
+        .positions = s->network->speller.positions,
+        .position = s->position,
+        .period = rows->rows / rows->sequences,
+    };
+    pass_embed(pass, &arguments);
+}
+
+static void attend_to_text(struct speller *s, struct pass *pass, const struct speller_rows *rows,
+                           uint32_t layer)
+{
+    const struct speller_parameters *p = &s->network->parameters.speller;
+    const struct transformer_weights *weights = &s->network->speller.layers[layer].transformer;
+    struct hearken_matrix normed = matrix_of(&s->normed, rows->rows, p->width);
+    struct hearken_matrix qkv = matrix_of(&s->wide, rows->rows, 3 * p->width);
+    struct hearken_matrix attended = matrix_of(&s->narrow, rows->rows, p->width);
+    const struct hearken_self_attend arguments = {
+        .out = attended,
+        .qkv = qkv,
+        .keys = cache_of(s, &s->states[layer].first, rows->sequences),
+        .values = cache_of(s, &s->states[layer].second, rows->sequences),
+        .sequences = rows->sequences,
+        .heads = p->heads,
+        .past = s->position,
+        .chunk = 1, /* causal */
+    };
+    pass_layer_norm(pass, normed, rows->x, &weights->self_norm);
+    pass_linear(pass, qkv, normed, &weights->self_qkv);
+    pass_self_attend(pass, &arguments);
+    pass_linear_add(pass, rows->x, attended, &weights->self_out);
+}
+
+static const struct speller_operations transformer = {
+    .begin = begin_transformer,
+    .reorder = reorder_transformer,
+    .embed = embed_transformer,
+    .before_attention = attend_to_text,
+};
+
+/* ---- Both ---- */
 
 int speller_create(const struct network *network, uint32_t hypotheses, struct speller **speller)
 {
@@ -13,7 +289,7 @@ int speller_create(const struct network *network, uint32_t hypotheses, struct sp
     if (!s)
         return -ENOMEM;
     s->network = network;
-    s->kind = p->kind == SPELLER_RECURRENT ? &speller_recurrent : &speller_transformer;
+    s->kind = p->kind == SPELLER_RECURRENT ? &recurrent : &transformer;
     s->hypotheses = hypotheses;
     s->start = (struct speller_start){p->start, p->start_count, 0};
     s->max_rows = hypotheses > p->start_count ? hypotheses : p->start_count;
@@ -192,7 +468,9 @@ static struct hearken_matrix compute_logits(struct speller *s, struct pass *pass
     struct hearken_matrix normed = matrix_of(&s->normed, x.rows, p->width);
     struct hearken_matrix logits = matrix_of(&s->logits, x.rows, p->vocabulary);
     pass_layer_norm(pass, normed, x, &s->network->speller.norm);
-    pass_linear(pass, logits, s->kind->project(s, pass, normed), &s->network->speller.logits);
+    if (s->kind->project)
+        normed = s->kind->project(s, pass, normed);
+    pass_linear(pass, logits, normed, &s->network->speller.logits);
     return logits;
 }
 

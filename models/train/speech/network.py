@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Listener and transformer speller: what models/network/listener.h and models/network/speller_transformer.c compute.
+"""Listener and transformer speller: what models/network/listener.h and models/network/speller.c compute.
 
 Names of the parts are those of the model file (docs/model-format.md).
 """

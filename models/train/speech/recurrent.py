@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The recurrent speller: what models/network/speller_recurrent.c computes.
+"""The recurrent speller: what models/network/speller.c computes.
 
 A layer is one of the transformer's with an LSTM in the place of its self-attention, and can begin
 with all the rest of one.
