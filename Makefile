@@ -79,10 +79,13 @@ $(BUILD)/packages.mk: always | $(if $(MAKE_RESTARTS),,$(filter deps,$(goals)))
 
 # ---- What is built from what -------------------------------------------------------------------
 
-# Files of plugins/cpu/ named after an instruction set belong to one architecture.
+# The instruction sets of each architecture. plugins/cpu/instruction_set.c and blocks.c are compiled
+# once for each of those they know, as if there were a file NAME_SET.c.
 sets_x86_64  := avx2 avxvnni avx512 vnni amx
 sets_aarch64 := neon dotprod
-foreign_sets := $(filter-out $(sets_$(architecture)),$(sets_x86_64) $(sets_aarch64))
+sets_of      = $(patsubst %,plugins/cpu/$(1)_%.c,$(filter $(2),$(sets_$(architecture))))
+set_sources  := plugins/cpu/instruction_set_plain.c $(call sets_of,instruction_set,avx2 avx512 neon)
+block_sources := $(call sets_of,blocks,avx2 avxvnni avx512 vnni dotprod)
 
 convert_sources := $(wildcard models/convert/*.c)
 checkpoint_sources := $(wildcard models/checkpoint/*.c)
@@ -94,8 +97,9 @@ daemon_sources  := $(wildcard daemon/*/*.c)
 probe_sources   := $(wildcard plugins/probe/*.c)
 plugins_found   := $(patsubst plugins/%/,%,$(dir $(wildcard plugins/*/*_plugin.c)))
 plugins         := $(filter-out $(if $(OpenCL_libs),,opencl),$(plugins_found))
-plugin_sources  := $(filter-out $(foreach set,$(foreign_sets),plugins/cpu/%_$(set).c),\
-                     $(wildcard $(plugins:%=plugins/%/*.c)))
+plugin_sources  := $(filter-out %/instruction_set.c %/blocks.c \
+                     $(if $(filter amx,$(sets_$(architecture))),,%/blocks_amx.c),\
+                     $(wildcard $(plugins:%=plugins/%/*.c))) $(set_sources) $(block_sources)
 opencl_kernels  := $(wildcard plugins/opencl/kernels/*.cl)
 unit_sources    := $(filter-out tests/unit/bad_plugins/%,$(wildcard tests/unit/*/*.c))
 microphone_sources    := $(wildcard tests/microphone/*.c)
@@ -139,7 +143,7 @@ daemon_cflags   := $(libuv_cflags) $(jansson_cflags) $(sndfile_cflags) $(flac_cf
                    $(if $(libsystemd_libs),-DHEARKEN_SYSTEMD $(libsystemd_cflags)) \
                    $(if $(cairo_libs),-DHEARKEN_CAIRO $(cairo_cflags))
 
-# -O3 vectorises the inner loops. Only the files of plugins/cpu/ named after an instruction set get
+# -O3 vectorises the inner loops. Only the objects of plugins/cpu/ named after an instruction set get
 # its flags.
 flags_avx2    := -mavx2 -mfma -mf16c
 flags_avxvnni := $(flags_avx2) -mavxvnni
@@ -256,10 +260,26 @@ $(BUILD)/share/hearken/%.gguf:
 	@mkdir -p $(@D)
 	$(Q)ln -sf $(CURDIR)/models/data/$*.gguf $@
 
+# With the flags of source $(1).
+compile = $(Q)$(CC) $(COMPILE) $(CFLAGS) $(call flags_for,$(1)) $(call include_for,$<) -MMD -MP -c -o $@ $<
+
 $(BUILD)/obj/%.o: %.c $(BUILD)/flags
 	$(SAY) CC $<
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(COMPILE) $(CFLAGS) $(call flags_for,$<) $(call include_for,$<) -MMD -MP -c -o $@ $<
+	$(call compile,$<)
+
+for_set = $(call compile,$(1)_$*.c) -DFOR_$(shell echo $* | tr a-z A-Z)
+
+$(call objects,$(set_sources)): $(BUILD)/obj/plugins/cpu/instruction_set_%.o: \
+                                plugins/cpu/instruction_set.c $(BUILD)/flags
+	$(SAY) CC "$< ($*)"
+	@mkdir -p $(@D)
+	$(call for_set,$(basename $<))
+
+$(call objects,$(block_sources)): $(BUILD)/obj/plugins/cpu/blocks_%.o: plugins/cpu/blocks.c $(BUILD)/flags
+	$(SAY) CC "$< ($*)"
+	@mkdir -p $(@D)
+	$(call for_set,$(basename $<))
 
 # A file of kernels as a string, opencl_kernels_NAME.
 $(BUILD)/obj/plugins/opencl/kernels/%.o: plugins/opencl/kernels/%.cl $(BUILD)/flags

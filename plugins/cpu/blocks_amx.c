@@ -12,8 +12,6 @@
 typedef int8_t number;
 
 enum {
-    GROUP = 4,
-    LARGEST = 127,
     ROUNDED_ROWS = TILE_ROWS,
     WEIGHT_OFFSET = 0,
 };

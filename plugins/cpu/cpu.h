@@ -3,9 +3,9 @@
  * The types of the cpu plugin and what its files share.
  *
  * The plugin uses the objects, argument checks and copying kernels of plugins/common/ and has its
- * own versions of the other kernels. Those of an instruction set are compiled with its flags in one
- * file, `set_*.c` or `blocks_*.c`, and called through a table, so that no other code contains an
- * instruction that a processor may lack.
+ * own versions of the other kernels. Those of an instruction set are an object of their own, of
+ * instruction_set.c, blocks.c or blocks_amx.c compiled with its flags, and called through a table,
+ * so that no other code contains an instruction that a processor may lack.
  *
  * Weights. A matrix [outputs, inputs] is split into panels [inputs, PANEL] of neighbouring outputs,
  * as many as two vectors have lanes. So one input is multiplied by all outputs of a panel with two
@@ -133,7 +133,6 @@ struct attention {
 };
 
 struct instruction_set {
-    const char *name;
     const struct matrix_kernels *dense; /* for weights of any type */
     size_t tile_rows;                   /* of the attention */
     /* Queries of the range: with online softmax, or with the alignment written. 0 or -ENOMEM. */

@@ -5,8 +5,6 @@
  *
  * The including file defines how its instruction multiplies:
  *     number             int8_t or int16_t: the type of quantised inputs
- *     GROUP              adjacent inputs in an element of 32 bits: 4 or 2
- *     LARGEST            the value that the largest input of a block is scaled to
  *     ROUNDED_ROWS       rows that are multiplied together
  *     WEIGHT_OFFSET      added to all weights by the packing, subtracted from the sums here
  *     load_weights       LANES groups of weights
@@ -25,6 +23,8 @@
 #include <string.h>
 
 enum {
+    GROUP = sizeof(int32_t) / sizeof(number),      /* adjacent inputs in an element of 32 bits */
+    LARGEST = (1 << (8 * sizeof(number) - 1)) - 1, /* what a block's largest input is scaled to */
     GROUPS = BLOCK_INPUTS / GROUP,
     ROUNDED_SIZE = 64 * 1024, /* bytes of rows that are quantised at a time: half stays in L1 */
     BLOCK_SIZE = PANEL * (sizeof(uint16_t) + BLOCK_INPUTS),
