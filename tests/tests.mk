@@ -8,7 +8,7 @@ daemon_objects  := $(call objects,$(filter-out daemon/server/hearkend_main.c,$(d
 
 # The checkpoint readers that only hearken-convert contains.
 reader_objects  := $(call objects,$(addprefix models/convert/,json_lists.c ct2.c hugging_face.c \
-                    pickle.c safetensors.c torch_archive.c vocabulary_files.c))
+                    pickle.c torch_archive.c vocabulary_files.c))
 
 # The parts of plugins that have unit tests.
 plugin_objects  := $(call objects,plugins/cpu/cpu_processor.c)

@@ -6,7 +6,6 @@
 #include "models/convert/ct2.h"
 #include "models/convert/hugging_face.h"
 #include "models/convert/json_lists.h"
-#include "models/convert/safetensors.h"
 #include "models/convert/torch_archive.h"
 #include "models/convert/vocabulary_files.h"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* A safetensors file of any bytes, and the values of its tensors. */
-#include "models/convert/safetensors.h"
+#include "models/convert/hugging_face.h"
 
 #include <stdlib.h>
 

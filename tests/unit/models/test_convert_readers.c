@@ -4,7 +4,6 @@
 #include "models/convert/hugging_face.h"
 #include "models/convert/json_lists.h"
 #include "models/convert/pickle.h"
-#include "models/convert/safetensors.h"
 #include "models/convert/torch_archive.h"
 #include "models/convert/vocabulary_files.h"
 #include "tests/unit/common/expect.h"
