@@ -9,6 +9,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The packings of blocks: how many inputs of an output are adjacent, and what each byte is XORed
+ * with. Flipping the sign bit adds 128. */
+#define BLOCK_PACKINGS(X)                                                                          \
+    X(PACKED_Q8, 1, 0)                                                                             \
+    X(PACKED_PAIRS, 2, 0)                                                                          \
+    X(PACKED_QUADS, 4, 0)                                                                          \
+    X(PACKED_OFFSET_QUADS, 4, 0x80)
+
 static bool is_multiplied(const struct hearken_weights *weights)
 {
     return weights->use & (HEARKEN_USE_LINEAR | HEARKEN_USE_CONVOLVE);
@@ -80,7 +88,6 @@ static void place_halves(const struct cpu_tensor *tensor, const void *row, size_
         to[input * packed->panel] = halves[input];
 }
 
-/* `group` inputs of an output are adjacent; each byte is XORed with `flip`. */
 static void place_bytes(const struct cpu_tensor *tensor, const void *row, size_t output,
                         size_t group, unsigned char flip, unsigned char *panel)
 {
@@ -110,23 +117,17 @@ static void place(const struct cpu_tensor *tensor, size_t output, float *expande
         row = expanded;
     }
     switch (packed->packing) {
+#define PLACE(packing, group, flip)                                                                \
+    case packing:                                                                                  \
+        place_bytes(tensor, row, output, group, flip, panel);                                      \
+        break;
+        BLOCK_PACKINGS(PLACE)
+#undef PLACE
     case PACKED_F32:
         place_floats(tensor, output, expanded, panel);
         break;
     case PACKED_F16:
         place_halves(tensor, row, output, panel);
-        break;
-    case PACKED_Q8:
-        place_bytes(tensor, row, output, 1, 0, panel);
-        break;
-    case PACKED_PAIRS:
-        place_bytes(tensor, row, output, 2, 0, panel);
-        break;
-    case PACKED_QUADS:
-        place_bytes(tensor, row, output, 4, 0, panel);
-        break;
-    case PACKED_OFFSET_QUADS: /* flipping the sign bit adds 128 */
-        place_bytes(tensor, row, output, 4, 0x80, panel);
         break;
     case PACKED_NONE:
         break;
@@ -179,6 +180,12 @@ const float *cpu_tensor_row(const struct hearken_tensor *tensor, size_t row, flo
                                              (uint32_t)packed->inputs, 1, gathered}};
 
     switch (packed->packing) {
+#define GATHER(packing, group, flip)                                                               \
+    case packing:                                                                                  \
+        gather_bytes(packed, panel, at, group, flip, gathered);                                    \
+        break;
+        BLOCK_PACKINGS(GATHER)
+#undef GATHER
     case PACKED_F32:
         one.weights.type = HEARKEN_TENSOR_F32;
         gather_floats(packed, panel, at, gathered);
@@ -186,18 +193,6 @@ const float *cpu_tensor_row(const struct hearken_tensor *tensor, size_t row, flo
     case PACKED_F16:
         one.weights.type = HEARKEN_TENSOR_F16;
         gather_halves(packed, panel, at, gathered);
-        break;
-    case PACKED_Q8:
-        gather_bytes(packed, panel, at, 1, 0, gathered);
-        break;
-    case PACKED_PAIRS:
-        gather_bytes(packed, panel, at, 2, 0, gathered);
-        break;
-    case PACKED_QUADS:
-        gather_bytes(packed, panel, at, 4, 0, gathered);
-        break;
-    case PACKED_OFFSET_QUADS:
-        gather_bytes(packed, panel, at, 4, 0x80, gathered);
         break;
     case PACKED_NONE:
         break;
