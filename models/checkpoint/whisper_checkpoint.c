@@ -230,19 +230,28 @@ static void add_mlp(struct listing *l, const char *to, const char *from)
     add_linear(l, to, from, (struct part){"mlp_down", "mlp.2"}, w->width, w->mlp);
 }
 
+/* The layers `to`.0., `from`.0. and so on; `names` of the self-attention. */
+static void add_layers(struct listing *l, const char *to, const char *from, uint32_t count,
+                       const char *const *names, bool attends)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        char to_layer[32], from_layer[32];
+        snprintf(to_layer, sizeof(to_layer), "%s.%" PRIu32 ".", to, i);
+        snprintf(from_layer, sizeof(from_layer), "%s.%" PRIu32 ".", from, i);
+        add_self_attention(l, to_layer, from_layer, names);
+        if (attends)
+            add_attention(l, to_layer, from_layer);
+        add_mlp(l, to_layer, from_layer);
+    }
+}
+
 static void add_listener(struct listing *l)
 {
     static const char *const names[] = {"attention_norm", "qkv", "attention_out"};
     const struct whisper *w = l->whisper;
     add_convolution(l, "conv1", w->mels);
     add_convolution(l, "conv2", w->width);
-    for (uint32_t i = 0; i < w->listener_layers; i++) {
-        char to[32], from[32];
-        snprintf(to, sizeof(to), "listener.block.%" PRIu32 ".", i);
-        snprintf(from, sizeof(from), "encoder.blocks.%" PRIu32 ".", i);
-        add_self_attention(l, to, from, names);
-        add_mlp(l, to, from);
-    }
+    add_layers(l, "listener.block", "encoder.blocks", w->listener_layers, names, false);
     add_norm(l, "listener.", "encoder.", (struct part){"norm", "ln_post"});
 }
 
@@ -261,14 +270,7 @@ static void add_speller(struct listing *l, const uint32_t *kept, uint32_t kept_c
         set_type(l, embedding, l->types.embedding);
     }
     add_whole(l, "speller.", "positions", "", "decoder.positional_embedding", 2, position_shape);
-    for (uint32_t i = 0; i < w->speller_layers; i++) {
-        char to[32], from[32];
-        snprintf(to, sizeof(to), "speller.layer.%" PRIu32 ".", i);
-        snprintf(from, sizeof(from), "decoder.blocks.%" PRIu32 ".", i);
-        add_self_attention(l, to, from, names);
-        add_attention(l, to, from);
-        add_mlp(l, to, from);
-    }
+    add_layers(l, "speller.layer", "decoder.blocks", w->speller_layers, names, true);
     add_norm(l, "speller.", "decoder.", (struct part){"norm", "ln"});
 }
 
