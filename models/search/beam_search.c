@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "models/search/beam_search_private.h"
 #include "models/search/timestamp_rules.h"
-#include "models/search/token_masks.h"
 #include "models/search/token_scores.h"
 
 #include <errno.h>

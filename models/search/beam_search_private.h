@@ -5,7 +5,7 @@
 
 #include "models/search/beam_search.h"
 #include "models/search/repetition_guard.h"
-#include "models/search/token_masks.h"
+#include "models/search/token_scores.h"
 
 struct biased_beam;
 

@@ -32,6 +32,15 @@ void decoder_prompt_set_language(struct decoder_prompt *prompt, uint32_t languag
 const char *decoder_prompt_language(const struct decoder_prompt *prompt);
 
 /*
+ * Detects the language of the memory by one speller step after <|startoftranscript|> (Radford et
+ * al., 2022, section 2.3). Returns the likeliest supported language, an index of
+ * control_tokens.languages; `probability`: its share among the supported ones. The speller must be
+ * started again; its start tokens are unchanged. NO_TOKEN on an error, which is in `pass`.
+ */
+uint32_t language_detect(const struct network *network, struct speller *speller, struct pass *pass,
+                         float *probability);
+
+/*
  * Appends the last text to the context of the next one, if the options ask for that; `count` 0
  * clears the previous text.
  */

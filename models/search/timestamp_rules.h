@@ -8,7 +8,7 @@
 #define HEARKEN_MODELS_SEARCH_TIMESTAMP_RULES_H
 
 #include "models/search/beam_result.h"
-#include "models/search/token_masks.h"
+#include "models/search/token_scores.h"
 
 /* Latest initial timestamp. */
 #define TIMESTAMP_INITIAL_SECONDS 1.0

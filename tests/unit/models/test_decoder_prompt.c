@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* What starts a text: languages, tasks, text before it; and which language is found. */
 #include "models/search/decoder_prompt.h"
-#include "models/search/language_detection.h"
 #include "tests/unit/common/expect.h"
 #include "tests/unit/common/make_model.h"
 #include "tests/unit/common/stream_session.h"
