@@ -107,7 +107,10 @@ kernel_sources  := $(wildcard tests/kernels/*.c)
 parity_sources  := $(wildcard tests/parity/*.c)
 bench_sources   := $(wildcard tests/bench/*.c)
 times_sources   := tests/bench/times/times_bench.c
-fuzz_sources    := $(wildcard tests/fuzz/fuzz_*.c)
+# tests/fuzz/fuzz_checkpoint.c is compiled once for each of these formats.
+checkpoint_fuzz_sources := $(patsubst %,tests/fuzz/fuzz_%.c,ct2 safetensors torch)
+fuzz_sources    := $(sort $(filter-out %/fuzz_checkpoint.c,$(wildcard tests/fuzz/fuzz_*.c)) \
+                     $(checkpoint_fuzz_sources))
 # Fuzz targets of the readers that only hearken-convert contains.
 read_checkpoints := ct2 pickle safetensors torch vocabulary_files
 fuzz_targets    := $(patsubst tests/fuzz/fuzz_%.c,%,$(fuzz_sources))
@@ -268,18 +271,19 @@ $(BUILD)/obj/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call compile,$<)
 
-for_set = $(call compile,$(1)_$*.c) -DFOR_$(shell echo $* | tr a-z A-Z)
+# Of sources that are compiled several times.
+upper = $(shell echo $(1) | tr a-z A-Z)
 
 $(call objects,$(set_sources)): $(BUILD)/obj/plugins/cpu/instruction_set_%.o: \
                                 plugins/cpu/instruction_set.c $(BUILD)/flags
 	$(SAY) CC "$< ($*)"
 	@mkdir -p $(@D)
-	$(call for_set,$(basename $<))
+	$(call compile,$(basename $<)_$*.c) -DFOR_$(call upper,$*)
 
 $(call objects,$(block_sources)): $(BUILD)/obj/plugins/cpu/blocks_%.o: plugins/cpu/blocks.c $(BUILD)/flags
 	$(SAY) CC "$< ($*)"
 	@mkdir -p $(@D)
-	$(call for_set,$(basename $<))
+	$(call compile,$(basename $<)_$*.c) -DFOR_$(call upper,$*)
 
 # A file of kernels as a string, opencl_kernels_NAME.
 $(BUILD)/obj/plugins/opencl/kernels/%.o: plugins/opencl/kernels/%.cl $(BUILD)/flags

@@ -94,7 +94,7 @@ $(bad_plugins): $(BUILD)/tests/bad-plugins/%.so: tests/unit/bad_plugins/bad.h \
                                                  include/hearken/plugin.h
 	$(SAY) LINK $@
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(COMPILE) $(CFLAGS) -I. -Iinclude -D$(shell echo $* | tr a-z A-Z) \
+	$(Q)$(CC) $(COMPILE) $(CFLAGS) -I. -Iinclude -D$(call upper,$*) \
 		-DNAME='"$(subst _,-,$*)"' -shared -o $@ $(filter %.c,$^)
 
 # Measures the latency of partial texts: tests/bench/streaming.
@@ -206,6 +206,12 @@ fuzz-programs:
 		LDFLAGS='-fsanitize=fuzzer,address,undefined' fuzz-links
 
 fuzz-links: $(fuzz_targets:%=$(BUILD)/fuzz-%)
+
+$(call objects,$(checkpoint_fuzz_sources)): $(BUILD)/obj/tests/fuzz/fuzz_%.o: \
+                                            tests/fuzz/fuzz_checkpoint.c $(BUILD)/flags
+	$(SAY) CC "$< ($*)"
+	@mkdir -p $(@D)
+	$(call compile,$<) -DFOR_$(call upper,$*)
 
 $(BUILD)/fuzz-vocabulary: $(call objects,tests/unit/common/make_gguf.c)
 $(BUILD)/fuzz-%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(daemon_objects) $(library_objects)
