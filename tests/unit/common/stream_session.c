@@ -69,6 +69,18 @@ void listen_to_noise(struct session *s, uint32_t steps)
     s->ctc = (struct ctc_scores){s->ctc_log_probabilities, steps, s->vocabulary, 0};
 }
 
+void open_speaking(struct session *s, uint32_t kind, uint32_t seed)
+{
+    struct model_shape shape = kind ? transformer_shape(seed) : recurrent_shape(seed);
+    struct made_file file = make_model(&shape);
+    if (!kind) /* speaks at some length */
+        set_weight(&file, "speller.bias", 2, -1);
+    srand(seed);
+    open_session(s, open_network(&file));
+    made_finish(&file);
+    listen_to_noise(s, SPOKEN_STEPS);
+}
+
 struct beam_options options_of(uint32_t width)
 {
     return (struct beam_options){.width = width,

@@ -8,6 +8,7 @@
 
 #define MAX_TOKENS   24u
 #define STEP_SECONDS 0.04
+#define SPOKEN_STEPS 40u
 
 struct session {
     struct network *network;
@@ -32,6 +33,10 @@ float random_number(float scale);
 
 /* Random numbers for memory and CTC log-probabilities. */
 void listen_to_noise(struct session *s, uint32_t steps);
+
+/* A random network, recurrent (`kind` 0) or transformer, that speaks at some length and listens to
+ * noise of SPOKEN_STEPS. */
+void open_speaking(struct session *s, uint32_t kind, uint32_t seed);
 
 /* At most MAX_TOKENS, a memory of STEP_SECONDS. */
 struct beam_options options_of(uint32_t width);

@@ -235,20 +235,7 @@ static void test_limits(void)
 
 /* ---- In a search ---- */
 
-#define STEPS 40u
 #define SEEDS 12u
-
-static void open_kind(struct session *s, uint32_t kind, uint32_t seed)
-{
-    struct model_shape shape = kind ? transformer_shape(seed) : recurrent_shape(seed);
-    struct made_file file = make_model(&shape);
-    if (!kind) /* speaks at some length */
-        set_weight(&file, "speller.bias", 2, -1);
-    srand(seed);
-    open_session(s, open_network(&file));
-    made_finish(&file);
-    listen_to_noise(s, STEPS);
-}
 
 /* A word of two or three tokens of the vocabulary. */
 static struct custom_words *make_list(const struct session *s, unsigned words)
@@ -299,7 +286,7 @@ static void test_words_are_written_or_change_nothing(void)
         for (uint32_t width = 1; width <= 4; width += 3)
             for (uint32_t with_ctc = 0; with_ctc < 2; with_ctc++) {
                 struct session s;
-                open_kind(&s, round % 2, 1 + round / 2);
+                open_speaking(&s, round % 2, 1 + round / 2);
                 struct beam_options options = options_of(width);
                 struct beam_result plain = search(&s, &options, with_ctc);
                 struct custom_words *words = make_list(&s, 3);
@@ -333,7 +320,7 @@ static void test_guesses_change_nothing(void)
     uint32_t with_words = 0;
     for (uint32_t round = 0; round < 2 * SEEDS; round++) {
         struct session s;
-        open_kind(&s, round % 2, 1 + round / 2);
+        open_speaking(&s, round % 2, 1 + round / 2);
         struct beam_options options = options_of(1);
         struct beam_result plain = search(&s, &options, false);
         struct custom_words *words = make_list(&s, 3);

@@ -12,20 +12,6 @@
 
 void add_draft_verification_tests(void);
 
-#define STEPS 40u
-
-static void open_kind(struct session *s, uint32_t kind, uint32_t seed)
-{
-    struct model_shape shape = kind ? transformer_shape(seed) : recurrent_shape(seed);
-    struct made_file file = make_model(&shape);
-    if (!kind) /* speaks at some length */
-        set_weight(&file, "speller.bias", 2, -1);
-    srand(seed);
-    open_session(s, open_network(&file));
-    made_finish(&file);
-    listen_to_noise(s, STEPS);
-}
-
 static struct beam_result search_from(struct session *s, uint32_t width, const uint32_t *tokens,
                                       uint32_t count, uint32_t forced)
 {
@@ -60,7 +46,7 @@ static void test_guesses_change_nothing(void)
         for (uint32_t seed = 1; seed <= 12; seed++) {
             struct session s;
             uint32_t draft[2 * MAX_TOKENS];
-            open_kind(&s, kind, seed);
+            open_speaking(&s, kind, seed);
             struct beam_result expected = search_from(&s, 1, NULL, 0, 0);
             longest = expected.count > longest ? expected.count : longest;
             for (uint32_t wrong = 0; wrong <= expected.count + 1; wrong++) {
@@ -104,12 +90,12 @@ static void check_forced(struct session *s, const uint32_t *forced, uint32_t cou
     CU_ASSERT(result->count == count ||
               vocabulary_follows_word(&s->network->vocabulary, result->tokens[count]));
     struct hearken_matrix logits = speller_start(s->speller, &s->pass);
-    float *alignment_row = malloc(STEPS * sizeof(*alignment_row));
+    float *alignment_row = malloc(SPOKEN_STEPS * sizeof(*alignment_row));
     for (uint32_t i = 0; i < count; i++) {
         float log_probability = 0;
         speller_read_alignment(s->speller, &s->pass, alignment_row);
-        EXPECT_EQUAL(memcmp(alignment_row, result->alignment + (size_t)i * STEPS,
-                            STEPS * sizeof(*alignment_row)),
+        EXPECT_EQUAL(memcmp(alignment_row, result->alignment + (size_t)i * SPOKEN_STEPS,
+                            SPOKEN_STEPS * sizeof(*alignment_row)),
                      0);
         pass_log_softmax(&s->pass, logits,
                          i ? s->network->speller.mask : s->network->speller.first_mask);
@@ -128,7 +114,7 @@ static void test_forced_tokens_stay(void)
             for (uint32_t width = 1; width <= 4; width += 3) {
                 struct session s;
                 uint32_t forced[MAX_TOKENS];
-                open_kind(&s, kind, seed);
+                open_speaking(&s, kind, seed);
                 uint32_t count = make_words(&s, forced, 1 + (uint32_t)rand() % (MAX_TOKENS - 1));
                 struct beam_result result = search_from(&s, width, forced, count, count);
                 check_forced(&s, forced, count, &result);
@@ -146,7 +132,7 @@ static void test_guesses_behind_forced_tokens(void)
         for (uint32_t seed = 1; seed <= 12; seed++) {
             struct session s;
             uint32_t draft[2 * MAX_TOKENS];
-            open_kind(&s, kind, seed);
+            open_speaking(&s, kind, seed);
             uint32_t forced = make_words(&s, draft, 3);
             struct beam_result expected = search_from(&s, 1, draft, forced, forced);
             for (uint32_t wrong = forced; wrong <= expected.count; wrong++) {
@@ -168,7 +154,7 @@ static void test_forced_tokens_are_scored_by_ctc(void)
 {
     for (uint32_t seed = 1; seed <= 12; seed++) {
         struct session s;
-        open_kind(&s, 0, seed);
+        open_speaking(&s, 0, seed);
         struct beam_options options = options_of(1);
         struct beam_result free_result = search(&s, &options, true);
         for (uint32_t forced = 1; forced <= free_result.count; forced++) {
@@ -197,7 +183,7 @@ static void test_long_guesses(void)
     srand(3);
     open_session(&s, open_network(&file));
     made_finish(&file);
-    listen_to_noise(&s, STEPS);
+    listen_to_noise(&s, SPOKEN_STEPS);
     struct beam_options options = options_of(1);
     options.max_tokens = 3 * SPELLER_EXTEND_MAX + 5;
     uint32_t forced[3 * SPELLER_EXTEND_MAX + 5];
@@ -215,7 +201,7 @@ static void test_long_guesses(void)
 static void test_cancelled(void)
 {
     struct session s;
-    open_kind(&s, 1, 1);
+    open_speaking(&s, 1, 1);
     uint32_t forced[8];
     struct beam_options options = options_of(2);
     options.draft = (struct beam_draft){forced, make_words(&s, forced, 8), 8};

@@ -444,62 +444,69 @@ static void test_short_sound(void)
 
 /* ---- How they end ---- */
 
+struct run {
+    struct hearken_model *model;
+    struct hearken_stream *stream;
+    struct record record;
+};
+
+static void begin(struct run *run, struct model_shape shape, struct hearken_stream_options options)
+{
+    run->model = model_of(shape);
+    run->stream = create(run->model, &options, &run->record);
+}
+
+static void give_up(struct run *run)
+{
+    hearken_stream_destroy(run->stream);
+    finish_record(&run->record);
+    hearken_model_destroy(run->model);
+}
+
 static void test_after_the_end(void)
 {
-    struct hearken_model *model = model_of(recurrent_shape(1));
-    struct hearken_stream_options options = stream_options_of();
-    struct record record;
+    struct run run;
     struct hearken_error error = {""};
     float sample = 0;
-    struct hearken_stream *stream = create(model, &options, &record);
-    EXPECT_EQUAL(hearken_stream_finish(stream, NULL), 0);
-    EXPECT_EQUAL(hearken_stream_finish(stream, &error), -EINVAL);
+    begin(&run, recurrent_shape(1), stream_options_of());
+    EXPECT_EQUAL(hearken_stream_finish(run.stream, NULL), 0);
+    EXPECT_EQUAL(hearken_stream_finish(run.stream, &error), -EINVAL);
     EXPECT_CONTAINS(error.message, "finished");
-    EXPECT_EQUAL(hearken_stream_write(stream, &sample, 1, &error), -EINVAL);
-    EXPECT_EQUAL(hearken_stream_write(stream, NULL, 0, NULL), -EINVAL);
-    EXPECT_EQUAL(record.ends, 1);
-    hearken_stream_destroy(stream);
-    finish_record(&record);
-    hearken_model_destroy(model);
+    EXPECT_EQUAL(hearken_stream_write(run.stream, &sample, 1, &error), -EINVAL);
+    EXPECT_EQUAL(hearken_stream_write(run.stream, NULL, 0, NULL), -EINVAL);
+    EXPECT_EQUAL(run.record.ends, 1);
+    give_up(&run);
 }
 
 static void test_cancelled_before(void)
 {
-    struct hearken_model *model = model_of(recurrent_shape(1));
-    struct hearken_stream_options options = stream_options_of();
-    struct record record;
+    struct run run;
     struct hearken_error error = {""};
     float sample = 0;
-    struct hearken_stream *stream = create(model, &options, &record);
-    hearken_stream_cancel(stream);
-    hearken_stream_cancel(stream);
-    EXPECT_EQUAL(hearken_stream_write(stream, &sample, 1, &error), -ECANCELED);
+    begin(&run, recurrent_shape(1), stream_options_of());
+    hearken_stream_cancel(run.stream);
+    hearken_stream_cancel(run.stream);
+    EXPECT_EQUAL(hearken_stream_write(run.stream, &sample, 1, &error), -ECANCELED);
     EXPECT_CONTAINS(error.message, "cancelled");
-    EXPECT_EQUAL(hearken_stream_finish(stream, &error), -ECANCELED);
-    EXPECT_EQUAL(record.text.length, 0);
-    hearken_stream_destroy(stream);
-    finish_record(&record);
-    hearken_model_destroy(model);
+    EXPECT_EQUAL(hearken_stream_finish(run.stream, &error), -ECANCELED);
+    EXPECT_EQUAL(run.record.text.length, 0);
+    give_up(&run);
 }
 
 /* From the callback: what is being written is not gone on with. */
 static void test_cancelled_by_the_callback(void)
 {
-    struct hearken_model *model = model_of(recurrent_shape(2));
-    struct hearken_stream_options options = stream_options_of();
-    struct record record;
+    struct run run;
     size_t count;
     float *samples = make_sound(18, 30, &count);
-    struct hearken_stream *stream = create(model, &options, &record);
-    record.cancels = stream;
-    EXPECT_EQUAL(hearken_stream_write(stream, samples, count, NULL), -ECANCELED);
-    CU_ASSERT(record.finals == 1 && record.ends == 0);
-    EXPECT_EQUAL(hearken_stream_finish(stream, NULL), -ECANCELED);
-    CU_ASSERT(record.finals == 1 && record.ends == 0);
-    hearken_stream_destroy(stream);
-    finish_record(&record);
+    begin(&run, recurrent_shape(2), stream_options_of());
+    run.record.cancels = run.stream;
+    EXPECT_EQUAL(hearken_stream_write(run.stream, samples, count, NULL), -ECANCELED);
+    CU_ASSERT(run.record.finals == 1 && run.record.ends == 0);
+    EXPECT_EQUAL(hearken_stream_finish(run.stream, NULL), -ECANCELED);
+    CU_ASSERT(run.record.finals == 1 && run.record.ends == 0);
+    give_up(&run);
     free(samples);
-    hearken_model_destroy(model);
 }
 
 static void *cancel_soon(void *context)
@@ -514,28 +521,25 @@ static void test_cancelled_by_another_thread(void)
 {
     struct model_shape shape = recurrent_shape(2);
     shape.layers = 24;
-    struct hearken_model *model = model_of(shape);
     struct hearken_stream_options options = stream_options_of();
-    struct record record;
+    struct run run;
     pthread_t thread;
     size_t count, written = 0;
     float *samples = make_sound(19, 60, &count);
     options.beam_width = 16;
-    struct hearken_stream *stream = create(model, &options, &record);
-    EXPECT_EQUAL_FATAL(pthread_create(&thread, NULL, cancel_soon, stream), 0);
+    begin(&run, shape, options);
+    EXPECT_EQUAL_FATAL(pthread_create(&thread, NULL, cancel_soon, run.stream), 0);
     int result = 0;
     while (result == 0 && written < 1000) {
-        result = hearken_stream_write(stream, samples, count, NULL);
+        result = hearken_stream_write(run.stream, samples, count, NULL);
         written++;
     }
     EXPECT_EQUAL(result, -ECANCELED);
-    EXPECT_EQUAL(hearken_stream_finish(stream, NULL), -ECANCELED);
-    EXPECT_EQUAL(record.ends, 0);
+    EXPECT_EQUAL(hearken_stream_finish(run.stream, NULL), -ECANCELED);
+    EXPECT_EQUAL(run.record.ends, 0);
     pthread_join(thread, NULL);
-    hearken_stream_destroy(stream);
-    finish_record(&record);
+    give_up(&run);
     free(samples);
-    hearken_model_destroy(model);
 }
 
 /* Streams that are given up at any point leave nothing behind: the leak check judges. */
