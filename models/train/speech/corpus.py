@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Packed sets of recordings with the tokens of their texts."""
 
+import argparse
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,3 +85,18 @@ def read_set(
         tokens = vocabulary.tokens(label) if label else None
         clips.append(Clip(row["dataset"], samples[start : start + count], tokens))
     return clips
+
+
+# ---- Options of the programs ----
+
+
+def add_checkpoint(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--checkpoint", type=Path, required=True, help="folder of a CTranslate2 Whisper")
+    add("--keep", type=Path, required=True, help="the tokens that the model file keeps")
+
+
+def add_corpus(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--corpus", type=Path, required=True, help="packed sets")
+    add("--cache", type=Path, default=Path("/tmp/pcm"), help="for decoded packs")

@@ -9,21 +9,18 @@ the segment alone. OUT is a folder; a run that was stopped goes on from what is 
 
 import argparse
 import copy
-import json
-import math
-import time
 from pathlib import Path
 
 import torch
-from voice.sounds import LogMel
+from voice.sounds import RATE, LogMel
 
 from . import whisper
 from .checkpoint import read_checkpoint
-from .corpus import Clip, Vocabulary, read_set
+from .corpus import Clip, Vocabulary, add_checkpoint, add_corpus, read_set
 from .examples import Example, Examples, as_float
 from .hearing import Memory, Silence, hear
 from .network import Network
-from .stop import Stop
+from .training import Training, train
 
 SPEECH = [
     "train-librispeech",
@@ -40,17 +37,14 @@ SPEECH = [
 SHARE = {"train-commonvoice-1": 0.5, "train-words": 0.12, "train-cv-unlabelled": 0.15}
 # moodist and blanket measure invented text.
 KEPT_OUT = ("moodist", "blanket")
-SAVE_SECONDS = 300
 
 
 def arguments_of() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="speech.distil", description=__doc__.split("\n")[0])
     add = parser.add_argument
     add("out", type=Path)
-    add("--checkpoint", type=Path, required=True, help="folder of a CTranslate2 Whisper")
-    add("--keep", type=Path, required=True, help="the tokens that the model file keeps")
-    add("--corpus", type=Path, required=True, help="packed sets")
-    add("--cache", type=Path, default=Path("/tmp/pcm"), help="for decoded packs")
+    add_checkpoint(parser)
+    add_corpus(parser)
     add("--minutes", type=float, default=90.0, help="of training, all runs together")
     add("--tail", type=float, default=0.0, help="seconds of silence that the student gets")
     add("--window-padding", type=float, default=0.5, help="seconds of the teacher's silence")
@@ -89,40 +83,27 @@ def text_batch(examples: list[Example], end: int) -> tuple[torch.Tensor, torch.T
     return tokens, valid
 
 
-class Distillation:
+class Distillation(Training):
     """A teacher that stays and a student that learns to hear what it hears."""
 
+    name, figures, warm_up = "student", ("memory", "speller"), 20
+
     def __init__(self, teacher: Network, arguments: argparse.Namespace, end: int) -> None:
-        self.student = copy.deepcopy(teacher).train()
+        student = copy.deepcopy(teacher).train().requires_grad_(False)
         self.teacher = teacher.to(torch.bfloat16).eval().requires_grad_(False)
-        self.average = copy.deepcopy(self.student).eval().requires_grad_(False)
         self.logmel, self.end = LogMel(), end
-        self.arguments = arguments
         self.full = Silence(arguments.window_padding, arguments.stand_ins)
         self.bare = Silence(arguments.tail)
-        self.spread: torch.Tensor | None = None  # [width]: variance of the teacher's memory
-        self.student.requires_grad_(False)
-        listener = list(self.student.listener.parameters())
+        listener = list(student.listener.parameters())
         attention = [
             p
-            for layer in self.student.speller.layers
+            for layer in student.speller.layers
             for p in (*layer.attention.parameters(), *layer.attention_norm.parameters())
         ]
         for weight in (*listener, *attention):
             weight.requires_grad_(True)
-        self.optimizer = torch.optim.AdamW(
-            [
-                {"params": listener, "highest": arguments.rate},
-                {"params": attention, "highest": arguments.attention_rate},
-            ],
-            betas=(0.9, 0.98),
-            weight_decay=0.0,
-        )
-        self.trained = [*listener, *attention]
-        names = {id(p): n for n, p in self.student.named_parameters()}
-        of_average = dict(self.average.named_parameters())
-        self.averaged = [of_average[names[id(p)]] for p in self.trained]
-        self.steps, self.elapsed = 0, 0.0
+        groups = [(listener, arguments.rate), (attention, arguments.attention_rate)]
+        super().__init__(student, groups, arguments, weight_decay=0.0)
 
     def taught(self, segments: list[torch.Tensor], tokens: torch.Tensor, valid: torch.Tensor):
         """The teacher's memory and log-probabilities of the guesses [guesses, vocabulary]."""
@@ -153,27 +134,14 @@ class Distillation:
         self.spread = spread if self.spread is None else self.spread.lerp(spread, 0.05)
         return ((ours - theirs).square() / self.spread).mean()
 
-    def rate(self) -> float:
-        """Rises over the first steps, then falls along a cosine by the clock."""
-        done = min(self.elapsed / max(60 * self.arguments.minutes, 1), 1)
-        return min((self.steps + 1) / 20, 1) * max(0.5 * (1 + math.cos(math.pi * done)), 0.01)
-
-    def step(self, examples: list[Example]) -> tuple[float, float]:
-        begun = time.monotonic()
+    def loss(self, batch: list[Example]) -> tuple[torch.Tensor, torch.Tensor]:
         chunk = self.arguments.chunk if self.steps % 2 else 0
-        memory, divergence = self.losses(self.student, examples, chunk)
-        (memory + self.arguments.speller_weight * divergence).backward()
-        for group in self.optimizer.param_groups:
-            group["lr"] = group["highest"] * self.rate()
-        torch.nn.utils.clip_grad_norm_(self.trained, 1.0)
-        self.optimizer.step()
-        self.optimizer.zero_grad()
-        self.steps += 1
-        decay = min(self.arguments.decay, self.steps / (self.steps + 10))
-        with torch.no_grad():
-            torch._foreach_lerp_(self.averaged, self.trained, 1 - decay)
-        self.elapsed += time.monotonic() - begun
-        return memory.item(), divergence.item()
+        memory, divergence = self.losses(self.network, batch, chunk)
+        total = memory + self.arguments.speller_weight * divergence
+        return total, torch.stack([memory, divergence])
+
+    def seconds(self, batch: list[Example]) -> float:
+        return sum(len(e.samples) for e in batch) / RATE
 
     @torch.no_grad()
     def measure(self, batches: list[list[Example]]) -> dict[str, float]:
@@ -185,24 +153,9 @@ class Distillation:
                 figures |= {mode + "memory": memory, mode + "divergence": divergence}
         return {name: round(figure, 4) for name, figure in figures.items()}
 
-    def save(self, path: Path) -> None:
-        state = {
-            "student": self.student.state_dict(),
-            "average": {n: p.half() for n, p in self.average.state_dict().items()},
-            "optimizer": self.optimizer.state_dict(),
-            "steps": self.steps,
-            "elapsed": self.elapsed,
-            "spread": self.spread,
-        }
-        torch.save(state, path.with_suffix(".part"))
-        path.with_suffix(".part").replace(path)
-
-    def resume(self, path: Path) -> None:
-        state = torch.load(path, weights_only=True)
-        self.student.load_state_dict(state["student"])
-        self.average.load_state_dict(state["average"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.steps, self.elapsed, self.spread = state["steps"], state["elapsed"], state["spread"]
+    def state(self) -> dict:
+        halves = {n: p.half() for n, p in self.average.state_dict().items()}
+        return super().state() | {"average": halves}
 
 
 def held_out(arguments: argparse.Namespace, vocabulary: Vocabulary) -> list[list[Example]]:
@@ -215,37 +168,6 @@ def held_out(arguments: argparse.Namespace, vocabulary: Vocabulary) -> list[list
     ]
     examples.sort(key=lambda e: len(e.samples))
     return [examples[n : n + 4] for n in range(0, len(examples), 4)]
-
-
-def train(run: Distillation, examples: Examples, watched, arguments: argparse.Namespace) -> None:
-    stop, saved = Stop(), time.monotonic()
-    checkpoint, log = arguments.out / "last.pt", (arguments.out / "log.jsonl").open("a")
-    shown, losses, seconds = time.monotonic(), [], 0.0
-
-    def note(**figures) -> None:
-        line = json.dumps({"steps": run.steps, "minutes": round(run.elapsed / 60, 2), **figures})
-        print(line, flush=True)
-        log.write(line + "\n")
-        log.flush()
-
-    if run.steps == 0:
-        note(watched=run.measure(watched))
-    for batch in examples.batches(arguments.seconds, 64):
-        losses.append(run.step(batch))
-        seconds += sum(len(e.samples) for e in batch) / 16000
-        if time.monotonic() - shown > 30:
-            mean = [sum(part) / len(part) for part in zip(*losses, strict=True)]
-            speed = seconds / (time.monotonic() - shown)
-            note(memory=round(mean[0], 4), speller=round(mean[1], 4), speed=round(speed, 2))
-            shown, losses, seconds = time.monotonic(), [], 0.0
-        over = stop.asked or run.elapsed > 60 * arguments.minutes
-        if over or time.monotonic() - saved > SAVE_SECONDS:
-            run.save(checkpoint)
-            if not stop.asked:
-                note(watched=run.measure(watched))
-            saved = shown = time.monotonic()
-        if over:
-            return
 
 
 def main() -> None:
@@ -270,7 +192,8 @@ def main() -> None:
     if (arguments.out / "last.pt").exists():
         run.resume(arguments.out / "last.pt")
     examples = Examples(speech, noise, vocabulary, arguments.seed + run.steps)
-    train(run, examples, held_out(arguments, vocabulary), arguments)
+    batches = examples.batches(arguments.seconds, 64)
+    train(run, batches, held_out(arguments, vocabulary))
 
 
 if __name__ == "__main__":

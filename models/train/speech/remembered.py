@@ -21,7 +21,7 @@ from voice.sounds import RATE, LogMel
 
 from . import whisper
 from .checkpoint import read_checkpoint
-from .corpus import Clip, Vocabulary, read_set
+from .corpus import Clip, Vocabulary, add_checkpoint, add_corpus, read_set
 from .examples import Example, Examples, as_float
 from .hearing import Silence, hear
 from .network import Network
@@ -173,10 +173,8 @@ def arguments_of() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="speech.remembered", description=__doc__.split("\n")[0])
     add = parser.add_argument
     add("out", type=Path)
-    add("--checkpoint", type=Path, required=True, help="folder of a CTranslate2 Whisper")
-    add("--keep", type=Path, required=True, help="the tokens that the model file keeps")
-    add("--corpus", type=Path, required=True, help="packed sets")
-    add("--cache", type=Path, default=Path("/tmp/pcm"), help="for decoded packs")
+    add_checkpoint(parser)
+    add_corpus(parser)
     add("--labels", type=Path, help="folder of texts for sets that have none")
     add("--set", action="append", required=True, help="may be repeated")
     add("--plain", action="store_true", help="clips as they are, to measure by")

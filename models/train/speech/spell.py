@@ -9,10 +9,6 @@ in it.
 """
 
 import argparse
-import copy
-import json
-import math
-import time
 from pathlib import Path
 
 import numpy as np
@@ -21,13 +17,11 @@ from torch.nn import functional
 
 from . import whisper
 from .checkpoint import read_checkpoint
-from .corpus import Vocabulary
+from .corpus import Vocabulary, add_checkpoint
 from .recurrent import RecurrentSpeller, begin_with, write
 from .remembered import Batch, Store, batch_of
-from .stop import Stop
+from .training import Training, train
 
-SAVE_SECONDS = 300
-SHOW_SECONDS = 30
 POOL = 512  # examples that are sorted by length together
 
 
@@ -35,8 +29,7 @@ def arguments_of() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="speech.spell", description=__doc__.split("\n")[0])
     add = parser.add_argument
     add("out", type=Path)
-    add("--checkpoint", type=Path, required=True, help="folder of a CTranslate2 Whisper")
-    add("--keep", type=Path, required=True, help="the tokens that the model file keeps")
+    add_checkpoint(parser)
     add("--memories", type=Path, nargs="+", required=True, help="made by speech.remembered")
     add("--watch", type=Path, required=True, help="memories to measure by")
     add("--layers", type=int, nargs="+", help="of the transformer's, to begin with: its last two")
@@ -54,8 +47,10 @@ def arguments_of() -> argparse.Namespace:
     return parser.parse_args()
 
 
-class Training:
+class Spelling(Training):
     """`layers`: of the transformer's, those that the speller began with."""
+
+    name, figures, warm_up = "speller", ("divergence", "text", "state"), 100
 
     def __init__(
         self,
@@ -64,27 +59,13 @@ class Training:
         arguments: argparse.Namespace,
         vocabulary: Vocabulary,
     ) -> None:
-        self.speller, self.layers = speller, layers
-        self.arguments, self.vocabulary = arguments, vocabulary
-        self.average = copy.deepcopy(speller).eval().requires_grad_(False)
+        self.layers, self.vocabulary = layers, vocabulary
         fresh, known = [], []
         for name, weight in speller.named_parameters():
             if weight.requires_grad:
                 (fresh if ".lstm." in name else known).append(weight)
-        self.optimizer = torch.optim.AdamW(
-            [
-                {"params": fresh, "highest": arguments.rate},
-                {"params": known, "highest": arguments.known_rate},
-            ],
-            betas=(0.9, 0.98),
-            weight_decay=0.01,
-        )
-        self.trained = [p for p in speller.parameters() if p.requires_grad]
-        names = {id(p): n for n, p in speller.named_parameters()}
-        of_average = dict(self.average.named_parameters())
-        self.averaged = [of_average[names[id(p)]] for p in self.trained]
-        self.spread: torch.Tensor | None = None  # [width]: variance of what the teacher gives
-        self.steps, self.elapsed = 0, 0.0
+        groups = [(fresh, arguments.rate), (known, arguments.known_rate)]
+        super().__init__(speller, groups, arguments, weight_decay=0.01)
 
     def deafened(self, batch: Batch) -> torch.Tensor:
         """Short parts of the memory wiped: the speller is to trust the text before it, too."""
@@ -109,28 +90,14 @@ class Training:
         state = ((x - batch.taught).square() / self.spread).mean()
         return torch.stack([divergence, text, state])
 
-    def rate(self) -> float:
-        """Rises over the first steps, then falls along a cosine by the clock."""
-        done = min(self.elapsed / (60 * self.arguments.minutes), 1)
-        return min((self.steps + 1) / 100, 1) * max(0.5 * (1 + math.cos(math.pi * done)), 0.01)
-
-    def step(self, batch: Batch) -> torch.Tensor:
-        begun = time.monotonic()
-        losses = self.losses(self.speller, batch, self.arguments.dropout)
+    def loss(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
         a = self.arguments
+        losses = self.losses(self.network, batch, a.dropout)
         weights = torch.tensor([1 - a.text_weight, a.text_weight, a.state_weight])
-        (losses * weights).sum().backward()
-        for group in self.optimizer.param_groups:
-            group["lr"] = group["highest"] * self.rate()
-        torch.nn.utils.clip_grad_norm_(self.trained, 1.0)
-        self.optimizer.step()
-        self.optimizer.zero_grad()
-        self.steps += 1
-        decay = min(a.decay, self.steps / (self.steps + 10))
-        with torch.no_grad():
-            torch._foreach_lerp_(self.averaged, self.trained, 1 - decay)
-        self.elapsed += time.monotonic() - begun
-        return losses.detach()
+        return (losses * weights).sum(), losses
+
+    def seconds(self, batch: Batch) -> float:
+        return batch.seconds
 
     @torch.no_grad()
     def measure(self, batches: list[Batch]) -> dict:
@@ -148,32 +115,10 @@ class Training:
                 known = batch.tokens[row, len(prompt) : count].tolist()
                 wrong += distance(known, text)
                 right += len(known)
-        return {**named(losses), "wrong": round(100 * wrong / right, 2)}
+        return {**self.named(losses), "wrong": round(100 * wrong / right, 2)}
 
-    def save(self, path: Path) -> None:
-        state = {
-            "speller": self.speller.state_dict(),
-            "average": self.average.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "steps": self.steps,
-            "elapsed": self.elapsed,
-            "spread": self.spread,
-            "layers": self.layers,
-        }
-        torch.save(state, path.with_suffix(".part"))
-        path.with_suffix(".part").replace(path)
-
-    def resume(self, path: Path) -> None:
-        state = torch.load(path, weights_only=True)
-        self.speller.load_state_dict(state["speller"])
-        self.average.load_state_dict(state["average"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.steps, self.elapsed, self.spread = state["steps"], state["elapsed"], state["spread"]
-
-
-def named(losses: torch.Tensor) -> dict:
-    names = ("divergence", "text", "state")
-    return dict(zip(names, (round(float(x), 4) for x in losses), strict=True))
+    def state(self) -> dict:
+        return super().state() | {"layers": self.layers}
 
 
 def distance(a: list[int], b: list[int]) -> int:
@@ -227,38 +172,6 @@ class Memories:
                     yield self.batch(group)
 
 
-def train(run: Training, memories: Memories, watched: list[Batch]) -> None:
-    arguments, stop = run.arguments, Stop()
-    checkpoint, log = arguments.out / "last.pt", (arguments.out / "log.jsonl").open("a")
-    shown = saved = time.monotonic()
-    losses, seconds = [], 0.0
-
-    def note(**figures) -> None:
-        line = json.dumps({"steps": run.steps, "minutes": round(run.elapsed / 60, 2), **figures})
-        print(line, flush=True)
-        log.write(line + "\n")
-        log.flush()
-
-    if run.steps == 0:
-        note(watched=run.measure(watched))
-    for batch in memories.forever(arguments.seconds, arguments.seed + run.steps):
-        losses.append(run.step(batch))
-        seconds += batch.seconds
-        if time.monotonic() - shown > SHOW_SECONDS:
-            speed = seconds / (time.monotonic() - shown)
-            note(**named(torch.stack(losses).mean(0)), speed=round(speed, 1))
-            shown, losses, seconds = time.monotonic(), [], 0.0
-        over = stop.asked or run.elapsed > 60 * arguments.minutes
-        if over or time.monotonic() - saved > SAVE_SECONDS:
-            run.save(checkpoint)
-            if not stop.asked:
-                note(watched=run.measure(watched))
-            saved = shown = time.monotonic()
-            losses, seconds = [], 0.0
-        if over:
-            return
-
-
 def main() -> None:
     arguments = arguments_of()
     torch.set_num_threads(2)
@@ -270,15 +183,16 @@ def main() -> None:
     # The attention of the last ones follows the sound, in tiny and base alike.
     layers = arguments.layers or [count - 2, count - 1]
     speller = begin_with(teacher.speller, heads, layers).train()
-    run = Training(speller, layers, arguments, vocabulary)
+    run = Spelling(speller, layers, arguments, vocabulary)
     if (arguments.out / "last.pt").exists():
         run.resume(arguments.out / "last.pt")
-    width = run.speller.embedding.embedding_dim
+    width = speller.embedding.embedding_dim
     memories = Memories(arguments.memories, arguments, vocabulary, width)
     watched = Memories([arguments.watch], arguments, vocabulary, width).all(arguments.seconds)
     hours = sum(steps for _, _, steps in memories.examples) / 50 / 3600
     print(f"{len(memories.examples)} examples, {hours:.1f} h", flush=True)
-    train(run, memories, watched)
+    batches = memories.forever(arguments.seconds, arguments.seed + run.steps)
+    train(run, batches, watched)
 
 
 if __name__ == "__main__":
