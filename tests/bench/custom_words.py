@@ -9,14 +9,13 @@ list; the rest of the list are rare words of another set, which are not said her
 
 import argparse
 import json
-import os
 import random
 import sys
 import tempfile
 from collections import Counter
 from pathlib import Path
 
-from measure import REPOSITORY, Progress, Row, errors_of, rate, score
+from measure import REPOSITORY, Progress, Row, add_places, errors_of, rate, score
 from normalise import words
 from packed import Clip, read_clips, read_sound
 from recognise import daemon, recognise
@@ -32,9 +31,7 @@ def parse_arguments() -> argparse.Namespace:
     add = parser.add_argument
     add("--set", default="dev-librispeech")
     add("--others", default="train-librispeech", help="the set that the other words are from")
-    add("--corpus", type=Path, default=REPOSITORY.parent / "shared" / "corpus", metavar="DIR")
-    add("--build", type=Path, default=Path(os.environ.get("HEARKEN_BUILD", "build")), metavar="DIR")
-    add("--model", type=Path, metavar="FILE", help="default: the installed one")
+    add_places(parser)
     add("--limit", type=int, metavar="N", help="only so many clips, spread over the set")
     add("--only-affected", action="store_true", help="only the clips that hold a missed word")
     add("--jobs", type=int, default=2, metavar="N", help="clips at a time (default 2)")

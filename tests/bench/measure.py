@@ -27,6 +27,14 @@ LOST = 0.4  # share of a clip's words; what loses more of them ended too early
 Row = dict[str, object]
 
 
+def add_places(parser: argparse.ArgumentParser) -> None:
+    """Options that say what is measured, and on what."""
+    add = parser.add_argument
+    add("--corpus", type=Path, default=REPOSITORY.parent / "shared" / "corpus", metavar="DIR")
+    add("--build", type=Path, default=Path(os.environ.get("HEARKEN_BUILD", "build")), metavar="DIR")
+    add("--model", type=Path, metavar="FILE", help="default: the installed one")
+
+
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="tests/bench/wer", description="Word error rate of a model on a packed set."
@@ -34,9 +42,7 @@ def parse_arguments() -> argparse.Namespace:
     add = parser.add_argument
     add("--set", help="dev-librispeech (default), dev-commonvoice; with --noise: noise")
     add("--noise", action="store_true", help="count words invented in recordings without speech")
-    add("--corpus", type=Path, default=REPOSITORY.parent / "shared" / "corpus", metavar="DIR")
-    add("--build", type=Path, default=Path(os.environ.get("HEARKEN_BUILD", "build")), metavar="DIR")
-    add("--model", type=Path, metavar="FILE", help="default: the installed one")
+    add_places(parser)
     add("--backend", metavar="NAME", help="default: auto")
     add("--limit", type=int, metavar="N", help="only so many clips, spread over the set")
     add("--only", metavar="DATASET", action="append", help="a part of the set: moodist, fsdd ...")
