@@ -36,6 +36,16 @@ struct scan_filter {
 
 /* ---- Paths ---- */
 
+/* DIRECTORY/NAME. NULL with errno set on failure. */
+static char *path_in(const char *directory, const char *name)
+{
+    char *path;
+    if (asprintf(&path, "%s/%s", directory, name) >= 0)
+        return path;
+    errno = ENOMEM;
+    return NULL;
+}
+
 /*
  * The directory "hearken" beside libhearken.so; never relative to the current directory. The caller
  * frees it. NULL with errno set on failure.
@@ -43,7 +53,6 @@ struct scan_filter {
 static char *directory_beside_library(void)
 {
     Dl_info info;
-    char *path;
     if (!dladdr((const void *)DIRECTORY_VARIABLE, &info) || !info.dli_fname) {
         errno = ENOENT;
         return NULL;
@@ -52,10 +61,7 @@ static char *directory_beside_library(void)
     if (!library)
         return NULL;
     *strrchr(library, '/') = 0;
-    if (asprintf(&path, "%s/" DIRECTORY_NAME, library) < 0) {
-        path = NULL;
-        errno = ENOMEM;
-    }
+    char *path = path_in(library, DIRECTORY_NAME);
     free(library);
     return path;
 }
@@ -74,13 +80,10 @@ static char *plugin_directory(const struct hearken_backend_options *options)
  * on failure. */
 static char *helper_path(void)
 {
-    char *directory = directory_beside_library(), *path;
+    char *directory = directory_beside_library();
     if (!directory)
         return NULL;
-    if (asprintf(&path, "%s/" HELPER_NAME, directory) < 0) {
-        path = NULL;
-        errno = ENOMEM;
-    }
+    char *path = path_in(directory, HELPER_NAME);
     free(directory);
     return path;
 }
@@ -135,7 +138,8 @@ static int probe_files(struct scan *scan, struct dirent **files, int count,
         struct candidate *candidate = &scan->candidates[scan->count];
         if (filter.only && !is_file_of(files[i]->d_name, filter.only))
             continue;
-        if (asprintf(&candidate->path, "%s/%s", scan->directory, files[i]->d_name) < 0) {
+        candidate->path = path_in(scan->directory, files[i]->d_name);
+        if (!candidate->path) {
             result = hearken_fail(error, -ENOMEM, "out of memory");
             break;
         }
