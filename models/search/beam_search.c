@@ -2,6 +2,7 @@
 #include "models/search/beam_search_private.h"
 #include "models/search/timestamp_rules.h"
 #include "models/search/token_scores.h"
+#include "models/text/transcript_merge.h"
 
 #include <errno.h>
 #include <math.h>
@@ -457,15 +458,78 @@ static bool step(struct search *s, struct hearken_matrix *logits, uint32_t *alig
     return true;
 }
 
+/* Ended hypothesis `index` of both beams, or NULL. */
+static const struct hypothesis *ended_at(const struct search *s, uint32_t index)
+{
+    if (index < s->ended_count)
+        return &s->ended[index];
+    index -= s->ended_count;
+    return index < s->biased_ended_count ? &s->ended[s->options->width + index] : NULL;
+}
+
+/* Whether an ended hypothesis has the tokens of an earlier one: both beams may hold a text. */
+static bool is_repeated(const struct search *s, uint32_t index)
+{
+    const struct hypothesis *h = ended_at(s, index);
+    for (uint32_t i = 0; i < index; i++) {
+        const struct hypothesis *other = ended_at(s, i);
+        if (other->count == h->count &&
+            memcmp(other->tokens, h->tokens, h->count * sizeof(*h->tokens)) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool are_variants(const struct search *s, const struct hypothesis *a,
+                         const struct hypothesis *b)
+{
+    return transcript_has_same_words(&s->network->vocabulary, a->tokens, a->count, b->tokens,
+                                     b->count);
+}
+
+/* Log-probability of the words of `h`: the sum over the ended hypotheses that spell them. */
+static float words_log_probability(const struct search *s, const struct hypothesis *h)
+{
+    const struct hypothesis *other;
+    double sum = 0;
+    for (uint32_t i = 0; (other = ended_at(s, i)) != NULL; i++)
+        if (!is_repeated(s, i) && are_variants(s, h, other))
+            sum += exp((double)other->speller_score);
+    return (float)log(sum);
+}
+
+/* Whether another variant of `h` has a better score. */
+static bool has_better_variant(const struct search *s, const struct hypothesis *h)
+{
+    const struct hypothesis *other;
+    for (uint32_t i = 0; (other = ended_at(s, i)) != NULL; i++)
+        if (biased_score(s, other) > biased_score(s, h) && are_variants(s, h, other))
+            return true;
+    return false;
+}
+
+/* The score that decides between the ended hypotheses of both beams. */
+static float decisive_score(const struct search *s, const struct hypothesis *h)
+{
+    if (!s->options->joins_variants)
+        return biased_score(s, h);
+    if (has_better_variant(s, h))
+        return -INFINITY;
+    float score = search_combine_scores(s, words_log_probability(s, h), h->ctc_score);
+    return search_final_score(s, score, h->bonus, h->count);
+}
+
 const struct hypothesis *search_best(const struct search *s)
 {
-    const struct hypothesis *best = NULL, *biased = s->ended + s->options->width;
-    for (uint32_t i = 0; i < s->ended_count; i++)
-        if (!best || biased_score(s, &s->ended[i]) > biased_score(s, best))
-            best = &s->ended[i];
-    for (uint32_t i = 0; i < s->biased_ended_count; i++)
-        if (!best || biased_score(s, &biased[i]) > biased_score(s, best))
-            best = &biased[i];
+    const struct hypothesis *best = NULL, *h;
+    float best_score = 0;
+    for (uint32_t i = 0; (h = ended_at(s, i)) != NULL; i++) {
+        float score = decisive_score(s, h);
+        if (best && score <= best_score)
+            continue;
+        best = h;
+        best_score = score;
+    }
     return best;
 }
 
@@ -629,8 +693,11 @@ static void run(struct search *s, struct beam_result *result)
     if (s->pass->error < 0)
         return;
     const struct hypothesis *best = search_best(s);
-    if (best)
-        take_result(s, best, result);
+    if (!best)
+        return;
+    take_result(s, best, result);
+    if (s->options->joins_variants)
+        result->words_log_probability = words_log_probability(s, best);
 }
 
 void beam_search(const struct beam_options *options, struct speller *speller, struct pass *pass,

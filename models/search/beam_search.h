@@ -34,6 +34,9 @@ struct beam_options {
                              that moves backward only ends a text that also repeats itself */
     bool exact; /* search as OpenAI's code: only the length limits a text, and the end token does
                    not count towards it when scores are normalised */
+    bool joins_variants; /* hypotheses with the same words count together, so that a short text does
+                            not lose against another one because its capitals and its punctuation
+                            are uncertain */
     const struct token_masks *masks;          /* NULL: the network's masks */
     const struct timestamp_rules *timestamps; /* NULL: no timestamps. Not with a draft */
     float temperature; /* above 0: tokens are sampled, with width 1 and no draft */

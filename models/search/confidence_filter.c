@@ -5,6 +5,12 @@
 #include <string.h>
 #include <zlib.h>
 
+/*
+ * The words of a short text must be as likely as so many tokens at the threshold
+ * (docs/accuracy.md).
+ */
+#define SHORT_TEXT_TOKENS 2.5f
+
 float confidence_filter_compression_ratio(const char *text)
 {
     uLong length = (uLong)strlen(text);
@@ -23,11 +29,21 @@ float confidence_filter_mean_log_probability(const struct beam_result *result)
     return result->count > 0 ? result->log_probability / (float)(result->count + 1) : 0;
 }
 
+/* The threshold of a text, stricter where the network thinks that nobody speaks. */
+static float threshold_for(const struct hearken_stream_options *options, float no_speech)
+{
+    float threshold = options->log_probability_threshold;
+    return no_speech > options->no_speech_threshold ? threshold / 2 : threshold;
+}
+
 bool confidence_filter_rejects(const struct hearken_stream_options *options, float log_probability,
                                float no_speech, float share)
 {
-    float threshold = options->log_probability_threshold * share;
-    if (no_speech > options->no_speech_threshold)
-        threshold /= 2;
-    return log_probability < threshold;
+    return log_probability < threshold_for(options, no_speech) * share;
+}
+
+bool confidence_filter_rejects_words(const struct hearken_stream_options *options,
+                                     float words_log_probability, float no_speech)
+{
+    return words_log_probability < threshold_for(options, no_speech) * SHORT_TEXT_TOKENS;
 }

@@ -18,6 +18,13 @@ float confidence_filter_compression_ratio(const char *text);
 bool confidence_filter_rejects(const struct hearken_stream_options *options, float log_probability,
                                float no_speech, float share);
 
+/*
+ * The same for one or two words. What is certain of them is their words, not the capitals and the
+ * punctuation, which are half of the tokens. `words_log_probability` as in beam_result.
+ */
+bool confidence_filter_rejects_words(const struct hearken_stream_options *options,
+                                     float words_log_probability, float no_speech);
+
 /* Mean log-probability over the tokens and the end; 0 for no tokens. */
 float confidence_filter_mean_log_probability(const struct beam_result *result);
 

@@ -38,6 +38,16 @@
 /* A text sampled above this temperature is no prompt for the next one. */
 #define PROMPT_RESET_TEMPERATURE 0.5f
 
+/*
+ * A segment of at most so many seconds holds a few words. A wider beam finds their variants in
+ * capitals and punctuation, which count together.
+ */
+#define SHORT_SECONDS 2.0
+#define SHORT_WIDTH   8u
+
+/* A final text of at most so many tokens is judged by its words alone. */
+#define FEW_TOKENS 4u
+
 /* FIRST_PARTIAL: the segment has no text yet. */
 enum text_kind { FINAL, PARTIAL, FIRST_PARTIAL };
 
@@ -82,8 +92,8 @@ static int allocate(struct recognizer *r)
         encoder_pipeline_create(r->model, o->exact ? WINDOW_SECONDS : padding, &r->encoder);
     if (result < 0)
         return result;
-    return speller_create(r->network, o->beam_width + (r->words ? BIASED_BEAM_WIDTH : 0),
-                          &r->speller);
+    uint32_t width = o->beam_width > SHORT_WIDTH ? o->beam_width : SHORT_WIDTH;
+    return speller_create(r->network, width + (r->words ? BIASED_BEAM_WIDTH : 0), &r->speller);
 }
 
 int recognizer_create(struct hearken_model *model, const struct hearken_stream_options *options,
@@ -232,6 +242,13 @@ static struct beam_options search_options(const struct recognizer *r, size_t sam
     };
 }
 
+/* Whether a final text counts its variants together. */
+static bool is_short(const struct recognizer *r, size_t samples)
+{
+    return samples <= (size_t)(SHORT_SECONDS * HEARKEN_RATE) && r->options.beam_width > 1 &&
+           !r->options.exact && !r->timestamps;
+}
+
 /* Raises max_tokens where the forced tokens alone are more. */
 static void search(struct recognizer *r, const struct beam_options *options,
                    const struct beam_draft *draft, const struct ctc_scores *ctc,
@@ -300,6 +317,10 @@ static void search_final(struct recognizer *r, struct encoder_output encoded, si
     struct beam_options options = search_options(r, samples);
     options.width = r->options.beam_width;
     options.timestamps = r->timestamps;
+    if (is_short(r, samples)) {
+        options.joins_variants = true;
+        options.width = options.width > SHORT_WIDTH ? options.width : SHORT_WIDTH;
+    }
     if (r->timestamps)
         options.words = NULL;
     search(r, &options, &none, scores, result);
@@ -407,8 +428,13 @@ static int fill_transcript(const struct recognizer *r, size_t samples, double st
     /* Noise often gives a text at first, so the first partial text must be likelier. One that was
      * stopped is dropped: the next one covers more sound. */
     float share = text_kind == FIRST_PARTIAL ? FIRST_PARTIAL_SHARE : 1;
-    t->dropped = confidence_filter_rejects(&r->options, t->log_probability, t->no_speech, share) ||
-                 t->looped || (t->search.stopped && text_kind != FINAL);
+    bool few_words = text_kind == FINAL && is_short(r, samples) && forced == 0 &&
+                     t->temperature <= 0 && t->search.count <= FEW_TOKENS;
+    bool unlikely =
+        few_words ? confidence_filter_rejects_words(&r->options, t->search.words_log_probability,
+                                                    t->no_speech)
+                  : confidence_filter_rejects(&r->options, t->log_probability, t->no_speech, share);
+    t->dropped = unlikely || t->looped || (t->search.stopped && text_kind != FINAL);
     if (t->dropped && drop_text(r, forced, t) < 0)
         return -ENOMEM;
     return word_times_make(&t->words, &t->search, vocabulary, start, seconds,

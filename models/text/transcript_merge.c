@@ -67,3 +67,14 @@ size_t transcript_merge_point(const struct vocabulary *vocabulary, const uint32_
         return found_count + 1;
     return point;
 }
+
+bool transcript_has_same_words(const struct vocabulary *vocabulary, const uint32_t *a,
+                               size_t a_count, const uint32_t *b, size_t b_count)
+{
+    struct letters one = {vocabulary, a, a_count, 0, 0}, other = {vocabulary, b, b_count, 0, 0};
+    int letter;
+    while ((letter = next_letter(&one)) != 0)
+        if (next_letter(&other) != letter)
+            return false;
+    return next_letter(&other) == 0;
+}

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Merges two texts of the same sound: the committed words of one, and the continuation from the
- * other.
+ * Compares and merges two texts of the same sound by their words: capitals and punctuation do not
+ * count.
  */
 #ifndef HEARKEN_MODELS_TEXT_TRANSCRIPT_MERGE_H
 #define HEARKEN_MODELS_TEXT_TRANSCRIPT_MERGE_H
@@ -15,5 +15,9 @@
  */
 size_t transcript_merge_point(const struct vocabulary *vocabulary, const uint32_t *committed,
                               size_t committed_count, const uint32_t *found, size_t found_count);
+
+/* Whether both texts spell the same words. */
+bool transcript_has_same_words(const struct vocabulary *vocabulary, const uint32_t *a,
+                               size_t a_count, const uint32_t *b, size_t b_count);
 
 #endif

@@ -636,6 +636,51 @@ static void test_loops_are_left(void)
     close_session(&s);
 }
 
+/* A token's text, which only comparisons of texts read. */
+static void set_text(struct session *s, uint32_t token, const char *text)
+{
+    struct vocabulary_token *t = &s->network->vocabulary.tokens[token];
+    free(t->text);
+    t->text = strdup(text);
+    t->length = strlen(text);
+}
+
+/* Two variants of a word, 0.25 and 0.30, are likelier together than another word, 0.40. */
+static void test_variants_count_together(void)
+{
+    static const float likes[] = {0.25f, 0.30f, 0.40f}; /* of tokens 4, 5, 6 */
+    struct model_shape shape = recurrent_shape(1);
+    struct made_file file = make_model(&shape);
+    struct made_tensor *embedding = made_find(&file, "speller.embedding.weight");
+    memset(embedding->data.data, 0, embedding->data.length);
+    for (uint32_t v = 0; v < shape.token_count; v++)
+        set_weight(&file, "speller.bias", v, v >= 4 && v <= 6 ? logf(likes[v - 4]) : -30);
+    struct session s;
+    open_session(&s, open_network(&file));
+    made_finish(&file);
+    set_text(&s, 4, " bed");
+    set_text(&s, 5, " Bed!");
+    set_text(&s, 6, " cat");
+    listen_to_noise(&s, 10);
+    struct beam_options options = options_of(4);
+    options.max_tokens = 1;
+    struct beam_result apart = search(&s, &options, false);
+    options.joins_variants = true;
+    struct beam_result together = search(&s, &options, false);
+    EXPECT_EQUAL_FATAL(apart.count, 1);
+    EXPECT_EQUAL(apart.tokens[0], 6);
+    EXPECT_EQUAL(apart.words_log_probability, 0);
+    EXPECT_EQUAL_FATAL(together.count, 1);
+    EXPECT_EQUAL(together.tokens[0], 5); /* the likelier variant */
+    float likes_all = likes[0] + likes[1] + likes[2];
+    CU_ASSERT(fabsf(together.log_probability - logf(likes[1] / likes_all)) < 1e-3f);
+    CU_ASSERT(fabsf(together.words_log_probability - logf((likes[0] + likes[1]) / likes_all)) <
+              1e-3f);
+    beam_result_finish(&apart);
+    beam_result_finish(&together);
+    close_session(&s);
+}
+
 /* Nothing may be said at all, not even the end. */
 static void test_nothing_may_be_said(void)
 {
@@ -794,6 +839,7 @@ void add_beam_search_tests(void)
     CU_ADD_TEST(suite, test_all_positions);
     CU_ADD_TEST(suite, test_loops_end);
     CU_ADD_TEST(suite, test_loops_are_left);
+    CU_ADD_TEST(suite, test_variants_count_together);
     CU_ADD_TEST(suite, test_nothing_may_be_said);
     CU_ADD_TEST(suite, test_suppressed_tokens);
     CU_ADD_TEST(suite, test_weights_that_are_no_numbers);

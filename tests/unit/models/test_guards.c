@@ -15,8 +15,6 @@ void add_guards_tests(void);
 
 /* ---- Loops ---- */
 
-/* ---- Loops ---- */
-
 /* `repeats` periods of `period` tokens after `before` others; the copy has nothing after them. */
 static bool loops(uint32_t before, uint32_t period, uint32_t repeats, uint32_t extra)
 {
@@ -274,6 +272,19 @@ static void test_mean_log_probability(void)
     EXPECT_EQUAL(confidence_filter_mean_log_probability(&result), 0);
 }
 
+/* The words of a short text may be 2.5 times the threshold below certain; half that in silence. */
+static void test_likely_words(void)
+{
+    struct hearken_stream_options options;
+    hearken_stream_options_init(&options);
+    options.log_probability_threshold = -1;
+    options.no_speech_threshold = 0.6f;
+    CU_ASSERT_FALSE(confidence_filter_rejects_words(&options, -2.4f, 0.6f));
+    CU_ASSERT(confidence_filter_rejects_words(&options, -2.6f, 0.6f));
+    CU_ASSERT_FALSE(confidence_filter_rejects_words(&options, -1.2f, 0.7f));
+    CU_ASSERT(confidence_filter_rejects_words(&options, -1.3f, 0.7f));
+}
+
 void add_guards_tests(void)
 {
     CU_pSuite suite = CU_add_suite("runaway", NULL, NULL);
@@ -294,4 +305,5 @@ void add_guards_tests(void)
     CU_ADD_TEST(suite, test_loops_compress);
     CU_ADD_TEST(suite, test_no_text);
     CU_ADD_TEST(suite, test_mean_log_probability);
+    CU_ADD_TEST(suite, test_likely_words);
 }

@@ -342,21 +342,52 @@ static void cut(struct text *text, const char *parts)
             .text = part, .length = strlen(part), .control = part[0] == '<'};
 }
 
+/* Two texts, and a vocabulary in which each of their tokens has a number of its own. */
+struct two_texts {
+    struct text a, b;
+    struct vocabulary_token tokens[64];
+    struct vocabulary vocabulary;
+    uint32_t numbers[64];
+};
+
+static void cut_two(struct two_texts *t, const char *a, const char *b)
+{
+    cut(&t->a, a);
+    cut(&t->b, b);
+    memcpy(t->tokens, t->a.tokens, sizeof(t->a.tokens));
+    memcpy(t->tokens + t->a.count, t->b.tokens, sizeof(t->b.tokens));
+    for (uint32_t i = 0; i < 64; i++)
+        t->numbers[i] = i;
+    t->vocabulary = (struct vocabulary){t->tokens, t->a.count + t->b.count};
+}
+
 /* The point, or -1. */
 static long point(const char *committed, const char *found)
 {
-    struct text a, b;
-    struct vocabulary_token tokens[64];
-    uint32_t numbers[64];
-    cut(&a, committed);
-    cut(&b, found);
-    memcpy(tokens, a.tokens, sizeof(a.tokens));
-    memcpy(tokens + a.count, b.tokens, sizeof(b.tokens));
-    for (uint32_t i = 0; i < 64; i++)
-        numbers[i] = i;
-    const struct vocabulary vocabulary = {tokens, a.count + b.count};
-    size_t at = transcript_merge_point(&vocabulary, numbers, a.count, numbers + a.count, b.count);
-    return at > b.count ? -1 : (long)at;
+    struct two_texts t;
+    cut_two(&t, committed, found);
+    size_t at = transcript_merge_point(&t.vocabulary, t.numbers, t.a.count, t.numbers + t.a.count,
+                                       t.b.count);
+    return at > t.b.count ? -1 : (long)at;
+}
+
+static bool same_words(const char *one, const char *other)
+{
+    struct two_texts t;
+    cut_two(&t, one, other);
+    return transcript_has_same_words(&t.vocabulary, t.numbers, t.a.count, t.numbers + t.a.count,
+                                     t.b.count);
+}
+
+static void test_variants_of_a_text(void)
+{
+    CU_ASSERT(same_words(" bed", " Bed|!"));
+    CU_ASSERT(same_words(" B|ed|.", " bed"));
+    CU_ASSERT(same_words("", "."));
+    CU_ASSERT_FALSE(same_words(" bed", " beds"));
+    CU_ASSERT_FALSE(same_words(" beds", " bed"));
+    CU_ASSERT_FALSE(same_words("", " bed"));
+    CU_ASSERT_FALSE(same_words(" na\xc3\xafve", " na\xc3\xa9ve"));
 }
 
 static void test_same_words(void)
@@ -407,5 +438,6 @@ void add_stream_partial_tests(void)
     suite = CU_add_suite("splice", NULL, NULL);
     CU_ADD_TEST(suite, test_same_words);
     CU_ADD_TEST(suite, test_marks_and_capitals);
+    CU_ADD_TEST(suite, test_variants_of_a_text);
     CU_ADD_TEST(suite, test_other_words);
 }
