@@ -16,22 +16,20 @@
 struct encoder_pipeline {
     const struct hearken_model *model;
     const struct network *network;
-    double padding; /* seconds */
     struct listener *listener;
     struct logmel_stream *logmel; /* of the segment being encoded in parts */
     float *features;              /* [max frames, mels] */
     size_t encoded_frames;        /* frames in `features`; chunk mode only */
 };
 
-int encoder_pipeline_create(const struct hearken_model *model, double padding,
-                            struct encoder_pipeline **encoder)
+int encoder_pipeline_create(const struct hearken_model *model, struct encoder_pipeline **encoder)
 {
     const struct network *network = model->network;
     size_t frames = listener_max_frames(network);
     struct encoder_pipeline *e = calloc(1, sizeof(*e));
     if (!e)
         return -ENOMEM;
-    *e = (struct encoder_pipeline){.model = model, .network = network, .padding = padding};
+    *e = (struct encoder_pipeline){.model = model, .network = network};
     int result = -ENOMEM;
     e->features = malloc(frames * network->parameters.features.mels * sizeof(*e->features));
     if (!e->features || (result = logmel_stream_create(model->logmel, &e->logmel)) < 0 ||
@@ -105,11 +103,11 @@ static struct encoder_output encode(struct encoder_pipeline *e, struct pass *pas
 }
 
 struct encoder_output encoder_pipeline_encode(struct encoder_pipeline *encoder, struct pass *pass,
-                                              const float *samples, size_t count)
+                                              const float *samples, size_t count, double padding)
 {
-    size_t padding = padding_for(encoder, count, encoder->padding);
-    size_t frames = logmel_frames(count + padding);
-    logmel_compute(encoder->model->logmel, samples, count, padding, encoder->features);
+    size_t silence = padding_for(encoder, count, padding);
+    size_t frames = logmel_frames(count + silence);
+    logmel_compute(encoder->model->logmel, samples, count, silence, encoder->features);
     scale(encoder, encoder->features, frames);
     return encode(encoder, pass, frames);
 }

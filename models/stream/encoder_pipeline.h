@@ -19,20 +19,19 @@ struct encoder_output {
     struct hearken_stand_ins stand_ins;
 };
 
-/*
- * `padding`: seconds of silence after a whole segment. `model` must outlive it. Errors: -ENOMEM,
- * the backend's.
- */
-int encoder_pipeline_create(const struct hearken_model *model, double padding,
-                            struct encoder_pipeline **encoder);
+/* `model` must outlive it. Errors: -ENOMEM, the backend's. */
+int encoder_pipeline_create(const struct hearken_model *model, struct encoder_pipeline **encoder);
 void encoder_pipeline_destroy(struct encoder_pipeline *encoder, struct pass *pass);
 
 /* Maximum length of a segment, samples at HEARKEN_RATE. */
 size_t encoder_pipeline_max_samples(const struct encoder_pipeline *encoder);
 
-/* Encodes a whole segment with full attention; 1 ≤ count ≤ the maximum. Errors are in `pass`. */
+/*
+ * Encodes a whole segment with full attention; 1 ≤ count ≤ the maximum. `padding`: seconds of
+ * silence behind it, for a listener that was trained on windows. Errors are in `pass`.
+ */
 struct encoder_output encoder_pipeline_encode(struct encoder_pipeline *encoder, struct pass *pass,
-                                              const float *samples, size_t count);
+                                              const float *samples, size_t count, double padding);
 
 /* Begins a segment that encoder_pipeline_encode_partial will encode as it grows. */
 void encoder_pipeline_begin_partial(struct encoder_pipeline *encoder);

@@ -110,7 +110,8 @@ static void slice_words(const struct transcript *transcript, uint32_t first, uin
         from++;
     for (to = from; to < all->count && (to > 0 ? all->ends[to - 1] : 0) < end;)
         to++;
-    part->words = (struct word_times){all->words + from, all->ends + from, to - from};
+    part->words = (struct word_times){
+        .words = all->words + from, .ends = all->ends + from, .count = to - from};
 }
 
 static int emit_span(struct event_emitter *e, const struct transcript *transcript,

@@ -208,8 +208,8 @@ int partial_text_update(struct partial_text *partial, const float *samples, size
                         double start, struct transcript *transcript)
 {
     const struct beam_draft draft = {partial->tokens, partial->count, partial->committed};
-    int result = recognizer_recognise_partial(partial->recognizer, samples, count, start, &draft,
-                                              transcript);
+    const struct segment_sound sound = {.samples = samples, .count = count, .start = start};
+    int result = recognizer_recognise_partial(partial->recognizer, &sound, &draft, transcript);
     if (result != 0)
         return result < 0 ? result : PARTIAL_UNCHANGED;
     if (keeps_shown_text(partial, transcript)) {

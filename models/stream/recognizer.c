@@ -48,6 +48,13 @@
 /* A final text of at most so many tokens is judged by its words alone. */
 #define FEW_TOKENS 4u
 
+/*
+ * A text that leaves out so many seconds of speech in a row is incomplete, unless the network
+ * thinks that nobody speaks.
+ */
+#define LOST_SECONDS   0.5
+#define LOST_NO_SPEECH 0.5f
+
 /* FIRST_PARTIAL: the segment has no text yet. */
 enum text_kind { FINAL, PARTIAL, FIRST_PARTIAL };
 
@@ -58,6 +65,7 @@ struct recognizer {
     const struct custom_words *words; /* NULL: none */
     struct pass pass;
     struct encoder_pipeline *encoder;
+    double padding; /* seconds of silence behind a segment */
     struct speller *speller;
     uint32_t partial_steps; /* steps of the memory at the last partial text */
     struct decoder_prompt *prompt;
@@ -88,8 +96,8 @@ static int allocate(struct recognizer *r)
     const struct hearken_stream_options *o = &r->options;
     double padding =
         o->padding < 0 ? (double)r->network->parameters.listener.padding : (double)o->padding;
-    int result =
-        encoder_pipeline_create(r->model, o->exact ? WINDOW_SECONDS : padding, &r->encoder);
+    r->padding = o->exact ? WINDOW_SECONDS : padding;
+    int result = encoder_pipeline_create(r->model, &r->encoder);
     if (result < 0)
         return result;
     uint32_t width = o->beam_width > SHORT_WIDTH ? o->beam_width : SHORT_WIDTH;
@@ -407,11 +415,11 @@ static int drop_text(const struct recognizer *r, uint32_t forced, struct transcr
     return t->text ? 0 : -ENOMEM;
 }
 
-static int fill_transcript(const struct recognizer *r, size_t samples, double start,
+static int fill_transcript(const struct recognizer *r, const struct segment_sound *sound,
                            uint32_t forced, enum text_kind text_kind, struct transcript *t)
 {
     const struct vocabulary *vocabulary = &r->network->vocabulary;
-    double seconds = (double)samples / HEARKEN_RATE;
+    double seconds = (double)sound->count / HEARKEN_RATE;
     t->log_probability = confidence_filter_mean_log_probability(&t->search);
     t->language = decoder_prompt_language(r->prompt);
     t->language_probability = r->language_probability;
@@ -428,7 +436,7 @@ static int fill_transcript(const struct recognizer *r, size_t samples, double st
     /* Noise often gives a text at first, so the first partial text must be likelier. One that was
      * stopped is dropped: the next one covers more sound. */
     float share = text_kind == FIRST_PARTIAL ? FIRST_PARTIAL_SHARE : 1;
-    bool few_words = text_kind == FINAL && is_short(r, samples) && forced == 0 &&
+    bool few_words = text_kind == FINAL && is_short(r, sound->count) && forced == 0 &&
                      t->temperature <= 0 && t->search.count <= FEW_TOKENS;
     bool unlikely =
         few_words ? confidence_filter_rejects_words(&r->options, t->search.words_log_probability,
@@ -437,8 +445,13 @@ static int fill_transcript(const struct recognizer *r, size_t samples, double st
     t->dropped = unlikely || t->looped || (t->search.stopped && text_kind != FINAL);
     if (t->dropped && drop_text(r, forced, t) < 0)
         return -ENOMEM;
-    return word_times_make(&t->words, &t->search, vocabulary, start, seconds,
-                           recognizer_step_seconds(r));
+    const struct word_times_sound times = {
+        .start = sound->start,
+        .seconds = seconds,
+        .step_seconds = recognizer_step_seconds(r),
+        .voice = sound->voice,
+    };
+    return word_times_make(&t->words, &t->search, vocabulary, &times);
 }
 
 /* The transcript of a segment without speech. */
@@ -450,8 +463,9 @@ static int fill_empty_transcript(const struct recognizer *r, struct transcript *
     return t->text ? 0 : -ENOMEM;
 }
 
-static int complete_transcript(struct recognizer *r, size_t samples, double start, uint32_t forced,
-                               enum text_kind text_kind, struct transcript *transcript)
+static int complete_transcript(struct recognizer *r, const struct segment_sound *sound,
+                               uint32_t forced, enum text_kind text_kind,
+                               struct transcript *transcript)
 {
     int result = r->pass.error;
     /*
@@ -460,31 +474,73 @@ static int complete_transcript(struct recognizer *r, size_t samples, double star
     if (result == -ENOMEM || result == -EINVAL)
         r->pass.error = 0;
     if (result == 0)
-        result = fill_transcript(r, samples, start, forced, text_kind, transcript);
+        result = fill_transcript(r, sound, forced, text_kind, transcript);
     if (result < 0)
         transcript_finish(transcript);
     return result;
 }
 
-int recognizer_recognise(struct recognizer *recognizer, const float *samples, size_t count,
-                         double start, const struct beam_draft *draft,
-                         struct transcript *transcript)
+static int recognise_padded(struct recognizer *r, const struct segment_sound *sound, double padding,
+                            const struct beam_draft *draft, struct transcript *transcript)
 {
+    *transcript = (struct transcript){0};
+    struct encoder_output encoded =
+        encoder_pipeline_encode(r->encoder, &r->pass, sound->samples, sound->count, padding);
+    speller_reset(r->speller);
+    search_final(r, encoded, sound->count, draft, &transcript->search);
+    if (draft->forced == 0)
+        search_with_fallback(r, sound->count, &transcript->search, &transcript->temperature);
+    return complete_transcript(r, sound, draft->forced, FINAL, transcript);
+}
+
+bool transcript_is_incomplete(const struct transcript *transcript)
+{
+    return transcript->words.lost_seconds >= LOST_SECONDS &&
+           transcript->no_speech <= LOST_NO_SPEECH;
+}
+
+/* Whether more padding may find the words that a text lacks. Where there is a pause beside them,
+ * the caller divides the segment there. */
+static bool needs_padding(const struct recognizer *r, const struct transcript *t)
+{
+    return listener_needs_window(r->network) && transcript_is_incomplete(t) &&
+           (t->words.count == 0 || t->words.lost_pause <= 0);
+}
+
+static bool covers_more(const struct transcript *a, const struct transcript *b)
+{
+    return !a->dropped && a->words.lost_seconds < b->words.lost_seconds;
+}
+
+int recognizer_recognise(struct recognizer *recognizer, const struct segment_sound *sound,
+                         const struct beam_draft *draft, struct transcript *transcript)
+{
+    static const double paddings[] = {3, WINDOW_SECONDS};
     struct recognizer *r = recognizer;
     *transcript = (struct transcript){0};
-    if (count == 0 || (draft->forced == 0 && level_segmenter_is_silent(samples, count)))
+    if (sound->count == 0 ||
+        (draft->forced == 0 && level_segmenter_is_silent(sound->samples, sound->count)))
         return fill_empty_transcript(r, transcript);
-    struct encoder_output encoded = encoder_pipeline_encode(r->encoder, &r->pass, samples, count);
-    speller_reset(r->speller);
-    search_final(r, encoded, count, draft, &transcript->search);
-    if (draft->forced == 0)
-        search_with_fallback(r, count, &transcript->search, &transcript->temperature);
-    int result = complete_transcript(r, count, start, draft->forced, FINAL, transcript);
-    if (result < 0)
+    int result = recognise_padded(r, sound, r->padding, draft, transcript);
+    for (size_t i = 0; i < sizeof(paddings) / sizeof(*paddings) && result == 0; i++) {
+        struct transcript again;
+        if (draft->forced > 0 || paddings[i] <= r->padding || !needs_padding(r, transcript))
+            continue;
+        result = recognise_padded(r, sound, paddings[i], draft, &again);
+        if (result == 0 && covers_more(&again, transcript)) {
+            struct transcript swap = *transcript;
+            *transcript = again;
+            again = swap;
+        }
+        transcript_finish(&again);
+    }
+    if (result < 0) {
+        transcript_finish(transcript);
         return result;
+    }
     transcript->committed = strlen(transcript->text);
     transcript->committed_words = transcript->words.count;
-    transcript->encoded_seconds = (double)count / HEARKEN_RATE;
+    transcript->encoded_seconds = (double)sound->count / HEARKEN_RATE;
     return 0;
 }
 
@@ -516,20 +572,20 @@ void recognizer_begin_partial(struct recognizer *recognizer)
     recognizer->partial_steps = 0;
 }
 
-int recognizer_recognise_partial(struct recognizer *recognizer, const float *samples, size_t count,
-                                 double start, const struct beam_draft *draft,
-                                 struct transcript *transcript)
+int recognizer_recognise_partial(struct recognizer *recognizer, const struct segment_sound *sound,
+                                 const struct beam_draft *draft, struct transcript *transcript)
 {
     struct recognizer *r = recognizer;
     *transcript = (struct transcript){0};
     struct encoder_output encoded;
-    int result = encoder_pipeline_encode_partial(r->encoder, &r->pass, samples, count, &encoded);
+    int result = encoder_pipeline_encode_partial(r->encoder, &r->pass, sound->samples, sound->count,
+                                                 &encoded);
     if (result < 0)
         return result;
     bool incremental = recognizer_is_incremental(r);
     if (!incremental)
         speller_reset(r->speller);
-    double seconds = (double)count / HEARKEN_RATE;
+    double seconds = (double)sound->count / HEARKEN_RATE;
     enum text_kind text_kind = draft->count > 0 ? PARTIAL : FIRST_PARTIAL;
     uint32_t steps = encoded.memory.rows;
     if (r->pass.error < 0)
@@ -538,9 +594,9 @@ int recognizer_recognise_partial(struct recognizer *recognizer, const float *sam
         return 1;
     r->partial_steps = steps;
     start_decoding(r, encoded, false, false);
-    const struct beam_options options = search_options(r, count);
+    const struct beam_options options = search_options(r, sound->count);
     search(r, &options, draft, NULL, &transcript->search);
-    result = complete_transcript(r, count, start, draft->forced, text_kind, transcript);
+    result = complete_transcript(r, sound, draft->forced, text_kind, transcript);
     transcript->encoded_seconds = incremental ? steps * recognizer_step_seconds(r) : seconds;
     return result;
 }

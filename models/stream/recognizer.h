@@ -13,6 +13,15 @@
 
 struct recognizer;
 
+/* The sound of a segment. The arrays are the caller's. */
+struct segment_sound {
+    const float *samples; /* [count], mono at HEARKEN_RATE */
+    size_t count;
+    double start; /* its time in the stream, seconds */
+    const float
+        *voice; /* [count / LOGMEL_HOP]: probability of speech in each frame; NULL: unknown */
+};
+
 /* The result for a segment. Owned by the caller, released with transcript_finish. */
 struct transcript {
     char *text; /* "" for silence; never NULL after success */
@@ -46,13 +55,14 @@ void recognizer_destroy(struct recognizer *recognizer);
 size_t recognizer_max_samples(const struct recognizer *recognizer);
 
 /*
- * Recognises a whole segment with full attention and beam search. `start`: its time in the stream,
- * seconds; every token of `draft` is forced. A rejected text leaves only the forced tokens. Errors:
- * -ECANCELED, -ENOMEM, the backend's.
+ * Recognises a whole segment with full attention and beam search. Every token of `draft` is forced.
+ * A rejected text leaves only the forced tokens. Errors: -ECANCELED, -ENOMEM, the backend's.
  */
-int recognizer_recognise(struct recognizer *recognizer, const float *samples, size_t count,
-                         double start, const struct beam_draft *draft,
-                         struct transcript *transcript);
+int recognizer_recognise(struct recognizer *recognizer, const struct segment_sound *sound,
+                         const struct beam_draft *draft, struct transcript *transcript);
+
+/* Whether the voice network heard speech for which the text has no words (words.lost_seconds). */
+bool transcript_is_incomplete(const struct transcript *transcript);
 
 /* Makes a final text the prompt of the next one, where the options ask for that. */
 void recognizer_set_previous(struct recognizer *recognizer, const struct transcript *transcript);
@@ -61,13 +71,12 @@ void recognizer_set_previous(struct recognizer *recognizer, const struct transcr
 void recognizer_begin_partial(struct recognizer *recognizer);
 
 /*
- * Recognises the segment so far greedily, starting from a draft. `samples`: those of the last call
- * and more. A listener trained for chunks encodes only the new ones. 0: `transcript` is filled; 1:
+ * Recognises the segment so far greedily, starting from a draft. `sound`: that of the last call and
+ * more. A listener trained for chunks encodes only the new part. 0: `transcript` is filled; 1:
  * nothing new was encoded and `transcript` is empty. Errors as for recognizer_recognise.
  */
-int recognizer_recognise_partial(struct recognizer *recognizer, const float *samples, size_t count,
-                                 double start, const struct beam_draft *draft,
-                                 struct transcript *transcript);
+int recognizer_recognise_partial(struct recognizer *recognizer, const struct segment_sound *sound,
+                                 const struct beam_draft *draft, struct transcript *transcript);
 
 /*
  * Whether partial texts encode only new sound. If so, recognizer_recognise must not be called

@@ -15,13 +15,11 @@ bool speculative_final_is_ready(const struct speculative_final *speculative, uin
 }
 
 int speculative_final_make(struct speculative_final *speculative, struct recognizer *recognizer,
-                           const float *samples, uint64_t from, uint64_t to,
+                           const struct segment_sound *sound, uint64_t from, uint64_t to,
                            const struct beam_draft *committed)
 {
     speculative_final_drop(speculative);
-    int result =
-        recognizer_recognise(recognizer, samples, (size_t)(to - from), (double)from / HEARKEN_RATE,
-                             committed, &speculative->transcript);
+    int result = recognizer_recognise(recognizer, sound, committed, &speculative->transcript);
     if (result < 0)
         return result;
     speculative->ready = true;

@@ -25,11 +25,11 @@ bool speculative_final_is_ready(const struct speculative_final *speculative, uin
                                 uint64_t to);
 
 /*
- * Recognises samples from <= i < to of the stream, which begin at `samples`. `committed`: tokens to
- * begin with. Errors as recognizer_recognise; no text is ready then.
+ * Recognises `sound`, samples from <= i < to of the stream. `committed`: tokens to begin with.
+ * Errors as recognizer_recognise; no text is ready then.
  */
 int speculative_final_make(struct speculative_final *speculative, struct recognizer *recognizer,
-                           const float *samples, uint64_t from, uint64_t to,
+                           const struct segment_sound *sound, uint64_t from, uint64_t to,
                            const struct beam_draft *committed);
 
 /*

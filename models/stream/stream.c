@@ -50,6 +50,9 @@ struct hearken_stream {
     size_t count, room;
     uint64_t origin; /* position of samples[0] in the stream */
 
+    float *voice; /* [voice_room]: probability of speech in the frames of a segment */
+    size_t voice_room;
+
     bool audible; /* the segment is not all silence */
     float *mono;  /* [BLOCK] */
 };
@@ -120,6 +123,7 @@ void hearken_stream_destroy(struct hearken_stream *stream)
     custom_words_destroy(stream->words);
     resampler_destroy(stream->resampler);
     free(stream->samples);
+    free(stream->voice);
     free(stream->mono);
     free(stream);
 }
@@ -147,6 +151,26 @@ static double seconds_at(const struct hearken_stream *s, size_t sample)
 
 /* ---- Segments ---- */
 
+/* Samples from <= i < to, with what the voice network said of them. Errors: -ENOMEM. */
+static int describe_sound(struct hearken_stream *s, size_t from, size_t to,
+                          struct segment_sound *sound)
+{
+    size_t frames = (to - from) / LOGMEL_HOP;
+    *sound = (struct segment_sound){s->samples + from, to - from, seconds_at(s, from), NULL};
+    if (!s->segmenter)
+        return 0;
+    if (frames > s->voice_room) {
+        float *grown = realloc(s->voice, frames * sizeof(*grown));
+        if (!grown)
+            return -ENOMEM;
+        s->voice = grown;
+        s->voice_room = frames;
+    }
+    segmenter_read_voice(s->segmenter, s->origin + from, s->voice, frames);
+    sound->voice = s->voice;
+    return 0;
+}
+
 static int recognise(struct hearken_stream *s, size_t from, size_t to,
                      const struct beam_draft *draft);
 
@@ -156,6 +180,26 @@ static int recognise_halves(struct hearken_stream *s, size_t from, size_t to)
     const struct beam_draft none = {0};
     size_t quarter = (to - from) / 4;
     size_t cut = level_segmenter_quietest(s->samples, from + quarter, to - quarter);
+    int result = recognise(s, from, cut, &none);
+    return result < 0 ? result : recognise(s, cut, to, &none);
+}
+
+/*
+ * Whether a text leaves out speech beside a pause. The speller sometimes skips a sentence that
+ * follows a pause.
+ */
+static bool loses_words(const struct transcript *transcript, const struct beam_draft *draft)
+{
+    return draft->forced == 0 && transcript->words.count > 0 && transcript->words.lost_pause > 0 &&
+           transcript_is_incomplete(transcript);
+}
+
+/* Recognises apart what is before and behind a pause, seconds in the stream. */
+static int recognise_apart(struct hearken_stream *s, size_t from, size_t to, double pause)
+{
+    const struct beam_draft none = {0};
+    size_t cut = (size_t)(pause * HEARKEN_RATE) - s->origin;
+    cut = cut < from ? from : cut > to ? to : cut;
     int result = recognise(s, from, cut, &none);
     return result < 0 ? result : recognise(s, cut, to, &none);
 }
@@ -179,16 +223,21 @@ static int recognise(struct hearken_stream *s, size_t from, size_t to,
 {
     struct transcript transcript;
     double start = seconds_at(s, from), end = seconds_at(s, to);
+    if (!speculative_final_take(&s->speculative, s->origin + from, s->origin + to, &transcript)) {
+        struct segment_sound sound;
+        int failed = describe_sound(s, from, to, &sound);
+        if (failed == 0)
+            failed = recognizer_recognise(s->recognizer, &sound, draft, &transcript);
+        if (failed < 0)
+            return failed;
+    }
     int result = 0;
-    if (!speculative_final_take(&s->speculative, s->origin + from, s->origin + to, &transcript))
-        result = recognizer_recognise(s->recognizer, s->samples + from, to - from, start, draft,
-                                      &transcript);
-    if (result < 0)
-        return result;
     if (transcript.looped && draft->forced > 0) {
         result = recognise_rest(s, from, to, &transcript);
     } else if (transcript.looped && end - start >= MIN_RETRY_SECONDS) {
         result = recognise_halves(s, from, to);
+    } else if (loses_words(&transcript, draft)) {
+        result = recognise_apart(s, from, to, transcript.words.lost_pause);
     } else {
         recognizer_set_previous(s->recognizer, &transcript);
         result = event_emitter_final(&s->emitter, &transcript, start, end);
@@ -302,8 +351,11 @@ static int update_speculative_final(struct hearken_stream *s)
     }
     if (speculative_final_is_ready(&s->speculative, from, to))
         return 0;
-    return speculative_final_make(&s->speculative, s->recognizer, s->samples + (from - s->origin),
-                                  from, to, &committed);
+    struct segment_sound sound;
+    int result = describe_sound(s, from - s->origin, to - s->origin, &sound);
+    if (result < 0)
+        return result;
+    return speculative_final_make(&s->speculative, s->recognizer, &sound, from, to, &committed);
 }
 
 /* ---- Partial texts ---- */

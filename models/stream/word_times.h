@@ -12,15 +12,25 @@ struct word_times {
     struct hearken_word *words;
     uint32_t *ends; /* [count]: tokens up to the end of each word */
     size_t count;
+    /* The longest speech without a word, and a pause beside it, seconds in the stream. Speech of 0
+     * seconds: unknown, or none. Pause at 0: there is none with speech on both sides. */
+    double lost_seconds, lost_pause;
+};
+
+/* The sound that words are placed in. */
+struct word_times_sound {
+    double start;        /* time of the first step */
+    double seconds;      /* without padding */
+    double step_seconds; /* of the memory */
+    const float *voice;  /* [seconds * 100]: probability of speech; NULL: unknown */
 };
 
 /*
- * Groups tokens into words. `start`: time of the first step; `seconds`: length of the sound without
- * padding. `list` is made with malloc and owned by the caller (word_times_finish). Errors: -ENOMEM.
+ * Groups tokens into words. Where the voice network heard no speech, there is no word. `list` is
+ * made with malloc and owned by the caller (word_times_finish). Errors: -ENOMEM.
  */
 int word_times_make(struct word_times *list, const struct beam_result *result,
-                    const struct vocabulary *vocabulary, double start, double seconds,
-                    double step_seconds);
+                    const struct vocabulary *vocabulary, const struct word_times_sound *sound);
 void word_times_finish(struct word_times *list);
 
 /*

@@ -252,6 +252,13 @@ bool endpoint_expected_segment(const struct endpoint *endpoint, uint64_t *from, 
     return e->open && e->speech_ends > e->from && *to <= e->count;
 }
 
+float endpoint_probability(const struct endpoint *endpoint, uint64_t frame)
+{
+    const struct endpoint *e = endpoint;
+    bool known = frame < e->count && e->count - frame <= e->options.max_segment;
+    return known ? frame_at(e, frame)->probability : 0;
+}
+
 uint64_t endpoint_first_needed(const struct endpoint *endpoint)
 {
     const struct endpoint *e = endpoint;

@@ -74,6 +74,12 @@ bool endpoint_is_open(const struct endpoint *endpoint);
  */
 bool endpoint_expected_segment(const struct endpoint *endpoint, uint64_t *from, uint64_t *to);
 
+/*
+ * The speech probability of a frame, 0 if it was not fed. Frames further back than max_segment are
+ * forgotten.
+ */
+float endpoint_probability(const struct endpoint *endpoint, uint64_t frame);
+
 /* The first frame that may still belong to a segment; with an open segment, its first frame. */
 uint64_t endpoint_first_needed(const struct endpoint *endpoint);
 

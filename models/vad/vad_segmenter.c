@@ -184,6 +184,13 @@ bool segmenter_expected_segment(const struct segmenter *segmenter, uint64_t *fro
     return true;
 }
 
+void segmenter_read_voice(const struct segmenter *segmenter, uint64_t from, float *probabilities,
+                          size_t frames)
+{
+    for (size_t i = 0; i < frames; i++)
+        probabilities[i] = endpoint_probability(segmenter->endpoint, from / LOGMEL_HOP + i);
+}
+
 uint64_t segmenter_first_needed(const struct segmenter *segmenter)
 {
     return sample_at(segmenter, endpoint_first_needed(segmenter->endpoint));

@@ -55,6 +55,13 @@ bool segmenter_is_open(const struct segmenter *segmenter);
  */
 bool segmenter_expected_segment(const struct segmenter *segmenter, uint64_t *from, uint64_t *to);
 
+/*
+ * The network's probability of speech for each LOGMEL_HOP samples from `from` on, [frames]. Only
+ * for a segment of the last event or the expected one; 0 for what is further back.
+ */
+void segmenter_read_voice(const struct segmenter *segmenter, uint64_t from, float *probabilities,
+                          size_t frames);
+
 /* The first sample that may still belong to a segment. */
 uint64_t segmenter_first_needed(const struct segmenter *segmenter);
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from conftest import StartDaemon
-from programs import REAL_MODEL, REAL_MODELS, REPOSITORY, Daemon
+from programs import DATA, REAL_MODEL, REAL_MODELS, REPOSITORY, Daemon
 from sounds import LONG, SHORT, pcm, silence, transcripts, write_wav
 from talking import EXTENDED, answer, of_type, text_of, transcribed
 
@@ -15,6 +15,8 @@ sys.path.insert(0, str(REPOSITORY / "tests" / "bench"))
 from normalise import word_errors, words
 
 pytestmark = pytest.mark.real
+
+FIRST_START, LAST_END = 0.31, 2.33  # seconds: where the words of SHORT begin and end
 
 
 @pytest.fixture(params=REAL_MODELS, ids=lambda model: model.stem)
@@ -62,6 +64,39 @@ def test_times_of_words(real: Daemon) -> None:
     assert 0 <= times[0] < 1.5 and pcm(LONG).seconds() - 2 < times[-1] <= pcm(LONG).seconds() + 0.1
     assert max(word["end"] - word["start"] for word in found) < 1.5
     assert sum(word["confidence"] for word in found) / len(found) > 0.7
+
+
+@pytest.mark.parametrize("pause", [0.4, 2.0, 4.0])
+def test_words_keep_out_of_pauses(start_daemon: StartDaemon, pause: float) -> None:
+    """SHORT, twice; the pause is made of the room before its first word."""
+    daemon = start_daemon(REAL_MODEL)
+    once = pcm(SHORT)
+    room = once.first(0.2).data
+    between = (room * int(pause / 0.2 + 1))[: int(pause * 16000) * 2]
+    sound = replace(once, data=once.data + between + once.data)
+    events = answer(daemon.socket, sound, EXTENDED)
+    found = [w for event in of_type(events, "hearken-segment") for w in event.data["words"]]
+    assert len(found) == 18
+    for said, began in ((found[:9], 0.0), (found[9:], once.seconds() + pause)):
+        assert said[0]["start"] == pytest.approx(began + FIRST_START, abs=0.1)
+        assert said[-1]["end"] == pytest.approx(began + LAST_END, abs=0.15)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("ends-early-1", "You see, the treatment is a trifle fanciful."),
+        ("ends-early-2", "How wonderfully responsive to every emotion of the human soul"),
+    ],
+)
+@pytest.mark.parametrize("lead", [0.0, 0.1])
+def test_nothing_is_left_out(start_daemon: StartDaemon, name: str, text: str, lead: float) -> None:
+    """With the silence that is enough for other recordings, these gave one word or none."""
+    daemon = start_daemon(REAL_MODEL)
+    sound = pcm(DATA / f"{name}.flac")
+    sound = replace(sound, data=bytes(int(lead * 16000) * 2) + sound.data)
+    found = words(transcribed(daemon.socket, sound))
+    assert word_errors(words(text), found).total() <= 1, found
 
 
 @pytest.mark.parametrize("rate", [8000, 16000, 48000])
