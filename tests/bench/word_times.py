@@ -3,8 +3,7 @@
 
 Each sound holds several clips of a set, cut to their speech, with pauses of 0.3 to 5 s of soft noise
 between them. So it is known when the first word of a clip starts and when its last word ends. These
-times are compared with those of hearken, and of other recognisers (--peer, in tests/bench/peers'
-environment).
+times are compared with those of hearken, and of faster-whisper.
 """
 
 import argparse
@@ -23,7 +22,7 @@ from normalise import words
 from packed import RATE, Clip, read_clips, read_sound, spread
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-PEERS = ("faster-whisper base", "moonshine tiny")
+PEER = "faster-whisper base"
 PIECES = 6  # clips in a sound
 CLIP_SECONDS = (1.5, 6.0)
 PAUSES = (0.3, 5.0)
@@ -59,7 +58,7 @@ def parse_arguments() -> argparse.Namespace:
     add("--build", type=Path, default=Path(os.environ.get("HEARKEN_BUILD", "build")), metavar="DIR")
     add("--limit", type=int, default=240, metavar="N", help="clips (default 240)")
     add("--seed", type=int, default=1, metavar="N", help="of the pauses and the order (default 1)")
-    add("--peer", action="append", default=[], choices=PEERS, help="another recogniser as well")
+    add("--peer", action="store_true", help=f"{PEER} as well, which tests/bench/peers installs")
     add("--option", action="append", default=[], metavar="NAME=VALUE", help="for hearken -s")
     add("--keep", type=Path, metavar="DIR", help="keep the sounds and what was recognised there")
     add("-v", "--verbose", action="store_true", help="show the worst words")
@@ -136,10 +135,10 @@ def ask_hearken(arguments: argparse.Namespace, files: list[Path]) -> list[list[W
     ]
 
 
-def ask_peer(name: str, files: list[Path]) -> list[list[Word]]:
+def ask_peer(files: list[Path]) -> list[list[Word]]:
     python = REPOSITORY / "build" / "peers-venv" / "bin" / "python"
     script = Path(__file__).resolve().parent / "peer_words.py"
-    command = [str(python), str(script), name, str(REPOSITORY / "build"), *map(str, files)]
+    command = [str(python), str(script), str(REPOSITORY / "build"), *map(str, files)]
     return [[(w[0], w[1], w[2]) for w in json.loads(line)] for line in lines_of(command)]
 
 
@@ -201,8 +200,8 @@ def measure(arguments: argparse.Namespace, folder: Path) -> None:
     seconds = sum(len(sound.samples) for sound in sounds) / RATE
     print(f"{len(sounds)} sounds, {seconds:.0f} s; errors in ms, |error|: median, 95 %, most")
     print(f"{'':22} {'words':>12} {'starts':>24} {'ends':>24}  >{LONG} s   signed medians")
-    for name in ["hearken", *arguments.peer]:
-        results = ask_hearken(arguments, files) if name == "hearken" else ask_peer(name, files)
+    for name in ["hearken", PEER] if arguments.peer else ["hearken"]:
+        results = ask_hearken(arguments, files) if name == "hearken" else ask_peer(files)
         scores = Scores()
         for sound, found in zip(sounds, results, strict=True):
             score(scores, sound, found)
