@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What a listener is adapted on: segments as the segmenter cuts them, and texts to score."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from voice.sounds import RATE
@@ -127,7 +127,7 @@ class Examples:
         samples = samples[: round(LONGEST * RATE)].astype(np.float32)
         if len(samples) < SHORTEST * RATE:
             return self.draw()
-        return Example(samples, example.tokens, example.ended)
+        return replace(example, samples=samples)
 
     # ---- Each clip once ----
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Quick tests of the parts, on networks of random weights: python -m speech.test_speech"""
 
+import argparse
 import json
 import tempfile
 import unittest
@@ -11,14 +12,18 @@ import numpy as np
 import torch
 from voice.sounds import HOP, LogMel
 
-from . import model_file, whisper
+from . import export, model_file, whisper
 from .checkpoint import Checkpoint, read_checkpoint, write_checkpoint
-from .corpus import MULTILINGUAL, names_of, prompt_of
+from .corpus import MULTILINGUAL, Clip, Vocabulary, names_of, prompt_of
+from .cut import chosen, words_of
+from .distil import text_batch
 from .examples import Example
 from .hearing import Silence, hear
 from .network import Network, Shape
 from .recurrent import RecurrentSpeller, State, begin_with, write
+from .refine import SKIPPED, Refinement
 from .remembered import Store, batch_of, remember
+from .short import Cut, ShortExamples, Silent, as_sentence, is_held_out, parts_of
 from .spell import distance
 
 SHAPE = Shape(
@@ -237,6 +242,139 @@ class RememberedTest(unittest.TestCase):
         )
         said = teacher.speller(batch.tokens, heard.rows, heard.mask)[batch.valid]
         torch.testing.assert_close(batch.taught, said, atol=1e-2, rtol=1e-2)
+
+
+class CutTest(unittest.TestCase):
+    def test_words(self) -> None:
+        word = {"text": "Go.", "start": 0.1, "end": 0.6, "confidence": 0.9}
+        result = {"segments": [{"words": [word]}, {"words": []}]}
+        self.assertEqual(words_of(result), [["Go.", 0.1, 0.6, 0.9]])
+
+    def test_some_are_chosen(self) -> None:
+        self.assertEqual(chosen(4, 1.0), [0, 1, 2, 3])
+        self.assertEqual(chosen(8, 0.25), [3, 7])
+
+    def test_parts(self) -> None:
+        words = [["Turn", 0.0, 0.4, 0.9], ["it", 0.4, 0.5, 0.95], ["around,", 0.5, 1.0, 0.9]]
+        texts = [text for _, _, text in parts_of(words, 3, 0.8)]
+        self.assertEqual(texts, ["Turn", "around,", "Turn it around,"])
+        self.assertEqual(parts_of(words, 3, 0.99), [])
+
+    def test_a_pause_is_in_no_part(self) -> None:
+        self.assertEqual(parts_of([["Tomato", 0.0, 2.4, 0.9]], 1, 0.8), [])
+
+    def test_sentences(self) -> None:
+        self.assertEqual(
+            [as_sentence(text) for text in ("bed", "Go!", "a,")], ["Bed.", "Go.", "A."]
+        )
+
+
+class FakeVocabulary(Vocabulary):
+    """What examples ask of a vocabulary."""
+
+    def __init__(self) -> None:
+        self.prompt, self.end = [1, 2, 3], 0
+
+    def tokens(self, text: str) -> list[int]:
+        return [4 + len(text) % 5]
+
+    def control(self, _: str) -> int:
+        return 9
+
+
+class ShortTest(unittest.TestCase):
+    def examples(self, short: float) -> ShortExamples:
+        def sound(seconds: float) -> np.ndarray:
+            return (noise(round(seconds * 100)).numpy() * 32767).astype(np.int16)
+
+        vocabulary = FakeVocabulary()
+        speech = [Clip("sentences", sound(2), [5, 6, 7])]
+        around = [Clip("noise", sound(3), None)]
+        words, cuts = {"bed": [Cut(sound(0.5), [8])]}, [Cut(sound(0.6), [4])]
+        return ShortExamples(speech, around, vocabulary, 1, words, cuts, short)
+
+    def test_words_and_sentences(self) -> None:
+        for short, texts in ((1.0, ([8], [4])), (0.0, None)):
+            examples = self.examples(short)
+            for _ in range(40):
+                example = examples.draw()
+                self.assertTrue(np.isfinite(example.samples).all())
+                self.assertLessEqual(abs(example.samples).max(), 1)
+                if texts and not isinstance(example, Silent):
+                    self.assertIn(example.tokens[3:], texts)
+                    self.assertLess(len(example.samples), 2 * 16000)
+
+    def test_some_are_silent(self) -> None:
+        examples = self.examples(0.4)
+        self.assertTrue(any(isinstance(examples.draw(), Silent) for _ in range(100)))
+
+    def test_speakers_are_held_out(self) -> None:
+        rows = [{"speaker": f"s{n}", "start": 0.0} for n in range(200)]
+        held = sum(is_held_out("train-commonvoice", row) for row in rows)
+        self.assertTrue(10 < held < 50)
+        self.assertEqual(
+            [is_held_out("train-commonvoice", row) for row in rows],
+            [is_held_out("train-commonvoice", row | {"start": 3.0}) for row in rows],
+        )
+        self.assertFalse(is_held_out("train-read", rows[0]))
+
+
+class RefineTest(unittest.TestCase):
+    def setUp(self) -> None:
+        torch.manual_seed(5)
+        arguments = argparse.Namespace(
+            padding=0.2,
+            stand_ins=4,
+            rate=1e-3,
+            minutes=1.0,
+            teacher_weight=0.3,
+            taught=1.0,
+            smooth=0.02,
+            decay=0.9,
+            seed=1,
+        )
+        self.run_ = Refinement(network(), arguments, FakeVocabulary())
+        self.batch = [
+            Example(noise(100).numpy(), [1, 2, 3, 5, 6], True),
+            Example(noise(41).numpy(), [1, 2, 3, 7], False),
+            Silent(noise(60).numpy(), [1, 2, 3, 4], True),
+        ]
+
+    def test_what_is_wanted(self) -> None:
+        tokens, valid = text_batch(self.batch, 0)
+        no = SKIPPED
+        self.assertEqual(
+            self.run_.wanted(self.batch, tokens, valid).tolist(),
+            [[2, no, 5, 6, 0], [2, no, 7, no, no], [9, no, no, no, no]],
+        )
+
+    def test_learns_and_stays_near(self) -> None:
+        first = self.run_.step(self.batch)
+        self.assertAlmostEqual(first[1], 0, places=2)
+        for _ in range(15):
+            last = self.run_.step(self.batch)
+        self.assertLess(last[0], first[0])
+        before = self.run_.teacher.speller.embedding.weight.float()
+        torch.testing.assert_close(
+            self.run_.average.speller.embedding.weight, before, atol=1e-2, rtol=1e-2
+        )
+
+    def test_goes_on(self) -> None:
+        self.run_.step(self.batch)
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "last.pt"
+            self.run_.save(path)
+            weight = self.run_.student.listener.norm.weight.detach().clone()
+            self.run_.step(self.batch)
+            self.run_.resume(path)
+        torch.testing.assert_close(self.run_.student.listener.norm.weight.detach(), weight)
+        self.assertEqual(self.run_.steps, 1)
+
+    def test_runs_are_mixed(self) -> None:
+        runs = [{"a": torch.tensor([1.0])}, {"a": torch.tensor([3.0])}]
+        before = {"a": torch.tensor([0.0])}
+        self.assertEqual(export.mixed(runs, before, 1.0)["a"].item(), 2)
+        self.assertEqual(export.mixed(runs, before, 0.25)["a"].item(), 0.5)
 
 
 class ModelFileTest(unittest.TestCase):

@@ -1,0 +1,282 @@
+# SPDX-License-Identifier: MIT
+"""Train a whole network on texts, to make fewer errors in what it hears today.
+
+usage: python -m speech.refine OUT --checkpoint DIR --keep FILE --corpus DIR --words DIR
+
+Segments are heard as in hearken: a second of silence and stand-ins behind them. The embedding stays
+as it is in the model file, in Q5_0. OUT is a folder; a run that was stopped goes on from what is
+in it. WORDS is made by speech.cut.
+"""
+
+import argparse
+import copy
+import json
+import math
+import time
+from pathlib import Path
+
+import gguf
+import numpy as np
+import torch
+from gguf import GGMLQuantizationType as Type
+from torch.nn import functional
+from voice.sounds import LogMel
+
+from . import whisper
+from .checkpoint import read_checkpoint
+from .corpus import Clip, Vocabulary, read_set
+from .cut import chosen
+from .distil import KEPT_OUT, text_batch
+from .examples import Example
+from .hearing import Silence, hear
+from .network import Network
+from .short import Cut, ShortExamples, Silent, is_held_out, read_cuts, read_words, rows_of
+from .stop import Stop
+
+SPEECH = [
+    "train-librispeech",
+    "train-librispeech-2",
+    "train-commonvoice",
+    "train-commonvoice-1",
+    "train-read",
+    "train-ocean",
+    "train-picovoice",
+]
+# Of sets of few speakers only some.
+SHARE = {
+    "train-commonvoice-1": 0.6,
+    "train-read": 0.5,
+    "train-ocean": 0.6,
+    "train-picovoice": 0.5,
+}
+NO_SPEECH = "<|nospeech|>"
+SAVE_SECONDS = 240
+SHOW_SECONDS = 60
+SKIPPED = -100  # no guess is to be learned there
+
+
+def arguments_of() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="speech.refine", description=__doc__.split("\n")[0])
+    add = parser.add_argument
+    add("out", type=Path)
+    add("--checkpoint", type=Path, required=True, help="folder of a CTranslate2 Whisper")
+    add("--keep", type=Path, required=True, help="the tokens that the model file keeps")
+    add("--corpus", type=Path, required=True, help="packed sets")
+    add("--words", type=Path, required=True, help="folder of speech.cut")
+    add("--cache", type=Path, default=Path("/tmp/pcm"), help="for decoded packs")
+    add("--set", action="append", help="of sentences, instead of all")
+    add("--minutes", type=float, default=60.0, help="of training, all runs together")
+    add("--padding", type=float, default=1.0, help="seconds of silence behind a segment")
+    add("--stand-ins", type=int, default=8, help="that stand for the rest of the window")
+    add("--seconds", type=float, default=50.0, help="of sound in a batch")
+    add("--rate", type=float, default=2e-5, help="the learning rate's highest value")
+    add("--short", type=float, default=0.4, help="share of words and phrases")
+    add("--teacher-weight", type=float, default=0.3, help="of the guesses of the network as it was")
+    add("--taught", type=float, default=0.25, help="share of the batches in which it is asked")
+    add("--smooth", type=float, default=0.02, help="of a label's probability, for all tokens")
+    add("--decay", type=float, default=0.99, help="of the average of weights that is exported")
+    add("--threads", type=int, default=1, help="on a busy machine, one")
+    add("--seed", type=int, default=1)
+    return parser.parse_args()
+
+
+def rounded(values: torch.Tensor, kind: Type) -> torch.Tensor:
+    """As a model file has them."""
+    array = gguf.quants.quantize(values.float().numpy(), kind)
+    return torch.from_numpy(gguf.quants.dequantize(array, kind))
+
+
+class Refinement:
+    def __init__(
+        self, network: Network, arguments: argparse.Namespace, vocabulary: Vocabulary
+    ) -> None:
+        self.student = network.train()
+        self.student.requires_grad_(True)
+        self.student.speller.embedding.requires_grad_(False)
+        self.teacher = copy.deepcopy(network).to(torch.bfloat16).eval().requires_grad_(False)
+        self.average = copy.deepcopy(network).eval().requires_grad_(False)
+        self.arguments, self.logmel = arguments, LogMel()
+        self.silence = Silence(arguments.padding, arguments.stand_ins)
+        self.end, self.no_speech = vocabulary.end, vocabulary.control(NO_SPEECH)
+        self.prompt = len(vocabulary.prompt)
+        named = [(n, p) for n, p in self.student.named_parameters() if p.requires_grad]
+        of_average = dict(self.average.named_parameters())
+        self.trained: list[torch.Tensor] = [p for _, p in named]
+        self.averaged: list[torch.Tensor] = [of_average[n] for n, _ in named]
+        self.optimizer = torch.optim.AdamW(
+            self.trained, lr=arguments.rate, betas=(0.9, 0.98), weight_decay=0.0, fused=True
+        )
+        self.random = np.random.default_rng(arguments.seed)
+        self.steps, self.elapsed = 0, 0.0
+
+    # ---- One batch ----
+
+    def wanted(
+        self, examples: list[Example], tokens: torch.Tensor, valid: torch.Tensor
+    ) -> torch.Tensor:
+        """The token after each, or SKIPPED: within the prompt, and in texts of silence. After the
+        prompt's first token a network says whether it hears speech."""
+        out = functional.pad(tokens[:, 1:], (0, 1), value=self.end).clone()
+        for row, example in enumerate(examples):
+            length = len(example.tokens)
+            out[row, length - 1] = self.end
+            out[row, 1 : self.prompt - 1] = SKIPPED
+            if isinstance(example, Silent):
+                out[row] = SKIPPED
+                out[row, 0] = self.no_speech
+        return out.masked_fill(~valid, SKIPPED)
+
+    def guesses(self, network: Network, segments, tokens, valid) -> torch.Tensor:
+        """[guesses, vocabulary]: log-probabilities where `valid`."""
+        with torch.autocast("cpu", torch.bfloat16):
+            memory = hear(network.listener, self.logmel, segments, self.silence)
+            hidden = network.speller(tokens, memory.rows, memory.mask)[valid]
+            return network.speller.logits(hidden).float().log_softmax(1)
+
+    def losses(
+        self, network: Network, examples: list[Example], ask: bool
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Of the texts, in nats a token; the divergence from the teacher, where it is asked: of
+        silence always."""
+        segments = [torch.from_numpy(e.samples) for e in examples]
+        tokens, valid = text_batch(examples, self.end)
+        wanted = self.wanted(examples, tokens, valid)[valid]
+        guessed = self.guesses(network, segments, tokens, valid)
+        text = functional.nll_loss(guessed, wanted, ignore_index=SKIPPED)
+        if self.arguments.smooth:
+            spread = -guessed[wanted != SKIPPED].mean()
+            text = text.lerp(spread, self.arguments.smooth)
+        asked = torch.tensor([ask or isinstance(e, Silent) for e in examples])
+        if not asked.any():
+            return text, torch.zeros(())
+        rows = asked.nonzero()[:, 0].tolist()
+        with torch.no_grad():
+            taught = self.guesses(
+                self.teacher, [segments[n] for n in rows], tokens[asked], valid[asked]
+            )
+        # What stands after the prompt's first token is learned from the examples alone.
+        later = torch.arange(tokens.shape[1]).expand_as(valid) > 0
+        ours = guessed[(later & asked[:, None])[valid]]
+        theirs = taught[later[asked][valid[asked]]]
+        return text, (theirs.exp() * (theirs - ours)).sum(1).mean()
+
+    # ---- Training ----
+
+    def rate(self) -> float:
+        """Rises over the first steps, then falls along a cosine by the clock."""
+        done = min(self.elapsed / max(60 * self.arguments.minutes, 1), 1)
+        return min((self.steps + 1) / 20, 1) * max(0.5 * (1 + math.cos(math.pi * done)), 0.01)
+
+    def step(self, examples: list[Example]) -> tuple[float, float]:
+        begun = time.monotonic()
+        ask = self.random.random() < self.arguments.taught
+        text, divergence = self.losses(self.student, examples, ask)
+        (text + self.arguments.teacher_weight * divergence).backward()
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.arguments.rate * self.rate()
+        torch.nn.utils.clip_grad_norm_(self.trained, 1.0)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        self.steps += 1
+        decay = min(self.arguments.decay, self.steps / (self.steps + 10))
+        with torch.no_grad():
+            torch._foreach_lerp_(self.averaged, self.trained, 1 - decay)
+        self.elapsed += time.monotonic() - begun
+        return text.item(), divergence.item()
+
+    def save(self, path: Path) -> None:
+        state = {
+            "student": self.student.state_dict(),
+            "average": {n: p.half() for n, p in self.average.state_dict().items()},
+            "optimizer": self.optimizer.state_dict(),
+            "steps": self.steps,
+            "elapsed": self.elapsed,
+        }
+        torch.save(state, path.with_suffix(".part"))
+        path.with_suffix(".part").replace(path)
+
+    def resume(self, path: Path) -> None:
+        state = torch.load(path, weights_only=True)
+        self.student.load_state_dict(state["student"])
+        self.average.load_state_dict(state["average"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.steps, self.elapsed = state["steps"], state["elapsed"]
+
+
+def read_sentences(
+    arguments: argparse.Namespace, vocabulary: Vocabulary
+) -> tuple[list[Clip], list[Cut]]:
+    """Clips with a text that are not held out, and the words in them."""
+    clips, cuts = [], []
+    for name in arguments.set or SPEECH:
+        found = read_set(arguments.corpus, name, arguments.cache, vocabulary)
+        rows = rows_of(arguments.corpus, name)
+        own = [
+            Clip(clip.dataset, clip.samples, None if is_held_out(name, row) else clip.tokens)
+            for clip, row in zip(found, rows, strict=True)
+        ]
+        cuts += read_cuts(arguments.words, name, own, vocabulary)
+        known = [clip for clip in own if clip.tokens]
+        clips += [known[n] for n in chosen(len(known), SHARE.get(name, 1.0))]
+    return clips, cuts
+
+
+def train(run: Refinement, examples: ShortExamples, arguments: argparse.Namespace) -> None:
+    stop, saved = Stop(), time.monotonic()
+    checkpoint, log = arguments.out / "last.pt", (arguments.out / "log.jsonl").open("a")
+    shown, losses, seconds = time.monotonic(), [], 0.0
+    for batch in examples.batches(arguments.seconds, 64):
+        losses.append(run.step(batch))
+        seconds += sum(len(e.samples) for e in batch) / 16000
+        if time.monotonic() - shown > SHOW_SECONDS:
+            mean = [sum(part) / len(part) for part in zip(*losses, strict=True)]
+            figures = {
+                "steps": run.steps,
+                "minutes": round(run.elapsed / 60, 2),
+                "text": round(mean[0], 4),
+                "divergence": round(mean[1], 4),
+                "speed": round(seconds / (time.monotonic() - shown), 2),
+            }
+            print(json.dumps(figures), flush=True)
+            log.write(json.dumps(figures) + "\n")
+            log.flush()
+            shown, losses, seconds = time.monotonic(), [], 0.0
+        over = stop.asked or run.elapsed > 60 * arguments.minutes
+        if over or time.monotonic() - saved > SAVE_SECONDS:
+            run.save(checkpoint)
+            saved = time.monotonic()
+        if over:
+            return
+
+
+def main() -> None:
+    arguments = arguments_of()
+    torch.set_num_threads(arguments.threads)
+    torch.manual_seed(arguments.seed)
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    vocabulary = Vocabulary(arguments.checkpoint, arguments.keep)
+    network = whisper.load(read_checkpoint(arguments.checkpoint / "model.bin"), vocabulary.kept)
+    embedding = network.speller.embedding.weight
+    embedding.data = rounded(embedding.data, Type.Q5_0)
+    speech, cuts = read_sentences(arguments, vocabulary)
+    words = read_words(arguments.corpus, "train-words", arguments.cache, vocabulary)
+    noise = [
+        clip
+        for clip in read_set(arguments.corpus, "noise", arguments.cache, vocabulary)
+        if clip.dataset not in KEPT_OUT
+    ]
+    print(
+        f"{len(speech)} clips, {sum(c.seconds for c in speech) / 3600:.2f} h; {len(words)} words"
+        f" alone, {len(cuts)} cut out; {len(noise)} of noise",
+        flush=True,
+    )
+    run = Refinement(network, arguments, vocabulary)
+    if (arguments.out / "last.pt").exists():
+        run.resume(arguments.out / "last.pt")
+    seed = arguments.seed + run.steps
+    examples = ShortExamples(speech, noise, vocabulary, seed, words, cuts, arguments.short)
+    train(run, examples, arguments)
+
+
+if __name__ == "__main__":
+    main()
