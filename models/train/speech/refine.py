@@ -72,6 +72,9 @@ def arguments_of() -> argparse.Namespace:
     add("--rate", type=float, default=2e-5, help="the learning rate's highest value")
     add("--short", type=float, default=0.4, help="share of words and phrases")
     add("--teacher-weight", type=float, default=0.3, help="of the guesses of the network as it was")
+    add("--silence-weight", type=float, default=0.7, help="more, where nobody speaks")
+    add("--heat", type=float, default=2.0, help="temperature of its guesses there")
+    add("--silent", type=float, default=0.12, help="share of recordings where nobody speaks")
     add("--taught", type=float, default=0.25, help="share of the batches in which it is asked")
     add("--smooth", type=float, default=0.02, help="of a label's probability, for all tokens")
     add("--decay", type=float, default=0.99, help="of the average of weights that is exported")
@@ -137,7 +140,7 @@ class Refinement:
         self, network: Network, examples: list[Example], ask: bool
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Of the texts, in nats a token; the divergence from the teacher, where it is asked: of
-        silence always."""
+        silence always, and there from a teacher that is less sure."""
         segments = [torch.from_numpy(e.samples) for e in examples]
         tokens, valid = text_batch(examples, self.end)
         wanted = self.wanted(examples, tokens, valid)[valid]
@@ -155,10 +158,15 @@ class Refinement:
                 self.teacher, [segments[n] for n in rows], tokens[asked], valid[asked]
             )
         # What stands after the prompt's first token is learned from the examples alone.
-        later = torch.arange(tokens.shape[1]).expand_as(valid) > 0
+        later = torch.arange(tokens.shape[1]).expand_as(valid) >= self.prompt - 1
         ours = guessed[(later & asked[:, None])[valid]]
+        silent = torch.tensor([isinstance(e, Silent) for e in examples])
+        silent = silent[:, None].expand_as(valid)[valid & later & asked[:, None]]
         theirs = taught[later[asked][valid[asked]]]
-        return text, (theirs.exp() * (theirs - ours)).sum(1).mean()
+        heat = 1 + (self.arguments.heat - 1) * silent[:, None]
+        theirs = (theirs / heat).log_softmax(1)
+        weight = self.arguments.teacher_weight + self.arguments.silence_weight * silent
+        return text, ((theirs.exp() * (theirs - ours)).sum(1) * weight).mean()
 
     # ---- Training ----
 
@@ -171,7 +179,7 @@ class Refinement:
         begun = time.monotonic()
         ask = self.random.random() < self.arguments.taught
         text, divergence = self.losses(self.student, examples, ask)
-        (text + self.arguments.teacher_weight * divergence).backward()
+        (text + divergence).backward()
         for group in self.optimizer.param_groups:
             group["lr"] = self.arguments.rate * self.rate()
         torch.nn.utils.clip_grad_norm_(self.trained, 1.0)
@@ -274,7 +282,9 @@ def main() -> None:
     if (arguments.out / "last.pt").exists():
         run.resume(arguments.out / "last.pt")
     seed = arguments.seed + run.steps
-    examples = ShortExamples(speech, noise, vocabulary, seed, words, cuts, arguments.short)
+    examples = ShortExamples(
+        speech, noise, vocabulary, seed, words, cuts, arguments.short, arguments.silent
+    )
     train(run, examples, arguments)
 
 

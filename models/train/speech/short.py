@@ -10,7 +10,7 @@ import numpy as np
 from voice.sounds import RATE
 
 from .corpus import Clip, Vocabulary, labels_of, read_set
-from .examples import Example, Examples, as_float
+from .examples import Example, Examples, Shares, as_float
 
 # Never trained on: words, and a part of the speakers (or of the clips, where nobody says who speaks).
 UNSEEN_WORDS = ("cat", "seven", "nine", "computer", "amelia")
@@ -112,7 +112,8 @@ def read_cuts(
 
 
 class ShortExamples(Examples):
-    """`shares.short` of the examples are words and phrases, half of them cut out of sentences."""
+    """`short` of those with speech are words and phrases: `alone` of them said alone, the others cut
+    out of sentences."""
 
     def __init__(
         self,
@@ -123,14 +124,30 @@ class ShortExamples(Examples):
         words: dict[str, list[Cut]],
         cuts: list[Cut],
         short: float = 0.4,
+        silent: float = 0.12,
         alone: float = 0.3,
     ) -> None:
         super().__init__(speech, noise, vocabulary, seed)
+        self.shares = Shares(noise=silent)
         self.words, self.cuts, self.short, self.alone = list(words.values()), cuts, short, alone
         counts = np.sqrt([min(len(word), 100) for word in self.words] or [1])
         self.likely = counts / counts.sum()
 
     # ---- Sounds ----
+
+    def noise_of(self, count: int) -> np.ndarray:
+        """A fifth of it is talk of many."""
+        return self.babble(count) if self.random.random() < 0.2 else super().noise_of(count)
+
+    def babble(self, count: int) -> np.ndarray:
+        mixed = np.zeros(count, np.float32)
+        voices = int(self.random.integers(5, 12))
+        for _ in range(voices):
+            samples = as_float(self.clip().samples)
+            start = self.random.integers(len(samples))
+            level = max(float(np.sqrt(np.mean(samples**2))), 1e-4)
+            mixed += np.resize(np.roll(samples, -start), count) * (self.decibels(-8, 0) / level)
+        return self.in_room(mixed * (0.05 / np.sqrt(voices)))
 
     def in_room(self, samples: np.ndarray) -> np.ndarray:
         """Echoes of a room of 0.1 to 0.6 s."""
@@ -200,8 +217,13 @@ class ShortExamples(Examples):
         return Example(example.samples * loud, example.tokens, example.ended)
 
     def silent(self) -> Silent:
+        """Half of the texts are the begin of one that was said elsewhere."""
         example = super().silent()
-        return Silent(example.samples, example.tokens, example.ended)
+        tokens = example.tokens
+        if self.random.random() < 0.5:
+            text = self.clip().tokens or []
+            tokens = self.vocabulary.prompt + text[: self.random.integers(1, 10)]
+        return Silent(example.samples, tokens, example.ended)
 
 
 def filtered(samples: np.ndarray, response: np.ndarray) -> np.ndarray:

@@ -329,6 +329,8 @@ class RefineTest(unittest.TestCase):
             minutes=1.0,
             teacher_weight=0.3,
             taught=1.0,
+            silence_weight=0.7,
+            heat=1.0,
             smooth=0.02,
             decay=0.9,
             seed=1,
