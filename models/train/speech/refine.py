@@ -10,9 +10,6 @@ in it. WORDS is made by speech.cut.
 
 import argparse
 import copy
-import json
-import math
-import time
 from pathlib import Path
 
 import gguf
@@ -20,7 +17,7 @@ import numpy as np
 import torch
 from gguf import GGMLQuantizationType as Type
 from torch.nn import functional
-from voice.sounds import LogMel
+from voice.sounds import RATE, LogMel
 
 from . import whisper
 from .checkpoint import read_checkpoint
@@ -31,7 +28,7 @@ from .examples import Example
 from .hearing import Silence, hear
 from .network import Network
 from .short import Cut, ShortExamples, Silent, is_held_out, read_cuts, read_words, rows_of
-from .stop import Stop
+from .training import Training, train
 
 SPEECH = [
     "train-librispeech",
@@ -50,8 +47,6 @@ SHARE = {
     "train-picovoice": 0.5,
 }
 NO_SPEECH = "<|nospeech|>"
-SAVE_SECONDS = 240
-SHOW_SECONDS = 60
 SKIPPED = -100  # no guess is to be learned there
 
 
@@ -89,28 +84,24 @@ def rounded(values: torch.Tensor, kind: Type) -> torch.Tensor:
     return torch.from_numpy(gguf.quants.dequantize(array, kind))
 
 
-class Refinement:
+class Refinement(Training):
+    name = "student"
+    figures = ("text", "divergence")
+    warm_up = 20
+
     def __init__(
         self, network: Network, arguments: argparse.Namespace, vocabulary: Vocabulary
     ) -> None:
-        self.student = network.train()
-        self.student.requires_grad_(True)
-        self.student.speller.embedding.requires_grad_(False)
+        network.train().requires_grad_(True)
+        network.speller.embedding.requires_grad_(False)
+        learning = [weight for weight in network.parameters() if weight.requires_grad]
+        super().__init__(network, [(learning, arguments.rate)], arguments, 0.0)
         self.teacher = copy.deepcopy(network).to(torch.bfloat16).eval().requires_grad_(False)
-        self.average = copy.deepcopy(network).eval().requires_grad_(False)
-        self.arguments, self.logmel = arguments, LogMel()
+        self.logmel = LogMel()
         self.silence = Silence(arguments.padding, arguments.stand_ins)
         self.end, self.no_speech = vocabulary.end, vocabulary.control(NO_SPEECH)
         self.prompt = len(vocabulary.prompt)
-        named = [(n, p) for n, p in self.student.named_parameters() if p.requires_grad]
-        of_average = dict(self.average.named_parameters())
-        self.trained: list[torch.Tensor] = [p for _, p in named]
-        self.averaged: list[torch.Tensor] = [of_average[n] for n, _ in named]
-        self.optimizer = torch.optim.AdamW(
-            self.trained, lr=arguments.rate, betas=(0.9, 0.98), weight_decay=0.0, fused=True
-        )
         self.random = np.random.default_rng(arguments.seed)
-        self.steps, self.elapsed = 0, 0.0
 
     # ---- One batch ----
 
@@ -170,45 +161,17 @@ class Refinement:
 
     # ---- Training ----
 
-    def rate(self) -> float:
-        """Rises over the first steps, then falls along a cosine by the clock."""
-        done = min(self.elapsed / max(60 * self.arguments.minutes, 1), 1)
-        return min((self.steps + 1) / 20, 1) * max(0.5 * (1 + math.cos(math.pi * done)), 0.01)
-
-    def step(self, examples: list[Example]) -> tuple[float, float]:
-        begun = time.monotonic()
+    def loss(self, batch: list[Example]) -> tuple[torch.Tensor, torch.Tensor]:
         ask = self.random.random() < self.arguments.taught
-        text, divergence = self.losses(self.student, examples, ask)
-        (text + divergence).backward()
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.arguments.rate * self.rate()
-        torch.nn.utils.clip_grad_norm_(self.trained, 1.0)
-        self.optimizer.step()
-        self.optimizer.zero_grad()
-        self.steps += 1
-        decay = min(self.arguments.decay, self.steps / (self.steps + 10))
-        with torch.no_grad():
-            torch._foreach_lerp_(self.averaged, self.trained, 1 - decay)
-        self.elapsed += time.monotonic() - begun
-        return text.item(), divergence.item()
+        text, divergence = self.losses(self.network, batch, ask)
+        return text + divergence, torch.stack([text, divergence])
 
-    def save(self, path: Path) -> None:
-        state = {
-            "student": self.student.state_dict(),
-            "average": {n: p.half() for n, p in self.average.state_dict().items()},
-            "optimizer": self.optimizer.state_dict(),
-            "steps": self.steps,
-            "elapsed": self.elapsed,
-        }
-        torch.save(state, path.with_suffix(".part"))
-        path.with_suffix(".part").replace(path)
+    def measure(self, batches: list) -> dict:
+        """Nothing: models are chosen by what hearken makes of held-out clips."""
+        return {}
 
-    def resume(self, path: Path) -> None:
-        state = torch.load(path, weights_only=True)
-        self.student.load_state_dict(state["student"])
-        self.average.load_state_dict(state["average"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.steps, self.elapsed = state["steps"], state["elapsed"]
+    def seconds(self, batch: list[Example]) -> float:
+        return sum(len(example.samples) for example in batch) / RATE
 
 
 def read_sentences(
@@ -227,34 +190,6 @@ def read_sentences(
         known = [clip for clip in own if clip.tokens]
         clips += [known[n] for n in chosen(len(known), SHARE.get(name, 1.0))]
     return clips, cuts
-
-
-def train(run: Refinement, examples: ShortExamples, arguments: argparse.Namespace) -> None:
-    stop, saved = Stop(), time.monotonic()
-    checkpoint, log = arguments.out / "last.pt", (arguments.out / "log.jsonl").open("a")
-    shown, losses, seconds = time.monotonic(), [], 0.0
-    for batch in examples.batches(arguments.seconds, 64):
-        losses.append(run.step(batch))
-        seconds += sum(len(e.samples) for e in batch) / 16000
-        if time.monotonic() - shown > SHOW_SECONDS:
-            mean = [sum(part) / len(part) for part in zip(*losses, strict=True)]
-            figures = {
-                "steps": run.steps,
-                "minutes": round(run.elapsed / 60, 2),
-                "text": round(mean[0], 4),
-                "divergence": round(mean[1], 4),
-                "speed": round(seconds / (time.monotonic() - shown), 2),
-            }
-            print(json.dumps(figures), flush=True)
-            log.write(json.dumps(figures) + "\n")
-            log.flush()
-            shown, losses, seconds = time.monotonic(), [], 0.0
-        over = stop.asked or run.elapsed > 60 * arguments.minutes
-        if over or time.monotonic() - saved > SAVE_SECONDS:
-            run.save(checkpoint)
-            saved = time.monotonic()
-        if over:
-            return
 
 
 def main() -> None:
@@ -285,7 +220,7 @@ def main() -> None:
     examples = ShortExamples(
         speech, noise, vocabulary, seed, words, cuts, arguments.short, arguments.silent
     )
-    train(run, examples, arguments)
+    train(run, examples.batches(arguments.seconds, 64), [])
 
 
 if __name__ == "__main__":

@@ -352,7 +352,7 @@ class RefineTest(unittest.TestCase):
 
     def test_learns_and_stays_near(self) -> None:
         first = self.run_.step(self.batch)
-        self.assertAlmostEqual(first[1], 0, places=2)
+        self.assertAlmostEqual(first[1].item(), 0, places=2)
         for _ in range(15):
             last = self.run_.step(self.batch)
         self.assertLess(last[0], first[0])
@@ -366,10 +366,10 @@ class RefineTest(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "last.pt"
             self.run_.save(path)
-            weight = self.run_.student.listener.norm.weight.detach().clone()
+            weight = self.run_.network.listener.norm.weight.detach().clone()
             self.run_.step(self.batch)
             self.run_.resume(path)
-        torch.testing.assert_close(self.run_.student.listener.norm.weight.detach(), weight)
+        torch.testing.assert_close(self.run_.network.listener.norm.weight.detach(), weight)
         self.assertEqual(self.run_.steps, 1)
 
     def test_runs_are_mixed(self) -> None:
