@@ -267,7 +267,7 @@ HEARKEN_API void hearken_capture_destroy(struct hearken_capture *capture);
 /* Frames of `count` samples, of which at least 400 are taken: max(count, 400) / 160. */
 HEARKEN_API size_t hearken_spectrogram_frames(size_t count);
 
-/* The frequency in Hz at which band `band` < `bands` hears best; 0 Hz to 8 kHz, upwards. */
+/* The centre frequency in Hz of band `band` < `bands`; from 0 Hz to 8 kHz, upwards. */
 HEARKEN_API double hearken_spectrogram_frequency(uint32_t bands, uint32_t band);
 
 /*
@@ -449,11 +449,13 @@ struct hearken_stream_options {
                                       * this, half the next suffices; default 0.6; 1: off */
     float log_probability_threshold; /* mean of a token below which text is taken for invented and
                                       * dropped, -100..0; default -0.9 */
-    float compression_threshold; /* text that deflates better than this is a loop; default 2.4 */
+    float compression_threshold; /* text that deflates by more than this factor is a loop, 1..1000;
+                                  * default 2.4 */
     const char *custom_words;    /* names and rare words that are likelier than the network thinks:
                                   * UTF-8, a word or phrase a line, HEARKEN_CUSTOM_WORDS_MAX
                                   * of at most 100 bytes each;
-                                  * only read while the stream is made; NULL (default): none */
+                                  * only read while the stream is made, and ignored with
+                                  * `timestamps`; NULL (default): none */
     float custom_words_boost;    /* log-probability that a text earns for each character of them,
                                   * 0..10; default 0.6 */
     float partial_seconds;       /* longest stretch of new sound without a partial update, 0..28; 0

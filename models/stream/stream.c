@@ -463,8 +463,8 @@ static int fail_stream(struct hearken_stream *s, int result, struct hearken_erro
         return hearken_fail(error, result, "the stream was cancelled");
     if (result == -ENOMEM)
         return hearken_fail(error, result, "out of memory");
-    return hearken_fail(error, result, "backend '%s': %s", hearken_model_backend(s->model),
-                        strerror(-result));
+    return hearken_fail(error, result, "the backend '%s' failed: %s",
+                        hearken_model_backend(s->model), strerror(-result));
 }
 
 int hearken_stream_write(struct hearken_stream *stream, const void *samples, size_t frames,
