@@ -697,7 +697,7 @@ static void run(struct search *s, struct beam_result *result)
         return;
     take_result(s, best, result);
     if (s->options->joins_variants)
-        result->words_log_probability = words_log_probability(s, best);
+        result->words_log_probability = words_log_probability(s, best) + best->bonus;
 }
 
 void beam_search(const struct beam_options *options, struct speller *speller, struct pass *pass,
