@@ -386,7 +386,8 @@ enum hearken_event_type {
 
 struct hearken_word {
     const char *text;  /* with its punctuation, no spaces */
-    double start, end; /* seconds from the start of the stream */
+    double start, end; /* seconds from the start of the stream; in a final text pauses belong to no
+                        * word, in a partial one a word may last through them */
     float confidence;  /* 0..1: the geometric mean of its tokens' probabilities */
 };
 

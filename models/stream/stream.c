@@ -198,8 +198,8 @@ static bool loses_words(const struct transcript *transcript, const struct beam_d
 static int recognise_apart(struct hearken_stream *s, size_t from, size_t to, double pause)
 {
     const struct beam_draft none = {0};
+    /* Within the segment, as there is speech on both sides of the pause. */
     size_t cut = (size_t)(pause * HEARKEN_RATE) - s->origin;
-    cut = cut < from ? from : cut > to ? to : cut;
     int result = recognise(s, from, cut, &none);
     return result < 0 ? result : recognise(s, cut, to, &none);
 }
