@@ -314,6 +314,32 @@ static void test_words_are_written_or_change_nothing(void)
     CU_ASSERT(written > 20 && unchanged > 5);
 }
 
+/* A short text that a listed word has won is judged with what that word earned. */
+static void test_words_judged_with_their_bonus(void)
+{
+    uint32_t with_words = 0;
+    for (uint32_t round = 0; round < 2 * SEEDS; round++) {
+        struct session s;
+        open_speaking(&s, round % 2, 1 + round / 2);
+        struct beam_options options = options_of(4);
+        struct custom_words *words = make_list(&s, 3);
+        options.words = words;
+        options.word_boost = 3;
+        options.joins_variants = true;
+        struct beam_result found = search(&s, &options, false);
+        uint32_t earned = earned_by_result(words, &found);
+        float probability = found.words_log_probability - options.word_boost * (float)earned;
+        if (!found.stopped && earned > 0) {
+            CU_ASSERT(probability >= found.log_probability - 1e-3f && probability <= 1e-3f);
+            with_words++;
+        }
+        beam_result_finish(&found);
+        custom_words_destroy(words);
+        close_session(&s);
+    }
+    CU_ASSERT(with_words > 5);
+}
+
 /* The draft does not change the result, with words or without. */
 static void test_guesses_change_nothing(void)
 {
@@ -358,5 +384,6 @@ void add_custom_words_tests(void)
     CU_ADD_TEST(suite, test_limits);
     suite = CU_add_suite("lane", NULL, NULL);
     CU_ADD_TEST(suite, test_words_are_written_or_change_nothing);
+    CU_ADD_TEST(suite, test_words_judged_with_their_bonus);
     CU_ADD_TEST(suite, test_guesses_change_nothing);
 }
