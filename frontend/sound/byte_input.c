@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "frontend/sound/byte_input.h"
 
+#include "include/internal/unlinked_file.h"
 #include "include/internal/write_all.h"
 
 #include <errno.h>
@@ -9,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -57,6 +57,18 @@ static int examine(struct input *input, struct hearken_error *error)
     return 0;
 }
 
+void input_open_reader(struct input *input, const struct hearken_reader *reader, const char *name)
+{
+    set_name(input, name);
+    input->fd = -1;
+    input->reader = *reader;
+}
+
+bool input_rewinds(const struct input *input)
+{
+    return input->regular || input->reader.read;
+}
+
 int input_open(struct input *input, const char *path, struct hearken_error *error)
 {
     set_name(input, path);
@@ -88,8 +100,20 @@ static void wait_for_bytes(const struct input *input)
     poll(&wanted, 1, -1);
 }
 
+static long read_from_reader(struct input *input, void *bytes, size_t size,
+                             struct hearken_error *error)
+{
+    long count = input->reader.read(input->reader.context, input->at, bytes, size);
+    if (count < 0)
+        return fail_system(input, (int)-count, error);
+    input->at += (uint64_t)count;
+    return count;
+}
+
 static long read_some(struct input *input, void *bytes, size_t size, struct hearken_error *error)
 {
+    if (input->reader.read)
+        return read_from_reader(input, bytes, size, error);
     for (;;) {
         ssize_t count = read(input->fd, bytes, size);
         if (count >= 0) {
@@ -150,32 +174,13 @@ uint64_t input_tell(const struct input *input)
 
 int input_seek(struct input *input, uint64_t at, struct hearken_error *error)
 {
-    if (at > INT64_MAX || lseek(input->fd, (off_t)at, SEEK_SET) < 0)
-        return fail_system(input, at > INT64_MAX ? EINVAL : errno, error);
+    if (at > INT64_MAX)
+        return fail_system(input, EINVAL, error);
+    if (!input->reader.read && lseek(input->fd, (off_t)at, SEEK_SET) < 0)
+        return fail_system(input, errno, error);
     input->at = at;
     input->head_at = input->head_size = 0;
     return 0;
-}
-
-/* Tries O_TMPFILE, which not every file system supports, then a named file; memory last. */
-static int open_spool(void)
-{
-    const char *directory = secure_getenv("TMPDIR");
-    if (!directory || directory[0] == '\0')
-        directory = "/tmp";
-    int fd = open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-    if (fd >= 0)
-        return fd;
-    char path[4096];
-    int length = snprintf(path, sizeof(path), "%s/hearken-XXXXXX", directory);
-    if (length > 0 && (size_t)length < sizeof(path)) {
-        fd = mkostemp(path, O_CLOEXEC);
-        if (fd >= 0) {
-            unlink(path);
-            return fd;
-        }
-    }
-    return memfd_create("hearken-spool", MFD_CLOEXEC);
 }
 
 /* Appends to the spool, which has `input->size` bytes so far. */
@@ -213,11 +218,45 @@ static int spool_rest(struct input *input, int spool, struct hearken_error *erro
     return result;
 }
 
+/* 1: the reader has a byte at `at`, 0: it ends before, or a negative errno. */
+static int reaches(struct input *input, uint64_t at, struct hearken_error *error)
+{
+    uint8_t byte;
+    long count = input->reader.read(input->reader.context, at, &byte, 1);
+    return count < 0 ? fail_system(input, (int)-count, error) : (int)count;
+}
+
+/* The size of what the reader gives: the bounds are doubled, then halved. */
+static int find_size(struct input *input, struct hearken_error *error)
+{
+    uint64_t low = 0, high = 1;
+    int result;
+    while ((result = reaches(input, high - 1, error)) > 0) {
+        low = high;
+        high *= 2;
+    }
+    while (result >= 0 && high - low > 1) {
+        uint64_t middle = low + (high - low) / 2;
+        result = reaches(input, middle - 1, error);
+        if (result > 0)
+            low = middle;
+        else
+            high = middle;
+    }
+    if (result < 0)
+        return result;
+    input->size = low;
+    input->regular = true;
+    return input_seek(input, 0, error);
+}
+
 int input_spool(struct input *input, struct hearken_error *error)
 {
-    int spool = open_spool();
+    if (input->reader.read)
+        return find_size(input, error);
+    int spool = unlinked_file_open();
     if (spool < 0)
-        return fail_system(input, errno, error);
+        return fail_system(input, -spool, error);
     input->size = 0;
     int result = spool_rest(input, spool, error);
     if (result < 0) {

@@ -183,7 +183,7 @@ static int find_scale(struct hearken_source *source, const struct hearken_audio_
                       struct hearken_error *error)
 {
     struct survey survey = {0};
-    if (!source->input.regular)
+    if (!input_rewinds(&source->input))
         return 0;
     int result = survey_recording(source, &survey, error);
     decoder_destroy(source->decoder);
@@ -195,31 +195,70 @@ static int find_scale(struct hearken_source *source, const struct hearken_audio_
     return open_decoder(source, raw, error);
 }
 
+static int check_raw(const struct hearken_audio_format *raw, struct hearken_error *error)
+{
+    struct hearken_error wrong;
+    if (raw && pcm_format_check(raw, &wrong) < 0)
+        return hearken_fail(error, -EINVAL, "raw PCM with %s", wrong.message);
+    return 0;
+}
+
+static int create(const char *name, struct hearken_source **source, struct hearken_error *error)
+{
+    *source = calloc(1, sizeof(**source));
+    if (!*source)
+        return hearken_fail(error, -ENOMEM, "%s: %s", name, strerror(ENOMEM));
+    (*source)->scale = (*source)->gain = 1;
+    (*source)->input.fd = -1;
+    return 0;
+}
+
+/* The input is open. */
+static int open_input(struct hearken_source *source, const struct hearken_audio_format *raw,
+                      struct hearken_error *error)
+{
+    source->mono = malloc(SOURCE_BLOCK * sizeof(*source->mono));
+    int result = source->mono ? open_decoder(source, raw, error)
+                              : decoder_fail_memory(&source->input, error);
+    return result < 0 ? result : find_scale(source, raw, error);
+}
+
 int hearken_source_open(const char *path, const struct hearken_audio_format *raw,
                         struct hearken_source **source, struct hearken_error *error)
 {
-    struct hearken_error wrong;
+    struct hearken_source *opened;
     if (!path)
         return hearken_fail(error, -EINVAL, "path is NULL, expected a file or -");
-    if (raw && pcm_format_check(raw, &wrong) < 0)
-        return hearken_fail(error, -EINVAL, "raw PCM with %s", wrong.message);
-    struct hearken_source *opened = calloc(1, sizeof(*opened));
-    if (!opened)
-        return hearken_fail(error, -ENOMEM, "%s: %s", path, strerror(ENOMEM));
-    opened->scale = opened->gain = 1;
-    int result = input_open(&opened->input, path, error);
+    int result = check_raw(raw, error);
+    if (result < 0 || (result = create(path, &opened, error)) < 0)
+        return result;
+    result = input_open(&opened->input, path, error);
+    if (result == 0)
+        result = open_input(opened, raw, error);
     if (result < 0)
-        goto fail;
-    opened->mono = malloc(SOURCE_BLOCK * sizeof(*opened->mono));
-    result = opened->mono ? open_decoder(opened, raw, error)
-                          : decoder_fail_memory(&opened->input, error);
-    if (result < 0 || (result = find_scale(opened, raw, error)) < 0)
-        goto fail;
-    *source = opened;
-    return 0;
+        hearken_source_destroy(opened);
+    else
+        *source = opened;
+    return result;
+}
 
-fail:
-    hearken_source_destroy(opened);
+int hearken_source_open_reader(const struct hearken_reader *reader, const char *name,
+                               const struct hearken_audio_format *raw,
+                               struct hearken_source **source, struct hearken_error *error)
+{
+    struct hearken_source *opened;
+    if (!reader || !reader->read || !name)
+        return hearken_fail(error, -EINVAL, "%s is NULL, expected one",
+                            name ? "the reader or its function" : "name");
+    int result = check_raw(raw, error);
+    if (result < 0 || (result = create(name, &opened, error)) < 0)
+        return result;
+    input_open_reader(&opened->input, reader, name);
+    result = open_input(opened, raw, error);
+    if (result < 0)
+        hearken_source_destroy(opened);
+    else
+        *source = opened;
     return result;
 }
 

@@ -129,6 +129,24 @@ struct hearken_source;
 HEARKEN_API int hearken_source_open(const char *path, const struct hearken_audio_format *raw,
                                     struct hearken_source **source, struct hearken_error *error);
 
+/* Bytes of a recording that a program provides, perhaps while they still arrive. */
+struct hearken_reader {
+    void *context;
+    /*
+     * Copies 1..size bytes that begin at `offset` and waits until there is at least one. Returns
+     * how many, 0 if the recording ends there, or a negative errno, which ends reading. Bytes may
+     * be asked for again. Called in the thread that uses the source.
+     */
+    long (*read)(void *context, uint64_t offset, void *bytes, size_t size);
+};
+
+/* The same, of bytes from `reader`, whose context must outlive the source. `name` stands for the
+ * recording in messages. Linear PCM is read while it arrives, everything else once it is there. */
+HEARKEN_API int hearken_source_open_reader(const struct hearken_reader *reader, const char *name,
+                                           const struct hearken_audio_format *raw,
+                                           struct hearken_source **source,
+                                           struct hearken_error *error);
+
 /* Reads up to `count` samples; returns how many (0: the end), or a negative errno: the system's, if
  * it cannot read the file at all, or -ENOMEM. */
 HEARKEN_API long hearken_source_read(struct hearken_source *source, float *samples, size_t count,

@@ -112,15 +112,10 @@ struct sound {
 
 static struct sound sound;
 
-static void read_all(const char *name, const struct hearken_audio_format *raw)
+/* Reads the source to its end. */
+static void read_source(struct hearken_source *source)
 {
     static const size_t pieces[] = {1, 1000, 7, 5000, 100000};
-    free(sound.samples);
-    memset(&sound, 0, sizeof(sound));
-    struct hearken_source *source;
-    sound.result = hearken_source_open(name, raw, &source, &sound.error);
-    if (sound.result < 0)
-        return;
     sound.duration = hearken_source_duration(source);
     for (size_t round = 0;; round++) {
         size_t piece = pieces[round % 5];
@@ -143,6 +138,16 @@ static void read_all(const char *name, const struct hearken_audio_format *raw)
         snprintf(sound.text, sizeof(sound.text), "%s", warning.message);
     }
     hearken_source_destroy(source);
+}
+
+static void read_all(const char *name, const struct hearken_audio_format *raw)
+{
+    struct hearken_source *source;
+    free(sound.samples);
+    memset(&sound, 0, sizeof(sound));
+    sound.result = hearken_source_open(name, raw, &source, &sound.error);
+    if (sound.result == 0)
+        read_source(source);
 }
 
 /* Its root mean square over that of the tone. */
@@ -485,6 +490,39 @@ static void read_pipe(const uint8_t *bytes, size_t size, const struct hearken_au
     if (before >= 0)
         close(before);
     pthread_join(feeder.thread, NULL);
+}
+
+/* ---- Sound from a reader ---- */
+
+struct memory {
+    const uint8_t *bytes;
+    uint64_t size;
+    uint64_t fails_at; /* reading there fails */
+};
+
+/* At most 1000 bytes at a time. */
+static long read_memory(void *context, uint64_t offset, void *bytes, size_t size)
+{
+    const struct memory *memory = context;
+    if (offset >= memory->fails_at)
+        return -EIO;
+    if (offset >= memory->size)
+        return 0;
+    size_t count = size < 1000 ? size : 1000;
+    count = count < memory->size - offset ? count : (size_t)(memory->size - offset);
+    memcpy(bytes, memory->bytes + offset, count);
+    return (long)count;
+}
+
+static void read_reader(const struct memory *memory, const struct hearken_audio_format *raw)
+{
+    struct hearken_reader reader = {.context = (void *)memory, .read = read_memory};
+    struct hearken_source *source;
+    free(sound.samples);
+    memset(&sound, 0, sizeof(sound));
+    sound.result = hearken_source_open_reader(&reader, "upload", raw, &source, &sound.error);
+    if (sound.result == 0)
+        read_source(source);
 }
 
 /* ---- Damage ---- */
@@ -954,6 +992,62 @@ static void test_raw_through_a_pipe(void)
     CU_ASSERT(sound.duration < 0);
 }
 
+/* A reader gives what the file gives. */
+static void test_containers_from_a_reader(void)
+{
+    static const int formats[] = {
+        SF_FORMAT_WAV | SF_FORMAT_PCM_16,  SF_FORMAT_FLAC | SF_FORMAT_PCM_16,
+        SF_FORMAT_OGG | SF_FORMAT_VORBIS,  SF_FORMAT_WAV | SF_FORMAT_ULAW,
+        SF_FORMAT_AIFF | SF_FORMAT_PCM_16,
+    };
+    for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
+        uint8_t *bytes;
+        CU_ASSERT_TRUE_FATAL(write_sound("read", formats[i], RATE, 1));
+        size_t size = read_file("read", &bytes);
+        read_all(path_of("read"), NULL);
+        float *samples = sound.samples;
+        sound.samples = NULL;
+        read_reader(&(struct memory){.bytes = bytes, .size = size, .fails_at = UINT64_MAX}, NULL);
+        EXPECT_EQUAL(sound.result, 0);
+        EXPECT_EQUAL_FATAL(sound.count, COUNT);
+        EXPECT_EQUAL(memcmp(sound.samples, samples, COUNT * sizeof(*samples)), 0);
+        free(samples);
+        free(bytes);
+    }
+}
+
+static void test_quiet_sound_from_a_reader(void)
+{
+    uint8_t *bytes;
+    read_quiet(0.003, false);
+    size_t size = read_file("quiet.wav", &bytes);
+    double file = level();
+    read_reader(&(struct memory){.bytes = bytes, .size = size, .fails_at = UINT64_MAX}, NULL);
+    EXPECT_EQUAL(sound.count, COUNT);
+    EXPECT_EQUAL(level(), file);
+    free(bytes);
+}
+
+static void test_readers_that_fail(void)
+{
+    struct hearken_audio_format format = {RATE, 1, HEARKEN_SAMPLE_S16};
+    struct memory memory = {.bytes = (const uint8_t *)tone, .size = sizeof(tone)};
+    read_reader(&memory, NULL);
+    EXPECT_EQUAL(sound.result, -EIO);
+    EXPECT_CONTAINS(sound.error.message, "upload: ");
+    memory.fails_at = 2000;
+    read_reader(&memory, &format);
+    EXPECT_EQUAL(sound.result, 0);
+    EXPECT_EQUAL(sound.count, 1000);
+    EXPECT_EQUAL(sound.warnings, 1);
+    memory = (struct memory){.fails_at = UINT64_MAX};
+    read_reader(&memory, NULL);
+    EXPECT_EQUAL(sound.result, -EINVAL);
+    EXPECT_CONTAINS(sound.error.message, "upload: is empty");
+    struct hearken_source *source;
+    EXPECT_EQUAL(hearken_source_open_reader(NULL, "upload", NULL, &source, &sound.error), -EINVAL);
+}
+
 static void test_nothing_through_a_pipe(void)
 {
     read_pipe((const uint8_t *)"", 0, NULL);
@@ -1086,6 +1180,9 @@ void add_sound_source_tests(void)
 {
     CU_pSuite suite = CU_add_suite("source", set_up, finish);
     CU_add_test(suite, "WAV of every stated length", test_wav_lengths);
+    CU_add_test(suite, "containers from a reader", test_containers_from_a_reader);
+    CU_add_test(suite, "quiet sound from a reader", test_quiet_sound_from_a_reader);
+    CU_add_test(suite, "readers that fail", test_readers_that_fail);
     CU_add_test(suite, "WAV with chunks behind", test_wav_with_chunks_behind);
     CU_add_test(suite, "WAV longer than it says", test_wav_longer_than_it_says);
     CU_add_test(suite, "WAV beyond 4 GiB", test_wav_beyond_4_gib);
