@@ -94,6 +94,9 @@ library_sources := $(wildcard frontend/*/*.c plugins/host/*.c) plugins/common/di
                    $(filter-out $(convert_sources),$(wildcard models/*/*.c))
 client_sources  := $(filter-out $(if $(cairo_libs),,%/picture_draw.c),$(wildcard daemon/client/*/*.c))
 daemon_sources  := $(wildcard daemon/*/*.c)
+# What the client shares with the daemon.
+client_shared_sources := $(addprefix daemon/common/,custom_word_list.c peer_value.c wyoming.c) \
+                   $(wildcard daemon/transcript/*.c)
 probe_sources   := $(wildcard plugins/probe/*.c)
 plugins_found   := $(patsubst plugins/%/,%,$(dir $(wildcard plugins/*/*_plugin.c)))
 plugins         := $(filter-out $(if $(OpenCL_libs),,opencl),$(plugins_found))
@@ -247,7 +250,7 @@ $(BUILD)/bin/hearkend: $(call objects,$(daemon_sources)) $(libhearken)
 	@mkdir -p $(@D)
 	$(call link_program,$(daemon_libs))
 
-$(BUILD)/bin/hearken: $(call objects,$(client_sources) $(addprefix daemon/common/,custom_word_list.c wyoming.c)) $(libhearken)
+$(BUILD)/bin/hearken: $(call objects,$(client_sources) $(client_shared_sources)) $(libhearken)
 	$(SAY) LINK $@
 	@mkdir -p $(@D)
 	$(call link_program,$(jansson_libs) $(sndfile_libs) $(cairo_libs) -lm)

@@ -3,7 +3,7 @@
 # The objects of the library and the daemon, so that tests can call functions that are not exported.
 library_objects := $(call objects,$(library_sources))
 client_objects  := $(call objects,$(filter-out %/client_main.c,$(client_sources)) \
-                    $(addprefix daemon/common/,custom_word_list.c wyoming.c))
+                    $(client_shared_sources))
 daemon_objects  := $(call objects,$(filter-out daemon/server/hearkend_main.c,$(daemon_sources)))
 
 # The checkpoint readers that only hearken-convert contains.

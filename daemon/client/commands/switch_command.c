@@ -3,6 +3,7 @@
 #include "daemon/client/program/client_connection.h"
 #include "daemon/client/program/commands.h"
 #include "daemon/client/program/standard_error.h"
+#include "daemon/common/peer_value.h"
 #include "daemon/common/wyoming.h"
 
 #include <errno.h>

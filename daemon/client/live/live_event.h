@@ -3,7 +3,7 @@
 #ifndef HEARKEN_DAEMON_CLIENT_LIVE_LIVE_EVENT_H
 #define HEARKEN_DAEMON_CLIENT_LIVE_LIVE_EVENT_H
 
-#include "daemon/client/output/transcript.h"
+#include "daemon/transcript/transcript.h"
 
 #include <hearken/hearken.h>
 #include <stdbool.h>

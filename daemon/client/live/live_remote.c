@@ -5,6 +5,7 @@
 #include "daemon/client/program/client_connection.h"
 #include "daemon/client/program/signals.h"
 #include "daemon/client/program/standard_error.h"
+#include "daemon/common/peer_value.h"
 #include "daemon/common/wyoming.h"
 #include "include/internal/utf8.h"
 

@@ -2,6 +2,7 @@
 #include "daemon/client/output/output.h"
 
 #include "daemon/common/json_text.h"
+#include "daemon/transcript/subtitle.h"
 #include "include/internal/utf8.h"
 #include "include/internal/write_all.h"
 
@@ -283,8 +284,9 @@ static int render(FILE *stream, const struct output_style *style, const char *fi
     case OUTPUT_JSON:
         return json_render(stream, file, transcript, problem);
     case OUTPUT_SRT:
+        return subtitle_render(stream, SUBTITLE_SRT, transcript);
     case OUTPUT_VTT:
-        return subtitle_render(stream, (enum output_format)style->format, transcript);
+        return subtitle_render(stream, SUBTITLE_VTT, transcript);
     }
     return -EINVAL;
 }

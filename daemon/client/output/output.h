@@ -6,8 +6,8 @@
 #ifndef HEARKEN_DAEMON_CLIENT_OUTPUT_OUTPUT_H
 #define HEARKEN_DAEMON_CLIENT_OUTPUT_OUTPUT_H
 
-#include "daemon/client/output/transcript.h"
 #include "daemon/client/program/atomic_file.h"
+#include "daemon/transcript/transcript.h"
 
 #include <hearken/hearken.h>
 #include <jansson.h>
@@ -76,9 +76,6 @@ int json_render(FILE *stream, const char *file, const struct transcript *transcr
                 const char *problem);
 
 int json_render_failure(FILE *stream, const char *file, const char *message);
-
-/* Errors: -ENODATA: the transcript has text without times. */
-int subtitle_render(FILE *stream, enum output_format format, const struct transcript *transcript);
 
 /* Rounds to a thousandth: further digits of times and confidences are not meaningful. */
 json_t *json_rounded(double value);

@@ -9,7 +9,7 @@
 #ifndef HEARKEN_DAEMON_CLIENT_PICTURE_PICTURE_H
 #define HEARKEN_DAEMON_CLIENT_PICTURE_PICTURE_H
 
-#include "daemon/client/output/transcript.h"
+#include "daemon/transcript/transcript.h"
 
 #include <hearken/hearken.h>
 #include <stdbool.h>

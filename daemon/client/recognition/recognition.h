@@ -4,9 +4,9 @@
 #ifndef HEARKEN_DAEMON_CLIENT_RECOGNITION_RECOGNITION_H
 #define HEARKEN_DAEMON_CLIENT_RECOGNITION_RECOGNITION_H
 
-#include "daemon/client/output/transcript.h"
 #include "daemon/client/picture/picture.h"
 #include "daemon/client/program/stream_settings.h"
+#include "daemon/transcript/transcript.h"
 
 #include <hearken/hearken.h>
 #include <stdbool.h>

@@ -2,6 +2,7 @@
 #include "daemon/client/recognition/remote_recognition.h"
 
 #include "daemon/client/program/client_connection.h"
+#include "daemon/common/peer_value.h"
 #include "daemon/common/wyoming.h"
 #include "include/internal/little_endian.h"
 

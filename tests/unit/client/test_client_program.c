@@ -2,6 +2,7 @@
 /* Files that are there whole or not at all; numbers that a server tells, whatever they are. */
 #include "daemon/client/program/atomic_file.h"
 #include "daemon/client/program/client_connection.h"
+#include "daemon/common/peer_value.h"
 #include "include/internal/write_all.h"
 #include "tests/unit/common/expect.h"
 

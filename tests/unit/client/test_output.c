@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* What the client writes: text, JSON and subtitles to the byte, and the files it goes to. */
 #include "daemon/client/output/output.h"
+#include "daemon/transcript/subtitle.h"
 #include "tests/unit/common/expect.h"
 
 #include <CUnit/Basic.h>
@@ -124,7 +125,7 @@ static void test_name_on_a_terminal(void)
     expect(&written, result, "\xc3\xa4?[2J??.wav: Hello.\n");
 }
 
-static void expect_subtitles(const struct transcript *transcript, enum output_format format,
+static void expect_subtitles(const struct transcript *transcript, enum subtitle_format format,
                              const char *expected)
 {
     struct written written;
@@ -194,8 +195,8 @@ static void test_empty_segments(void)
     EXPECT_EQUAL(text_render_segment(start(&written), &words_only, "", &t.segments[1]), -ENODATA);
     fclose(written.stream);
     free(written.bytes);
-    for (int format = OUTPUT_SRT; format <= OUTPUT_VTT; format++) {
-        EXPECT_EQUAL(subtitle_render(start(&written), (enum output_format)format, &t), -ENODATA);
+    for (int format = SUBTITLE_SRT; format <= SUBTITLE_VTT; format++) {
+        EXPECT_EQUAL(subtitle_render(start(&written), (enum subtitle_format)format, &t), -ENODATA);
         fclose(written.stream);
         EXPECT_EQUAL(written.length, 0);
         free(written.bytes);
@@ -339,14 +340,14 @@ static void test_subtitles(void)
 {
     struct transcript t;
     transcript_init(&t);
-    expect_subtitles(&t, OUTPUT_SRT, "");
-    expect_subtitles(&t, OUTPUT_VTT, "WEBVTT\n\n");
+    expect_subtitles(&t, SUBTITLE_SRT, "");
+    expect_subtitles(&t, SUBTITLE_VTT, "WEBVTT\n\n");
     SEGMENT(&t, {"Good", 0, 0.25}, {"morning.", 0.25, 1.0004});
     SEGMENT(&t, {"Yes?", 3661.0015, 3663.5});
-    expect_subtitles(&t, OUTPUT_SRT,
+    expect_subtitles(&t, SUBTITLE_SRT,
                      "1\n00:00:00,000 --> 00:00:01,000\nGood morning.\n\n"
                      "2\n01:01:01,002 --> 01:01:03,500\nYes?\n\n");
-    expect_subtitles(&t, OUTPUT_VTT,
+    expect_subtitles(&t, SUBTITLE_VTT,
                      "WEBVTT\n\n00:00:00.000 --> 00:00:01.000\nGood morning.\n\n"
                      "01:01:01.002 --> 01:01:03.500\nYes?\n\n");
     transcript_finish(&t);
@@ -358,8 +359,8 @@ static void test_markup_in_the_text(void)
     struct transcript t;
     transcript_init(&t);
     SEGMENT(&t, {"a", 0, 1}, {"-->", 1, 2}, {"<i>b&c", 2, 3});
-    expect_subtitles(&t, OUTPUT_SRT, "1\n00:00:00,000 --> 00:00:03,000\na --> <i>b&c\n\n");
-    expect_subtitles(&t, OUTPUT_VTT,
+    expect_subtitles(&t, SUBTITLE_SRT, "1\n00:00:00,000 --> 00:00:03,000\na --> <i>b&c\n\n");
+    expect_subtitles(&t, SUBTITLE_VTT,
                      "WEBVTT\n\n00:00:00.000 --> 00:00:03.000\na --&gt; &lt;i&gt;b&amp;c\n\n");
     transcript_finish(&t);
 }
@@ -374,7 +375,7 @@ static void test_times_that_overlap(void)
     SEGMENT(&t, {"three", 5, 9}, {"four", 4, 4.5});
     SEGMENT(&t, {"five", 1, 2});
     SEGMENT(&t, {"last", 1e7, 1e7});
-    expect_subtitles(&t, OUTPUT_SRT,
+    expect_subtitles(&t, SUBTITLE_SRT,
                      "1\n00:00:00,000 --> 00:00:00,001\none\n\n"
                      "2\n00:00:00,001 --> 00:00:01,001\ntwo\n\n"
                      "3\n00:00:05,000 --> 00:00:05,001\nthree four\n\n"
@@ -391,7 +392,7 @@ static void test_short_cues_stay(void)
     SEGMENT(&t, {"one", 0, 0.1});
     SEGMENT(&t, {"two", 0.6, 0.7});
     SEGMENT(&t, {"three", 9, 9.1});
-    expect_subtitles(&t, OUTPUT_SRT,
+    expect_subtitles(&t, SUBTITLE_SRT,
                      "1\n00:00:00,000 --> 00:00:00,600\none\n\n"
                      "2\n00:00:00,600 --> 00:00:01,600\ntwo\n\n"
                      "3\n00:00:09,000 --> 00:00:10,000\nthree\n\n");
@@ -407,7 +408,7 @@ static void test_cues_are_cut(void)
     SEGMENT(&t, {"A sentence that fills the upper line,", 0, 2}, {"and", 2, 3},
             {"another that fills the lower.", 3, 4}, {"More", 4, 5}, {"later", 6.5, 7});
     SEGMENT(&t, {"slow", 10, 13}, {"speech", 13, 16}, {"goes", 16, 17.5}, {"on", 17.5, 18});
-    expect_subtitles(&t, OUTPUT_SRT,
+    expect_subtitles(&t, SUBTITLE_SRT,
                      "1\n00:00:00,000 --> 00:00:04,000\nA sentence that fills the upper line,\n"
                      "and another that fills the lower.\n\n"
                      "2\n00:00:04,000 --> 00:00:05,000\nMore\n\n"
@@ -430,7 +431,7 @@ static void test_words_wider_than_a_line(void)
              "1\n00:00:00,000 --> 00:00:04,200\n%.84s\n\n2\n00:00:04,200 --> 00:00:10,000\n"
              "%.84s\n%.32s\n\n",
              word, word, word);
-    expect_subtitles(&t, OUTPUT_SRT, expected);
+    expect_subtitles(&t, SUBTITLE_SRT, expected);
     transcript_finish(&t);
 }
 
@@ -445,7 +446,7 @@ static void test_blank_words(void)
     SEGMENT(&t, {"one", 2, 3}, {"", 3, 4});
     SEGMENT(&t, {"two", 4, 5}, {" ", 5, 6});
     SEGMENT(&t, {"three", 6, 7});
-    expect_subtitles(&t, OUTPUT_SRT,
+    expect_subtitles(&t, SUBTITLE_SRT,
                      "1\n00:00:02,000 --> 00:00:03,000\none\n\n"
                      "2\n00:00:04,000 --> 00:00:05,000\ntwo\n\n"
                      "3\n00:00:06,000 --> 00:00:07,000\nthree\n\n");
@@ -458,7 +459,7 @@ static void test_subtitles_of_any_bytes(void)
     struct transcript t;
     transcript_init(&t);
     SEGMENT(&t, {"\x80\xff\xe2\x82z\xc3", 0, 2}, {"\xf0\x9f", 2, 3});
-    expect_subtitles(&t, OUTPUT_SRT,
+    expect_subtitles(&t, SUBTITLE_SRT,
                      "1\n00:00:00,000 --> 00:00:03,000\n\x80\xff\xe2\x82z\xc3 \xf0\x9f\n\n");
     transcript_finish(&t);
 }

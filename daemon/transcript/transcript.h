@@ -3,8 +3,8 @@
  * The transcript of one recording: segments of words. Filled from the library's events or a
  * server's.
  */
-#ifndef HEARKEN_DAEMON_CLIENT_OUTPUT_TRANSCRIPT_H
-#define HEARKEN_DAEMON_CLIENT_OUTPUT_TRANSCRIPT_H
+#ifndef HEARKEN_DAEMON_TRANSCRIPT_TRANSCRIPT_H
+#define HEARKEN_DAEMON_TRANSCRIPT_TRANSCRIPT_H
 
 #include <hearken/hearken.h>
 #include <jansson.h>

@@ -3,7 +3,8 @@
  * SubRip (.srt) and WebVTT (.vtt). Cues follow the rules of broadcasters: at most two lines of 42
  * characters, at most seven seconds, ended at the end of a sentence or clause or at a pause.
  */
-#include "daemon/client/output/output.h"
+#include "daemon/transcript/subtitle.h"
+
 #include "include/internal/utf8.h"
 
 #include <errno.h>
@@ -172,30 +173,30 @@ static size_t cue_length(const struct piece *pieces, size_t count)
 
 /* ---- Writing ---- */
 
-static void print_time(FILE *stream, enum output_format format, double seconds)
+static void print_time(FILE *stream, enum subtitle_format format, double seconds)
 {
     unsigned long long ms = (unsigned long long)llround(seconds * 1000);
     fprintf(stream, "%02llu:%02llu:%02llu%c%03llu", ms / 3600000, ms / 60000 % 60, ms / 1000 % 60,
-            format == OUTPUT_SRT ? ',' : '.', ms % 1000);
+            format == SUBTITLE_SRT ? ',' : '.', ms % 1000);
 }
 
 /* WebVTT has markup, which must be escaped. SubRip has no standard for it, so text is unchanged. */
-static void print_text(FILE *stream, enum output_format format, const struct piece *piece)
+static void print_text(FILE *stream, enum subtitle_format format, const struct piece *piece)
 {
     for (size_t i = 0; i < piece->bytes; i++) {
         char c = piece->text[i];
-        if (format == OUTPUT_VTT && c == '&')
+        if (format == SUBTITLE_VTT && c == '&')
             fputs("&amp;", stream);
-        else if (format == OUTPUT_VTT && c == '<')
+        else if (format == SUBTITLE_VTT && c == '<')
             fputs("&lt;", stream);
-        else if (format == OUTPUT_VTT && c == '>')
+        else if (format == SUBTITLE_VTT && c == '>')
             fputs("&gt;", stream);
         else
             fputc(c, stream);
     }
 }
 
-static void print_lines(FILE *stream, enum output_format format, const struct piece *pieces,
+static void print_lines(FILE *stream, enum subtitle_format format, const struct piece *pieces,
                         size_t count)
 {
     size_t upper = upper_line(pieces, count);
@@ -207,7 +208,7 @@ static void print_lines(FILE *stream, enum output_format format, const struct pi
     fputs("\n\n", stream);
 }
 
-static void print_cues(FILE *stream, enum output_format format, const struct pieces *pieces)
+static void print_cues(FILE *stream, enum subtitle_format format, const struct pieces *pieces)
 {
     double previous_end = 0;
     size_t number = 0;
@@ -219,7 +220,7 @@ static void print_cues(FILE *stream, enum output_format format, const struct pie
         if (at + length < pieces->count && end > first[length].start)
             end = fmax(first[length].start, first[length - 1].end);
         end = fmax(end, start + 0.001);
-        if (format == OUTPUT_SRT)
+        if (format == SUBTITLE_SRT)
             fprintf(stream, "%zu\n", ++number);
         print_time(stream, format, start);
         fputs(" --> ", stream);
@@ -230,12 +231,12 @@ static void print_cues(FILE *stream, enum output_format format, const struct pie
     }
 }
 
-int subtitle_render(FILE *stream, enum output_format format, const struct transcript *transcript)
+int subtitle_render(FILE *stream, enum subtitle_format format, const struct transcript *transcript)
 {
     struct pieces pieces = {0};
     int result = add_transcript(&pieces, transcript);
     if (result == 0) {
-        if (format == OUTPUT_VTT)
+        if (format == SUBTITLE_VTT)
             fputs("WEBVTT\n\n", stream);
         print_cues(stream, format, &pieces);
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-#include "daemon/client/output/transcript.h"
+#include "daemon/transcript/transcript.h"
 
-#include "daemon/client/program/client_connection.h"
+#include "daemon/common/peer_value.h"
 
 #include <errno.h>
 #include <math.h>
