@@ -56,7 +56,7 @@ libraries  := sndfile=libsndfile1-dev flac=libflac-dev vorbisfile=libvorbis-dev 
               opusfile=libopusfile-dev ogg=libogg-dev libmpg123=libmpg123-dev soxr=libsoxr-dev \
               fftw3=libfftw3-dev portaudio-2.0=portaudio19-dev alsa=libasound2-dev \
               zlib=zlib1g-dev libzip=libzip-dev libuv=libuv1-dev jansson=libjansson-dev \
-              inih=libinih-dev
+              inih=libinih-dev libmicrohttpd=libmicrohttpd-dev libsodium=libsodium-dev
 optional   := $(foreach l,OpenCL=ocl-icd-opencl-dev libsystemd=libsystemd-dev cairo=libcairo2-dev,\
                 $(if $(filter $(WITHOUT),$(firstword $(subst =, ,$(l)))),,$(l)))
 # On emulated processors only the kernels are tested.
@@ -163,7 +163,8 @@ flags_for = $(if $(filter plugins/reference/% plugins/common/%,$(1)),-O3) \
 library_libs := $(sndfile_libs) $(flac_libs) $(vorbisfile_libs) $(opusfile_libs) $(ogg_libs) \
                 $(libmpg123_libs) $(soxr_libs) $(fftw3_libs) $(portaudio-2.0_libs) $(alsa_libs) \
                 $(zlib_libs) -ldl -lm
-daemon_libs  := $(libuv_libs) $(jansson_libs) $(libsystemd_libs) $(inih_libs) -lm
+daemon_libs  := $(libuv_libs) $(jansson_libs) $(libsystemd_libs) $(inih_libs) $(libmicrohttpd_libs) \
+                $(libsodium_libs) $(zlib_libs) -lm
 
 model_files := $(MODELS:%=%.gguf) voice.gguf
 

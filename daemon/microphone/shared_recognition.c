@@ -179,8 +179,9 @@ static void on_finished(void *context, const struct request_summary *summary)
     }
 }
 
-static void on_failed(void *context, const char *problem)
+static void on_failed(void *context, int code, const char *problem)
 {
+    (void)code;
     struct shared_recognition *recognition = context;
     recognition->request = NULL;
     fail(recognition, "recognition-failed", problem);

@@ -44,7 +44,10 @@ struct request {
     struct model_waiter waiter;
     bool waits_for_model;
 
+    uint64_t created, audio_ended; /* uv_hrtime; 0: not yet */
+
     /* The worker's. */
+    uint64_t begun, first_text; /* uv_hrtime; 0: not yet */
     uint64_t frames_recognised;
     uint64_t busy_nanoseconds;
     bool out_of_memory;
@@ -58,6 +61,7 @@ struct request {
     struct hearken_stream *stream;
     struct result *first_result, *last_result;
     enum outcome outcome;
+    int code; /* of a failure */
     struct hearken_error problem;
 };
 
@@ -70,6 +74,8 @@ static struct request *request_of(struct work *work)
 
 static void append_result(struct request *request, struct result *result)
 {
+    if (request->first_text == 0 && !result->segment.voice)
+        request->first_text = uv_hrtime();
     uv_mutex_lock(&request->mutex);
     if (request->last_result)
         request->last_result->next = result;
@@ -97,11 +103,12 @@ static void note_event(void *context, const struct hearken_event *event)
     append_result(request, result);
 }
 
-static void set_outcome(struct request *request, enum outcome outcome,
+static void set_outcome(struct request *request, enum outcome outcome, int code,
                         const struct hearken_error *problem)
 {
     uv_mutex_lock(&request->mutex);
     request->outcome = outcome;
+    request->code = code;
     if (problem)
         request->problem = *problem;
     uv_mutex_unlock(&request->mutex);
@@ -219,15 +226,17 @@ static enum work_outcome run(struct work *work)
     struct hearken_error error = {"the recogniser failed"};
     enum work_outcome outcome = WORK_END;
     int result = -ECANCELED;
+    if (request->begun == 0)
+        request->begun = start;
     if (!is_abandoned(request))
         outcome = take_turn(request, &error, &result);
     if (outcome == WORK_END)
         close_stream(request);
     request->busy_nanoseconds += uv_hrtime() - start;
     if (outcome == WORK_END && result < 0)
-        set_outcome(request, result == -EIO ? OUTCOME_LOST : OUTCOME_FAILED, &error);
+        set_outcome(request, result == -EIO ? OUTCOME_LOST : OUTCOME_FAILED, result, &error);
     else if (outcome == WORK_END)
-        set_outcome(request, OUTCOME_FINISHED, NULL);
+        set_outcome(request, OUTCOME_FINISHED, 0, NULL);
     return outcome;
 }
 
@@ -293,31 +302,48 @@ static void free_request(struct request *request)
     free(request);
 }
 
+/* Seconds between two times of uv_hrtime; -1: one of them never came. */
+static double seconds_between(uint64_t from, uint64_t to)
+{
+    return from == 0 || to == 0 ? -1 : to < from ? 0 : (double)(to - from) * 1e-9;
+}
+
+static void record(const struct request *request, const struct request_summary *summary)
+{
+    uint64_t now = uv_hrtime();
+    request_totals_add(request->totals,
+                       &(struct request_record){
+                           .model = request->options.model,
+                           .protocol = request->options.protocol,
+                           .result = !request->listener                     ? REQUEST_ABANDONED
+                                     : request->outcome == OUTCOME_FINISHED ? REQUEST_FINISHED
+                                                                            : REQUEST_FAILED,
+                           .audio_seconds = summary->audio_seconds,
+                           .busy_seconds = summary->busy_seconds,
+                           .duration = seconds_between(request->created, now),
+                           .queue = seconds_between(request->created, request->begun),
+                           .first_text = seconds_between(request->created, request->first_text),
+                           .final_latency = seconds_between(request->audio_ended, now),
+                       });
+}
+
 static void ended(struct work *work)
 {
     struct request *request = request_of(work);
     struct request_summary summary = summarise(request);
-    struct request_totals *totals = request->totals;
     const struct request_listener *listener = request->listener;
     void *context = request->context;
     struct hearken_error problem = request->problem;
+    int code = request->code;
     bool finished = request->outcome == OUTCOME_FINISHED;
     if (request->outcome == OUTCOME_LOST)
         served_model_mark_lost(request->model);
-    totals->audio_seconds += summary.audio_seconds;
-    totals->busy_seconds += summary.busy_seconds;
-    totals->running--;
-    if (!listener)
-        totals->abandoned++;
-    else if (finished)
-        totals->finished++;
-    else
-        totals->failed++;
+    record(request, &summary);
     free_request(request);
     if (listener && finished)
         listener->finished(context, &summary);
     else if (listener)
-        listener->failed(context, problem.message);
+        listener->failed(context, code, problem.message);
 }
 
 /* ---- The model ---- */
@@ -337,7 +363,7 @@ static void on_model(void *context)
         submit(request);
         return;
     }
-    set_outcome(request, OUTCOME_FAILED, &request->model->problem);
+    set_outcome(request, OUTCOME_FAILED, -EIO, &request->model->problem);
     ended(&request->work);
 }
 
@@ -380,6 +406,7 @@ struct request *request_create(struct workers *workers, struct served_model *mod
     request->listener = listener;
     request->context = context;
     request->totals = totals;
+    request->created = uv_hrtime();
     totals->running++;
     wait_for_model(request);
     return request;
@@ -420,6 +447,7 @@ void request_end(struct request *request)
     uv_mutex_lock(&request->mutex);
     request->ended = true;
     uv_mutex_unlock(&request->mutex);
+    request->audio_ended = uv_hrtime();
     submit(request);
 }
 

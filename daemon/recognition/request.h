@@ -8,6 +8,7 @@
 #define HEARKEN_DAEMON_RECOGNITION_REQUEST_H
 
 #include "daemon/models/served_model.h"
+#include "daemon/recognition/request_totals.h"
 #include "daemon/recognition/segment_message.h"
 #include "daemon/recognition/workers.h"
 
@@ -27,6 +28,7 @@ struct request_options {
     bool segments; /* it wants each segment as it comes; otherwise partial ones are not made */
     bool words;    /* segments list their words */
     double origin; /* time of the first sample, in seconds */
+    enum request_protocol protocol;
 };
 
 /* What a request did, once it is over. */
@@ -41,14 +43,7 @@ struct request_listener {
     void (*room)(void *context); /* the queue is below half of its limit again */
     /* Exactly one of these, the last call of all. */
     void (*finished)(void *context, const struct request_summary *summary);
-    void (*failed)(void *context, const char *problem);
-};
-
-/* Totals, kept up by each request as it goes. */
-struct request_totals {
-    uint64_t finished, failed, abandoned;
-    uint64_t running; /* requests that have not freed themselves yet */
-    double audio_seconds, busy_seconds;
+    void (*failed)(void *context, int code, const char *problem); /* a negative errno */
 };
 
 /* `queue_limit`: bytes of audio beyond which request_is_full. Takes over the reference of the

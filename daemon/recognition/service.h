@@ -21,9 +21,13 @@ struct service {
     struct catalogue models;
     struct microphone_hub *hub; /* the microphone and its subscribers */
     struct request_totals totals;
-    uint64_t started;     /* uv_hrtime */
-    unsigned connections; /* open connections */
-    bool draining;        /* new requests are refused */
+    uint64_t started;          /* uv_hrtime */
+    unsigned connections;      /* open connections */
+    unsigned http_connections; /* of them */
+    struct {
+        uint64_t not_audio, system;
+    } decode_failures; /* of uploads */
+    bool draining;     /* new requests are refused */
 };
 
 #endif

@@ -28,6 +28,9 @@ static const char help[] =
     "      --cpu-mask LIST       instruction sets not to use (compute.cpu_mask)\n"
     "  -s, --socket PATH         the Unix socket (server.socket)\n"
     "      --tcp ADDRESS:PORT    also listen on this address (server.tcp)\n"
+    "      --http ADDRESS:PORT|PATH\n"
+    "                            serve HTTP there: the API of OpenAI, health and metrics\n"
+    "                            (http.listen)\n"
     "\n"
     "  -c, --config FILE         read this configuration instead of\n"
     "                            ~/.config/hearken/hearkend.conf or, if there is none,\n"
@@ -57,6 +60,7 @@ enum {
     OPTION_PLUGIN_DIRECTORY = 256,
     OPTION_CPU_MASK,
     OPTION_TCP,
+    OPTION_HTTP,
     OPTION_CHECK,
     OPTION_HELP_CONFIGURATION,
 };
@@ -68,6 +72,7 @@ static const struct option long_options[] = {
     {"cpu-mask", required_argument, NULL, OPTION_CPU_MASK},
     {"socket", required_argument, NULL, 's'},
     {"tcp", required_argument, NULL, OPTION_TCP},
+    {"http", required_argument, NULL, OPTION_HTTP},
     {"config", required_argument, NULL, 'c'},
     {"set", required_argument, NULL, 'o'},
     {"check-config", no_argument, NULL, OPTION_CHECK},
@@ -150,6 +155,8 @@ static int apply_option(struct options *options, int option, const char *argumen
         return add_override(options, "server.socket=", argument);
     case OPTION_TCP:
         return add_override(options, "server.tcp=", argument);
+    case OPTION_HTTP:
+        return add_override(options, "http.listen=", argument);
     case 'o':
         return add_override(options, "", argument);
     case 'v':
@@ -251,7 +258,13 @@ static int check_addresses(const struct settings *settings, setting_problem_call
         callback(context, error.message);
         result = -EINVAL;
     }
-    if (*settings->tcp != '\0' && socket_check_tcp(settings->tcp, &error) < 0) {
+    if (*settings->tcp != '\0' && socket_check_tcp("tcp", settings->tcp, &error) < 0) {
+        callback(context, error.message);
+        result = -EINVAL;
+    }
+    if (*settings->http == '/'
+            ? socket_check_unix(settings->http, &error) < 0
+            : *settings->http && socket_check_tcp("http", settings->http, &error) < 0) {
         callback(context, error.message);
         result = -EINVAL;
     }

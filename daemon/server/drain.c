@@ -29,6 +29,8 @@ static void begin_drain(struct server *server)
     server_stop_listening(server);
     microphone_hub_drain(server->service.hub);
     for_each_connection(server, connection_drain);
+    if (server->http)
+        http_server_drain(server->http);
 }
 
 static void reject_connection(struct connection *connection)
@@ -45,6 +47,8 @@ static void begin_end(struct server *server, void (*act)(struct connection *conn
     server->phase = SERVER_ENDING;
     server->end_deadline = uv_now(&server->loop) + END_MILLISECONDS;
     for_each_connection(server, act);
+    if (server->http)
+        http_server_cancel(server->http);
 }
 
 void drain_start(struct server *server)

@@ -57,6 +57,8 @@ static void apply_settings(struct server *server, struct settings *settings)
     *settings = (struct settings){0};
     log_set_level(server->service.log, (enum hearken_log_level)server->service.settings.log_level);
     admission_reserve_descriptors(&server->admission, server->service.settings.connections);
+    if (server->http)
+        http_server_reload(server->http);
 }
 
 static void finish_reload(struct server *server)

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/server/server.h"
 
+#include "daemon/common/resident_memory.h"
 #include "daemon/microphone/microphone_hub.h"
 #include "daemon/server/server_private.h"
 #include "daemon/server/systemd.h"
-#include "daemon/session/info.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -27,24 +27,25 @@
 
 /* ---- Closing the listeners ---- */
 
-static void remove_socket(struct server *server)
+static void remove_socket(struct bound_socket *bound)
 {
     struct stat now;
-    if (!server->socket_path)
+    if (!bound->path)
         return;
-    if (lstat(server->socket_path, &now) == 0 && now.st_dev == server->socket_status.st_dev &&
-        now.st_ino == server->socket_status.st_ino)
-        unlink(server->socket_path);
-    free(server->socket_path);
-    server->socket_path = NULL;
+    if (lstat(bound->path, &now) == 0 && now.st_dev == bound->status.st_dev &&
+        now.st_ino == bound->status.st_ino)
+        unlink(bound->path);
+    free(bound->path);
+    bound->path = NULL;
 }
 
 void server_stop_listening(struct server *server)
 {
-    remove_socket(server);
+    remove_socket(&server->bound[SOCKET_WYOMING]);
+    remove_socket(&server->bound[SOCKET_HTTP]);
     for (unsigned i = 0; i < server->listener_count; i++) {
         uv_close((uv_handle_t *)&server->listeners[i].poll, NULL);
-        close(server->listeners[i].descriptor);
+        close(server->listeners[i].socket.descriptor);
     }
     server->listener_count = 0;
 }
@@ -73,6 +74,8 @@ static void on_tick(uv_timer_t *timer)
         next = connection->next;
         connection_tick(connection);
     }
+    if (server->http)
+        http_server_tick(server->http);
     send_status(server);
     bool crowded = admission_tick(&server->admission, uv_now(&server->loop));
     if (server->service.connections == 0 && server->phase == SERVER_RUNNING && !crowded)
@@ -118,6 +121,29 @@ static void note_rejection(struct server *server, const char *why)
     server_keep_ticking(server);
 }
 
+static void on_http_closed(void *context)
+{
+    struct server *server = context;
+    server->service.connections--;
+    server->service.http_connections--;
+    drain_tick(server);
+}
+
+/* Takes over the socket of a new client. */
+static void accept_http_client(struct server *server, int descriptor,
+                               enum admission_verdict verdict)
+{
+    if (verdict != ADMISSION_SERVE) {
+        http_server_refuse(descriptor);
+        return;
+    }
+    if (http_server_adopt(server->http, descriptor) < 0)
+        return;
+    server->service.connections++;
+    server->service.http_connections++;
+    server_keep_ticking(server);
+}
+
 /* Takes over the socket of a new client. */
 static void accept_client(struct listener *listener, int descriptor)
 {
@@ -128,13 +154,17 @@ static void accept_client(struct listener *listener, int descriptor)
         admission_decide(&server->admission, service->connections, service->settings.connections);
     if (verdict != ADMISSION_SERVE)
         note_rejection(server, "too many connections");
+    if (listener->socket.protocol == SOCKET_HTTP) {
+        accept_http_client(server, descriptor, verdict);
+        return;
+    }
     if (verdict == ADMISSION_REJECT_AT_ONCE) {
         admission_reject(descriptor);
         return;
     }
-    int result =
-        connection_create(&server->loop, descriptor, listener->kind, service, server->read_buffer,
-                          ++server->last_connection_id, remove_connection, server, &connection);
+    int result = connection_create(&server->loop, descriptor, listener->socket.kind, service,
+                                   server->read_buffer, ++server->last_connection_id,
+                                   remove_connection, server, &connection);
     if (result < 0) {
         log_warning(service->log, "cannot serve a client: %s", uv_strerror(result));
         return;
@@ -181,7 +211,7 @@ static bool handle_accept_error(struct listener *listener, int reason)
     snprintf(why, sizeof(why), "cannot accept: %s", strerror(reason));
     note_rejection(listener->server, why);
     return (reason == EMFILE || reason == ENFILE) &&
-           admission_reject_next(&listener->server->admission, listener->descriptor);
+           admission_reject_next(&listener->server->admission, listener->socket.descriptor);
 }
 
 static void on_client(uv_poll_t *poll, int result, int events)
@@ -189,7 +219,8 @@ static void on_client(uv_poll_t *poll, int result, int events)
     struct listener *listener = poll->data;
     (void)events;
     for (unsigned i = 0; i < ACCEPTS_MAX && result == 0; i++) {
-        int descriptor = accept4(listener->descriptor, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        int descriptor =
+            accept4(listener->socket.descriptor, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (descriptor >= 0) {
             accept_client(listener, descriptor);
         } else if (errno == EAGAIN) {
@@ -212,8 +243,7 @@ static int listen_on(struct server *server, const struct socket_listener *made,
     struct listener *listener = &server->listeners[server->listener_count];
     *listener = (struct listener){
         .server = server,
-        .descriptor = made->descriptor,
-        .kind = made->kind,
+        .socket = *made,
     };
     int result = listen(made->descriptor, BACKLOG) < 0 ? -errno : 0;
     if (result == 0)
@@ -241,15 +271,6 @@ static int listen_on_all(struct server *server, const struct socket_listener *ma
     return result;
 }
 
-static int settings_socket_path(const struct settings *settings, char **path,
-                                struct hearken_error *error)
-{
-    if (*settings->socket == '\0')
-        return socket_standard_path(path, error);
-    *path = strdup(settings->socket);
-    return *path ? 0 : hearken_fail(error, -ENOMEM, "out of memory");
-}
-
 static void warn_if_unreachable(struct server *server, const char *path)
 {
     char folder[PATH_MAX];
@@ -261,60 +282,112 @@ static void warn_if_unreachable(struct server *server, const char *path)
                     mode, folder);
 }
 
-static int open_unix(struct server *server, struct hearken_error *error)
+/* Takes over `path`, which may be NULL without memory. */
+static int open_unix(struct server *server, char *path, enum socket_protocol protocol,
+                     struct hearken_error *error)
 {
-    const struct settings *settings = &server->service.settings;
+    struct bound_socket *bound = &server->bound[protocol];
     struct socket_listener made;
-    char *path = NULL;
-    int result = settings_socket_path(settings, &path, error);
-    if (result == 0)
-        result = socket_open_unix(path, settings->socket_mode, &made, error);
+    int result = path ? socket_open_unix(path, server->service.settings.socket_mode, &made, error)
+                      : hearken_fail(error, -ENOMEM, "out of memory");
     if (result < 0) {
         free(path);
         return result;
     }
     warn_if_unreachable(server, path);
-    server->socket_path = path;
-    if (lstat(path, &server->socket_status) < 0)
-        server->socket_status = (struct stat){0};
-    log_info(server->service.log, "listening on %s", path);
+    bound->path = path;
+    if (lstat(path, &bound->status) < 0)
+        bound->status = (struct stat){0};
+    log_info(server->service.log, "listening on %s%s", protocol == SOCKET_HTTP ? "HTTP " : "",
+             path);
+    made.protocol = protocol;
     return listen_on(server, &made, error);
 }
 
-static int open_tcp(struct server *server, struct hearken_error *error)
+static int open_tcp(struct server *server, const char *address, enum socket_protocol protocol,
+                    struct hearken_error *error)
 {
-    const char *address = server->service.settings.tcp;
+    bool is_http = protocol == SOCKET_HTTP;
     struct socket_listener made[SOCKETS_MAX];
-    if (*address == '\0')
-        return 0;
-    int count = socket_open_tcp(address, made, error);
+    int count = socket_open_tcp(is_http ? "http" : "tcp", address, made, error);
     if (count < 0)
         return count;
-    log_info(server->service.log, "listening on TCP %s", address);
+    log_info(server->service.log, "listening on %s %s", is_http ? "HTTP" : "TCP", address);
+    for (int i = 0; i < count; i++)
+        made[i].protocol = protocol;
     return listen_on_all(server, made, count, error);
+}
+
+static int open_standard_unix(struct server *server, struct hearken_error *error)
+{
+    const char *setting = server->service.settings.socket;
+    char *path = NULL;
+    if (*setting == '\0') {
+        int result = socket_standard_path(&path, error);
+        if (result < 0)
+            return result;
+    } else {
+        path = strdup(setting);
+    }
+    return open_unix(server, path, SOCKET_WYOMING, error);
+}
+
+static int open_http(struct server *server, struct hearken_error *error)
+{
+    const char *setting = server->service.settings.http;
+    if (*setting == '/')
+        return open_unix(server, strdup(setting), SOCKET_HTTP, error);
+    return open_tcp(server, setting, SOCKET_HTTP, error);
+}
+
+/* Creates the HTTP server if a listener needs it. Without keys it must be out of reach of other
+ * machines, unless the configuration allows them. */
+static int start_http(struct server *server, struct hearken_error *error)
+{
+    const struct settings *settings = &server->service.settings;
+    bool needed = false;
+    for (unsigned i = 0; i < server->listener_count; i++) {
+        const struct socket_listener *made = &server->listeners[i].socket;
+        if (made->protocol != SOCKET_HTTP)
+            continue;
+        needed = true;
+        if (*settings->http_tokens_file == '\0' && !settings->http_allow_anonymous &&
+            !socket_is_local(made))
+            return hearken_fail(error, -EACCES,
+                                "http: other machines can reach this address, so expected "
+                                "http.tokens_file (or http.allow_anonymous=on)");
+    }
+    return needed ? http_server_create(&server->service, &server->loop, on_http_closed, server,
+                                       &server->http, error)
+                  : 0;
 }
 
 /* A socket from systemd replaces the setting of the same kind. */
 static int open_listeners(struct server *server, struct hearken_error *error)
 {
+    const struct settings *settings = &server->service.settings;
     struct socket_listener made[SOCKETS_MAX];
-    bool given[] = {[SOCKET_UNIX] = false, [SOCKET_TCP] = false};
+    bool given_unix = false, given_tcp = false, given_http = false;
     int count = systemd_inherited_sockets(made, error);
     uv_timer_init(&server->loop, &server->pause);
     server->pause.data = server;
     if (count < 0)
         return count;
     for (int i = 0; i < count; i++)
-        given[made[i].kind] = true;
+        *(made[i].protocol == SOCKET_HTTP ? &given_http
+          : made[i].kind == SOCKET_UNIX   ? &given_unix
+                                          : &given_tcp) = true;
     if (count > 0)
         log_info(server->service.log, "listening on %d socket%s from systemd", count,
                  count > 1 ? "s" : "");
     int result = listen_on_all(server, made, count, error);
-    if (result == 0 && !given[SOCKET_UNIX])
-        result = open_unix(server, error);
-    if (result == 0 && !given[SOCKET_TCP])
-        result = open_tcp(server, error);
-    return result;
+    if (result == 0 && !given_unix)
+        result = open_standard_unix(server, error);
+    if (result == 0 && !given_tcp && *settings->tcp)
+        result = open_tcp(server, settings->tcp, SOCKET_WYOMING, error);
+    if (result == 0 && !given_http && *settings->http)
+        result = open_http(server, error);
+    return result == 0 ? start_http(server, error) : result;
 }
 
 /* ---- Signals and the watchdog ---- */
@@ -421,7 +494,7 @@ static int start(struct server *server, struct hearken_error *error)
 static void serve(struct server *server)
 {
     log_info(server->service.log, "ready: %u workers, %.0f MiB",
-             workers_count(server->service.workers), (double)info_memory() / (1024.0 * 1024.0));
+             workers_count(server->service.workers), (double)resident_memory() / (1024.0 * 1024.0));
     systemd_ready();
     send_status(server);
     uv_run(&server->loop, UV_RUN_DEFAULT);
@@ -433,6 +506,7 @@ static void serve(struct server *server)
 static void finish(struct server *server)
 {
     server_stop_listening(server);
+    http_server_destroy(server->http);
     admission_finish(&server->admission);
     workers_destroy(server->service.workers);
     uv_walk(&server->loop, close_handle, NULL);
@@ -440,6 +514,7 @@ static void finish(struct server *server)
     uv_loop_close(&server->loop);
     microphone_hub_destroy(server->service.hub);
     catalogue_finish(&server->service.models);
+    request_totals_finish(&server->service.totals);
     settings_finish(&server->service.settings);
     free(server->read_buffer);
     free(server);

@@ -3,6 +3,7 @@
 #ifndef HEARKEN_DAEMON_SERVER_SERVER_PRIVATE_H
 #define HEARKEN_DAEMON_SERVER_SERVER_PRIVATE_H
 
+#include "daemon/http/http_server.h"
 #include "daemon/recognition/service.h"
 #include "daemon/server/admission.h"
 #include "daemon/server/connection.h"
@@ -19,8 +20,13 @@ struct server;
 struct listener {
     uv_poll_t poll;
     struct server *server;
-    int descriptor;
-    enum socket_kind kind;
+    struct socket_listener socket;
+};
+
+/* A Unix socket that we bound. */
+struct bound_socket {
+    char *path;         /* NULL: none */
+    struct stat status; /* of that path, to recognise a socket that replaced ours */
 };
 
 /* Opens models in the background while the old ones are in use. */
@@ -53,12 +59,12 @@ struct server {
     struct service service;
     enum server_phase phase;
 
-    struct listener listeners[2 * SOCKETS_MAX + 1];
+    struct listener listeners[3 * SOCKETS_MAX + 2];
     unsigned listener_count;
     uv_timer_t pause; /* runs while clients can be neither accepted nor rejected */
     struct admission admission;
-    char *socket_path;         /* of the Unix socket that we bound, or NULL */
-    struct stat socket_status; /* of that path, to recognise a socket that replaced ours */
+    struct bound_socket bound[2]; /* of each protocol */
+    struct http_server *http;     /* NULL: no HTTP */
 
     struct connection *connections; /* a list */
     unsigned last_connection_id;

@@ -170,32 +170,49 @@ int socket_open_unix(const char *path, unsigned mode, struct socket_listener *li
 
 /* ---- TCP ---- */
 
-static int split_address(const char *address, char host[TCP_HOST_BYTES], const char **port,
-                         struct hearken_error *error)
+bool socket_is_local(const struct socket_listener *listener)
+{
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    } address = {0};
+    socklen_t length = sizeof(address);
+    if (listener->kind == SOCKET_UNIX)
+        return true;
+    if (getsockname(listener->descriptor, &address.any, &length) < 0)
+        return false;
+    if (address.any.sa_family == AF_INET)
+        return ntohl(address.v4.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+    return address.any.sa_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&address.v6.sin6_addr);
+}
+
+static int split_address(const char *setting, const char *address, char host[TCP_HOST_BYTES],
+                         const char **port, struct hearken_error *error)
 {
     if (tcp_address_split(address, host, port) && tcp_port_is_number(*port))
         return 0;
     return fail(error, -EINVAL,
-                "tcp: got %.100s, expected an address and a port from 1 to 65535 such as "
+                "%s: got %.100s, expected an address and a port from 1 to 65535 such as "
                 "127.0.0.1:10300 or [::1]:10300",
-                address);
+                setting, address);
 }
 
-int socket_check_tcp(const char *address, struct hearken_error *error)
+int socket_check_tcp(const char *setting, const char *address, struct hearken_error *error)
 {
     char host[TCP_HOST_BYTES];
     const char *port;
-    return split_address(address, host, &port, error);
+    return split_address(setting, address, host, &port, error);
 }
 
-static int open_tcp_address(const struct addrinfo *info, const char *address,
+static int open_tcp_address(const struct addrinfo *info, const char *setting, const char *address,
                             struct hearken_error *error)
 {
     int on = 1;
     int descriptor =
         socket(info->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, info->ai_protocol);
     if (descriptor < 0)
-        return fail(error, -errno, "tcp %.100s: %s", address, strerror(errno));
+        return fail(error, -errno, "%s %.100s: %s", setting, address, strerror(errno));
     setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
     /* So that an IPv4 socket can be bound to the same port. */
     if (info->ai_family == AF_INET6)
@@ -203,17 +220,17 @@ static int open_tcp_address(const struct addrinfo *info, const char *address,
     if (bind(descriptor, info->ai_addr, info->ai_addrlen) < 0) {
         int result = -errno;
         close(descriptor);
-        return fail(error, result, "tcp %.100s: %s", address, strerror(-result));
+        return fail(error, result, "%s %.100s: %s", setting, address, strerror(-result));
     }
     return descriptor;
 }
 
-int socket_open_tcp(const char *address, struct socket_listener *listeners,
+int socket_open_tcp(const char *setting, const char *address, struct socket_listener *listeners,
                     struct hearken_error *error)
 {
     char host[TCP_HOST_BYTES];
     const char *port = NULL;
-    int result = split_address(address, host, &port, error);
+    int result = split_address(setting, address, host, &port, error);
     if (result < 0)
         return result;
     const struct addrinfo hints = {
@@ -223,10 +240,10 @@ int socket_open_tcp(const char *address, struct socket_listener *listeners,
     struct addrinfo *infos;
     int reason = getaddrinfo(host, port, &hints, &infos);
     if (reason != 0)
-        return fail(error, -ENOENT, "tcp %.100s: %s", address, gai_strerror(reason));
+        return fail(error, -ENOENT, "%s %.100s: %s", setting, address, gai_strerror(reason));
     int count = 0;
     for (struct addrinfo *info = infos; info && count < SOCKETS_MAX; info = info->ai_next) {
-        result = open_tcp_address(info, address, error);
+        result = open_tcp_address(info, setting, address, error);
         /* A name may have addresses of a family that this system does not support. */
         if (result == -EAFNOSUPPORT || (result == -EADDRNOTAVAIL && infos->ai_next))
             continue;

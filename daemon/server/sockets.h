@@ -16,9 +16,15 @@ enum socket_kind {
     SOCKET_TCP,
 };
 
+enum socket_protocol {
+    SOCKET_WYOMING,
+    SOCKET_HTTP,
+};
+
 struct socket_listener {
     int descriptor;
     enum socket_kind kind;
+    enum socket_protocol protocol;
 };
 
 /* More than the addresses of a host name, or the sockets that systemd passes. */
@@ -29,9 +35,12 @@ struct socket_listener {
 int socket_standard_path(char **path, struct hearken_error *error);
 
 /* Check an argument of socket_open_unix or socket_open_tcp by its text alone. Errors:
- * -ENAMETOOLONG, -EINVAL. */
+ * -ENAMETOOLONG, -EINVAL. `setting`: for messages. */
 int socket_check_unix(const char *path, struct hearken_error *error);
-int socket_check_tcp(const char *address, struct hearken_error *error);
+int socket_check_tcp(const char *setting, const char *address, struct hearken_error *error);
+
+/* Whether only this machine's programs can connect to a bound socket. */
+bool socket_is_local(const struct socket_listener *listener);
 
 /*
  * Whether the directories above a socket can be searched by all users that its mode admits. False:
@@ -50,7 +59,7 @@ int socket_open_unix(const char *path, unsigned mode, struct socket_listener *li
 
 /* Binds all addresses of "host:port" or "[host]:port". Returns how many (at most SOCKETS_MAX), or
  * -EINVAL for bad text, -ENOENT for an unknown host, and the system's. */
-int socket_open_tcp(const char *address, struct socket_listener *listeners,
+int socket_open_tcp(const char *setting, const char *address, struct socket_listener *listeners,
                     struct hearken_error *error);
 
 #endif

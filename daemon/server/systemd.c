@@ -15,12 +15,12 @@
 #include <systemd/sd-daemon.h>
 #else
 /* Built without libsystemd: as if something else had started the daemon. */
-#define SD_LISTEN_FDS_START              3
-#define sd_listen_fds(unset)             0
-#define sd_is_socket(fd, family, ...)    ((void)(fd), (void)(family), 0)
-#define sd_notify(unset, state)          ((void)0)
-#define sd_notifyf(unset, format, ...)   ((void)(format), (void)(__VA_ARGS__))
-#define sd_watchdog_enabled(unset, usec) ((void)(usec), 0)
+#define SD_LISTEN_FDS_START                    3
+#define sd_listen_fds_with_names(unset, names) (*(names) = NULL, 0)
+#define sd_is_socket(fd, family, ...)          ((void)(fd), (void)(family), 0)
+#define sd_notify(unset, state)                ((void)0)
+#define sd_notifyf(unset, format, ...)         ((void)(format), (void)(__VA_ARGS__))
+#define sd_watchdog_enabled(unset, usec)       ((void)(usec), 0)
 #endif
 
 static bool is_socket(int descriptor, int family)
@@ -30,9 +30,16 @@ static bool is_socket(int descriptor, int family)
 
 int systemd_inherited_sockets(struct socket_listener *listeners, struct hearken_error *error)
 {
-    int count = sd_listen_fds(1);
+    char **names = NULL;
+    int count = sd_listen_fds_with_names(1, &names);
     if (count < 0)
         return hearken_fail(error, count, "systemd: passed sockets: %s", strerror(-count));
+    bool is_http[SOCKETS_MAX] = {false};
+    for (int i = 0; i < count && i < SOCKETS_MAX; i++)
+        is_http[i] = names && strcmp(names[i], "http") == 0;
+    for (int i = 0; names && names[i]; i++)
+        free(names[i]);
+    free(names);
     if (count > SOCKETS_MAX) {
         snprintf(error->message, sizeof(error->message),
                  "systemd: got %d sockets, expected at most %d", count, SOCKETS_MAX);
@@ -49,6 +56,7 @@ int systemd_inherited_sockets(struct socket_listener *listeners, struct hearken_
         listeners[i] = (struct socket_listener){
             .descriptor = descriptor,
             .kind = is_unix ? SOCKET_UNIX : SOCKET_TCP,
+            .protocol = is_http[i] ? SOCKET_HTTP : SOCKET_WYOMING,
         };
     }
     return count;

@@ -7,7 +7,8 @@
 
 #include <stdint.h>
 
-/* The sockets of a .socket unit, which the caller closes. Returns their number, at most
+/* The sockets of .socket units, which the caller closes; HTTP is for those with
+ * FileDescriptorName=http. Returns their number, at most
  * SOCKETS_MAX, or -EINVAL if one is not a listening stream socket. */
 int systemd_inherited_sockets(struct socket_listener *listeners, struct hearken_error *error);
 

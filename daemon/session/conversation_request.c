@@ -186,9 +186,10 @@ static void on_finished(void *context, const struct request_summary *summary)
     conversation->peer->resume(conversation->context);
 }
 
-static void on_failed(void *context, const char *problem)
+static void on_failed(void *context, int code, const char *problem)
 {
     struct conversation *conversation = context;
+    (void)code;
     conversation->request = NULL;
     conversation_refuse(conversation, "recognition-failed", "%s", problem);
     conversation->peer->resume(conversation->context);

@@ -2,11 +2,9 @@
 #include "daemon/session/info.h"
 
 #include "daemon/common/json_text.h"
+#include "daemon/common/resident_memory.h"
 #include "daemon/microphone/microphone_hub.h"
 
-#include <inttypes.h>
-#include <stdio.h>
-#include <unistd.h>
 
 static const char *text_or_empty(const char *text)
 {
@@ -65,18 +63,6 @@ json_t *info_describe(const struct service *service)
                      "intent", "wake", "mic", "snd");
 }
 
-uint64_t info_memory(void)
-{
-    uint64_t total, resident;
-    FILE *file = fopen("/proc/self/statm", "re");
-    if (!file)
-        return 0;
-    if (fscanf(file, "%" SCNu64 " %" SCNu64, &total, &resident) != 2)
-        resident = 0;
-    fclose(file);
-    return resident * (uint64_t)sysconf(_SC_PAGESIZE);
-}
-
 json_t *info_status(const struct service *service)
 {
     const struct request_totals *totals = &service->totals;
@@ -98,7 +84,7 @@ json_t *info_status(const struct service *service)
         "requests_running", (json_int_t)totals->running, "workers",
         (int)workers_count(service->workers), "workers_busy", (int)busy, "queued", (int)waiting,
         "audio_seconds", totals->audio_seconds, "recognition_seconds", totals->busy_seconds,
-        "real_time_factor", factor, "memory_bytes", (json_int_t)info_memory(), "listeners",
+        "real_time_factor", factor, "memory_bytes", (json_int_t)resident_memory(), "listeners",
         (int)microphone_hub_subscribers(service->hub), "microphone",
         device ? json_from_text(device) : json_null(), "models",
         list_models(&service->models, describe_loading));

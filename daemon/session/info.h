@@ -14,7 +14,4 @@
 json_t *info_describe(const struct service *service);
 json_t *info_status(const struct service *service);
 
-/* Resident memory of this process in bytes, 0 if unknown. */
-uint64_t info_memory(void);
-
 #endif

@@ -65,6 +65,15 @@ struct settings {
     char *tcp;        /* "": none */
     unsigned workers; /* 0: one for each processor */
 
+    char *http;             /* "": none */
+    char *http_tokens_file; /* "": any key will do */
+    bool http_allow_anonymous;
+    char *http_allow_origins; /* between spaces */
+    unsigned http_upload_mib;
+    unsigned http_requests;
+    char *http_model_aliases; /* between spaces */
+    bool http_strict_models;
+
     unsigned connections;
     float audio_seconds;
     unsigned audio_queue_kib;

@@ -221,6 +221,94 @@ static const struct setting last_settings[] = {
                 "each processor.",
     },
     {
+        .section = "http",
+        .name = "listen",
+        .type = SETTING_TEXT,
+        .change = SETTING_RESTART,
+        .offset = FIELD(http),
+        .standard = "",
+        .meaning = "no HTTP",
+        .help = "Address and port, such as 127.0.0.1:8080, or path of a Unix socket at which to "
+                "serve HTTP: the interface of OpenAI for transcriptions, health and metrics. A "
+                "path begins with a slash; server.socket_mode applies to it.",
+    },
+    {
+        .section = "http",
+        .name = "tokens_file",
+        .type = SETTING_TEXT,
+        .change = SETTING_RELOAD,
+        .offset = FIELD(http_tokens_file),
+        .standard = "",
+        .meaning = "any key is accepted, or none",
+        .help = "A file with the keys that clients must send, one a line: the key itself or "
+                "sha256: and the SHA-256 of it in hexadecimal. Lines that begin with # are "
+                "comments.",
+    },
+    {
+        .section = "http",
+        .name = "allow_anonymous",
+        .type = SETTING_SWITCH,
+        .change = SETTING_RESTART,
+        .offset = FIELD(http_allow_anonymous),
+        .standard = "off",
+        .help = "Serve HTTP without tokens_file also on addresses that other machines can reach.",
+    },
+    {
+        .section = "http",
+        .name = "allow_origins",
+        .type = SETTING_TEXT,
+        .change = SETTING_RELOAD,
+        .offset = FIELD(http_allow_origins),
+        .standard = "",
+        .meaning = "none",
+        .help = "Origins of web pages that may use the interface (CORS), such as "
+                "https://chat.example.org, separated by spaces. * allows all of them.",
+    },
+    {
+        .section = "http",
+        .name = "upload_mib",
+        .type = SETTING_COUNT,
+        .change = SETTING_RELOAD,
+        .offset = FIELD(http_upload_mib),
+        .minimum = 1,
+        .maximum = 65536,
+        .standard = "1024",
+        .help = "The largest body of a request, in MiB. Uploads are kept in an unnamed file in "
+                "$TMPDIR or /tmp until they are recognised.",
+    },
+    {
+        .section = "http",
+        .name = "requests",
+        .type = SETTING_COUNT,
+        .change = SETTING_RELOAD,
+        .offset = FIELD(http_requests),
+        .minimum = 1,
+        .maximum = 100000,
+        .standard = "64",
+        .help = "The most recordings that are received or recognised at a time, of all protocols. "
+                "Beyond it HTTP clients are told to try again later (503, Retry-After).",
+    },
+    {
+        .section = "http",
+        .name = "model_aliases",
+        .type = SETTING_TEXT,
+        .change = SETTING_RELOAD,
+        .offset = FIELD(http_model_aliases),
+        .standard = "whisper-1 gpt-transcribe gpt-4o-transcribe gpt-4o-mini-transcribe "
+                    "gpt-4o-transcribe-diarize",
+        .help = "Names that stand for the default model, separated by spaces.",
+    },
+    {
+        .section = "http",
+        .name = "strict_models",
+        .type = SETTING_SWITCH,
+        .change = SETTING_RELOAD,
+        .offset = FIELD(http_strict_models),
+        .standard = "off",
+        .help = "Refuse names of models that are neither configured nor aliases. Off takes the "
+                "default model, with a line in the log.",
+    },
+    {
         .section = "limits",
         .name = "connections",
         .type = SETTING_COUNT,

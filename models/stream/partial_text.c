@@ -213,7 +213,7 @@ int partial_text_update(struct partial_text *partial, const float *samples, size
     if (result != 0)
         return result < 0 ? result : PARTIAL_UNCHANGED;
     if (keeps_shown_text(partial, transcript)) {
-        transcript_finish(transcript);
+        recognizer_transcript_finish(transcript);
         return PARTIAL_REJECTED;
     }
     commit(partial, transcript, start);
@@ -221,6 +221,6 @@ int partial_text_update(struct partial_text *partial, const float *samples, size
     if (result == 0)
         result = mark_committed(partial, transcript);
     if (result < 0)
-        transcript_finish(transcript);
+        recognizer_transcript_finish(transcript);
     return result;
 }

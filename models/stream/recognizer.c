@@ -476,7 +476,7 @@ static int complete_transcript(struct recognizer *r, const struct segment_sound 
     if (result == 0)
         result = fill_transcript(r, sound, forced, text_kind, transcript);
     if (result < 0)
-        transcript_finish(transcript);
+        recognizer_transcript_finish(transcript);
     return result;
 }
 
@@ -532,10 +532,10 @@ int recognizer_recognise(struct recognizer *recognizer, const struct segment_sou
             *transcript = again;
             again = swap;
         }
-        transcript_finish(&again);
+        recognizer_transcript_finish(&again);
     }
     if (result < 0) {
-        transcript_finish(transcript);
+        recognizer_transcript_finish(transcript);
         return result;
     }
     transcript->committed = strlen(transcript->text);
@@ -601,7 +601,7 @@ int recognizer_recognise_partial(struct recognizer *recognizer, const struct seg
     return result;
 }
 
-void transcript_finish(struct transcript *transcript)
+void recognizer_transcript_finish(struct transcript *transcript)
 {
     free(transcript->text);
     free(transcript->spans.spans);

@@ -22,7 +22,7 @@ struct segment_sound {
         *voice; /* [count / LOGMEL_HOP]: probability of speech in each frame; NULL: unknown */
 };
 
-/* The result for a segment. Owned by the caller, released with transcript_finish. */
+/* The result for a segment. Owned by the caller, released with recognizer_transcript_finish. */
 struct transcript {
     char *text; /* "" for silence; never NULL after success */
     float confidence;
@@ -90,6 +90,6 @@ bool recognizer_has_alignment_heads(const struct recognizer *recognizer);
 /* Seconds of one step of the memory. */
 double recognizer_step_seconds(const struct recognizer *recognizer);
 
-void transcript_finish(struct transcript *transcript);
+void recognizer_transcript_finish(struct transcript *transcript);
 
 #endif

@@ -4,7 +4,7 @@
 void speculative_final_drop(struct speculative_final *speculative)
 {
     if (speculative->ready)
-        transcript_finish(&speculative->transcript);
+        recognizer_transcript_finish(&speculative->transcript);
     speculative->ready = false;
 }
 

@@ -242,7 +242,7 @@ static int recognise(struct hearken_stream *s, size_t from, size_t to,
         recognizer_set_previous(s->recognizer, &transcript);
         result = event_emitter_final(&s->emitter, &transcript, start, end);
     }
-    transcript_finish(&transcript);
+    recognizer_transcript_finish(&transcript);
     return result;
 }
 
@@ -390,7 +390,7 @@ static int update_partial(struct hearken_stream *s, size_t added)
         return 0;
     result = event_emitter_text(&s->emitter, HEARKEN_EVENT_PARTIAL, &transcript, start,
                                 seconds_at(s, s->count));
-    transcript_finish(&transcript);
+    recognizer_transcript_finish(&transcript);
     return result;
 }
 

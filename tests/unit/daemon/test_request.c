@@ -231,8 +231,9 @@ static void on_finished(void *context, const struct request_summary *summary)
     note("%s:done(%g) ", (char *)context, summary->audio_seconds);
 }
 
-static void on_failed(void *context, const char *problem)
+static void on_failed(void *context, int code, const char *problem)
 {
+    CU_ASSERT(code < 0);
     note("%s:failed(%s) ", (char *)context, problem);
 }
 

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT
+/* The fields of a form (multipart/form-data or application/x-www-form-urlencoded), and its file
+ * piece by piece. */
+#ifndef HEARKEN_DAEMON_HTTP_HTTP_FORM_H
+#define HEARKEN_DAEMON_HTTP_HTTP_FORM_H
+
+#include <microhttpd.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Names and values of all fields together, in bytes. */
+#define HTTP_FORM_BYTES ((size_t)256 * 1024)
+
+struct http_field {
+    char *name;
+    char *value; /* [length + 1], ends with 0 */
+    size_t length;
+};
+
+struct http_form {
+    struct MHD_PostProcessor *processor;
+    void (*file)(void *context, const char *bytes, size_t size); /* a piece; may have no bytes */
+    void *context;
+    struct http_field *fields; /* in their order */
+    size_t count;
+    size_t bytes;
+    bool has_file;
+    int failure; /* -E2BIG, -ENOMEM, -EBADMSG: not a form */
+};
+
+/* False: the request has no form. Fields are read as the body comes. */
+bool http_form_init(struct http_form *form, struct MHD_Connection *connection,
+                    void (*file)(void *context, const char *bytes, size_t size), void *context);
+
+/* Accepts one that is all zeros. */
+void http_form_finish(struct http_form *form);
+
+/* Takes a piece of the body. Errors: those of `failure`, which stay. */
+int http_form_feed(struct http_form *form, const char *bytes, size_t size);
+
+/* The body is complete. Errors: -EBADMSG if the form is not. */
+int http_form_end(struct http_form *form);
+
+/* The last value of `name` or of `name[]`; NULL: there is none. */
+const char *http_form_value(const struct http_form *form, const char *name);
+
+/* Whether a field has this name, or the same with [] behind it. */
+bool http_field_is(const struct http_field *field, const char *name);
+
+#endif

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: MIT
+#include "daemon/http/http_routes.h"
+
+#include "daemon/common/json_text.h"
+#include "daemon/http/http_transcription.h"
+#include "daemon/http/metrics_page.h"
+#include "daemon/http/transcription_fields.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- Models ---- */
+
+static json_t *describe_model(const char *name, const struct model_entry *entry)
+{
+    return json_pack("{s:o, s:s, s:I, s:s, s:O, s:s}", "id", json_from_text(name), "object",
+                     "model", "created", (json_int_t)entry->file_status.st_mtime, "owned_by",
+                     "hearken", "language", entry->facts.languages, "task",
+                     "automatic-speech-recognition");
+}
+
+static void list_models(struct http_exchange *exchange)
+{
+    const struct catalogue *models = &exchange->service->models;
+    json_t *list = json_array();
+    int result = 0;
+    for (size_t i = 0; i < models->list.count; i++) {
+        const struct model_entry *entry = &models->list.entries[i];
+        result |= json_array_append_new(list, describe_model(model_entry_name(entry), entry));
+    }
+    const char *alias = exchange->service->settings.http_model_aliases;
+    for (alias += strspn(alias, " "); *alias; alias += strspn(alias, " ")) {
+        char name[REQUEST_MODEL_MAX];
+        size_t length = strcspn(alias, " ");
+        snprintf(name, sizeof(name), "%.*s", (int)length, alias);
+        result |= json_array_append_new(list, describe_model(name, &models->list.entries[0]));
+        alias += length;
+    }
+    if (result < 0) {
+        json_decref(list);
+        list = NULL;
+    }
+    http_exchange_answer_json(exchange, 200,
+                              json_pack("{s:s, s:o}", "object", "list", "data", list));
+}
+
+static void show_model(struct http_exchange *exchange)
+{
+    const char *name = exchange->path + strlen(exchange->route->path);
+    const struct model_entry *entry = http_model_find(exchange->service, name);
+    if (entry) {
+        http_exchange_answer_json(exchange, 200, describe_model(name, entry));
+        return;
+    }
+    char known[400];
+    catalogue_list_names(&exchange->service->models, known, sizeof(known));
+    http_exchange_fail(exchange, 404, "model_not_found", "model",
+                       "model: got %.100s, expected one of: %s", name, known);
+}
+
+/* ---- Health ---- */
+
+static void answer_text(struct http_exchange *exchange, unsigned status, const char *text)
+{
+    http_exchange_answer_bytes(exchange, status, "text/plain; charset=utf-8", text, strlen(text));
+}
+
+/* The loop runs. */
+static void show_live(struct http_exchange *exchange)
+{
+    answer_text(exchange, 200, "ok\n");
+}
+
+/* A new request would be served, and not refused or kept waiting for a model to be loaded. */
+static void show_ready(struct http_exchange *exchange)
+{
+    const struct service *service = exchange->service;
+    const struct model_entry *entry = catalogue_find(&service->models, "");
+    if (service->draining)
+        answer_text(exchange, 503, "stopping\n");
+    else if (entry->model && entry->model->state != SERVED_READY)
+        answer_text(exchange, 503, "loading the model\n");
+    else if (entry->model && entry->model->lost)
+        answer_text(exchange, 503, "the device has failed\n");
+    else if (service->totals.running >= service->settings.http_requests)
+        answer_text(exchange, 503, "busy\n");
+    else
+        answer_text(exchange, 200, "ready\n");
+}
+
+/* As whisper.cpp's server and others have it. */
+static void show_health(struct http_exchange *exchange)
+{
+    http_exchange_answer_json(
+        exchange, exchange->service->draining ? 503 : 200,
+        json_pack("{s:s}", "status", exchange->service->draining ? "stopping" : "ok"));
+}
+
+/* ---- The table ---- */
+
+static const struct http_route routes[] = {
+    {
+        .method = "POST",
+        .path = "audio/transcriptions",
+        .shown = "/v1/audio/transcriptions",
+        .start = http_transcription_start,
+        .body = http_transcription_body,
+        .end = http_transcription_end,
+        .finish = http_transcription_finish,
+    },
+    {
+        .method = "POST",
+        .path = "audio/translations",
+        .shown = "/v1/audio/translations",
+        .start = http_transcription_start,
+        .body = http_transcription_body,
+        .end = http_transcription_end,
+        .finish = http_transcription_finish,
+    },
+    {
+        .method = "POST",
+        .path = "inference",
+        .shown = "/inference",
+        .start = http_transcription_start,
+        .body = http_transcription_body,
+        .end = http_transcription_end,
+        .finish = http_transcription_finish,
+    },
+    {.method = "GET", .path = "models", .shown = "/v1/models", .start = list_models},
+    {.method = "GET", .path = "models/", .shown = "/v1/models/{id}", .start = show_model},
+    {.method = "GET", .path = "audio/models", .shown = "/v1/audio/models", .start = list_models},
+    {.method = "GET", .path = "health", .shown = "/health", .open = true, .start = show_health},
+    {.method = "GET",
+     .path = "health/live",
+     .shown = "/health/live",
+     .open = true,
+     .start = show_live},
+    {.method = "GET",
+     .path = "health/ready",
+     .shown = "/health/ready",
+     .open = true,
+     .start = show_ready},
+    {.method = "GET", .path = "metrics", .shown = "/metrics", .start = metrics_page_show},
+};
+
+#define ROUTE_COUNT (sizeof(routes) / sizeof(routes[0]))
+
+/* ---- Finding ---- */
+
+/* The rest of `path` behind `prefix`, which ends there or at a slash; NULL: it does not begin so.
+ */
+static const char *behind(const char *path, const char *prefix)
+{
+    size_t length = strlen(prefix);
+    if (strncmp(path, prefix, length) != 0 || (path[length] != '\0' && path[length] != '/'))
+        return NULL;
+    return path + length + strspn(path + length, "/");
+}
+
+void http_path_normalise(const char *url, char *path, size_t size)
+{
+    static const char *const prefixes[] = {"openai", "api", "v1"};
+    const char *rest = url + strspn(url, "/");
+    for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
+        const char *next = behind(rest, prefixes[i]);
+        if (next)
+            rest = next;
+    }
+    for (size_t i = 0; i < ROUTE_COUNT; i++) {
+        const char *next = behind(rest, routes[i].path);
+        if (next && *next && strncmp(routes[i].path, "audio/", 6) == 0) {
+            rest = next;
+            break;
+        }
+    }
+    snprintf(path, size, "%s", rest);
+    size_t length = strlen(path);
+    while (length > 0 && path[length - 1] == '/')
+        path[--length] = '\0';
+}
+
+static bool matches(const struct http_route *route, const char *path)
+{
+    size_t length = strlen(route->path);
+    if (route->path[length - 1] == '/')
+        return strncmp(path, route->path, length) == 0 && path[length];
+    return strcmp(path, route->path) == 0;
+}
+
+static bool is_allowed(const struct http_route *route, const char *method)
+{
+    return strcmp(method, route->method) == 0 ||
+           (strcmp(method, "HEAD") == 0 && strcmp(route->method, "GET") == 0);
+}
+
+const struct http_route *http_route_find(struct http_exchange *exchange)
+{
+    char list[600] = "";
+    size_t length = 0;
+    for (size_t i = 0; i < ROUTE_COUNT; i++) {
+        if (!matches(&routes[i], exchange->path))
+            continue;
+        if (is_allowed(&routes[i], exchange->method))
+            return &routes[i];
+        http_exchange_fail(exchange, 405, NULL, NULL, "got %s, expected %s", exchange->method,
+                           routes[i].method);
+        if (exchange->response)
+            MHD_add_response_header(exchange->response, MHD_HTTP_HEADER_ALLOW, routes[i].method);
+        return NULL;
+    }
+    for (size_t i = 0; i < ROUTE_COUNT; i++)
+        length += (size_t)snprintf(list + length, sizeof(list) - length, "%s%s %s",
+                                   i > 0 ? ", " : "", routes[i].method, routes[i].shown);
+    http_exchange_fail(exchange, 404, "not_found", NULL, "got /%.100s, expected one of: %s",
+                       exchange->path, list);
+    return NULL;
+}

@@ -1,0 +1,436 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Form fields, an upload that is decoded while it comes, and a request to the workers. Where fields
+ * came before the file, recognition begins with the first samples; if a field behind the file
+ * changes what was asked, it begins again.
+ */
+#include "daemon/http/http_transcription.h"
+
+#include "daemon/http/http_form.h"
+#include "daemon/http/transcription_answer.h"
+#include "daemon/http/transcription_fields.h"
+#include "daemon/http/upload.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct transcription {
+    struct http_exchange *exchange;
+    struct http_form form;
+    struct answer_style style;
+    bool form_read; /* all fields are known */
+
+    struct upload *upload;
+    const float *samples; /* [sample_count] that the request has no room for, or NULL */
+    size_t sample_count;
+    double seconds;    /* of sound so far */
+    bool upload_ended; /* all samples have come */
+
+    json_t *asked; /* the data of the `transcribe` event that the request is made from */
+    struct transcribe_event transcribe;
+    struct request *request; /* NULL: not begun, or over */
+    struct transcript transcript;
+    size_t sent; /* segments of it, as events of a stream */
+};
+
+/* ---- The end of the exchange ---- */
+
+static void drop(struct transcription *transcription)
+{
+    upload_abandon(transcription->upload);
+    transcription->upload = NULL;
+    request_abandon(transcription->request);
+    transcription->request = NULL;
+    transcription->samples = NULL;
+}
+
+static void fail_with(struct transcription *transcription, unsigned status, const char *code,
+                      const char *field, const char *message)
+{
+    struct http_exchange *exchange = transcription->exchange;
+    drop(transcription);
+    if (exchange->streams) {
+        http_exchange_write_event(exchange, http_error_object(status, code, field, message));
+        http_exchange_end_stream(exchange);
+    } else {
+        http_exchange_fail(exchange, status, code, field, "%s", message);
+    }
+}
+
+static void fail_field(struct transcription *transcription, const struct field_problem *problem)
+{
+    fail_with(transcription, problem->status, problem->code, problem->field,
+              problem->error.message);
+}
+
+static struct transcription_answer answer_of(const struct transcription *transcription,
+                                             const struct request_summary *summary)
+{
+    const char *language = transcription->transcribe.language;
+    for (size_t i = 0; i < transcription->transcript.segment_count; i++)
+        if (transcription->transcript.segments[i].language)
+            language = transcription->transcript.segments[i].language;
+    const struct service *service = transcription->exchange->service;
+    if (*language == '\0') {
+        const struct model_entry *entry =
+            catalogue_find(&service->models, transcription->transcribe.options.model);
+        const char *only =
+            entry ? json_string_value(json_array_get(entry->facts.languages, 0)) : NULL;
+        const char *configured = transcription->transcribe.options.stream.language;
+        language = *configured && strcmp(configured, "auto") != 0 ? configured : only ? only : "en";
+    }
+    return (struct transcription_answer){
+        .style = transcription->style,
+        .transcript = &transcription->transcript,
+        .language = language,
+        .audio_seconds = summary ? summary->audio_seconds : 0,
+        .busy_seconds = summary ? summary->busy_seconds : 0,
+    };
+}
+
+static void finish_answer(struct transcription *transcription,
+                          const struct request_summary *summary)
+{
+    struct transcription_answer answer = answer_of(transcription, summary);
+    const char *warning;
+    answer.warnings = json_array();
+    for (size_t i = 0; (warning = upload_warning(transcription->upload, i)); i++)
+        json_array_append_new(answer.warnings, json_string(warning));
+    log_info(transcription->exchange->service->log,
+             "request %s: transcribed %.1f s of audio in %.2f s", transcription->exchange->id,
+             answer.audio_seconds, answer.busy_seconds);
+    if (transcription->style.stream) {
+        if (!transcription->exchange->streams)
+            http_exchange_stream(transcription->exchange);
+        transcription_answer_send_done(&answer, transcription->exchange);
+    } else {
+        transcription_answer_send(&answer, transcription->exchange);
+    }
+    json_decref(answer.warnings);
+    drop(transcription);
+}
+
+/* ---- The request ---- */
+
+/* Text that came before the last field may still be void. */
+static void send_deltas(struct transcription *transcription)
+{
+    const struct transcript *transcript = &transcription->transcript;
+    struct http_exchange *exchange = transcription->exchange;
+    if (!transcription->style.stream || !transcription->form_read)
+        return;
+    struct transcription_answer answer = answer_of(transcription, NULL);
+    for (; transcription->sent < transcript->segment_count; transcription->sent++) {
+        if (!exchange->streams)
+            http_exchange_stream(exchange);
+        transcription_answer_send_delta(
+            &answer, exchange, &transcript->segments[transcription->sent], transcription->sent);
+    }
+}
+
+static void on_segment(void *context, const struct segment_message *message)
+{
+    struct transcription *transcription = context;
+    if (!message->final)
+        return;
+    const char *text = json_string_value(json_object_get(message->data, "text"));
+    struct transcript_segment *segment = transcript_add(&transcription->transcript, text);
+    if (!segment || transcript_segment_read_json(segment, message->data, 0) < 0) {
+        fail_with(transcription, 503, NULL, NULL, "out of memory");
+        return;
+    }
+    send_deltas(transcription);
+}
+
+static void give_samples(struct transcription *transcription)
+{
+    if (!transcription->samples || !transcription->request ||
+        request_is_full(transcription->request))
+        return;
+    int result = request_write(transcription->request, (const uint8_t *)transcription->samples,
+                               transcription->sample_count * sizeof(float));
+    transcription->samples = NULL;
+    if (result < 0)
+        fail_with(transcription, 503, NULL, NULL, "out of memory");
+    else
+        upload_continue(transcription->upload);
+}
+
+static void on_room(void *context)
+{
+    give_samples(context);
+}
+
+static void on_finished(void *context, const struct request_summary *summary)
+{
+    struct transcription *transcription = context;
+    transcription->request = NULL;
+    finish_answer(transcription, summary);
+}
+
+static void on_failed(void *context, int code, const char *problem)
+{
+    struct transcription *transcription = context;
+    transcription->request = NULL;
+    if (code == -EINVAL)
+        fail_with(transcription, 400, "unsupported_value", NULL, problem);
+    else
+        fail_with(transcription, code == -ENOMEM ? 503 : 500, NULL, NULL, problem);
+}
+
+static const struct request_listener request_listener = {
+    .segment = on_segment,
+    .room = on_room,
+    .finished = on_finished,
+    .failed = on_failed,
+};
+
+/* Creates the request from `asked`. Answers on failure. */
+static void begin_request(struct transcription *transcription)
+{
+    struct service *service = transcription->exchange->service;
+    struct transcribe_event *transcribe = &transcription->transcribe;
+    struct field_problem problem = {0};
+    const char *code;
+    if (transcribe_event_parse(transcribe, transcription->asked, service, &code, &problem.error) <
+        0) {
+        field_problem_set(&problem, code);
+        fail_field(transcription, &problem);
+        return;
+    }
+    transcribe->options.segments = false; /* no partial ones */
+    transcribe->options.protocol = REQUEST_HTTP;
+    transcribe->options.stream.audio =
+        (struct hearken_audio_format){HEARKEN_RATE, 1, HEARKEN_SAMPLE_F32};
+    struct served_model *model = catalogue_acquire(&service->models, transcribe->options.model);
+    if (model)
+        transcription->request = request_create(service->workers, model, &transcribe->options,
+                                                (size_t)service->settings.audio_queue_kib * 1024,
+                                                &request_listener, transcription, &service->totals);
+    if (!transcription->request) {
+        fail_with(transcription, 503, NULL, NULL, "out of memory for a request");
+        return;
+    }
+    give_samples(transcription);
+}
+
+/* The request ends when all is known: the samples and what is asked of them. */
+static void end_request(struct transcription *transcription)
+{
+    if (transcription->request && transcription->upload_ended && transcription->form_read)
+        request_end(transcription->request);
+}
+
+/* The fields so far ask for `asked`. Takes over the reference. */
+static void ask(struct transcription *transcription, json_t *asked)
+{
+    if (transcription->request && json_equal(asked, transcription->asked)) {
+        json_decref(asked);
+        return;
+    }
+    bool again = transcription->request;
+    json_decref(transcription->asked);
+    transcription->asked = asked;
+    if (again) {
+        request_abandon(transcription->request);
+        transcription->request = NULL;
+        transcript_finish(&transcription->transcript);
+        transcription->samples = NULL;
+        transcription->seconds = 0;
+        transcription->upload_ended = false;
+        upload_restart(transcription->upload);
+    }
+    begin_request(transcription);
+}
+
+/* ---- The upload ---- */
+
+static void on_samples(void *context, const float *samples, size_t count)
+{
+    struct transcription *transcription = context;
+    float limit = transcription->exchange->service->settings.audio_seconds;
+    transcription->samples = samples;
+    transcription->sample_count = count;
+    transcription->seconds += (double)count / HEARKEN_RATE;
+    if (transcription->seconds > (double)limit) {
+        char text[120];
+        snprintf(text, sizeof(text), "file: more than %g seconds of audio, expected less",
+                 (double)limit);
+        fail_with(transcription, 413, "too_long", "file", text);
+    } else {
+        give_samples(transcription);
+    }
+}
+
+static void on_upload_ended(void *context, int result, const char *problem)
+{
+    struct transcription *transcription = context;
+    struct service *service = transcription->exchange->service;
+    transcription->upload_ended = true;
+    if (result < 0)
+        (*(result == -EINVAL ? &service->decode_failures.not_audio
+                             : &service->decode_failures.system))++;
+    if (result == -EINVAL)
+        fail_with(transcription, 400, "invalid_audio", "file", problem);
+    else if (result < 0)
+        fail_with(transcription, 503, NULL, "file", problem);
+    else
+        end_request(transcription);
+}
+
+static const struct upload_listener upload_listener = {
+    .samples = on_samples,
+    .ended = on_upload_ended,
+};
+
+static bool translates(const struct transcription *transcription)
+{
+    const char *flag = http_form_value(&transcription->form, "translate");
+    return strcmp(transcription->exchange->path, "audio/translations") == 0 ||
+           (flag && strcmp(flag, "true") == 0 &&
+            strcmp(transcription->exchange->path, "inference") == 0);
+}
+
+static json_t *read_fields(struct transcription *transcription, struct field_problem *problem)
+{
+    transcription->style.translates = translates(transcription);
+    return transcribe_data_make(&transcription->form, transcription->exchange->service,
+                                transcription->style.translates, problem);
+}
+
+/* The first piece of the file. */
+static void begin_upload(struct transcription *transcription)
+{
+    struct http_exchange *exchange = transcription->exchange;
+    struct hearken_error error;
+    uint64_t limit = (uint64_t)exchange->service->settings.http_upload_mib << 20;
+    int result = upload_create(exchange->loop, limit, &upload_listener, transcription,
+                               &transcription->upload, &error);
+    if (result < 0) {
+        fail_with(transcription, 503, NULL, "file", error.message);
+        return;
+    }
+    if (transcription->form.count == 0)
+        return; /* as curl's users write it: the fields come behind */
+    struct field_problem problem = {0};
+    json_t *asked = read_fields(transcription, &problem);
+    if (asked)
+        ask(transcription, asked);
+    else
+        fail_field(transcription, &problem);
+}
+
+static void on_file(void *context, const char *bytes, size_t size)
+{
+    struct transcription *transcription = context;
+    struct http_exchange *exchange = transcription->exchange;
+    if (exchange->status != 0)
+        return;
+    if (!transcription->upload)
+        begin_upload(transcription);
+    if (exchange->status != 0)
+        return;
+    int result = upload_write(transcription->upload, bytes, size);
+    char text[200];
+    if (result == -EFBIG) {
+        snprintf(text, sizeof(text), "file: more than %u MiB, expected less (http.upload_mib)",
+                 exchange->service->settings.http_upload_mib);
+        fail_with(transcription, 413, "too_large", "file", text);
+    } else if (result < 0) {
+        snprintf(text, sizeof(text), "file: cannot be stored: %s", strerror(-result));
+        fail_with(transcription, 507, NULL, "file", text);
+    }
+}
+
+/* ---- The route ---- */
+
+/* Seconds until a place may be free: what waits, at the pace of what was done so far. */
+static unsigned seconds_to_wait(const struct service *service)
+{
+    const struct request_totals *totals = &service->totals;
+    unsigned busy, waiting;
+    workers_load(service->workers, &busy, &waiting);
+    double each = totals->finished > 0 ? totals->busy_seconds / (double)totals->finished : 1;
+    double seconds = each * (waiting + 1) / workers_count(service->workers);
+    return seconds < 1 ? 1 : seconds > 60 ? 60 : (unsigned)seconds;
+}
+
+void http_transcription_start(struct http_exchange *exchange)
+{
+    struct service *service = exchange->service;
+    if (service->draining) {
+        http_exchange_postpone(exchange, 5, "hearkend is shutting down");
+        return;
+    }
+    if (service->totals.running >= service->settings.http_requests) {
+        http_exchange_postpone(exchange, seconds_to_wait(service), "too many requests at a time");
+        return;
+    }
+    struct transcription *transcription = calloc(1, sizeof(*transcription));
+    exchange->state = transcription;
+    if (!transcription) {
+        http_exchange_answer(exchange, 503, NULL);
+        return;
+    }
+    transcription->exchange = exchange;
+    transcript_init(&transcription->transcript);
+    if (!http_form_init(&transcription->form, exchange->connection, on_file, transcription)) {
+        const char *type = http_exchange_header(exchange, MHD_HTTP_HEADER_CONTENT_TYPE);
+        http_exchange_fail(exchange, 415, NULL, NULL,
+                           "Content-Type: got %.100s, expected multipart/form-data",
+                           type ? type : "nothing");
+    }
+}
+
+void http_transcription_body(struct http_exchange *exchange, const char *bytes, size_t size)
+{
+    struct transcription *transcription = exchange->state;
+    int result = http_form_feed(&transcription->form, bytes, size);
+    if (result == -E2BIG)
+        fail_with(transcription, 413, "too_large", NULL,
+                  "the fields of the form are too many or too long, expected at most 256 KiB");
+    else if (result == -ENOMEM)
+        fail_with(transcription, 503, NULL, NULL, "out of memory for the form");
+    else if (result < 0)
+        fail_with(transcription, 400, NULL, NULL, "the body is no valid form");
+}
+
+void http_transcription_end(struct http_exchange *exchange)
+{
+    struct transcription *transcription = exchange->state;
+    struct field_problem problem = {0};
+    if (http_form_end(&transcription->form) < 0) {
+        fail_with(transcription, 400, NULL, NULL, "the body is no complete form");
+        return;
+    }
+    if (!transcription->upload) {
+        fail_with(transcription, 400, "missing", "file", "file: is missing, expected a recording");
+        return;
+    }
+    json_t *asked = NULL;
+    if (answer_style_read(&transcription->style, &transcription->form, &problem) < 0 ||
+        !(asked = read_fields(transcription, &problem))) {
+        fail_field(transcription, &problem);
+        return;
+    }
+    transcription->form_read = true;
+    upload_end(transcription->upload);
+    ask(transcription, asked);
+    send_deltas(transcription);
+    end_request(transcription);
+}
+
+void http_transcription_finish(struct http_exchange *exchange)
+{
+    struct transcription *transcription = exchange->state;
+    if (!transcription)
+        return;
+    drop(transcription);
+    http_form_finish(&transcription->form);
+    json_decref(transcription->asked);
+    transcribe_event_finish(&transcription->transcribe);
+    transcript_finish(&transcription->transcript);
+    free(transcription);
+}

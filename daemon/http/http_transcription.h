@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: MIT
+/* Transcriptions and translations of uploaded recordings: a route's callbacks. */
+#ifndef HEARKEN_DAEMON_HTTP_HTTP_TRANSCRIPTION_H
+#define HEARKEN_DAEMON_HTTP_HTTP_TRANSCRIPTION_H
+
+#include "daemon/http/http_exchange.h"
+
+void http_transcription_start(struct http_exchange *exchange);
+void http_transcription_body(struct http_exchange *exchange, const char *bytes, size_t size);
+void http_transcription_end(struct http_exchange *exchange);
+void http_transcription_finish(struct http_exchange *exchange);
+
+#endif

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A recording that is uploaded: kept in an unnamed file, and decoded in a thread of its own while
+ * it arrives, so that a slow client occupies no worker. All functions are for the loop's thread;
+ * callbacks run there, too.
+ */
+#ifndef HEARKEN_DAEMON_HTTP_UPLOAD_H
+#define HEARKEN_DAEMON_HTTP_UPLOAD_H
+
+#include <hearken/hearken.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <uv.h>
+
+struct upload;
+
+/* None is called after upload_abandon. */
+struct upload_listener {
+    /* The next samples, mono at HEARKEN_RATE; the following ones come after upload_continue. */
+    void (*samples)(void *context, const float *samples, size_t count);
+    /* The last call: 0, or a negative errno with the reason. */
+    void (*ended)(void *context, int result, const char *problem);
+};
+
+/* `limit`: bytes of the file. Errors: the system's, with the reason. */
+int upload_create(uv_loop_t *loop, uint64_t limit, const struct upload_listener *listener,
+                  void *context, struct upload **upload, struct hearken_error *error);
+
+/* Appends to the file. Errors: -EFBIG beyond the limit, or the system's. */
+int upload_write(struct upload *upload, const char *bytes, size_t size);
+
+/* The file is complete. */
+void upload_end(struct upload *upload);
+
+/* The samples were taken: gives the next ones. */
+void upload_continue(struct upload *upload);
+
+/* Decodes again from the start; what was given before is void. */
+void upload_restart(struct upload *upload);
+
+/* Ends the thread and frees the upload. Accepts NULL. */
+void upload_abandon(struct upload *upload);
+
+/* Bytes so far. */
+uint64_t upload_size(const struct upload *upload);
+
+/* Warning `index` about a recording that was read to its end, or NULL. */
+const char *upload_warning(const struct upload *upload, size_t index);
+
+#endif
