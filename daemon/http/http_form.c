@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 /* Memory of libmicrohttpd's parser: the largest piece of a file. */
 #define PROCESSOR_BYTES 65536u
@@ -61,6 +62,8 @@ static enum MHD_Result take(void *context, enum MHD_ValueKind kind, const char *
     }
     if (form->bytes + strlen(name) + size > HTTP_FORM_BYTES)
         form->failure = -E2BIG;
+    if (size > 0 && memchr(bytes, 0, size))
+        form->failure = -EBADMSG; /* no text */
     if (form->failure == 0 && offset == 0)
         form->failure = add_field(form, name);
     if (form->failure == 0 && form->count > 0)
@@ -72,7 +75,12 @@ static enum MHD_Result take(void *context, enum MHD_ValueKind kind, const char *
 bool http_form_init(struct http_form *form, struct MHD_Connection *connection,
                     void (*file)(void *context, const char *bytes, size_t size), void *context)
 {
+    static const char multipart[] = "multipart/form-data";
+    const char *type =
+        MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_TYPE);
     *form = (struct http_form){.file = file, .context = context};
+    if (!type || strncasecmp(type, multipart, sizeof(multipart) - 1) != 0)
+        return false;
     form->processor = MHD_create_post_processor(connection, PROCESSOR_BYTES, take, form);
     return form->processor;
 }

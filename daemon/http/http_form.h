@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The fields of a form (multipart/form-data or application/x-www-form-urlencoded), and its file
- * piece by piece. */
+/* The fields of a form (multipart/form-data), and its file piece by piece. */
 #ifndef HEARKEN_DAEMON_HTTP_HTTP_FORM_H
 #define HEARKEN_DAEMON_HTTP_HTTP_FORM_H
 
@@ -29,7 +28,7 @@ struct http_form {
     int failure; /* -E2BIG, -ENOMEM, -EBADMSG: not a form */
 };
 
-/* False: the request has no form. Fields are read as the body comes. */
+/* False: the request has no such form. Fields are read as the body comes. */
 bool http_form_init(struct http_form *form, struct MHD_Connection *connection,
                     void (*file)(void *context, const char *bytes, size_t size), void *context);
 

@@ -358,6 +358,15 @@ static int put_extensions(json_t *extensions, const struct http_form *form,
     return result < 0 ? refuse_memory(problem) : 0;
 }
 
+/* A model that knows English alone hears English: there is nothing to translate. */
+static bool needs_translation(const struct service *service, const json_t *data)
+{
+    const char *name = json_string_value(json_object_get(data, "name"));
+    const struct model_entry *entry = catalogue_find(&service->models, name ? name : "");
+    return json_array_size(entry->facts.languages) > 1 ||
+           strcmp(json_string_value(json_array_get(entry->facts.languages, 0)), "en") != 0;
+}
+
 json_t *transcribe_data_make(const struct http_form *form, const struct service *service,
                              bool translates, struct field_problem *problem)
 {
@@ -387,7 +396,7 @@ json_t *transcribe_data_make(const struct http_form *form, const struct service 
     json_object_set_new(extensions, "words", json_true());
     json_object_set_new(extensions, "alignment", json_false());
     json_object_set_new(extensions, "partial_seconds", json_integer(0));
-    if (translates)
+    if (translates && needs_translation(service, data))
         json_object_set_new(extensions, "task", json_string("translate"));
     if (result == 0)
         return data;
