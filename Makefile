@@ -23,7 +23,7 @@ SANITIZER ?=
 DEBUG     ?=
 V         ?= 0 # 1 shows the commands
 WERROR    ?= 1 # 0: warnings are no errors
-WITHOUT   ?=   # of "OpenCL libsystemd cairo", what to build without
+WITHOUT   ?=   # of "OpenCL libsystemd cairo libcurl", what to build without
 BUILD     ?= build$(if $(SANITIZER),/$(SANITIZER))$(if $(DEBUG),/debug)
 
 SANITIZERS := address undefined thread
@@ -57,7 +57,8 @@ libraries  := sndfile=libsndfile1-dev flac=libflac-dev vorbisfile=libvorbis-dev 
               fftw3=libfftw3-dev portaudio-2.0=portaudio19-dev alsa=libasound2-dev \
               zlib=zlib1g-dev libzip=libzip-dev libuv=libuv1-dev jansson=libjansson-dev \
               inih=libinih-dev libmicrohttpd=libmicrohttpd-dev libsodium=libsodium-dev
-optional   := $(foreach l,OpenCL=ocl-icd-opencl-dev libsystemd=libsystemd-dev cairo=libcairo2-dev,\
+optional   := $(foreach l,OpenCL=ocl-icd-opencl-dev libsystemd=libsystemd-dev cairo=libcairo2-dev \
+                libcurl=libcurl4-gnutls-dev,\
                 $(if $(filter $(WITHOUT),$(firstword $(subst =, ,$(l)))),,$(l)))
 # On emulated processors only the kernels are tested.
 needed     := $(if $(filter emulated-programs,$(MAKECMDGOALS)),$(if $(FULL),$(libraries)),\
@@ -92,7 +93,8 @@ checkpoint_sources := $(wildcard models/checkpoint/*.c)
 # The library and the plugins that compile kernels both contain the disk cache.
 library_sources := $(wildcard frontend/*/*.c plugins/host/*.c) plugins/common/disk_cache.c \
                    $(filter-out $(convert_sources),$(wildcard models/*/*.c))
-client_sources  := $(filter-out $(if $(cairo_libs),,%/picture_draw.c),$(wildcard daemon/client/*/*.c))
+client_sources  := $(filter-out $(if $(cairo_libs),,%/picture_draw.c) \
+                     $(if $(libcurl_libs),,%/http_recognition.c),$(wildcard daemon/client/*/*.c))
 daemon_sources  := $(wildcard daemon/*/*.c)
 # What the client shares with the daemon.
 client_shared_sources := $(addprefix daemon/common/,custom_word_list.c peer_value.c wyoming.c) \
@@ -147,7 +149,8 @@ frontend_cflags := $(sndfile_cflags) $(flac_cflags) $(vorbisfile_cflags) $(opusf
                    $(portaudio-2.0_cflags) $(alsa_cflags)
 daemon_cflags   := $(libuv_cflags) $(jansson_cflags) $(sndfile_cflags) $(flac_cflags) \
                    $(if $(libsystemd_libs),-DHEARKEN_SYSTEMD $(libsystemd_cflags)) \
-                   $(if $(cairo_libs),-DHEARKEN_CAIRO $(cairo_cflags))
+                   $(if $(cairo_libs),-DHEARKEN_CAIRO $(cairo_cflags)) \
+                   $(if $(libcurl_libs),-DHEARKEN_CURL $(libcurl_cflags))
 
 # -O3 vectorises the inner loops. Only the objects of plugins/cpu/ named after an instruction set get
 # its flags.
@@ -192,7 +195,7 @@ help:
 	@echo 'make clean      remove build/'
 	@echo
 	@echo 'SANITIZER=address|undefined|thread and DEBUG=1 build beside the normal tree.'
-	@echo 'WERROR=0 leaves warnings warnings; WITHOUT="OpenCL libsystemd cairo" builds without them.'
+	@echo 'WERROR=0 leaves warnings warnings; WITHOUT="OpenCL libsystemd cairo libcurl" builds without them.'
 
 all: $(libhearken) $(plugin_files) $(probe_helper) $(programs) $(model_files:%=$(BUILD)/share/hearken/%)
 
@@ -254,7 +257,7 @@ $(BUILD)/bin/hearkend: $(call objects,$(daemon_sources)) $(libhearken)
 $(BUILD)/bin/hearken: $(call objects,$(client_sources) $(client_shared_sources)) $(libhearken)
 	$(SAY) LINK $@
 	@mkdir -p $(@D)
-	$(call link_program,$(jansson_libs) $(sndfile_libs) $(cairo_libs) -lm)
+	$(call link_program,$(jansson_libs) $(sndfile_libs) $(cairo_libs) $(libcurl_libs) -lm)
 
 $(BUILD)/bin/hearken-convert: $(call objects,$(convert_sources) $(checkpoint_sources) \
                                          $(addprefix models/file/,gguf.c file_copy.c installed_models.c error.c))

@@ -29,4 +29,16 @@ static inline float load_float(const uint8_t *bytes)
     return value;
 }
 
+static inline void store_u16(uint8_t *bytes, uint16_t value)
+{
+    bytes[0] = (uint8_t)value;
+    bytes[1] = (uint8_t)(value >> 8);
+}
+
+static inline void store_u32(uint8_t *bytes, uint32_t value)
+{
+    store_u16(bytes, (uint16_t)value);
+    store_u16(bytes + 2, (uint16_t)(value >> 16));
+}
+
 #endif

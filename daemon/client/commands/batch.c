@@ -8,6 +8,7 @@
 #include "daemon/client/program/client_options.h"
 #include "daemon/client/program/signals.h"
 #include "daemon/client/program/standard_error.h"
+#include "daemon/client/recognition/http_recognition.h"
 #include "daemon/client/recognition/remote_recognition.h"
 
 #include <errno.h>
@@ -344,6 +345,8 @@ static int recognise(struct job *job)
     job->total = hearken_source_duration(recognition.source);
     if (options->local)
         result = local_recognise(options->local, &options->settings, &recognition, &job->error);
+    else if (options->address.url)
+        result = http_recognise(&options->address, &options->settings, &recognition, &job->error);
     else
         result = remote_recognise(&options->address, &options->settings, &recognition, &job->error);
     if (result == 0)

@@ -72,6 +72,9 @@ static const struct command_option transcribe_options[] = {
     SOCKET_OPTION,
     STRING('\0', "tcp", "HOST:PORT", FIELD(address.tcp),
            "the daemon's address, or that of any Wyoming speech-to-text server"),
+    STRING('\0', "url", "URL", FIELD(address.url),
+           "the address of a daemon that serves HTTP, or of any server with OpenAI's interface for "
+           "transcriptions; a key for it is taken from $HEARKEN_API_KEY"),
     SECONDS(
         "timeout", FIELD(address.timeout),
         "give up if the daemon does not respond within this time (default 300, or four times the "
@@ -147,7 +150,9 @@ static const char *contradiction(const struct transcribe *transcribe, char *cons
         return "--backend, --plugin-dir, --cpu-mask and --threads need --local; hearkend has "
                "them in its configuration";
     if (transcribe->local && address_is_set(&transcribe->address))
-        return "--local needs no --socket, --tcp or --timeout";
+        return "--local needs no --socket, --tcp, --url or --timeout";
+    if (transcribe->address.url && transcribe->attention)
+        return "--attention: not with --url: the interface has no alignment";
     if (!transcribe->raw && !raw_default)
         return "--rate, --channels and --sample-type need --raw";
     if (standard_inputs > 1)

@@ -165,6 +165,18 @@ int address_check(const struct address *address, struct hearken_error *error)
         snprintf(error->message, sizeof(error->message), "--socket and --tcp: choose one");
         return -EINVAL;
     }
+    if (address->url && (address->tcp || address->socket)) {
+        snprintf(error->message, sizeof(error->message), "--url and %s: choose one",
+                 address->tcp ? "--tcp" : "--socket");
+        return -EINVAL;
+    }
+    if (address->url && strncmp(address->url, "http://", 7) != 0 &&
+        strncmp(address->url, "https://", 8) != 0) {
+        snprintf(error->message, sizeof(error->message),
+                 "--url: got %.200s, expected an address that begins with http:// or https://",
+                 *address->url ? address->url : "an empty argument");
+        return -EINVAL;
+    }
     if (address->socket && !*address->socket) {
         snprintf(error->message, sizeof(error->message), "--socket: expected a path, got nothing");
         return -EINVAL;
@@ -180,13 +192,13 @@ int address_check(const struct address *address, struct hearken_error *error)
 
 bool address_is_set(const struct address *address)
 {
-    return address->socket || address->tcp || address->timeout.set;
+    return address->socket || address->tcp || address->url || address->timeout.set;
 }
 
 const char *address_name(const struct address *address)
 {
-    if (address->tcp)
-        return address->tcp;
+    if (address->url || address->tcp)
+        return address->url ? address->url : address->tcp;
     return address->socket ? address->socket : "the daemon";
 }
 

@@ -13,6 +13,7 @@
 struct address {
     const char *socket;            /* a path */
     const char *tcp;               /* "HOST:PORT", "[HOST]:PORT" for a host with colons */
+    const char *url;               /* of a server that speaks HTTP */
     struct option_seconds timeout; /* for connecting and for answers */
 };
 
