@@ -337,6 +337,7 @@ substitute = sed -e 's|@VERSION@|$(VERSION)|g' -e 's|@PREFIX@|$(PREFIX)|g' \
 manuals1 := $(wildcard daemon/man/*.1)
 manuals5 := $(wildcard daemon/man/*.5)
 manuals8 := $(wildcard daemon/man/*.8)
+units    := hearkend.socket hearkend-http.socket hearkend.service
 
 install: all
 	install -d $(addprefix $(DESTDIR),$(BINDIR) $(LIBDIR)/hearken $(LIBDIR)/pkgconfig \
@@ -353,7 +354,7 @@ install: all
 	install -m 644 $(manuals5) $(DESTDIR)$(MANDIR)/man5
 	install -m 644 $(manuals8) $(DESTDIR)$(MANDIR)/man8
 	$(substitute) include/hearken.pc.in >$(DESTDIR)$(LIBDIR)/pkgconfig/hearken.pc
-	for unit in hearkend.socket hearkend.service; do \
+	for unit in $(units); do \
 		$(substitute) systemd/$$unit.in >$(DESTDIR)$(UNITDIR)/$$unit && \
 		$(substitute) systemd/user/$$unit.in >$(DESTDIR)$(USERUNITDIR)/$$unit || exit 1; \
 	done
@@ -365,5 +366,4 @@ uninstall:
 	rm -f $(addprefix $(DESTDIR)$(MANDIR)/man1/,$(notdir $(manuals1))) \
 	      $(addprefix $(DESTDIR)$(MANDIR)/man5/,$(notdir $(manuals5))) \
 	      $(addprefix $(DESTDIR)$(MANDIR)/man8/,$(notdir $(manuals8)))
-	rm -f $(foreach d,$(UNITDIR) $(USERUNITDIR),$(addprefix $(DESTDIR)$(d)/,hearkend.socket \
-		hearkend.service))
+	rm -f $(foreach d,$(UNITDIR) $(USERUNITDIR),$(addprefix $(DESTDIR)$(d)/,$(units)))

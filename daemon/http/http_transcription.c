@@ -379,7 +379,7 @@ void http_transcription_start(struct http_exchange *exchange)
     if (!http_form_init(&transcription->form, exchange->connection, on_file, transcription)) {
         const char *type = http_exchange_header(exchange, MHD_HTTP_HEADER_CONTENT_TYPE);
         http_exchange_fail(exchange, 415, NULL, NULL,
-                           "Content-Type: got %.100s, expected multipart/form-data",
+                           "Content-Type: got %.100s, expected multipart/form-data with a boundary",
                            type ? type : "nothing");
     }
 }
