@@ -130,48 +130,63 @@ static void converse(const uint8_t *bytes, size_t size, unsigned choice, struct 
         uv_run(&daemon_under_test.loop, UV_RUN_ONCE);
 }
 
-/* The status of each answer, and the body of those that are errors. Whether an upload fails first
- * for what it holds or for want of a model is a matter of chance. */
-static void summarise(const struct text *answers, struct text *summary)
+/* The next answer behind `at`, or NULL; `next`: where the one after it begins. */
+static const char *next_answer(const char *at, const char **next)
 {
-    static const char failed[] = "HTTP/1.1 an upload that fails\n";
-    const char *at = answers->bytes;
-    while (at && (at = strstr(at, "HTTP/1."))) {
-        const char *body = strstr(at, "\r\n\r\n"), *next = body ? strstr(body, "HTTP/1.") : NULL;
-        const char *code = body ? strstr(body, "\"invalid_audio\"") : NULL;
-        if (strncmp(at + 9, "500", 3) == 0 || (code && (!next || code < next))) {
-            append(summary, failed, sizeof(failed) - 1);
-        } else {
-            append(summary, at, strcspn(at, "\r"));
-            if (body && at[9] == '4')
-                append(summary, body, next ? (size_t)(next - body) : strlen(body));
-        }
-        at = next;
+    const char *answer = strstr(at, "HTTP/1.");
+    const char *body = answer ? strstr(answer, "\r\n\r\n") : NULL;
+    *next = body ? strstr(body, "HTTP/1.") : NULL;
+    if (answer && !*next)
+        *next = answer + strlen(answer);
+    return answer;
+}
+
+/* The same status, and the same body of an error. */
+static bool is_same(const char *a, const char *a_end, const char *b, const char *b_end)
+{
+    /* It is a matter of chance whether an upload fails first for want of a model. */
+    if (strncmp(a + 9, "500", 3) == 0 || strncmp(b + 9, "500", 3) == 0)
+        return true;
+    if (strncmp(a, b, strlen("HTTP/1.1 200")) != 0)
+        return false;
+    const char *a_body = strstr(a, "\r\n\r\n"), *b_body = strstr(b, "\r\n\r\n");
+    if (a[9] != '4' || !a_body || !b_body)
+        return true;
+    return a_end - a_body == b_end - b_body &&
+           memcmp(a_body, b_body, (size_t)(a_end - a_body)) == 0;
+}
+
+static bool are_same(const char *a, const char *b)
+{
+    const char *a_next, *b_next;
+    for (;;) {
+        a = next_answer(a, &a_next);
+        b = next_answer(b, &b_next);
+        if (!a || !b)
+            return !a && !b;
+        if (!is_same(a, a_next, b, b_next))
+            return false;
+        a = a_next;
+        b = b_next;
     }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
-    struct text whole = {0}, cut = {0}, whole_summary = {0}, cut_summary = {0};
+    struct text whole = {0}, cut = {0};
     if (size == 0)
         return 0;
     if (!daemon_under_test.open)
         open_daemon();
     append(&whole, "", 0);
     append(&cut, "", 0);
-    append(&whole_summary, "", 0);
-    append(&cut_summary, "", 0);
     converse(bytes + 1, size - 1, 0, &whole);
     converse(bytes + 1, size - 1, 1u + bytes[0], &cut);
-    summarise(&whole, &whole_summary);
-    summarise(&cut, &cut_summary);
-    if (strcmp(whole_summary.bytes, cut_summary.bytes) != 0) {
-        fprintf(stderr, "whole: %s\ncut: %s\n", whole_summary.bytes, cut_summary.bytes);
+    if (!are_same(whole.bytes, cut.bytes)) {
+        fprintf(stderr, "whole: %s\ncut: %s\n", whole.bytes, cut.bytes);
         abort();
     }
     free(whole.bytes);
     free(cut.bytes);
-    free(whole_summary.bytes);
-    free(cut_summary.bytes);
     return 0;
 }
