@@ -130,14 +130,21 @@ static void converse(const uint8_t *bytes, size_t size, unsigned choice, struct 
         uv_run(&daemon_under_test.loop, UV_RUN_ONCE);
 }
 
-/* The next answer behind `at`, or NULL; `next`: where the one after it begins. */
+/* The next answer behind `at`, or NULL; `next`: where it ends. An error may quote the client, also
+ * where that wrote "HTTP/1.1", so its length counts. */
 static const char *next_answer(const char *at, const char **next)
 {
+    static const char length_name[] = "\r\nContent-Length: ";
     const char *answer = strstr(at, "HTTP/1.");
     const char *body = answer ? strstr(answer, "\r\n\r\n") : NULL;
-    *next = body ? strstr(body, "HTTP/1.") : NULL;
-    if (answer && !*next)
-        *next = answer + strlen(answer);
+    if (!body) {
+        *next = at + strlen(at);
+        return answer;
+    }
+    const char *length = strstr(answer, length_name);
+    size_t size = length && length < body ? strtoul(length + sizeof(length_name) - 1, NULL, 10) : 0;
+    size_t rest = strlen(body + 4);
+    *next = body + 4 + (size < rest ? size : rest);
     return answer;
 }
 
