@@ -83,6 +83,24 @@ static float load_f32(const uint8_t *bytes)
     return tame(load_float(bytes));
 }
 
+typedef float load_function(const uint8_t *bytes);
+
+static load_function *const loaders[] = {
+    [HEARKEN_SAMPLE_U8] = load_u8,   [HEARKEN_SAMPLE_S16] = load_s16,
+    [HEARKEN_SAMPLE_S24] = load_s24, [HEARKEN_SAMPLE_S32] = load_s32,
+    [HEARKEN_SAMPLE_F32] = load_f32,
+};
+
+void pcm_take_channel(const struct hearken_audio_format *format, const void *samples,
+                      uint32_t channel, size_t frames, float *out)
+{
+    size_t size = sample_size(format->type), step = size * format->channels;
+    const uint8_t *bytes = (const uint8_t *)samples + channel * size;
+    load_function *load = loaders[format->type];
+    for (size_t i = 0; i < frames; i++)
+        out[i] = load(bytes + i * step);
+}
+
 /* ---- Mixing ---- */
 
 /* Channels cancel if the energy of their sum is less than this share of the sum of their energies.
@@ -134,8 +152,6 @@ static void choose(struct mixer *mixer)
         mixer->cancelled = total;
     mixer->heard = 0;
 }
-
-typedef float load_function(const uint8_t *bytes);
 
 static inline __attribute__((always_inline)) void add_moment(struct mixer_moments *moments,
                                                              double value)

@@ -17,6 +17,13 @@
 int pcm_format_check(const struct hearken_audio_format *format, struct hearken_error *error);
 
 /*
+ * Takes one channel out of `frames` frames (as for mixer_mix) into `out` [frames]. Floats that are
+ * not finite count as 0.
+ */
+void pcm_take_channel(const struct hearken_audio_format *format, const void *samples,
+                      uint32_t channel, size_t frames, float *out);
+
+/*
  * Downmixes to mono: the mean of the channels, or one channel where they cancel because one is the
  * inverse of the other (a balanced line wired as stereo). The choice is made every
  * MIXER_HOP_SECONDS from about the last 300 ms. The result does not depend on how the samples are

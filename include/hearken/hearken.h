@@ -436,6 +436,7 @@ struct hearken_event {
     const struct hearken_alignment *alignment; /* NULL unless asked for */
     const char *language;       /* of the text: its code, "en"; "" where the model knows of none */
     float language_probability; /* that it is, if it was looked for in the sound; otherwise 0 */
+    uint32_t channel; /* that was heard, counted from 1; 0: all channels mixed, or the only one */
 };
 
 /* Called in the thread that writes to or finishes the stream; must not call functions of the same
@@ -446,6 +447,16 @@ enum hearken_task {
     HEARKEN_TRANSCRIBE,
     HEARKEN_TRANSLATE, /* to English; for models that have a token for it */
 };
+
+/* What becomes of the channels of interleaved sound. */
+enum hearken_channels {
+    HEARKEN_CHANNELS_MIX,  /* they are mixed */
+    HEARKEN_CHANNELS_EACH, /* each is recognised on its own: a speaker a channel */
+    HEARKEN_CHANNELS_AUTO, /* as EACH where they hold different sound, else mixed */
+};
+
+#define HEARKEN_CHANNELS_EACH_MAX 8u /* EACH takes no more */
+#define HEARKEN_CHANNELS_AUTO_MAX 4u /* more are mixed */
 
 /* Bytes of what is text in the options, its 0 included. */
 #define HEARKEN_LANGUAGE_SIZE 16u
@@ -511,6 +522,10 @@ struct hearken_stream_options {
     unsigned seed;          /* of that chance: the same gives the same text; default 0 */
     bool exact;             /* as Whisper's authors do it: silence up to the full window, and
                              * nothing but the length limits a text; default false */
+
+    unsigned channels; /* enum hearken_channels; default HEARKEN_CHANNELS_MIX. With the others, what
+                        * a channel has of what another one holds louder at that time is left out;
+                        * events come in the order in which segments end */
 };
 
 /* Fills in the defaults. */

@@ -65,6 +65,7 @@ static int emit_text(struct event_emitter *e, enum hearken_event_type type,
         .committed_words = transcript->committed_words,
         .language = transcript->language,
         .language_probability = transcript->language_probability,
+        .channel = e->channel,
     };
     e->shown = !empty && type == HEARKEN_EVENT_PARTIAL;
     if (e->alignment && transcript->search.count > 0)
@@ -82,8 +83,12 @@ int event_emitter_text(struct event_emitter *e, enum hearken_event_type type,
 void event_emitter_voice(struct event_emitter *e, enum hearken_event_type type, uint64_t sample)
 {
     double time = (double)sample / HEARKEN_RATE;
-    const struct hearken_event event = {
-        .type = type, .start = time, .end = time, .text = "", .language = ""};
+    const struct hearken_event event = {.type = type,
+                                        .start = time,
+                                        .end = time,
+                                        .text = "",
+                                        .language = "",
+                                        .channel = e->channel};
     e->callback(e->context, &event);
 }
 

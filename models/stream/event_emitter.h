@@ -15,6 +15,7 @@ struct event_emitter {
     const struct vocabulary *vocabulary;
     double step_seconds; /* seconds of one alignment step */
     bool alignment;      /* events carry their alignment */
+    uint32_t channel;    /* of the events */
     bool shown;          /* the last event was partial and not empty */
 };
 

@@ -1,63 +1,99 @@
 // SPDX-License-Identifier: MIT
 /*
- * A stream: samples in, events out. Converts sound to mono at HEARKEN_RATE, divides it into
- * segments (of speech if the model has a voice activity network, else at quiet places), recognises
- * each and emits events.
+ * A stream: samples in, events out. Converts sound to HEARKEN_RATE, mixed or channel by channel, and
+ * has it recognised.
  */
+#include "frontend/features/logmel.h"
 #include "frontend/sound/pcm.h"
 #include "frontend/sound/resample.h"
 #include "include/internal/monotonic_clock.h"
 #include "include/internal/sized_options.h"
-#include "models/stream/event_emitter.h"
-#include "models/stream/partial_schedule.h"
-#include "models/stream/partial_text.h"
-#include "models/stream/speculative_final.h"
+#include "models/search/custom_words.h"
+#include "models/stream/channel.h"
+#include "models/stream/separator.h"
 #include "models/stream/stream_options.h"
-#include "models/vad/level_segmenter.h"
-#include "models/vad/vad_segmenter.h"
 
 #include <errno.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* Frames converted at a time. */
 #define BLOCK 4096u
-/* A segment of maximum length is cut in its last seconds, at most in its last half. */
-#define CUT_WINDOW_SECONDS 10.0
-/* A shorter segment is not recognised again in halves when its text repeats itself. */
-#define MIN_RETRY_SECONDS 4.0
+
+/* A lane gets this much of its silence. The rest is skipped, as nothing can follow from it: no
+ * segment reaches back so far. */
+#define SILENT_HOPS (3 * HEARKEN_RATE / SEPARATOR_HOP)
+
+_Static_assert(SEPARATOR_HOP % LOGMEL_HOP == 0, "whole frames are skipped");
+
+/* A lane of the separator. */
+struct lane {
+    struct channel *channel; /* NULL: nothing but silence so far */
+    unsigned silent;         /* hops of silence, at most SILENT_HOPS */
+};
 
 struct hearken_stream {
-    struct hearken_model *model;
-    struct hearken_stream_options options;
-    struct event_emitter emitter;
+    struct channel_setup setup;
     struct custom_words *words; /* NULL: none */
-    struct recognizer *recognizer;
-    struct partial_text *partial;
-    struct speculative_final speculative;
-    struct partial_schedule schedule;
-    double write_returned; /* when the last write returned, seconds of the monotonic clock; 0: no
-                              write yet */
-    struct mixer mixer;
-    struct resampler *resampler;
-    struct segmenter *segmenter; /* NULL: segments are cut at quiet places */
     atomic_bool cancelled;
     bool finished;
     int failed; /* error of an earlier write or finish; 0: none */
+    double write_returned; /* when the last write returned, seconds of the monotonic clock; 0: no
+                              write yet */
 
-    float *samples; /* [count], of the current segment */
-    size_t count, room;
-    uint64_t origin; /* position of samples[0] in the stream */
+    struct mixer mixer;
+    uint32_t tracks; /* signals that are resampled: 1, mixed, or one for each channel */
+    struct resampler *resamplers[HEARKEN_CHANNELS_EACH_MAX];
+    float *ready[HEARKEN_CHANNELS_EACH_MAX]; /* [room]: resampled */
+    size_t room;
+    float *block;   /* [BLOCK]: before resampling */
+    uint64_t count; /* samples at HEARKEN_RATE so far, of each track */
 
-    float *voice; /* [voice_room]: probability of speech in the frames of a segment */
-    size_t voice_room;
-
-    bool audible; /* the segment is not all silence */
-    float *mono;  /* [BLOCK] */
+    struct separator *separator; /* NULL: there is only lane 0 */
+    struct lane lanes[SEPARATOR_LANES];
+    uint64_t lane_count; /* samples of each lane so far */
 };
 
+static const float silence[SEPARATOR_HOP];
+
 /* ---- Creating ---- */
+
+/* Whether the channels are told apart. */
+static bool is_separate(const struct hearken_stream_options *options)
+{
+    uint32_t channels = options->audio.channels;
+    return channels > 1 &&
+           (options->channels == HEARKEN_CHANNELS_EACH ||
+            (options->channels == HEARKEN_CHANNELS_AUTO && channels <= HEARKEN_CHANNELS_AUTO_MAX));
+}
+
+static int create_tracks(struct hearken_stream *s)
+{
+    s->block = malloc(BLOCK * sizeof(*s->block));
+    int result = s->block ? 0 : -ENOMEM;
+    for (uint32_t i = 0; i < s->tracks && result == 0; i++)
+        result = resampler_create(s->setup.options.audio.rate, &s->resamplers[i]);
+    return result;
+}
+
+/* The first lane is made at once, so that options that the model cannot do are refused. */
+static int create_parts(struct hearken_stream *s, struct hearken_error *error)
+{
+    const struct hearken_stream_options *options = &s->setup.options;
+    bool separate = is_separate(options), automatic = options->channels == HEARKEN_CHANNELS_AUTO;
+    uint32_t first = separate && !automatic ? 1 : 0;
+    s->tracks = separate ? options->audio.channels : 1;
+    mixer_init(&s->mixer, &options->audio);
+    int result = channel_create(&s->setup, first, &s->lanes[first].channel, error);
+    if (result < 0)
+        return result;
+    result = create_tracks(s);
+    if (result == 0 && separate)
+        result = separator_create(s->tracks, automatic, &s->separator);
+    return result < 0
+               ? hearken_fail(error, result, "cannot create a stream: %s", strerror(-result))
+               : 0;
+}
 
 int hearken_stream_create(struct hearken_model *model, const struct hearken_stream_options *options,
                           hearken_event_callback *callback, void *context,
@@ -70,44 +106,28 @@ int hearken_stream_create(struct hearken_model *model, const struct hearken_stre
         return result;
     if (!model || !callback)
         return hearken_fail(error, -EINVAL, "a stream needs a model and a callback");
-    options = &own;
     struct hearken_stream *s = calloc(1, sizeof(*s));
     if (!s)
         return hearken_fail(error, -ENOMEM, "out of memory");
-    const struct vocabulary *vocabulary = &model->network->vocabulary;
-    if (options->custom_words &&
-        (result = custom_words_create(options->custom_words, vocabulary, &s->words, error)) < 0) {
+    if (own.custom_words &&
+        (result = custom_words_create(own.custom_words, &model->network->vocabulary, &s->words,
+                                      error)) < 0) {
         free(s);
         return result;
     }
-    s->model = model;
-    s->options = *options;
-    s->options.custom_words = NULL; /* owned by the caller, who may free it */
-    mixer_init(&s->mixer, &options->audio);
-    s->mono = malloc(BLOCK * sizeof(*s->mono));
-    partial_schedule_init(&s->schedule, (double)options->partial_seconds,
-                          (double)options->partial_share);
-    result = recognizer_create(model, &s->options, s->words, &s->cancelled, &s->recognizer, error);
-    if (result < 0) {
+    own.custom_words = NULL; /* owned by the caller, who may free it */
+    s->setup = (struct channel_setup){
+        .model = model,
+        .options = own,
+        .words = s->words,
+        .cancelled = &s->cancelled,
+        .callback = callback,
+        .context = context,
+    };
+    if ((result = create_parts(s, error)) < 0) {
         hearken_stream_destroy(s);
         return result;
     }
-    result = s->mono ? 0 : -ENOMEM;
-    if (result < 0 || (result = resampler_create(options->audio.rate, &s->resampler)) < 0 ||
-        (result = partial_text_create(s->recognizer, vocabulary, &s->partial)) < 0 ||
-        (result = segmenter_create(model->vad, model->logmel, options,
-                                   recognizer_max_samples(s->recognizer), &s->segmenter)) < 0) {
-        hearken_stream_destroy(s);
-        return hearken_fail(error, result, "cannot create a stream: %s", strerror(-result));
-    }
-    s->emitter = (struct event_emitter){
-        .callback = callback,
-        .context = context,
-        .vocabulary = vocabulary,
-        .step_seconds = recognizer_step_seconds(s->recognizer),
-        .alignment = options->alignment,
-    };
-    partial_text_begin(s->partial);
     *stream = s;
     return 0;
 }
@@ -116,15 +136,15 @@ void hearken_stream_destroy(struct hearken_stream *stream)
 {
     if (!stream)
         return;
-    speculative_final_drop(&stream->speculative);
-    segmenter_destroy(stream->segmenter);
-    partial_text_destroy(stream->partial);
-    recognizer_destroy(stream->recognizer);
+    for (uint32_t i = 0; i < SEPARATOR_LANES; i++)
+        channel_destroy(stream->lanes[i].channel);
+    separator_destroy(stream->separator);
     custom_words_destroy(stream->words);
-    resampler_destroy(stream->resampler);
-    free(stream->samples);
-    free(stream->voice);
-    free(stream->mono);
+    for (uint32_t i = 0; i < HEARKEN_CHANNELS_EACH_MAX; i++) {
+        resampler_destroy(stream->resamplers[i]);
+        free(stream->ready[i]);
+    }
+    free(stream->block);
     free(stream);
 }
 
@@ -136,312 +156,146 @@ void hearken_stream_cancel(struct hearken_stream *stream)
 void hearken_stream_count(const struct hearken_stream *stream,
                           struct hearken_stream_counters *counters)
 {
-    *counters = (struct hearken_stream_counters){
-        .partial_updates = stream->schedule.passes,
-        .partial_skipped = stream->schedule.skipped,
-        .partial_seconds = stream->schedule.spent,
-        .early_finals = stream->speculative.taken,
-    };
+    *counters = (struct hearken_stream_counters){0};
+    for (uint32_t i = 0; i < SEPARATOR_LANES; i++)
+        if (stream->lanes[i].channel)
+            channel_count(stream->lanes[i].channel, counters);
 }
 
-static double seconds_at(const struct hearken_stream *s, size_t sample)
+/* ---- Lanes ---- */
+
+/* Writes a hop of a lane, or skips it. `samples` NULL: silence. */
+static int write_lane(struct hearken_stream *s, uint32_t number, const float *samples, size_t count)
 {
-    return (double)(s->origin + sample) / HEARKEN_RATE;
-}
-
-/* ---- Segments ---- */
-
-/* Samples from <= i < to, with what the voice network said of them. Errors: -ENOMEM. */
-static int describe_sound(struct hearken_stream *s, size_t from, size_t to,
-                          struct segment_sound *sound)
-{
-    size_t frames = (to - from) / LOGMEL_HOP;
-    *sound = (struct segment_sound){s->samples + from, to - from, seconds_at(s, from), NULL};
-    if (!s->segmenter)
-        return 0;
-    if (frames > s->voice_room) {
-        float *grown = realloc(s->voice, frames * sizeof(*grown));
-        if (!grown)
-            return -ENOMEM;
-        s->voice = grown;
-        s->voice_room = frames;
-    }
-    segmenter_read_voice(s->segmenter, s->origin + from, s->voice, frames);
-    sound->voice = s->voice;
-    return 0;
-}
-
-static int recognise(struct hearken_stream *s, size_t from, size_t to,
-                     const struct beam_draft *draft);
-
-/* Recognises in two halves a segment whose text repeats itself: shorter sound seldom loops. */
-static int recognise_halves(struct hearken_stream *s, size_t from, size_t to)
-{
-    const struct beam_draft none = {0};
-    size_t quarter = (to - from) / 4;
-    size_t cut = level_segmenter_quietest(s->samples, from + quarter, to - quarter);
-    int result = recognise(s, from, cut, &none);
-    return result < 0 ? result : recognise(s, cut, to, &none);
-}
-
-/*
- * Whether a text leaves out speech beside a pause. The speller sometimes skips a sentence that
- * follows a pause.
- */
-static bool loses_words(const struct transcript *transcript, const struct beam_draft *draft)
-{
-    return draft->forced == 0 && transcript->words.count > 0 && transcript->words.lost_pause > 0 &&
-           transcript_is_incomplete(transcript);
-}
-
-/* Recognises apart what is before and behind a pause, seconds in the stream. */
-static int recognise_apart(struct hearken_stream *s, size_t from, size_t to, double pause)
-{
-    const struct beam_draft none = {0};
-    /* Within the segment, as there is speech on both sides of the pause. */
-    size_t cut = (size_t)(pause * HEARKEN_RATE) - s->origin;
-    int result = recognise(s, from, cut, &none);
-    return result < 0 ? result : recognise(s, cut, to, &none);
-}
-
-/* As recognise_halves, but keeps the committed words and recognises only the sound after them. */
-static int recognise_rest(struct hearken_stream *s, size_t from, size_t to,
-                          const struct transcript *committed)
-{
-    const struct beam_draft none = {0};
-    size_t cut = from + (size_t)(partial_text_committed_seconds(s->partial) * HEARKEN_RATE);
-    if (cut > to)
-        cut = to;
-    recognizer_set_previous(s->recognizer, committed);
-    int result =
-        event_emitter_final(&s->emitter, committed, seconds_at(s, from), seconds_at(s, cut));
-    return result < 0 ? result : recognise(s, cut, to, &none);
-}
-
-static int recognise(struct hearken_stream *s, size_t from, size_t to,
-                     const struct beam_draft *draft)
-{
-    struct transcript transcript;
-    double start = seconds_at(s, from), end = seconds_at(s, to);
-    if (!speculative_final_take(&s->speculative, s->origin + from, s->origin + to, &transcript)) {
-        struct segment_sound sound;
-        int failed = describe_sound(s, from, to, &sound);
-        if (failed == 0)
-            failed = recognizer_recognise(s->recognizer, &sound, draft, &transcript);
-        if (failed < 0)
-            return failed;
-    }
-    int result = 0;
-    if (transcript.looped && draft->forced > 0) {
-        result = recognise_rest(s, from, to, &transcript);
-    } else if (transcript.looped && end - start >= MIN_RETRY_SECONDS) {
-        result = recognise_halves(s, from, to);
-    } else if (loses_words(&transcript, draft)) {
-        result = recognise_apart(s, from, to, transcript.words.lost_pause);
-    } else {
-        recognizer_set_previous(s->recognizer, &transcript);
-        result = event_emitter_final(&s->emitter, &transcript, start, end);
-    }
-    recognizer_transcript_finish(&transcript);
-    return result;
-}
-
-static void discard(struct hearken_stream *s, size_t count)
-{
-    if (count == 0)
-        return;
-    s->count -= count;
-    memmove(s->samples, s->samples + count, s->count * sizeof(*s->samples));
-    s->origin += count;
-}
-
-static void begin_segment(struct hearken_stream *s)
-{
-    s->audible = !level_segmenter_is_silent(s->samples, s->count);
-    partial_text_begin(s->partial);
-    partial_schedule_begin_segment(&s->schedule, (double)s->count / HEARKEN_RATE);
-}
-
-/* Recognises the first `count` samples and discards them. */
-static int end_segment(struct hearken_stream *s, size_t count)
-{
-    const struct beam_draft committed = partial_text_committed(s->partial);
-    int result = recognise(s, 0, count, &committed);
-    if (result < 0)
-        return result;
-    discard(s, count);
-    begin_segment(s);
-    return 0;
-}
-
-/* Without a voice network: ends segments of maximum length at their quietest place, after the
- * committed words. */
-static int recognise_full_segments(struct hearken_stream *s)
-{
-    size_t most = recognizer_max_samples(s->recognizer);
-    size_t back = (size_t)(CUT_WINDOW_SECONDS * HEARKEN_RATE);
-    if (back > most / 2)
-        back = most / 2;
-    while (s->count >= most) {
-        size_t from = (size_t)(partial_text_committed_seconds(s->partial) * HEARKEN_RATE);
-        if (from < most - back)
-            from = most - back;
-        int result = end_segment(s, level_segmenter_quietest(s->samples, from, most));
+    struct lane *lane = &s->lanes[number];
+    if (samples && !lane->channel) {
+        int result = channel_create(&s->setup, number, &lane->channel, NULL);
         if (result < 0)
             return result;
+        channel_skip(lane->channel, s->lane_count);
+    }
+    if (!lane->channel)
+        return 0;
+    lane->silent = samples ? 0 : lane->silent + 1;
+    if (lane->silent > SILENT_HOPS && count == SEPARATOR_HOP && channel_rests(lane->channel)) {
+        lane->silent = SILENT_HOPS;
+        channel_skip(lane->channel, count);
+        return 0;
+    }
+    return channel_write(lane->channel, samples ? samples : silence, count);
+}
+
+/* Tells each lane whether somebody speaks in another one. */
+static void take_turns(struct hearken_stream *s)
+{
+    unsigned speaking = 0;
+    bool speaks[SEPARATOR_LANES] = {false};
+    for (uint32_t i = 0; i < SEPARATOR_LANES; i++) {
+        speaks[i] = s->lanes[i].channel && channel_is_speaking(s->lanes[i].channel);
+        speaking += speaks[i];
+    }
+    for (uint32_t i = 0; i < SEPARATOR_LANES; i++)
+        if (s->lanes[i].channel)
+            channel_set_turn(s->lanes[i].channel, speaking > (speaks[i] ? 1 : 0));
+}
+
+static int write_lanes(struct hearken_stream *s)
+{
+    struct separator_hop hop;
+    while (separator_next(s->separator, &hop)) {
+        for (uint32_t i = 0; i <= s->tracks; i++) {
+            int result = write_lane(s, i, hop.lanes[i], hop.count);
+            if (result < 0)
+                return result;
+        }
+        s->lane_count += hop.count;
+        take_turns(s);
     }
     return 0;
 }
 
-/* ---- Segments of speech ---- */
-
-static int handle_segmenter_event(struct hearken_stream *s, const struct segmenter_event *event)
+/* Gives the separator `count` samples of each track. */
+static int separate(struct hearken_stream *s, size_t count)
 {
-    switch (event->type) {
-    case SEGMENTER_STARTED:
-        discard(s, segmenter_first_needed(s->segmenter) - s->origin);
-        begin_segment(s);
-        if (s->options.voice_events)
-            event_emitter_voice(&s->emitter, HEARKEN_EVENT_VOICE_STARTED, event->from);
-        break;
-    case SEGMENTER_STOPPED:
-        if (s->options.voice_events)
-            event_emitter_voice(&s->emitter, HEARKEN_EVENT_VOICE_STOPPED, event->from);
-        break;
-    case SEGMENTER_SEGMENT:
-        discard(s, event->from - s->origin);
-        return end_segment(s, event->to - s->origin);
+    for (size_t done = 0; done < count;) {
+        size_t more = count - done < SEPARATOR_HOP ? count - done : SEPARATOR_HOP;
+        float *tracks[HEARKEN_CHANNELS_EACH_MAX];
+        for (uint32_t i = 0; i < s->tracks; i++)
+            tracks[i] = s->ready[i] + done;
+        separator_feed(s->separator, tracks, more);
+        int result = write_lanes(s);
+        if (result < 0)
+            return result;
+        done += more;
     }
     return 0;
-}
-
-/*
- * Feeds the last `added` samples to the segmenter; recognises finished segments and discards their
- * samples and all non-speech.
- */
-static int recognise_speech(struct hearken_stream *s, size_t added, bool last)
-{
-    struct segmenter_event event;
-    double committed = partial_text_committed_seconds(s->partial) * HEARKEN_RATE;
-    segmenter_set_earliest_cut(s->segmenter, s->origin + (uint64_t)committed);
-    int result = segmenter_feed(s->segmenter, s->samples + s->count - added, added);
-    if (result == 0 && last)
-        result = segmenter_finish(s->segmenter);
-    while (result == 0 && segmenter_next(s->segmenter, &event))
-        result = handle_segmenter_event(s, &event);
-    if (result == 0)
-        discard(s, last ? s->count : segmenter_first_needed(s->segmenter) - s->origin);
-    return result;
-}
-
-/*
- * Recognises the final text of a segment that will end unless speech goes on (speculative_final.h).
- * Not for a listener that encodes chunks: its state belongs to the partial texts.
- */
-static int update_speculative_final(struct hearken_stream *s)
-{
-    uint64_t from, to;
-    if (!s->segmenter || !(s->options.endpointing || s->options.partial_seconds > 0))
-        return 0;
-    const struct beam_draft committed = partial_text_committed(s->partial);
-    if (!segmenter_expected_segment(s->segmenter, &from, &to) || from < s->origin ||
-        !partial_schedule_is_live(&s->schedule) || recognizer_is_incremental(s->recognizer)) {
-        speculative_final_drop(&s->speculative);
-        return 0;
-    }
-    if (speculative_final_is_ready(&s->speculative, from, to))
-        return 0;
-    struct segment_sound sound;
-    int result = describe_sound(s, from - s->origin, to - s->origin, &sound);
-    if (result < 0)
-        return result;
-    return speculative_final_make(&s->speculative, s->recognizer, &sound, from, to, &committed);
-}
-
-/* ---- Partial texts ---- */
-
-/*
- * Whether the segment has more than silence. Checks the last `added` samples, and 20 ms before
- * them.
- */
-static bool update_audible(struct hearken_stream *s, size_t added)
-{
-    size_t from = s->count - added > HEARKEN_RATE / 50 ? s->count - added - HEARKEN_RATE / 50 : 0;
-    if (!s->audible)
-        s->audible = !level_segmenter_is_silent(s->samples + from, s->count - from);
-    return s->audible;
-}
-
-/* `added`: samples since the last call. */
-static int update_partial(struct hearken_stream *s, size_t added)
-{
-    if (!update_audible(s, added))
-        return 0;
-    partial_schedule_add_audio(&s->schedule, (double)added / HEARKEN_RATE);
-    if (!partial_schedule_is_due(&s->schedule))
-        return 0;
-    struct transcript transcript;
-    double start = seconds_at(s, 0), began = clock_seconds();
-    int result = partial_text_update(s->partial, s->samples, s->count, start, &transcript);
-    if (result < 0 || result == PARTIAL_UNCHANGED)
-        return result < 0 ? result : 0;
-    partial_schedule_add_pass(&s->schedule, clock_seconds() - began);
-    if (result == PARTIAL_REJECTED)
-        return 0;
-    result = event_emitter_text(&s->emitter, HEARKEN_EVENT_PARTIAL, &transcript, start,
-                                seconds_at(s, s->count));
-    recognizer_transcript_finish(&transcript);
-    return result;
 }
 
 /* ---- Samples ---- */
 
-/* Makes room for `more` samples. */
-static int reserve(struct hearken_stream *s, size_t more)
+/* Room for `count` resampled samples of each track. */
+static int reserve(struct hearken_stream *s, size_t count)
 {
-    if (s->count + more <= s->room)
+    if (count <= s->room)
         return 0;
-    size_t room = s->room * 2 > s->count + more ? s->room * 2 : s->count + more;
-    float *grown = realloc(s->samples, room * sizeof(*grown));
-    if (!grown)
-        return -ENOMEM;
-    s->samples = grown;
-    s->room = room;
+    for (uint32_t i = 0; i < s->tracks; i++) {
+        float *grown = realloc(s->ready[i], count * sizeof(*grown));
+        if (!grown)
+            return -ENOMEM;
+        s->ready[i] = grown;
+    }
+    s->room = count;
     return 0;
 }
 
 static int process_block(struct hearken_stream *s, const uint8_t *samples, size_t frames)
 {
-    mixer_mix(&s->mixer, samples, frames, s->mono);
-    int result = reserve(s, resampler_room(s->resampler, frames));
+    const struct hearken_audio_format *format = &s->setup.options.audio;
+    int result = reserve(s, resampler_room(s->resamplers[0], frames));
     if (result < 0)
         return result;
-    long got = resampler_process(s->resampler, s->mono, frames, s->samples + s->count);
-    if (got < 0)
-        return (int)got;
+    long got = 0; /* the same for all tracks */
+    for (uint32_t i = 0; i < s->tracks; i++) {
+        if (s->separator)
+            pcm_take_channel(format, samples, i, frames, s->block);
+        else
+            mixer_mix(&s->mixer, samples, frames, s->block);
+        got = resampler_process(s->resamplers[i], s->block, frames, s->ready[i]);
+        if (got < 0)
+            return (int)got;
+    }
     s->count += (size_t)got;
-    result = s->segmenter ? recognise_speech(s, (size_t)got, false) : recognise_full_segments(s);
-    if (result < 0 || (s->segmenter && !segmenter_is_open(s->segmenter)))
+    return s->separator ? separate(s, (size_t)got)
+                        : channel_write(s->lanes[0].channel, s->ready[0], (size_t)got);
+}
+
+static int finish_lanes(struct hearken_stream *s, size_t count)
+{
+    int result = separate(s, count);
+    if (result < 0)
         return result;
-    if ((result = update_speculative_final(s)) < 0 || s->speculative.ready)
-        return result;
-    return update_partial(s, s->count < (size_t)got ? s->count : (size_t)got);
+    separator_finish(s->separator);
+    result = write_lanes(s);
+    for (uint32_t i = 0; i < SEPARATOR_LANES && result == 0; i++)
+        if (s->lanes[i].channel)
+            result = channel_finish(s->lanes[i].channel, NULL, 0);
+    return result;
 }
 
 static int process_rest(struct hearken_stream *s)
 {
-    int result = reserve(s, resampler_room(s->resampler, 0));
+    int result = reserve(s, resampler_room(s->resamplers[0], 0));
     if (result < 0)
         return result;
-    long got = resampler_flush(s->resampler, s->samples + s->count);
-    if (got < 0)
-        return (int)got;
+    long got = 0;
+    for (uint32_t i = 0; i < s->tracks; i++) {
+        got = resampler_flush(s->resamplers[i], s->ready[i]);
+        if (got < 0)
+            return (int)got;
+    }
     s->count += (size_t)got;
-    if (s->segmenter)
-        return recognise_speech(s, (size_t)got, true);
-    if ((result = recognise_full_segments(s)) < 0)
-        return result;
-    return s->count > 0 ? end_segment(s, s->count) : 0;
+    return s->separator ? finish_lanes(s, (size_t)got)
+                        : channel_finish(s->lanes[0].channel, s->ready[0], (size_t)got);
 }
 
 static int check_usable(const struct hearken_stream *s, struct hearken_error *error)
@@ -464,17 +318,24 @@ static int fail_stream(struct hearken_stream *s, int result, struct hearken_erro
     if (result == -ENOMEM)
         return hearken_fail(error, result, "out of memory");
     return hearken_fail(error, result, "the backend '%s' failed: %s",
-                        hearken_model_backend(s->model), strerror(-result));
+                        hearken_model_backend(s->setup.model), strerror(-result));
+}
+
+static void add_idle(struct hearken_stream *s, double seconds)
+{
+    for (uint32_t i = 0; i < SEPARATOR_LANES; i++)
+        if (s->lanes[i].channel)
+            channel_add_idle(s->lanes[i].channel, seconds);
 }
 
 int hearken_stream_write(struct hearken_stream *stream, const void *samples, size_t frames,
                          struct hearken_error *error)
 {
     int result = check_usable(stream, error);
-    size_t frame_size = hearken_audio_frame_size(&stream->options.audio);
+    size_t frame_size = hearken_audio_frame_size(&stream->setup.options.audio);
     const uint8_t *at = samples;
     if (stream->write_returned > 0)
-        partial_schedule_add_idle(&stream->schedule, clock_seconds() - stream->write_returned);
+        add_idle(stream, clock_seconds() - stream->write_returned);
     while (result == 0 && frames > 0) {
         size_t block = frames < BLOCK ? frames : BLOCK;
         if ((result = process_block(stream, at, block)) < 0)
@@ -494,6 +355,9 @@ int hearken_stream_finish(struct hearken_stream *stream, struct hearken_error *e
     if ((result = process_rest(stream)) < 0)
         return fail_stream(stream, result, error);
     stream->finished = true;
-    event_emitter_voice(&stream->emitter, HEARKEN_EVENT_END, stream->origin);
+    double end = (double)stream->count / HEARKEN_RATE;
+    const struct hearken_event event = {
+        .type = HEARKEN_EVENT_END, .start = end, .end = end, .text = "", .language = ""};
+    stream->setup.callback(stream->setup.context, &event);
     return 0;
 }

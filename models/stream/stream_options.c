@@ -38,6 +38,9 @@
 /* In the order of enum hearken_task. */
 static const char *const tasks[] = {"transcribe", "translate", NULL};
 
+/* In the order of enum hearken_channels. */
+static const char *const channel_choices[] = {"mix", "each", "auto", NULL};
+
 static const struct hearken_option table[] = {
     COUNT(beam_width, 1, BEAM_MAX_WIDTH, 4,
           "Hypotheses that the beam search keeps. More is slower and seldom better."),
@@ -114,6 +117,12 @@ static const struct hearken_option table[] = {
     NUMBER(custom_words_boost, 0, 10, 0.6,
            "What each character of a custom word adds to the log-probability of a text. A higher "
            "value finds more of the words; too high a value finds them where nobody said them."),
+    {MEMBER(channels), .type = HEARKEN_OPTION_CHOICE, .maximum = HEARKEN_CHANNELS_AUTO,
+     .choices = channel_choices, .standard = HEARKEN_CHANNELS_MIX, .standard_text = "mix",
+     .help = "What becomes of several channels. mix: they are mixed. each: each is recognised on "
+             "its own, for recordings with one speaker per channel; at most 8 channels. auto: as "
+             "each if there are 2 to 4 channels that hold different sound, else mix. With each and "
+             "auto, what a channel picks up of a louder one is left out."},
 };
 
 #define TABLE_COUNT (sizeof(table) / sizeof(table[0]))
@@ -197,5 +206,10 @@ int stream_options_check(const struct hearken_stream_options *options, struct he
         if (result < 0)
             return result;
     }
-    return pcm_format_check(&options->audio, error);
+    int result = pcm_format_check(&options->audio, error);
+    if (result == 0 && options->channels == HEARKEN_CHANNELS_EACH &&
+        options->audio.channels > HEARKEN_CHANNELS_EACH_MAX)
+        return hearken_fail(error, -EINVAL, "channels is each with %u channels, expected at most %u",
+                            (unsigned)options->audio.channels, HEARKEN_CHANNELS_EACH_MAX);
+    return result;
 }

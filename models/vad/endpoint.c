@@ -206,6 +206,11 @@ void endpoint_set_earliest_cut(struct endpoint *endpoint, uint64_t frame)
     endpoint->earliest_cut = frame;
 }
 
+void endpoint_set_min_silence(struct endpoint *endpoint, uint32_t frames)
+{
+    endpoint->options.min_silence = frames;
+}
+
 void endpoint_feed(struct endpoint *endpoint, float probability, float loudness)
 {
     struct endpoint *e = endpoint;
@@ -242,6 +247,16 @@ bool endpoint_next(struct endpoint *endpoint, struct endpoint_event *event)
 bool endpoint_is_open(const struct endpoint *endpoint)
 {
     return endpoint->open;
+}
+
+bool endpoint_has_candidate(const struct endpoint *endpoint)
+{
+    return !endpoint->open && endpoint->candidate_frames > 0;
+}
+
+uint64_t endpoint_silence(const struct endpoint *endpoint)
+{
+    return endpoint->open ? endpoint->count - endpoint->speech_ends : 0;
 }
 
 bool endpoint_expected_segment(const struct endpoint *endpoint, uint64_t *from, uint64_t *to)

@@ -59,6 +59,9 @@ void endpoint_feed(struct endpoint *endpoint, float probability, float loudness)
 /* The open segment is not cut before this frame, whatever its length. */
 void endpoint_set_earliest_cut(struct endpoint *endpoint, uint64_t frame);
 
+/* Replaces the frames without speech that end a segment, at least 1. */
+void endpoint_set_min_silence(struct endpoint *endpoint, uint32_t frames);
+
 /* Ends the signal and the open segment. Events must be taken before and after. */
 void endpoint_finish(struct endpoint *endpoint);
 
@@ -67,6 +70,12 @@ bool endpoint_next(struct endpoint *endpoint, struct endpoint_event *event);
 
 /* Whether a segment is open. */
 bool endpoint_is_open(const struct endpoint *endpoint);
+
+/* Whether speech may have begun that is still too short to open a segment. */
+bool endpoint_has_candidate(const struct endpoint *endpoint);
+
+/* Frames since the last one of speech; 0 if no segment is open. */
+uint64_t endpoint_silence(const struct endpoint *endpoint);
 
 /*
  * The frames of the open segment if no more speech follows. False if no segment is open, and until

@@ -21,6 +21,13 @@
 /* A longer pause ends a segment of a recording. */
 #define MAX_PAUSE_SECONDS 5.0
 
+/* A pause of this length ends a segment if somebody else speaks in it. In a conversation the
+ * segments are then the turns. */
+#define TURN_SECONDS 1.0
+
+/* No speech for this long is a pause. */
+#define SPEAKING_SECONDS 0.1
+
 /* A shorter segment has no room for the pause to cut in. */
 #define MIN_SEGMENT_LIMIT (2 * (size_t)ENDPOINT_MIN_PAUSE * LOGMEL_HOP)
 
@@ -32,6 +39,8 @@ struct segmenter {
     uint32_t mels;
     size_t frames_done;     /* frames processed */
     uint64_t samples_fed;   /* samples fed */
+    uint64_t skipped;       /* samples skipped, before and between them */
+    uint32_t silence, turn; /* frames that end a segment; likewise while somebody else speaks */
     bool finished;          /* all samples have been fed */
     bool endpoint_finished; /* endpoint_finish was called */
 };
@@ -52,22 +61,21 @@ static double silence_seconds(const struct hearken_stream_options *options)
     return live ? seconds : fmax(seconds, MAX_PAUSE_SECONDS);
 }
 
-static int create_endpoint(const struct hearken_stream_options *options, size_t max_samples,
-                           struct endpoint **endpoint)
+static int create_endpoint(struct segmenter *s, const struct hearken_stream_options *options,
+                           size_t max_samples)
 {
     uint32_t frames = (uint32_t)(max_samples / LOGMEL_HOP);
     uint32_t pre_roll = frames_of((double)options->pre_roll);
-    uint32_t silence = frames_of(silence_seconds(options));
     const struct endpoint_options chosen = {
         .onset = options->voice_threshold,
         .offset = options->voice_threshold * OFFSET_SHARE,
         .min_speech = frames_of(MIN_SPEECH_SECONDS),
         .pre_roll = pre_roll < frames / 2 ? pre_roll : frames / 2,
         .hangover = frames_of(HANGOVER_SECONDS),
-        .min_silence = silence > 0 ? silence : 1,
+        .min_silence = s->silence,
         .max_segment = frames < ENDPOINT_MAX_SEGMENT ? frames : ENDPOINT_MAX_SEGMENT,
     };
-    return endpoint_create(&chosen, endpoint);
+    return endpoint_create(&chosen, &s->endpoint);
 }
 
 int segmenter_create(const struct vad *vad, const struct logmel *logmel,
@@ -80,12 +88,15 @@ int segmenter_create(const struct vad *vad, const struct logmel *logmel,
     struct segmenter *s = calloc(1, sizeof(*s));
     if (!s)
         return -ENOMEM;
+    double silence = silence_seconds(options);
+    s->silence = frames_of(silence) > 0 ? frames_of(silence) : 1;
+    s->turn = s->silence < frames_of(TURN_SECONDS) ? s->silence : frames_of(TURN_SECONDS);
     s->mels = logmel_bands(logmel);
     s->frame = calloc(s->mels, sizeof(*s->frame));
     int result = s->frame ? 0 : -ENOMEM;
     if (result < 0 || (result = logmel_stream_create(logmel, &s->logmel)) < 0 ||
         (result = vad_state_create(vad, &s->vad_state)) < 0 ||
-        (result = create_endpoint(options, max_samples, &s->endpoint)) < 0) {
+        (result = create_endpoint(s, options, max_samples)) < 0) {
         segmenter_destroy(s);
         return result;
     }
@@ -106,6 +117,7 @@ void segmenter_destroy(struct segmenter *segmenter)
 
 void segmenter_set_earliest_cut(struct segmenter *segmenter, uint64_t sample)
 {
+    sample -= segmenter->skipped;
     endpoint_set_earliest_cut(segmenter->endpoint, (sample + LOGMEL_HOP - 1) / LOGMEL_HOP);
 }
 
@@ -142,7 +154,7 @@ static void process_frame(struct segmenter *s)
 static uint64_t sample_at(const struct segmenter *s, uint64_t frame)
 {
     uint64_t sample = frame * LOGMEL_HOP;
-    return sample < s->samples_fed ? sample : s->samples_fed;
+    return s->skipped + (sample < s->samples_fed ? sample : s->samples_fed);
 }
 
 static const enum segmenter_event_type types[] = {
@@ -170,6 +182,28 @@ bool segmenter_next(struct segmenter *segmenter, struct segmenter_event *event)
     return true;
 }
 
+void segmenter_skip(struct segmenter *segmenter, uint64_t count)
+{
+    segmenter->skipped += count;
+}
+
+bool segmenter_rests(const struct segmenter *segmenter)
+{
+    return !endpoint_is_open(segmenter->endpoint) && !endpoint_has_candidate(segmenter->endpoint);
+}
+
+bool segmenter_hears_speech(const struct segmenter *segmenter)
+{
+    return endpoint_is_open(segmenter->endpoint) &&
+           endpoint_silence(segmenter->endpoint) < frames_of(SPEAKING_SECONDS);
+}
+
+void segmenter_set_turn(struct segmenter *segmenter, bool others_speak)
+{
+    endpoint_set_min_silence(segmenter->endpoint,
+                             others_speak ? segmenter->turn : segmenter->silence);
+}
+
 bool segmenter_is_open(const struct segmenter *segmenter)
 {
     return endpoint_is_open(segmenter->endpoint);
@@ -188,7 +222,8 @@ void segmenter_read_voice(const struct segmenter *segmenter, uint64_t from, floa
                           size_t frames)
 {
     for (size_t i = 0; i < frames; i++)
-        probabilities[i] = endpoint_probability(segmenter->endpoint, from / LOGMEL_HOP + i);
+        probabilities[i] =
+            endpoint_probability(segmenter->endpoint, (from - segmenter->skipped) / LOGMEL_HOP + i);
 }
 
 uint64_t segmenter_first_needed(const struct segmenter *segmenter)

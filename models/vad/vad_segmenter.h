@@ -46,6 +46,21 @@ int segmenter_finish(struct segmenter *segmenter);
 /* Takes the next event in order of time; false: there is none yet. */
 bool segmenter_next(struct segmenter *segmenter, struct segmenter_event *event);
 
+/*
+ * Goes past `count` samples of silence, a multiple of LOGMEL_HOP, as if they had been fed. Only
+ * before the first sample, or while the segmenter rests and all it may still need is silence, too.
+ */
+void segmenter_skip(struct segmenter *segmenter, uint64_t count);
+
+/* Whether no segment is open or may have begun. */
+bool segmenter_rests(const struct segmenter *segmenter);
+
+/* Whether a segment is open and not in a pause. */
+bool segmenter_hears_speech(const struct segmenter *segmenter);
+
+/* Whether somebody else speaks: then a pause of a second ends the segment. */
+void segmenter_set_turn(struct segmenter *segmenter, bool others_speak);
+
 /* Whether a segment is open. It begins at segmenter_first_needed. */
 bool segmenter_is_open(const struct segmenter *segmenter);
 

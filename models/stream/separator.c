@@ -1,0 +1,555 @@
+// SPDX-License-Identifier: MIT
+#include "models/stream/separator.h"
+
+#include "frontend/sound/pcm.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define HOP       SEPARATOR_HOP
+#define CHANNELS  HEARKEN_CHANNELS_EACH_MAX
+#define MAX_DELAY 320 /* samples, 20 ms: seven metres of air, or a telephone's side tone */
+
+/* Channels are compared after a filter that takes the weight off the low frequencies: hum and
+ * rumble are alike in all of them, and vowels of two speakers nearly so. */
+#define SHARPENING 0.9f
+
+/* Hops in which the delay of a copy is looked for: of speech that has nothing in common, so much
+ * hardly ever correlates by more than 0.3 at any delay. */
+#define SEARCH_HOPS 6u
+#define SEARCH_MIN  0.4
+
+/* Correlation, at the known delay, above which a hop with its neighbours is a copy. */
+#define COPY_MIN 0.5
+
+/* Hops of copy, with nothing of its own between, that silence a channel. Less is a coincidence, or
+ * masked by what the channel has itself. */
+#define COPY_HOPS 4u
+
+/* Hops that are looked at ahead. */
+#define AHEAD_HOPS 5u
+
+/* What is compared reaches a hop and a delay to both sides. */
+#define DELAY_HOPS (SEARCH_HOPS + AHEAD_HOPS + 2u)
+
+/* Energy of a hop, sharpened, below which it is silence: about -75 dBFS. */
+#define SILENCE (HOP * 3e-8)
+
+/* A hop is sound if it is louder than the noise by this factor, 6 dB. The noise follows what is
+ * softer at once, and else rises by 0.7 dB a second. */
+#define ABOVE_NOISE 4.0
+#define NOISE_RISE  1.01
+
+/* Ratios of energies: clearly louder, 6 dB; of like level, 10 dB. */
+#define LOUDER 4.0
+#define ALIKE  10.0
+
+/* Windows of SEARCH_HOPS with sound that decide whether the channels hold the same: the first, and
+ * how many of the last to change it. */
+#define VOTES_FIRST  4u
+#define VOTES        8u
+#define VOTES_CHANGE 6u
+
+/* A window votes if it is at most this much softer than the loudest: 25 dB. The loudest is forgotten
+ * by 1 dB a second. */
+#define VOTE_SHARE   0.00316
+#define LOUDEST_FADE 0.92
+
+/* Hops kept at most while nothing is decided, 8 s. */
+#define UNDECIDED_HOPS 133u
+
+/* Hops kept before the next: for a window, its delay and the neighbours. */
+#define BEFORE_HOPS (SEARCH_HOPS + 2u)
+#define ROOM_HOPS   (2 * (BEFORE_HOPS + DELAY_HOPS + 2u))
+
+/* A lane changes between sound and silence in 5 ms. */
+#define FADE 80u
+
+enum content {
+    CONTENT_QUIET, /* nothing louder than its noise */
+    CONTENT_OWN,
+    CONTENT_COPY,
+};
+
+struct track {
+    float *samples;    /* [room, HOP] */
+    float *sharp;      /* [room, HOP]: sharpened */
+    float last;        /* the last sample */
+    double *energy;    /* [room] of the sharpened hops */
+    double *noise;     /* [room]: energy of a hop's noise */
+    uint8_t *contents; /* [room]: enum content */
+    bool silenced;     /* the last hop was */
+    uint32_t copies;   /* hops of copy up to the next hop, with nothing of its own between */
+};
+
+struct lane {
+    bool open;   /* the last hop was not silenced */
+    float *fade; /* [HOP]: a hop in which it opens or closes; of lane 0 all */
+};
+
+/* Two channels, a < b. */
+struct pair {
+    int delays[2];   /* samples by which a is behind b where a is the softer; b behind a */
+    bool b_is_louder; /* until the other one is clearly louder */
+};
+
+struct separator {
+    uint32_t channels;
+    bool automatic, finished;
+    struct track tracks[CHANNELS];
+    struct lane lanes[SEPARATOR_LANES];
+    struct pair pairs[CHANNELS][CHANNELS]; /* [a][b], a < b */
+    struct mixer mixer;
+    float *interleaved; /* [HOP, channels] */
+
+    /* Hops, counted from the start. `first` is at the start of the arrays. */
+    size_t room;
+    uint64_t first, fed, searched, sorted, next;
+    size_t partial; /* samples of hop `fed` so far */
+    size_t missing; /* samples that the last hop lacks; known once it is finished */
+
+    bool decided, apart; /* apart: the channels hold different sound */
+    double loudest;      /* window so far */
+    unsigned votes, votes_apart;
+    bool vote[VOTES]; /* the last ones: apart */
+};
+
+/* ---- Creating ---- */
+
+int separator_create(uint32_t channels, bool automatic, struct separator **separator)
+{
+    struct separator *s = calloc(1, sizeof(*s));
+    if (!s)
+        return -ENOMEM;
+    s->channels = channels;
+    s->automatic = automatic;
+    s->decided = s->apart = !automatic;
+    s->room = ROOM_HOPS + (automatic ? 2 * UNDECIDED_HOPS : 0);
+    const struct hearken_audio_format format = {HEARKEN_RATE, channels, HEARKEN_SAMPLE_F32};
+    mixer_init(&s->mixer, &format);
+    s->interleaved = malloc(sizeof(*s->interleaved) * HOP * channels);
+    bool good = s->interleaved;
+    for (uint32_t c = 0; c < channels; c++) {
+        struct track *t = &s->tracks[c];
+        t->samples = calloc(s->room * HOP, sizeof(*t->samples));
+        t->sharp = calloc(s->room * HOP, sizeof(*t->sharp));
+        t->energy = calloc(s->room, sizeof(*t->energy));
+        t->noise = calloc(s->room, sizeof(*t->noise));
+        t->contents = calloc(s->room, sizeof(*t->contents));
+        good = good && t->samples && t->sharp && t->energy && t->noise && t->contents;
+    }
+    for (uint32_t i = 0; i <= channels; i++) {
+        s->lanes[i].fade = malloc(sizeof(*s->lanes[i].fade) * HOP);
+        good = good && s->lanes[i].fade;
+    }
+    if (!good) {
+        separator_destroy(s);
+        return -ENOMEM;
+    }
+    *separator = s;
+    return 0;
+}
+
+void separator_destroy(struct separator *separator)
+{
+    if (!separator)
+        return;
+    for (uint32_t c = 0; c < CHANNELS; c++) {
+        struct track *t = &separator->tracks[c];
+        free(t->samples);
+        free(t->sharp);
+        free(t->energy);
+        free(t->noise);
+        free(t->contents);
+    }
+    for (uint32_t i = 0; i < SEPARATOR_LANES; i++)
+        free(separator->lanes[i].fade);
+    free(separator->interleaved);
+    free(separator);
+}
+
+/* ---- Samples in ---- */
+
+/* Drops hops that are no longer needed, when the arrays are full. */
+static void make_room(struct separator *s)
+{
+    if (s->fed - s->first < s->room)
+        return;
+    uint64_t keep = s->next > BEFORE_HOPS ? s->next - BEFORE_HOPS : 0;
+    size_t dropped = (size_t)(keep - s->first), left = s->room - dropped;
+    for (uint32_t c = 0; c < s->channels; c++) {
+        struct track *t = &s->tracks[c];
+        memmove(t->samples, t->samples + dropped * HOP, left * HOP * sizeof(*t->samples));
+        memmove(t->sharp, t->sharp + dropped * HOP, left * HOP * sizeof(*t->sharp));
+        memmove(t->energy, t->energy + dropped, left * sizeof(*t->energy));
+        memmove(t->noise, t->noise + dropped, left * sizeof(*t->noise));
+        memmove(t->contents, t->contents + dropped, left * sizeof(*t->contents));
+    }
+    s->first = keep;
+}
+
+static void end_hop(struct separator *s)
+{
+    size_t at = (size_t)(s->fed - s->first);
+    for (uint32_t c = 0; c < s->channels; c++) {
+        struct track *t = &s->tracks[c];
+        double energy = 0, noise = at > 0 ? t->noise[at - 1] * NOISE_RISE : SILENCE;
+        for (size_t i = 0; i < HOP; i++)
+            energy += (double)t->sharp[at * HOP + i] * (double)t->sharp[at * HOP + i];
+        t->energy[at] = energy;
+        t->noise[at] = fmax(fmin(noise, energy), SILENCE);
+    }
+    s->fed++;
+    s->partial = 0;
+}
+
+void separator_feed(struct separator *separator, float *const *channels, size_t count)
+{
+    struct separator *s = separator;
+    for (size_t done = 0; done < count;) {
+        make_room(s);
+        size_t room = HOP - s->partial, more = count - done < room ? count - done : room;
+        size_t at = (size_t)(s->fed - s->first) * HOP + s->partial;
+        for (uint32_t c = 0; c < s->channels; c++) {
+            struct track *t = &s->tracks[c];
+            const float *in = channels[c] + done;
+            memcpy(t->samples + at, in, more * sizeof(*in));
+            for (size_t i = 0; i < more; i++)
+                t->sharp[at + i] = in[i] - SHARPENING * (i > 0 ? in[i - 1] : t->last);
+            t->last = in[more - 1];
+        }
+        done += more;
+        s->partial += more;
+        if (s->partial == HOP)
+            end_hop(s);
+    }
+}
+
+void separator_finish(struct separator *separator)
+{
+    struct separator *s = separator;
+    s->finished = true;
+    if (s->partial == 0)
+        return;
+    make_room(s);
+    s->missing = HOP - s->partial;
+    size_t at = (size_t)(s->fed - s->first) * HOP + s->partial;
+    for (uint32_t c = 0; c < s->channels; c++) {
+        memset(s->tracks[c].samples + at, 0, s->missing * sizeof(float));
+        memset(s->tracks[c].sharp + at, 0, s->missing * sizeof(float));
+    }
+    end_hop(s);
+}
+
+/* ---- Comparing ---- */
+
+/* Eight partial sums let the compiler use vectors without reordering additions. */
+static double product(const float *a, const float *b, size_t count)
+{
+    float sums[8] = {0};
+    double total = 0;
+    size_t i = 0;
+    for (; i + 8 <= count; i += 8)
+        for (size_t lane = 0; lane < 8; lane++)
+            sums[lane] += a[i + lane] * b[i + lane];
+    for (; i < count; i++)
+        total += (double)(a[i] * b[i]);
+    for (size_t lane = 0; lane < 8; lane++)
+        total += (double)sums[lane];
+    return total;
+}
+
+/* Hops from <= h < to, within those that are there, as samples of the arrays. */
+struct window {
+    size_t from, count;
+};
+
+static struct window window_of(const struct separator *s, uint64_t from, uint64_t to)
+{
+    from = from < s->first ? s->first : from;
+    to = to > s->fed ? s->fed : to;
+    return (struct window){(size_t)(from - s->first) * HOP, (size_t)(to - from) * HOP};
+}
+
+/* Normalised correlation, 0..1, of a window of channel `soft` with the sound of `loud` that is
+ * `delay` samples before it. */
+static double correlation(const struct separator *s, uint32_t soft, uint32_t loud,
+                          struct window window, int delay)
+{
+    size_t end = (size_t)(s->fed - s->first) * HOP;
+    if (delay > 0 && window.from < (size_t)delay) {
+        window.count -= (size_t)delay - window.from;
+        window.from = (size_t)delay;
+    }
+    if (delay < 0 && window.from + window.count + (size_t)-delay > end)
+        window.count = end - window.from - (size_t)-delay;
+    const float *a = s->tracks[soft].sharp + window.from;
+    const float *b = s->tracks[loud].sharp + window.from - delay;
+    double energy = product(a, a, window.count) * product(b, b, window.count);
+    return energy > 0 ? fabs(product(a, b, window.count)) / sqrt(energy) : 0;
+}
+
+static double energy_of(const struct separator *s, uint32_t channel, uint64_t from, uint64_t to)
+{
+    double energy = 0;
+    for (uint64_t h = from; h < to && h < s->fed; h++)
+        if (h >= s->first)
+            energy += s->tracks[channel].energy[h - s->first];
+    return energy;
+}
+
+static double noise_at(const struct separator *s, uint32_t channel, uint64_t hop)
+{
+    return s->tracks[channel].noise[hop - s->first];
+}
+
+/* Looks for the delay at which the softer of two channels is a copy of the other one. Returns the
+ * correlation there. */
+static double search_delay(const struct separator *s, uint32_t soft, uint32_t loud,
+                           struct window window, int *delay)
+{
+    int known = *delay;
+    double best = correlation(s, soft, loud, window, known), alike = 0;
+    if (best >= 0.8)
+        return best;
+    alike = correlation(s, soft, loud, window, 0);
+    if (alike > best) {
+        best = alike;
+        *delay = 0;
+    }
+    for (int d = -MAX_DELAY; best < 0.8 && d <= MAX_DELAY; d++) {
+        double found = correlation(s, soft, loud, window, d);
+        if (found <= best)
+            continue;
+        best = found;
+        *delay = d;
+    }
+    if (best < SEARCH_MIN)
+        *delay = known;
+    return best;
+}
+
+/* Searches a window of two channels. Whether they hold the same there. */
+static bool search_pair(struct separator *s, uint32_t a, uint32_t b, uint64_t from, uint64_t to)
+{
+    struct pair *pair = &s->pairs[a][b];
+    double energy_a = energy_of(s, a, from, to), energy_b = energy_of(s, b, from, to);
+    double hops = (double)(to - from);
+    if (energy_a < hops * noise_at(s, a, to - 1) * ABOVE_NOISE ||
+        energy_b < hops * noise_at(s, b, to - 1) * ABOVE_NOISE)
+        return false;
+    bool b_is_louder = energy_b > energy_a;
+    struct window window = window_of(s, from, to);
+    double found = b_is_louder ? search_delay(s, a, b, window, &pair->delays[0])
+                               : search_delay(s, b, a, window, &pair->delays[1]);
+    return found >= SEARCH_MIN;
+}
+
+/* ---- Whether the channels hold different sound ---- */
+
+static void count_vote(struct separator *s, bool apart)
+{
+    bool *vote = &s->vote[s->votes++ % VOTES];
+    unsigned kept = s->votes < VOTES ? s->votes : VOTES;
+    s->votes_apart += apart;
+    if (s->votes > VOTES)
+        s->votes_apart -= *vote;
+    *vote = apart;
+    if (!s->decided && kept >= VOTES_FIRST) {
+        s->decided = true;
+        s->apart = 2 * s->votes_apart >= kept;
+    } else if (s->decided && s->apart && kept - s->votes_apart >= VOTES_CHANGE) {
+        s->apart = false;
+    } else if (s->decided && !s->apart && s->votes_apart >= VOTES_CHANGE) {
+        s->apart = true;
+    }
+}
+
+/* `same`: for each channel, whether it holds the same as the loudest one. */
+static void vote(struct separator *s, const double *energies, uint32_t loudest, const bool *same)
+{
+    double most = energies[loudest];
+    s->loudest = fmax(s->loudest * LOUDEST_FADE, most);
+    if (!s->automatic || most < SEARCH_HOPS * SILENCE * ABOVE_NOISE ||
+        most < s->loudest * VOTE_SHARE)
+        return;
+    bool together = false;
+    for (uint32_t c = 0; c < s->channels; c++) {
+        if (c == loudest || energies[c] * ALIKE < most)
+            continue;
+        together = same[c];
+        if (!together)
+            break;
+    }
+    count_vote(s, !together);
+}
+
+static void search_window(struct separator *s, uint64_t from, uint64_t to)
+{
+    double energies[CHANNELS] = {0};
+    bool same[CHANNELS] = {false};
+    uint32_t loudest = 0;
+    for (uint32_t c = 0; c < s->channels; c++) {
+        energies[c] = energy_of(s, c, from, to);
+        if (energies[c] > energies[loudest])
+            loudest = c;
+    }
+    for (uint32_t a = 0; a < s->channels; a++)
+        for (uint32_t b = a + 1; b < s->channels; b++) {
+            bool alike = search_pair(s, a, b, from, to);
+            if (a == loudest)
+                same[b] = alike;
+            if (b == loudest)
+                same[a] = alike;
+        }
+    vote(s, energies, loudest, same);
+}
+
+/* ---- What a hop of a channel holds ---- */
+
+/* Marks the softer of two channels if it is a copy. Among channels of like level the one stays that
+ * was last louder: so a sound does not go to and fro. */
+static void sort_pair(struct separator *s, uint32_t a, uint32_t b, uint64_t hop)
+{
+    struct pair *pair = &s->pairs[a][b];
+    uint64_t from = hop > 0 ? hop - 1 : 0;
+    size_t at = (size_t)(hop - s->first);
+    double energy_a = energy_of(s, a, from, hop + 2), energy_b = energy_of(s, b, from, hop + 2);
+    bool clear = energy_a > LOUDER * energy_b || energy_b > LOUDER * energy_a;
+    bool b_is_louder = clear ? energy_b > energy_a : pair->b_is_louder;
+    uint32_t soft = b_is_louder ? a : b, loud = b_is_louder ? b : a;
+    int delay = pair->delays[b_is_louder ? 0 : 1];
+    if (s->tracks[soft].energy[at] < SILENCE ||
+        correlation(s, soft, loud, window_of(s, from, hop + 2), delay) < COPY_MIN)
+        return;
+    s->tracks[soft].contents[at] = CONTENT_COPY;
+    pair->b_is_louder = b_is_louder;
+}
+
+static void sort_hop(struct separator *s, uint64_t hop)
+{
+    size_t at = (size_t)(hop - s->first);
+    for (uint32_t c = 0; c < s->channels; c++) {
+        struct track *t = &s->tracks[c];
+        bool quiet = t->energy[at] < ABOVE_NOISE * t->noise[at];
+        t->contents[at] = quiet ? CONTENT_QUIET : CONTENT_OWN;
+    }
+    for (uint32_t a = 0; a < s->channels; a++)
+        for (uint32_t b = a + 1; b < s->channels; b++)
+            sort_pair(s, a, b, hop);
+}
+
+static enum content content_at(const struct separator *s, uint32_t channel, uint64_t hop)
+{
+    return hop < s->sorted ? s->tracks[channel].contents[hop - s->first] : CONTENT_QUIET;
+}
+
+/* ---- Samples out ---- */
+
+/* Whether the next hop of a channel is silenced. */
+static bool is_silenced(struct separator *s, uint32_t channel)
+{
+    struct track *t = &s->tracks[channel];
+    enum content now = content_at(s, channel, s->next);
+    uint32_t copies = 0, ahead = 1;
+    while (ahead <= AHEAD_HOPS && content_at(s, channel, s->next + ahead) != CONTENT_OWN)
+        copies += content_at(s, channel, s->next + ahead++) == CONTENT_COPY;
+    /* Among copies one hop that looks like more is a click, or the edge of a sound. */
+    if (now == CONTENT_OWN && t->silenced && ahead > AHEAD_HOPS && copies >= COPY_HOPS)
+        now = CONTENT_COPY;
+    if (now == CONTENT_OWN) {
+        t->copies = 0;
+        return false;
+    }
+    if (now == CONTENT_COPY) {
+        t->copies++;
+        return t->copies + copies >= COPY_HOPS;
+    }
+    /* What is quiet belongs to the copy before it, but for the start of something of its own. */
+    return t->silenced && ahead > AHEAD_HOPS;
+}
+
+static void mix_hop(struct separator *s, float *out)
+{
+    size_t at = (size_t)(s->next - s->first) * HOP;
+    for (uint32_t c = 0; c < s->channels; c++)
+        for (size_t i = 0; i < HOP; i++)
+            s->interleaved[i * s->channels + c] = s->tracks[c].samples[at + i];
+    mixer_mix(&s->mixer, s->interleaved, HOP, out);
+}
+
+/* The next hop of a lane, which is `open` or silent; a change is faded. */
+static const float *take_lane(struct separator *s, uint32_t number, bool open)
+{
+    struct lane *lane = &s->lanes[number];
+    bool was_open = s->next > 0 ? lane->open : open;
+    lane->open = open;
+    if (!open && !was_open)
+        return NULL;
+    if (number == 0)
+        mix_hop(s, lane->fade);
+    const float *samples =
+        number == 0 ? lane->fade
+                    : s->tracks[number - 1].samples + (size_t)(s->next - s->first) * HOP;
+    if (open && was_open)
+        return samples;
+    for (size_t i = 0; i < HOP; i++) {
+        float rise = i < FADE ? (float)i / FADE : 1;
+        lane->fade[i] = samples[i] * (open ? rise : 1 - rise);
+    }
+    return lane->fade;
+}
+
+/* Whether there is nothing but zeros in the next hop of a channel. */
+static bool is_zero(const struct separator *s, uint32_t channel)
+{
+    const float *samples = s->tracks[channel].samples + (size_t)(s->next - s->first) * HOP;
+    for (size_t i = 0; i < HOP; i++)
+        if (samples[i] != 0)
+            return false;
+    return true;
+}
+
+static void take_hop(struct separator *s, struct separator_hop *hop)
+{
+    *hop = (struct separator_hop){.count = HOP};
+    if (s->finished && s->next + 1 == s->fed)
+        hop->count = HOP - s->missing;
+    if (s->automatic)
+        hop->lanes[0] = take_lane(s, 0, !s->apart);
+    for (uint32_t c = 0; c < s->channels; c++) {
+        s->tracks[c].silenced = is_silenced(s, c);
+        bool open = s->apart && !s->tracks[c].silenced && !is_zero(s, c);
+        hop->lanes[c + 1] = take_lane(s, c + 1, open);
+    }
+    s->next++;
+}
+
+/* Whether `hops` more than hop `hop` have been fed, or no more will be. */
+static bool is_ready(const struct separator *s, uint64_t hop, uint64_t hops)
+{
+    return s->fed >= hop + hops || (s->finished && s->fed > hop);
+}
+
+bool separator_next(struct separator *separator, struct separator_hop *hop)
+{
+    struct separator *s = separator;
+    while (is_ready(s, s->searched, SEARCH_HOPS)) {
+        uint64_t to = s->searched + SEARCH_HOPS < s->fed ? s->searched + SEARCH_HOPS : s->fed;
+        search_window(s, s->searched, to);
+        s->searched = to;
+    }
+    while (s->sorted < s->searched && is_ready(s, s->sorted, 3))
+        sort_hop(s, s->sorted++);
+    if (s->finished && !s->decided) {
+        s->decided = true;
+        s->apart = s->votes > 0 && 2 * s->votes_apart >= s->votes;
+    }
+    bool ready = s->finished ? s->next < s->fed : s->sorted > s->next + AHEAD_HOPS;
+    if (!ready || (!s->decided && s->fed - s->next < UNDECIDED_HOPS))
+        return false;
+    take_hop(s, hop);
+    return true;
+}
