@@ -98,7 +98,8 @@ static int put_alignment(struct segment_message *segment, const struct hearken_a
 }
 
 /* Wyoming's timestamps are milliseconds. */
-static int init_voice(struct segment_message *segment, const char *name, double time)
+static int init_voice(struct segment_message *segment, const char *name, double time,
+                      uint32_t channel)
 {
     *segment = (struct segment_message){
         .event = name,
@@ -106,7 +107,13 @@ static int init_voice(struct segment_message *segment, const char *name, double 
         .start = time,
         .data = json_pack("{s:I}", "timestamp", (json_int_t)llround(time * 1000)),
     };
-    return segment->data ? 0 : -ENOMEM;
+    int result = segment->data ? 0 : -1;
+    if (channel > 0)
+        put(segment->data, "channel", json_integer(channel), &result);
+    if (result == 0)
+        return 0;
+    segment_message_finish(segment);
+    return -ENOMEM;
 }
 
 int segment_message_init(struct segment_message *segment, const struct hearken_event *event,
@@ -114,9 +121,9 @@ int segment_message_init(struct segment_message *segment, const struct hearken_e
 {
     double start = origin + event->start;
     if (event->type == HEARKEN_EVENT_VOICE_STARTED)
-        return init_voice(segment, "voice-started", start);
+        return init_voice(segment, "voice-started", start, event->channel);
     if (event->type == HEARKEN_EVENT_VOICE_STOPPED)
-        return init_voice(segment, "voice-stopped", start);
+        return init_voice(segment, "voice-stopped", start, event->channel);
     *segment = (struct segment_message){
         .event = "hearken-segment",
         .final = event->type == HEARKEN_EVENT_FINAL,
@@ -127,6 +134,8 @@ int segment_message_init(struct segment_message *segment, const struct hearken_e
     put(segment->data, "type", json_string(segment->final ? "final" : "partial"), &result);
     result |= put_span(segment->data, event->text, start, origin + event->end, event->confidence);
     put(segment->data, "committed", json_integer((json_int_t)event->committed), &result);
+    if (event->channel > 0)
+        put(segment->data, "channel", json_integer(event->channel), &result);
     if (event->language_probability > 0) {
         put(segment->data, "language", json_from_text(event->language), &result);
         put(segment->data, "language_probability", rounded(event->language_probability, 1e4),

@@ -244,6 +244,12 @@ enum conversation_verdict conversation_begin_audio(struct conversation *conversa
     struct hearken_error error;
     if (audio_format_read(event, NULL, &options->stream.audio, &error) < 0)
         return conversation_refuse(conversation, "bad-format", "%s", error.message);
+    if (options->stream.channels == HEARKEN_CHANNELS_EACH &&
+        options->stream.audio.channels > HEARKEN_CHANNELS_EACH_MAX)
+        return conversation_refuse(conversation, "bad-format",
+                                   "channels: got %u, expected at most %u to recognise each",
+                                   (unsigned)options->stream.audio.channels,
+                                   HEARKEN_CHANNELS_EACH_MAX);
     if (!options->segments)
         options->stream.partial_seconds = 0; /* partial segments are not sent */
     conversation->frame_size = hearken_audio_frame_size(&options->stream.audio);

@@ -26,11 +26,19 @@ struct piece {
     size_t bytes, width;
     double start, end;
     bool ends_segment;
+    unsigned channel;
+    size_t label; /* width of what names the channel before the text */
 };
 
 struct pieces {
     size_t count, capacity;
     struct piece *items;
+};
+
+struct cue {
+    const struct piece *first;
+    size_t length;
+    double start, end;
 };
 
 /* ---- Words to pieces ---- */
@@ -60,7 +68,8 @@ static size_t bytes_of(const char *text, size_t width)
 }
 
 /* Splits a word that is wider than a line; divides its time in proportion to the widths. */
-static int add_word(struct pieces *pieces, const struct transcript_word *word)
+static int add_word(struct pieces *pieces, enum subtitle_format format, unsigned channel,
+                    const struct transcript_word *word)
 {
     size_t whole = utf8_count(word->text, strlen(word->text));
     double seconds = word->end - word->start;
@@ -75,6 +84,8 @@ static int add_word(struct pieces *pieces, const struct transcript_word *word)
             .width = width,
             .start = word->start + seconds * (double)done / (double)whole,
             .end = word->start + seconds * (double)(done + width) / (double)whole,
+            .channel = channel,
+            .label = channel > 0 && format == SUBTITLE_SRT ? strlen("[1] ") : 0,
         };
         int result = add_piece(pieces, &piece);
         if (result < 0)
@@ -83,14 +94,18 @@ static int add_word(struct pieces *pieces, const struct transcript_word *word)
     return 0;
 }
 
-static int add_transcript(struct pieces *pieces, const struct transcript *transcript)
+/* The segments of one channel. */
+static int add_channel(struct pieces *pieces, enum subtitle_format format, unsigned channel,
+                       const struct transcript *transcript)
 {
     for (size_t i = 0; i < transcript->segment_count; i++) {
         const struct transcript_segment *segment = &transcript->segments[i];
+        if (segment->channel != channel)
+            continue;
         if (segment->word_count == 0 && *segment->text)
             return -ENODATA;
         for (size_t w = 0; w < segment->word_count; w++) {
-            int result = add_word(pieces, &segment->words[w]);
+            int result = add_word(pieces, format, channel, &segment->words[w]);
             if (result < 0)
                 return result;
         }
@@ -98,6 +113,20 @@ static int add_transcript(struct pieces *pieces, const struct transcript *transc
             pieces->items[pieces->count - 1].ends_segment = true;
     }
     return 0;
+}
+
+/* Channel by channel. */
+static int add_transcript(struct pieces *pieces, enum subtitle_format format,
+                          const struct transcript *transcript)
+{
+    unsigned last = 0;
+    int result = 0;
+    for (size_t i = 0; i < transcript->segment_count; i++)
+        if (transcript->segments[i].channel > last)
+            last = transcript->segments[i].channel;
+    for (unsigned channel = 0; channel <= last && result == 0; channel++)
+        result = add_channel(pieces, format, channel, transcript);
+    return result;
 }
 
 /* ---- Pieces to cues ---- */
@@ -114,7 +143,7 @@ static size_t width_of(const struct piece *pieces, size_t count)
 /* The width of the wider line if the upper one has the first `first` pieces. */
 static size_t wider_line(const struct piece *pieces, size_t count, size_t first)
 {
-    size_t upper = width_of(pieces, first);
+    size_t upper = pieces->label + width_of(pieces, first);
     size_t lower = width_of(pieces + first, count - first);
     return upper > lower ? upper : lower;
 }
@@ -208,37 +237,71 @@ static void print_lines(FILE *stream, enum subtitle_format format, const struct 
     fputs("\n\n", stream);
 }
 
-static void print_cues(FILE *stream, enum subtitle_format format, const struct pieces *pieces)
+/* Divides the pieces into cues [pieces->count]; returns how many there are. */
+static size_t make_cues(const struct pieces *pieces, struct cue *cues)
 {
-    double previous_end = 0;
-    size_t number = 0;
+    size_t count = 0;
     for (size_t at = 0, length; at < pieces->count; at += length) {
         const struct piece *first = &pieces->items[at];
         length = cue_length(first, pieces->count - at);
-        double start = fmax(first->start, previous_end);
-        double end = fmax(first[length - 1].end, start + CUE_SHORTEST);
-        if (at + length < pieces->count && end > first[length].start)
-            end = fmax(first[length].start, first[length - 1].end);
-        end = fmax(end, start + 0.001);
-        if (format == SUBTITLE_SRT)
-            fprintf(stream, "%zu\n", ++number);
-        print_time(stream, format, start);
-        fputs(" --> ", stream);
-        print_time(stream, format, end);
-        fputc('\n', stream);
-        print_lines(stream, format, first, length);
-        previous_end = end;
+        const struct piece *last = &first[length - 1];
+        const struct piece *next = at + length < pieces->count ? &first[length] : NULL;
+        bool follows = count > 0 && first[-1].channel == first->channel;
+        double start = fmax(first->start, follows ? cues[count - 1].end : 0);
+        double end = fmax(last->end, start + CUE_SHORTEST);
+        if (next && next->channel == first->channel && end > next->start)
+            end = fmax(next->start, last->end);
+        cues[count++] = (struct cue){first, length, start, fmax(end, start + 0.001)};
     }
+    return count;
+}
+
+/* Those of several channels may overlap. */
+static int compare_cues(const void *a, const void *b)
+{
+    const struct cue *x = a, *y = b;
+    if (x->start < y->start || x->start > y->start)
+        return x->start < y->start ? -1 : 1;
+    return (x->first > y->first) - (x->first < y->first);
+}
+
+static void print_cue(FILE *stream, enum subtitle_format format, const struct cue *cue)
+{
+    print_time(stream, format, cue->start);
+    fputs(" --> ", stream);
+    print_time(stream, format, cue->end);
+    fputc('\n', stream);
+    if (cue->first->channel > 0 && format == SUBTITLE_VTT)
+        fprintf(stream, "<v Channel %u>", cue->first->channel);
+    else if (cue->first->channel > 0)
+        fprintf(stream, "[%u] ", cue->first->channel);
+    print_lines(stream, format, cue->first, cue->length);
+}
+
+static int print_cues(FILE *stream, enum subtitle_format format, const struct pieces *pieces)
+{
+    struct cue *cues = calloc(pieces->count + 1, sizeof(*cues));
+    if (!cues)
+        return -ENOMEM;
+    size_t count = make_cues(pieces, cues);
+    qsort(cues, count, sizeof(*cues), compare_cues);
+    for (size_t i = 0; i < count; i++) {
+        if (format == SUBTITLE_SRT)
+            fprintf(stream, "%zu\n", i + 1);
+        print_cue(stream, format, &cues[i]);
+    }
+    free(cues);
+    return 0;
 }
 
 int subtitle_render(FILE *stream, enum subtitle_format format, const struct transcript *transcript)
 {
     struct pieces pieces = {0};
-    int result = add_transcript(&pieces, transcript);
+    int result = add_transcript(&pieces, format, transcript);
     if (result == 0) {
         if (format == SUBTITLE_VTT)
             fputs("WEBVTT\n\n", stream);
-        print_cues(stream, format, &pieces);
+        result = print_cues(stream, format, &pieces);
     }
     free(pieces.items);
     return result;

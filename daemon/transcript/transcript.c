@@ -90,6 +90,21 @@ int transcript_move_segment(struct transcript *transcript, struct transcript_seg
     return 0;
 }
 
+void transcript_sort_last(struct transcript *transcript)
+{
+    struct transcript_segment *segments = transcript->segments;
+    size_t at = transcript->segment_count;
+    if (at == 0)
+        return;
+    struct transcript_segment last = segments[--at];
+    while (at > 0 && segments[at - 1].channel != last.channel &&
+           segments[at - 1].start > last.start) {
+        segments[at] = segments[at - 1];
+        at--;
+    }
+    segments[at] = last;
+}
+
 static double between(double value, double low, double high)
 {
     return isfinite(value) ? fmin(fmax(value, low), high) : low;
@@ -140,6 +155,7 @@ int transcript_segment_read_event(struct transcript_segment *segment,
     int result =
         transcript_segment_language(segment, event->language, (double)event->language_probability);
     transcript_segment_time(segment, event->start, event->end, (double)event->confidence);
+    segment->channel = event->channel;
     for (size_t i = 0; i < event->word_count && result == 0; i++) {
         const struct hearken_word *word = &event->words[i];
         result = transcript_segment_add_word(segment, word->text, word->start, word->end,
@@ -156,6 +172,7 @@ int transcript_segment_read_json(struct transcript_segment *segment, const json_
                                              peer_seconds(data, "language_probability"));
     transcript_segment_time(segment, peer_seconds(data, "start") - origin,
                             peer_seconds(data, "end") - origin, peer_seconds(data, "confidence"));
+    segment->channel = (unsigned)peer_count(data, "channel", HEARKEN_CHANNELS_MAX);
     for (size_t i = 0; i < json_array_size(words) && result == 0; i++) {
         const json_t *word = json_array_get(words, i);
         result = transcript_segment_add_word(

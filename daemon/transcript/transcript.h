@@ -22,6 +22,7 @@ struct transcript_segment {
     bool timed;        /* false if a server sent only text: the three below are 0 */
     double start, end; /* seconds */
     double confidence; /* 0..1 */
+    unsigned channel;  /* that was heard, counted from 1; 0: all of them mixed, or the only one */
     char *language;    /* the detected one; NULL without detection */
     double language_probability;
     size_t word_count;
@@ -47,6 +48,9 @@ struct transcript_segment *transcript_add(struct transcript *transcript, const c
 /* Moves a segment of another transcript to the end of this one and clears the original. Errors:
  * -ENOMEM. */
 int transcript_move_segment(struct transcript *transcript, struct transcript_segment *segment);
+
+/* Moves the last segment before those of other channels that begin after it. */
+void transcript_sort_last(struct transcript *transcript);
 
 /* Sets the times and the confidence of a segment, clamped to valid ranges. */
 void transcript_segment_time(struct transcript_segment *segment, double start, double end,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * A recording as mono float at HEARKEN_RATE: decoded, downmixed and resampled. Reading continues
- * after damage, which hearken_source_warning() reports.
+ * A recording as mono float at HEARKEN_RATE: decoded, downmixed and resampled; or its channels, each
+ * resampled. Reading continues after damage, which hearken_source_warning() reports.
  */
 #include "frontend/sound/decoder.h"
 #include "frontend/sound/pcm.h"
@@ -63,18 +63,22 @@ struct hearken_source {
     struct decoder *decoder;
     struct decoder_block block; /* `taken` frames are consumed; `lost` frames are still to fill */
     size_t taken;
+    bool peeked; /* the block was read before its turn */
     float scale; /* of floating point samples; 1 if they are -1..1 */
     float gain;  /* the scale, times the amplification of a very quiet recording */
     double seconds;
 
     struct mixer mixer;
     double mixer_began; /* seconds */
-    struct resampler *resampler;
-    uint32_t rate; /* of the resampler; 0: there is none */
-    float *mono;   /* [SOURCE_BLOCK] */
-    float *ready;  /* [ready_room] at HEARKEN_RATE; ready_at <= i < ready_end are not yet read */
+    uint32_t channels;             /* that are given; 1: mixed */
+    struct resampler **resamplers; /* [channels] */
+    uint32_t rate;                 /* of the resamplers; 0: there are none */
+    float *mono;                   /* [SOURCE_BLOCK] */
+    float *resampled;              /* [ready_room]: of one channel, if there are several */
+    float *ready; /* [ready_room, channels] at HEARKEN_RATE; ready_at <= i < ready_end are not yet
+                   * read */
     size_t ready_room, ready_at, ready_end;
-    bool ended;
+    bool ended, begun;
     int failure; /* 0, or the errno that the next read returns, with `message` */
     struct hearken_error message;
 
@@ -209,6 +213,7 @@ static int create(const char *name, struct hearken_source **source, struct heark
     if (!*source)
         return hearken_fail(error, -ENOMEM, "%s: %s", name, strerror(ENOMEM));
     (*source)->scale = (*source)->gain = 1;
+    (*source)->channels = 1;
     (*source)->input.fd = -1;
     return 0;
 }
@@ -218,8 +223,9 @@ static int open_input(struct hearken_source *source, const struct hearken_audio_
                       struct hearken_error *error)
 {
     source->mono = malloc(SOURCE_BLOCK * sizeof(*source->mono));
-    int result = source->mono ? open_decoder(source, raw, error)
-                              : decoder_fail_memory(&source->input, error);
+    source->resamplers = calloc(1, sizeof(struct resampler *));
+    int result = source->mono && source->resamplers ? open_decoder(source, raw, error)
+                                                    : decoder_fail_memory(&source->input, error);
     return result < 0 ? result : find_scale(source, raw, error);
 }
 
@@ -262,13 +268,24 @@ int hearken_source_open_reader(const struct hearken_reader *reader, const char *
     return result;
 }
 
+static void destroy_resamplers(struct hearken_source *source)
+{
+    for (uint32_t i = 0; source->resamplers && i < source->channels; i++) {
+        resampler_destroy(source->resamplers[i]);
+        source->resamplers[i] = NULL;
+    }
+    source->rate = 0;
+}
+
 void hearken_source_destroy(struct hearken_source *source)
 {
     if (!source)
         return;
     decoder_destroy(source->decoder);
     input_close(&source->input);
-    resampler_destroy(source->resampler);
+    destroy_resamplers(source);
+    free(source->resamplers);
+    free(source->resampled);
     free(source->ready);
     free(source->mono);
     free(source);
@@ -379,12 +396,32 @@ static int reserve_ready(struct hearken_source *source, size_t room)
 {
     if (room <= source->ready_room)
         return 0;
-    float *grown = realloc(source->ready, room * sizeof(*grown));
+    float *grown = realloc(source->ready, room * source->channels * sizeof(*grown));
     if (!grown)
         return decoder_fail_memory(&source->input, &source->message);
     source->ready = grown;
+    if (source->channels > 1) {
+        grown = realloc(source->resampled, room * sizeof(*grown));
+        if (!grown)
+            return decoder_fail_memory(&source->input, &source->message);
+        source->resampled = grown;
+    }
     source->ready_room = room;
     return 0;
+}
+
+/* Where the resampled samples of a channel are written. */
+static float *resampled_at(struct hearken_source *source)
+{
+    return source->channels > 1 ? source->resampled : source->ready;
+}
+
+/* Puts `count` resampled samples of a channel where they belong. */
+static void put_ready(struct hearken_source *source, uint32_t channel, size_t count)
+{
+    for (size_t i = 0; source->channels > 1 && i < count; i++)
+        source->ready[i * source->channels + channel] = source->resampled[i];
+    source->ready_end = count;
 }
 
 /* A read error counts as the end of the file, or as an error if no samples came before it. */
@@ -392,6 +429,10 @@ static int read_block(struct hearken_source *source)
 {
     struct decoder_block *block = &source->block;
     source->taken = 0;
+    if (source->peeked) {
+        source->peeked = false;
+        return source->failure;
+    }
     int result = source->decoder->class->read(source->decoder, block, &source->message);
     if (result == -ENOMEM || (result < 0 && source->seconds <= 0))
         return result;
@@ -412,14 +453,14 @@ static int flush(struct hearken_source *source)
 {
     if (source->rate == 0)
         return 0;
-    int result = reserve_ready(source, resampler_room(source->resampler, 0));
-    if (result < 0)
-        return result;
-    long count = resampler_flush(source->resampler, source->ready);
-    if (count < 0)
-        return decoder_fail_memory(&source->input, &source->message);
-    source->ready_end = (size_t)count;
-    return 0;
+    int result = reserve_ready(source, resampler_room(source->resamplers[0], 0));
+    for (uint32_t i = 0; i < source->channels && result == 0; i++) {
+        long count = resampler_flush(source->resamplers[i], resampled_at(source));
+        if (count < 0)
+            return decoder_fail_memory(&source->input, &source->message);
+        put_ready(source, i, (size_t)count);
+    }
+    return result;
 }
 
 /* Sets mixer and resampler up for the block's format; first returns the samples that the resampler
@@ -440,34 +481,48 @@ static int use_format(struct hearken_source *source)
         return 0;
     if ((result = flush(source)) < 0)
         return result;
-    resampler_destroy(source->resampler);
-    source->resampler = NULL;
-    source->rate = 0;
-    if (resampler_create(format->rate, &source->resampler) < 0)
-        return decoder_fail_memory(&source->input, &source->message);
+    destroy_resamplers(source);
+    for (uint32_t i = 0; i < source->channels; i++)
+        if (resampler_create(format->rate, &source->resamplers[i]) < 0)
+            return decoder_fail_memory(&source->input, &source->message);
     source->rate = format->rate;
     return 0;
 }
 
-/* Downmixes the next frames of the block, or silence for the lost frames before it; returns how
- * many. */
-static size_t take_frames(struct hearken_source *source)
+/* How many frames are next: of the block, or of the lost ones before it. */
+static size_t next_frames(const struct hearken_source *source)
+{
+    const struct decoder_block *block = &source->block;
+    uint64_t left = block->lost > 0 ? block->lost : block->frames - source->taken;
+    return left < SOURCE_BLOCK ? (size_t)left : SOURCE_BLOCK;
+}
+
+/* Writes the next frames of a channel to `mono`: silence for lost ones; mixed, if channels are not
+ * told apart or the block has others. */
+static void load_channel(struct hearken_source *source, uint32_t channel, size_t frames)
 {
     struct decoder_block *block = &source->block;
-    if (block->lost > 0) {
-        size_t frames = block->lost < SOURCE_BLOCK ? (size_t)block->lost : SOURCE_BLOCK;
+    const uint8_t *at = (const uint8_t *)block->samples +
+                        source->taken * hearken_audio_frame_size(&block->format);
+    if (block->lost > 0)
         memset(source->mono, 0, frames * sizeof(*source->mono));
-        block->lost -= frames;
-        return frames;
-    }
-    size_t left = block->frames - source->taken;
-    size_t frames = left < SOURCE_BLOCK ? left : SOURCE_BLOCK;
-    size_t at = source->taken * hearken_audio_frame_size(&block->format);
-    mixer_mix(&source->mixer, (const uint8_t *)block->samples + at, frames, source->mono);
-    for (size_t i = 0; source->gain != 1.0f && i < frames; i++)
+    else if (source->channels > 1 && source->channels == block->format.channels)
+        pcm_take_channel(&block->format, at, channel, frames, source->mono);
+    else if (channel == 0)
+        mixer_mix(&source->mixer, at, frames, source->mono);
+    else
+        return; /* what was mixed is still there */
+    for (size_t i = 0; block->lost == 0 && source->gain != 1.0f && i < frames; i++)
         source->mono[i] *= source->gain;
-    source->taken += frames;
-    return frames;
+}
+
+static void pass_frames(struct hearken_source *source, size_t frames)
+{
+    if (source->block.lost > 0)
+        source->block.lost -= frames;
+    else
+        source->taken += frames;
+    source->seconds += (double)frames / source->rate;
 }
 
 /* Refills the empty `ready` with the next samples; where the rate changes, and at the end, with
@@ -485,20 +540,51 @@ static int refill(struct hearken_source *source)
     }
     if ((result = use_format(source)) < 0 || source->ready_end > 0)
         return result;
-    size_t frames = take_frames(source);
-    source->seconds += (double)frames / source->rate;
-    if ((result = reserve_ready(source, resampler_room(source->resampler, frames))) < 0)
-        return result;
-    long count = resampler_process(source->resampler, source->mono, frames, source->ready);
-    if (count < 0)
-        return decoder_fail_memory(&source->input, &source->message);
-    source->ready_end = (size_t)count;
+    size_t frames = next_frames(source);
+    result = reserve_ready(source, resampler_room(source->resamplers[0], frames));
+    for (uint32_t i = 0; i < source->channels && result == 0; i++) {
+        load_channel(source, i, frames);
+        long count = resampler_process(source->resamplers[i], source->mono, frames,
+                                       resampled_at(source));
+        if (count < 0)
+            return decoder_fail_memory(&source->input, &source->message);
+        put_ready(source, i, (size_t)count);
+    }
+    pass_frames(source, frames);
+    return result;
+}
+
+uint32_t hearken_source_channels(struct hearken_source *source)
+{
+    if (!source->begun && !source->peeked) {
+        source->failure = read_block(source);
+        source->peeked = true;
+    }
+    bool good = source->failure == 0 && source->block.frames > 0 &&
+                decoder_check_format(NULL, &source->block.format, NULL) == 0;
+    return good ? source->block.format.channels : 0;
+}
+
+int hearken_source_separate(struct hearken_source *source, uint32_t channels,
+                            struct hearken_error *error)
+{
+    if (channels < 2 || channels > HEARKEN_CHANNELS_MAX || source->begun)
+        return hearken_fail(error, -EINVAL,
+                            "%u channels to tell apart: expected 2 to %u, before the first read",
+                            (unsigned)channels, HEARKEN_CHANNELS_MAX);
+    struct resampler **resamplers = calloc(channels, sizeof(struct resampler *));
+    if (!resamplers)
+        return decoder_fail_memory(&source->input, error);
+    free(source->resamplers);
+    source->resamplers = resamplers;
+    source->channels = channels;
     return 0;
 }
 
 long hearken_source_read(struct hearken_source *source, float *samples, size_t count,
                          struct hearken_error *error)
 {
+    source->begun = true;
     while (source->ready_at == source->ready_end && !source->ended) {
         int result = refill(source);
         if (result < 0) {
@@ -512,7 +598,8 @@ long hearken_source_read(struct hearken_source *source, float *samples, size_t c
     if (count > there)
         count = there;
     if (count > 0)
-        memcpy(samples, source->ready + source->ready_at, count * sizeof(*samples));
+        memcpy(samples, source->ready + source->ready_at * source->channels,
+               count * source->channels * sizeof(*samples));
     source->ready_at += count;
     return (long)count;
 }

@@ -152,6 +152,20 @@ HEARKEN_API int hearken_source_open_reader(const struct hearken_reader *reader, 
 HEARKEN_API long hearken_source_read(struct hearken_source *source, float *samples, size_t count,
                                      struct hearken_error *error);
 
+/*
+ * Has the source give `channels` channels, interleaved, instead of mixing them; to be called before
+ * the first read, with at least 2. hearken_source_read() then counts frames: `samples` is [count,
+ * channels]. A part of the recording that has another number of channels is mixed, and is then in
+ * each. Errors: -EINVAL for a number out of 2..HEARKEN_CHANNELS_MAX, or after a read; -ENOMEM.
+ */
+HEARKEN_API int hearken_source_separate(struct hearken_source *source, uint32_t channels,
+                                        struct hearken_error *error);
+
+/* The channels that the recording begins with. Reads the first block of a recording that has not
+ * been read yet, so it may wait for a pipe. 0: there is nothing to read, or reading fails, as
+ * hearken_source_read() will tell. */
+HEARKEN_API uint32_t hearken_source_channels(struct hearken_source *source);
+
 /* Seconds as the file states them, or a negative number where it does not (a pipe). A hint, for
  * progress. */
 HEARKEN_API double hearken_source_duration(const struct hearken_source *source);

@@ -281,6 +281,8 @@ static int on_segment(void *context, struct transcript_segment *segment)
         result = stream_segment(job, segment);
     if (result == 0)
         result = transcript_move_segment(&job->transcript, segment);
+    if (result == 0)
+        transcript_sort_last(&job->transcript);
     pthread_mutex_unlock(&batch->lock);
     return result;
 }
@@ -325,6 +327,25 @@ static int check_own_path(struct job *job)
     return result;
 }
 
+/* Has the source give its channels, if they are to be told apart; more than `auto` tells apart are
+ * mixed here as well as there. */
+static int separate_channels(struct job *job, struct recognition *recognition)
+{
+    unsigned wanted = stream_settings_channels(&job->batch->options->settings);
+    recognition->channels = 1;
+    if (wanted == HEARKEN_CHANNELS_MIX)
+        return 0;
+    uint32_t channels = hearken_source_channels(recognition->source);
+    if (channels < 2 || (wanted == HEARKEN_CHANNELS_AUTO && channels > HEARKEN_CHANNELS_AUTO_MAX))
+        return 0;
+    if (channels > HEARKEN_CHANNELS_EACH_MAX)
+        return hearken_fail(&job->error, -EINVAL,
+                            "it has %u channels: at most %u can be recognised each",
+                            (unsigned)channels, HEARKEN_CHANNELS_EACH_MAX);
+    recognition->channels = channels;
+    return hearken_source_separate(recognition->source, channels, &job->error);
+}
+
 static int recognise(struct job *job)
 {
     struct batch *batch = job->batch;
@@ -343,11 +364,12 @@ static int recognise(struct job *job)
     if (result < 0)
         return result == -ENOTCONN ? -EIO : result;
     job->total = hearken_source_duration(recognition.source);
-    if (options->local)
+    result = separate_channels(job, &recognition);
+    if (result == 0 && options->local)
         result = local_recognise(options->local, &options->settings, &recognition, &job->error);
-    else if (options->address.url)
+    else if (result == 0 && options->address.url)
         result = http_recognise(&options->address, &options->settings, &recognition, &job->error);
-    else
+    else if (result == 0)
         result = remote_recognise(&options->address, &options->settings, &recognition, &job->error);
     if (result == 0)
         result = collect_warnings(job, recognition.source);

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -21,6 +22,7 @@ struct transcribe {
     bool raw;
     struct hearken_audio_format audio;
     unsigned sample_type;
+    struct option_list channels; /* a number, for `audio`, or words */
 
     struct output_style style;
     const char *output, *output_directory;
@@ -61,6 +63,9 @@ static const struct command_option transcribe_options[] = {
     FLAG('\0', "translate", FIELD(stream.translate), "translate to English, with models that can"),
     STRING('\0', "prompt", "TEXT", FIELD(stream.prompt),
            "text assumed to precede the recording: gives names and spellings to expect"),
+    LIST('\0', "channels", "mix|each|auto", FIELD(channels),
+         "each: recognise each channel on its own, for recordings with one speaker per channel; "
+         "auto: do so if they hold different sound; mix (default): mix them"),
     LIST('s', "set", "NAME=VALUE", FIELD(stream.settings),
          "a setting of [recognition] in hearkend.conf(5), for these recordings; may be repeated"),
     CUSTOM_WORD_OPTIONS,
@@ -91,9 +96,8 @@ static const struct command_option transcribe_options[] = {
     FLAG('\0', "raw", FIELD(raw), "the files are interleaved little-endian PCM without a header"),
     NUMBER('\0', "rate", HEARKEN_RATE_MIN, HEARKEN_RATE_MAX, FIELD(audio.rate),
            "frames per second (default 16000)"),
-    NUMBER('\0', "channels", 1, HEARKEN_CHANNELS_MAX, FIELD(audio.channels), "(default 1)"),
     CHOICE('\0', "sample-type", "TYPE", sample_types, FIELD(sample_type),
-           "u8, s16 (default), s24, s32 or f32"),
+           "u8, s16 (default), s24, s32 or f32; --channels N: how many it has (default 1)"),
 
     HEADING("Other"),
 };
@@ -202,6 +206,25 @@ static int run_local(struct transcribe *transcribe, struct batch_options *batch,
     return code;
 }
 
+/* --channels is the number of headerless audio, or a word: what becomes of them. */
+static int read_channels(struct transcribe *transcribe, const struct command *command)
+{
+    for (size_t i = 0; i < transcribe->channels.count; i++) {
+        const char *value = transcribe->channels.items[i];
+        if (*value && !strchr("0123456789", *value)) {
+            transcribe->stream.channels = value;
+            continue;
+        }
+        char *end;
+        unsigned long number = strtoul(value, &end, 10);
+        if (!*value || *end || number < 1 || number > HEARKEN_CHANNELS_MAX)
+            return usage_error(command, "--channels %s: expected mix, each, auto or a number 1..%u",
+                               value, HEARKEN_CHANNELS_MAX);
+        transcribe->audio.channels = (uint32_t)number;
+    }
+    return EXIT_GOOD;
+}
+
 static int run_transcribe(const struct command *command, int argc, char **argv)
 {
     struct transcribe transcribe = {
@@ -214,6 +237,9 @@ static int run_transcribe(const struct command *command, int argc, char **argv)
     int count = options_parse(command, argc, argv, &transcribe);
     if (count < 0)
         return options_exit_code(count);
+    int code = read_channels(&transcribe, command);
+    if (code != EXIT_GOOD)
+        return code;
     if (transcribe.output && strcmp(transcribe.output, "-") == 0)
         transcribe.output = NULL;
     const char *problem = contradiction(&transcribe, argv);
@@ -236,7 +262,10 @@ static int run_transcribe(const struct command *command, int argc, char **argv)
         .attention = transcribe.attention,
         .quiet = transcribe.quiet,
     };
-    int code = stream_settings_read(&batch.settings, &transcribe.stream, command, transcribe.local);
+    code = stream_settings_read(&batch.settings, &transcribe.stream, command, transcribe.local);
+    if (code == EXIT_GOOD && transcribe.attention &&
+        stream_settings_channels(&batch.settings) != HEARKEN_CHANNELS_MIX)
+        code = usage_error(command, "--attention draws the channels mixed: not with --channels");
     if (code == EXIT_GOOD && batch_check(&batch, &error) < 0) {
         message_error(NULL, error.message);
         code = EXIT_FAILED;
@@ -269,6 +298,7 @@ const struct command transcribe_command = {
                 "  ffmpeg -v error -i talk.mkv -f wav - | hearken transcribe -\n"
                 "  arecord -q -f S16_LE -r 16000 -t raw | hearken transcribe --raw -\n"
                 "  hearken transcribe --attention talk.png talk.flac\n"
+                "  hearken transcribe --channels each call.wav\n"
                 "  hearken transcribe --local --backend reference speech.wav\n",
     .options = transcribe_options,
     .option_count = OPTION_COUNT(transcribe_options),

@@ -34,7 +34,7 @@ static void print_name(FILE *stream, const struct output_style *style, const cha
     fprintf(stream, "%s: ", file);
 }
 
-/* Columns separated by tabs: start, end, confidence, word. */
+/* Columns separated by tabs: start, end, confidence, word, and the channel if there are several. */
 static int render_words(FILE *stream, const struct output_style *style, const char *file,
                         const struct transcript_segment *segment)
 {
@@ -43,8 +43,11 @@ static int render_words(FILE *stream, const struct output_style *style, const ch
     for (size_t i = 0; i < segment->word_count; i++) {
         const struct transcript_word *word = &segment->words[i];
         print_name(stream, style, file);
-        fprintf(stream, "%.2f\t%.2f\t%.3f\t%s\n", word->start, word->end, word->confidence,
+        fprintf(stream, "%.2f\t%.2f\t%.3f\t%s", word->start, word->end, word->confidence,
                 word->text);
+        if (segment->channel > 0)
+            fprintf(stream, "\t%u", segment->channel);
+        fputc('\n', stream);
     }
     return 0;
 }
@@ -55,6 +58,8 @@ int text_render_segment(FILE *stream, const struct output_style *style, const ch
     if (style->with_words)
         return render_words(stream, style, file, segment);
     print_name(stream, style, file);
+    if (segment->channel > 0)
+        fprintf(stream, "[%u] ", segment->channel);
     fprintf(stream, "%s\n", segment->text);
     return 0;
 }
@@ -66,18 +71,30 @@ json_t *json_rounded(double value)
     return json_real(round(value * 1000) / 1000);
 }
 
-static json_t *word_object(const struct transcript_word *word)
+/* Adds the channel of a segment, if there are several. Returns the object, or NULL without memory. */
+static json_t *add_channel(json_t *object, const struct transcript_segment *segment)
 {
-    return json_pack("{s:o, s:o, s:o, s:o}", "text", json_from_text(word->text), "start",
-                     json_rounded(word->start), "end", json_rounded(word->end), "confidence",
-                     json_rounded(word->confidence));
+    if (!object || segment->channel == 0 ||
+        json_object_set_new(object, "channel", json_integer(segment->channel)) == 0)
+        return object;
+    json_decref(object);
+    return NULL;
+}
+
+static json_t *word_object(const struct transcript_segment *segment,
+                           const struct transcript_word *word)
+{
+    json_t *object = json_pack("{s:o, s:o, s:o, s:o}", "text", json_from_text(word->text), "start",
+                               json_rounded(word->start), "end", json_rounded(word->end),
+                               "confidence", json_rounded(word->confidence));
+    return add_channel(object, segment);
 }
 
 static json_t *word_array(const struct transcript_segment *segment)
 {
     json_t *words = json_array();
     for (size_t i = 0; i < segment->word_count; i++)
-        if (json_array_append_new(words, word_object(&segment->words[i])) < 0) {
+        if (json_array_append_new(words, word_object(segment, &segment->words[i])) < 0) {
             json_decref(words);
             return NULL;
         }
@@ -92,6 +109,7 @@ json_t *json_segment(const struct transcript_segment *segment)
         json_pack("{s:o, s:o, s:o, s:o, s:o}", "start", json_rounded(segment->start), "end",
                   json_rounded(segment->end), "text", json_from_text(segment->text), "confidence",
                   json_rounded(segment->confidence), "words", word_array(segment));
+    object = add_channel(object, segment);
     if (!object || !segment->language)
         return object;
     if (json_object_set_new(object, "language", json_from_text(segment->language)) == 0 &&

@@ -53,7 +53,8 @@ int output_transcript(struct output *output, const struct output_style *style, c
                       const struct transcript *transcript, const char *problem,
                       struct hearken_error *error);
 
-/* Writes one segment; all of them give the output of output_transcript. Only for OUTPUT_TEXT. */
+/* Writes one segment; all of them give the output of output_transcript, but that sorts those of
+ * different channels. Only for OUTPUT_TEXT. */
 int output_segment(struct output *output, const struct output_style *style, const char *file,
                    const struct transcript_segment *segment, struct hearken_error *error);
 

@@ -186,6 +186,8 @@ int stream_settings_read(struct stream_settings *settings, const struct stream_a
         return usage_error(command, "--%s", error.message);
     if (set_named(settings, "prompt", arguments->prompt, &error) < 0)
         return usage_error(command, "--%s", error.message);
+    if (set_named(settings, "channels", arguments->channels, &error) < 0)
+        return usage_error(command, "--channels %s", error.message);
     if (set_named(settings, "task", arguments->translate ? "translate" : NULL, &error) < 0)
         return usage_error(command, "--translate: %s", error.message);
     if (!local && arguments->model && !utf8_is_valid(arguments->model))
@@ -198,6 +200,14 @@ void stream_settings_finish(struct stream_settings *settings)
 {
     free(settings->words);
     *settings = (struct stream_settings){0};
+}
+
+unsigned stream_settings_channels(const struct stream_settings *settings)
+{
+    struct hearken_stream_options options;
+    hearken_stream_options_init(&options);
+    stream_settings_apply(settings, &options);
+    return options.channels;
 }
 
 void stream_settings_apply(const struct stream_settings *settings,

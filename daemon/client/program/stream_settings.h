@@ -13,7 +13,7 @@
 /* What a command line says of it, as options_parse leaves it; all point into argv. NULL: not
  * given. */
 struct stream_arguments {
-    const char *beam, *language, *prompt;
+    const char *beam, *language, *prompt, *channels;
     bool translate;
     const char *model; /* a daemon's, by name, or with --local a file */
     struct option_list settings, words, word_files;
@@ -43,6 +43,9 @@ int stream_settings_read(struct stream_settings *settings, const struct stream_a
 
 /* Accepts one that is all zeros. */
 void stream_settings_finish(struct stream_settings *settings);
+
+/* What is to become of channels: enum hearken_channels. */
+unsigned stream_settings_channels(const struct stream_settings *settings);
 
 /* For a stream of our own, which has to be made before the settings are finished. */
 void stream_settings_apply(const struct stream_settings *settings,

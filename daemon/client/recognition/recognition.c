@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #define BLOCK_SAMPLES 1024
-#define CHUNK_SAMPLES 4000u /* a quarter of a second */
+#define CHUNK_SAMPLES 4000u /* a quarter of a second of one channel */
 
 static void put_sample(uint8_t *bytes, float sample)
 {
@@ -34,13 +34,15 @@ long recognition_read(struct recognition *recognition, uint8_t *bytes, size_t co
                       struct hearken_error *error)
 {
     float samples[BLOCK_SAMPLES];
+    const size_t channels = recognition->channels, block = BLOCK_SAMPLES / channels * channels;
     size_t done = 0;
-    long got = BLOCK_SAMPLES; /* a short read from a pipe ends the loop */
-    while (done < count && got == BLOCK_SAMPLES) {
-        size_t wanted = count - done < BLOCK_SAMPLES ? count - done : BLOCK_SAMPLES;
-        got = hearken_source_read(recognition->source, samples, wanted, error);
+    long got = (long)block; /* a short read from a pipe ends the loop */
+    while (done < count && (size_t)got == block) {
+        size_t wanted = count - done < block ? count - done : block;
+        got = hearken_source_read(recognition->source, samples, wanted / channels, error);
         if (got < 0)
             return got;
+        got *= (long)channels;
         if (recognition->picture &&
             picture_add_samples(recognition->picture, samples, (size_t)got) < 0)
             return hearken_fail(error, -ENOMEM, "%s", strerror(ENOMEM));
@@ -48,7 +50,7 @@ long recognition_read(struct recognition *recognition, uint8_t *bytes, size_t co
             put_sample(bytes + (done + i) * RECOGNITION_WIDTH, samples[i]);
         done += (size_t)got;
     }
-    recognition->seconds += (double)done / HEARKEN_RATE;
+    recognition->seconds += (double)(done / channels) / HEARKEN_RATE;
     recognition->progress(recognition->context, recognition->seconds);
     return (long)done;
 }
@@ -186,16 +188,18 @@ static int wait_for_audio(const struct recognition *recognition)
 static int feed(struct sink *sink, struct hearken_error *error)
 {
     uint8_t bytes[RECOGNITION_WIDTH * CHUNK_SAMPLES];
+    const size_t channels = sink->recognition->channels;
     for (;;) {
         int result = wait_for_audio(sink->recognition);
         if (result < 0)
             return result;
-        long got = recognition_read(sink->recognition, bytes, CHUNK_SAMPLES, error);
+        long got = recognition_read(sink->recognition, bytes, CHUNK_SAMPLES / channels * channels,
+                                    error);
         if (got < 0)
             return (int)got;
         if (got == 0)
             return hearken_stream_finish(sink->stream, error);
-        result = hearken_stream_write(sink->stream, bytes, (size_t)got, error);
+        result = hearken_stream_write(sink->stream, bytes, (size_t)got / channels, error);
         if (result < 0)
             return result;
     }
@@ -209,6 +213,7 @@ int local_recognise(struct local *local, const struct stream_settings *settings,
     stream_settings_apply(settings, &options);
     options.alignment = recognition->picture;
     options.audio.type = HEARKEN_SAMPLE_S32; /* the format of recognition_read */
+    options.audio.channels = recognition->channels;
     struct sink sink = {.recognition = recognition};
     int result =
         hearken_stream_create(local->model, &options, on_event, &sink, &sink.stream, error);

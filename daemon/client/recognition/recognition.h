@@ -14,6 +14,7 @@
 
 struct recognition {
     struct hearken_source *source; /* read to its end */
+    uint32_t channels;             /* that the source gives, at most HEARKEN_CHANNELS_EACH_MAX */
     bool from_stdin;               /* the source is standard input: wait for it with poll() */
     int interrupt;                 /* a descriptor that becomes readable to stop the recognition */
     double seconds;                /* of audio read so far; updated by recognition_read */
@@ -28,12 +29,12 @@ struct recognition {
     void *context;
 };
 
-/* Bytes of a sample given to the recogniser: 32 bits, signed, little-endian; 16 kHz mono. */
+/* Bytes of a sample given to the recogniser: 32 bits, signed, little-endian; 16 kHz, interleaved. */
 #define RECOGNITION_WIDTH 4
 
 /*
- * Reads up to `count` samples into `bytes` [RECOGNITION_WIDTH * count]; returns their number, 0 at
- * the end. A daemon and a local model get the same bytes, so that they give the same text. Errors:
+ * Reads up to `count` samples, a multiple of the channels, into `bytes` [RECOGNITION_WIDTH * count];
+ * returns their number, 0 at the end. A daemon and a local model get the same bytes, so that they give the same text. Errors:
  * as hearken_source_read; -ENOMEM.
  */
 long recognition_read(struct recognition *recognition, uint8_t *bytes, size_t count,

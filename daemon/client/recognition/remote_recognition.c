@@ -126,7 +126,7 @@ int remote_event(struct recognition *recognition, const struct wyoming_event *ev
     return 0;
 }
 
-#define CHUNK_SAMPLES 1600u        /* 100 ms, the latency for live audio from a pipe */
+#define CHUNK_SAMPLES 1600u        /* at most 100 ms, the latency for live audio from a pipe */
 #define PENDING_BYTES (64u * 1024) /* limit of unsent audio, about a second */
 #define RECEIVE_BYTES (64u * 1024)
 
@@ -187,7 +187,9 @@ static int put_opening(struct conversation *conversation, const struct stream_se
 static int put_audio(struct conversation *conversation, struct hearken_error *error)
 {
     uint8_t bytes[RECOGNITION_WIDTH * CHUNK_SAMPLES];
-    long got = recognition_read(conversation->recognition, bytes, CHUNK_SAMPLES, error);
+    const size_t channels = conversation->recognition->channels;
+    long got = recognition_read(conversation->recognition, bytes,
+                                CHUNK_SAMPLES / channels * channels, error);
     if (got < 0)
         return (int)got;
     if (got == 0) {
@@ -356,7 +358,7 @@ int remote_recognise(const struct address *address, const struct stream_settings
         return result;
     wyoming_parser_init(&conversation.parser, &limits);
     conversation.format = json_pack("{s:i, s:i, s:i}", "rate", (int)HEARKEN_RATE, "width",
-                                    RECOGNITION_WIDTH, "channels", 1);
+                                    RECOGNITION_WIDTH, "channels", (int)recognition->channels);
     result = conversation.format ? put_opening(&conversation, settings, error) : no_memory(error);
     if (result == 0)
         result = converse(&conversation, error);
