@@ -16,13 +16,28 @@
  * rumble are alike in all of them, and vowels of two speakers nearly so. */
 #define SHARPENING 0.9f
 
-/* Hops in which the delay of a copy is looked for: of speech that has nothing in common, so much
- * hardly ever correlates by more than 0.3 at any delay. */
+/* Hops in which the delay of a copy is looked for. At the best delay so much of two speakers
+ * correlates by 0.1 at most, and by 0.34 at least of one speaker in an echoing room. */
 #define SEARCH_HOPS 6u
-#define SEARCH_MIN  0.4
+#define SEARCH_MIN  0.22
 
-/* Correlation, at the known delay, above which a hop with its neighbours is a copy. */
-#define COPY_MIN 0.5
+/* A copy correlates by 1 if nothing but a delay and a gain is between the channels, by less with an
+ * echo: the best of late says how much, which is forgotten slowly. With its neighbours, a hop is a
+ * copy if it correlates by the first share of that. The second suffices if it is also no louder
+ * than copies are, but for 4 dB. */
+#define BEST_FADE   0.99
+#define COPY_SHARE  0.65
+#define LEVEL_SHARE 0.3
+#define LEVEL_ROOM  2.5
+
+/* A search ends where this is found. */
+#define CERTAIN 0.8
+
+/* Weight of a new measurement in the level of copies. */
+#define LEVEL_WEIGHT 0.3
+
+/* The energy of an echo after a hop. */
+#define ECHO 0.25
 
 /* Hops of copy, with nothing of its own between, that silence a channel. Less is a coincidence, or
  * masked by what the channel has itself. */
@@ -49,8 +64,8 @@
 /* Windows of SEARCH_HOPS with sound that decide whether the channels hold the same: the first, and
  * how many of the last to change it. */
 #define VOTES_FIRST  4u
-#define VOTES        8u
-#define VOTES_CHANGE 6u
+#define VOTES        16u
+#define VOTES_CHANGE 14u
 
 /* A window votes if it is at most this much softer than the loudest: 25 dB. The loudest is forgotten
  * by 1 dB a second. */
@@ -79,6 +94,7 @@ struct track {
     float last;        /* the last sample */
     double *energy;    /* [room] of the sharpened hops */
     double *noise;     /* [room]: energy of a hop's noise */
+    double echo;       /* energy of the last hops and their echo */
     uint8_t *contents; /* [room]: enum content */
     bool silenced;     /* the last hop was */
     uint32_t copies;   /* hops of copy up to the next hop, with nothing of its own between */
@@ -89,10 +105,17 @@ struct lane {
     float *fade; /* [HOP]: a hop in which it opens or closes; of lane 0 all */
 };
 
+/* How the sound of a channel gets into another one. */
+struct path {
+    int delay;    /* samples */
+    double best;  /* correlation; 0: no copy was found yet */
+    double level; /* energy of a copy, as a share of the energy of what is copied */
+};
+
 /* Two channels, a < b. */
 struct pair {
-    int delays[2];   /* samples by which a is behind b where a is the softer; b behind a */
-    bool b_is_louder; /* until the other one is clearly louder */
+    struct path paths[2]; /* from b to a, from a to b */
+    bool b_is_louder;     /* until the other one is clearly louder */
 };
 
 struct separator {
@@ -310,28 +333,30 @@ static double noise_at(const struct separator *s, uint32_t channel, uint64_t hop
 static double search_delay(const struct separator *s, uint32_t soft, uint32_t loud,
                            struct window window, int *delay)
 {
-    int known = *delay;
-    double best = correlation(s, soft, loud, window, known), alike = 0;
-    if (best >= 0.8)
-        return best;
-    alike = correlation(s, soft, loud, window, 0);
-    if (alike > best) {
-        best = alike;
-        *delay = 0;
-    }
-    for (int d = -MAX_DELAY; best < 0.8 && d <= MAX_DELAY; d++) {
-        double found = correlation(s, soft, loud, window, d);
+    double best = correlation(s, soft, loud, window, *delay);
+    for (int i = 0; best < CERTAIN && i <= 2 * MAX_DELAY; i++) {
+        int tried = i % 2 ? -(i + 1) / 2 : i / 2; /* 0, -1, 1, -2, ... */
+        double found = correlation(s, soft, loud, window, tried);
         if (found <= best)
             continue;
         best = found;
-        *delay = d;
+        *delay = tried;
     }
-    if (best < SEARCH_MIN)
-        *delay = known;
     return best;
 }
 
-/* Searches a window of two channels. Whether they hold the same there. */
+static void learn_path(struct path *path, int delay, double found, double level)
+{
+    bool known = path->best > 0;
+    path->best = fmax(path->best * BEST_FADE, found);
+    path->delay = delay;
+    if (!known)
+        path->level = level;
+    else if (found >= COPY_SHARE * path->best) /* otherwise there is more than the copy */
+        path->level += LEVEL_WEIGHT * (level - path->level);
+}
+
+/* Searches a window of two channels. Whether one is a copy of the other. */
 static bool search_pair(struct separator *s, uint32_t a, uint32_t b, uint64_t from, uint64_t to)
 {
     struct pair *pair = &s->pairs[a][b];
@@ -341,10 +366,17 @@ static bool search_pair(struct separator *s, uint32_t a, uint32_t b, uint64_t fr
         energy_b < hops * noise_at(s, b, to - 1) * ABOVE_NOISE)
         return false;
     bool b_is_louder = energy_b > energy_a;
-    struct window window = window_of(s, from, to);
-    double found = b_is_louder ? search_delay(s, a, b, window, &pair->delays[0])
-                               : search_delay(s, b, a, window, &pair->delays[1]);
-    return found >= SEARCH_MIN;
+    struct path *path = &pair->paths[b_is_louder ? 0 : 1], *back = &pair->paths[b_is_louder ? 1 : 0];
+    int delay = path->delay;
+    double found = search_delay(s, b_is_louder ? a : b, b_is_louder ? b : a, window_of(s, from, to),
+                                &delay);
+    if (found < SEARCH_MIN)
+        return false;
+    double level = b_is_louder ? energy_a / energy_b : energy_b / energy_a;
+    learn_path(path, delay, found, level);
+    if (level * LOUDER > 1) /* of like level: either may stay */
+        learn_path(back, -delay, found, 1 / level);
+    return true;
 }
 
 /* ---- Whether the channels hold different sound ---- */
@@ -409,23 +441,42 @@ static void search_window(struct separator *s, uint64_t from, uint64_t to)
 
 /* ---- What a hop of a channel holds ---- */
 
+/* Whether a hop of channel `soft` with its neighbours is no more than a copy, or, if there is
+ * nothing to compare, may be the echo of one. */
+static enum content compare_hop(const struct separator *s, const struct path *path, uint32_t soft,
+                                uint32_t loud, uint64_t hop)
+{
+    uint64_t from = hop > 0 ? hop - 1 : 0;
+    double energy = energy_of(s, soft, from, hop + 2);
+    double copied = path->level * fmax(energy_of(s, loud, from, hop + 2), s->tracks[loud].echo);
+    if (path->best <= 0 || s->tracks[soft].energy[hop - s->first] < SILENCE)
+        return CONTENT_OWN;
+    double found = correlation(s, soft, loud, window_of(s, from, hop + 2), path->delay);
+    if (found >= COPY_SHARE * path->best)
+        return CONTENT_COPY;
+    if (found >= LEVEL_SHARE * path->best && energy < LEVEL_ROOM * copied)
+        return CONTENT_COPY;
+    return energy < copied ? CONTENT_QUIET : CONTENT_OWN;
+}
+
 /* Marks the softer of two channels if it is a copy. Among channels of like level the one stays that
  * was last louder: so a sound does not go to and fro. */
 static void sort_pair(struct separator *s, uint32_t a, uint32_t b, uint64_t hop)
 {
     struct pair *pair = &s->pairs[a][b];
     uint64_t from = hop > 0 ? hop - 1 : 0;
-    size_t at = (size_t)(hop - s->first);
     double energy_a = energy_of(s, a, from, hop + 2), energy_b = energy_of(s, b, from, hop + 2);
     bool clear = energy_a > LOUDER * energy_b || energy_b > LOUDER * energy_a;
     bool b_is_louder = clear ? energy_b > energy_a : pair->b_is_louder;
     uint32_t soft = b_is_louder ? a : b, loud = b_is_louder ? b : a;
-    int delay = pair->delays[b_is_louder ? 0 : 1];
-    if (s->tracks[soft].energy[at] < SILENCE ||
-        correlation(s, soft, loud, window_of(s, from, hop + 2), delay) < COPY_MIN)
+    uint8_t *content = &s->tracks[soft].contents[hop - s->first];
+    enum content found = compare_hop(s, &pair->paths[b_is_louder ? 0 : 1], soft, loud, hop);
+    if (found == CONTENT_OWN)
         return;
-    s->tracks[soft].contents[at] = CONTENT_COPY;
-    pair->b_is_louder = b_is_louder;
+    if (found == CONTENT_COPY)
+        pair->b_is_louder = b_is_louder;
+    if (*content != CONTENT_COPY)
+        *content = (uint8_t)found;
 }
 
 static void sort_hop(struct separator *s, uint64_t hop)
@@ -435,6 +486,7 @@ static void sort_hop(struct separator *s, uint64_t hop)
         struct track *t = &s->tracks[c];
         bool quiet = t->energy[at] < ABOVE_NOISE * t->noise[at];
         t->contents[at] = quiet ? CONTENT_QUIET : CONTENT_OWN;
+        t->echo = fmax(t->echo * ECHO, energy_of(s, c, hop > 0 ? hop - 1 : 0, hop + 2));
     }
     for (uint32_t a = 0; a < s->channels; a++)
         for (uint32_t b = a + 1; b < s->channels; b++)
