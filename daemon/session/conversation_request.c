@@ -246,10 +246,9 @@ enum conversation_verdict conversation_begin_audio(struct conversation *conversa
         return conversation_refuse(conversation, "bad-format", "%s", error.message);
     if (options->stream.channels == HEARKEN_CHANNELS_EACH &&
         options->stream.audio.channels > HEARKEN_CHANNELS_EACH_MAX)
-        return conversation_refuse(conversation, "bad-format",
-                                   "channels: got %u, expected at most %u to recognise each",
-                                   (unsigned)options->stream.audio.channels,
-                                   HEARKEN_CHANNELS_EACH_MAX);
+        return conversation_refuse(
+            conversation, "bad-format", "channels: got %u, expected at most %u to recognise each",
+            (unsigned)options->stream.audio.channels, HEARKEN_CHANNELS_EACH_MAX);
     if (!options->segments)
         options->stream.partial_seconds = 0; /* partial segments are not sent */
     conversation->frame_size = hearken_audio_frame_size(&options->stream.audio);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * A recording as mono float at HEARKEN_RATE: decoded, downmixed and resampled; or its channels, each
- * resampled. Reading continues after damage, which hearken_source_warning() reports.
+ * A recording as mono float at HEARKEN_RATE: decoded, downmixed and resampled; or its channels,
+ * each resampled. Reading continues after damage, which hearken_source_warning() reports.
  */
 #include "frontend/sound/decoder.h"
 #include "frontend/sound/pcm.h"
@@ -69,7 +69,7 @@ struct hearken_source {
     double seconds;
 
     struct mixer mixer;
-    double mixer_began; /* seconds */
+    double mixer_began;            /* seconds */
     uint32_t channels;             /* that are given; 1: mixed */
     struct resampler **resamplers; /* [channels] */
     uint32_t rate;                 /* of the resamplers; 0: there are none */
@@ -502,8 +502,8 @@ static size_t next_frames(const struct hearken_source *source)
 static void load_channel(struct hearken_source *source, uint32_t channel, size_t frames)
 {
     struct decoder_block *block = &source->block;
-    const uint8_t *at = (const uint8_t *)block->samples +
-                        source->taken * hearken_audio_frame_size(&block->format);
+    const uint8_t *at =
+        (const uint8_t *)block->samples + source->taken * hearken_audio_frame_size(&block->format);
     if (block->lost > 0)
         memset(source->mono, 0, frames * sizeof(*source->mono));
     else if (source->channels > 1 && source->channels == block->format.channels)
@@ -530,7 +530,8 @@ static void pass_frames(struct hearken_source *source, size_t frames)
 static int refill(struct hearken_source *source)
 {
     source->ready_at = source->ready_end = 0;
-    int result = source->taken == source->block.frames ? read_block(source) : 0;
+    bool used = source->peeked || source->taken == source->block.frames;
+    int result = used ? read_block(source) : 0;
     if (result < 0)
         return result;
     if (source->block.frames == 0) {
@@ -544,8 +545,8 @@ static int refill(struct hearken_source *source)
     result = reserve_ready(source, resampler_room(source->resamplers[0], frames));
     for (uint32_t i = 0; i < source->channels && result == 0; i++) {
         load_channel(source, i, frames);
-        long count = resampler_process(source->resamplers[i], source->mono, frames,
-                                       resampled_at(source));
+        long count =
+            resampler_process(source->resamplers[i], source->mono, frames, resampled_at(source));
         if (count < 0)
             return decoder_fail_memory(&source->input, &source->message);
         put_ready(source, i, (size_t)count);

@@ -110,8 +110,7 @@ static double seconds_at(const struct channel *s, size_t sample)
 /* ---- Segments ---- */
 
 /* Samples from <= i < to, with what the voice network said of them. Errors: -ENOMEM. */
-static int describe_sound(struct channel *s, size_t from, size_t to,
-                          struct segment_sound *sound)
+static int describe_sound(struct channel *s, size_t from, size_t to, struct segment_sound *sound)
 {
     size_t frames = (to - from) / LOGMEL_HOP;
     *sound = (struct segment_sound){s->samples + from, to - from, seconds_at(s, from), NULL};
@@ -129,8 +128,7 @@ static int describe_sound(struct channel *s, size_t from, size_t to,
     return 0;
 }
 
-static int recognise(struct channel *s, size_t from, size_t to,
-                     const struct beam_draft *draft);
+static int recognise(struct channel *s, size_t from, size_t to, const struct beam_draft *draft);
 
 /* Recognises in two halves a segment whose text repeats itself: shorter sound seldom loops. */
 static int recognise_halves(struct channel *s, size_t from, size_t to)
@@ -176,8 +174,7 @@ static int recognise_rest(struct channel *s, size_t from, size_t to,
     return result < 0 ? result : recognise(s, cut, to, &none);
 }
 
-static int recognise(struct channel *s, size_t from, size_t to,
-                     const struct beam_draft *draft)
+static int recognise(struct channel *s, size_t from, size_t to, const struct beam_draft *draft)
 {
     struct transcript transcript;
     double start = seconds_at(s, from), end = seconds_at(s, to);

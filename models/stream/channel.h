@@ -34,7 +34,8 @@ void channel_destroy(struct channel *channel);
 /* Adds samples at HEARKEN_RATE. Errors: -ECANCELED, -ENOMEM, the backend's. */
 int channel_write(struct channel *channel, const float *samples, size_t count);
 
-/* Adds the last samples and recognises the rest; emits no end event. Errors as for channel_write. */
+/* Adds the last samples and recognises the rest; emits no end event. Errors as for channel_write.
+ */
 int channel_finish(struct channel *channel, const float *samples, size_t count);
 
 /*

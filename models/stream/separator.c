@@ -21,6 +21,12 @@
 #define SEARCH_HOPS 6u
 #define SEARCH_MIN  0.22
 
+/* Two speakers do so now and then by chance. So there has to be more, or it has to be found at like
+ * delays, so many samples apart, in so many windows. */
+#define SURE       0.5
+#define SURE_APART 4
+#define SURE_TIMES 3u
+
 /* A copy correlates by 1 if nothing but a delay and a gain is between the channels, by less with an
  * echo: the best of late says how much, which is forgotten slowly. With its neighbours, a hop is a
  * copy if it correlates by the first share of that. The second suffices if it is also no louder
@@ -67,8 +73,8 @@
 #define VOTES        16u
 #define VOTES_CHANGE 14u
 
-/* A window votes if it is at most this much softer than the loudest: 25 dB. The loudest is forgotten
- * by 1 dB a second. */
+/* A window votes if it is at most this much softer than the loudest: 25 dB. The loudest is
+ * forgotten by 1 dB a second. */
 #define VOTE_SHARE   0.00316
 #define LOUDEST_FADE 0.92
 
@@ -107,9 +113,10 @@ struct lane {
 
 /* How the sound of a channel gets into another one. */
 struct path {
-    int delay;    /* samples */
-    double best;  /* correlation; 0: no copy was found yet */
-    double level; /* energy of a copy, as a share of the energy of what is copied */
+    int delay;      /* samples */
+    double best;    /* correlation; 0: no copy was found yet */
+    unsigned times; /* that it was found at this delay; SURE_TIMES: it is sure */
+    double level;   /* energy of a copy, as a share of the energy of what is copied */
 };
 
 /* Two channels, a < b. */
@@ -348,6 +355,9 @@ static double search_delay(const struct separator *s, uint32_t soft, uint32_t lo
 static void learn_path(struct path *path, int delay, double found, double level)
 {
     bool known = path->best > 0;
+    bool alike = abs(delay - path->delay) <= SURE_APART;
+    if (path->times < SURE_TIMES)
+        path->times = found >= SURE ? SURE_TIMES : alike ? path->times + 1 : 1;
     path->best = fmax(path->best * BEST_FADE, found);
     path->delay = delay;
     if (!known)
@@ -366,10 +376,11 @@ static bool search_pair(struct separator *s, uint32_t a, uint32_t b, uint64_t fr
         energy_b < hops * noise_at(s, b, to - 1) * ABOVE_NOISE)
         return false;
     bool b_is_louder = energy_b > energy_a;
-    struct path *path = &pair->paths[b_is_louder ? 0 : 1], *back = &pair->paths[b_is_louder ? 1 : 0];
+    struct path *path = &pair->paths[b_is_louder ? 0 : 1],
+                *back = &pair->paths[b_is_louder ? 1 : 0];
     int delay = path->delay;
-    double found = search_delay(s, b_is_louder ? a : b, b_is_louder ? b : a, window_of(s, from, to),
-                                &delay);
+    double found =
+        search_delay(s, b_is_louder ? a : b, b_is_louder ? b : a, window_of(s, from, to), &delay);
     if (found < SEARCH_MIN)
         return false;
     double level = b_is_louder ? energy_a / energy_b : energy_b / energy_a;
@@ -449,7 +460,7 @@ static enum content compare_hop(const struct separator *s, const struct path *pa
     uint64_t from = hop > 0 ? hop - 1 : 0;
     double energy = energy_of(s, soft, from, hop + 2);
     double copied = path->level * fmax(energy_of(s, loud, from, hop + 2), s->tracks[loud].echo);
-    if (path->best <= 0 || s->tracks[soft].energy[hop - s->first] < SILENCE)
+    if (path->times < SURE_TIMES || s->tracks[soft].energy[hop - s->first] < SILENCE)
         return CONTENT_OWN;
     double found = correlation(s, soft, loud, window_of(s, from, hop + 2), path->delay);
     if (found >= COPY_SHARE * path->best)
@@ -542,9 +553,9 @@ static const float *take_lane(struct separator *s, uint32_t number, bool open)
         return NULL;
     if (number == 0)
         mix_hop(s, lane->fade);
-    const float *samples =
-        number == 0 ? lane->fade
-                    : s->tracks[number - 1].samples + (size_t)(s->next - s->first) * HOP;
+    const float *samples = number == 0
+                               ? lane->fade
+                               : s->tracks[number - 1].samples + (size_t)(s->next - s->first) * HOP;
     if (open && was_open)
         return samples;
     for (size_t i = 0; i < HOP; i++) {
@@ -573,8 +584,9 @@ static void take_hop(struct separator *s, struct separator_hop *hop)
         hop->lanes[0] = take_lane(s, 0, !s->apart);
     for (uint32_t c = 0; c < s->channels; c++) {
         s->tracks[c].silenced = is_silenced(s, c);
-        bool open = s->apart && !s->tracks[c].silenced && !is_zero(s, c);
-        hop->lanes[c + 1] = take_lane(s, c + 1, open);
+        hop->lanes[c + 1] = take_lane(s, c + 1, s->apart && !s->tracks[c].silenced);
+        if (hop->lanes[c + 1] && is_zero(s, c))
+            hop->lanes[c + 1] = NULL;
     }
     s->next++;
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
  * Which channels of a recording are to be heard, and when. Takes the channels at HEARKEN_RATE and
- * gives lanes, each a mono signal for a recogniser of its own: lane 0 holds all channels mixed, lane
- * c channel c, counted from 1. What a lane must not hold is digital silence in it, so that all of it
- * keeps its time.
+ * gives lanes, each a mono signal for a recogniser of its own: lane 0 holds all channels mixed,
+ * lane c channel c, counted from 1. What a lane must not hold is digital silence in it, so that all
+ * of it keeps its time.
  *
  * A channel is silenced while it has only a copy of what another one holds louder: cross-talk.
  * Copies are found by the normalised cross-correlation of the two, at any delay up to 20 ms. With

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * A stream: samples in, events out. Converts sound to HEARKEN_RATE, mixed or channel by channel, and
- * has it recognised.
+ * A stream: samples in, events out. Converts sound to HEARKEN_RATE, mixed or channel by channel,
+ * and has it recognised.
  */
 #include "frontend/features/logmel.h"
 #include "frontend/sound/pcm.h"
@@ -37,7 +37,7 @@ struct hearken_stream {
     struct custom_words *words; /* NULL: none */
     atomic_bool cancelled;
     bool finished;
-    int failed; /* error of an earlier write or finish; 0: none */
+    int failed;            /* error of an earlier write or finish; 0: none */
     double write_returned; /* when the last write returned, seconds of the monotonic clock; 0: no
                               write yet */
 
@@ -90,9 +90,8 @@ static int create_parts(struct hearken_stream *s, struct hearken_error *error)
     result = create_tracks(s);
     if (result == 0 && separate)
         result = separator_create(s->tracks, automatic, &s->separator);
-    return result < 0
-               ? hearken_fail(error, result, "cannot create a stream: %s", strerror(-result))
-               : 0;
+    return result < 0 ? hearken_fail(error, result, "cannot create a stream: %s", strerror(-result))
+                      : 0;
 }
 
 int hearken_stream_create(struct hearken_model *model, const struct hearken_stream_options *options,
@@ -164,15 +163,36 @@ void hearken_stream_count(const struct hearken_stream *stream,
 
 /* ---- Lanes ---- */
 
+/* Makes the recogniser of a lane, with the silence before its first sound that a segment may reach
+ * back to. */
+static int create_lane(struct hearken_stream *s, uint32_t number)
+{
+    struct lane *lane = &s->lanes[number];
+    uint64_t hops = s->lane_count / SEPARATOR_HOP;
+    int result = channel_create(&s->setup, number, &lane->channel, NULL);
+    lane->silent = hops < SILENT_HOPS ? (unsigned)hops : SILENT_HOPS;
+    if (result == 0)
+        channel_skip(lane->channel, (hops - lane->silent) * SEPARATOR_HOP);
+    for (unsigned i = 0; i < lane->silent && result == 0; i++)
+        result = channel_write(lane->channel, silence, SEPARATOR_HOP);
+    return result;
+}
+
+/* Whether a lane needs no recogniser before it has sound. Segments that are cut by level count from
+ * the start, so they need one at once. */
+static bool can_wait(const struct hearken_stream *s)
+{
+    return s->setup.model->vad && s->setup.options.voice;
+}
+
 /* Writes a hop of a lane, or skips it. `samples` NULL: silence. */
 static int write_lane(struct hearken_stream *s, uint32_t number, const float *samples, size_t count)
 {
     struct lane *lane = &s->lanes[number];
-    if (samples && !lane->channel) {
-        int result = channel_create(&s->setup, number, &lane->channel, NULL);
+    if (!lane->channel && (samples || !can_wait(s))) {
+        int result = create_lane(s, number);
         if (result < 0)
             return result;
-        channel_skip(lane->channel, s->lane_count);
     }
     if (!lane->channel)
         return 0;

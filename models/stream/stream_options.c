@@ -209,7 +209,8 @@ int stream_options_check(const struct hearken_stream_options *options, struct he
     int result = pcm_format_check(&options->audio, error);
     if (result == 0 && options->channels == HEARKEN_CHANNELS_EACH &&
         options->audio.channels > HEARKEN_CHANNELS_EACH_MAX)
-        return hearken_fail(error, -EINVAL, "channels is each with %u channels, expected at most %u",
+        return hearken_fail(error, -EINVAL,
+                            "channels is each with %u channels, expected at most %u",
                             (unsigned)options->audio.channels, HEARKEN_CHANNELS_EACH_MAX);
     return result;
 }

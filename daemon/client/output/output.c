@@ -71,7 +71,8 @@ json_t *json_rounded(double value)
     return json_real(round(value * 1000) / 1000);
 }
 
-/* Adds the channel of a segment, if there are several. Returns the object, or NULL without memory. */
+/* Adds the channel of a segment, if there are several. Returns the object, or NULL without memory.
+ */
 static json_t *add_channel(json_t *object, const struct transcript_segment *segment)
 {
     if (!object || segment->channel == 0 ||

@@ -193,8 +193,8 @@ static int feed(struct sink *sink, struct hearken_error *error)
         int result = wait_for_audio(sink->recognition);
         if (result < 0)
             return result;
-        long got = recognition_read(sink->recognition, bytes, CHUNK_SAMPLES / channels * channels,
-                                    error);
+        long got =
+            recognition_read(sink->recognition, bytes, CHUNK_SAMPLES / channels * channels, error);
         if (got < 0)
             return (int)got;
         if (got == 0)

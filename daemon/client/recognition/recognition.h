@@ -29,13 +29,14 @@ struct recognition {
     void *context;
 };
 
-/* Bytes of a sample given to the recogniser: 32 bits, signed, little-endian; 16 kHz, interleaved. */
+/* Bytes of a sample given to the recogniser: 32 bits, signed, little-endian; 16 kHz, interleaved.
+ */
 #define RECOGNITION_WIDTH 4
 
 /*
- * Reads up to `count` samples, a multiple of the channels, into `bytes` [RECOGNITION_WIDTH * count];
- * returns their number, 0 at the end. A daemon and a local model get the same bytes, so that they give the same text. Errors:
- * as hearken_source_read; -ENOMEM.
+ * Reads up to `count` samples, a multiple of the channels, into `bytes` [RECOGNITION_WIDTH *
+ * count]; returns their number, 0 at the end. A daemon and a local model get the same bytes, so
+ * that they give the same text. Errors: as hearken_source_read; -ENOMEM.
  */
 long recognition_read(struct recognition *recognition, uint8_t *bytes, size_t count,
                       struct hearken_error *error);

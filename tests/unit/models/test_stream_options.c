@@ -93,7 +93,7 @@ static void test_table(void)
         }
         CU_ASSERT_PTR_EQUAL(hearken_stream_option_find(option->name, strlen(option->name)), option);
     }
-    CU_ASSERT_EQUAL(count, 26);
+    CU_ASSERT_EQUAL(count, 27);
     CU_ASSERT_PTR_NULL(hearken_stream_option(count + 1));
     CU_ASSERT_PTR_NULL(hearken_stream_option(SIZE_MAX));
     CU_ASSERT_STRING_EQUAL(hearken_stream_option_find("voice=on", 5)->name, "voice");
@@ -187,6 +187,17 @@ static void test_whole_options(void)
     options = stream_options_of();
     options.audio.type = (enum hearken_sample_type)5;
     refuses(model, &options, "type");
+    options = stream_options_of();
+    options.channels = 3;
+    refuses(model, &options, "channels is 3, expected 0 to 2");
+    options.channels = HEARKEN_CHANNELS_EACH;
+    options.audio.channels = HEARKEN_CHANNELS_EACH_MAX + 1;
+    refuses(model, &options, "channels is each with 9 channels, expected at most 8");
+    options.audio.channels = HEARKEN_CHANNELS_EACH_MAX;
+    accepts(model, &options);
+    options.channels = HEARKEN_CHANNELS_AUTO;
+    options.audio.channels = HEARKEN_CHANNELS_MAX;
+    accepts(model, &options);
     options = stream_options_of();
     options.beam_width = 16;
     options.audio = (struct hearken_audio_format){1000, 64, HEARKEN_SAMPLE_U8};
