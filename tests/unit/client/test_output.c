@@ -82,6 +82,75 @@ static void expect_text(const struct transcript *transcript, const struct output
     expect(&written, result, expected);
 }
 
+/* ---- Channels ---- */
+
+/* Two who talk at once: as they come from a recogniser, in the order in which they end. */
+static struct transcript two_channels(void)
+{
+    static const struct {
+        unsigned channel;
+        struct said words[4];
+    } segments[] = {
+        {2, {{"Yes.", 1.5, 2}, {0}}},
+        {1, {{"Are", 0, 0.5}, {"you", 0.5, 1}, {"there?", 2.5, 3}, {0}}},
+        {2, {{"Well.", 4, 4.5}, {0}}},
+    };
+    struct transcript t;
+    transcript_init(&t);
+    for (size_t i = 0; i < 3; i++) {
+        add_segment(&t, segments[i].words);
+        t.segments[t.segment_count - 1].channel = segments[i].channel;
+        transcript_sort_last(&t);
+    }
+    return t;
+}
+
+static void test_channels_as_text(void)
+{
+    struct transcript t = two_channels();
+    expect_text(&t, &plain, "[1] Are you there?\n[2] Yes.\n[2] Well.\n");
+    expect_text(&t, &words_only,
+                "0.00\t0.50\t0.500\tAre\t1\n0.50\t1.00\t0.500\tyou\t1\n"
+                "2.50\t3.00\t0.500\tthere?\t1\n1.50\t2.00\t0.500\tYes.\t2\n"
+                "4.00\t4.50\t0.500\tWell.\t2\n");
+    transcript_finish(&t);
+}
+
+static void test_channels_as_json(void)
+{
+    struct transcript t = two_channels();
+    struct written written;
+    start(&written);
+    int result = json_print_line(written.stream, json_segment(&t.segments[1]));
+    expect(&written, result,
+           "{\"start\": 1.5, \"end\": 2.0, \"text\": \"Yes.\", \"confidence\": 0.5, \"words\": "
+           "[{\"text\": \"Yes.\", \"start\": 1.5, \"end\": 2.0, \"confidence\": 0.5, "
+           "\"channel\": 2}], \"channel\": 2}\n");
+    transcript_finish(&t);
+}
+
+/* Cues by time, each of one channel. */
+static void test_channels_as_subtitles(void)
+{
+    struct transcript t = two_channels();
+    struct written written;
+    start(&written);
+    int result = subtitle_render(written.stream, OUTPUT_SRT, &t);
+    expect(&written, result,
+           "1\n00:00:00,000 --> 00:00:01,000\n[1] Are you\n\n"
+           "2\n00:00:01,500 --> 00:00:02,500\n[2] Yes.\n\n"
+           "3\n00:00:02,500 --> 00:00:03,500\n[1] there?\n\n"
+           "4\n00:00:04,000 --> 00:00:05,000\n[2] Well.\n\n");
+    start(&written);
+    result = subtitle_render(written.stream, OUTPUT_VTT, &t);
+    expect(&written, result,
+           "WEBVTT\n\n00:00:00.000 --> 00:00:01.000\n<v Channel 1>Are you\n\n"
+           "00:00:01.500 --> 00:00:02.500\n<v Channel 2>Yes.\n\n"
+           "00:00:02.500 --> 00:00:03.500\n<v Channel 1>there?\n\n"
+           "00:00:04.000 --> 00:00:05.000\n<v Channel 2>Well.\n\n");
+    transcript_finish(&t);
+}
+
 /* What a server tells is clamped; its times are those of a clock that has begun earlier. */
 static void test_segment_of_a_server(void)
 {
@@ -658,6 +727,9 @@ void add_output_tests(void)
     CU_add_test(suite, "JSON: languages", test_json_language);
     CU_add_test(suite, "JSON: any bytes", test_json_of_any_bytes);
     CU_add_test(suite, "JSON: no object", test_no_object);
+    CU_add_test(suite, "channels as text", test_channels_as_text);
+    CU_add_test(suite, "channels as JSON", test_channels_as_json);
+    CU_add_test(suite, "channels as subtitles", test_channels_as_subtitles);
     CU_add_test(suite, "subtitles", test_subtitles);
     CU_add_test(suite, "subtitles: markup", test_markup_in_the_text);
     CU_add_test(suite, "subtitles: times that overlap", test_times_that_overlap);

@@ -71,6 +71,21 @@ static void test_partial_without_words(void)
     segment_message_finish(&segment);
 }
 
+/* The channel is told where there are several. */
+static void test_channel(void)
+{
+    struct hearken_event event = {.type = HEARKEN_EVENT_FINAL, .text = "one", .channel = 2};
+    struct segment_message segment;
+    EXPECT_EQUAL(segment_message_init(&segment, &event, false, 0), 0);
+    has_data(&segment, "{\"channel\":2,\"committed\":0,\"confidence\":0.0,\"end\":0.0,"
+                       "\"start\":0.0,\"text\":\"one\",\"type\":\"final\"}");
+    segment_message_finish(&segment);
+    event.type = HEARKEN_EVENT_VOICE_STOPPED;
+    EXPECT_EQUAL(segment_message_init(&segment, &event, false, 0), 0);
+    has_data(&segment, "{\"channel\":2,\"timestamp\":0}");
+    segment_message_finish(&segment);
+}
+
 static void test_voice(void)
 {
     struct hearken_event event = {.type = HEARKEN_EVENT_VOICE_STARTED, .text = "", .start = 1.5};
@@ -165,6 +180,7 @@ void add_segment_message_tests(void)
     CU_pSuite suite = CU_add_suite("heard segments", NULL, NULL);
     CU_ADD_TEST(suite, test_final);
     CU_ADD_TEST(suite, test_partial_without_words);
+    CU_ADD_TEST(suite, test_channel);
     CU_ADD_TEST(suite, test_voice);
     CU_ADD_TEST(suite, test_alignment);
     CU_ADD_TEST(suite, test_no_alignment);

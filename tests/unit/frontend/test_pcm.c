@@ -314,6 +314,33 @@ static void test_tones_above_are_removed(void)
     CU_ASSERT(sine_error(192000, 50000, 0) < 1e-5);
 }
 
+/* Of every type, from an odd address; what is not finite counts as 0. */
+static void test_taking_channels(void)
+{
+    static const float floats[] = {0.25f, -0.5f, 1, NAN, INFINITY, -1};
+    uint8_t bytes[1 + sizeof(floats)];
+    float out[2];
+    struct hearken_audio_format format = format_of(HEARKEN_SAMPLE_F32, 3);
+    memcpy(bytes + 1, floats, sizeof(floats));
+    pcm_take_channel(&format, bytes + 1, 0, 2, out);
+    CU_ASSERT(out[0] == 0.25f && out[1] == 0);
+    pcm_take_channel(&format, bytes + 1, 1, 2, out);
+    CU_ASSERT(out[0] == -0.5f && out[1] == 0);
+    pcm_take_channel(&format, bytes + 1, 2, 2, out);
+    CU_ASSERT(out[0] == 1 && out[1] == -1);
+    for (int type = HEARKEN_SAMPLE_U8; type <= HEARKEN_SAMPLE_S32; type++) {
+        uint8_t samples[16] = {0};
+        format = format_of((enum hearken_sample_type)type, 2);
+        size_t size = hearken_audio_frame_size(&format) / 2;
+        memset(samples, type == HEARKEN_SAMPLE_U8 ? 128 : 0, sizeof(samples));
+        samples[4 * size - 1] = type == HEARKEN_SAMPLE_U8 ? 192 : 64; /* the second of channel 1 */
+        pcm_take_channel(&format, samples, 1, 2, out);
+        CU_ASSERT(out[0] == 0 && out[1] == 0.5f);
+        pcm_take_channel(&format, samples, 0, 2, out);
+        CU_ASSERT(out[0] == 0 && out[1] == 0);
+    }
+}
+
 static void test_rates_out_of_range(void)
 {
     static const uint32_t wrong[] = {0, 1, 999, 768001, UINT32_MAX};
@@ -332,6 +359,7 @@ void add_pcm_tests(void)
     CU_add_test(suite, "each sample type", test_each_type);
     CU_add_test(suite, "channels are averaged", test_channels_are_averaged);
     CU_add_test(suite, "channels that cancel", test_channels_that_cancel);
+    CU_add_test(suite, "channels are taken", test_taking_channels);
     CU_add_test(suite, "floats are tamed", test_floats_are_tamed);
     suite = CU_add_suite("resample", NULL, NULL);
     CU_add_test(suite, "length, and any pieces to the bit", test_length_and_pieces);

@@ -1169,6 +1169,103 @@ static void test_input_that_does_not_block(void)
     free(wav);
 }
 
+/* ---- Channels ---- */
+
+/* The tone in channel `loud` of 16 bits at `rate`; silence in the others. */
+static const char *write_one_loud(const char *name, int rate, int channels, int loud)
+{
+    SF_INFO info = {
+        .samplerate = rate, .channels = channels, .format = SF_FORMAT_WAV | SF_FORMAT_PCM_16};
+    SNDFILE *file = sf_open(path_of(name), SFM_WRITE, &info);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(file);
+    size_t frames = (size_t)rate * SECONDS;
+    int16_t *samples = calloc(frames * (size_t)channels, sizeof(*samples));
+    for (size_t i = 0; i < frames; i++)
+        samples[i * (size_t)channels + (size_t)loud] =
+            (int16_t)(8000 * sin(0.1 * RATE / rate * (double)i));
+    EXPECT_EQUAL(sf_writef_short(file, samples, (sf_count_t)frames), (sf_count_t)frames);
+    sf_close(file);
+    free(samples);
+    return path;
+}
+
+/* Reads one channel of a recording that gives `channels` into `sound`. */
+static void read_channel(const char *name, const struct hearken_audio_format *raw,
+                         uint32_t channels, uint32_t channel)
+{
+    static float block[700 * 64];
+    struct hearken_source *source;
+    free(sound.samples);
+    memset(&sound, 0, sizeof(sound));
+    sound.result = hearken_source_open(name, raw, &source, &sound.error);
+    EXPECT_EQUAL_FATAL(sound.result, 0);
+    EXPECT_EQUAL(hearken_source_channels(source), channels);
+    EXPECT_EQUAL(hearken_source_channels(source), channels);
+    EXPECT_EQUAL_FATAL(hearken_source_separate(source, channels, &sound.error), 0);
+    long count;
+    while ((count = hearken_source_read(source, block, 700, &sound.error)) > 0) {
+        sound.samples =
+            realloc(sound.samples, (sound.count + (size_t)count) * sizeof(*sound.samples));
+        for (long i = 0; i < count; i++)
+            sound.samples[sound.count++] = block[(size_t)i * channels + channel];
+    }
+    sound.result = (int)count;
+    EXPECT_EQUAL(hearken_source_separate(source, channels, &sound.error), -EINVAL);
+    EXPECT_CONTAINS(sound.error.message, "before the first read");
+    hearken_source_destroy(source);
+}
+
+static void test_separate_channels(void)
+{
+    static const int rates[] = {16000, 44100}, channels[] = {2, 64};
+    for (int i = 0; i < 4; i++) {
+        int count = channels[i / 2], loud = count - 1;
+        const char *name = write_one_loud("apart.wav", rates[i % 2], count, loud);
+        for (int channel = 0; channel<count; channel += count> 2 ? 21 : 1) {
+            read_channel(name, NULL, (uint32_t)count, (uint32_t)channel);
+            EXPECT_EQUAL(sound.count, COUNT);
+            EXPECT_CLOSE(level(), channel == loud ? 1 : 0, 0.01);
+        }
+    }
+}
+
+/* A part with other channels than the first is mixed, and in each channel. */
+static void test_channels_that_change(void)
+{
+    uint8_t *first, *second;
+    write_sound("one.flac", SF_FORMAT_FLAC | SF_FORMAT_PCM_16, RATE, 2);
+    size_t length = read_file("one.flac", &first);
+    write_sound("two.flac", SF_FORMAT_FLAC | SF_FORMAT_PCM_16, RATE, 1);
+    size_t more = read_file("two.flac", &second);
+    memcpy(first + length, second, more);
+    const char *name = write_file("both.flac", first, length + more);
+    for (uint32_t channel = 0; channel < 2; channel++) {
+        read_channel(name, NULL, 2, channel);
+        EXPECT_EQUAL(sound.count, 2 * COUNT);
+        EXPECT_CLOSE(level(), 1, 0.01);
+    }
+    free(first);
+    free(second);
+}
+
+static void test_counting_channels(void)
+{
+    const struct hearken_audio_format raw = {RATE, 3, HEARKEN_SAMPLE_S16};
+    struct hearken_source *source;
+    struct hearken_error error = {""};
+    read_channel(write_file("raw", tone, 3000), &raw, 3, 1);
+    EXPECT_EQUAL(sound.count, 500);
+    EXPECT_EQUAL_FATAL(hearken_source_open(write_file("none", "", 0), &raw, &source, NULL), 0);
+    EXPECT_EQUAL(hearken_source_channels(source), 0);
+    EXPECT_EQUAL(hearken_source_read(source, &(float){0}, 1, NULL), 0);
+    hearken_source_destroy(source);
+    EXPECT_EQUAL_FATAL(hearken_source_open(write_file("raw", tone, 3000), &raw, &source, NULL), 0);
+    EXPECT_EQUAL(hearken_source_separate(source, 1, &error), -EINVAL);
+    EXPECT_EQUAL(hearken_source_separate(source, 65, &error), -EINVAL);
+    EXPECT_CONTAINS(error.message, "65 channels to tell apart: expected 2 to 64");
+    hearken_source_destroy(source);
+}
+
 static int finish(void)
 {
     free(sound.samples);
@@ -1213,4 +1310,7 @@ void add_sound_source_tests(void)
     CU_add_test(suite, "redirected input", test_redirected_input);
     CU_add_test(suite, "live sound", test_live_sound);
     CU_add_test(suite, "input that does not block", test_input_that_does_not_block);
+    CU_add_test(suite, "channels apart", test_separate_channels);
+    CU_add_test(suite, "channels that change", test_channels_that_change);
+    CU_add_test(suite, "counting channels", test_counting_channels);
 }
