@@ -225,6 +225,18 @@ static int read_channels(struct transcribe *transcribe, const struct command *co
     return EXIT_GOOD;
 }
 
+static int check_channels(const struct transcribe *transcribe,
+                          const struct stream_settings *settings, const struct command *command)
+{
+    if (stream_settings_channels(settings) == HEARKEN_CHANNELS_MIX)
+        return EXIT_GOOD;
+    if (transcribe->attention)
+        return usage_error(command, "--attention draws the channels mixed: not with --channels");
+    if (transcribe->address.url)
+        return usage_error(command, "--channels: not with --url: the interface takes mono");
+    return EXIT_GOOD;
+}
+
 static int run_transcribe(const struct command *command, int argc, char **argv)
 {
     struct transcribe transcribe = {
@@ -263,9 +275,8 @@ static int run_transcribe(const struct command *command, int argc, char **argv)
         .quiet = transcribe.quiet,
     };
     code = stream_settings_read(&batch.settings, &transcribe.stream, command, transcribe.local);
-    if (code == EXIT_GOOD && transcribe.attention &&
-        stream_settings_channels(&batch.settings) != HEARKEN_CHANNELS_MIX)
-        code = usage_error(command, "--attention draws the channels mixed: not with --channels");
+    if (code == EXIT_GOOD)
+        code = check_channels(&transcribe, &batch.settings, command);
     if (code == EXIT_GOOD && batch_check(&batch, &error) < 0) {
         message_error(NULL, error.message);
         code = EXIT_FAILED;
