@@ -135,14 +135,14 @@ static void test_channels_as_subtitles(void)
     struct transcript t = two_channels();
     struct written written;
     start(&written);
-    int result = subtitle_render(written.stream, OUTPUT_SRT, &t);
+    int result = subtitle_render(written.stream, SUBTITLE_SRT, &t);
     expect(&written, result,
            "1\n00:00:00,000 --> 00:00:01,000\n[1] Are you\n\n"
            "2\n00:00:01,500 --> 00:00:02,500\n[2] Yes.\n\n"
            "3\n00:00:02,500 --> 00:00:03,500\n[1] there?\n\n"
            "4\n00:00:04,000 --> 00:00:05,000\n[2] Well.\n\n");
     start(&written);
-    result = subtitle_render(written.stream, OUTPUT_VTT, &t);
+    result = subtitle_render(written.stream, SUBTITLE_VTT, &t);
     expect(&written, result,
            "WEBVTT\n\n00:00:00.000 --> 00:00:01.000\n<v Channel 1>Are you\n\n"
            "00:00:01.500 --> 00:00:02.500\n<v Channel 2>Yes.\n\n"
