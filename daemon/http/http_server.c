@@ -24,6 +24,9 @@
  * the connection. */
 #define DROPPED_BYTES (UINT64_C(1) << 20)
 
+/* Calls of libmicrohttpd in a row that it wanted at once; further ones come once a millisecond. */
+#define AT_ONCE_MAX 1000u
+
 /* Time for a client that still sends to read an early answer. */
 #define LINGER_MILLISECONDS 3000
 
@@ -47,6 +50,8 @@ struct http_server {
     struct MHD_Daemon *daemon;
     uv_poll_t poll; /* of its epoll descriptor */
     uv_timer_t timer;
+    uv_idle_t again;  /* it has more to do, after other work of the loop */
+    unsigned at_once; /* times in a row that it had */
     struct http_connection *connections;
     struct lingering *lingers;
     unsigned handles; /* of the loop, that are open */
@@ -55,15 +60,22 @@ struct http_server {
 /* ---- The loop ---- */
 
 static void on_timer(uv_timer_t *timer);
+static void on_again(uv_idle_t *idle);
 
+/* libmicrohttpd wants to be called at once also for a connection that cannot go on, such as one in
+ * an endless chunk header: then it is a timer's turn, so that nothing spins. */
 static void run(struct http_server *server)
 {
-    MHD_UNSIGNED_LONG_LONG milliseconds;
+    MHD_UNSIGNED_LONG_LONG milliseconds = 0;
     MHD_run(server->daemon);
-    if (MHD_get_timeout(server->daemon, &milliseconds) == MHD_YES)
-        uv_timer_start(&server->timer, on_timer, milliseconds, 0);
-    else
-        uv_timer_stop(&server->timer);
+    bool waits = MHD_get_timeout(server->daemon, &milliseconds) == MHD_YES;
+    server->at_once = waits && milliseconds == 0 ? server->at_once + 1 : 0;
+    uv_idle_stop(&server->again);
+    uv_timer_stop(&server->timer);
+    if (server->at_once > 0 && server->at_once <= AT_ONCE_MAX)
+        uv_idle_start(&server->again, on_again);
+    else if (waits)
+        uv_timer_start(&server->timer, on_timer, milliseconds > 0 ? milliseconds : 1, 0);
 }
 
 static void on_timer(uv_timer_t *timer)
@@ -71,11 +83,16 @@ static void on_timer(uv_timer_t *timer)
     run(timer->data);
 }
 
+static void on_again(uv_idle_t *idle)
+{
+    run(idle->data);
+}
+
 /* Later, for it may be libmicrohttpd that calls us. */
 static void wake(struct http_exchange *exchange)
 {
     struct http_server *server = exchange->waker;
-    uv_timer_start(&server->timer, on_timer, 0, 0);
+    uv_idle_start(&server->again, on_again);
 }
 
 static void on_poll(uv_poll_t *poll, int status, int events)
@@ -559,9 +576,10 @@ int http_server_create(struct service *service, uv_loop_t *loop, void (*closed)(
     }
     int epoll = MHD_get_daemon_info(created->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
     uv_timer_init(loop, &created->timer);
+    uv_idle_init(loop, &created->again);
     uv_poll_init(loop, &created->poll, epoll);
-    created->timer.data = created->poll.data = created;
-    created->handles = 2;
+    created->timer.data = created->again.data = created->poll.data = created;
+    created->handles = 3;
     uv_poll_start(&created->poll, UV_READABLE, on_poll);
     *server = created;
     return 0;
@@ -583,6 +601,7 @@ void http_server_destroy(struct http_server *server)
     while (server->lingers)
         end_linger(server->lingers);
     uv_close((uv_handle_t *)&server->timer, on_server_closed);
+    uv_close((uv_handle_t *)&server->again, on_server_closed);
 }
 
 int http_server_adopt(struct http_server *server, int descriptor)
