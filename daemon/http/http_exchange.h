@@ -57,7 +57,7 @@ struct http_exchange {
     uint64_t began;                /* uv_hrtime */
     unsigned status;               /* of the answer; 0: none yet */
     struct MHD_Response *response; /* of the answer, until it is queued */
-    bool has_body;                 /* the client sends one */
+    uint64_t body_length;          /* as it is stated; UINT64_MAX: chunked */
     bool early;                    /* answered before the body was read */
     bool ended;                    /* the body is complete */
     bool suspended;

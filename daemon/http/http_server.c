@@ -5,6 +5,7 @@
 #include "daemon/http/http_exchange.h"
 #include "daemon/http/http_routes.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
@@ -340,53 +341,69 @@ static void identify(struct http_exchange *exchange)
         strcpy(exchange->trace, trace);
 }
 
-struct header_count {
-    const char *name;
-    unsigned count;
+/* What the headers say of the body. */
+struct body_statement {
+    const char *wrong; /* a header that programs understand differently, or NULL */
+    unsigned count;    /* of lengths and encodings: where the body ends */
+    bool chunked;
+    uint64_t length;
 };
 
-static enum MHD_Result count_header(void *context, enum MHD_ValueKind kind, const char *name,
-                                    const char *value)
+static bool is_token(const char *name, size_t size)
 {
-    struct header_count *counted = context;
-    (void)kind, (void)value;
-    counted->count += strcasecmp(name, counted->name) == 0;
+    static const char others[] = "!#$%&'*+-.^_`|~";
+    for (size_t i = 0; i < size; i++)
+        if (!isalnum((unsigned char)name[i]) && (!name[i] || !strchr(others, name[i])))
+            return false;
+    return size > 0;
+}
+
+static bool is_number(const char *value)
+{
+    size_t digits = strspn(value, "0123456789");
+    return digits > 0 && digits < 20 && value[digits] == '\0';
+}
+
+static enum MHD_Result read_header(void *context, enum MHD_ValueKind kind, const char *name,
+                                   size_t name_size, const char *value, size_t value_size)
+{
+    struct body_statement *body = context;
+    (void)kind;
+    const char *text = value ? value : "";
+    if (!is_token(name, name_size) || strlen(text) != value_size) {
+        body->wrong = "a name or a value has characters that it may not have";
+    } else if (strcasecmp(name, MHD_HTTP_HEADER_CONTENT_LENGTH) == 0) {
+        body->count++;
+        body->length = strtoull(text, NULL, 10);
+        if (!is_number(text))
+            body->wrong = "Content-Length is no number";
+    } else if (strcasecmp(name, MHD_HTTP_HEADER_TRANSFER_ENCODING) == 0) {
+        body->count++;
+        body->chunked = true;
+        if (strcasecmp(text, "chunked") != 0)
+            body->wrong = "Transfer-Encoding is not chunked";
+    }
     return MHD_YES;
 }
 
-static unsigned count_headers(const struct http_exchange *exchange, const char *name)
-{
-    struct header_count counted = {.name = name};
-    MHD_get_connection_values(exchange->connection, MHD_HEADER_KIND, count_header, &counted);
-    return counted.count;
-}
-
-/* The length of the body as it is stated; UINT64_MAX: unknown. */
-static uint64_t stated_length(const struct http_exchange *exchange)
-{
-    const char *length = http_exchange_header(exchange, MHD_HTTP_HEADER_CONTENT_LENGTH);
-    if (http_exchange_header(exchange, MHD_HTTP_HEADER_TRANSFER_ENCODING))
-        return UINT64_MAX;
-    return length ? strtoull(length, NULL, 10) : 0;
-}
-
 /* Refuses what two programs could understand differently, and what is too large. */
-static void check_body(struct http_exchange *exchange)
+static void check_body(struct http_exchange *exchange, const char *version)
 {
     uint64_t limit = (uint64_t)exchange->service->settings.http_upload_mib << 20;
-    unsigned lengths = count_headers(exchange, MHD_HTTP_HEADER_CONTENT_LENGTH);
-    unsigned encodings = count_headers(exchange, MHD_HTTP_HEADER_TRANSFER_ENCODING);
-    exchange->has_body = stated_length(exchange) > 0;
-    if (lengths + encodings > 1) {
+    struct body_statement body = {0};
+    MHD_get_connection_values_n(exchange->connection, MHD_HEADER_KIND, read_header, &body);
+    exchange->body_length = body.chunked ? UINT64_MAX : body.length;
+    if (!body.wrong && body.count > 1)
+        body.wrong = "the length of the body is stated twice";
+    if (!body.wrong && body.chunked && strcmp(version, MHD_HTTP_VERSION_1_1) != 0)
+        body.wrong = "Transfer-Encoding needs HTTP/1.1";
+    if (body.wrong) {
         exchange->early = true; /* where the body ends is anybody's guess */
-        http_exchange_fail(exchange, 400, NULL, NULL,
-                           "the length of the body is stated %u times, expected once",
-                           lengths + encodings);
-    } else if (encodings == 0 && stated_length(exchange) > limit) {
+        http_exchange_fail(exchange, 400, NULL, NULL, "headers: %s", body.wrong);
+    } else if (!body.chunked && body.length > limit) {
         http_exchange_fail(exchange, 413, "too_large", "file",
-                           "the body has %s bytes, expected at most %llu (http.upload_mib)",
-                           http_exchange_header(exchange, MHD_HTTP_HEADER_CONTENT_LENGTH),
-                           (unsigned long long)limit);
+                           "the body has %llu bytes, expected at most %llu (http.upload_mib)",
+                           (unsigned long long)body.length, (unsigned long long)limit);
     }
 }
 
@@ -407,7 +424,7 @@ static void start_route(struct http_server *server, struct http_exchange *exchan
 }
 
 static struct http_exchange *begin_exchange(struct http_connection *connection, const char *url,
-                                            const char *method)
+                                            const char *method, const char *version)
 {
     struct http_server *server = connection->server;
     struct http_exchange *exchange = calloc(1, sizeof(*exchange));
@@ -424,7 +441,7 @@ static struct http_exchange *begin_exchange(struct http_connection *connection, 
     http_path_normalise(url, exchange->path, sizeof(exchange->path));
     identify(exchange);
     find_origin(exchange);
-    check_body(exchange);
+    check_body(exchange, version);
     if (exchange->status != 0)
         return exchange;
     if (strcmp(method, MHD_HTTP_METHOD_OPTIONS) == 0)
@@ -455,9 +472,8 @@ static enum MHD_Result queue_answer(struct http_exchange *exchange)
  * rest would take long, or where the client waits for leave to send. */
 static bool answers_early(const struct http_exchange *exchange)
 {
-    return exchange->early ||
-           (exchange->has_body && (stated_length(exchange) > DROPPED_BYTES ||
-                                   http_exchange_header(exchange, MHD_HTTP_HEADER_EXPECT)));
+    return exchange->early || exchange->body_length > DROPPED_BYTES ||
+           (exchange->body_length > 0 && http_exchange_header(exchange, MHD_HTTP_HEADER_EXPECT));
 }
 
 static enum MHD_Result handle_start(struct http_connection *connection,
@@ -493,11 +509,11 @@ static enum MHD_Result handle(void *context, struct MHD_Connection *mhd, const c
 {
     struct http_connection *connection = connection_of(mhd);
     struct http_exchange *exchange = *request_context;
-    (void)context, (void)version;
+    (void)context;
     if (!connection)
         return MHD_NO;
     if (!exchange) {
-        exchange = *request_context = begin_exchange(connection, url, method);
+        exchange = *request_context = begin_exchange(connection, url, method, version);
         return exchange ? handle_start(connection, exchange) : MHD_NO;
     }
     if (*size == 0)
