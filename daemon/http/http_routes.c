@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 /* ---- Models ---- */
 
@@ -83,7 +84,7 @@ static void show_ready(struct http_exchange *exchange)
         answer_text(exchange, 503, "loading the model\n");
     else if (entry->model && entry->model->lost)
         answer_text(exchange, 503, "the device has failed\n");
-    else if (service->totals.running >= service->settings.http_requests)
+    else if (http_transcription_is_full(service))
         answer_text(exchange, 503, "busy\n");
     else
         answer_text(exchange, 200, "ready\n");
@@ -148,32 +149,41 @@ static const struct http_route routes[] = {
 
 /* ---- Finding ---- */
 
-/* The rest of `path` behind `prefix`, which ends there or at a slash; NULL: it does not begin so.
- */
-static const char *behind(const char *path, const char *prefix)
+/* The rest of `path` behind `prefix`, which ends there or at a slash; `otherwise` if it does not
+ * begin so. */
+static const char *behind(const char *path, const char *prefix, const char *otherwise)
 {
     size_t length = strlen(prefix);
     if (strncmp(path, prefix, length) != 0 || (path[length] != '\0' && path[length] != '/'))
-        return NULL;
+        return otherwise;
     return path + length + strspn(path + length, "/");
+}
+
+/* Clients that believe in a proxy ask for "http://host/path". */
+static const char *behind_host(const char *url)
+{
+    static const char scheme[] = "http://";
+    if (strncasecmp(url, scheme, sizeof(scheme) - 1) != 0)
+        return url;
+    url += sizeof(scheme) - 1;
+    return url + strcspn(url, "/");
 }
 
 void http_path_normalise(const char *url, char *path, size_t size)
 {
     static const char *const prefixes[] = {"openai", "api", "v1"};
-    const char *rest = url + strspn(url, "/");
-    for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
-        const char *next = behind(rest, prefixes[i]);
-        if (next)
-            rest = next;
-    }
-    for (size_t i = 0; i < ROUTE_COUNT; i++) {
-        const char *next = behind(rest, routes[i].path);
-        if (next && *next && strncmp(routes[i].path, "audio/", 6) == 0) {
-            rest = next;
-            break;
+    const char *rest = behind_host(url), *before;
+    rest += strspn(rest, "/");
+    do {
+        before = rest;
+        for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
+            rest = behind(rest, prefixes[i], rest);
+        for (size_t i = 0; i < ROUTE_COUNT; i++) {
+            const char *next = behind(rest, routes[i].path, "");
+            if (*next && strcmp(routes[i].method, "POST") == 0)
+                rest = next;
         }
-    }
+    } while (rest != before);
     snprintf(path, size, "%s", rest);
     size_t length = strlen(path);
     while (length > 0 && path[length - 1] == '/')

@@ -21,6 +21,7 @@ struct transcription {
     struct http_form form;
     struct answer_style style;
     bool form_read; /* all fields are known */
+    bool waits;     /* is one of service->http_uploads */
 
     struct upload *upload;
     const float *samples; /* [sample_count] that the request has no room for, or NULL */
@@ -37,8 +38,16 @@ struct transcription {
 
 /* ---- The end of the exchange ---- */
 
+static void set_waits(struct transcription *transcription, bool waits)
+{
+    if (waits != transcription->waits)
+        transcription->exchange->service->http_uploads += waits ? 1u : -1u;
+    transcription->waits = waits;
+}
+
 static void drop(struct transcription *transcription)
 {
+    set_waits(transcription, false);
     upload_abandon(transcription->upload);
     transcription->upload = NULL;
     request_abandon(transcription->request);
@@ -213,6 +222,7 @@ static void begin_request(struct transcription *transcription)
         fail_with(transcription, 503, NULL, NULL, "out of memory for a request");
         return;
     }
+    set_waits(transcription, false); /* totals.running has it */
     give_samples(transcription);
 }
 
@@ -357,6 +367,11 @@ static unsigned seconds_to_wait(const struct service *service)
     return seconds < 1 ? 1 : seconds > 60 ? 60 : (unsigned)seconds;
 }
 
+bool http_transcription_is_full(const struct service *service)
+{
+    return service->totals.running + service->http_uploads >= service->settings.http_requests;
+}
+
 void http_transcription_start(struct http_exchange *exchange)
 {
     struct service *service = exchange->service;
@@ -364,7 +379,7 @@ void http_transcription_start(struct http_exchange *exchange)
         http_exchange_postpone(exchange, 5, "hearkend is shutting down");
         return;
     }
-    if (service->totals.running >= service->settings.http_requests) {
+    if (http_transcription_is_full(service)) {
         http_exchange_postpone(exchange, seconds_to_wait(service), "too many requests at a time");
         return;
     }
@@ -375,6 +390,7 @@ void http_transcription_start(struct http_exchange *exchange)
         return;
     }
     transcription->exchange = exchange;
+    set_waits(transcription, true);
     transcript_init(&transcription->transcript);
     if (!http_form_init(&transcription->form, exchange->connection, on_file, transcription)) {
         const char *type = http_exchange_header(exchange, MHD_HTTP_HEADER_CONTENT_TYPE);
