@@ -82,8 +82,10 @@ void http_exchange_fail(struct http_exchange *exchange, unsigned status, const c
     vsnprintf(message, sizeof(message), format, arguments);
     va_end(arguments);
     log_info(exchange->service->log, "request %s: %s", exchange->id, message);
-    http_exchange_answer_json(exchange, status,
-                              http_error_object(status, code, parameter, message));
+    json_t *object = http_error_object(status, code, parameter, message);
+    if (exchange->status == 0 && object)
+        exchange->failure = json_dumps(object, JSON_COMPACT);
+    http_exchange_answer_json(exchange, status, object);
 }
 
 void http_exchange_postpone(struct http_exchange *exchange, unsigned seconds, const char *message)

@@ -501,6 +501,38 @@ static enum MHD_Result handle_end(struct http_exchange *exchange)
     return MHD_YES;
 }
 
+/* An error was found in a body that does not end, where libmicrohttpd takes no answer. */
+static enum MHD_Result answer_within_body(struct http_connection *connection,
+                                          const struct http_exchange *exchange)
+{
+    char answer[2048];
+    const char *text = exchange->failure ? exchange->failure : "";
+    int length = snprintf(answer, sizeof(answer),
+                          "HTTP/1.1 %u %s\r\nContent-Type: application/json\r\n"
+                          "X-Request-Id: %s\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n%s",
+                          exchange->status, MHD_get_reason_phrase_for(exchange->status),
+                          exchange->id, strlen(text), text);
+    if (length > 0 && (size_t)length < sizeof(answer) &&
+        send(connection->descriptor, answer, (size_t)length, MSG_DONTWAIT | MSG_NOSIGNAL) == length)
+        connection->lingers = true;
+    return MHD_NO;
+}
+
+/* A part of the body. Behind an error the rest is read, for most clients read no answer before
+ * they have sent all; but not for ever. */
+static enum MHD_Result handle_body(struct http_connection *connection,
+                                   struct http_exchange *exchange, const char *bytes, size_t size)
+{
+    uint64_t limit = (uint64_t)exchange->service->settings.http_upload_mib << 20;
+    if (exchange->status != 0) {
+        exchange->dropped += size;
+        return exchange->dropped <= limit ? MHD_YES : answer_within_body(connection, exchange);
+    }
+    if (exchange->route->body)
+        exchange->route->body(exchange, bytes, size);
+    return MHD_YES;
+}
+
 /* libmicrohttpd's handler: called with the headers, with each part of the body, with its end, and
  * each time that the connection is resumed after that. */
 static enum MHD_Result handle(void *context, struct MHD_Connection *mhd, const char *url,
@@ -518,10 +550,9 @@ static enum MHD_Result handle(void *context, struct MHD_Connection *mhd, const c
     }
     if (*size == 0)
         return handle_end(exchange);
-    if (exchange->status == 0 && exchange->route->body)
-        exchange->route->body(exchange, bytes, *size);
+    enum MHD_Result result = handle_body(connection, exchange, bytes, *size);
     *size = 0;
-    return MHD_YES;
+    return result;
 }
 
 static void on_completed(void *context, struct MHD_Connection *mhd, void **request_context,
@@ -535,7 +566,8 @@ static void on_completed(void *context, struct MHD_Connection *mhd, void **reque
     *request_context = NULL;
     if (connection)
         connection->exchange = NULL;
-    exchange->gone = code != MHD_REQUEST_TERMINATED_COMPLETED_OK;
+    bool cut = connection && connection->lingers;
+    exchange->gone = code != MHD_REQUEST_TERMINATED_COMPLETED_OK && !cut;
     log_info(server->service->log, "request %s: %s /%s: %u%s, %.3f s", exchange->id,
              exchange->method, exchange->path, exchange->status,
              exchange->gone ? ", the client is gone" : "",
@@ -545,6 +577,7 @@ static void on_completed(void *context, struct MHD_Connection *mhd, void **reque
     if (exchange->response)
         MHD_destroy_response(exchange->response);
     free(exchange->outgoing.bytes);
+    free(exchange->failure);
     free(exchange);
     if (server->service->draining && connection)
         shutdown(connection->descriptor, SHUT_RD); /* no other request */
