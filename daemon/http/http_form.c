@@ -4,10 +4,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
-
-/* Memory of libmicrohttpd's parser: the largest piece of a file. */
-#define PROCESSOR_BYTES 65536u
 
 #define FIELDS_MAX 4096u
 
@@ -46,49 +42,56 @@ static int extend_field(struct http_field *field, const char *bytes, size_t size
     return 0;
 }
 
-/* A piece of a part. One without a name cannot be meant for us. */
-static enum MHD_Result take(void *context, enum MHD_ValueKind kind, const char *name,
-                            const char *given_name, const char *type, const char *encoding,
-                            const char *bytes, uint64_t offset, size_t size)
+static void begin_part(void *context, const char *name)
 {
     struct http_form *form = context;
-    (void)kind, (void)given_name, (void)type, (void)encoding;
-    if (!name)
-        return MHD_YES;
-    if (strcmp(name, file_name) == 0) {
+    form->in_file = strcmp(name, file_name) == 0;
+    form->in_field = !form->in_file && *name != '\0'; /* without a name it is not meant for us */
+    if (form->failure < 0)
+        return;
+    if (form->in_file && form->has_file) {
+        form->failure = -EEXIST;
+    } else if (form->in_file) {
         form->has_file = true;
-        form->file(form->context, bytes, size);
-        return MHD_YES;
-    }
-    if (form->bytes + strlen(name) + size > HTTP_FORM_BYTES)
+        form->file(form->context, "", 0);
+    } else if (form->bytes + strlen(name) > HTTP_FORM_BYTES) {
         form->failure = -E2BIG;
-    if (size > 0 && memchr(bytes, 0, size))
-        form->failure = -EBADMSG; /* no text */
-    if (form->failure == 0 && offset == 0)
+    } else if (form->in_field) {
         form->failure = add_field(form, name);
-    if (form->failure == 0 && form->count > 0)
-        form->failure = extend_field(&form->fields[form->count - 1], bytes, size);
-    form->bytes += size;
-    return form->failure == 0 ? MHD_YES : MHD_NO;
+    }
 }
 
-bool http_form_init(struct http_form *form, struct MHD_Connection *connection,
+static void take_content(void *context, const char *bytes, size_t size)
+{
+    struct http_form *form = context;
+    if (form->failure < 0)
+        return;
+    if (form->in_file) {
+        form->file(form->context, bytes, size);
+    } else if (form->in_field && form->bytes + size > HTTP_FORM_BYTES) {
+        form->failure = -E2BIG;
+    } else if (form->in_field && memchr(bytes, 0, size)) {
+        form->failure = -EBADMSG; /* no text */
+    } else if (form->in_field) {
+        form->failure = extend_field(&form->fields[form->count - 1], bytes, size);
+        form->bytes += size;
+    }
+}
+
+static const struct multipart_listener part_listener = {
+    .part = begin_part,
+    .content = take_content,
+};
+
+bool http_form_init(struct http_form *form, const char *content_type,
                     void (*file)(void *context, const char *bytes, size_t size), void *context)
 {
-    static const char multipart[] = "multipart/form-data";
-    const char *type =
-        MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_TYPE);
     *form = (struct http_form){.file = file, .context = context};
-    if (!type || strncasecmp(type, multipart, sizeof(multipart) - 1) != 0)
-        return false;
-    form->processor = MHD_create_post_processor(connection, PROCESSOR_BYTES, take, form);
-    return form->processor;
+    return multipart_init(&form->multipart, content_type, &part_listener, form);
 }
 
 void http_form_finish(struct http_form *form)
 {
-    if (form->processor)
-        MHD_destroy_post_processor(form->processor);
     for (size_t i = 0; i < form->count; i++) {
         free(form->fields[i].name);
         free(form->fields[i].value);
@@ -99,17 +102,15 @@ void http_form_finish(struct http_form *form)
 
 int http_form_feed(struct http_form *form, const char *bytes, size_t size)
 {
-    if (form->failure == 0 && MHD_post_process(form->processor, bytes, size) != MHD_YES &&
-        form->failure == 0)
-        form->failure = -EBADMSG;
+    int result = form->failure < 0 ? 0 : multipart_feed(&form->multipart, bytes, size);
+    if (form->failure == 0)
+        form->failure = result;
     return form->failure;
 }
 
 int http_form_end(struct http_form *form)
 {
-    struct MHD_PostProcessor *processor = form->processor;
-    form->processor = NULL;
-    if (processor && MHD_destroy_post_processor(processor) != MHD_YES && form->failure == 0)
+    if (form->failure == 0 && !multipart_is_complete(&form->multipart))
         form->failure = -EBADMSG;
     return form->failure;
 }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
-/* The fields of a form (multipart/form-data), and its file piece by piece. */
+/* The fields of a form in multipart/form-data, and its file piece by piece. */
 #ifndef HEARKEN_DAEMON_HTTP_HTTP_FORM_H
 #define HEARKEN_DAEMON_HTTP_HTTP_FORM_H
 
-#include <microhttpd.h>
+#include "daemon/http/multipart.h"
+
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 
 /* Names and values of all fields together, in bytes. */
 #define HTTP_FORM_BYTES ((size_t)256 * 1024)
@@ -18,18 +18,19 @@ struct http_field {
 };
 
 struct http_form {
-    struct MHD_PostProcessor *processor;
+    struct multipart multipart;
     void (*file)(void *context, const char *bytes, size_t size); /* a piece; may have no bytes */
     void *context;
     struct http_field *fields; /* in their order */
     size_t count;
     size_t bytes;
     bool has_file;
-    int failure; /* -E2BIG, -ENOMEM, -EBADMSG: not a form */
+    bool in_file, in_field; /* what the present part is */
+    int failure;            /* -E2BIG, -EEXIST: two files, -ENOMEM, -EBADMSG: not a form */
 };
 
-/* False: the request has no such form. Fields are read as the body comes. */
-bool http_form_init(struct http_form *form, struct MHD_Connection *connection,
+/* `content_type` of the request, or NULL. False: it has no form. */
+bool http_form_init(struct http_form *form, const char *content_type,
                     void (*file)(void *context, const char *bytes, size_t size), void *context);
 
 /* Accepts one that is all zeros. */

@@ -392,8 +392,9 @@ void http_transcription_start(struct http_exchange *exchange)
     transcription->exchange = exchange;
     set_waits(transcription, true);
     transcript_init(&transcription->transcript);
-    if (!http_form_init(&transcription->form, exchange->connection, on_file, transcription)) {
-        const char *type = http_exchange_header(exchange, MHD_HTTP_HEADER_CONTENT_TYPE);
+    const char *type = http_exchange_header(exchange, MHD_HTTP_HEADER_CONTENT_TYPE);
+    if (!http_form_init(&transcription->form, type, on_file, transcription)) {
+        set_waits(transcription, false);
         http_exchange_fail(exchange, 415, NULL, NULL,
                            "Content-Type: got %.100s, expected multipart/form-data with a boundary",
                            type ? type : "nothing");
@@ -409,6 +410,8 @@ void http_transcription_body(struct http_exchange *exchange, const char *bytes, 
                   "the fields of the form are too many or too long, expected at most 256 KiB");
     else if (result == -ENOMEM)
         fail_with(transcription, 503, NULL, NULL, "out of memory for the form");
+    else if (result == -EEXIST)
+        fail_with(transcription, 400, NULL, "file", "file: got two, expected one");
     else if (result < 0)
         fail_with(transcription, 400, NULL, NULL, "the body is no valid form");
 }
