@@ -59,6 +59,7 @@ struct http_exchange {
     struct MHD_Response *response; /* of the answer, until it is queued */
     uint64_t body_length;          /* as it is stated; UINT64_MAX: chunked */
     bool early;                    /* answered before the body was read */
+    uint64_t received;             /* bytes of the body before an answer */
     uint64_t dropped;              /* bytes of the body after an answer */
     char *failure;                 /* the answer's text if it is an error, else NULL */
     bool ended;                    /* the body is complete */

@@ -528,7 +528,12 @@ static enum MHD_Result handle_body(struct http_connection *connection,
         exchange->dropped += size;
         return exchange->dropped <= limit ? MHD_YES : answer_within_body(connection, exchange);
     }
-    if (exchange->route->body)
+    exchange->received += size;
+    if (exchange->received > limit)
+        http_exchange_fail(exchange, 413, "too_large", "file",
+                           "the body has more than %llu bytes, expected less (http.upload_mib)",
+                           (unsigned long long)limit);
+    else if (exchange->route->body)
         exchange->route->body(exchange, bytes, size);
     return MHD_YES;
 }
