@@ -24,14 +24,16 @@ struct transcription {
     bool waits;     /* is one of service->http_uploads */
 
     struct upload *upload;
-    const float *samples; /* [sample_count] that the request has no room for, or NULL */
-    size_t sample_count;
+    unsigned mode;        /* enum hearken_channels of the upload */
+    const float *samples; /* [frames, channels] that the request has no room for, or NULL */
+    size_t frames;
+    uint32_t channels; /* of the sound; 0: not known yet */
     double seconds;    /* of sound so far */
     bool upload_ended; /* all samples have come */
 
     json_t *asked; /* the data of the `transcribe` event that the request is made from */
-    struct transcribe_event transcribe;
-    struct request *request; /* NULL: not begun, or over */
+    struct transcribe_event transcribe; /* the same, read */
+    struct request *request;            /* NULL: not begun, or over */
     struct transcript transcript;
     size_t sent; /* segments of it, as events of a stream */
 };
@@ -93,6 +95,7 @@ static struct transcription_answer answer_of(const struct transcription *transcr
     return (struct transcription_answer){
         .style = transcription->style,
         .transcript = &transcription->transcript,
+        .form = &transcription->form,
         .language = language,
         .audio_seconds = summary ? summary->audio_seconds : 0,
         .busy_seconds = summary ? summary->busy_seconds : 0,
@@ -115,6 +118,7 @@ static void finish_answer(struct transcription *transcription,
             http_exchange_stream(transcription->exchange);
         transcription_answer_send_done(&answer, transcription->exchange);
     } else {
+        transcript_sort(&transcription->transcript); /* a stream's deltas are as they came */
         transcription_answer_send(&answer, transcription->exchange);
     }
     json_decref(answer.warnings);
@@ -159,7 +163,7 @@ static void give_samples(struct transcription *transcription)
         request_is_full(transcription->request))
         return;
     int result = request_write(transcription->request, (const uint8_t *)transcription->samples,
-                               transcription->sample_count * sizeof(float));
+                               transcription->frames * transcription->channels * sizeof(float));
     transcription->samples = NULL;
     if (result < 0)
         fail_with(transcription, 503, NULL, NULL, "out of memory");
@@ -196,26 +200,21 @@ static const struct request_listener request_listener = {
     .failed = on_failed,
 };
 
-/* Creates the request from `asked`. Answers on failure. */
+/* Creates the request, once it is known what is asked for and how many channels there are. Answers
+ * on failure. */
 static void begin_request(struct transcription *transcription)
 {
     struct service *service = transcription->exchange->service;
-    struct transcribe_event *transcribe = &transcription->transcribe;
-    struct field_problem problem = {0};
-    const char *code;
-    if (transcribe_event_parse(transcribe, transcription->asked, service, &code, &problem.error) <
-        0) {
-        field_problem_set(&problem, code);
-        fail_field(transcription, &problem);
+    struct request_options *options = &transcription->transcribe.options;
+    if (transcription->request || !transcription->asked || transcription->channels == 0)
         return;
-    }
-    transcribe->options.segments = false; /* no partial ones */
-    transcribe->options.protocol = REQUEST_HTTP;
-    transcribe->options.stream.audio =
-        (struct hearken_audio_format){HEARKEN_RATE, 1, HEARKEN_SAMPLE_F32};
-    struct served_model *model = catalogue_acquire(&service->models, transcribe->options.model);
+    options->segments = false; /* no partial ones */
+    options->protocol = REQUEST_HTTP;
+    options->stream.audio =
+        (struct hearken_audio_format){HEARKEN_RATE, transcription->channels, HEARKEN_SAMPLE_F32};
+    struct served_model *model = catalogue_acquire(&service->models, options->model);
     if (model)
-        transcription->request = request_create(service->workers, model, &transcribe->options,
+        transcription->request = request_create(service->workers, model, options,
                                                 (size_t)service->settings.audio_queue_kib * 1024,
                                                 &request_listener, transcription, &service->totals);
     if (!transcription->request) {
@@ -229,49 +228,75 @@ static void begin_request(struct transcription *transcription)
 /* The request ends when all is known: the samples and what is asked of them. */
 static void end_request(struct transcription *transcription)
 {
-    if (transcription->request && transcription->upload_ended && transcription->form_read)
+    if (!transcription->upload_ended || !transcription->form_read)
+        return;
+    if (transcription->channels == 0)
+        transcription->channels = 1; /* there is no sound */
+    begin_request(transcription);
+    if (transcription->request)
         request_end(transcription->request);
 }
 
-/* The fields so far ask for `asked`. Takes over the reference. */
+/* Drops what was recognised, and decodes the upload again. */
+static void start_again(struct transcription *transcription)
+{
+    request_abandon(transcription->request);
+    transcription->request = NULL;
+    transcript_finish(&transcription->transcript);
+    transcription->samples = NULL;
+    transcription->channels = 0;
+    transcription->seconds = 0;
+    transcription->upload_ended = false;
+    upload_restart(transcription->upload, transcription->mode);
+}
+
+/* The fields so far ask for `asked`. Takes over the reference. Answers on failure. */
 static void ask(struct transcription *transcription, json_t *asked)
 {
-    if (transcription->request && json_equal(asked, transcription->asked)) {
+    struct transcribe_event *transcribe = &transcription->transcribe;
+    struct field_problem problem = {0};
+    const char *code;
+    if (transcription->asked && json_equal(asked, transcription->asked)) {
         json_decref(asked);
         return;
     }
-    bool again = transcription->request;
     json_decref(transcription->asked);
     transcription->asked = asked;
-    if (again) {
-        request_abandon(transcription->request);
-        transcription->request = NULL;
-        transcript_finish(&transcription->transcript);
-        transcription->samples = NULL;
-        transcription->seconds = 0;
-        transcription->upload_ended = false;
-        upload_restart(transcription->upload);
+    /* The request in progress has copied what it needs. */
+    if (transcribe_event_parse(transcribe, asked, transcription->exchange->service, &code,
+                               &problem.error) < 0) {
+        field_problem_set(&problem, code);
+        fail_field(transcription, &problem);
+        return;
     }
-    begin_request(transcription);
+    unsigned mode = transcribe->options.stream.channels;
+    bool again = transcription->request || mode != transcription->mode;
+    transcription->mode = mode;
+    if (transcription->upload && again)
+        start_again(transcription);
+    else if (transcription->upload)
+        begin_request(transcription);
 }
 
 /* ---- The upload ---- */
 
-static void on_samples(void *context, const float *samples, size_t count)
+static void on_samples(void *context, const float *samples, size_t frames, uint32_t channels)
 {
     struct transcription *transcription = context;
     float limit = transcription->exchange->service->settings.audio_seconds;
     transcription->samples = samples;
-    transcription->sample_count = count;
-    transcription->seconds += (double)count / HEARKEN_RATE;
+    transcription->frames = frames;
+    transcription->channels = channels;
+    transcription->seconds += (double)frames / HEARKEN_RATE;
     if (transcription->seconds > (double)limit) {
         char text[120];
         snprintf(text, sizeof(text), "file: more than %g seconds of audio, expected less",
                  (double)limit);
         fail_with(transcription, 413, "too_long", "file", text);
-    } else {
-        give_samples(transcription);
+        return;
     }
+    begin_request(transcription);
+    give_samples(transcription);
 }
 
 static void on_upload_ended(void *context, int result, const char *problem)
@@ -310,26 +335,28 @@ static json_t *read_fields(struct transcription *transcription, struct field_pro
                                 transcription->style.translates, problem);
 }
 
-/* The first piece of the file. */
+/* The first piece of the file. As curl's users write it, the fields come behind. */
 static void begin_upload(struct transcription *transcription)
 {
     struct http_exchange *exchange = transcription->exchange;
-    struct hearken_error error;
-    uint64_t limit = (uint64_t)exchange->service->settings.http_upload_mib << 20;
-    int result = upload_create(exchange->loop, limit, &upload_listener, transcription,
-                               &transcription->upload, &error);
-    if (result < 0) {
-        fail_with(transcription, 503, NULL, "file", error.message);
-        return;
-    }
-    if (transcription->form.count == 0)
-        return; /* as curl's users write it: the fields come behind */
+    const struct settings *settings = &exchange->service->settings;
     struct field_problem problem = {0};
-    json_t *asked = read_fields(transcription, &problem);
-    if (asked)
-        ask(transcription, asked);
-    else
-        fail_field(transcription, &problem);
+    struct hearken_error error;
+    transcription->mode = settings->recognition.channels;
+    if (transcription->form.count > 0) {
+        json_t *asked = read_fields(transcription, &problem);
+        if (asked)
+            ask(transcription, asked);
+        else
+            fail_field(transcription, &problem);
+    }
+    if (exchange->status != 0)
+        return;
+    int result = upload_create(exchange->loop, (uint64_t)settings->http_upload_mib << 20,
+                               transcription->mode, &upload_listener, transcription,
+                               &transcription->upload, &error);
+    if (result < 0)
+        fail_with(transcription, 503, NULL, "file", error.message);
 }
 
 static void on_file(void *context, const char *bytes, size_t size)

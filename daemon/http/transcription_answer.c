@@ -80,16 +80,62 @@ static json_t *probabilities(const struct transcript *transcript)
     return list;
 }
 
+/* Adds the channel to an object, which may be NULL; 0: there is but one. */
+static json_t *with_channel(json_t *object, unsigned channel)
+{
+    if (object && channel > 0)
+        json_object_set_new(object, "channel", json_integer(channel));
+    return object;
+}
+
+struct placed_word {
+    const struct transcript_word *word;
+    unsigned channel;
+    size_t index;
+};
+
+static int compare_words(const void *a, const void *b)
+{
+    const struct placed_word *x = a, *y = b;
+    if (x->word->start != y->word->start)
+        return x->word->start < y->word->start ? -1 : 1;
+    return (x->index > y->index) - (x->index < y->index);
+}
+
+/* The words of all channels by time. NULL without memory. */
+static struct placed_word *place_words(const struct transcript *transcript, size_t *count)
+{
+    bool sorts = false;
+    size_t at = 0;
+    *count = 0;
+    for (size_t i = 0; i < transcript->segment_count; i++)
+        *count += transcript->segments[i].word_count;
+    struct placed_word *words = calloc(*count + 1, sizeof(*words));
+    for (size_t i = 0; words && i < transcript->segment_count; i++) {
+        const struct transcript_segment *segment = &transcript->segments[i];
+        sorts |= segment->channel > 0;
+        for (size_t w = 0; w < segment->word_count; w++, at++)
+            words[at] = (struct placed_word){&segment->words[w], segment->channel, at};
+    }
+    if (words && sorts)
+        qsort(words, *count, sizeof(*words), compare_words);
+    return words;
+}
+
 static json_t *words_of(const struct transcript *transcript)
 {
-    json_t *list = json_array();
-    for (size_t i = 0; i < transcript->segment_count; i++)
-        for (size_t w = 0; w < transcript->segments[i].word_count; w++) {
-            const struct transcript_word *word = &transcript->segments[i].words[w];
-            append(&list, json_pack("{s:o, s:o, s:o, s:o}", "word", json_from_text(word->text),
-                                    "start", rounded(word->start), "end", rounded(word->end),
-                                    "confidence", rounded(word->confidence)));
-        }
+    size_t count;
+    struct placed_word *words = place_words(transcript, &count);
+    json_t *list = words ? json_array() : NULL;
+    for (size_t i = 0; words && i < count; i++) {
+        const struct transcript_word *word = words[i].word;
+        append(&list,
+               with_channel(json_pack("{s:o, s:o, s:o, s:o}", "word", json_from_text(word->text),
+                                      "start", rounded(word->start), "end", rounded(word->end),
+                                      "confidence", rounded(word->confidence)),
+                            words[i].channel));
+    }
+    free(words);
     return list;
 }
 
@@ -120,25 +166,41 @@ static json_t *verbose_segments(const struct transcript *transcript)
 {
     json_t *list = json_array();
     for (size_t i = 0; i < transcript->segment_count; i++)
-        append(&list, verbose_segment(&transcript->segments[i], i));
+        append(&list, with_channel(verbose_segment(&transcript->segments[i], i),
+                                   transcript->segments[i].channel));
     return list;
 }
 
-/* Of a recording that is heard as one channel there is one speaker. */
-static json_t *diarized_segment(const struct transcript_segment *segment, size_t id)
+/* A speaker is a channel: A, B, ..., or by the names that the client gave them in this order. */
+static const char *speaker_of(const struct transcription_answer *answer, unsigned channel,
+                              char letter[2])
 {
-    char name[24];
-    snprintf(name, sizeof(name), "seg_%zu", id);
-    return json_pack("{s:s, s:s, s:o, s:o, s:o, s:s}", "type", "transcript.text.segment", "id",
-                     name, "start", rounded(segment->start), "end", rounded(segment->end), "text",
-                     json_from_text(segment->text), "speaker", "A");
+    unsigned at = channel > 0 ? channel - 1 : 0, number = 0;
+    for (size_t i = 0; i < answer->form->count; i++)
+        if (http_field_is(&answer->form->fields[i], "known_speaker_names") && number++ == at)
+            return answer->form->fields[i].value;
+    letter[0] = (char)('A' + at % 26);
+    letter[1] = '\0';
+    return letter;
 }
 
-static json_t *diarized_segments(const struct transcript *transcript)
+static json_t *diarized_segment(const struct transcription_answer *answer,
+                                const struct transcript_segment *segment, size_t id)
 {
+    char name[24], letter[2];
+    snprintf(name, sizeof(name), "seg_%zu", id);
+    return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o}", "type", "transcript.text.segment", "id",
+                     name, "start", rounded(segment->start), "end", rounded(segment->end), "text",
+                     json_from_text(segment->text), "speaker",
+                     json_from_text(speaker_of(answer, segment->channel, letter)));
+}
+
+static json_t *diarized_segments(const struct transcription_answer *answer)
+{
+    const struct transcript *transcript = answer->transcript;
     json_t *list = json_array();
     for (size_t i = 0; i < transcript->segment_count; i++)
-        append(&list, diarized_segment(&transcript->segments[i], i));
+        append(&list, diarized_segment(answer, &transcript->segments[i], i));
     return list;
 }
 
@@ -185,8 +247,8 @@ static json_t *diarized_object(const struct transcription_answer *answer)
 {
     return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o}", "task", "transcribe", "duration",
                      rounded(answer->audio_seconds), "text", text_of(answer->transcript),
-                     "segments", diarized_segments(answer->transcript), "usage", usage(answer),
-                     "hearken", additions(answer));
+                     "segments", diarized_segments(answer), "usage", usage(answer), "hearken",
+                     additions(answer));
 }
 
 static void send_text(const struct transcription_answer *answer, struct http_exchange *exchange)
@@ -267,7 +329,7 @@ void transcription_answer_send_delta(const struct transcription_answer *answer,
     }
     http_exchange_write_event(exchange, event);
     if (answer->style.format == ANSWER_DIARIZED)
-        http_exchange_write_event(exchange, diarized_segment(segment, index));
+        http_exchange_write_event(exchange, diarized_segment(answer, segment, index));
 }
 
 void transcription_answer_send_done(const struct transcription_answer *answer,

@@ -12,7 +12,8 @@
 struct transcription_answer {
     struct answer_style style;
     const struct transcript *transcript;
-    const char *language; /* a code */
+    const char *language;         /* a code */
+    const struct http_form *form; /* has the speakers' names */
     double audio_seconds, busy_seconds;
     json_t *warnings; /* a list of strings, perhaps empty; or NULL */
 };

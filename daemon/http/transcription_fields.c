@@ -333,6 +333,18 @@ static int check_temperature(const struct http_form *form, struct field_problem 
     return result < 0 ? result : 0;
 }
 
+/* An answer with speakers wants channels told apart. */
+static int put_channels(json_t *extensions, const struct http_form *form,
+                        struct field_problem *problem)
+{
+    const char *format = http_form_value(form, "response_format");
+    if (!format || strcmp(format, "diarized_json") != 0)
+        return 0;
+    return json_object_set_new(extensions, "channels", json_string("auto")) < 0
+               ? refuse_memory(problem)
+               : 0;
+}
+
 static int check_speakers(const struct http_form *form, struct field_problem *problem)
 {
     if (!http_form_value(form, "known_speaker_references"))
@@ -389,6 +401,8 @@ json_t *transcribe_data_make(const struct http_form *form, const struct service 
         result = check_temperature(form, problem);
     if (result == 0)
         result = check_speakers(form, problem);
+    if (result == 0)
+        result = put_channels(extensions, form, problem);
     if (result == 0)
         result = put_extensions(extensions, form, problem);
     /* What the answer is made of. */

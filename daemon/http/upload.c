@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Samples that are handed over at a time: a second. */
+/* Samples that are handed over at a time, of all channels: a second of mono. */
 #define BLOCK_SAMPLES HEARKEN_RATE
 
 #define WARNINGS_MAX 3u
@@ -40,10 +40,12 @@ struct upload {
     bool complete;     /* and there will be no more */
     bool stops;        /* the thread is to end */
     unsigned restarts; /* asked for */
+    unsigned mode;     /* enum hearken_channels, since the last restart */
     bool full;         /* `samples` are to be taken */
     bool is_over;      /* all was decoded, or it failed */
-    size_t count;
-    float samples[BLOCK_SAMPLES];
+    size_t frames;
+    uint32_t channels;
+    float samples[BLOCK_SAMPLES]; /* [frames, channels] */
 };
 
 /* ---- The thread ---- */
@@ -73,15 +75,17 @@ static long read_file(void *context, uint64_t offset, void *bytes, size_t size)
 }
 
 /* False: the decoding is not wanted any more. */
-static bool hand_over(struct upload *upload, unsigned restarts, const float *samples, size_t count)
+static bool hand_over(struct upload *upload, unsigned restarts, const float *samples, size_t frames,
+                      uint32_t channels)
 {
     uv_mutex_lock(&upload->mutex);
     while (upload->full && !upload->stops && restarts == upload->restarts)
         uv_cond_wait(&upload->changed, &upload->mutex);
     bool wanted = !upload->stops && restarts == upload->restarts;
     if (wanted) {
-        memcpy(upload->samples, samples, count * sizeof(*samples));
-        upload->count = count;
+        memcpy(upload->samples, samples, frames * channels * sizeof(*samples));
+        upload->frames = frames;
+        upload->channels = channels;
         upload->full = true;
         uv_async_send(&upload->async);
     }
@@ -89,18 +93,38 @@ static bool hand_over(struct upload *upload, unsigned restarts, const float *sam
     return wanted;
 }
 
-static long read_block(struct hearken_source *source, float *block, struct hearken_error *error)
+/* Returns how many frames. */
+static long read_block(struct hearken_source *source, uint32_t channels, float *block,
+                       struct hearken_error *error)
 {
-    size_t count = 0;
-    while (count < BLOCK_SAMPLES) {
-        long more = hearken_source_read(source, block + count, BLOCK_SAMPLES - count, error);
+    size_t frames = 0, most = BLOCK_SAMPLES / channels;
+    while (frames < most) {
+        long more = hearken_source_read(source, block + frames * channels, most - frames, error);
         if (more < 0)
             return more;
         if (more == 0)
             break;
-        count += (size_t)more;
+        frames += (size_t)more;
     }
-    return (long)count;
+    return (long)frames;
+}
+
+/* Has the source give its channels, if they are to be told apart. */
+static int separate_channels(struct hearken_source *source, unsigned mode, uint32_t *channels,
+                             struct hearken_error *error)
+{
+    *channels = 1;
+    if (mode == HEARKEN_CHANNELS_MIX)
+        return 0;
+    uint32_t count = hearken_source_channels(source);
+    if (count < 2 || (mode == HEARKEN_CHANNELS_AUTO && count > HEARKEN_CHANNELS_AUTO_MAX))
+        return 0;
+    if (count > HEARKEN_CHANNELS_EACH_MAX)
+        return hearken_fail(error, -EINVAL,
+                            "file: has %u channels: at most %u can be recognised each",
+                            (unsigned)count, HEARKEN_CHANNELS_EACH_MAX);
+    *channels = count;
+    return hearken_source_separate(source, count, error);
 }
 
 static void note_warnings(struct upload *upload, const struct hearken_source *source)
@@ -113,7 +137,7 @@ static void note_warnings(struct upload *upload, const struct hearken_source *so
     }
 }
 
-static int decode(struct upload *upload, unsigned restarts, float *block,
+static int decode(struct upload *upload, unsigned restarts, unsigned mode, float *block,
                   struct hearken_error *error)
 {
     const struct hearken_reader reader = {.context = upload, .read = read_file};
@@ -121,15 +145,16 @@ static int decode(struct upload *upload, unsigned restarts, float *block,
     int result = hearken_source_open_reader(&reader, "file", NULL, &source, error);
     if (result < 0)
         return result;
-    long count;
-    while ((count = read_block(source, block, error)) > 0)
-        if (!hand_over(upload, restarts, block, (size_t)count)) {
-            count = -ECANCELED;
+    uint32_t channels;
+    long frames = separate_channels(source, mode, &channels, error);
+    while (frames >= 0 && (frames = read_block(source, channels, block, error)) > 0)
+        if (!hand_over(upload, restarts, block, (size_t)frames, channels)) {
+            frames = -ECANCELED;
             break;
         }
     note_warnings(upload, source);
     hearken_source_destroy(source);
-    return (int)count;
+    return (int)frames;
 }
 
 /* Reports the end and waits until there is something to do again. False: the thread is to end. */
@@ -153,12 +178,13 @@ static void run(void *context)
 {
     struct upload *upload = context;
     float *block = malloc(BLOCK_SAMPLES * sizeof(*block));
-    unsigned restarts;
+    unsigned restarts, mode;
     do {
         uv_mutex_lock(&upload->mutex);
         restarts = upload->restarts;
+        mode = upload->mode;
         uv_mutex_unlock(&upload->mutex);
-        upload->result = block ? decode(upload, restarts, block, &upload->problem)
+        upload->result = block ? decode(upload, restarts, mode, block, &upload->problem)
                                : hearken_fail(&upload->problem, -ENOMEM, "out of memory");
     } while (wait_for_restart(upload, restarts));
     free(block);
@@ -183,15 +209,17 @@ static void on_change(uv_async_t *async)
     uv_mutex_unlock(&upload->mutex);
     if (full && !upload->offered) {
         upload->offered = true;
-        upload->listener->samples(upload->context, upload->samples, upload->count);
+        upload->listener->samples(upload->context, upload->samples, upload->frames,
+                                  upload->channels);
     } else if (!full && is_over && !upload->reported) {
         upload->reported = true;
         upload->listener->ended(upload->context, upload->result, upload->problem.message);
     }
 }
 
-int upload_create(uv_loop_t *loop, uint64_t limit, const struct upload_listener *listener,
-                  void *context, struct upload **upload, struct hearken_error *error)
+int upload_create(uv_loop_t *loop, uint64_t limit, unsigned mode,
+                  const struct upload_listener *listener, void *context, struct upload **upload,
+                  struct hearken_error *error)
 {
     struct upload *created = calloc(1, sizeof(*created));
     if (!created)
@@ -205,6 +233,7 @@ int upload_create(uv_loop_t *loop, uint64_t limit, const struct upload_listener 
     created->listener = listener;
     created->context = context;
     created->limit = limit;
+    created->mode = mode;
     uv_mutex_init(&created->mutex);
     uv_cond_init(&created->changed);
     uv_async_init(loop, &created->async, on_change);
@@ -252,11 +281,12 @@ void upload_continue(struct upload *upload)
     set(upload, &upload->full, false);
 }
 
-void upload_restart(struct upload *upload)
+void upload_restart(struct upload *upload, unsigned mode)
 {
     uv_mutex_lock(&upload->mutex);
     upload->offered = upload->reported = false;
     upload->restarts++;
+    upload->mode = mode;
     upload->full = upload->is_over = false;
     uv_cond_broadcast(&upload->changed);
     uv_mutex_unlock(&upload->mutex);

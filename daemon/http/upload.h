@@ -16,15 +16,18 @@ struct upload;
 
 /* None is called after upload_abandon. */
 struct upload_listener {
-    /* The next samples, mono at HEARKEN_RATE; the following ones come after upload_continue. */
-    void (*samples)(void *context, const float *samples, size_t count);
+    /* The next frames, [frames, channels] at HEARKEN_RATE; the following ones come after
+     * upload_continue. The number of channels stays the same until a restart. */
+    void (*samples)(void *context, const float *samples, size_t frames, uint32_t channels);
     /* The last call: 0, or a negative errno with the reason. */
     void (*ended)(void *context, int result, const char *problem);
 };
 
-/* `limit`: bytes of the file. Errors: the system's, with the reason. */
-int upload_create(uv_loop_t *loop, uint64_t limit, const struct upload_listener *listener,
-                  void *context, struct upload **upload, struct hearken_error *error);
+/* `limit`: bytes of the file. `mode` (enum hearken_channels): whether channels are told apart;
+ * otherwise they are mixed. Errors: the system's, with the reason. */
+int upload_create(uv_loop_t *loop, uint64_t limit, unsigned mode,
+                  const struct upload_listener *listener, void *context, struct upload **upload,
+                  struct hearken_error *error);
 
 /* Appends to the file. Errors: -EFBIG beyond the limit, or the system's. */
 int upload_write(struct upload *upload, const char *bytes, size_t size);
@@ -36,7 +39,7 @@ void upload_end(struct upload *upload);
 void upload_continue(struct upload *upload);
 
 /* Decodes again from the start; what was given before is void. */
-void upload_restart(struct upload *upload);
+void upload_restart(struct upload *upload, unsigned mode);
 
 /* Ends the thread and frees the upload. Accepts NULL. */
 void upload_abandon(struct upload *upload);

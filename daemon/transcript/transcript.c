@@ -105,6 +105,15 @@ void transcript_sort_last(struct transcript *transcript)
     segments[at] = last;
 }
 
+void transcript_sort(struct transcript *transcript)
+{
+    size_t count = transcript->segment_count;
+    for (transcript->segment_count = 0; transcript->segment_count < count;) {
+        transcript->segment_count++;
+        transcript_sort_last(transcript);
+    }
+}
+
 static double between(double value, double low, double high)
 {
     return isfinite(value) ? fmin(fmax(value, low), high) : low;

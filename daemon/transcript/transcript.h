@@ -52,6 +52,9 @@ int transcript_move_segment(struct transcript *transcript, struct transcript_seg
 /* Moves the last segment before those of other channels that begin after it. */
 void transcript_sort_last(struct transcript *transcript);
 
+/* Does so with each segment, in the order in which they were added. */
+void transcript_sort(struct transcript *transcript);
+
 /* Sets the times and the confidence of a segment, clamped to valid ranges. */
 void transcript_segment_time(struct transcript_segment *segment, double start, double end,
                              double confidence);

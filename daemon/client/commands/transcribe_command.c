@@ -232,8 +232,6 @@ static int check_channels(const struct transcribe *transcribe,
         return EXIT_GOOD;
     if (transcribe->attention)
         return usage_error(command, "--attention draws the channels mixed: not with --channels");
-    if (transcribe->address.url)
-        return usage_error(command, "--channels: not with --url: the interface takes mono");
     return EXIT_GOOD;
 }
 

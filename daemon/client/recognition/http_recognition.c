@@ -38,18 +38,19 @@ struct exchange {
 
 /* ---- The recording as a WAV file of unknown length ---- */
 
-static void make_head(uint8_t head[WAV_HEADER_BYTES])
+static void make_head(uint8_t head[WAV_HEADER_BYTES], uint32_t channels)
 {
-    enum { PCM = 1, CHANNELS = 1, FRAME = RECOGNITION_WIDTH * CHANNELS };
+    enum { PCM = 1 };
+    const uint32_t frame = RECOGNITION_WIDTH * channels;
     memset(head, 0xff, WAV_HEADER_BYTES); /* both sizes */
     memcpy(head, "RIFF", 4);
     memcpy(head + 8, "WAVEfmt ", 8);
     store_u32(head + 16, 16);
     store_u16(head + 20, PCM);
-    store_u16(head + 22, CHANNELS);
+    store_u16(head + 22, (uint16_t)channels);
     store_u32(head + 24, HEARKEN_RATE);
-    store_u32(head + 28, HEARKEN_RATE * FRAME);
-    store_u16(head + 32, FRAME);
+    store_u32(head + 28, HEARKEN_RATE * frame);
+    store_u16(head + 32, (uint16_t)frame);
     store_u16(head + 34, 8 * RECOGNITION_WIDTH);
     memcpy(head + 36, "data", 4);
 }
@@ -84,8 +85,9 @@ static size_t read_file(char *bytes, size_t size, size_t count, void *context)
     exchange->result = wait_for_audio(exchange->recognition);
     if (exchange->result < 0)
         return CURL_READFUNC_ABORT;
-    long got = recognition_read(exchange->recognition, (uint8_t *)bytes, room / RECOGNITION_WIDTH,
-                                exchange->error);
+    const size_t channels = exchange->recognition->channels;
+    long got = recognition_read(exchange->recognition, (uint8_t *)bytes,
+                                room / RECOGNITION_WIDTH / channels * channels, exchange->error);
     if (got < 0) {
         exchange->result = (int)got;
         return CURL_READFUNC_ABORT;
@@ -261,39 +263,83 @@ static double confidence_of(const json_t *segment)
                                   : 0;
 }
 
-/* Moves on in the list of all words while they belong to a segment that ends at `end`. */
-static int add_words(struct transcript_segment *segment, const json_t *words, size_t *next,
-                     double end, bool last)
+static unsigned channel_of(const json_t *object)
+{
+    return (unsigned)peer_count(object, "channel", HEARKEN_CHANNELS_MAX);
+}
+
+/* Adds the next words of the segment's channel up to its end, or all if no other one follows. The
+ * list has the words of all channels by time; NULL stands for those that were taken. */
+static int take_words(struct transcript_segment *segment, const json_t **words, size_t count,
+                      bool last)
 {
     int result = 0;
-    for (; *next < json_array_size(words) && result == 0; ++*next) {
-        const json_t *word = json_array_get(words, *next);
-        double from = peer_seconds(word, "start"), to = peer_seconds(word, "end");
-        if (!last && (from + to) / 2 > end)
+    for (size_t i = 0; i < count && result == 0; i++) {
+        if (!words[i] || channel_of(words[i]) != segment->channel)
+            continue;
+        double from = peer_seconds(words[i], "start"), to = peer_seconds(words[i], "end");
+        if (!last && (from + to) / 2 > segment->end)
             break;
-        result = transcript_segment_add_word(segment, peer_string(word, "word"), from, to,
-                                             json_object_get(word, "confidence")
-                                                 ? peer_seconds(word, "confidence")
+        result = transcript_segment_add_word(segment, peer_string(words[i], "word"), from, to,
+                                             json_object_get(words[i], "confidence")
+                                                 ? peer_seconds(words[i], "confidence")
                                                  : segment->confidence);
+        words[i] = NULL;
     }
     return result;
 }
 
-static int report(struct recognition *recognition, const char *text, const json_t *segment,
-                  const json_t *words, size_t *next, bool last)
+static bool is_last(const json_t *segments, size_t at)
+{
+    unsigned channel = channel_of(json_array_get(segments, at));
+    for (size_t i = at + 1; i < json_array_size(segments); i++)
+        if (channel_of(json_array_get(segments, i)) == channel)
+            return false;
+    return true;
+}
+
+static int report_text(struct recognition *recognition, const char *text)
 {
     struct transcript transcript;
     transcript_init(&transcript);
     struct transcript_segment *added = transcript_add(&transcript, text);
+    int result = added ? recognition_report_segment(recognition, added, NULL) : -ENOMEM;
+    transcript_finish(&transcript);
+    return result;
+}
+
+static int report_segment(struct recognition *recognition, const json_t *segment,
+                          const json_t **words, size_t count, bool last)
+{
+    const char *text = peer_string(segment, "text");
+    struct transcript transcript;
+    transcript_init(&transcript);
+    struct transcript_segment *added = transcript_add(&transcript, text + strspn(text, " "));
     int result = added ? 0 : -ENOMEM;
-    if (result == 0 && segment) {
-        double end = peer_seconds(segment, "end");
-        transcript_segment_time(added, peer_seconds(segment, "start"), end, confidence_of(segment));
-        result = add_words(added, words, next, end, last);
+    if (result == 0) {
+        added->channel = channel_of(segment);
+        transcript_segment_time(added, peer_seconds(segment, "start"), peer_seconds(segment, "end"),
+                                confidence_of(segment));
+        result = take_words(added, words, count, last);
     }
     if (result == 0)
         result = recognition_report_segment(recognition, added, NULL);
     transcript_finish(&transcript);
+    return result;
+}
+
+static int report_segments(struct recognition *recognition, const json_t *segments,
+                           const json_t *list)
+{
+    size_t count = json_array_size(list);
+    const json_t **words = calloc(count + 1, sizeof(*words));
+    int result = words ? 0 : -ENOMEM;
+    for (size_t i = 0; words && i < count; i++)
+        words[i] = json_array_get(list, i);
+    for (size_t i = 0; i < json_array_size(segments) && result == 0; i++)
+        result = report_segment(recognition, json_array_get(segments, i), words, count,
+                                is_last(segments, i));
+    free(words);
     return result;
 }
 
@@ -302,20 +348,14 @@ int http_recognition_read_answer(struct recognition *recognition, const char *by
 {
     json_t *answer = json_loadb(bytes ? bytes : "", length, 0, NULL);
     const json_t *segments = json_object_get(answer, "segments");
-    const json_t *words = json_object_get(answer, "words");
-    size_t next = 0, count = json_array_size(segments);
     int result = 0;
     if (!json_is_string(json_object_get(answer, "text")))
         result = hearken_fail(error, -EPROTO,
                               "the server does not speak the transcription interface of OpenAI");
-    else if (!json_is_array(segments) && *peer_string(answer, "text"))
-        result = report(recognition, peer_string(answer, "text"), NULL, NULL, &next, true);
-    for (size_t i = 0; i < count && result == 0; i++) {
-        const json_t *segment = json_array_get(segments, i);
-        const char *text = peer_string(segment, "text");
-        result =
-            report(recognition, text + strspn(text, " "), segment, words, &next, i + 1 == count);
-    }
+    else if (json_is_array(segments))
+        result = report_segments(recognition, segments, json_object_get(answer, "words"));
+    else if (*peer_string(answer, "text"))
+        result = report_text(recognition, peer_string(answer, "text"));
     if (result == -ENOMEM)
         hearken_fail(error, result, "%s", strerror(ENOMEM));
     json_decref(answer);
@@ -369,7 +409,7 @@ int http_recognise(const struct address *address, const struct stream_settings *
     CURLcode code = CURLE_OK;
     long status = 0;
     int result = -ENOMEM;
-    make_head(exchange.head);
+    make_head(exchange.head, recognition->channels);
     hearken_fail(error, -ENOMEM, "%s", strerror(ENOMEM));
     if (endpoint && headers && form && fill_form(form, settings, &exchange) == CURLE_OK)
         result = set_up(curl, endpoint, form, headers, &exchange, reason);

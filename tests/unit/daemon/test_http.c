@@ -159,8 +159,9 @@ struct receiver {
     char problem[256];
 };
 
-static void on_samples(void *context, const float *samples, size_t count)
+static void on_samples(void *context, const float *samples, size_t frames, uint32_t channels)
 {
+    size_t count = frames * channels;
     struct receiver *receiver = context;
     CU_ASSERT_FATAL(receiver->count + count <= sizeof(receiver->samples) / sizeof(float));
     memcpy(receiver->samples + receiver->count, samples, count * sizeof(*samples));
@@ -219,8 +220,9 @@ static void test_upload(void)
     uint8_t *wav = make_wav(&size);
     memset(&receiver, 0, sizeof(receiver));
     uv_loop_init(&loop);
-    EXPECT_EQUAL_FATAL(
-        upload_create(&loop, 1 << 20, &test_listener, &receiver, &receiver.upload, &error), 0);
+    EXPECT_EQUAL_FATAL(upload_create(&loop, 1 << 20, HEARKEN_CHANNELS_MIX, &test_listener,
+                                     &receiver, &receiver.upload, &error),
+                       0);
     /* Samples come before the file is complete. */
     for (; receiver.blocks == 0; uv_run(&loop, UV_RUN_NOWAIT))
         if (sent < size - 1000) {
@@ -236,7 +238,7 @@ static void test_upload(void)
     CU_ASSERT_PTR_NULL(upload_warning(receiver.upload, 0));
     /* Once more, from the start. */
     receiver.ended = false;
-    upload_restart(receiver.upload);
+    upload_restart(receiver.upload, HEARKEN_CHANNELS_AUTO);
     run_until(&loop, &receiver.ended);
     EXPECT_EQUAL(receiver.count, 2 * UPLOAD_SECONDS * HEARKEN_RATE);
     EXPECT_EQUAL(memcmp(receiver.samples, receiver.samples + UPLOAD_SECONDS * HEARKEN_RATE,
@@ -254,8 +256,9 @@ static void test_uploads_that_fail(void)
     uv_loop_t loop;
     uv_loop_init(&loop);
     memset(&receiver, 0, sizeof(receiver));
-    EXPECT_EQUAL_FATAL(
-        upload_create(&loop, 100, &test_listener, &receiver, &receiver.upload, &error), 0);
+    EXPECT_EQUAL_FATAL(upload_create(&loop, 100, HEARKEN_CHANNELS_EACH, &test_listener, &receiver,
+                                     &receiver.upload, &error),
+                       0);
     EXPECT_EQUAL(upload_write(receiver.upload, "this is no sound at all", 23), 0);
     char much[100] = "";
     EXPECT_EQUAL(upload_write(receiver.upload, much, sizeof(much)), -EFBIG);
@@ -279,8 +282,9 @@ static void test_abandoned_uploads(void)
         uv_loop_init(&loop);
         memset(&receiver, 0, sizeof(receiver));
         receiver.holds = true;
-        EXPECT_EQUAL_FATAL(
-            upload_create(&loop, 1 << 20, &test_listener, &receiver, &receiver.upload, &error), 0);
+        EXPECT_EQUAL_FATAL(upload_create(&loop, 1 << 20, HEARKEN_CHANNELS_MIX, &test_listener,
+                                         &receiver, &receiver.upload, &error),
+                           0);
         if (written > 0)
             EXPECT_EQUAL(upload_write(receiver.upload, (const char *)wav, size), 0);
         while (written == 2 && receiver.blocks == 0)
