@@ -698,7 +698,16 @@ static void abandon(struct http_exchange *exchange)
     wake(exchange);
 }
 
-/* libmicrohttpd does not look at a suspended connection. */
+/* Whether the client has ended its side, and all that it sent was read. */
+static bool has_ended(int descriptor)
+{
+    struct pollfd state = {.fd = descriptor, .events = POLLRDHUP};
+    char byte;
+    return poll(&state, 1, 0) > 0 && recv(descriptor, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0;
+}
+
+/* libmicrohttpd does not look at a suspended connection. At others it may miss an end that came
+ * together with the last bytes, as it waits for the next edge: closing our side is one. */
 void http_server_tick(struct http_server *server)
 {
     struct http_connection *next;
@@ -707,6 +716,8 @@ void http_server_tick(struct http_server *server)
         struct pollfd state = {.fd = c->descriptor, .events = POLLRDHUP};
         if (c->exchange && c->exchange->suspended && poll(&state, 1, 0) > 0 && state.revents != 0)
             abandon(c->exchange);
+        else if (!(c->exchange && c->exchange->suspended) && has_ended(c->descriptor))
+            shutdown(c->descriptor, SHUT_RD);
     }
 }
 
