@@ -5,7 +5,6 @@
 #include "daemon/common/resident_memory.h"
 #include "daemon/microphone/microphone_hub.h"
 
-
 static const char *text_or_empty(const char *text)
 {
     return text ? text : "";

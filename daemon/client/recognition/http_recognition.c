@@ -40,19 +40,17 @@ struct exchange {
 
 static void make_head(uint8_t head[WAV_HEADER_BYTES], uint32_t channels)
 {
-    enum { PCM = 1 };
+    /* Linear PCM at no rate yet; both sizes are unknown. */
+    static const char plain[WAV_HEADER_BYTES + 1] = "RIFF\xff\xff\xff\xffWAVEfmt \x10\0\0\0\1\0\0\0"
+                                                    "\0\0\0\0\0\0\0\0\0\0\0\0"
+                                                    "data\xff\xff\xff\xff";
     const uint32_t frame = RECOGNITION_WIDTH * channels;
-    memset(head, 0xff, WAV_HEADER_BYTES); /* both sizes */
-    memcpy(head, "RIFF", 4);
-    memcpy(head + 8, "WAVEfmt ", 8);
-    store_u32(head + 16, 16);
-    store_u16(head + 20, PCM);
+    memcpy(head, plain, WAV_HEADER_BYTES);
     store_u16(head + 22, (uint16_t)channels);
     store_u32(head + 24, HEARKEN_RATE);
     store_u32(head + 28, HEARKEN_RATE * frame);
     store_u16(head + 32, (uint16_t)frame);
     store_u16(head + 34, 8 * RECOGNITION_WIDTH);
-    memcpy(head + 36, "data", 4);
 }
 
 /* Waits for a pipe and the interrupt together. */

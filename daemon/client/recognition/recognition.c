@@ -50,7 +50,8 @@ long recognition_read(struct recognition *recognition, uint8_t *bytes, size_t co
             put_sample(bytes + (done + i) * RECOGNITION_WIDTH, samples[i]);
         done += (size_t)got;
     }
-    recognition->seconds += (double)(done / channels) / HEARKEN_RATE;
+    size_t frames = done / channels;
+    recognition->seconds += (double)frames / HEARKEN_RATE;
     recognition->progress(recognition->context, recognition->seconds);
     return (long)done;
 }
