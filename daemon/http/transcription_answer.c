@@ -154,12 +154,13 @@ static double compression_ratio(const char *text)
 
 static json_t *verbose_segment(const struct transcript_segment *segment, size_t id)
 {
-    return json_pack("{s:I, s:i, s:o, s:o, s:o, s:[], s:f, s:o, s:o, s:f, s:o}", "id",
+    return json_pack("{s:I, s:i, s:o, s:o, s:o, s:[], s:f, s:o, s:o, s:o, s:o}", "id",
                      (json_int_t)id, "seek", 0, "start", rounded(segment->start), "end",
                      rounded(segment->end), "text", json_from_text(segment->text), "tokens",
                      "temperature", 0.0, "avg_logprob", log_probability(segment->confidence),
                      "compression_ratio", rounded(compression_ratio(segment->text)),
-                     "no_speech_prob", 0.0, "confidence", rounded(segment->confidence));
+                     "no_speech_prob", rounded(segment->no_speech), "confidence",
+                     rounded(segment->confidence));
 }
 
 static json_t *verbose_segments(const struct transcript *transcript)

@@ -45,6 +45,7 @@ static int put_words(json_t *data, const struct hearken_event *event, double ori
     }
     put(data, "words", words, &result);
     put(data, "committed_words", json_integer((json_int_t)event->committed_words), &result);
+    put(data, "no_speech_probability", rounded(event->no_speech_probability, 1e4), &result);
     return result;
 }
 

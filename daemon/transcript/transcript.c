@@ -165,6 +165,7 @@ int transcript_segment_read_event(struct transcript_segment *segment,
         transcript_segment_language(segment, event->language, (double)event->language_probability);
     transcript_segment_time(segment, event->start, event->end, (double)event->confidence);
     segment->channel = event->channel;
+    segment->no_speech = (double)event->no_speech_probability;
     for (size_t i = 0; i < event->word_count && result == 0; i++) {
         const struct hearken_word *word = &event->words[i];
         result = transcript_segment_add_word(segment, word->text, word->start, word->end,
@@ -182,6 +183,7 @@ int transcript_segment_read_json(struct transcript_segment *segment, const json_
     transcript_segment_time(segment, peer_seconds(data, "start") - origin,
                             peer_seconds(data, "end") - origin, peer_seconds(data, "confidence"));
     segment->channel = (unsigned)peer_count(data, "channel", HEARKEN_CHANNELS_MAX);
+    segment->no_speech = peer_number(data, "no_speech_probability", 0, 1);
     for (size_t i = 0; i < json_array_size(words) && result == 0; i++) {
         const json_t *word = json_array_get(words, i);
         result = transcript_segment_add_word(

@@ -22,6 +22,7 @@ struct transcript_segment {
     bool timed;        /* false if a server sent only text: the three below are 0 */
     double start, end; /* seconds */
     double confidence; /* 0..1 */
+    double no_speech;  /* the network's opinion that nobody speaks, 0..1 */
     unsigned channel;  /* that was heard, counted from 1; 0: all of them mixed, or the only one */
     char *language;    /* the detected one; NULL without detection */
     double language_probability;

@@ -451,6 +451,7 @@ struct hearken_event {
     const char *language;       /* of the text: its code, "en"; "" where the model knows of none */
     float language_probability; /* that it is, if it was looked for in the sound; otherwise 0 */
     uint32_t channel; /* that was heard, counted from 1; 0: all channels mixed, or the only one */
+    float no_speech_probability; /* of a text: the network's opinion that nobody speaks, 0..1 */
 };
 
 /* Called in the thread that writes to or finishes the stream; must not call functions of the same

@@ -66,6 +66,7 @@ static int emit_text(struct event_emitter *e, enum hearken_event_type type,
         .language = transcript->language,
         .language_probability = transcript->language_probability,
         .channel = e->channel,
+        .no_speech_probability = transcript->no_speech,
     };
     e->shown = !empty && type == HEARKEN_EVENT_PARTIAL;
     if (e->alignment && transcript->search.count > 0)

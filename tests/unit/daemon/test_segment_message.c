@@ -36,6 +36,7 @@ static void test_final(void)
         .committed_words = 2,
         .language = "en",
         .language_probability = 0.75f,
+        .no_speech_probability = 0.125f,
     };
     struct segment_message segment;
     EXPECT_EQUAL(segment_message_init(&segment, &event, true, 10), 0);
@@ -44,7 +45,8 @@ static void test_final(void)
     CU_ASSERT_FALSE(segment.voice);
     EXPECT_EQUAL(segment.start, 10.25);
     has_data(&segment, "{\"committed\":8,\"committed_words\":2,\"confidence\":0.5,\"end\":11.0,"
-                       "\"language\":\"en\",\"language_probability\":0.75,\"start\":10.25,"
+                       "\"language\":\"en\",\"language_probability\":0.75,"
+                       "\"no_speech_probability\":0.125,\"start\":10.25,"
                        "\"text\":\"one two.\",\"type\":\"final\",\"words\":["
                        "{\"confidence\":0.5,\"end\":10.5,\"start\":10.25,\"text\":\"one\"},"
                        "{\"confidence\":0.25,\"end\":11.0,\"start\":10.5,\"text\":\"two.\"}]}");
