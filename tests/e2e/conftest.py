@@ -9,7 +9,17 @@ from typing import Protocol
 
 import programs
 import pytest
-from programs import PATIENCE, RANDOM_MODELS, REAL_MODEL, SANITIZER, Daemon, unguarded_settings
+from programs import (
+    PATIENCE,
+    RANDOM_MODELS,
+    REAL_MODEL,
+    SANITIZER,
+    Daemon,
+    free_port,
+    unguarded_settings,
+    wait_until,
+)
+from web import Served
 
 
 class StartDaemon(Protocol):
@@ -104,6 +114,32 @@ def start_daemon(folder: Path) -> Iterator[StartDaemon]:
 def daemon(start_daemon: StartDaemon) -> Daemon:
     """One with the small recurrent model."""
     return start_daemon()
+
+
+class Serve(Protocol):
+    """Starts a daemon that serves HTTP."""
+
+    def __call__(self, settings: Mapping[str, str] = ..., model: Path = ...) -> Served: ...
+
+
+@pytest.fixture
+def serve(start_daemon: StartDaemon) -> Serve:
+    def start(
+        settings: Mapping[str, str] | None = None, model: Path = RANDOM_MODELS["recurrent"]
+    ) -> Served:
+        port = free_port()
+        listen = {"http.listen": f"127.0.0.1:{port}"}
+        served = Served(start_daemon(model, listen | dict(settings or {})), port)
+        wait_until(served.is_open, "hearkend to serve HTTP")
+        return served
+
+    return start
+
+
+@pytest.fixture
+def served(serve: Serve) -> Served:
+    """One with the small recurrent model."""
+    return serve()
 
 
 @pytest.fixture(params=sorted(RANDOM_MODELS))
