@@ -250,7 +250,8 @@ static void start_again(struct transcription *transcription)
     upload_restart(transcription->upload, transcription->mode);
 }
 
-/* The fields so far ask for `asked`. Takes over the reference. Answers on failure. */
+/* The fields so far ask for `asked`. Takes over the reference. Answers on failure if these are all
+ * fields. */
 static void ask(struct transcription *transcription, json_t *asked)
 {
     struct transcribe_event *transcribe = &transcription->transcribe;
@@ -265,8 +266,13 @@ static void ask(struct transcription *transcription, json_t *asked)
     /* The request in progress has copied what it needs. */
     if (transcribe_event_parse(transcribe, asked, transcription->exchange->service, &code,
                                &problem.error) < 0) {
-        field_problem_set(&problem, code);
-        fail_field(transcription, &problem);
+        field_problem_set(&problem, code, &transcription->form);
+        if (transcription->form_read) {
+            fail_field(transcription, &problem);
+        } else { /* a field behind the file may put it right */
+            json_decref(asked);
+            transcription->asked = NULL;
+        }
         return;
     }
     unsigned mode = transcribe->options.stream.channels;
@@ -347,11 +353,7 @@ static void begin_upload(struct transcription *transcription)
         json_t *asked = read_fields(transcription, &problem);
         if (asked)
             ask(transcription, asked);
-        else
-            fail_field(transcription, &problem);
     }
-    if (exchange->status != 0)
-        return;
     int result = upload_create(exchange->loop, (uint64_t)settings->http_upload_mib << 20,
                                transcription->mode, &upload_listener, transcription,
                                &transcription->upload, &error);

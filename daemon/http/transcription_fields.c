@@ -308,6 +308,7 @@ static int put_chunking(json_t *extensions, const struct http_form *form,
             return refuse(problem, "chunking_strategy", value, expected);
         }
         type = json_string_value(json_object_get(object, "type"));
+        type = type ? type : "";
     }
     int result = 0;
     if (type && strcmp(type, "server_vad") != 0 && strcmp(type, "auto") != 0)
@@ -418,11 +419,34 @@ json_t *transcribe_data_make(const struct http_form *form, const struct service 
     return NULL;
 }
 
-void field_problem_set(struct field_problem *problem, const char *code)
+/* The field that an option of the event was made from. */
+static const char *origin_of(const char *message, const struct http_form *form)
+{
+    static const struct {
+        const char *beginning, *field;
+    } origins[] = {
+        {"hearken: custom words", "keywords"},
+        {"hearken: custom_words", "keywords"},
+        {"hearken: pre_roll", "chunking_strategy"},
+        {"hearken: endpoint_seconds", "chunking_strategy"},
+        {"hearken: voice_threshold", "chunking_strategy"},
+    };
+    for (size_t i = 0; i < sizeof(origins) / sizeof(origins[0]); i++)
+        if (strncmp(message, origins[i].beginning, strlen(origins[i].beginning)) == 0)
+            for (size_t j = 0; j < form->count; j++)
+                if (strncmp(form->fields[j].name, origins[i].field, strlen(origins[i].field)) == 0)
+                    return origins[i].field;
+    return http_form_value(form, "hearken") ? "hearken" : NULL;
+}
+
+void field_problem_set(struct field_problem *problem, const char *code,
+                       const struct http_form *form)
 {
     bool language = strcmp(code, "unknown-language") == 0;
     bool model = strcmp(code, "unknown-model") == 0;
     problem->status = strcmp(code, "out-of-memory") == 0 ? 503 : model ? 404 : 400;
     problem->code = model ? "model_not_found" : problem->status == 400 ? "invalid_value" : NULL;
-    problem->field = language ? "language" : model ? "model" : NULL;
+    problem->field = language ? "language"
+                     : model  ? "model"
+                              : origin_of(problem->error.message, form);
 }

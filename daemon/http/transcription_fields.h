@@ -50,6 +50,7 @@ json_t *transcribe_data_make(const struct http_form *form, const struct service 
                              bool translates, struct field_problem *problem);
 
 /* The problem of a `transcribe` event that was refused with this code. */
-void field_problem_set(struct field_problem *problem, const char *code);
+void field_problem_set(struct field_problem *problem, const char *code,
+                       const struct http_form *form);
 
 #endif

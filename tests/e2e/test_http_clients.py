@@ -253,8 +253,10 @@ def test_openai_chunking(served: Served) -> None:
     with pytest.raises(openai.BadRequestError) as raised:
         create(model="whisper-1", file=LONG, chunking_strategy=wrong)
     assert "voice_threshold" in raised.value.message
+    assert raised.value.param == "chunking_strategy"
 
 
+@pytest.mark.filterwarnings("ignore:deprecated:DeprecationWarning")
 def test_openai_translation(served: Served) -> None:
     """A model that knows English alone has nothing to translate."""
     create = client_of(served).audio.translations.create
@@ -300,7 +302,9 @@ def test_openai_errors(served: Served) -> None:
         ("known_speaker_references", {"known_speaker_references": ["data:audio/wav;base64,AA"]}),
         ("stream", {"extra_body": {"stream": "perhaps"}}),
         ("hearken", {"extra_body": {"hearken": "[1]"}}),
+        ("hearken", {"extra_body": {"hearken": '{"beam_width":0}'}}),
         ("chunking_strategy", {"extra_body": {"chunking_strategy": "none"}}),
+        ("chunking_strategy", {"extra_body": {"chunking_strategy": '{"type":5}'}}),
     ]
     for param, options in wrong:
         with pytest.raises(openai.BadRequestError) as raised:
@@ -412,6 +416,24 @@ def test_curl_changes_its_mind(served: Served) -> None:
     answer = json.loads(curl(served, *wide, *file, *narrow))
     assert answer["text"] == served.transcribed(LONG, "--beam", "1")
     assert answer["text"] != served.transcribed(LONG, "--beam", "4")
+    lists = fields("keywords[]=Haydn"), fields("keywords[]=thex")
+    answer = json.loads(curl(served, *lists[0], *file, *lists[1]))
+    assert answer["text"] == served.transcribed(LONG, "--custom-words", "Haydn,thex")
+
+
+def test_curl_puts_it_right(serve: Serve) -> None:
+    """What is wrong in front of the file need not be wrong with what stands behind it."""
+    other = {"model other.file": str(RANDOM_MODELS["transformer"]), "http.strict_models": "on"}
+    served = serve(other)
+    file = ["-F", f"file=@{LONG}"]
+    for wrong, right in (
+        ('hearken={"beam_width":99}', 'hearken={"beam_width":1}'),
+        ("model=unknown", "model=other"),
+        ("temperature=9", "temperature=1"),
+        ("language=tlh", "language=en"),
+    ):
+        expected = json.loads(curl(served, *fields(right), *file))["text"]
+        assert json.loads(curl(served, *fields(wrong), *file, *fields(right)))["text"] == expected
 
 
 @pytest.mark.parametrize("order", [1, -1], ids=["fields first", "file first"])
