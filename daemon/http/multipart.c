@@ -60,6 +60,8 @@ static void take_header(struct multipart *multipart)
     if (length == sizeof(wanted) - 1 && strncasecmp(header, wanted, length) == 0 &&
         !find_parameter(header + length, "name", multipart->name, sizeof(multipart->name)))
         multipart->name[0] = '\0';
+    if (!strchr(header, ':'))
+        multipart->state = MULTIPART_BROKEN;
     multipart->header_length = 0;
 }
 
@@ -86,6 +88,8 @@ static void take_header_byte(struct multipart *multipart, char byte)
     bool continues = byte == ' ' || byte == '\t';
     if (multipart->line_begins && !continues && multipart->header_length > 0)
         take_header(multipart);
+    if (multipart->state == MULTIPART_BROKEN)
+        return;
     if (byte == '\n' && multipart->line_begins) {
         begin_content(multipart);
         return;

@@ -137,10 +137,12 @@ static void accept_http_client(struct server *server, int descriptor,
         http_server_refuse(descriptor);
         return;
     }
-    if (http_server_adopt(server->http, descriptor) < 0)
-        return;
-    server->service.connections++;
+    server->service.connections++; /* a request may be answered at once, and count it */
     server->service.http_connections++;
+    if (http_server_adopt(server->http, descriptor) < 0) {
+        server->service.connections--;
+        server->service.http_connections--;
+    }
     server_keep_ticking(server);
 }
 
