@@ -712,7 +712,7 @@ def test_metrics(served: Served) -> None:
         buckets = [v for k, v in after.items() if k.startswith(f"hearken_{name}_seconds_bucket")]
         assert buckets == sorted(buckets) and len(buckets) == 12
     lengths = "hearken_audio_duration_seconds_"
-    assert after[lengths + "bucket{le=2.5}"] == 0 and after[lengths + "bucket{le=5.0}"] == 3
+    assert after[lengths + "bucket{le=2.5}"] == 0 and after[lengths + "bucket{le=5}"] == 3
     assert after[lengths + "sum{}"] == pytest.approx(heard, abs=0.05)
     assert after["hearken_workers{}"] >= 1 and after["process_resident_memory_bytes{}"] > 1e6
     assert [name for name in after if name.startswith("hearken_build_info{version=")]
