@@ -110,6 +110,8 @@ static void copy_hypothesis(struct hypothesis *to, const struct hypothesis *from
     to->attention = from->attention;
     to->match = from->match;
     to->bonus = from->bonus;
+    to->forfeited = from->forfeited;
+    to->earned_step = from->earned_step;
     to->is_biased = from->is_biased;
     to->in_phrase = from->in_phrase;
     to->stopped = from->stopped;
@@ -282,6 +284,8 @@ bool search_extend(struct search *s, struct hypothesis *to, const struct candida
     to->ctc_score = with->ctc_score;
     to->match = with->match;
     to->bonus = with->bonus;
+    to->forfeited = with->forfeited;
+    to->earned_step = with->earned_step;
     to->is_biased = with->is_biased;
     to->in_phrase = with->in_phrase;
     if (s->ctc)

@@ -20,6 +20,8 @@ struct hypothesis {
     struct ctc_state ctc;
     struct word_match match;   /* state for custom words */
     float bonus;               /* bonus for custom words */
+    uint32_t forfeited;        /* characters earned without progress of the attention */
+    uint32_t earned_step;      /* the furthest step of the attention when the bonus rose last */
     bool is_biased, in_phrase; /* in the biased beam; and there within a custom word */
     bool stopped;              /* ended without its end token */
 };
@@ -30,6 +32,7 @@ struct candidate {
     float log_probability, ctc_score, score;
     struct word_match match;
     float bonus;
+    uint32_t forfeited, earned_step;
     bool is_biased, in_phrase;
 };
 
@@ -102,7 +105,7 @@ bool search_is_end(const struct search *search, uint32_t token);
 bool biased_beam_init(struct search *search);
 void biased_beam_finish(struct search *search);
 
-/* Sets match, bonus, is_biased and in_phrase of a candidate. */
+/* Sets match, bonus and what else a candidate has of custom words. */
 void biased_beam_score(const struct search *search, struct candidate *candidate);
 
 /* Reads the log-probabilities of all tokens for the live hypotheses. False on an error. */

@@ -12,6 +12,9 @@
  */
 #define LOOKAHEAD_SHARE 0.3f
 
+/* A custom word takes at least so much time after another one. */
+#define WORD_SECONDS 0.1
+
 /*
  * A candidate for the biased beam. `score` includes its bonus and LOOKAHEAD_SHARE of the bonus in
  * reach.
@@ -56,6 +59,24 @@ static float bonus_of(const struct search *s, uint32_t characters)
     return s->options->word_boost * (float)characters;
 }
 
+/*
+ * Sets the bonus for the characters earned. The attention must have moved on since the last custom
+ * word: the bonus of one that is written again and again, without sound, would outweigh its
+ * improbability.
+ */
+static void count_bonus(const struct search *s, const struct hypothesis *from, uint32_t earned,
+                        struct candidate *c)
+{
+    uint32_t before = custom_words_earned(s->options->words, from->match);
+    uint32_t reached = from->attention.furthest;
+    bool moved = s->audio_steps == 0 || from->bonus <= 0 ||
+                 (reached - from->earned_step) * s->options->step_seconds >= WORD_SECONDS;
+    bool rises = earned > before;
+    c->forfeited = from->forfeited + (rises && !moved ? earned - before : 0);
+    c->earned_step = rises && moved ? reached : from->earned_step;
+    c->bonus = bonus_of(s, earned - c->forfeited);
+}
+
 void biased_beam_score(const struct search *s, struct candidate *c)
 {
     const struct custom_words *words = s->options->words;
@@ -70,7 +91,7 @@ void biased_beam_score(const struct search *s, struct candidate *c)
         c->match = custom_words_advance(words, from->match, c->token);
         earned = custom_words_earned(words, c->match);
     }
-    c->bonus = bonus_of(s, earned);
+    count_bonus(s, from, earned, c);
     c->is_biased = from->is_biased;
     c->in_phrase = from->in_phrase && c->bonus <= from->bonus;
 }
