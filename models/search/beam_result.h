@@ -16,11 +16,12 @@ struct beam_result {
     uint32_t count, steps;
     float log_probability;       /* sum over the tokens and the end */
     float words_log_probability; /* of the words: all variants in capitals and punctuation that
-                                    the beam holds, together, with the bonus for custom words; with
-                                    beam_options.joins_variants */
+                                    the beam holds, together, with the bonus for custom words */
+    float bonus;                 /* for custom words */
     float no_speech;
-    bool stopped; /* did not end by itself: a loop, attention that moved backward, or too many
-                     tokens */
+    bool is_listed; /* with beam_options.listed_only */
+    bool stopped;   /* did not end by itself: a loop, attention that moved backward, or too many
+                       tokens */
 };
 
 static inline void beam_result_finish(struct beam_result *result)

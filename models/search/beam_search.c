@@ -320,9 +320,14 @@ static bool search_read_alignments(struct search *s, uint32_t first, uint32_t ro
     return s->pass->error == 0;
 }
 
-/* Ends the live hypotheses of the plain beam as they are, since none has ended by itself. */
+/*
+ * Ends the live hypotheses of the plain beam as they are, since none has ended by itself. A listed
+ * text must be whole.
+ */
 static void end_live(struct search *s, uint32_t first_row)
 {
+    if (s->options->listed_only)
+        return;
     for (uint32_t i = 0; i < s->live_count && s->ended_count < s->options->width; i++) {
         struct hypothesis *h = &s->live[i];
         if (h->is_biased)
@@ -433,7 +438,10 @@ static void find_top_k(struct search *s, struct hearken_matrix logits, uint32_t 
         return;
     }
     pass_log_softmax(s->pass, logits, search_mask(s, first ? TEXT_START : WITHIN_TEXT));
-    pass_top_k(s->pass, logits, top_k, s->values, s->columns);
+    if (s->options->listed_only)
+        biased_beam_top_listed(s, logits);
+    else
+        pass_top_k(s->pass, logits, top_k, s->values, s->columns);
 }
 
 /* Extends every hypothesis by one token; false: the search is over. */
@@ -444,7 +452,7 @@ static bool step(struct search *s, struct hearken_matrix *logits, uint32_t *alig
         tokens[BEAM_MAX_WIDTH + BIASED_BEAM_WIDTH];
     find_top_k(s, *logits, s->top_k, first);
     if (s->pass->error < 0 || !search_read_alignments(s, *alignment_row, s->live_count) ||
-        !biased_beam_read_scores(s, *logits))
+        (!s->options->listed_only && !biased_beam_read_scores(s, *logits)))
         return false;
     uint32_t rows = s->live_count;
     if (s->live[0].count == s->options->max_tokens) {
@@ -520,7 +528,8 @@ static float decisive_score(const struct search *s, const struct hypothesis *h)
     if (has_better_variant(s, h))
         return -INFINITY;
     float score = search_combine_scores(s, words_log_probability(s, h), h->ctc_score);
-    return search_final_score(s, score, h->bonus, h->count);
+    /* Listed texts do not gain by their length when they compete with each other. */
+    return s->options->listed_only ? score : search_final_score(s, score, h->bonus, h->count);
 }
 
 const struct hypothesis *search_best(const struct search *s)
@@ -700,8 +709,9 @@ static void run(struct search *s, struct beam_result *result)
     if (!best)
         return;
     take_result(s, best, result);
-    if (s->options->joins_variants)
-        result->words_log_probability = words_log_probability(s, best) + best->bonus;
+    result->bonus = best->bonus;
+    result->words_log_probability = words_log_probability(s, best) + best->bonus;
+    result->is_listed = s->options->listed_only;
 }
 
 void beam_search(const struct beam_options *options, struct speller *speller, struct pass *pass,

@@ -13,6 +13,7 @@ struct timestamp_rules;
 
 #define BEAM_MAX_WIDTH    16u
 #define BIASED_BEAM_WIDTH 4u /* width of the beam of biased hypotheses (biased_beam.c) */
+#define LISTED_BEAM_WIDTH 8u /* enough with beam_options.listed_only */
 
 /*
  * A draft of the text. Its first `forced` tokens, whole words, are kept, and another word begins
@@ -44,7 +45,10 @@ struct beam_options {
     struct beam_draft draft;
     const struct custom_words *words; /* NULL: none; else the speller must have room for
                                          BIASED_BEAM_WIDTH more hypotheses */
-    float word_boost;                 /* log-probability per character of a custom word */
+    bool listed_only; /* the text is one custom word or phrase, with a mark behind it or without.
+                         The result is empty if none could have been said.
+                         With words, without timestamps and temperature */
+    float word_boost; /* log-probability per character of a custom word */
 };
 
 /*

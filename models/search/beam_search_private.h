@@ -112,6 +112,12 @@ void biased_beam_score(const struct search *search, struct candidate *candidate)
 bool biased_beam_read_scores(struct search *search, struct hearken_matrix log_probabilities);
 
 /*
+ * With beam_options.listed_only: sets values and columns to the best tokens that continue or end a
+ * custom word that is the whole text.
+ */
+void biased_beam_top_listed(struct search *search, struct hearken_matrix log_probabilities);
+
+/*
  * Adds biased hypotheses after the first `chosen` of `next`, those of the beam. `floor`: the
  * lowest score among these. With `chosen` 0 the beam is done, and the biased beam continues only
  * with hypotheses that may still win. Returns the number in `next`.

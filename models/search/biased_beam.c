@@ -74,7 +74,7 @@ static void count_bonus(const struct search *s, const struct hypothesis *from, u
     bool rises = earned > before;
     c->forfeited = from->forfeited + (rises && !moved ? earned - before : 0);
     c->earned_step = rises && moved ? reached : from->earned_step;
-    c->bonus = bonus_of(s, earned - c->forfeited);
+    c->bonus = bonus_of(s, earned > c->forfeited ? earned - c->forfeited : 0);
 }
 
 void biased_beam_score(const struct search *s, struct candidate *c)
@@ -101,6 +101,54 @@ bool biased_beam_read_scores(struct search *s, struct hearken_matrix log_probabi
     if (s->biased)
         pass_read(s->pass, log_probabilities, s->biased->log_probabilities);
     return s->pass->error == 0;
+}
+
+/* ---- Listed text only ---- */
+
+/* Keeps the best of a row, sorted. */
+static void insert_token(struct search *s, uint32_t row, uint32_t token)
+{
+    size_t vocabulary = s->network->parameters.speller.vocabulary;
+    float value = s->biased->log_probabilities[row * vocabulary + token];
+    float *values = s->values + (size_t)row * s->top_k;
+    uint32_t *columns = s->columns + (size_t)row * s->top_k;
+    uint32_t at = s->top_k - 1;
+    if (!(value > values[at]))
+        return;
+    for (; at > 0 && values[at - 1] < value; at--) {
+        values[at] = values[at - 1];
+        columns[at] = columns[at - 1];
+    }
+    values[at] = value;
+    columns[at] = token;
+}
+
+void biased_beam_top_listed(struct search *s, struct hearken_matrix log_probabilities)
+{
+    const struct custom_words *words = s->options->words;
+    if (!biased_beam_read_scores(s, log_probabilities))
+        return;
+    for (uint32_t row = 0; row < s->live_count; row++) {
+        const struct hypothesis *h = &s->live[row];
+        bool within = custom_words_within(h->match);
+        bool whole = custom_words_is_whole(words, h->match);
+        uint32_t count;
+        for (uint32_t i = 0; i < s->top_k; i++)
+            s->values[(size_t)row * s->top_k + i] = -INFINITY;
+        if (h->count == 0 || within) {
+            count = custom_words_continuations(words, h->match, h->count == 0, s->biased->tokens);
+            for (uint32_t i = 0; i < count; i++)
+                insert_token(s, row, s->biased->tokens[i]);
+        }
+        if (whole) {
+            const uint32_t *marks = custom_words_marks(words, &count);
+            for (uint32_t i = 0; i < count; i++)
+                insert_token(s, row, marks[i]);
+        }
+        /* Behind a mark the text can only end. */
+        if (whole || (h->count > 0 && !within))
+            insert_token(s, row, s->network->parameters.speller.end);
+    }
 }
 
 /* ---- Candidates of the biased beam ---- */
@@ -258,7 +306,7 @@ uint32_t biased_beam_select(struct search *s, uint32_t chosen, float floor, uint
 {
     struct biased_beam *biased = s->biased;
     bool done = chosen == 0;
-    if (!biased)
+    if (!biased || s->options->listed_only)
         return chosen;
     biased->count = 0;
     extend_biased(s, floor, first_row);

@@ -11,6 +11,12 @@
  */
 #define SHORT_TEXT_TOKENS 2.5f
 
+/*
+ * The same for a text that is a custom word or phrase as a whole, without its bonus: no other
+ * listed text is as likely.
+ */
+#define LISTED_TEXT_TOKENS 6.0f
+
 float confidence_filter_compression_ratio(const char *text)
 {
     uLong length = (uLong)strlen(text);
@@ -43,7 +49,11 @@ bool confidence_filter_rejects(const struct hearken_stream_options *options, flo
 }
 
 bool confidence_filter_rejects_words(const struct hearken_stream_options *options,
-                                     float words_log_probability, float no_speech)
+                                     const struct beam_result *result)
 {
-    return words_log_probability < threshold_for(options, no_speech) * SHORT_TEXT_TOKENS;
+    float threshold = threshold_for(options, result->no_speech);
+    float own = result->words_log_probability - result->bonus;
+    if (result->is_listed && own >= threshold * LISTED_TEXT_TOKENS)
+        return false;
+    return result->words_log_probability < threshold * SHORT_TEXT_TOKENS;
 }

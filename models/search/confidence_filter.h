@@ -20,10 +20,11 @@ bool confidence_filter_rejects(const struct hearken_stream_options *options, flo
 
 /*
  * The same for one or two words. What is certain of them is their words, not the capitals and the
- * punctuation, which are half of the tokens. `words_log_probability` as in beam_result.
+ * punctuation, which are half of the tokens. A text that is a custom word as a whole may be less
+ * likely.
  */
 bool confidence_filter_rejects_words(const struct hearken_stream_options *options,
-                                     float words_log_probability, float no_speech);
+                                     const struct beam_result *result);
 
 /* Mean log-probability over the tokens and the end; 0 for no tokens. */
 float confidence_filter_mean_log_probability(const struct beam_result *result);

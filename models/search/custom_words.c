@@ -33,6 +33,8 @@ struct custom_words {
     uint32_t *first, *after_word; /* tokens that begin a custom word: at the start of a text; after
                                      another word */
     uint32_t first_count, after_word_count;
+    uint32_t *marks; /* tokens of punctuation that may follow a word */
+    uint32_t marks_count;
     uint16_t longest; /* characters of the longest word */
 };
 
@@ -193,9 +195,12 @@ static size_t encode_utf8(uint32_t c, char *to)
     return size;
 }
 
-enum letter_case { LOWER_CASE, TITLE_CASE };
+enum letter_case { LOWER_CASE, SENTENCE_CASE, TITLE_CASE };
 
-/* `text`: valid UTF-8; `to`: twice its size. In a phrase each word gets its capital. */
+/*
+ * `text`: valid UTF-8; `to`: twice its size. The first word of a sentence gets a capital, in a
+ * title each word.
+ */
 static void change_case(const char *text, enum letter_case letter_case, locale_t locale, char *to)
 {
     size_t length = strlen(text);
@@ -209,7 +214,7 @@ static void change_case(const char *text, enum letter_case letter_case, locale_t
         else if (locale && start)
             c = (uint32_t)towupper_l((wint_t)c, locale);
         to += encode_utf8(c, to);
-        start = between;
+        start = between && letter_case == TITLE_CASE;
     }
     *to = 0;
 }
@@ -385,9 +390,23 @@ static int list_tokens(struct custom_words *w, uint32_t node, bool after_other_w
     return 0;
 }
 
+static int list_marks(struct custom_words *w)
+{
+    const struct vocabulary *v = w->vocabulary;
+    w->marks = malloc(((size_t)v->count + 1) * sizeof(*w->marks));
+    if (!w->marks)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < v->count; i++)
+        if (vocabulary_follows_word(v, i) && !vocabulary_starts_word(v, i))
+            w->marks[w->marks_count++] = i;
+    return 0;
+}
+
 static int prepare_tokens(struct custom_words *w)
 {
     int result = order_tokens(w);
+    if (result == 0)
+        result = list_marks(w);
     if (result == 0)
         result = list_tokens(w, BEGIN, false, &w->first, &w->first_count);
     if (result == 0)
@@ -432,6 +451,7 @@ void custom_words_destroy(struct custom_words *words)
     free(words->by_byte);
     free(words->first);
     free(words->after_word);
+    free(words->marks);
     free(words);
 }
 
@@ -456,7 +476,8 @@ uint32_t custom_words_earned(const struct custom_words *words, struct word_match
 
 uint32_t custom_words_earned_at_end(const struct custom_words *words, struct word_match match)
 {
-    follow(words, match.node, ' ', &match.earned);
+    /* Separates words and is in none, so that "New" earns though "New York" could follow. */
+    follow(words, match.node, '\n', &match.earned);
     return match.earned;
 }
 
@@ -478,6 +499,17 @@ uint32_t custom_words_potential(const struct custom_words *words, struct word_ma
 bool custom_words_within(struct word_match match)
 {
     return match.node >= FIRST_NODE;
+}
+
+bool custom_words_is_whole(const struct custom_words *words, struct word_match match)
+{
+    return words->nodes[match.node].is_word;
+}
+
+const uint32_t *custom_words_marks(const struct custom_words *words, uint32_t *count)
+{
+    *count = words->marks_count;
+    return words->marks;
 }
 
 /* Whether the whole token lies on a path from the node. */

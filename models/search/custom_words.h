@@ -63,6 +63,12 @@ uint32_t custom_words_max_characters(const struct custom_words *words);
 /* Whether the text is within or at the end of a custom word. */
 bool custom_words_within(struct word_match match);
 
+/* Whether the custom word in progress may end here. */
+bool custom_words_is_whole(const struct custom_words *words, struct word_match match);
+
+/* Tokens of punctuation that may follow a word. `count`: their number. */
+const uint32_t *custom_words_marks(const struct custom_words *words, uint32_t *count);
+
 /*
  * Tokens that continue the custom word in progress and, with `may_begin`, those that begin another.
  * `tokens` [2 · tokens of the vocabulary]; returns their number. A token may be listed twice.

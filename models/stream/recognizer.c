@@ -49,6 +49,14 @@
 #define FEW_TOKENS 4u
 
 /*
+ * A custom word or phrase may be the whole text of a segment of at most so many seconds. It then
+ * earns as much as if it had so many characters more: little text surrounds it that would make it
+ * likely. Chosen on single words (docs/accuracy.md).
+ */
+#define LISTED_SECONDS    4.0
+#define LISTED_CHARACTERS 4
+
+/*
  * A text that leaves out so many seconds of speech in a row is incomplete, unless the network
  * thinks that nobody speaks.
  */
@@ -257,6 +265,13 @@ static bool is_short(const struct recognizer *r, size_t samples)
            !r->options.exact && !r->timestamps;
 }
 
+/* Whether a final text may be a custom word or phrase as a whole. */
+static bool is_listed_length(const struct recognizer *r, size_t samples)
+{
+    return samples <= (size_t)(LISTED_SECONDS * HEARKEN_RATE) && r->options.beam_width > 1 &&
+           !r->options.exact;
+}
+
 /* Raises max_tokens where the forced tokens alone are more. */
 static void search(struct recognizer *r, const struct beam_options *options,
                    const struct beam_draft *draft, const struct ctc_scores *ctc,
@@ -311,6 +326,30 @@ static bool merge_committed(struct recognizer *r, const struct beam_options *opt
 }
 
 /*
+ * Takes the custom word or phrase that the whole segment may be, if its bonus outweighs what the
+ * text found is likelier.
+ */
+static void prefer_listed(struct recognizer *r, const struct beam_options *options,
+                          const struct beam_draft *committed, struct beam_result *result)
+{
+    const struct beam_draft none = {0};
+    struct beam_result listed;
+    struct beam_options only = *options;
+    only.width = LISTED_BEAM_WIDTH;
+    only.joins_variants = true;
+    only.listed_only = true;
+    search(r, &only, &none, NULL, &listed);
+    float extra = options->word_boost * LISTED_CHARACTERS;
+    if (listed.count > 0 && begins_with(&listed, committed) &&
+        listed.words_log_probability + extra >= result->words_log_probability) {
+        struct beam_result swap = *result;
+        *result = listed;
+        listed = swap;
+    }
+    beam_result_finish(&listed);
+}
+
+/*
  * Searches without constraint first. If the result differs from the committed words only in
  * punctuation or capitals, its continuation is kept after them. If it has other words, a second
  * search starts with the committed words forced.
@@ -332,6 +371,8 @@ static void search_final(struct recognizer *r, struct encoder_output encoded, si
     if (r->timestamps)
         options.words = NULL;
     search(r, &options, &none, scores, result);
+    if (options.words && is_listed_length(r, samples))
+        prefer_listed(r, &options, committed, result);
     if (r->pass.error < 0 || committed->forced == 0 || begins_with(result, committed))
         return;
     struct beam_result found = *result;
@@ -439,8 +480,7 @@ static int fill_transcript(const struct recognizer *r, const struct segment_soun
     bool few_words = text_kind == FINAL && is_short(r, sound->count) && forced == 0 &&
                      t->temperature <= 0 && t->search.count <= FEW_TOKENS;
     bool unlikely =
-        few_words ? confidence_filter_rejects_words(&r->options, t->search.words_log_probability,
-                                                    t->no_speech)
+        few_words ? confidence_filter_rejects_words(&r->options, &t->search)
                   : confidence_filter_rejects(&r->options, t->log_probability, t->no_speech, share);
     t->dropped = unlikely || t->looped || (t->search.stopped && text_kind != FINAL);
     if (t->dropped && drop_text(r, forced, t) < 0)

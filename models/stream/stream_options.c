@@ -115,8 +115,9 @@ static const struct hearken_option table[] = {
            "Compute and search as Whisper's authors do: silence up to the full window instead of "
            "padding, and no limit on a text but its length. Slower."),
     NUMBER(custom_words_boost, 0, 10, 0.6,
-           "What each character of a custom word adds to the log-probability of a text. A higher "
-           "value finds more of the words; too high a value finds them where nobody said them."),
+           "What each character of a custom word adds to the log-probability of a text. A word or "
+           "phrase that is a whole short text gets that of four more. A higher value finds more of "
+           "the words; too high a value finds them where nobody said them."),
     {MEMBER(channels), .type = HEARKEN_OPTION_CHOICE, .maximum = HEARKEN_CHANNELS_AUTO,
      .choices = channel_choices, .standard = HEARKEN_CHANNELS_MIX, .standard_text = "mix",
      .help = "What becomes of several channels. mix: they are mixed. each: each is recognised on "

@@ -83,6 +83,7 @@ static void test_letters(void)
 {
     EXPECT_EQUAL(earned("iPhone", " iPhone| iphone| IPhone| IPHONE"), 18);
     EXPECT_EQUAL(earned("new york", " New York| new york"), 16);
+    EXPECT_EQUAL(earned("turn on\niPhone case", " Turn on.| IPhone case"), 18);
     EXPECT_EQUAL(earned("\xc5\x81uczak", " \xc5\x81uczak| \xc5\x82|uczak"), 12);
     EXPECT_EQUAL(earned("\xc5\x82uczak", " \xc5|\x81u|czak"), 6); /* characters, not bytes */
 }
@@ -93,6 +94,7 @@ static void test_phrases(void)
     EXPECT_EQUAL(earned("New York", " New| Jersey"), 0);
     EXPECT_EQUAL(earned(" New \t York\r\n\n", " New| York"), 8);
     EXPECT_EQUAL(earned("New\nNew York Times", " New| York| Post"), 3);
+    EXPECT_EQUAL(earned("New\nNew York", " New"), 3);
     EXPECT_EQUAL(earned("New York Times\nYork", " New| York| Post"), 4);
     EXPECT_EQUAL(earned("New York\nYork Minster", " New| York| Minster"), 20);
     EXPECT_EQUAL(earned("a b c\nb c d", " a| b| c| d"), 10);
@@ -340,6 +342,38 @@ static void test_words_judged_with_their_bonus(void)
     CU_ASSERT(with_words > 5);
 }
 
+/* With listed_only nothing is written but one custom word and a mark behind it. */
+static void test_listed_text(void)
+{
+    uint32_t found_words = 0;
+    for (uint32_t round = 0; round < 2 * SEEDS; round++) {
+        struct session s;
+        open_speaking(&s, round % 2, 1 + round / 2);
+        struct beam_options options = options_of(LISTED_BEAM_WIDTH);
+        struct custom_words *words = make_list(&s, 3);
+        options.words = words;
+        options.word_boost = 1;
+        options.joins_variants = options.listed_only = true;
+        struct beam_result found = search(&s, &options, false);
+        uint32_t letters = 0;
+        char *text = vocabulary_text(&s.network->vocabulary, found.tokens, found.count);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(text);
+        for (const char *at = text; *at; at++)
+            letters += (*at & 0xc0) != 0x80 && !strchr(".,;:?!\")]", *at);
+        if (found.count > 0) {
+            CU_ASSERT(found.is_listed && !found.stopped);
+            EXPECT_EQUAL(earned_by_result(words, &found), (uint32_t)found.bonus);
+            CU_ASSERT(letters <= (uint32_t)found.bonus);
+            found_words++;
+        }
+        free(text);
+        beam_result_finish(&found);
+        custom_words_destroy(words);
+        close_session(&s);
+    }
+    CU_ASSERT(found_words > 5);
+}
+
 /* The draft does not change the result, with words or without. */
 static void test_guesses_change_nothing(void)
 {
@@ -385,5 +419,6 @@ void add_custom_words_tests(void)
     suite = CU_add_suite("lane", NULL, NULL);
     CU_ADD_TEST(suite, test_words_are_written_or_change_nothing);
     CU_ADD_TEST(suite, test_words_judged_with_their_bonus);
+    CU_ADD_TEST(suite, test_listed_text);
     CU_ADD_TEST(suite, test_guesses_change_nothing);
 }

@@ -272,6 +272,13 @@ static void test_mean_log_probability(void)
     EXPECT_EQUAL(confidence_filter_mean_log_probability(&result), 0);
 }
 
+static bool rejects_words(const struct hearken_stream_options *options, float log_probability,
+                          float no_speech)
+{
+    struct beam_result result = {.words_log_probability = log_probability, .no_speech = no_speech};
+    return confidence_filter_rejects_words(options, &result);
+}
+
 /* The words of a short text may be 2.5 times the threshold below certain; half that in silence. */
 static void test_likely_words(void)
 {
@@ -279,10 +286,30 @@ static void test_likely_words(void)
     hearken_stream_options_init(&options);
     options.log_probability_threshold = -1;
     options.no_speech_threshold = 0.6f;
-    CU_ASSERT_FALSE(confidence_filter_rejects_words(&options, -2.4f, 0.6f));
-    CU_ASSERT(confidence_filter_rejects_words(&options, -2.6f, 0.6f));
-    CU_ASSERT_FALSE(confidence_filter_rejects_words(&options, -1.2f, 0.7f));
-    CU_ASSERT(confidence_filter_rejects_words(&options, -1.3f, 0.7f));
+    CU_ASSERT_FALSE(rejects_words(&options, -2.4f, 0.6f));
+    CU_ASSERT(rejects_words(&options, -2.6f, 0.6f));
+    CU_ASSERT_FALSE(rejects_words(&options, -1.2f, 0.7f));
+    CU_ASSERT(rejects_words(&options, -1.3f, 0.7f));
+}
+
+/*
+ * A text that is a custom word or phrase as a whole may be 6 times the threshold below certain
+ * without its bonus, more if it has many tokens, or 2.5 times with it.
+ */
+static void test_likely_listed_words(void)
+{
+    struct hearken_stream_options options;
+    hearken_stream_options_init(&options);
+    options.log_probability_threshold = -1;
+    struct beam_result result = {
+        .is_listed = true, .count = 2, .bonus = 2, .words_log_probability = -3.9f};
+    CU_ASSERT_FALSE(confidence_filter_rejects_words(&options, &result));
+    result.words_log_probability = -4.1f;
+    CU_ASSERT(confidence_filter_rejects_words(&options, &result));
+    result.count = 5;
+    CU_ASSERT_FALSE(confidence_filter_rejects_words(&options, &result));
+    result = (struct beam_result){.is_listed = true, .bonus = 8, .words_log_probability = -2.4f};
+    CU_ASSERT_FALSE(confidence_filter_rejects_words(&options, &result));
 }
 
 void add_guards_tests(void)
@@ -306,4 +333,5 @@ void add_guards_tests(void)
     CU_ADD_TEST(suite, test_no_text);
     CU_ADD_TEST(suite, test_mean_log_probability);
     CU_ADD_TEST(suite, test_likely_words);
+    CU_ADD_TEST(suite, test_likely_listed_words);
 }
