@@ -22,6 +22,12 @@
 #define END_THRESHOLD 1.5f
 
 /*
+ * Share of the bonus that counts when listed texts compete with each other: without it "no" beats
+ * unclear phrases; with all of it, long words beat short ones (docs/accuracy.md).
+ */
+#define LISTED_BONUS_SHARE 0.33f
+
+/*
  * Best tokens read per row of a draft: enough for the best one, and the best one other than the
  * end.
  */
@@ -528,8 +534,9 @@ static float decisive_score(const struct search *s, const struct hypothesis *h)
     if (has_better_variant(s, h))
         return -INFINITY;
     float score = search_combine_scores(s, words_log_probability(s, h), h->ctc_score);
-    /* Listed texts do not gain by their length when they compete with each other. */
-    return s->options->listed_only ? score : search_final_score(s, score, h->bonus, h->count);
+    if (s->options->listed_only)
+        return score + LISTED_BONUS_SHARE * h->bonus;
+    return search_final_score(s, score, h->bonus, h->count);
 }
 
 const struct hypothesis *search_best(const struct search *s)

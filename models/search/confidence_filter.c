@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "models/search/confidence_filter.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <zlib.h>
@@ -12,10 +13,11 @@
 #define SHORT_TEXT_TOKENS 2.5f
 
 /*
- * The same for a text that is a custom word or phrase as a whole, without its bonus: no other
- * listed text is as likely.
+ * The same for a text that is a custom word or phrase as a whole, without its bonus: at least, and
+ * for each token of a long one. Noise is far less likely to be one of them.
  */
 #define LISTED_TEXT_TOKENS 6.0f
+#define LISTED_TOKEN       1.5f
 
 float confidence_filter_compression_ratio(const char *text)
 {
@@ -53,7 +55,8 @@ bool confidence_filter_rejects_words(const struct hearken_stream_options *option
 {
     float threshold = threshold_for(options, result->no_speech);
     float own = result->words_log_probability - result->bonus;
-    if (result->is_listed && own >= threshold * LISTED_TEXT_TOKENS)
+    float tokens = fmaxf(LISTED_TEXT_TOKENS, LISTED_TOKEN * (float)(result->count + 1));
+    if (result->is_listed && own >= threshold * tokens)
         return false;
     return result->words_log_probability < threshold * SHORT_TEXT_TOKENS;
 }

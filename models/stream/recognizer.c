@@ -339,9 +339,11 @@ static void prefer_listed(struct recognizer *r, const struct beam_options *optio
     only.joins_variants = true;
     only.listed_only = true;
     search(r, &only, &none, NULL, &listed);
-    float extra = options->word_boost * LISTED_CHARACTERS;
+    /* A text that is written twice has twice the bonus. */
+    float bonus = options->word_boost * LISTED_CHARACTERS + fmaxf(0, listed.bonus - result->bonus);
     if (listed.count > 0 && begins_with(&listed, committed) &&
-        listed.words_log_probability + extra >= result->words_log_probability) {
+        listed.words_log_probability - listed.bonus + bonus >=
+            result->words_log_probability - result->bonus) {
         struct beam_result swap = *result;
         *result = listed;
         listed = swap;
@@ -477,8 +479,9 @@ static int fill_transcript(const struct recognizer *r, const struct segment_soun
     /* Noise often gives a text at first, so the first partial text must be likelier. One that was
      * stopped is dropped: the next one covers more sound. */
     float share = text_kind == FIRST_PARTIAL ? FIRST_PARTIAL_SHARE : 1;
-    bool few_words = text_kind == FINAL && is_short(r, sound->count) && forced == 0 &&
-                     t->temperature <= 0 && t->search.count <= FEW_TOKENS;
+    bool few_words =
+        text_kind == FINAL && forced == 0 && t->temperature <= 0 &&
+        (t->search.is_listed || (is_short(r, sound->count) && t->search.count <= FEW_TOKENS));
     bool unlikely =
         few_words ? confidence_filter_rejects_words(&r->options, &t->search)
                   : confidence_filter_rejects(&r->options, t->log_probability, t->no_speech, share);
