@@ -15,7 +15,6 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from itertools import product
-from pathlib import Path
 
 import numpy as np
 import soundfile
@@ -106,8 +105,9 @@ def say(text: str, voice: str, speed: str) -> np.ndarray:
     command = ["espeak-ng", "--stdout", "-v", voice, "-s", speed, text]
     # Standard output cannot be sought, so the header has no length.
     wave = subprocess.run(command, capture_output=True, check=True).stdout
-    samples, rate = soundfile.read(io.BytesIO(wave[44:]), format="RAW", subtype="PCM_16",
-                                   channels=1, samplerate=22050)
+    samples, rate = soundfile.read(
+        io.BytesIO(wave[44:]), format="RAW", subtype="PCM_16", channels=1, samplerate=22050
+    )
     count = len(samples) * RATE // rate
     spectrum = np.fft.rfft(samples)[: count // 2 + 1]
     return np.round(np.fft.irfft(spectrum, count) * count / len(samples) * 2**15).astype(np.int16)
@@ -167,11 +167,11 @@ def print_unsaid(name: str, results: list[Result], listed: list[str], verbose: b
 def measure(arguments: argparse.Namespace) -> None:
     all_words = part_of(arguments, "train-words", WORD_DATASETS)
     listed = COMMANDS + sorted({clip.text or "" for clip in all_words} - set(COMMANDS))
-    said = {
+    said: dict[str, Sounds] = {
         "commands": say_commands,
         "words": recorded(arguments, "train-words", spread(all_words, arguments.words)),
     }
-    unsaid = {}
+    unsaid: dict[str, Sounds] = {}
     for name, datasets in (
         ("train-words", OTHER_WORDS),
         ("dev-commonvoice", ()),
