@@ -54,9 +54,8 @@ bool confidence_filter_rejects_words(const struct hearken_stream_options *option
                                      const struct beam_result *result)
 {
     float threshold = threshold_for(options, result->no_speech);
-    float own = result->words_log_probability - result->bonus;
+    if (!result->is_listed)
+        return result->words_log_probability < threshold * SHORT_TEXT_TOKENS;
     float tokens = fmaxf(LISTED_TEXT_TOKENS, LISTED_TOKEN * (float)(result->count + 1));
-    if (result->is_listed && own >= threshold * tokens)
-        return false;
-    return result->words_log_probability < threshold * SHORT_TEXT_TOKENS;
+    return result->words_log_probability - result->bonus < threshold * tokens;
 }

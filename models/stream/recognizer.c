@@ -342,6 +342,7 @@ static void prefer_listed(struct recognizer *r, const struct beam_options *optio
     /* A text that is written twice has twice the bonus. */
     float bonus = options->word_boost * LISTED_CHARACTERS + fmaxf(0, listed.bonus - result->bonus);
     if (listed.count > 0 && begins_with(&listed, committed) &&
+        !confidence_filter_rejects_words(&r->options, &listed) &&
         listed.words_log_probability - listed.bonus + bonus >=
             result->words_log_probability - result->bonus) {
         struct beam_result swap = *result;
