@@ -160,8 +160,8 @@ static const struct hypothesis *best_plain(const struct search *s)
 float search_final_score(const struct search *s, float score, float bonus, uint32_t count)
 {
     const struct hypothesis *best = bonus > 0 ? best_plain(s) : NULL;
-    return normalise_length(s, score, count) +
-           normalise_length(s, bonus, best ? best->count : count);
+    uint32_t longer = best && best->count > count ? best->count : count;
+    return normalise_length(s, score, count) + normalise_length(s, bonus, longer);
 }
 
 static float biased_score(const struct search *s, const struct hypothesis *h)

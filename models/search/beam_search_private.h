@@ -69,8 +69,9 @@ float search_combine_scores(const struct search *search, float speller_score, fl
 
 /*
  * The final score of a text of `count` tokens: score / length^penalty, where the end counts as a
- * token, plus the bonus for custom words, normalised by the length of the best text without them,
- * so that a short text gains nothing.
+ * token, plus the bonus for custom words, normalised by the length of the best text without them
+ * or its own, the longer: a short text gains nothing by its length, nor a long one in noise, where
+ * the best text has a word or two.
  */
 float search_final_score(const struct search *search, float score, float bonus, uint32_t count);
 

@@ -56,7 +56,7 @@ def run(arguments: argparse.Namespace, clips: list[Clip], extra: dict[str, str])
         settings["model.file"] = str(arguments.model.resolve())
     sounds = read_sound(arguments.corpus, arguments.set, clips)
     with daemon(arguments.build, settings) as path:
-        return [score(r) for r in recognise(path, sounds, arguments.jobs, Progress(clips))]
+        return [score(r) for r in recognise(path, sounds, arguments.jobs, Progress(clips, 1))]
 
 
 def rare_words(texts: list[str]) -> set[str]:
