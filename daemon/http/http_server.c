@@ -573,10 +573,12 @@ static void on_completed(void *context, struct MHD_Connection *mhd, void **reque
         connection->exchange = NULL;
     bool cut = connection && connection->lingers;
     exchange->gone = code != MHD_REQUEST_TERMINATED_COMPLETED_OK && !cut;
-    log_info(server->service->log, "request %s: %s /%s: %u%s, %.3f s", exchange->id,
-             exchange->method, exchange->path, exchange->status,
-             exchange->gone ? ", the client is gone" : "",
-             (double)(uv_hrtime() - exchange->began) * 1e-9);
+    /* Balancers and Prometheus ask every few seconds. */
+    bool is_routine = strcmp(exchange->method, MHD_HTTP_METHOD_POST) != 0 && exchange->status < 400;
+    (is_routine ? log_debug : log_info)(
+        server->service->log, "request %s: %s /%s: %u%s, %.3f s", exchange->id, exchange->method,
+        exchange->path, exchange->status, exchange->gone ? ", the client is gone" : "",
+        (double)(uv_hrtime() - exchange->began) * 1e-9);
     if (exchange->route && exchange->route->finish)
         exchange->route->finish(exchange);
     if (exchange->response)

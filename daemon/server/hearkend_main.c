@@ -7,6 +7,7 @@
 
 #include "daemon/common/log.h"
 #include "daemon/common/standard_streams.h"
+#include "daemon/http/access_tokens.h"
 #include "daemon/models/catalogue.h"
 #include "daemon/server/daemon_options.h"
 #include "daemon/server/server.h"
@@ -38,6 +39,12 @@ static int check(const struct options *options, struct log *log)
         log_error(log, "%s", error.message);
         good = false;
     }
+    struct access_tokens tokens;
+    if (access_tokens_read(&tokens, settings.http_tokens_file, &error) < 0) {
+        log_error(log, "%s", error.message);
+        good = false;
+    }
+    access_tokens_finish(&tokens);
     settings_finish(&settings);
     if (!good)
         return EXIT_USAGE;

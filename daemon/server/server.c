@@ -356,8 +356,9 @@ static int start_http(struct server *server, struct hearken_error *error)
         if (*settings->http_tokens_file == '\0' && !settings->http_allow_anonymous &&
             !socket_is_local(made))
             return hearken_fail(error, -EACCES,
-                                "http: other machines can reach this address, so expected "
-                                "http.tokens_file (or http.allow_anonymous=on)");
+                                "http: other machines can reach %s, so expected "
+                                "http.tokens_file (or http.allow_anonymous=on)",
+                                *settings->http ? settings->http : "the socket from systemd");
     }
     return needed ? http_server_create(&server->service, &server->loop, on_http_closed, server,
                                        &server->http, error)

@@ -424,6 +424,19 @@ def test_configuration_that_is_no_text(folder: Path) -> None:
     assert result.returncode == 0
 
 
+def test_keys_are_checked(folder: Path) -> None:
+    file = folder / "hearkend.conf"
+    file.write_text(f"[http]\ntokens_file = {folder / 'tokens'}\n")
+    result = programs.run("--check-config", "--config", file, folder=folder, program=HEARKEND)
+    assert result.returncode == 2 and b"tokens: No such file" in result.stderr
+    (folder / "tokens").write_text("sha256:12\n")
+    result = programs.run("--check-config", "--config", file, folder=folder, program=HEARKEND)
+    assert result.returncode == 2 and b"tokens:1: expected a key" in result.stderr
+    (folder / "tokens").write_text("secret\n")
+    result = programs.run("--check-config", "--config", file, folder=folder, program=HEARKEND)
+    assert result.returncode == 0
+
+
 def test_all_problems_are_told(folder: Path) -> None:
     file = folder / "hearkend.conf"
     file.write_text("[recognition]\nbeam_width = 0\npadding = 99\n[log]\nlevel = x\n")
