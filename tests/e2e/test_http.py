@@ -644,8 +644,8 @@ def test_identities(served: Served) -> None:
     answer = served.send(SAID, headers={"X-Request-Id": "mine-1", "traceparent": trace})
     assert answer.headers["x-request-id"] == "mine-1"
     assert answer.headers["traceparent"] == trace
-    line = "request mine-1: POST /audio/transcriptions: 200"
-    wait_until(lambda: line in served.daemon.log(), "the line behind the answer")
+    said = "request mine-1: POST /audio/transcriptions: 200"
+    wait_until(lambda: said in served.daemon.log(), "the line in the log")
     made = [served.ask(path).headers["x-request-id"] for path in ("/health", "/nowhere") * 5]
     assert len(set(made)) == 10 and all(made)
     for wrong in ("", "a b", "x" * 500, "gr\xf6\xdfe"):

@@ -14,7 +14,7 @@ import openai
 import pytest
 import sounds
 from conftest import Serve
-from programs import PATIENCE, RANDOM_MODELS, REAL_MODEL, environment, succeed
+from programs import PATIENCE, RANDOM_MODELS, REAL_MODEL, environment, succeed, wait_until
 from sounds import LONG, SHORT, Pcm, pcm, write_wav
 from talking import complete
 from web import TRANSCRIPTIONS, Field, Form, Recording, Served, recording
@@ -311,8 +311,10 @@ def test_openai_errors(served: Served) -> None:
             create(model="whisper-1", file=SHORT, **options)
         assert raised.value.param == param and param in raised.value.message
         assert raised.value.type == "invalid_request_error"
-    log = served.daemon.log()
-    assert log.count(": POST /audio/transcriptions: 400") == 4 + len(wrong), log
+    done = ": POST /audio/transcriptions: "
+    wait_until(lambda: served.daemon.log().count(done) >= 4 + len(wrong), "the lines in the log")
+    assert served.daemon.log().count(done + "400") == served.daemon.log().count(done)
+    assert served.daemon.log().count(done) == 4 + len(wrong)
 
 
 def test_openai_strict_models(serve: Serve) -> None:
@@ -342,8 +344,7 @@ def test_openai_tries_again(serve: Serve) -> None:
     with served.bare() as busy:
         busy.send(b"POST /inference HTTP/1.1\r\nHost: x\r\nContent-Length: 9000\r\n")
         busy.send(b"Content-Type: multipart/form-data; boundary=b\r\n\r\n--b\r\n")
-        while served.running() == 0:
-            pass
+        wait_until(lambda: served.running() == 1, "the request to begin")
         with pytest.raises(openai.InternalServerError) as raised:
             client_of(served).audio.transcriptions.create(model="x", file=SHORT)
         assert raised.value.status_code == 503 and raised.value.code == "overloaded"
