@@ -2,15 +2,15 @@
 #include "models/stream/separator.h"
 
 #include "frontend/sound/pcm.h"
+#include "models/stream/leak_estimate.h"
 
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define HOP       SEPARATOR_HOP
-#define CHANNELS  HEARKEN_CHANNELS_EACH_MAX
-#define MAX_DELAY 320 /* samples, 20 ms: seven metres of air, or a telephone's side tone */
+#define HOP      SEPARATOR_HOP
+#define CHANNELS HEARKEN_CHANNELS_EACH_MAX
 
 /* Channels are compared after a filter that takes the weight off the low frequencies: hum and
  * rumble are alike in all of them, and vowels of two speakers nearly so. */
@@ -21,26 +21,39 @@
 #define SEARCH_HOPS 6u
 #define SEARCH_MIN  0.22
 
-/* Two speakers do so now and then by chance. So there has to be more, or it has to be found at like
- * delays, so many samples apart, in so many windows. */
-#define SURE       0.5
-#define SURE_APART 4
-#define SURE_TIMES 3u
+/* Two speakers do so now and then by chance, or because a copy is part of what there is. A copy
+ * through a room does so evenly: it is believed after so many windows, if the mean of late is so
+ * high, by itself and beside the best. */
+#define WINDOWS_MIN 3u
+#define USUAL_FADE  0.9
+#define USUAL_MIN   0.27
+#define USUAL_SHARE 0.6
 
-/* A copy correlates by 1 if nothing but a delay and a gain is between the channels, by less with an
- * echo: the best of late says how much, which is forgotten slowly. With its neighbours, a hop is a
+/*
+ * A copy through a room correlates by about what was best of late. With its neighbours, a hop is a
  * copy if it correlates by the first share of that. The second suffices if it is also no louder
- * than copies are, but for 4 dB. */
-#define BEST_FADE   0.99
-#define COPY_SHARE  0.65
-#define LEVEL_SHARE 0.3
-#define LEVEL_ROOM  2.5
-
-/* A search ends where this is found. */
-#define CERTAIN 0.8
-
-/* Weight of a new measurement in the level of copies. */
+ * than copies are, but for 4 dB.
+ */
+#define BEST_FADE    0.99
+#define COPY_SHARE   0.65
+#define LEVEL_SHARE  0.3
+#define LEVEL_ROOM   2.5
 #define LEVEL_WEIGHT 0.3
+
+/*
+ * Where nothing but a delay and a gain is between the channels, both have to be nearly exact: what
+ * differs is the channel's own. The level may rise by 0.4 dB a second.
+ */
+#define EXACT_SHARE 0.93
+#define EXACT_ROOM  1.5
+#define LEVEL_RISE  1.03
+
+/* A window that correlates by more is all copy, and needs no search if it does so at the delay that
+ * is known. Its gain is then exact. */
+#define CERTAIN 0.9
+
+/* A louder copy is the same sound, and not taken away. */
+#define GAIN_MAX 0.5f
 
 /* The energy of an echo after a hop. */
 #define ECHO 0.25
@@ -107,22 +120,26 @@ struct track {
 };
 
 struct lane {
-    bool open;   /* the last hop was not silenced */
-    float *fade; /* [HOP]: a hop in which it opens or closes; of lane 0 all */
+    bool open;     /* the last hop was not silenced */
+    float *buffer; /* [HOP]: a hop that is not as it came */
 };
 
 /* How the sound of a channel gets into another one. */
 struct path {
-    int delay;      /* samples */
-    double best;    /* correlation; 0: no copy was found yet */
-    unsigned times; /* that it was found at this delay; SURE_TIMES: it is sure */
-    double level;   /* energy of a copy, as a share of the energy of what is copied */
+    unsigned windows;   /* that were searched */
+    double sum, weight; /* of their correlations, fading */
+    double best;        /* correlation; 0: no copy was found yet */
+    int delay;          /* samples */
+    double level;       /* energy of a copy, as a share of the energy of what is copied */
+    bool exact;         /* there was a window of nothing but an exact copy */
+    struct leak leak;   /* what is taken away where both have sound; gain 0: nothing */
 };
 
 /* Two channels, a < b. */
 struct pair {
     struct path paths[2]; /* from b to a, from a to b */
     bool b_is_louder;     /* until the other one is clearly louder */
+    struct leak_estimate estimate;
 };
 
 struct separator {
@@ -171,8 +188,8 @@ int separator_create(uint32_t channels, bool automatic, struct separator **separ
         good = good && t->samples && t->sharp && t->energy && t->noise && t->contents;
     }
     for (uint32_t i = 0; i <= channels; i++) {
-        s->lanes[i].fade = malloc(sizeof(*s->lanes[i].fade) * HOP);
-        good = good && s->lanes[i].fade;
+        s->lanes[i].buffer = malloc(sizeof(*s->lanes[i].buffer) * HOP);
+        good = good && s->lanes[i].buffer;
     }
     if (!good) {
         separator_destroy(s);
@@ -195,7 +212,7 @@ void separator_destroy(struct separator *separator)
         free(t->contents);
     }
     for (uint32_t i = 0; i < SEPARATOR_LANES; i++)
-        free(separator->lanes[i].fade);
+        free(separator->lanes[i].buffer);
     free(separator->interleaved);
     free(separator);
 }
@@ -335,35 +352,96 @@ static double noise_at(const struct separator *s, uint32_t channel, uint64_t hop
     return s->tracks[channel].noise[hop - s->first];
 }
 
-/* Looks for the delay at which the softer of two channels is a copy of the other one. Returns the
- * correlation there. */
-static double search_delay(const struct separator *s, uint32_t soft, uint32_t loud,
-                           struct window window, int *delay)
+/* The sums of a(t) b(t - delay) in a window, of which those without a partner at all delays are
+ * left out. */
+static void multiply(const struct separator *s, uint32_t a, uint32_t b, struct window window,
+                     float products[LEAK_DELAYS])
 {
-    double best = correlation(s, soft, loud, window, *delay);
-    for (int i = 0; best < CERTAIN && i <= 2 * MAX_DELAY; i++) {
-        int tried = i % 2 ? -(i + 1) / 2 : i / 2; /* 0, -1, 1, -2, ... */
-        double found = correlation(s, soft, loud, window, tried);
-        if (found <= best)
-            continue;
-        best = found;
-        *delay = tried;
+    size_t all = (size_t)(s->fed - s->first) * HOP, end = window.from + window.count;
+    size_t from = window.from > LEAK_MAX_DELAY ? window.from : LEAK_MAX_DELAY;
+    if (end > all - LEAK_MAX_DELAY)
+        end = all - LEAK_MAX_DELAY;
+    for (int i = 0; i < LEAK_DELAYS; i++) {
+        const float *other = s->tracks[b].sharp + from + LEAK_MAX_DELAY - i;
+        products[i] = (float)product(s->tracks[a].sharp + from, other, end - from);
     }
-    return best;
 }
 
+/* The delay, from -LEAK_MAX_DELAY on, with the largest product. */
+static int largest(const float products[LEAK_DELAYS])
+{
+    int best = 0;
+    for (int i = 1; i < LEAK_DELAYS; i++)
+        if (fabsf(products[i]) > fabsf(products[best]))
+            best = i;
+    return best - LEAK_MAX_DELAY;
+}
+
+/* The result of a search, if the channels correlate: `found` at `delay`. */
 static void learn_path(struct path *path, int delay, double found, double level)
 {
     bool known = path->best > 0;
-    bool alike = abs(delay - path->delay) <= SURE_APART;
-    if (path->times < SURE_TIMES)
-        path->times = found >= SURE ? SURE_TIMES : alike ? path->times + 1 : 1;
     path->best = fmax(path->best * BEST_FADE, found);
     path->delay = delay;
-    if (!known)
+    path->exact = path->exact || found >= CERTAIN;
+    if (!known || (found >= CERTAIN && path->level > level))
         path->level = level;
+    else if (path->exact)
+        path->level = fmin(path->level * LEVEL_RISE, level);
     else if (found >= COPY_SHARE * path->best) /* otherwise there is more than the copy */
         path->level += LEVEL_WEIGHT * (level - path->level);
+}
+
+static void count_search(struct path *path, double found)
+{
+    path->windows++;
+    path->sum = USUAL_FADE * path->sum + found;
+    path->weight = USUAL_FADE * path->weight + 1;
+}
+
+static bool is_believed(const struct path *path)
+{
+    double usual = path->weight > 0 ? path->sum / path->weight : 0;
+    return path->exact || (path->windows >= WINDOWS_MIN && usual >= USUAL_MIN &&
+                           usual >= USUAL_SHARE * path->best);
+}
+
+/* What is taken away of one channel in another one. */
+static void set_leak(struct path *path, const struct leak *leak)
+{
+    path->leak = *leak;
+    if (fabsf(leak->gain) > GAIN_MAX)
+        path->leak.gain = 0;
+}
+
+/* Looks for copies by what a window and those before it have in common. */
+static int search_delay(struct separator *s, struct pair *pair, uint32_t a, uint32_t b,
+                        struct window window, double energy_a, double energy_b)
+{
+    float products[LEAK_DELAYS];
+    struct leak leak;
+    multiply(s, a, b, window, products);
+    leak_estimate_add(&pair->estimate, products, energy_a, energy_b);
+    for (int i = 0; i < 2; i++)
+        if (!pair->paths[i].exact && leak_estimate_find(&pair->estimate, i == 0, &leak))
+            set_leak(&pair->paths[i], &leak);
+    return largest(products);
+}
+
+/* Measures the gain of a window that is all copy. */
+static void measure_leak(const struct separator *s, struct path *path, uint32_t soft, uint32_t loud,
+                         struct window window, int delay)
+{
+    if (window.from < LEAK_MAX_DELAY ||
+        window.from + window.count + LEAK_MAX_DELAY > (size_t)(s->fed - s->first) * HOP)
+        window.count -= LEAK_MAX_DELAY;
+    if (window.from < LEAK_MAX_DELAY)
+        window.from = LEAK_MAX_DELAY;
+    const float *a = s->tracks[soft].sharp + window.from;
+    const float *b = s->tracks[loud].sharp + window.from - delay;
+    const struct leak leak = {delay,
+                              (float)(product(a, b, window.count) / product(b, b, window.count))};
+    set_leak(path, &leak);
 }
 
 /* Searches a window of two channels. Whether one is a copy of the other. */
@@ -376,17 +454,30 @@ static bool search_pair(struct separator *s, uint32_t a, uint32_t b, uint64_t fr
         energy_b < hops * noise_at(s, b, to - 1) * ABOVE_NOISE)
         return false;
     bool b_is_louder = energy_b > energy_a;
-    struct path *path = &pair->paths[b_is_louder ? 0 : 1],
-                *back = &pair->paths[b_is_louder ? 1 : 0];
+    uint32_t soft = b_is_louder ? a : b, loud = b_is_louder ? b : a;
+    struct path *path = &pair->paths[b_is_louder ? 0 : 1];
+    struct path *back = &pair->paths[b_is_louder ? 1 : 0];
+    struct window window = window_of(s, from, to);
     int delay = path->delay;
-    double found =
-        search_delay(s, b_is_louder ? a : b, b_is_louder ? b : a, window_of(s, from, to), &delay);
+    double found = correlation(s, soft, loud, window, delay);
+    if (found < CERTAIN) {
+        int tried = search_delay(s, pair, a, b, window, energy_a, energy_b);
+        double there = correlation(s, soft, loud, window, b_is_louder ? tried : -tried);
+        if (there > found)
+            delay = b_is_louder ? tried : -tried;
+        found = fmax(there, found);
+    }
+    count_search(path, found);
     if (found < SEARCH_MIN)
         return false;
+    if (found >= CERTAIN)
+        measure_leak(s, path, soft, loud, window, delay);
     double level = b_is_louder ? energy_a / energy_b : energy_b / energy_a;
     learn_path(path, delay, found, level);
-    if (level * LOUDER > 1) /* of like level: either may stay */
+    if (level * LOUDER > 1) { /* of like level: either may stay */
+        count_search(back, found);
         learn_path(back, -delay, found, 1 / level);
+    }
     return true;
 }
 
@@ -460,12 +551,14 @@ static enum content compare_hop(const struct separator *s, const struct path *pa
     uint64_t from = hop > 0 ? hop - 1 : 0;
     double energy = energy_of(s, soft, from, hop + 2);
     double copied = path->level * fmax(energy_of(s, loud, from, hop + 2), s->tracks[loud].echo);
-    if (path->times < SURE_TIMES || s->tracks[soft].energy[hop - s->first] < SILENCE)
+    if (!is_believed(path) || s->tracks[soft].energy[hop - s->first] < SILENCE)
         return CONTENT_OWN;
     double found = correlation(s, soft, loud, window_of(s, from, hop + 2), path->delay);
-    if (found >= COPY_SHARE * path->best)
-        return CONTENT_COPY;
-    if (found >= LEVEL_SHARE * path->best && energy < LEVEL_ROOM * copied)
+    double share = found / path->best;
+    bool copy = path->exact
+                    ? share >= EXACT_SHARE * path->best && energy < EXACT_ROOM * copied
+                    : share >= COPY_SHARE || (share >= LEVEL_SHARE && energy < LEVEL_ROOM * copied);
+    if (copy)
         return CONTENT_COPY;
     return energy < copied ? CONTENT_QUIET : CONTENT_OWN;
 }
@@ -543,6 +636,45 @@ static void mix_hop(struct separator *s, float *out)
     mixer_mix(&s->mixer, s->interleaved, HOP, out);
 }
 
+/* Takes what leaks from channel `from` away from `out`, the next hop of `into`. */
+static void take_away(const struct separator *s, uint32_t into, uint32_t from, float *out)
+{
+    const struct path *path =
+        into < from ? &s->pairs[into][from].paths[0] : &s->pairs[from][into].paths[1];
+    size_t at = (size_t)(s->next - s->first) * HOP, end = (size_t)(s->fed - s->first) * HOP;
+    size_t begin = 0, count = HOP;
+    int delay = path->leak.delay;
+    if (delay > 0 && at < (size_t)delay)
+        begin = (size_t)delay - at;
+    if (delay < 0 && at + HOP + (size_t)-delay > end)
+        count = end - at - (size_t)-delay;
+    const float *samples = s->tracks[from].samples + at;
+    for (size_t i = begin; i < count; i++)
+        out[i] -= path->leak.gain * samples[(ptrdiff_t)i - delay];
+}
+
+static bool has_leak(const struct separator *s, uint32_t into, uint32_t from)
+{
+    const struct path *path =
+        into < from ? &s->pairs[into][from].paths[0] : &s->pairs[from][into].paths[1];
+    return path->leak.gain != 0 && content_at(s, from, s->next) != CONTENT_COPY;
+}
+
+/* The next hop of a channel without what others leak into it. */
+static const float *clean_hop(struct separator *s, uint32_t channel, float *out)
+{
+    const float *samples = s->tracks[channel].samples + (size_t)(s->next - s->first) * HOP;
+    for (uint32_t c = 0; c < s->channels; c++) {
+        if (c == channel || !has_leak(s, channel, c))
+            continue;
+        if (samples != out)
+            memcpy(out, samples, HOP * sizeof(*out));
+        samples = out;
+        take_away(s, channel, c, out);
+    }
+    return samples;
+}
+
 /* The next hop of a lane, which is `open` or silent; a change is faded. */
 static const float *take_lane(struct separator *s, uint32_t number, bool open)
 {
@@ -552,17 +684,15 @@ static const float *take_lane(struct separator *s, uint32_t number, bool open)
     if (!open && !was_open)
         return NULL;
     if (number == 0)
-        mix_hop(s, lane->fade);
-    const float *samples = number == 0
-                               ? lane->fade
-                               : s->tracks[number - 1].samples + (size_t)(s->next - s->first) * HOP;
+        mix_hop(s, lane->buffer);
+    const float *samples = number == 0 ? lane->buffer : clean_hop(s, number - 1, lane->buffer);
     if (open && was_open)
         return samples;
     for (size_t i = 0; i < HOP; i++) {
         float rise = i < FADE ? (float)i / FADE : 1;
-        lane->fade[i] = samples[i] * (open ? rise : 1 - rise);
+        lane->buffer[i] = samples[i] * (open ? rise : 1 - rise);
     }
-    return lane->fade;
+    return lane->buffer;
 }
 
 /* Whether there is nothing but zeros in the next hop of a channel. */
