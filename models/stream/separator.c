@@ -22,12 +22,16 @@
 #define SEARCH_MIN  0.22
 
 /* Two speakers do so now and then by chance, or because a copy is part of what there is. A copy
- * through a room does so evenly: it is believed after so many windows, if the mean of late is so
- * high, by itself and beside the best. */
-#define WINDOWS_MIN 3u
+ * through a room does so evenly. It is believed after so many windows: if the mean correlation of
+ * late is so high, by itself and beside the best, and this share of the windows was within 3 dB of
+ * the mean level. */
+#define WINDOWS_MIN 5u
 #define USUAL_FADE  0.9
 #define USUAL_MIN   0.27
 #define USUAL_SHARE 0.6
+#define EVEN_SHARE  0.7
+#define EVEN_LEVEL  3.0
+#define MEAN_FADE   0.8
 
 /*
  * A copy through a room correlates by about what was best of late. With its neighbours, a hop is a
@@ -91,6 +95,9 @@
 #define VOTE_SHARE   0.00316
 #define LOUDEST_FADE 0.92
 
+/* Hops of the start that are kept until it is known what leaks from channel to channel, 2.5 s. */
+#define START_HOPS 42u
+
 /* Hops kept at most while nothing is decided, 8 s. */
 #define UNDECIDED_HOPS 133u
 
@@ -128,6 +135,8 @@ struct lane {
 struct path {
     unsigned windows;   /* that were searched */
     double sum, weight; /* of their correlations, fading */
+    double even;        /* windows of the mean level, fading likewise */
+    double mean;        /* of the levels, dB, fading */
     double best;        /* correlation; 0: no copy was found yet */
     int delay;          /* samples */
     double level;       /* energy of a copy, as a share of the energy of what is copied */
@@ -173,7 +182,7 @@ int separator_create(uint32_t channels, bool automatic, struct separator **separ
     s->channels = channels;
     s->automatic = automatic;
     s->decided = s->apart = !automatic;
-    s->room = ROOM_HOPS + (automatic ? 2 * UNDECIDED_HOPS : 0);
+    s->room = ROOM_HOPS + 2 * (automatic ? UNDECIDED_HOPS : START_HOPS);
     const struct hearken_audio_format format = {HEARKEN_RATE, channels, HEARKEN_SAMPLE_F32};
     mixer_init(&s->mixer, &format);
     s->interleaved = malloc(sizeof(*s->interleaved) * HOP * channels);
@@ -392,18 +401,22 @@ static void learn_path(struct path *path, int delay, double found, double level)
         path->level += LEVEL_WEIGHT * (level - path->level);
 }
 
-static void count_search(struct path *path, double found)
+static void count_search(struct path *path, double found, double level)
 {
+    double decibels = 10 * log10(level);
+    bool even = path->windows > 0 && fabs(decibels - path->mean) <= EVEN_LEVEL;
+    path->mean = path->windows > 0 ? MEAN_FADE * path->mean + (1 - MEAN_FADE) * decibels : decibels;
     path->windows++;
     path->sum = USUAL_FADE * path->sum + found;
+    path->even = USUAL_FADE * path->even + even;
     path->weight = USUAL_FADE * path->weight + 1;
 }
 
 static bool is_believed(const struct path *path)
 {
-    double usual = path->weight > 0 ? path->sum / path->weight : 0;
+    double usual = path->sum / fmax(path->weight, 1), even = path->even / fmax(path->weight, 1);
     return path->exact || (path->windows >= WINDOWS_MIN && usual >= USUAL_MIN &&
-                           usual >= USUAL_SHARE * path->best);
+                           usual >= USUAL_SHARE * path->best && even >= EVEN_SHARE);
 }
 
 /* What is taken away of one channel in another one. */
@@ -467,15 +480,15 @@ static bool search_pair(struct separator *s, uint32_t a, uint32_t b, uint64_t fr
             delay = b_is_louder ? tried : -tried;
         found = fmax(there, found);
     }
-    count_search(path, found);
+    double level = b_is_louder ? energy_a / energy_b : energy_b / energy_a;
+    count_search(path, found, level);
     if (found < SEARCH_MIN)
         return false;
     if (found >= CERTAIN)
         measure_leak(s, path, soft, loud, window, delay);
-    double level = b_is_louder ? energy_a / energy_b : energy_b / energy_a;
     learn_path(path, delay, found, level);
     if (level * LOUDER > 1) { /* of like level: either may stay */
-        count_search(back, found);
+        count_search(back, found, 1 / level);
         learn_path(back, -delay, found, 1 / level);
     }
     return true;
@@ -735,14 +748,16 @@ bool separator_next(struct separator *separator, struct separator_hop *hop)
         search_window(s, s->searched, to);
         s->searched = to;
     }
-    while (s->sorted < s->searched && is_ready(s, s->sorted, 3))
-        sort_hop(s, s->sorted++);
     if (s->finished && !s->decided) {
         s->decided = true;
         s->apart = s->votes > 0 && 2 * s->votes_apart >= s->votes;
     }
-    bool ready = s->finished ? s->next < s->fed : s->sorted > s->next + AHEAD_HOPS;
-    if (!ready || (!s->decided && s->fed - s->next < UNDECIDED_HOPS))
+    if (!s->finished && (s->fed < START_HOPS || (!s->decided && s->fed - s->next < UNDECIDED_HOPS)))
+        return false;
+    while (s->sorted <= s->next + AHEAD_HOPS && s->sorted < s->searched &&
+           is_ready(s, s->sorted, 3))
+        sort_hop(s, s->sorted++);
+    if (s->finished ? s->next == s->fed : s->sorted <= s->next + AHEAD_HOPS)
         return false;
     take_hop(s, hop);
     return true;
