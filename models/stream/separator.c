@@ -361,18 +361,24 @@ static double noise_at(const struct separator *s, uint32_t channel, uint64_t hop
     return s->tracks[channel].noise[hop - s->first];
 }
 
-/* The sums of a(t) b(t - delay) in a window, of which those without a partner at all delays are
- * left out. */
-static void multiply(const struct separator *s, uint32_t a, uint32_t b, struct window window,
-                     float products[LEAK_DELAYS])
+/* The part of a window that has a partner at all delays; a window has at least a hop. */
+static struct window inner(const struct separator *s, struct window window)
 {
     size_t all = (size_t)(s->fed - s->first) * HOP, end = window.from + window.count;
     size_t from = window.from > LEAK_MAX_DELAY ? window.from : LEAK_MAX_DELAY;
     if (end > all - LEAK_MAX_DELAY)
         end = all - LEAK_MAX_DELAY;
+    return (struct window){from, end - from};
+}
+
+/* The sums of a(t) b(t - delay) in a window. */
+static void multiply(const struct separator *s, uint32_t a, uint32_t b, struct window window,
+                     float products[LEAK_DELAYS])
+{
+    window = inner(s, window);
     for (int i = 0; i < LEAK_DELAYS; i++) {
-        const float *other = s->tracks[b].sharp + from + LEAK_MAX_DELAY - i;
-        products[i] = (float)product(s->tracks[a].sharp + from, other, end - from);
+        const float *other = s->tracks[b].sharp + window.from + LEAK_MAX_DELAY - i;
+        products[i] = (float)product(s->tracks[a].sharp + window.from, other, window.count);
     }
 }
 
@@ -423,7 +429,7 @@ static bool is_believed(const struct path *path)
 static void set_leak(struct path *path, const struct leak *leak)
 {
     path->leak = *leak;
-    if (fabsf(leak->gain) > GAIN_MAX)
+    if (!(fabsf(leak->gain) <= GAIN_MAX)) /* also of no sound at all */
         path->leak.gain = 0;
 }
 
@@ -445,11 +451,7 @@ static int search_delay(struct separator *s, struct pair *pair, uint32_t a, uint
 static void measure_leak(const struct separator *s, struct path *path, uint32_t soft, uint32_t loud,
                          struct window window, int delay)
 {
-    if (window.from < LEAK_MAX_DELAY ||
-        window.from + window.count + LEAK_MAX_DELAY > (size_t)(s->fed - s->first) * HOP)
-        window.count -= LEAK_MAX_DELAY;
-    if (window.from < LEAK_MAX_DELAY)
-        window.from = LEAK_MAX_DELAY;
+    window = inner(s, window);
     const float *a = s->tracks[soft].sharp + window.from;
     const float *b = s->tracks[loud].sharp + window.from - delay;
     const struct leak leak = {delay,

@@ -6,13 +6,14 @@
  * of it keeps its time.
  *
  * A channel is silenced while it has only a copy of what another one holds louder: cross-talk.
- * Copies are found by the normalised cross-correlation of the two, at any delay up to 20 ms. With
- * `automatic`, the lanes of the channels are silent as long as the channels hold the same sound at
- * like levels (mono in two channels, a room in stereo), and lane 0 otherwise.
+ * Where it has sound of its own as well, what leaks into it is subtracted. Copies are found by the
+ * normalised cross-correlation of the two, at any delay up to 20 ms. With `automatic`, the lanes of
+ * the channels are silent as long as the channels hold the same sound at like levels (mono in two
+ * channels, a room in stereo), and lane 0 otherwise.
  *
  * No I/O; used by one thread at a time. The result does not depend on how samples are divided into
- * calls. The delay is 0.7 s, and with `automatic` at the start up to 8 s, until there were 1.5 s of
- * sound to decide by.
+ * calls. The delay is 0.8 s; at the start 2.5 s, and with `automatic` up to 8 s, until there
+ * were 1.5 s of sound to decide by.
  */
 #ifndef HEARKEN_MODELS_STREAM_SEPARATOR_H
 #define HEARKEN_MODELS_STREAM_SEPARATOR_H

@@ -224,6 +224,34 @@ static void test_pieces(void)
         free(channels[c]);
 }
 
+/* Recordings of any length, whose windows are cut. */
+static void test_short_sounds(void)
+{
+    float *sound = sound_between(1, 0, 1), *other = sound_between(2, 0, 1);
+    for (size_t count = 1; count < RATE; count += 317) {
+        for (int kind = 0; kind < 4; kind++) {
+            struct separator *s;
+            struct separator_hop hop;
+            size_t got = 0;
+            float *pair[] = {sound, kind % 2 ? sound : other};
+            EXPECT_EQUAL_FATAL(separator_create(2, kind / 2, &s), 0);
+            for (size_t at = 0; at < count; at += SEPARATOR_HOP) {
+                float *now[] = {pair[0] + at, pair[1] + at};
+                separator_feed(s, now, count - at < SEPARATOR_HOP ? count - at : SEPARATOR_HOP);
+                while (separator_next(s, &hop))
+                    got += hop.count;
+            }
+            separator_finish(s);
+            while (separator_next(s, &hop))
+                got += hop.count;
+            EXPECT_EQUAL(got, count);
+            separator_destroy(s);
+        }
+    }
+    free(sound);
+    free(other);
+}
+
 /* Nothing, silence, and what integers make of floats. */
 static void test_extremes(void)
 {
@@ -257,5 +285,6 @@ void add_separator_tests(void)
     CU_ADD_TEST(suite, test_cross_talk_at_once);
     CU_ADD_TEST(suite, test_change);
     CU_ADD_TEST(suite, test_pieces);
+    CU_ADD_TEST(suite, test_short_sounds);
     CU_ADD_TEST(suite, test_extremes);
 }
