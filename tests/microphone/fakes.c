@@ -152,7 +152,7 @@ void request_fails(struct request *request, const char *problem)
     const struct request_listener *listener = request->listener;
     void *context = request->context;
     free_request(request);
-    listener->failed(context, problem);
+    listener->failed(context, -EIO, problem);
 }
 
 /* ---- As daemon/recognition/request.h has it ---- */
