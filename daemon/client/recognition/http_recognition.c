@@ -38,14 +38,17 @@ struct exchange {
 
 /* ---- The recording as a WAV file of unknown length ---- */
 
+/* Linear PCM at no rate yet; both sizes are unknown. */
+static const uint8_t wav_head[WAV_HEADER_BYTES] = {
+    'R', 'I', 'F', 'F', 0xff, 0xff, 0xff, 0xff, 'W', 'A', 'V',  'E',  'f',  'm',  't',
+    ' ', 16,  0,   0,   0,    1,    0,    0,    0,   0,   0,    0,    0,    0,    0,
+    0,   0,   0,   0,   0,    0,    'd',  'a',  't', 'a', 0xff, 0xff, 0xff, 0xff,
+};
+
 static void make_head(uint8_t head[WAV_HEADER_BYTES], uint32_t channels)
 {
-    /* Linear PCM at no rate yet; both sizes are unknown. */
-    static const char plain[WAV_HEADER_BYTES + 1] = "RIFF\xff\xff\xff\xffWAVEfmt \x10\0\0\0\1\0\0\0"
-                                                    "\0\0\0\0\0\0\0\0\0\0\0\0"
-                                                    "data\xff\xff\xff\xff";
     const uint32_t frame = RECOGNITION_WIDTH * channels;
-    memcpy(head, plain, WAV_HEADER_BYTES);
+    memcpy(head, wav_head, WAV_HEADER_BYTES);
     store_u16(head + 22, (uint16_t)channels);
     store_u32(head + 24, HEARKEN_RATE);
     store_u32(head + 28, HEARKEN_RATE * frame);
