@@ -245,7 +245,7 @@ static void begin(void)
 {
     create_status = write_status = finish_status = 0;
     releases = losses = 0;
-    totals = (struct request_totals){0};
+    request_totals_finish(&totals);
     model = (struct served_model){.state = SERVED_READY};
     *call_log = '\0';
 }
@@ -482,9 +482,15 @@ static void test_abandoned_before_the_model(void)
     expect_totals(0, 0, 1);
 }
 
+static int finish_totals(void)
+{
+    request_totals_finish(&totals);
+    return 0;
+}
+
 void add_request_tests(void)
 {
-    CU_pSuite suite = CU_add_suite("request", NULL, NULL);
+    CU_pSuite suite = CU_add_suite("request", NULL, finish_totals);
     CU_add_test(suite, "turns", test_turns);
     CU_add_test(suite, "sound in pieces", test_sound_in_pieces);
     CU_add_test(suite, "no sound", test_no_sound);
