@@ -334,6 +334,7 @@ def test_push_to_talk(daemon: Daemon, server: SoundServer, folder: Path) -> None
     assert hearing == [False, True, False, True, False]
 
 
+@pytest.mark.punctual
 def test_stop_and_start_without_a_gap(daemon: Daemon, server: SoundServer, folder: Path) -> None:
     """What is said while the last text is still being made is not lost."""
     with listener(folder, "-f", "json", *at(daemon)) as listens:
