@@ -189,6 +189,12 @@ void http_exchange_end_stream(struct http_exchange *exchange)
     resume(exchange);
 }
 
+void http_exchange_abandon(struct http_exchange *exchange)
+{
+    exchange->gone = true;
+    resume(exchange);
+}
+
 const char *http_exchange_header(const struct http_exchange *exchange, const char *name)
 {
     return MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, name);

@@ -95,6 +95,9 @@ void http_exchange_write_event(struct http_exchange *exchange, json_t *event);
 void http_exchange_write(struct http_exchange *exchange, const char *bytes, size_t length);
 void http_exchange_end_stream(struct http_exchange *exchange);
 
+/* Ends a request whose client waits for an answer and cannot get it. */
+void http_exchange_abandon(struct http_exchange *exchange);
+
 /* A header of the request, or NULL. */
 const char *http_exchange_header(const struct http_exchange *exchange, const char *name);
 

@@ -689,17 +689,6 @@ void http_server_refuse(int descriptor)
     close(descriptor);
 }
 
-/* Ends a request whose client waits for an answer and cannot get it. */
-static void abandon(struct http_exchange *exchange)
-{
-    exchange->gone = true;
-    if (!exchange->suspended)
-        return;
-    exchange->suspended = false;
-    MHD_resume_connection(exchange->connection);
-    wake(exchange);
-}
-
 /* Whether the client has ended its side, and all that it sent was read. */
 static bool has_ended(int descriptor)
 {
@@ -717,7 +706,7 @@ void http_server_tick(struct http_server *server)
         next = c->next;
         struct pollfd state = {.fd = c->descriptor, .events = POLLRDHUP};
         if (c->exchange && c->exchange->suspended && poll(&state, 1, 0) > 0 && state.revents != 0)
-            abandon(c->exchange);
+            http_exchange_abandon(c->exchange);
         else if (!(c->exchange && c->exchange->suspended) && has_ended(c->descriptor))
             shutdown(c->descriptor, SHUT_RD);
     }
@@ -754,7 +743,7 @@ void http_server_cancel(struct http_server *server)
 {
     for (struct http_connection *c = server->connections; c; c = c->next) {
         if (c->exchange)
-            abandon(c->exchange);
+            http_exchange_abandon(c->exchange);
         shutdown(c->descriptor, SHUT_RDWR);
     }
     run(server);

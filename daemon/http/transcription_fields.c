@@ -117,8 +117,6 @@ static int read_granularities(struct answer_style *style, const struct http_form
                 return refuse(problem, field, item, "word or segment");
         }
     }
-    /* Segments always: clients that ask for words read both. */
-    style->segments = true;
     style->words = words || !any;
     return 0;
 }

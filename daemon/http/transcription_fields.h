@@ -22,7 +22,7 @@ enum answer_format {
 /* How the answer looks; these fields do not change what is recognised. */
 struct answer_style {
     enum answer_format format;
-    bool words, segments; /* of ANSWER_VERBOSE */
+    bool words; /* of ANSWER_VERBOSE, which always has segments */
     bool log_probabilities;
     bool stream;
     bool translates;

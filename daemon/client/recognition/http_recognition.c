@@ -8,11 +8,9 @@
 #include <errno.h>
 #include <jansson.h>
 #include <math.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define CONNECT_SECONDS 10L
 #define SILENCE_SECONDS 300.0
@@ -56,19 +54,6 @@ static void make_head(uint8_t head[WAV_HEADER_BYTES], uint32_t channels)
     store_u16(head + 34, 8 * RECOGNITION_WIDTH);
 }
 
-/* Waits for a pipe and the interrupt together. */
-static int wait_for_audio(const struct recognition *recognition)
-{
-    struct pollfd pollers[] = {
-        {.fd = recognition->interrupt, .events = POLLIN},
-        {.fd = recognition->from_stdin ? STDIN_FILENO : -1, .events = POLLIN},
-    };
-    while (poll(pollers, 2, recognition->from_stdin ? -1 : 0) < 0)
-        if (errno != EINTR)
-            return -errno;
-    return pollers[0].revents ? -ECANCELED : 0;
-}
-
 /* Gives curl the next bytes of the file. */
 static size_t read_file(char *bytes, size_t size, size_t count, void *context)
 {
@@ -83,7 +68,7 @@ static size_t read_file(char *bytes, size_t size, size_t count, void *context)
     }
     if (exchange->ended)
         return 0;
-    exchange->result = wait_for_audio(exchange->recognition);
+    exchange->result = recognition_wait(exchange->recognition);
     if (exchange->result < 0)
         return CURL_READFUNC_ABORT;
     const size_t channels = exchange->recognition->channels;

@@ -56,6 +56,18 @@ long recognition_read(struct recognition *recognition, uint8_t *bytes, size_t co
     return (long)done;
 }
 
+int recognition_wait(const struct recognition *recognition)
+{
+    struct pollfd pollers[] = {
+        {.fd = recognition->interrupt, .events = POLLIN},
+        {.fd = recognition->from_stdin ? STDIN_FILENO : -1, .events = POLLIN},
+    };
+    while (poll(pollers, 2, recognition->from_stdin ? -1 : 0) < 0)
+        if (errno != EINTR)
+            return -errno;
+    return pollers[0].revents ? -ECANCELED : 0;
+}
+
 int recognition_report_segment(struct recognition *recognition, struct transcript_segment *segment,
                                const struct hearken_alignment *alignment)
 {
@@ -173,25 +185,12 @@ static void on_event(void *context, const struct hearken_event *event)
         hearken_stream_cancel(sink->stream);
 }
 
-/* Waits for a pipe and the interrupt together: the interrupt would not wake a read. */
-static int wait_for_audio(const struct recognition *recognition)
-{
-    struct pollfd pollers[] = {
-        {.fd = recognition->interrupt, .events = POLLIN},
-        {.fd = recognition->from_stdin ? STDIN_FILENO : -1, .events = POLLIN},
-    };
-    while (poll(pollers, 2, recognition->from_stdin ? -1 : 0) < 0)
-        if (errno != EINTR)
-            return -errno;
-    return pollers[0].revents ? -ECANCELED : 0;
-}
-
 static int feed(struct sink *sink, struct hearken_error *error)
 {
     uint8_t bytes[RECOGNITION_WIDTH * CHUNK_SAMPLES];
     const size_t channels = sink->recognition->channels;
     for (;;) {
-        int result = wait_for_audio(sink->recognition);
+        int result = recognition_wait(sink->recognition);
         if (result < 0)
             return result;
         long got =

@@ -41,6 +41,10 @@ struct recognition {
 long recognition_read(struct recognition *recognition, uint8_t *bytes, size_t count,
                       struct hearken_error *error);
 
+/* Waits for a pipe and the interrupt together, as the interrupt would not wake a read. Errors:
+ * -ECANCELED after the interrupt, the system's. */
+int recognition_wait(const struct recognition *recognition);
+
 /* Adds a segment to the picture and passes it to the callback. Errors: -ENOMEM, and those of the
  * callback. */
 int recognition_report_segment(struct recognition *recognition, struct transcript_segment *segment,
