@@ -2,6 +2,7 @@
 #include "daemon/http/http_routes.h"
 
 #include "daemon/common/json_text.h"
+#include "daemon/common/spaced_list.h"
 #include "daemon/http/http_transcription.h"
 #include "daemon/http/metrics_page.h"
 #include "daemon/http/transcription_fields.h"
@@ -30,13 +31,12 @@ static void list_models(struct http_exchange *exchange)
         const struct model_entry *entry = &models->list.entries[i];
         result |= json_array_append_new(list, describe_model(model_entry_name(entry), entry));
     }
-    const char *alias = exchange->service->settings.http_model_aliases;
-    for (alias += strspn(alias, " "); *alias; alias += strspn(alias, " ")) {
+    const char *aliases = exchange->service->settings.http_model_aliases, *alias;
+    size_t length;
+    while ((alias = spaced_list_next(&aliases, &length))) {
         char name[REQUEST_MODEL_MAX];
-        size_t length = strcspn(alias, " ");
         snprintf(name, sizeof(name), "%.*s", (int)length, alias);
         result |= json_array_append_new(list, describe_model(name, &models->list.entries[0]));
-        alias += length;
     }
     if (result < 0) {
         json_decref(list);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/http/http_server.h"
 
+#include "daemon/common/spaced_list.h"
 #include "daemon/http/access_tokens.h"
 #include "daemon/http/http_exchange.h"
 #include "daemon/http/http_routes.h"
@@ -262,26 +263,13 @@ static const char *key_of(const struct http_exchange *exchange)
     return MHD_lookup_connection_value(exchange->connection, MHD_GET_ARGUMENT_KIND, "api_key");
 }
 
-/* Whether a list between spaces has the word. */
-static bool has_word(const char *list, const char *word)
-{
-    size_t wanted = strlen(word);
-    for (list += strspn(list, " "); *list; list += strspn(list, " ")) {
-        size_t length = strcspn(list, " ");
-        if (length == wanted && strncasecmp(list, word, length) == 0)
-            return true;
-        list += length;
-    }
-    return false;
-}
-
 static void find_origin(struct http_exchange *exchange)
 {
     const char *allowed = exchange->service->settings.http_allow_origins;
     const char *origin = http_exchange_header(exchange, MHD_HTTP_HEADER_ORIGIN);
     if (!origin || strlen(origin) >= sizeof(exchange->origin))
         return;
-    if (has_word(allowed, origin) || has_word(allowed, "*"))
+    if (spaced_list_has(allowed, origin) || spaced_list_has(allowed, "*"))
         strcpy(exchange->origin, origin);
 }
 

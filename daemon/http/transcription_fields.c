@@ -2,6 +2,7 @@
 #include "daemon/http/transcription_fields.h"
 
 #include "daemon/common/json_text.h"
+#include "daemon/common/spaced_list.h"
 #include "daemon/http/language_names.h"
 
 #include <errno.h>
@@ -153,28 +154,12 @@ int answer_style_read(struct answer_style *style, const struct http_form *form,
 
 /* ---- What is recognised ---- */
 
-static bool is_alias(const struct settings *settings, const char *name)
-{
-    size_t wanted = strlen(name);
-    const char *list = settings->http_model_aliases;
-    for (list += strspn(list, " "); *list; list += strspn(list, " ")) {
-        size_t length = strcspn(list, " ");
-        if (length == wanted && strncmp(list, name, length) == 0)
-            return true;
-        list += length;
-    }
-    return false;
-}
-
 const struct model_entry *http_model_find(const struct service *service, const char *name)
 {
     const struct model_entry *entry = catalogue_find(&service->models, name);
-    if (entry)
-        return entry;
-    for (size_t i = 0; i < service->models.list.count; i++)
-        if (strcmp(model_entry_name(&service->models.list.entries[i]), name) == 0)
-            return &service->models.list.entries[i];
-    return is_alias(&service->settings, name) ? &service->models.list.entries[0] : NULL;
+    if (!entry && spaced_list_has(service->settings.http_model_aliases, name))
+        entry = catalogue_find(&service->models, "");
+    return entry;
 }
 
 static int put_model(json_t *data, const struct http_form *form, const struct service *service,
