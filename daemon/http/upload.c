@@ -303,11 +303,6 @@ void upload_abandon(struct upload *upload)
     uv_close((uv_handle_t *)&upload->async, on_closed);
 }
 
-uint64_t upload_size(const struct upload *upload)
-{
-    return upload->size;
-}
-
 const char *upload_warning(const struct upload *upload, size_t index)
 {
     return index < WARNINGS_MAX && upload->warnings[index][0] ? upload->warnings[index] : NULL;

@@ -44,9 +44,6 @@ void upload_restart(struct upload *upload, unsigned mode);
 /* Ends the thread and frees the upload. Accepts NULL. */
 void upload_abandon(struct upload *upload);
 
-/* Bytes so far. */
-uint64_t upload_size(const struct upload *upload);
-
 /* Warning `index` about a recording that was read to its end, or NULL. */
 const char *upload_warning(const struct upload *upload, size_t index);
 
