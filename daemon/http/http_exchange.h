@@ -26,6 +26,7 @@ struct http_route {
     const char *path;  /* without "/v1"; one that ends in / is followed by the name of a thing */
     const char *shown; /* as the list of routes has it */
     bool open;         /* needs no key */
+    bool probe;        /* answered also where there are too many connections */
     /* The headers are there. */
     void (*start)(struct http_exchange *exchange);
     /* A part of the body; none after an answer. */

@@ -84,7 +84,8 @@ static void show_ready(struct http_exchange *exchange)
         answer_text(exchange, 503, "loading the model\n");
     else if (entry->model && entry->model->lost)
         answer_text(exchange, 503, "the device has failed\n");
-    else if (http_transcription_is_full(service))
+    else if (http_transcription_is_full(service) ||
+             service->connections > service->settings.connections)
         answer_text(exchange, 503, "busy\n");
     else
         answer_text(exchange, 200, "ready\n");
@@ -131,18 +132,29 @@ static const struct http_route routes[] = {
     {.method = "GET", .path = "models", .shown = "/v1/models", .start = list_models},
     {.method = "GET", .path = "models/", .shown = "/v1/models/{id}", .start = show_model},
     {.method = "GET", .path = "audio/models", .shown = "/v1/audio/models", .start = list_models},
-    {.method = "GET", .path = "health", .shown = "/health", .open = true, .start = show_health},
+    {.method = "GET",
+     .path = "health",
+     .shown = "/health",
+     .open = true,
+     .probe = true,
+     .start = show_health},
     {.method = "GET",
      .path = "health/live",
      .shown = "/health/live",
      .open = true,
+     .probe = true,
      .start = show_live},
     {.method = "GET",
      .path = "health/ready",
      .shown = "/health/ready",
      .open = true,
+     .probe = true,
      .start = show_ready},
-    {.method = "GET", .path = "metrics", .shown = "/metrics", .start = metrics_page_show},
+    {.method = "GET",
+     .path = "metrics",
+     .shown = "/metrics",
+     .probe = true,
+     .start = metrics_page_show},
 };
 
 #define ROUTE_COUNT (sizeof(routes) / sizeof(routes[0]))

@@ -38,6 +38,7 @@ struct http_connection {
     int descriptor;
     struct http_exchange *exchange; /* in progress, or NULL */
     bool lingers;                   /* its last answer was early */
+    bool probes_only;
     struct http_connection *previous, *next;
 };
 
@@ -54,6 +55,7 @@ struct http_server {
     uv_timer_t timer;
     uv_idle_t again;  /* it has more to do, after other work of the loop */
     unsigned at_once; /* times in a row that it had */
+    bool probes_only; /* the connection that is being adopted */
     struct http_connection *connections;
     struct lingering *lingers;
     unsigned handles; /* of the loop, that are open */
@@ -211,6 +213,7 @@ static void add_connection(struct http_server *server, struct MHD_Connection *co
         .connection = connection,
         .descriptor =
             MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd,
+        .probes_only = server->probes_only,
         .next = server->connections,
     };
     if (added->next)
@@ -395,11 +398,16 @@ static void check_body(struct http_exchange *exchange, const char *version)
     }
 }
 
-static void start_route(struct http_server *server, struct http_exchange *exchange)
+static void start_route(struct http_connection *connection, struct http_exchange *exchange)
 {
+    const struct http_server *server = connection->server;
     exchange->route = http_route_find(exchange);
     if (exchange->status != 0)
         return;
+    if (connection->probes_only && !exchange->route->probe) {
+        http_exchange_postpone(exchange, 1, "too many connections");
+        return;
+    }
     if (!exchange->route->open && !access_tokens_match(&server->tokens, key_of(exchange))) {
         http_exchange_fail(exchange, 401, "invalid_api_key", NULL,
                            "got %s, expected one of this server's (Authorization: Bearer KEY)",
@@ -435,11 +443,12 @@ static struct http_exchange *begin_exchange(struct http_connection *connection, 
     if (strcmp(method, MHD_HTTP_METHOD_OPTIONS) == 0)
         answer_preflight(exchange);
     else
-        start_route(server, exchange);
+        start_route(connection, exchange);
     return exchange;
 }
 
-static enum MHD_Result queue_answer(struct http_exchange *exchange)
+static enum MHD_Result queue_answer(const struct http_connection *connection,
+                                    struct http_exchange *exchange)
 {
     struct MHD_Response *response = exchange->response;
     if (!response)
@@ -449,7 +458,7 @@ static enum MHD_Result queue_answer(struct http_exchange *exchange)
     MHD_add_response_header(response, "X-Request-Id", exchange->id);
     if (*exchange->trace)
         MHD_add_response_header(response, "traceparent", exchange->trace);
-    if (exchange->service->draining || exchange->early)
+    if (exchange->service->draining || exchange->early || connection->probes_only)
         MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
     enum MHD_Result result = MHD_queue_response(exchange->connection, exchange->status, response);
     MHD_destroy_response(response);
@@ -470,10 +479,11 @@ static enum MHD_Result handle_start(struct http_connection *connection,
     if (exchange->status == 0 || !answers_early(exchange))
         return MHD_YES;
     exchange->early = connection->lingers = true;
-    return queue_answer(exchange);
+    return queue_answer(connection, exchange);
 }
 
-static enum MHD_Result handle_end(struct http_exchange *exchange)
+static enum MHD_Result handle_end(const struct http_connection *connection,
+                                  struct http_exchange *exchange)
 {
     if (exchange->gone)
         return MHD_NO;
@@ -483,7 +493,7 @@ static enum MHD_Result handle_end(struct http_exchange *exchange)
             exchange->route->end(exchange);
     }
     if (exchange->status != 0)
-        return queue_answer(exchange);
+        return queue_answer(connection, exchange);
     exchange->suspended = true;
     MHD_suspend_connection(exchange->connection);
     return MHD_YES;
@@ -542,7 +552,7 @@ static enum MHD_Result handle(void *context, struct MHD_Connection *mhd, const c
         return exchange ? handle_start(connection, exchange) : MHD_NO;
     }
     if (*size == 0)
-        return handle_end(exchange);
+        return handle_end(connection, exchange);
     enum MHD_Result result = handle_body(connection, exchange, bytes, *size);
     *size = 0;
     return result;
@@ -648,10 +658,11 @@ void http_server_destroy(struct http_server *server)
     uv_close((uv_handle_t *)&server->again, on_server_closed);
 }
 
-int http_server_adopt(struct http_server *server, int descriptor)
+int http_server_adopt(struct http_server *server, int descriptor, bool probes_only)
 {
     /* The address is only for those who ask for it: nobody does. */
     const struct sockaddr unknown = {.sa_family = AF_UNIX};
+    server->probes_only = probes_only;
     if (MHD_add_connection(server->daemon, descriptor, &unknown, sizeof(unknown.sa_family)) !=
         MHD_YES) /* it has closed the descriptor */
         return -ENOMEM;

@@ -22,8 +22,9 @@ int http_server_create(struct service *service, uv_loop_t *loop, void (*closed)(
 /* Cancels what runs. Accepts NULL. The loop must run once more afterwards. */
 void http_server_destroy(struct http_server *server);
 
-/* Takes over the connected socket of a client, also on failure: then `closed` is not called. */
-int http_server_adopt(struct http_server *server, int descriptor);
+/* Takes over the connected socket of a client, also on failure: then `closed` is not called.
+ * `probes_only`: there are too many, and only health and metrics are answered, once. */
+int http_server_adopt(struct http_server *server, int descriptor, bool probes_only);
 
 /* Tells a client without blocking that there are too many, and closes its socket. */
 void http_server_refuse(int descriptor);

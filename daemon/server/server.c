@@ -133,13 +133,13 @@ static void on_http_closed(void *context)
 static void accept_http_client(struct server *server, int descriptor,
                                enum admission_verdict verdict)
 {
-    if (verdict != ADMISSION_SERVE) {
+    if (verdict == ADMISSION_REJECT_AT_ONCE) {
         http_server_refuse(descriptor);
         return;
     }
     server->service.connections++; /* a request may be answered at once, and count it */
     server->service.http_connections++;
-    if (http_server_adopt(server->http, descriptor) < 0) {
+    if (http_server_adopt(server->http, descriptor, verdict != ADMISSION_SERVE) < 0) {
         server->service.connections--;
         server->service.http_connections--;
     }

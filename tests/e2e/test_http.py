@@ -339,9 +339,19 @@ def test_too_many_connections(serve: Serve) -> None:
             bare.send(request(path="/health", method="GET"))
             assert bare.answer().status == 200
         with served.bare() as excess:
+            excess.send(request(path="/v1/models", method="GET"))
             answer = excess.answer()
             assert answer.status == 503 and answer.error()["code"] == "overloaded"
             assert answer.headers["retry-after"] and excess.is_closed()
+        for path, status in (
+            ("/health", 200),
+            ("/health/live", 200),
+            ("/health/ready", 503),
+            ("/metrics", 200),
+        ):
+            with served.bare() as probe:
+                probe.send(request(path=path, method="GET"))
+                assert probe.answer().status == status and probe.is_closed()
     wait_until(lambda: served.ask("/health").status == 200, "room")
 
 

@@ -198,8 +198,11 @@ class Served:
         return text.replace("\n", " ").strip()
 
     def running(self) -> int:
-        """Requests that the daemon has in hand."""
-        for line in self.ask("/metrics").body.decode().splitlines():
+        """Requests that the daemon has in hand; -1: it has no room to say so."""
+        answer = self.ask("/metrics")
+        if answer.status == 503:
+            return -1
+        for line in answer.body.decode().splitlines():
             if line.startswith("hearken_requests_running "):
                 return int(line.split()[1])
-        raise AssertionError("no such metric")
+        raise AssertionError(f"no such metric: {answer}")
