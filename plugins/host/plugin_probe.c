@@ -1,24 +1,21 @@
 // SPDX-License-Identifier: MIT
 #include "plugins/host/plugin_probe.h"
 
+#include "include/internal/child_process.h"
 #include "include/internal/monotonic_clock.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 enum {
     ANSWER = 3,             /* the helper's descriptor, as in probe_main.c */
     POLL_MILLISECONDS = 10, /* interval at which the helper's memory is checked */
-    REAP_MILLISECONDS = 1000,
     MAX_ANSWER_BYTES = 1 << 20,
 };
 
@@ -41,78 +38,6 @@ struct child {
 
 /* ---- Starting ---- */
 
-static void close_pipe(int ends[2])
-{
-    for (int i = 0; i < 2; i++)
-        if (ends[i] >= 0)
-            close(ends[i]);
-}
-
-/* Moves both ends above the descriptors that the helper inherits. The read end is non-blocking. */
-static int open_pipe(int ends[2])
-{
-    int low[2];
-    int result = 0;
-
-    ends[0] = ends[1] = -1;
-    if (pipe2(low, O_CLOEXEC) < 0)
-        return -errno;
-    for (int i = 0; i < 2 && result == 0; i++) {
-        ends[i] = fcntl(low[i], F_DUPFD_CLOEXEC, ANSWER + 1);
-        if (ends[i] < 0)
-            result = -errno;
-    }
-    if (result == 0 && fcntl(ends[0], F_SETFL, O_NONBLOCK) < 0)
-        result = -errno;
-    close_pipe(low);
-    return result;
-}
-
-/* Resets signal mask and dispositions, and makes a process group, so that killing the group ends
- * the helper's own children too. */
-static void set_attributes(posix_spawnattr_t *attributes)
-{
-    sigset_t none, all;
-
-    sigemptyset(&none);
-    sigfillset(&all);
-    sigdelset(&all, SIGKILL);
-    sigdelset(&all, SIGSTOP);
-    posix_spawnattr_setsigmask(attributes, &none);
-    posix_spawnattr_setsigdefault(attributes, &all);
-    posix_spawnattr_setpgroup(attributes, 0);
-    posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
-                                             POSIX_SPAWN_SETPGROUP);
-}
-
-static int spawn(pid_t *pid, char *const arguments[], int answer, int output)
-{
-    posix_spawn_file_actions_t files;
-    posix_spawnattr_t attributes;
-    int result = posix_spawn_file_actions_init(&files);
-
-    if (result)
-        return -result;
-    result = posix_spawnattr_init(&attributes);
-    if (result) {
-        posix_spawn_file_actions_destroy(&files);
-        return -result;
-    }
-    set_attributes(&attributes);
-    result = posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    if (!result)
-        result = posix_spawn_file_actions_adddup2(&files, output, STDOUT_FILENO);
-    if (!result)
-        result = posix_spawn_file_actions_adddup2(&files, output, STDERR_FILENO);
-    if (!result)
-        result = posix_spawn_file_actions_adddup2(&files, answer, ANSWER);
-    if (!result)
-        result = posix_spawn(pid, arguments[0], &files, &attributes, arguments, environ);
-    posix_spawnattr_destroy(&attributes);
-    posix_spawn_file_actions_destroy(&files);
-    return -result;
-}
-
 static int start(struct child *child, const char *helper, const char *path,
                  const struct hearken_plugin_host *host)
 {
@@ -121,13 +46,14 @@ static int start(struct child *child, const char *helper, const char *path,
 
     snprintf(threads, sizeof(threads), "%u", (unsigned)host->threads);
     char *const arguments[] = {(char *)helper, (char *)path, threads, (char *)host->cpu_mask, NULL};
-    int result = open_pipe(answer);
+    int result = child_open_pipe(answer);
     if (result < 0)
         goto no_answer;
-    result = open_pipe(output);
+    result = child_open_pipe(output);
     if (result < 0)
         goto no_output;
-    result = spawn(&child->pid, arguments, answer[1], output[1]);
+    const int descriptors[] = {-1, output[1], output[1], answer[1]};
+    result = child_start(&child->pid, arguments, descriptors, ANSWER + 1);
     if (result < 0)
         goto no_output;
     close(answer[1]);
@@ -136,9 +62,9 @@ static int start(struct child *child, const char *helper, const char *path,
     child->output.file = output[0];
     return 0;
 no_output:
-    close_pipe(output);
+    child_close_pipe(output);
 no_answer:
-    close_pipe(answer);
+    child_close_pipe(answer);
     return result;
 }
 
@@ -244,27 +170,6 @@ static size_t private_memory(pid_t pid)
 
 /* ---- Ending ---- */
 
-/*
- * Kills the helper and returns its status from waitpid(). Returns -1 if there is none: another part
- * of the program has reaped the child, or it is stuck in a kernel driver and cannot be reaped.
- */
-static int end(const struct child *child)
-{
-    int status;
-
-    kill(-child->pid, SIGKILL); /* does not change the status of a process that has exited */
-    kill(child->pid, SIGKILL);
-    for (int waited = 0; waited < REAP_MILLISECONDS; waited++) {
-        const pid_t got = waitpid(child->pid, &status, WNOHANG);
-        if (got == child->pid)
-            return status;
-        if (got < 0 && errno != EINTR)
-            return -1;
-        poll(NULL, 0, 1);
-    }
-    return -1;
-}
-
 __attribute__((format(printf, 2, 3))) static void fail(struct plugin_answer *answer,
                                                        const char *format, ...)
 {
@@ -357,7 +262,7 @@ void plugin_probe(const char *helper, const char *path, const struct hearken_plu
         return;
     }
     const enum ending ending = read_until_end(child, host, limits, answer);
-    const int status = end(child);
+    const int status = child_end(child->pid);
     for (int i = 0; i < 64 && read_output(child); i++)
         ;
     set_outcome(child, ending, status, limits, answer);
