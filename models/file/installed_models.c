@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "models/file/installed_models.h"
 
-#include <dlfcn.h>
+#include "include/internal/library_folder.h"
+
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,25 +19,6 @@
 #ifndef HEARKEN_DATA_FROM_LIBRARY
 #define HEARKEN_DATA_FROM_LIBRARY "../share/hearken"
 #endif
-
-/* Something of this library, for its address. */
-static const char anchor;
-
-/* The folder of the library, or of the program that it is linked into; the caller frees it. NULL if
- * unknown. */
-static char *library_folder(void)
-{
-    Dl_info info;
-    char *library = NULL;
-    if (dladdr(&anchor, &info) && info.dli_fname)
-        library = realpath(info.dli_fname, NULL);
-    if (!library) /* the library is linked statically, and the program's path was relative */
-        library = realpath("/proc/self/exe", NULL);
-    char *slash = library ? strrchr(library, '/') : NULL;
-    if (slash)
-        *slash = '\0';
-    return library;
-}
 
 /* The first serves a tree that was moved or staged with DESTDIR, the second the build tree. */
 static const char *const data_folders[] = {

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "plugins/host/plugin_host.h"
 
+#include "include/internal/library_folder.h"
 #include "include/internal/sized_options.h"
 #include "plugins/host/plugin_probe.h"
 #include "plugins/host/probe_answer.h"
 #include "plugins/host/probe_cache.h"
 
 #include <dirent.h>
-#include <dlfcn.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -46,21 +46,14 @@ static char *path_in(const char *directory, const char *name)
     return NULL;
 }
 
-/*
- * The directory "hearken" beside libhearken.so; never relative to the current directory. The caller
- * frees it. NULL with errno set on failure.
+/* The directory "hearken" beside libhearken.so; the caller frees it. NULL with errno set on
+ * failure.
  */
 static char *directory_beside_library(void)
 {
-    Dl_info info;
-    if (!dladdr((const void *)DIRECTORY_VARIABLE, &info) || !info.dli_fname) {
-        errno = ENOENT;
-        return NULL;
-    }
-    char *library = realpath(info.dli_fname, NULL);
+    char *library = library_folder();
     if (!library)
         return NULL;
-    *strrchr(library, '/') = 0;
     char *path = path_in(library, DIRECTORY_NAME);
     free(library);
     return path;
