@@ -23,7 +23,7 @@ SANITIZER ?=
 DEBUG     ?=
 V         ?= 0 # 1 shows the commands
 WERROR    ?= 1 # 0: warnings are no errors
-WITHOUT   ?=   # of "OpenCL libsystemd cairo libcurl", what to build without
+WITHOUT   ?=   # of "OpenCL libsystemd cairo libcurl libavformat", what to build without
 BUILD     ?= build$(if $(SANITIZER),/$(SANITIZER))$(if $(DEBUG),/debug)
 
 SANITIZERS := address undefined thread
@@ -58,7 +58,8 @@ libraries  := sndfile=libsndfile1-dev flac=libflac-dev vorbisfile=libvorbis-dev 
               zlib=zlib1g-dev libzip=libzip-dev libuv=libuv1-dev jansson=libjansson-dev \
               inih=libinih-dev libmicrohttpd=libmicrohttpd-dev libsodium=libsodium-dev
 optional   := $(foreach l,OpenCL=ocl-icd-opencl-dev libsystemd=libsystemd-dev cairo=libcairo2-dev \
-                libcurl=libcurl4-gnutls-dev,\
+                libcurl=libcurl4-gnutls-dev libavformat=libavformat-dev libavcodec=libavcodec-dev \
+                libswresample=libswresample-dev libavutil=libavutil-dev libseccomp=libseccomp-dev,\
                 $(if $(filter $(WITHOUT),$(firstword $(subst =, ,$(l)))),,$(l)))
 # On emulated processors only the kernels are tested.
 needed     := $(if $(filter emulated-programs,$(MAKECMDGOALS)),$(if $(FULL),$(libraries)),\
@@ -90,8 +91,12 @@ block_sources := $(call sets_of,blocks,avx2 avxvnni avx512 vnni dotprod)
 
 convert_sources := $(wildcard models/convert/*.c)
 checkpoint_sources := $(wildcard models/checkpoint/*.c)
+# hearken-decode needs all of these libraries.
+decode_sources  := $(if $(and $(libavformat_libs),$(libavcodec_libs),$(libswresample_libs),\
+                     $(libavutil_libs),$(libseccomp_libs)),$(wildcard frontend/decode/*.c))
 # The library and the plugins that compile kernels both contain the disk cache.
-library_sources := $(wildcard frontend/*/*.c plugins/host/*.c) plugins/common/disk_cache.c \
+library_sources := $(filter-out frontend/decode/%,$(wildcard frontend/*/*.c)) \
+                   $(wildcard plugins/host/*.c) plugins/common/disk_cache.c \
                    $(filter-out $(convert_sources),$(wildcard models/*/*.c))
 client_sources  := $(filter-out $(if $(cairo_libs),,%/picture_draw.c) \
                      $(if $(libcurl_libs),,%/http_recognition.c),$(wildcard daemon/client/*/*.c))
@@ -120,7 +125,7 @@ fuzz_sources    := $(sort $(filter-out %/fuzz_checkpoint.c,$(wildcard tests/fuzz
 read_checkpoints := ct2 pickle safetensors torch vocabulary_files
 fuzz_targets    := $(patsubst tests/fuzz/fuzz_%.c,%,$(fuzz_sources))
 all_sources     := $(library_sources) $(daemon_sources) $(client_sources) $(convert_sources) \
-                   $(probe_sources) $(plugin_sources) $(unit_sources) $(microphone_sources) $(kernel_sources) \
+                   $(probe_sources) $(decode_sources) $(plugin_sources) $(unit_sources) $(microphone_sources) $(kernel_sources) \
                    $(parity_sources) \
                    $(bench_sources) $(times_sources) $(fuzz_sources)
 
@@ -128,12 +133,15 @@ objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 
 libhearken := $(BUILD)/lib/libhearken.so
 plugin_files := $(plugins:%=$(BUILD)/lib/hearken/%.so)
+# Programs that the library starts.
 probe_helper := $(BUILD)/lib/hearken/hearken-probe
+decode_helper := $(if $(decode_sources),$(BUILD)/lib/hearken/hearken-decode)
 programs := $(BUILD)/bin/hearkend $(BUILD)/bin/hearken $(BUILD)/bin/hearken-convert
 
 # Include paths start at the root. tests/layers checks which layer includes which.
 include_for = -I. -Iinclude \
 	$(if $(filter frontend/%,$(1)),$(frontend_cflags)) \
+	$(if $(filter frontend/decode/%,$(1)),$(decode_cflags)) \
 	$(if $(filter daemon/%,$(1)),$(daemon_cflags)) $(paths_for_$(basename $(notdir $(1)))) \
 	$(if $(filter models/convert/%,$(1)),$(jansson_cflags) $(libzip_cflags)) \
 	$(if $(filter tests/%,$(1)),$(daemon_cflags) $(libzip_cflags) \
@@ -147,6 +155,8 @@ from = $(shell realpath -ms --relative-to='$(1)' '$(2)')
 frontend_cflags := $(sndfile_cflags) $(flac_cflags) $(vorbisfile_cflags) $(opusfile_cflags) \
                    $(ogg_cflags) $(libmpg123_cflags) $(soxr_cflags) $(fftw3_cflags) \
                    $(portaudio-2.0_cflags) $(alsa_cflags)
+decode_cflags   := $(libavformat_cflags) $(libavcodec_cflags) $(libswresample_cflags) \
+                   $(libavutil_cflags) $(libseccomp_cflags)
 daemon_cflags   := $(libuv_cflags) $(jansson_cflags) $(sndfile_cflags) $(flac_cflags) \
                    $(if $(libsystemd_libs),-DHEARKEN_SYSTEMD $(libsystemd_cflags)) \
                    $(if $(cairo_libs),-DHEARKEN_CAIRO $(cairo_cflags)) \
@@ -195,9 +205,9 @@ help:
 	@echo 'make clean      remove build/'
 	@echo
 	@echo 'SANITIZER=address|undefined|thread and DEBUG=1 build beside the normal tree.'
-	@echo 'WERROR=0 leaves warnings warnings; WITHOUT="OpenCL libsystemd cairo libcurl" builds without them.'
+	@echo 'WERROR=0 leaves warnings warnings; WITHOUT="OpenCL libsystemd cairo libcurl libavformat" builds without them.'
 
-all: $(libhearken) $(plugin_files) $(probe_helper) $(programs) $(model_files:%=$(BUILD)/share/hearken/%)
+all: $(libhearken) $(plugin_files) $(probe_helper) $(decode_helper) $(programs) $(model_files:%=$(BUILD)/share/hearken/%)
 
 # libhearken
 soname := libhearken.so.$(SOVERSION)
@@ -240,6 +250,13 @@ $(probe_helper): $(call objects,$(probe_sources) $(addprefix plugins/host/,probe
 	$(SAY) LINK $@
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LINK) $(LDFLAGS) -o $@ $^ -ldl
+
+# The library starts it for recordings that it cannot read. Nothing else links FFmpeg.
+$(BUILD)/lib/hearken/hearken-decode: $(call objects,$(decode_sources))
+	$(SAY) LINK $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LINK) $(LDFLAGS) -o $@ $^ $(libavformat_libs) $(libavcodec_libs) \
+		$(libswresample_libs) $(libavutil_libs) $(libseccomp_libs) -lm
 
 # Programs find the library by its place relative to them, in the build tree and when installed.
 library_from_program := $(call from,$(BINDIR),$(LIBDIR))
@@ -347,7 +364,7 @@ install: all
 	install -m 755 $(BUILD)/lib/libhearken.so.$(VERSION) $(DESTDIR)$(LIBDIR)
 	ln -sf libhearken.so.$(VERSION) $(DESTDIR)$(LIBDIR)/$(soname)
 	ln -sf $(soname) $(DESTDIR)$(LIBDIR)/libhearken.so
-	install -m 755 $(plugin_files) $(probe_helper) $(DESTDIR)$(LIBDIR)/hearken
+	install -m 755 $(plugin_files) $(probe_helper) $(decode_helper) $(DESTDIR)$(LIBDIR)/hearken
 	install -m 644 include/hearken/*.h $(DESTDIR)$(INCLUDEDIR)/hearken
 	install -m 644 $(model_files:%=models/data/%) $(DESTDIR)$(DATADIR)/hearken
 	install -m 644 $(manuals1) $(DESTDIR)$(MANDIR)/man1

@@ -370,7 +370,7 @@ static void destroy(struct decoder *decoder)
     free(flac);
 }
 
-static const struct decoder_class class = {read_block, destroy};
+static const struct decoder_class class = {.read = read_block, .destroy = destroy};
 
 int decoder_open_flac(struct input *input, bool ogg, struct decoder **decoder,
                       struct hearken_error *error)
@@ -379,7 +379,13 @@ int decoder_open_flac(struct input *input, bool ogg, struct decoder **decoder,
     if (!flac)
         return decoder_fail_memory(input, error);
     flac->base = (struct decoder){
-        .class = &class, .input = input, .start = input_tell(input), .duration = -1};
+        .class = &class,
+        .input = input,
+        .start = input_tell(input),
+        .duration = -1,
+        .container = ogg ? "Ogg" : "FLAC",
+        .codec = "flac",
+    };
     flac->ogg = ogg;
     ogg_sync_init(&flac->sync);
     flac->library = FLAC__stream_decoder_new();

@@ -249,7 +249,7 @@ static int read_block(struct decoder *decoder, struct decoder_block *block,
     return 0;
 }
 
-static const struct decoder_class class = {read_block, destroy};
+static const struct decoder_class class = {.read = read_block, .destroy = destroy};
 
 /* Whether several consecutive frames follow, which is very unlikely in junk. */
 static bool is_certain(struct mp3 *mp3)
@@ -285,7 +285,13 @@ int decoder_open_mp3(struct input *input, bool certain, struct decoder **decoder
     if (!mp3)
         return decoder_fail_memory(input, error);
     mp3->base = (struct decoder){
-        .class = &class, .input = input, .start = input_tell(input), .duration = -1};
+        .class = &class,
+        .input = input,
+        .start = input_tell(input),
+        .duration = -1,
+        .container = "MPEG audio",
+        .codec = "mp3",
+    };
     int result = open_mp3(mp3, certain);
     if (result == 0) {
         *decoder = &mp3->base;

@@ -292,7 +292,7 @@ static int read_block(struct decoder *decoder, struct decoder_block *block,
     return 0;
 }
 
-static const struct decoder_class class = {read_block, destroy};
+static const struct decoder_class class = {.read = read_block, .destroy = destroy};
 
 /* Seconds of the first link; the others' are unknown before they are decoded. */
 static double duration(struct ogg *ogg)
@@ -307,10 +307,12 @@ int decoder_open_ogg(struct input *input, struct decoder **decoder, struct heark
     struct ogg *ogg = calloc(1, sizeof(*ogg));
     if (!ogg)
         return decoder_fail_memory(input, error);
-    ogg->base = (struct decoder){.class = &class, .input = input, .start = input_tell(input)};
+    ogg->base = (struct decoder){
+        .class = &class, .input = input, .start = input_tell(input), .container = "Ogg"};
     int result = open_link(ogg);
     if (result == 0) {
         ogg->base.duration = duration(ogg);
+        ogg->base.codec = ogg->opus ? "opus" : "vorbis";
         *decoder = &ogg->base;
         return 0;
     }

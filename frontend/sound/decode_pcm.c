@@ -54,6 +54,12 @@ static int use_format(struct pcm *pcm, const struct hearken_audio_format *format
     uint8_t *bytes = malloc(BLOCK * hearken_audio_frame_size(format));
     if (!bytes)
         return decoder_fail_memory(pcm->base.input, error);
+    static const char *const codecs[] = {
+        [HEARKEN_SAMPLE_U8] = "pcm_u8",     [HEARKEN_SAMPLE_S16] = "pcm_s16le",
+        [HEARKEN_SAMPLE_S24] = "pcm_s24le", [HEARKEN_SAMPLE_S32] = "pcm_s32le",
+        [HEARKEN_SAMPLE_F32] = "pcm_f32le",
+    };
+    pcm->base.codec = codecs[format->type];
     free(pcm->bytes);
     pcm->bytes = bytes;
     pcm->held = pcm->taken = 0;
@@ -230,7 +236,7 @@ static int read_block(struct decoder *decoder, struct decoder_block *block,
     return 0;
 }
 
-static const struct decoder_class class = {read_block, destroy};
+static const struct decoder_class class = {.read = read_block, .destroy = destroy};
 
 static struct pcm *create(struct input *input)
 {
@@ -247,6 +253,7 @@ int decoder_open_wav(struct input *input, const struct wav_layout *layout, struc
     if (!pcm)
         return decoder_fail_memory(input, error);
     pcm->wav = true;
+    pcm->base.container = "WAV";
     int result = use_layout(pcm, layout, error);
     if (result < 0)
         destroy(&pcm->base);

@@ -90,12 +90,19 @@ static int read_block(struct decoder *decoder, struct decoder_block *block,
     return 0;
 }
 
-static const struct decoder_class class = {read_block, destroy};
+static const struct decoder_class class = {.read = read_block, .destroy = destroy};
 
 static bool is_float(const SF_INFO *info)
 {
     int type = info->format & SF_FORMAT_SUBMASK;
     return type == SF_FORMAT_FLOAT || type == SF_FORMAT_DOUBLE;
+}
+
+/* libsndfile's name of a container or a codec, or NULL. */
+static const char *name_of(int format)
+{
+    SF_FORMAT_INFO info = {.format = format};
+    return sf_command(NULL, SFC_GET_FORMAT_INFO, &info, sizeof(info)) == 0 ? info.name : NULL;
 }
 
 static int open_file(struct sound_file *s, struct hearken_error *error)
@@ -113,6 +120,8 @@ static int open_file(struct sound_file *s, struct hearken_error *error)
     s->format.channels = info.channels < 0 ? 0 : (uint32_t)info.channels;
     s->format.type = HEARKEN_SAMPLE_F32;
     s->base.floats = is_float(&info);
+    s->base.container = name_of(info.format & SF_FORMAT_TYPEMASK);
+    s->base.codec = name_of(info.format & SF_FORMAT_SUBMASK);
     int result = decoder_check_format(s->base.input, &s->format, error);
     if (result < 0)
         return result == -EINVAL ? -EDOM : result;

@@ -127,24 +127,56 @@ static uint64_t size_of_id3(const uint8_t *bytes, size_t size)
 
 /* ---- Opening ---- */
 
-/* Fails with the file's kind, if sniff() recognises it. */
-static int fail_unreadable(const struct input *input, const uint8_t *head, size_t size,
+/* Fails because of what the file is, for `reason`. */
+static int fail_unreadable(const struct input *input, const struct sniffed *sniffed,
                            const char *reason, struct hearken_error *error)
 {
     static const char expected[] = "expected WAV, FLAC, Ogg, Opus, MP3, AIFF or AU";
-    struct sniffed sniffed;
-    bool known = sniff(head, size, &sniffed) || sniff_codec(head, size, &sniffed);
-    if (known && sniffed.sound)
-        return hearken_fail(error, -EINVAL,
-                            "%s: is %s: %s; convert it: ffmpeg -i FILE -f wav - | "
-                            "hearken transcribe -",
-                            input->name, sniffed.name, expected);
-    if (known)
+    if (sniffed)
         return hearken_fail(error, -EINVAL, "%s: is %s: %s, or raw PCM with its format given",
-                            input->name, sniffed.name, expected);
+                            input->name, sniffed->name, expected);
     return hearken_fail(error, -EINVAL,
                         "%s: cannot be read as audio (%s): %s, or raw PCM with its format given",
                         input->name, reason, expected);
+}
+
+/* Fails because hearken-decode would be needed. */
+static int fail_without_program(const struct input *input, const struct sniffed *sniffed,
+                                const char *program, struct hearken_error *error)
+{
+    static const char convert[] = "convert it: ffmpeg -i FILE -f wav - | hearken transcribe -";
+    if (!program)
+        return hearken_fail(error, -EINVAL, "%s: is %s, which hearken-decode reads; or %s",
+                            input->name, sniffed->name, convert);
+    return hearken_fail(error, -EINVAL,
+                        "%s: is %s, which needs hearken-decode: it is not installed (%s); install "
+                        "it, or %s",
+                        input->name, sniffed->name, program, convert);
+}
+
+/* What no decoder of ours has read, for `reason`. */
+static int open_foreign(struct input *input, const struct decoder_options *options,
+                        const uint8_t *head, size_t size, const char *reason,
+                        struct decoder **decoder, struct hearken_error *error)
+{
+    struct sniffed sniffed;
+    struct hearken_error problem;
+    const struct sniffed *known =
+        sniff(head, size, &sniffed) || sniff_codec(head, size, &sniffed) ? &sniffed : NULL;
+    if (known && !known->sound)
+        return fail_unreadable(input, known, reason, error);
+    int result = -ENOENT;
+    if (options->program)
+        result = decoder_open_program(input, options, decoder, &problem);
+    if (result == -ENOENT)
+        return known ? fail_without_program(input, known, options->program, error)
+                     : fail_unreadable(input, known, reason, error);
+    if (result == -EINVAL && known)
+        return hearken_fail(error, result, "%s: is %s, but cannot be read: %s", input->name,
+                            known->name, problem.message);
+    if (result == -EINVAL)
+        return fail_unreadable(input, known, problem.message, error);
+    return result < 0 ? hearken_fail(error, result, "%s", problem.message) : 0;
 }
 
 /* Seeks in a regular input and reads the head there. */
@@ -296,7 +328,8 @@ static int open_somewhere(struct input *input, const uint8_t *head, size_t size,
 }
 
 /* A regular input, at its start. */
-static int open_regular(struct input *input, struct decoder **decoder, struct hearken_error *error)
+static int open_regular(struct input *input, const struct decoder_options *options,
+                        struct decoder **decoder, struct hearken_error *error)
 {
     uint8_t head[HEAD_BYTES];
     const uint8_t *bytes;
@@ -308,11 +341,15 @@ static int open_regular(struct input *input, struct decoder **decoder, struct he
     memcpy(head, bytes, size);
     struct sniffed sniffed;
     struct hearken_error reason = {"unknown format"};
-    if (sniff(head, size, &sniffed) && sniffed.sound)
-        return fail_unreadable(input, head, size, reason.message, error);
-    result = open_somewhere(input, head, size, decoder, &reason);
+    result = 1;
+    if (!sniff(head, size, &sniffed) || !sniffed.sound)
+        result = open_somewhere(input, head, size, decoder, &reason);
     if (result == 1)
-        return fail_unreadable(input, head, size, reason.message, error);
+        return open_foreign(input, options, head, size, reason.message, decoder, error);
+    struct hearken_error none;
+    if (result == -EINVAL && options->program &&
+        decoder_open_program(input, options, decoder, &none) == 0)
+        return 0;
     return result < 0 ? hearken_fail(error, result, "%s", reason.message) : 0;
 }
 
@@ -336,16 +373,33 @@ static int find_wav(struct input *input, struct wav_layout *layout, struct heark
     }
 }
 
-int decoder_open(struct input *input, struct decoder **decoder, struct hearken_error *error)
+/* Only hearken-decode finds several tracks. */
+static int check_track(const struct input *input, const struct decoder_options *options,
+                       struct decoder **decoder, struct hearken_error *error)
+{
+    if (options->track <= 1 || (*decoder)->tracks)
+        return 0;
+    decoder_destroy(*decoder);
+    *decoder = NULL;
+    return hearken_fail(error, -EINVAL, "%s: it has no audio track %u, expected 1", input->name,
+                        (unsigned)options->track);
+}
+
+int decoder_open(struct input *input, const struct decoder_options *options,
+                 struct decoder **decoder, struct hearken_error *error)
 {
     struct wav_layout layout;
     int result = find_wav(input, &layout, error);
-    if (result != 0)
-        return result < 0 ? result : decoder_open_wav(input, &layout, decoder, error);
-    result = input->regular ? input_seek(input, 0, error) : input_spool(input, error);
     if (result < 0)
         return result;
-    if (input->size == 0)
-        return hearken_fail(error, -EINVAL, "%s: is empty: expected audio", input->name);
-    return open_regular(input, decoder, error);
+    if (result == 1) {
+        result = decoder_open_wav(input, &layout, decoder, error);
+    } else {
+        result = input->regular ? input_seek(input, 0, error) : input_spool(input, error);
+        if (result == 0 && input->size == 0)
+            result = hearken_fail(error, -EINVAL, "%s: is empty: expected audio", input->name);
+        if (result == 0)
+            result = open_regular(input, options, decoder, error);
+    }
+    return result < 0 ? result : check_track(input, options, decoder, error);
 }

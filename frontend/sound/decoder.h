@@ -9,6 +9,7 @@
 #define HEARKEN_FRONTEND_SOUND_DECODER_H
 
 #include "frontend/sound/byte_input.h"
+#include "frontend/sound/sound_track.h"
 
 /* Lost audio is replaced by at most this much silence: a longer gap means a damaged timestamp. */
 #define DECODER_LOST_SECONDS 60u
@@ -28,6 +29,9 @@ struct decoder_class {
     /* Writes all of `block`. Returns 0, or a negative errno from the system. */
     int (*read)(struct decoder *decoder, struct decoder_block *block, struct hearken_error *error);
     void (*destroy)(struct decoder *decoder);
+    /* NULL, or goes back to the first block where that is cheaper than to open the recording again;
+     * false: it cannot. */
+    bool (*rewind)(struct decoder *decoder);
 };
 
 /* The common first member of all decoders. */
@@ -38,6 +42,17 @@ struct decoder {
     uint64_t end;    /* of the part that the library may read; 0: the input's end */
     double duration; /* seconds, as the input states them; negative: unknown */
     bool floats;     /* the recording holds floating point samples */
+    /* NULL: there is one track, of which `container` and `codec` are known. */
+    const struct sound_track *tracks; /* [track_count] */
+    uint32_t track_count;
+    const char *container; /* or NULL; live as long as the decoder */
+    const char *codec;
+};
+
+/* For recordings that this library does not read. */
+struct decoder_options {
+    const char *program; /* path of hearken-decode, or NULL: they are refused */
+    uint32_t track;      /* the audio track, counted from 1; 0: the one preferred, or the first */
 };
 
 /*
@@ -45,7 +60,8 @@ struct decoder {
  * a WAV file streams through a pipe; for any other format the input is made regular. Errors:
  * -EINVAL if the input is no audio or an unsupported format, the system's, -ENOMEM.
  */
-int decoder_open(struct input *input, struct decoder **decoder, struct hearken_error *error);
+int decoder_open(struct input *input, const struct decoder_options *options,
+                 struct decoder **decoder, struct hearken_error *error);
 
 /* Headerless PCM of a valid format. */
 int decoder_open_raw(struct input *input, const struct hearken_audio_format *format,
@@ -70,6 +86,10 @@ int decoder_open_mp3(struct input *input, bool certain, struct decoder **decoder
  * range. */
 int decoder_open_sndfile(struct input *input, struct decoder **decoder,
                          struct hearken_error *error);
+
+/* With -EINVAL the message is the program's, without the input's name; other errors are whole. */
+int decoder_open_program(struct input *input, const struct decoder_options *options,
+                         struct decoder **decoder, struct hearken_error *error);
 
 /* ---- For decoders ---- */
 

@@ -16,6 +16,9 @@ struct signature {
 /* Formats that are not supported but often passed as audio files. */
 static const struct signature signatures[] = {
     {4, 4, "ftyp", "an MP4 file (AAC or ALAC)", true},
+    {4, 4, "moov", "a QuickTime file", true},
+    {4, 4, "mdat", "a QuickTime file", true},
+    {4, 4, "wide", "a QuickTime file", true},
     {0, 4, "\x1a\x45\xdf\xa3", "a Matroska or WebM file", true},
     {0, 4, "\x30\x26\xb2\x75", "a Windows Media file", true},
     {0, 5, "#!AMR", "an AMR file", true},

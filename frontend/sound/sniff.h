@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Recognises files that cannot be read as audio, for error messages.
+ * Recognises files that the library does not read itself: for hearken-decode, and for error
+ * messages.
  */
 #ifndef HEARKEN_FRONTEND_SOUND_SNIFF_H
 #define HEARKEN_FRONTEND_SOUND_SNIFF_H
@@ -11,7 +12,7 @@
 
 struct sniffed {
     char name[64]; /* "an MP4 file", "text" … */
-    bool sound;    /* may contain audio that a converter can extract */
+    bool sound;    /* may contain audio that hearken-decode can extract */
 };
 
 /* Detects the kind from a file's first bytes (512 suffice); false if it is unknown. */

@@ -6,6 +6,7 @@
 #include "frontend/sound/decoder.h"
 #include "frontend/sound/pcm.h"
 #include "frontend/sound/resample.h"
+#include "include/internal/sized_options.h"
 
 #include <errno.h>
 #include <math.h>
@@ -90,11 +91,12 @@ struct hearken_source {
 
 /* ---- Open ---- */
 
-static int open_decoder(struct hearken_source *source, const struct hearken_audio_format *raw,
+static int open_decoder(struct hearken_source *source, const struct hearken_source_options *options,
                         struct hearken_error *error)
 {
-    return raw ? decoder_open_raw(&source->input, raw, &source->decoder, error)
-               : decoder_open(&source->input, &source->decoder, error);
+    const struct decoder_options foreign = {.program = options->decoder, .track = options->track};
+    return options->raw ? decoder_open_raw(&source->input, options->raw, &source->decoder, error)
+                        : decoder_open(&source->input, &foreign, &source->decoder, error);
 }
 
 /* The result of the first pass over a recording. */
@@ -183,28 +185,42 @@ static float scale_for(float peak)
 }
 
 /* Makes a first pass over a file to find its scale and gain. */
-static int find_scale(struct hearken_source *source, const struct hearken_audio_format *raw,
+static int find_scale(struct hearken_source *source, const struct hearken_source_options *options,
                       struct hearken_error *error)
 {
     struct survey survey = {0};
     if (!input_rewinds(&source->input))
         return 0;
     int result = survey_recording(source, &survey, error);
-    decoder_destroy(source->decoder);
-    source->decoder = NULL;
-    if (result < 0 || (result = input_seek(&source->input, 0, error)) < 0)
+    if (result < 0)
         return result;
     source->scale = scale_for(survey.peak);
     source->gain = source->scale * gain_for(survey.loudest * source->scale * source->scale);
-    return open_decoder(source, raw, error);
+    if (source->decoder->class->rewind && source->decoder->class->rewind(source->decoder))
+        return 0;
+    decoder_destroy(source->decoder);
+    source->decoder = NULL;
+    result = input_seek(&source->input, 0, error);
+    return result < 0 ? result : open_decoder(source, options, error);
 }
 
-static int check_raw(const struct hearken_audio_format *raw, struct hearken_error *error)
+void hearken_source_options_init_sized(struct hearken_source_options *options, size_t struct_size)
+{
+    memset(options, 0, struct_size);
+    options->struct_size = struct_size;
+}
+
+static int read_options(const struct hearken_source_options *from,
+                        struct hearken_source_options *options, struct hearken_error *error)
 {
     struct hearken_error wrong;
-    if (raw && pcm_format_check(raw, &wrong) < 0)
-        return hearken_fail(error, -EINVAL, "raw PCM with %s", wrong.message);
-    return 0;
+    hearken_source_options_init(options);
+    int result = from ? options_copy("source options", options, sizeof(*options), sizeof(*options),
+                                     from, error)
+                      : 0;
+    if (result == 0 && options->raw && pcm_format_check(options->raw, &wrong) < 0)
+        result = hearken_fail(error, -EINVAL, "raw PCM with %s", wrong.message);
+    return result;
 }
 
 static int create(const char *name, struct hearken_source **source, struct hearken_error *error)
@@ -219,28 +235,29 @@ static int create(const char *name, struct hearken_source **source, struct heark
 }
 
 /* The input is open. */
-static int open_input(struct hearken_source *source, const struct hearken_audio_format *raw,
+static int open_input(struct hearken_source *source, const struct hearken_source_options *options,
                       struct hearken_error *error)
 {
     source->mono = malloc(SOURCE_BLOCK * sizeof(*source->mono));
     source->resamplers = calloc(1, sizeof(struct resampler *));
-    int result = source->mono && source->resamplers ? open_decoder(source, raw, error)
+    int result = source->mono && source->resamplers ? open_decoder(source, options, error)
                                                     : decoder_fail_memory(&source->input, error);
-    return result < 0 ? result : find_scale(source, raw, error);
+    return result < 0 ? result : find_scale(source, options, error);
 }
 
-int hearken_source_open(const char *path, const struct hearken_audio_format *raw,
+int hearken_source_open(const char *path, const struct hearken_source_options *options,
                         struct hearken_source **source, struct hearken_error *error)
 {
+    struct hearken_source_options known;
     struct hearken_source *opened;
     if (!path)
         return hearken_fail(error, -EINVAL, "path is NULL, expected a file or -");
-    int result = check_raw(raw, error);
+    int result = read_options(options, &known, error);
     if (result < 0 || (result = create(path, &opened, error)) < 0)
         return result;
     result = input_open(&opened->input, path, error);
     if (result == 0)
-        result = open_input(opened, raw, error);
+        result = open_input(opened, &known, error);
     if (result < 0)
         hearken_source_destroy(opened);
     else
@@ -249,18 +266,19 @@ int hearken_source_open(const char *path, const struct hearken_audio_format *raw
 }
 
 int hearken_source_open_reader(const struct hearken_reader *reader, const char *name,
-                               const struct hearken_audio_format *raw,
+                               const struct hearken_source_options *options,
                                struct hearken_source **source, struct hearken_error *error)
 {
+    struct hearken_source_options known;
     struct hearken_source *opened;
     if (!reader || !reader->read || !name)
         return hearken_fail(error, -EINVAL, "%s is NULL, expected one",
                             name ? "the reader or its function" : "name");
-    int result = check_raw(raw, error);
+    int result = read_options(options, &known, error);
     if (result < 0 || (result = create(name, &opened, error)) < 0)
         return result;
     input_open_reader(&opened->input, reader, name);
-    result = open_input(opened, raw, error);
+    result = open_input(opened, &known, error);
     if (result < 0)
         hearken_source_destroy(opened);
     else
@@ -294,6 +312,36 @@ void hearken_source_destroy(struct hearken_source *source)
 double hearken_source_duration(const struct hearken_source *source)
 {
     return source->decoder->duration;
+}
+
+bool hearken_source_track(struct hearken_source *source, size_t index,
+                          struct hearken_source_track *track)
+{
+    const struct decoder *decoder = source->decoder;
+    if (index >= (decoder->tracks ? decoder->track_count : 1))
+        return false;
+    if (!decoder->tracks) {
+        *track = (struct hearken_source_track){
+            .container = decoder->container,
+            .codec = decoder->codec,
+            .seconds = decoder->duration,
+            .channels = hearken_source_channels(source),
+            .rate = source->block.format.rate,
+            .chosen = true,
+        };
+        return true;
+    }
+    const struct sound_track *known = &decoder->tracks[index];
+    *track = (struct hearken_source_track){
+        .container = known->container[0] ? known->container : NULL,
+        .codec = known->codec[0] ? known->codec : NULL,
+        .language = known->language[0] ? known->language : NULL,
+        .seconds = known->seconds,
+        .rate = known->rate,
+        .channels = known->channels,
+        .chosen = known->chosen,
+    };
+    return true;
 }
 
 /* ---- Warnings ---- */

@@ -121,12 +121,34 @@ HEARKEN_API size_t hearken_audio_frame_size(const struct hearken_audio_format *f
  */
 struct hearken_source;
 
-/*
- * Opens `path` ("-": standard input). `raw` NULL: the file says what it holds; otherwise headerless
- * PCM of that format. Errors: -ENOENT and its like from the system, -EINVAL for what is not audio
- * or a `raw` format out of range.
+struct hearken_source_options {
+    size_t struct_size;                     /* set by hearken_source_options_init */
+    const struct hearken_audio_format *raw; /* of headerless PCM; NULL (default): the recording says
+                                             * what it holds */
+    const char
+        *decoder;   /* path of hearken-decode, a program that is started for recordings in other
+                     * formats (MP4, Matroska, AAC, AMR ...); NULL (default): they are refused
+                     */
+    uint32_t track; /* of those with several tracks of sound, counted from 1; 0 (default): the
+                     * one that the file prefers, or the first */
+};
+
+/* Fills in the defaults. */
+HEARKEN_API void hearken_source_options_init_sized(struct hearken_source_options *options,
+                                                   size_t struct_size);
+#define hearken_source_options_init(options)                                                       \
+    hearken_source_options_init_sized((options), sizeof(struct hearken_source_options))
+
+/* Where hearken-decode belongs, which need not be there: $HEARKEN_DECODER if it is set and not
+ * empty, else the folder "hearken" beside the library. Returns `path`, or NULL if it does not fit.
  */
-HEARKEN_API int hearken_source_open(const char *path, const struct hearken_audio_format *raw,
+HEARKEN_API char *hearken_find_decoder(char *path, size_t size);
+
+/*
+ * Opens `path` ("-": standard input). `options` NULL: the defaults. Errors: -ENOENT and its like
+ * from the system, -EINVAL for what is not audio or options out of range.
+ */
+HEARKEN_API int hearken_source_open(const char *path, const struct hearken_source_options *options,
                                     struct hearken_source **source, struct hearken_error *error);
 
 /* Bytes of a recording that a program provides, perhaps while they still arrive. */
@@ -138,12 +160,18 @@ struct hearken_reader {
      * be asked for again. Called in the thread that uses the source.
      */
     long (*read)(void *context, uint64_t offset, void *bytes, size_t size);
+    /*
+     * NULL, or gives a descriptor of a regular file with exactly these bytes, or a negative errno;
+     * it stays the caller's. Saves a copy of what hearken-decode reads. Called after `read` has
+     * come to the end.
+     */
+    int (*file)(void *context);
 };
 
 /* The same, of bytes from `reader`, whose context must outlive the source. `name` stands for the
  * recording in messages. Linear PCM is read while it arrives, everything else once it is there. */
 HEARKEN_API int hearken_source_open_reader(const struct hearken_reader *reader, const char *name,
-                                           const struct hearken_audio_format *raw,
+                                           const struct hearken_source_options *options,
                                            struct hearken_source **source,
                                            struct hearken_error *error);
 
@@ -165,6 +193,18 @@ HEARKEN_API int hearken_source_separate(struct hearken_source *source, uint32_t 
  * been read yet, so it may wait for a pipe. 0: there is nothing to read, or reading fails, as
  * hearken_source_read() will tell. */
 HEARKEN_API uint32_t hearken_source_channels(struct hearken_source *source);
+
+struct hearken_source_track {
+    const char *container, *codec, *language; /* NULL: unknown; live as long as the source */
+    double seconds;                           /* as the file states them; negative: unknown */
+    uint32_t rate, channels;                  /* 0: unknown */
+    bool chosen;                              /* this is the one that is read */
+};
+
+/* Track `index` of those with sound, counted from 0; false if there are no more. Reads the first
+ * block of a recording that has not been read yet. */
+HEARKEN_API bool hearken_source_track(struct hearken_source *source, size_t index,
+                                      struct hearken_source_track *track);
 
 /* Seconds as the file states them, or a negative number where it does not (a pipe). A hint, for
  * progress. */

@@ -48,7 +48,10 @@ static void check_source(const char *path, const struct hearken_audio_format *ra
     static float samples[1000];
     struct hearken_error error = {""};
     struct hearken_source *source;
-    if (hearken_source_open(path, raw, &source, &error) < 0) {
+    struct hearken_source_options options;
+    hearken_source_options_init(&options);
+    options.raw = raw;
+    if (hearken_source_open(path, &options, &source, &error) < 0) {
         must(error.message[0] != '\0');
         return;
     }

@@ -360,7 +360,7 @@ static int recognise(struct job *job)
     };
     int result = options->output_directory ? check_own_path(job) : 0;
     if (result == 0)
-        result = hearken_source_open(job->file, options->raw, &recognition.source, &job->error);
+        result = hearken_source_open(job->file, &options->source, &recognition.source, &job->error);
     if (result < 0)
         return result == -ENOTCONN ? -EIO : result;
     job->total = hearken_source_duration(recognition.source);

@@ -17,7 +17,7 @@ struct batch_options {
     struct local *local;    /* NULL: use the daemon at `address` */
     struct address address; /* checked by the caller */
     struct stream_settings settings;
-    const struct hearken_audio_format *raw; /* of headerless files; NULL: the files have headers */
+    struct hearken_source_options source;
     struct output_style style;
     const char *output;           /* a file for all results, or NULL */
     const char *output_directory; /* for a file per recording, or NULL */

@@ -30,7 +30,7 @@ struct transcribe {
     bool no_file_name, quiet;
 
     struct stream_arguments stream;
-    unsigned parallel;
+    unsigned parallel, track;
 };
 
 /* In the order of enum hearken_sample_type. */
@@ -66,6 +66,9 @@ static const struct command_option transcribe_options[] = {
     LIST('\0', "channels", "mix|each|auto", FIELD(channels),
          "each: recognise each channel on its own, for recordings with one speaker per channel; "
          "auto: do so if they hold different sound; mix (default): mix them"),
+    NUMBER('\0', "track", 1, 64, FIELD(track),
+           "the track of sound to take, of files with several (default: the one that the file "
+           "prefers); hearken sound lists them"),
     LIST('s', "set", "NAME=VALUE", FIELD(stream.settings),
          "a setting of [recognition] in hearkend.conf(5), for these recordings; may be repeated"),
     CUSTOM_WORD_OPTIONS,
@@ -242,6 +245,7 @@ static int run_transcribe(const struct command *command, int argc, char **argv)
         .sample_type = HEARKEN_SAMPLE_S16,
         .parallel = 1,
     };
+    char decoder[PATH_MAX];
     struct hearken_error error;
     hearken_backend_options_init(&transcribe.backend);
     int count = options_parse(command, argc, argv, &transcribe);
@@ -264,7 +268,6 @@ static int run_transcribe(const struct command *command, int argc, char **argv)
     transcribe.style.on_terminal = !transcribe.output && isatty(STDOUT_FILENO);
     struct batch_options batch = {
         .address = transcribe.address,
-        .raw = transcribe.raw ? &transcribe.audio : NULL,
         .style = transcribe.style,
         .output = transcribe.output,
         .output_directory = transcribe.output_directory,
@@ -272,6 +275,10 @@ static int run_transcribe(const struct command *command, int argc, char **argv)
         .attention = transcribe.attention,
         .quiet = transcribe.quiet,
     };
+    hearken_source_options_init(&batch.source);
+    batch.source.raw = transcribe.raw ? &transcribe.audio : NULL;
+    batch.source.decoder = hearken_find_decoder(decoder, sizeof(decoder));
+    batch.source.track = transcribe.track;
     code = stream_settings_read(&batch.settings, &transcribe.stream, command, transcribe.local);
     if (code == EXIT_GOOD)
         code = check_channels(&transcribe, &batch.settings, command);
@@ -294,17 +301,18 @@ const struct command transcribe_command = {
     .operands_maximum = INT_MAX,
     .summary = "Transcribe recordings",
     .description =
-        "FILE is a recording in any format that libsndfile reads (WAV, FLAC, Ogg Vorbis and Opus,\n"
-        "MP3 ...), of any rate and number of channels; - is standard input. The daemon recognises\n"
-        "it, or this process with --local. A file that fails is reported on standard error; the\n"
-        "others are transcribed nevertheless.\n"
+        "FILE is a recording of any rate and number of channels: WAV, FLAC, Ogg Vorbis and Opus,\n"
+        "MP3 and what else libsndfile reads; with hearken-decode also MP4, M4A, WebM, Matroska,\n"
+        "AAC, AMR, WMA and others, and the sound of videos. - is standard input. The daemon\n"
+        "recognises it, or this process with --local. A file that fails is reported on standard\n"
+        "error; the others are transcribed nevertheless.\n"
         "\n"
         "Exit status: 0 success, 1 a file failed, 2 the command line is wrong, 3 no daemon\n"
         "answers, 130 interrupted.\n",
     .examples = "  hearken transcribe meeting.flac\n"
                 "  hearken transcribe -f srt -o film.srt film.wav\n"
                 "  hearken transcribe -j 4 -f json interviews/*.mp3 > interviews.jsonl\n"
-                "  ffmpeg -v error -i talk.mkv -f wav - | hearken transcribe -\n"
+                "  hearken transcribe --track 2 talk.mkv\n"
                 "  arecord -q -f S16_LE -r 16000 -t raw | hearken transcribe --raw -\n"
                 "  hearken transcribe --attention talk.png talk.flac\n"
                 "  hearken transcribe --channels each call.wav\n"

@@ -140,12 +140,21 @@ static void read_source(struct hearken_source *source)
     hearken_source_destroy(source);
 }
 
+static struct hearken_source_options raw_options(const struct hearken_audio_format *raw)
+{
+    struct hearken_source_options options;
+    hearken_source_options_init(&options);
+    options.raw = raw;
+    return options;
+}
+
 static void read_all(const char *name, const struct hearken_audio_format *raw)
 {
     struct hearken_source *source;
     free(sound.samples);
     memset(&sound, 0, sizeof(sound));
-    sound.result = hearken_source_open(name, raw, &source, &sound.error);
+    const struct hearken_source_options options = raw_options(raw);
+    sound.result = hearken_source_open(name, &options, &source, &sound.error);
     if (sound.result == 0)
         read_source(source);
 }
@@ -520,7 +529,8 @@ static void read_reader(const struct memory *memory, const struct hearken_audio_
     struct hearken_source *source;
     free(sound.samples);
     memset(&sound, 0, sizeof(sound));
-    sound.result = hearken_source_open_reader(&reader, "upload", raw, &source, &sound.error);
+    const struct hearken_source_options options = raw_options(raw);
+    sound.result = hearken_source_open_reader(&reader, "upload", &options, &source, &sound.error);
     if (sound.result == 0)
         read_source(source);
 }
@@ -1197,7 +1207,8 @@ static void read_channel(const char *name, const struct hearken_audio_format *ra
     struct hearken_source *source;
     free(sound.samples);
     memset(&sound, 0, sizeof(sound));
-    sound.result = hearken_source_open(name, raw, &source, &sound.error);
+    const struct hearken_source_options options = raw_options(raw);
+    sound.result = hearken_source_open(name, &options, &source, &sound.error);
     EXPECT_EQUAL_FATAL(sound.result, 0);
     EXPECT_EQUAL(hearken_source_channels(source), channels);
     EXPECT_EQUAL(hearken_source_channels(source), channels);
@@ -1251,15 +1262,17 @@ static void test_channels_that_change(void)
 static void test_counting_channels(void)
 {
     const struct hearken_audio_format raw = {RATE, 3, HEARKEN_SAMPLE_S16};
+    const struct hearken_source_options options = raw_options(&raw);
     struct hearken_source *source;
     struct hearken_error error = {""};
     read_channel(write_file("raw", tone, 3000), &raw, 3, 1);
     EXPECT_EQUAL(sound.count, 500);
-    EXPECT_EQUAL_FATAL(hearken_source_open(write_file("none", "", 0), &raw, &source, NULL), 0);
+    EXPECT_EQUAL_FATAL(hearken_source_open(write_file("none", "", 0), &options, &source, NULL), 0);
     EXPECT_EQUAL(hearken_source_channels(source), 0);
     EXPECT_EQUAL(hearken_source_read(source, &(float){0}, 1, NULL), 0);
     hearken_source_destroy(source);
-    EXPECT_EQUAL_FATAL(hearken_source_open(write_file("raw", tone, 3000), &raw, &source, NULL), 0);
+    EXPECT_EQUAL_FATAL(hearken_source_open(write_file("raw", tone, 3000), &options, &source, NULL),
+                       0);
     EXPECT_EQUAL(hearken_source_separate(source, 1, &error), -EINVAL);
     EXPECT_EQUAL(hearken_source_separate(source, 65, &error), -EINVAL);
     EXPECT_CONTAINS(error.message, "65 channels to tell apart: expected 2 to 64");
