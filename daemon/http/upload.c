@@ -22,6 +22,7 @@ struct upload {
     void *context;
     int descriptor;
     uint64_t limit;
+    char *decoder; /* or NULL */
     uv_thread_t thread;
 
     /* The loop's. A wake-up may come more than once. */
@@ -72,6 +73,13 @@ static long read_file(void *context, uint64_t offset, void *bytes, size_t size)
             pread(upload->descriptor, bytes, size < there ? size : (size_t)there, (off_t)offset);
     while (count < 0 && errno == EINTR);
     return count < 0 ? -errno : (long)count;
+}
+
+/* For hearken-decode. */
+static int file_of(void *context)
+{
+    const struct upload *upload = context;
+    return upload->descriptor;
 }
 
 /* False: the decoding is not wanted any more. */
@@ -140,9 +148,12 @@ static void note_warnings(struct upload *upload, const struct hearken_source *so
 static int decode(struct upload *upload, unsigned restarts, unsigned mode, float *block,
                   struct hearken_error *error)
 {
-    const struct hearken_reader reader = {.context = upload, .read = read_file};
+    const struct hearken_reader reader = {.context = upload, .read = read_file, .file = file_of};
+    struct hearken_source_options options;
     struct hearken_source *source;
-    int result = hearken_source_open_reader(&reader, "file", NULL, &source, error);
+    hearken_source_options_init(&options);
+    options.decoder = upload->decoder;
+    int result = hearken_source_open_reader(&reader, "file", &options, &source, error);
     if (result < 0)
         return result;
     uint32_t channels;
@@ -198,6 +209,7 @@ static void on_closed(uv_handle_t *handle)
     uv_cond_destroy(&upload->changed);
     uv_mutex_destroy(&upload->mutex);
     close(upload->descriptor);
+    free(upload->decoder);
     free(upload);
 }
 
@@ -217,23 +229,29 @@ static void on_change(uv_async_t *async)
     }
 }
 
-int upload_create(uv_loop_t *loop, uint64_t limit, unsigned mode,
+int upload_create(uv_loop_t *loop, const struct upload_options *options,
                   const struct upload_listener *listener, void *context, struct upload **upload,
                   struct hearken_error *error)
 {
     struct upload *created = calloc(1, sizeof(*created));
-    if (!created)
+    char *decoder = options->decoder ? strdup(options->decoder) : NULL;
+    if (!created || (options->decoder && !decoder)) {
+        free(created);
+        free(decoder);
         return hearken_fail(error, -ENOMEM, "out of memory");
+    }
     created->descriptor = unlinked_file_open();
     if (created->descriptor < 0) {
         int result = created->descriptor;
         free(created);
+        free(decoder);
         return hearken_fail(error, result, "cannot make a temporary file: %s", strerror(-result));
     }
     created->listener = listener;
     created->context = context;
-    created->limit = limit;
-    created->mode = mode;
+    created->limit = options->limit;
+    created->mode = options->mode;
+    created->decoder = decoder;
     uv_mutex_init(&created->mutex);
     uv_cond_init(&created->changed);
     uv_async_init(loop, &created->async, on_change);

@@ -23,9 +23,14 @@ struct upload_listener {
     void (*ended)(void *context, int result, const char *problem);
 };
 
-/* `limit`: bytes of the file. `mode` (enum hearken_channels): whether channels are told apart;
- * otherwise they are mixed. Errors: the system's, with the reason. */
-int upload_create(uv_loop_t *loop, uint64_t limit, unsigned mode,
+struct upload_options {
+    uint64_t limit;      /* bytes of the file */
+    unsigned mode;       /* enum hearken_channels: whether channels are told apart */
+    const char *decoder; /* path of hearken-decode, or NULL; copied */
+};
+
+/* Errors: the system's, with the reason. */
+int upload_create(uv_loop_t *loop, const struct upload_options *options,
                   const struct upload_listener *listener, void *context, struct upload **upload,
                   struct hearken_error *error);
 

@@ -70,6 +70,7 @@ struct settings {
     bool http_allow_anonymous;
     char *http_allow_origins; /* between spaces */
     unsigned http_upload_mib;
+    char *http_decoder; /* path of hearken-decode, "none", or "": where it belongs */
     unsigned http_requests;
     char *http_model_aliases; /* between spaces */
     bool http_strict_models;

@@ -278,6 +278,17 @@ static const struct setting last_settings[] = {
     },
     {
         .section = "http",
+        .name = "decoder",
+        .type = SETTING_TEXT,
+        .change = SETTING_RELOAD,
+        .offset = FIELD(http_decoder),
+        .standard = "",
+        .meaning = "where it is installed",
+        .help = "Path of hearken-decode, a program that is started for uploads that hearkend does "
+                "not read itself: MP4, M4A, WebM, AAC, AMR, WMA and others. none refuses them.",
+    },
+    {
+        .section = "http",
         .name = "requests",
         .type = SETTING_COUNT,
         .change = SETTING_RELOAD,

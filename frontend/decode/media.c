@@ -329,7 +329,9 @@ static void feed(struct media *media)
         return;
     }
     if (media->packet->stream_index == media->stream->index) {
-        if (media->packet->flags & AV_PKT_FLAG_CORRUPT)
+        if ((media->packet->flags & AV_PKT_FLAG_CORRUPT) && avio_feof(media->io))
+            snprintf(media->failure, sizeof(media->failure), "it ends within a packet");
+        else if (media->packet->flags & AV_PKT_FLAG_CORRUPT)
             media->damaged = true;
         if (avcodec_send_packet(media->codec, media->packet) < 0)
             media->damaged = true;

@@ -2,6 +2,7 @@
 /* The formats that libsndfile reads and that have no decoder of their own: AIFF, AU, CAF, W64, WAV
  * with codecs other than linear PCM, and more. */
 #include "frontend/sound/decoder.h"
+#include "frontend/sound/stated_size.h"
 
 #include <errno.h>
 #include <sndfile.h>
@@ -17,6 +18,7 @@ struct sound_file {
     SNDFILE *file;
     float *samples;   /* [BLOCK, channels] */
     char reason[128]; /* of damage */
+    bool is_cut_off;
 };
 
 static sf_count_t input_length(void *user)
@@ -83,6 +85,8 @@ static int read_block(struct decoder *decoder, struct decoder_block *block,
         int length = tidy(&reason);
         snprintf(s->reason, sizeof(s->reason), "%.*s", length, reason);
     }
+    if (block->frames == 0 && s->is_cut_off && !s->reason[0])
+        snprintf(s->reason, sizeof(s->reason), "its header states more");
     if (block->frames == 0 && s->reason[0]) {
         block->damage = s->reason;
         block->short_end = true;
@@ -140,7 +144,10 @@ int decoder_open_sndfile(struct input *input, struct decoder **decoder, struct h
         return decoder_fail_memory(input, error);
     s->base = (struct decoder){
         .class = &class, .input = input, .start = input_tell(input), .duration = -1};
-    int result = open_file(s, error);
+    s->is_cut_off = stated_size_is_missed(&s->base); /* libsndfile makes do with what there is */
+    int result = input_seek(input, s->base.start, error);
+    if (result == 0)
+        result = open_file(s, error);
     if (result < 0)
         destroy(&s->base);
     else

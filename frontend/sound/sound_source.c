@@ -64,9 +64,10 @@ struct hearken_source {
     struct decoder *decoder;
     struct decoder_block block; /* `taken` frames are consumed; `lost` frames are still to fill */
     size_t taken;
-    bool peeked; /* the block was read before its turn */
-    float scale; /* of floating point samples; 1 if they are -1..1 */
-    float gain;  /* the scale, times the amplification of a very quiet recording */
+    bool peeked;                       /* the block was read before its turn */
+    struct hearken_audio_format first; /* of the first block; rate 0: there is none, or no valid */
+    float scale;                       /* of floating point samples; 1 if they are -1..1 */
+    float gain; /* the scale, times the amplification of a very quiet recording */
     double seconds;
 
     struct mixer mixer;
@@ -314,6 +315,11 @@ double hearken_source_duration(const struct hearken_source *source)
     return source->decoder->duration;
 }
 
+float hearken_source_gain(const struct hearken_source *source)
+{
+    return source->gain / source->scale;
+}
+
 bool hearken_source_track(struct hearken_source *source, size_t index,
                           struct hearken_source_track *track)
 {
@@ -326,7 +332,7 @@ bool hearken_source_track(struct hearken_source *source, size_t index,
             .codec = decoder->codec,
             .seconds = decoder->duration,
             .channels = hearken_source_channels(source),
-            .rate = source->block.format.rate,
+            .rate = source->first.rate,
             .chosen = true,
         };
         return true;
@@ -490,6 +496,9 @@ static int read_block(struct hearken_source *source)
         note_short_end(source, block->damage);
     else if (block->damage)
         note_damage(source, block->damage);
+    if (source->first.rate == 0 && block->frames > 0 &&
+        decoder_check_format(NULL, &block->format, NULL) == 0)
+        source->first = block->format;
     uint64_t most = (uint64_t)block->format.rate * DECODER_LOST_SECONDS;
     if (block->lost > most)
         block->lost = most;
@@ -609,9 +618,7 @@ uint32_t hearken_source_channels(struct hearken_source *source)
         source->failure = read_block(source);
         source->peeked = true;
     }
-    bool good = source->failure == 0 && source->block.frames > 0 &&
-                decoder_check_format(NULL, &source->block.format, NULL) == 0;
-    return good ? source->block.format.channels : 0;
+    return source->first.rate > 0 ? source->first.channels : 0;
 }
 
 int hearken_source_separate(struct hearken_source *source, uint32_t channels,

@@ -210,6 +210,10 @@ HEARKEN_API bool hearken_source_track(struct hearken_source *source, size_t inde
  * progress. */
 HEARKEN_API double hearken_source_duration(const struct hearken_source *source);
 
+/* How many times as loud as in the recording the samples are that are read: 1 but for recordings
+ * that are very quiet throughout. */
+HEARKEN_API float hearken_source_gain(const struct hearken_source *source);
+
 /* What was found wrong with a recording that was read all the same. */
 struct hearken_source_warning {
     const char *message; /* one line that names the recording and the second; lives as long as the

@@ -27,9 +27,9 @@ static const struct command help_command = {
 };
 
 static const struct command *const commands[] = {
-    &transcribe_command, &listen_command, &start_command,   &stop_command,
-    &toggle_command,     &record_command, &devices_command, &status_command,
-    &plugins_command,    &model_command,  &version_command, &help_command,
+    &transcribe_command, &listen_command,  &start_command,  &stop_command,    &toggle_command,
+    &record_command,     &devices_command, &status_command, &plugins_command, &model_command,
+    &sound_command,      &version_command, &help_command,
 };
 
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))

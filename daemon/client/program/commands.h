@@ -15,6 +15,7 @@ extern const struct command devices_command;
 extern const struct command status_command;
 extern const struct command plugins_command;
 extern const struct command model_command;
+extern const struct command sound_command;
 
 #define OPTION_COUNT(options) (sizeof(options) / sizeof((options)[0]))
 
