@@ -111,7 +111,8 @@ plugin_sources  := $(filter-out %/instruction_set.c %/blocks.c \
                      $(if $(filter amx,$(sets_$(architecture))),,%/blocks_amx.c),\
                      $(wildcard $(plugins:%=plugins/%/*.c))) $(set_sources) $(block_sources)
 opencl_kernels  := $(wildcard plugins/opencl/kernels/*.cl)
-unit_sources    := $(filter-out tests/unit/bad_plugins/%,$(wildcard tests/unit/*/*.c))
+unit_sources    := $(filter-out tests/unit/bad_plugins/% $(if $(decode_sources),,%/test_sandbox.c),\
+                     $(wildcard tests/unit/*/*.c))
 microphone_sources    := $(wildcard tests/microphone/*.c)
 kernel_sources  := $(wildcard tests/kernels/*.c)
 parity_sources  := $(wildcard tests/parity/*.c)

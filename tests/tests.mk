@@ -48,10 +48,10 @@ $(BUILD)/tests/unit_main.c $(BUILD)/tests/client_main.c $(BUILD)/tests/microphon
 $(BUILD)/tests/unit-test: $(BUILD)/tests/unit_main.c \
                           $(call objects,$(filter-out $(client_tests),$(unit_sources))) \
                           $(daemon_objects) $(library_objects) $(plugin_objects) \
-                          $(reader_objects)
+                          $(reader_objects) $(call objects,$(filter %/sandbox.c,$(decode_sources)))
 	$(SAY) LINK $@
 	$(Q)$(CC) $(SANITIZE) $(LINK) $(LDFLAGS) -o $@ $^ $(library_libs) $(daemon_libs) \
-		$(libzip_libs) -lcunit
+		$(libzip_libs) $(libseccomp_libs) -lcunit
 
 $(BUILD)/obj/tests/client_main.o $(BUILD)/obj/tests/microphone_main.o: \
 		$(BUILD)/obj/tests/%.o: $(BUILD)/tests/%.c $(BUILD)/flags

@@ -18,7 +18,7 @@
 #include <time.h>
 
 /* Processor time that the program may have: so much, and this share of the sound that it gave. */
-#define PROCESSOR_SECONDS 20.0
+#define PROCESSOR_SECONDS 10.0
 #define PROCESSOR_SHARE   0.25
 
 /* Longest time without a byte. A disk may sleep, or a file lie on the network. */
@@ -38,7 +38,7 @@
 
 struct program {
     struct decoder base;
-    pid_t pid;
+    pid_t pid; /* 0: the records come from elsewhere */
     int pipe;
     struct hearken_audio_format format; /* rate 0: none yet */
     double seconds;                     /* of sound that came */
@@ -139,7 +139,8 @@ static double processor_time(const struct program *program)
 {
     struct timespec time;
     clockid_t clock;
-    if (clock_getcpuclockid(program->pid, &clock) != 0 || clock_gettime(clock, &time) < 0)
+    if (program->pid == 0 || clock_getcpuclockid(program->pid, &clock) != 0 ||
+        clock_gettime(clock, &time) < 0)
         return 0; /* it has ended */
     return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
 }
@@ -402,21 +403,51 @@ static int read_tracks(struct program *program, struct hearken_error *error)
     return hearken_fail(error, -EINVAL, "%.200s", (const char *)program->payload);
 }
 
-int decoder_open_program(struct input *input, const struct decoder_options *options,
-                         struct decoder **decoder, struct hearken_error *error)
+static struct program *create(struct input *input)
 {
     struct program *program = calloc(1, sizeof(*program));
     if (!program)
-        return decoder_fail_memory(input, error);
+        return NULL;
     program->base = (struct decoder){.class = &class, .input = input, .duration = -1};
     program->pipe = -1;
+    return program;
+}
+
+/* The program, or whoever writes the records, is there. */
+static int open_records(struct program *program, struct decoder **decoder,
+                        struct hearken_error *error)
+{
+    int result = read_tracks(program, error);
+    if (result < 0) {
+        destroy(&program->base);
+        return result;
+    }
+    program->kept = malloc(KEPT_BYTES); /* without memory it is started again */
+    *decoder = &program->base;
+    return 0;
+}
+
+int decoder_open_program(struct input *input, const struct decoder_options *options,
+                         struct decoder **decoder, struct hearken_error *error)
+{
+    struct program *program = create(input);
+    if (!program)
+        return decoder_fail_memory(input, error);
     int result = start(program, options, error);
     if (result == 0)
-        result = read_tracks(program, error);
-    program->kept = malloc(KEPT_BYTES); /* without memory it is started again */
-    if (result < 0)
-        destroy(&program->base);
-    else
-        *decoder = &program->base;
+        return open_records(program, decoder, error);
+    destroy(&program->base);
     return result;
+}
+
+int decoder_open_records(struct input *input, int records, struct decoder **decoder,
+                         struct hearken_error *error)
+{
+    struct program *program = create(input);
+    if (!program) {
+        close(records);
+        return decoder_fail_memory(input, error);
+    }
+    program->pipe = records;
+    return open_records(program, decoder, error);
 }

@@ -91,6 +91,11 @@ int decoder_open_sndfile(struct input *input, struct decoder **decoder,
 int decoder_open_program(struct input *input, const struct decoder_options *options,
                          struct decoder **decoder, struct hearken_error *error);
 
+/* The same with records (decode_stream.h) from a non-blocking descriptor, which is taken over: for
+ * tests. */
+int decoder_open_records(struct input *input, int records, struct decoder **decoder,
+                         struct hearken_error *error);
+
 /* ---- For decoders ---- */
 
 /* Fails with -ENOMEM and the system's message. */

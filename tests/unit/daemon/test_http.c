@@ -180,6 +180,9 @@ static void on_ended(void *context, int result, const char *problem)
     snprintf(receiver->problem, sizeof(receiver->problem), "%s", problem);
 }
 
+static const struct upload_options upload_options = {.limit = 1 << 20};
+static const struct upload_options small_options = {.limit = 100, .mode = HEARKEN_CHANNELS_EACH};
+
 static const struct upload_listener test_listener = {on_samples, on_ended};
 
 /* A second for each of a tone, 16 bits at 16 kHz; returns its bytes. */
@@ -220,9 +223,9 @@ static void test_upload(void)
     uint8_t *wav = make_wav(&size);
     memset(&receiver, 0, sizeof(receiver));
     uv_loop_init(&loop);
-    EXPECT_EQUAL_FATAL(upload_create(&loop, 1 << 20, HEARKEN_CHANNELS_MIX, &test_listener,
-                                     &receiver, &receiver.upload, &error),
-                       0);
+    EXPECT_EQUAL_FATAL(
+        upload_create(&loop, &upload_options, &test_listener, &receiver, &receiver.upload, &error),
+        0);
     /* Samples come before the file is complete. */
     for (; receiver.blocks == 0; uv_run(&loop, UV_RUN_NOWAIT))
         if (sent < size - 1000) {
@@ -255,9 +258,9 @@ static void test_uploads_that_fail(void)
     uv_loop_t loop;
     uv_loop_init(&loop);
     memset(&receiver, 0, sizeof(receiver));
-    EXPECT_EQUAL_FATAL(upload_create(&loop, 100, HEARKEN_CHANNELS_EACH, &test_listener, &receiver,
-                                     &receiver.upload, &error),
-                       0);
+    EXPECT_EQUAL_FATAL(
+        upload_create(&loop, &small_options, &test_listener, &receiver, &receiver.upload, &error),
+        0);
     EXPECT_EQUAL(upload_write(receiver.upload, "this is no sound at all", 23), 0);
     char much[100] = "";
     EXPECT_EQUAL(upload_write(receiver.upload, much, sizeof(much)), -EFBIG);
@@ -281,8 +284,8 @@ static void test_abandoned_uploads(void)
         uv_loop_init(&loop);
         memset(&receiver, 0, sizeof(receiver));
         receiver.holds = true;
-        EXPECT_EQUAL_FATAL(upload_create(&loop, 1 << 20, HEARKEN_CHANNELS_MIX, &test_listener,
-                                         &receiver, &receiver.upload, &error),
+        EXPECT_EQUAL_FATAL(upload_create(&loop, &upload_options, &test_listener, &receiver,
+                                         &receiver.upload, &error),
                            0);
         if (written > 0)
             EXPECT_EQUAL(upload_write(receiver.upload, (const char *)wav, size), 0);
