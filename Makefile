@@ -256,7 +256,7 @@ $(probe_helper): $(call objects,$(probe_sources) $(addprefix plugins/host/,probe
 $(BUILD)/lib/hearken/hearken-decode: $(call objects,$(decode_sources))
 	$(SAY) LINK $@
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(LINK) $(LDFLAGS) -o $@ $^ $(libavformat_libs) $(libavcodec_libs) \
+	$(Q)$(CC) $(filter-out $(SANITIZE),$(LINK)) $(LDFLAGS) -o $@ $^ $(libavformat_libs) $(libavcodec_libs) \
 		$(libswresample_libs) $(libavutil_libs) $(libseccomp_libs) -lm
 
 # Programs find the library by its place relative to them, in the build tree and when installed.
@@ -288,8 +288,8 @@ $(BUILD)/share/hearken/%.gguf:
 	@mkdir -p $(@D)
 	$(Q)ln -sf $(CURDIR)/models/data/$*.gguf $@
 
-# With the flags of source $(1).
-compile = $(Q)$(CC) $(COMPILE) $(CFLAGS) $(call flags_for,$(1)) $(call include_for,$<) -MMD -MP -c -o $@ $<
+# With the flags of source $(1). The sandbox of hearken-decode denies what sanitizers need.
+compile = $(Q)$(CC) $(if $(filter frontend/decode/%,$(1)),$(filter-out $(SANITIZE),$(COMPILE)),$(COMPILE)) $(CFLAGS) $(call flags_for,$(1)) $(call include_for,$<) -MMD -MP -c -o $@ $<
 
 $(BUILD)/obj/%.o: %.c $(BUILD)/flags
 	$(SAY) CC $<

@@ -175,8 +175,8 @@ emulated-programs: $(BUILD)/lib/hearken/cpu.so $(BUILD)/tests/kernels-test \
 
 # What clang-tidy reads: all but the kernels for instruction sets that need flags of their own.
 tidy_sources := $(filter-out plugins/cpu/%,$(library_sources) $(daemon_sources) $(client_sources) \
-                  $(convert_sources) $(checkpoint_sources) $(probe_sources) $(plugin_sources))
-tidy_flags   := $(filter-out -W%,$(COMPILE)) $(sort $(foreach f,frontend/a.c daemon/a.c models/convert/a.c,\
+                  $(convert_sources) $(checkpoint_sources) $(probe_sources) $(decode_sources) $(plugin_sources))
+tidy_flags   := $(filter-out -W%,$(COMPILE)) $(sort $(foreach f,frontend/decode/a.c daemon/a.c models/convert/a.c,\
                   $(call include_for,$(f)))) $(OpenCL_cflags)
 
 lint: $(venv)/ready

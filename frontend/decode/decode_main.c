@@ -11,11 +11,14 @@
 #include "include/internal/write_all.h"
 
 #include <errno.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 /* Records that are collected before they are written. */
@@ -95,6 +98,24 @@ static int decode(struct media *media, struct output *output)
     return 0;
 }
 
+/* After each second of processor time: ends a decoder that nobody reads any more. Writing would end
+ * it, too, but what loops does not write. */
+static void on_timer(int number)
+{
+    struct pollfd output = {.fd = STDOUT_FILENO};
+    (void)number;
+    if (poll(&output, 1, 0) > 0 && (output.revents & POLLERR))
+        _exit(EXIT_FAILURE);
+}
+
+static void watch_reader(void)
+{
+    const struct sigaction action = {.sa_handler = on_timer, .sa_flags = SA_RESTART};
+    const struct itimerval second = {.it_interval = {.tv_sec = 1}, .it_value = {.tv_sec = 1}};
+    sigaction(SIGPROF, &action, NULL);
+    setitimer(ITIMER_PROF, &second, NULL);
+}
+
 /* False, with a message to be read by people: the process would be of no use, or not safe. */
 static bool prepare(struct stat *recording)
 {
@@ -104,6 +125,7 @@ static bool prepare(struct stat *recording)
                         "program for recordings that need it\n");
         return false;
     }
+    watch_reader();
     int result = sandbox_enter(STDIN_FILENO, STDOUT_FILENO);
     if (result < 0) /* standard error can no longer be used where it is only half confined */
         fprintf(stderr, "hearken-decode: cannot confine itself: %s\n", strerror(-result));

@@ -7,6 +7,7 @@
 #include <hearken/hearken.h>
 #include <libavcodec/avcodec.h>
 #include <libavformat/avformat.h>
+#include <libavutil/avstring.h>
 #include <libavutil/opt.h>
 #include <libswresample/swresample.h>
 #include <math.h>
@@ -25,9 +26,10 @@
 /* Codecs of sound. */
 #define CODECS                                                                                     \
     "aac,aac_latm,ac3,eac3,dca,truehd,mlp,alac,ape,amrnb,amrwb,atrac1,atrac3,atrac3p,cook,flac,"   \
-    "g723_1,g729,gsm,gsm_ms,ilbc,mace3,mace6,mp1float,mp2float,mp3float,mpc7,mpc8,nellymoser,"     \
+    "g723_1,g729,gsm,gsm_ms,ilbc,mace3,mace6,mp1,mp1float,mp2,mp2float,mp3,mp3float,mpc7,mpc8,"    \
+    "nellymoser,g722,g726,g726le,"                                                                 \
     "opus,qcelp,evrc,qdm2,qdmc,ra_144,ra_288,ralf,sipr,speex,tak,truespeech,tta,vorbis,wavpack,"   \
-    "wmalossless,wmapro,wmav1,wmav2,wmavoice,adpcm_g722,adpcm_g726,adpcm_g726le,adpcm_ima_qt,"     \
+    "wmalossless,wmapro,wmav1,wmav2,wmavoice,adpcm_ima_qt,"                                        \
     "adpcm_ima_wav,adpcm_ima_oki,adpcm_ms,adpcm_swf,adpcm_yamaha,adpcm_ct,dsd_lsbf,dsd_msbf,"      \
     "dsd_lsbf_planar,dsd_msbf_planar,pcm_alaw,pcm_mulaw,pcm_s8,pcm_s8_planar,pcm_u8,pcm_s16be,"    \
     "pcm_s16le,pcm_s16be_planar,pcm_s16le_planar,pcm_u16be,pcm_u16le,pcm_s24be,pcm_s24le,"         \
@@ -56,6 +58,7 @@ struct media {
     float *samples; /* [samples_room] */
     size_t samples_room;
     double seconds;    /* of sound, and of gaps, that were given */
+    double pause;      /* seconds before the next frame */
     bool drained;      /* the demuxer has ended */
     bool damaged;      /* since the last block */
     char log[116];     /* the last complaint of the libraries */
@@ -200,7 +203,7 @@ static int open_stream(struct media *media, unsigned track, char *reason, size_t
             media->format->streams[i]->discard = AVDISCARD_ALL;
     const AVCodecParameters *parameters = media->stream->codecpar;
     const AVCodec *codec = avcodec_find_decoder(parameters->codec_id);
-    if (!codec) {
+    if (!codec || !av_match_list(codec->name, CODECS, ',')) {
         snprintf(reason, size, "its codec, %s, cannot be decoded",
                  avcodec_get_name(parameters->codec_id));
         return -EINVAL;
@@ -317,12 +320,26 @@ bool media_track(const struct media *media, size_t index, struct sound_track *tr
 
 /* ---- Reading ---- */
 
+/* A telephone that hears nobody sends frames of comfort noise, or of nothing, for which FFmpeg has
+ * only errors: RFC 4867, table 1a. They last 20 ms as the others do. */
+static bool is_pause(const struct media *media)
+{
+    enum AVCodecID codec = media->codec->codec_id;
+    const AVPacket *packet = media->packet;
+    if ((codec != AV_CODEC_ID_AMR_NB && codec != AV_CODEC_ID_AMR_WB) || packet->size < 1)
+        return false;
+    int type = packet->data[0] >> 3 & 15;
+    return type >= (codec == AV_CODEC_ID_AMR_NB ? 8 : 9);
+}
+
 /* Passes the next packet of the track to the decoder, or its end. */
 static void feed(struct media *media)
 {
     int result = av_read_frame(media->format, media->packet);
     if (result < 0) {
-        if (result != AVERROR_EOF || media->log[0])
+        if (result == AVERROR(EIO) && avio_feof(media->io) && !media->log[0])
+            snprintf(media->failure, sizeof(media->failure), "it ends within a packet");
+        else if (result != AVERROR_EOF || media->log[0])
             fail(media, result, media->failure, sizeof(media->failure));
         media->drained = true;
         avcodec_send_packet(media->codec, NULL);
@@ -333,7 +350,9 @@ static void feed(struct media *media)
             snprintf(media->failure, sizeof(media->failure), "it ends within a packet");
         else if (media->packet->flags & AV_PKT_FLAG_CORRUPT)
             media->damaged = true;
-        if (avcodec_send_packet(media->codec, media->packet) < 0)
+        if (is_pause(media))
+            media->pause += 0.02;
+        else if (avcodec_send_packet(media->codec, media->packet) < 0)
             media->damaged = true;
     }
     av_packet_unref(media->packet);
@@ -391,8 +410,9 @@ static int convert(struct media *media, const AVFrame *frame, struct media_block
 static uint64_t gap_before(const struct media *media, const AVFrame *frame)
 {
     int64_t time = frame->best_effort_timestamp;
-    if (time == AV_NOPTS_VALUE)
-        return 0;
+    uint64_t pause = (uint64_t)llround(media->pause * frame->sample_rate);
+    if (time == AV_NOPTS_VALUE || pause > 0)
+        return pause;
     double start = media->format->start_time != AV_NOPTS_VALUE
                        ? (double)media->format->start_time / AV_TIME_BASE
                        : 0;
@@ -414,7 +434,7 @@ static bool is_cut_off(const struct media *media)
     const AVFormatContext *format = media->format;
     double stated = seconds_of(format, media->stream);
     bool own = format->nb_streams == 1 || media->stream->duration != AV_NOPTS_VALUE;
-    return own && stated > 0 && media->seconds < stated - SHORT_SECONDS;
+    return own && stated > 0 && media->seconds + media->pause < stated - SHORT_SECONDS;
 }
 
 static void note_damage(struct media *media, struct media_block *block, const char *otherwise)
@@ -457,6 +477,7 @@ int media_read(struct media *media, struct media_block *block)
     block->channels = (uint32_t)frame->ch_layout.nb_channels;
     block->frames = (size_t)frame->nb_samples;
     block->lost = gap_before(media, frame);
+    media->pause = 0;
     media->seconds += (double)(block->lost + block->frames) / block->rate;
     if (media->damaged)
         note_damage(media, block, "cannot be decoded");

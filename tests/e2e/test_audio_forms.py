@@ -246,8 +246,12 @@ def test_formats_that_are_not_read(folder: Path, ending: str) -> None:
     content, name = FOREIGN[ending]
     file = folder / f"sound.{ending}"
     file.write_bytes(content)
-    result = run("transcribe", "--local", "--model", RECURRENT, file, folder=folder)
+    command = ("transcribe", "--local", "--model", RECURRENT, file)
+    without = {"HEARKEN_DECODER": "/nowhere"}
+    result = run(*command, folder=folder, extra_environment=without)
     assert result.returncode == 1 and result.stdout == b""
     told = result.stderr.decode()
-    assert told.startswith(f"hearken: {file}: is {name}") and told.count("\n") == 1
+    assert told.startswith(f"hearken: {file}: is {name}")
+    assert ", which needs hearken-decode: it is not installed (/nowhere)" in told
     assert told.endswith("convert it: ffmpeg -i FILE -f wav - | hearken transcribe -\n")
+    assert told.count("\n") == 1

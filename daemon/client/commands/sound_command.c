@@ -204,7 +204,8 @@ static int inspect(const struct sound *sound, const char *file, struct hearken_e
         result = print_json(file, source, &loudness);
     else if (result == 0)
         print_all(file, source, &loudness);
-    for (size_t i = 0; result == 0 && hearken_source_warning(source, i, &warning); i++)
+    for (size_t i = 0; result == 0 && !sound->json && hearken_source_warning(source, i, &warning);
+         i++)
         message_error(NULL, warning.message);
     hearken_source_destroy(source);
     free(loudness.powers);
