@@ -116,9 +116,10 @@ static void watch_reader(void)
     setitimer(ITIMER_PROF, &second, NULL);
 }
 
-/* False, with a message to be read by people: the process would be of no use, or not safe. */
-static bool prepare(struct stat *recording)
+/* False: the process is of no use, or would not be safe. The output then has the reason. */
+static bool prepare(struct stat *recording, struct output *output)
 {
+    char reason[128];
     syscall(SYS_close_range, STDERR_FILENO + 1, ~0u, 0);
     if (fstat(STDIN_FILENO, recording) < 0 || !S_ISREG(recording->st_mode)) {
         fprintf(stderr, "hearken-decode: standard input is no regular file; hearken(1) starts this "
@@ -127,9 +128,13 @@ static bool prepare(struct stat *recording)
     }
     watch_reader();
     int result = sandbox_enter(STDIN_FILENO, STDOUT_FILENO);
-    if (result < 0) /* standard error can no longer be used where it is only half confined */
-        fprintf(stderr, "hearken-decode: cannot confine itself: %s\n", strerror(-result));
-    return result == 0;
+    if (result == 0)
+        return true;
+    snprintf(reason, sizeof(reason), "hearken-decode cannot give up its rights: %s",
+             strerror(-result));
+    put(output, DECODE_FAILURE, reason, strlen(reason) + 1);
+    flush(output);
+    return false;
 }
 
 int main(int argc, char **argv)
@@ -139,7 +144,7 @@ int main(int argc, char **argv)
     struct stat recording;
     char reason[256];
     unsigned track = argc > 1 ? (unsigned)strtoul(argv[1], NULL, 10) : 0;
-    if (!output || !prepare(&recording))
+    if (!output || !prepare(&recording, output))
         return EXIT_FAILURE;
     int result = media_open(STDIN_FILENO, (uint64_t)recording.st_size, track, &media, reason,
                             sizeof(reason));

@@ -75,8 +75,12 @@ def test_calls_suffice(folder: Path, unit: Path) -> None:
     command = [str(HEARKEND), "--config", str(daemon.configuration)]
     confine = confining(allowed_by(unit))
     with daemon.log_file.open("wb") as log:
-        daemon.process = subprocess.Popen(  # noqa: PLW1509: no thread runs here
-            command, stdout=log, stderr=log, env=environment(folder), preexec_fn=confine
+        daemon.process = subprocess.Popen(
+            command,
+            stdout=log,
+            stderr=log,
+            env=environment(folder),
+            preexec_fn=confine,  # noqa: PLW1509 (no other thread runs)
         )
     try:
         served = Served(daemon, port)
