@@ -109,7 +109,7 @@ static void converse(const uint8_t *bytes, size_t size, unsigned choice, struct 
 {
     int ends[2];
     must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) == 0);
-    must(http_server_adopt(daemon_under_test.http, ends[1]) == 0);
+    must(http_server_adopt(daemon_under_test.http, ends[1], false) == 0);
     daemon_under_test.connections++;
     bool open = true;
     for (size_t offset = 0; offset < size && open;) {
