@@ -399,8 +399,9 @@ static int read_tracks(struct program *program, struct hearken_error *error)
         return hearken_fail(error, -EINVAL, "%s", program->failure);
     if (head.type == DECODE_TRACKS)
         return 0;
-    clean((char *)program->payload, head.size > 0 ? head.size : 1);
-    return hearken_fail(error, -EINVAL, "%.200s", (const char *)program->payload);
+    char *reason = (char *)program->payload;
+    clean(reason, head.size > 0 ? head.size : 1);
+    return hearken_fail(error, -EINVAL, "%.200s", *reason ? reason : "the decoder says nothing");
 }
 
 static struct program *create(struct input *input)

@@ -119,6 +119,7 @@ static void test_failure(void)
     records.size = 0;
     put(&records, DECODE_FAILURE, NULL, 0);
     EXPECT_EQUAL(open_records(&records, &decoder), -EINVAL);
+    CU_ASSERT_STRING_EQUAL(error.message, "the decoder says nothing");
 }
 
 /* What comes before the first samples makes no sense, or ends. */
