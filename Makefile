@@ -99,7 +99,7 @@ library_sources := $(filter-out frontend/decode/%,$(wildcard frontend/*/*.c)) \
                    $(wildcard plugins/host/*.c) plugins/common/disk_cache.c \
                    $(filter-out $(convert_sources),$(wildcard models/*/*.c))
 client_sources  := $(filter-out $(if $(cairo_libs),,%/picture_draw.c) \
-                     $(if $(libcurl_libs),,%/http_recognition.c),$(wildcard daemon/client/*/*.c))
+                     $(if $(libcurl_libs),,%/http_recognition.c %/model_download.c),$(wildcard daemon/client/*/*.c))
 daemon_sources  := $(wildcard daemon/*/*.c)
 # What the client shares with the daemon.
 client_shared_sources := $(addprefix daemon/common/,custom_word_list.c peer_value.c wyoming.c) \
@@ -275,7 +275,7 @@ $(BUILD)/bin/hearkend: $(call objects,$(daemon_sources)) $(libhearken)
 $(BUILD)/bin/hearken: $(call objects,$(client_sources) $(client_shared_sources)) $(libhearken)
 	$(SAY) LINK $@
 	@mkdir -p $(@D)
-	$(call link_program,$(jansson_libs) $(sndfile_libs) $(cairo_libs) $(libcurl_libs) -lm)
+	$(call link_program,$(jansson_libs) $(sndfile_libs) $(cairo_libs) $(libcurl_libs) $(libsodium_libs) -lm)
 
 $(BUILD)/bin/hearken-convert: $(call objects,$(convert_sources) $(checkpoint_sources) \
                                          $(addprefix models/file/,gguf.c file_copy.c installed_models.c error.c))

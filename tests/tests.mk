@@ -60,7 +60,7 @@ $(BUILD)/obj/tests/client_main.o $(BUILD)/obj/tests/microphone_main.o: \
 $(BUILD)/tests/client-test: $(BUILD)/obj/tests/client_main.o $(call objects,$(client_tests)) \
                             $(client_objects) $(libhearken)
 	$(SAY) LINK $@
-	$(call link_program,$(jansson_libs) $(sndfile_libs) $(cairo_libs) $(libcurl_libs) -lm -lcunit)
+	$(call link_program,$(jansson_libs) $(sndfile_libs) $(cairo_libs) $(libcurl_libs) $(libsodium_libs) -lm -lcunit)
 
 # An archive, from which the linker takes only the objects that resolve a symbol: so the fakes in
 # tests/microphone/ replace the daemon's functions.

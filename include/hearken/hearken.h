@@ -409,12 +409,18 @@ HEARKEN_API int hearken_model_open(const char *path, const struct hearken_backen
 /* All its streams must be destroyed before. */
 HEARKEN_API void hearken_model_destroy(struct hearken_model *model);
 
+/* Where `hearken model get` keeps what it gets: the first folder of $HEARKEN_MODEL_PATH, else
+ * /var/lib/hearken/models for root, else hearken/models in $XDG_DATA_HOME or ~/.local/share.
+ * Returns `path`, or NULL if there is none or it does not fit. */
+HEARKEN_API char *hearken_models_folder(char *path, size_t size);
+
 /*
  * The file that `name` stands for. NULL or "": the default model that is installed with the
- * library, hearken-en.gguf in the folder of models. A NAME without '/', and without
- * ".gguf" or ".bin" at its end: NAME.gguf there and nowhere else, whatever is here by that name.
- * Anything else is a path and stays as it is. Whether there is such a file, the opening tells.
- * Returns `path`, or NULL if that does not fit into `size` bytes.
+ * library, hearken-en. A NAME without '/', and without ".gguf" or ".bin" at its end: NAME.gguf or
+ * NAME.bin in the folders of $HEARKEN_MODEL_PATH, NAME.gguf in the folder of models that came with
+ * the library, or either in hearken_models_folder() and /var/lib/hearken/models; nowhere else,
+ * whatever is here by that name. Anything else is a path and stays as it is. Whether there is such
+ * a file, the opening tells. Returns `path`, or NULL if that does not fit into `size` bytes.
  */
 HEARKEN_API char *hearken_find_model(const char *name, char *path, size_t size);
 

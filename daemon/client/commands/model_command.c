@@ -223,6 +223,9 @@ static int inspect(const struct model *options, const char *path)
 static int run_model(const struct command *command, int argc, char **argv)
 {
     struct model options = {0};
+    const struct command *part = argc > 1 ? store_command_find(argv[1]) : NULL;
+    if (part)
+        return part->run(part, argc - 1, argv + 1);
     int count = options_parse(command, argc, argv, &options);
     if (count < 0)
         return options_exit_code(count);
@@ -238,12 +241,19 @@ const struct command model_command = {
     .name = "model",
     .operands = "[FILE]",
     .operands_maximum = 1,
-    .summary = "Show what is in a model file",
-    .description =
-        "FILE is any GGUF file or the name of an installed model. Without FILE, the default "
-        "model.\n",
+    .summary = "Show what is in a model file; list, get, rm, verify, path, refresh: get models",
+    .description = "FILE is any GGUF file or the name of an installed model. Without FILE, the "
+                   "default model.\n"
+                   "\n"
+                   "hearken model list            models that can be had by name\n"
+                   "hearken model get NAME        get one\n"
+                   "hearken model rm NAME...      remove what was got\n"
+                   "hearken model verify NAME...  compare with the SHA-256\n"
+                   "hearken model path [NAME]     print where it is\n"
+                   "hearken model refresh URL     take over a list of models\n",
     .examples = "  hearken model\n"
-                "  hearken model --tensors hearken-en-light\n",
+                "  hearken model --tensors hearken-en-light\n"
+                "  hearken model get whisper-small\n",
     .options = model_options,
     .option_count = OPTION_COUNT(model_options),
     .run = run_model,

@@ -17,6 +17,9 @@ extern const struct command plugins_command;
 extern const struct command model_command;
 extern const struct command sound_command;
 
+/* hearken model NAME: list, get, rm ...; NULL: it is none of them. */
+const struct command *store_command_find(const char *name);
+
 #define OPTION_COUNT(options) (sizeof(options) / sizeof((options)[0]))
 
 /* Rows of option tables; FIELD is where the value goes. */
