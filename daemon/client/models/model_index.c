@@ -18,9 +18,9 @@
 
 #define WHISPER(name_, bytes, sum, languages_, about_)                                             \
     {                                                                                              \
-        .name = "whisper-" name_, .file = "whisper-" name_ ".bin", .size = bytes, .sha256 = sum,   \
-        .addresses = {WHISPER_CPP "ggml-" name_ ".bin"}, .licence = "MIT",                         \
-        .languages = languages_, .about = about_                                                   \
+        .name = "whisper-" name_, .file = "whisper-" name_ ".bin", .size = (bytes),                \
+        .sha256 = (sum), .addresses = {WHISPER_CPP "ggml-" name_ ".bin"}, .licence = "MIT",        \
+        .languages = (languages_), .about = (about_)                                               \
     }
 
 /* OpenAI's Whisper as whisper.cpp has it. Sizes and sums are those that the hosting service states;
