@@ -355,12 +355,14 @@ substitute = sed -e 's|@VERSION@|$(VERSION)|g' -e 's|@PREFIX@|$(PREFIX)|g' \
 manuals1 := $(wildcard daemon/man/*.1)
 manuals5 := $(wildcard daemon/man/*.5)
 manuals8 := $(wildcard daemon/man/*.8)
+completions := $(addprefix $(DATADIR)/,bash-completion/completions/hearken \
+                 zsh/site-functions/_hearken fish/vendor_completions.d/hearken.fish)
 units    := hearkend.socket hearkend-http.socket hearkend.service
 
 install: all
 	install -d $(addprefix $(DESTDIR),$(BINDIR) $(LIBDIR)/hearken $(LIBDIR)/pkgconfig \
 		$(INCLUDEDIR)/hearken $(DATADIR)/hearken $(MANDIR)/man1 $(MANDIR)/man5 $(MANDIR)/man8 \
-		$(UNITDIR) $(USERUNITDIR))
+		$(UNITDIR) $(USERUNITDIR) $(dir $(completions)))
 	install -m 755 $(programs) $(DESTDIR)$(BINDIR)
 	install -m 755 $(BUILD)/lib/libhearken.so.$(VERSION) $(DESTDIR)$(LIBDIR)
 	ln -sf libhearken.so.$(VERSION) $(DESTDIR)$(LIBDIR)/$(soname)
@@ -371,6 +373,9 @@ install: all
 	install -m 644 $(manuals1) $(DESTDIR)$(MANDIR)/man1
 	install -m 644 $(manuals5) $(DESTDIR)$(MANDIR)/man5
 	install -m 644 $(manuals8) $(DESTDIR)$(MANDIR)/man8
+	$(BUILD)/bin/hearken completion bash >$(DESTDIR)$(word 1,$(completions))
+	$(BUILD)/bin/hearken completion zsh >$(DESTDIR)$(word 2,$(completions))
+	$(BUILD)/bin/hearken completion fish >$(DESTDIR)$(word 3,$(completions))
 	$(substitute) include/hearken.pc.in >$(DESTDIR)$(LIBDIR)/pkgconfig/hearken.pc
 	for unit in $(units); do \
 		$(substitute) systemd/$$unit.in >$(DESTDIR)$(UNITDIR)/$$unit && \
@@ -384,4 +389,5 @@ uninstall:
 	rm -f $(addprefix $(DESTDIR)$(MANDIR)/man1/,$(notdir $(manuals1))) \
 	      $(addprefix $(DESTDIR)$(MANDIR)/man5/,$(notdir $(manuals5))) \
 	      $(addprefix $(DESTDIR)$(MANDIR)/man8/,$(notdir $(manuals8)))
+	rm -f $(addprefix $(DESTDIR),$(completions))
 	rm -f $(foreach d,$(UNITDIR) $(USERUNITDIR),$(addprefix $(DESTDIR)$(d)/,$(units)))

@@ -2,7 +2,7 @@
 
 # The objects of the library and the daemon, so that tests can call functions that are not exported.
 library_objects := $(call objects,$(library_sources))
-client_objects  := $(call objects,$(filter-out %/client_main.c,$(client_sources)) \
+client_objects  := $(call objects,$(filter-out %/client_main.c %/completion_command.c,$(client_sources)) \
                     $(client_shared_sources))
 daemon_objects  := $(call objects,$(filter-out daemon/server/hearkend_main.c,$(daemon_sources)))
 

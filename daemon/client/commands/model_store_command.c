@@ -423,9 +423,16 @@ static const struct command *const store_commands[] = {
     &list_command, &get_command, &remove_command, &verify_command, &path_command, &refresh_command,
 };
 
+#define STORE_COMMAND_COUNT (sizeof(store_commands) / sizeof(store_commands[0]))
+
+const struct command *store_command_at(size_t index)
+{
+    return index < STORE_COMMAND_COUNT ? store_commands[index] : NULL;
+}
+
 const struct command *store_command_find(const char *name)
 {
-    for (size_t i = 0; i < sizeof(store_commands) / sizeof(store_commands[0]); i++)
+    for (size_t i = 0; i < STORE_COMMAND_COUNT; i++)
         if (strcmp(store_commands[i]->name + strlen("model "), name) == 0)
             return store_commands[i];
     return NULL;

@@ -16,9 +16,14 @@ extern const struct command status_command;
 extern const struct command plugins_command;
 extern const struct command model_command;
 extern const struct command sound_command;
+extern const struct command completion_command;
+
+/* All commands, those in several words behind the others; NULL if there are no more. */
+const struct command *command_at(size_t index);
 
 /* hearken model NAME: list, get, rm ...; NULL: it is none of them. */
 const struct command *store_command_find(const char *name);
+const struct command *store_command_at(size_t index);
 
 #define OPTION_COUNT(options) (sizeof(options) / sizeof((options)[0]))
 
