@@ -50,13 +50,15 @@ LINK     := -pthread $(SANITIZE) -Wl,--as-needed $(if $(SANITIZER),,-Wl,-z,defs)
 
 # ---- Libraries ---------------------------------------------------------------------------------
 
-# pkg-config's name = Debian's package. Without an optional one, the build leaves a feature out.
+# pkg-config's name, or -lNAME of a library that it does not know = Debian's package. Without an
+# optional one, the build leaves a feature out.
 PKG_CONFIG ?= pkg-config
 libraries  := sndfile=libsndfile1-dev flac=libflac-dev vorbisfile=libvorbis-dev \
               opusfile=libopusfile-dev ogg=libogg-dev libmpg123=libmpg123-dev soxr=libsoxr-dev \
               fftw3=libfftw3-dev portaudio-2.0=portaudio19-dev alsa=libasound2-dev \
               zlib=zlib1g-dev libzip=libzip-dev libuv=libuv1-dev jansson=libjansson-dev \
-              inih=libinih-dev libmicrohttpd=libmicrohttpd-dev libsodium=libsodium-dev
+              inih=libinih-dev libmicrohttpd=libmicrohttpd-dev libsodium=libsodium-dev \
+              -lwslay=libwslay-dev
 optional   := $(foreach l,OpenCL=ocl-icd-opencl-dev libsystemd=libsystemd-dev cairo=libcairo2-dev \
                 libcurl=libcurl4-gnutls-dev libavformat=libavformat-dev libavcodec=libavcodec-dev \
                 libswresample=libswresample-dev libavutil=libavutil-dev libseccomp=libseccomp-dev,\
@@ -178,7 +180,7 @@ library_libs := $(sndfile_libs) $(flac_libs) $(vorbisfile_libs) $(opusfile_libs)
                 $(libmpg123_libs) $(soxr_libs) $(fftw3_libs) $(portaudio-2.0_libs) $(alsa_libs) \
                 $(zlib_libs) -ldl -lm
 daemon_libs  := $(libuv_libs) $(jansson_libs) $(libsystemd_libs) $(inih_libs) $(libmicrohttpd_libs) \
-                $(libsodium_libs) $(zlib_libs) -lm
+                $(libsodium_libs) $(wslay_libs) $(zlib_libs) -lm
 
 model_files := $(MODELS:%=%.gguf) voice.gguf
 
