@@ -1,21 +1,19 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/http/http_server.h"
 
-#include "daemon/common/spaced_list.h"
 #include "daemon/http/access_tokens.h"
 #include "daemon/http/http_exchange.h"
 #include "daemon/http/http_routes.h"
+#include "daemon/http/lingering.h"
+#include "daemon/http/request_headers.h"
 
-#include <ctype.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <math.h>
 #include <microhttpd.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -29,9 +27,6 @@
 /* Calls of libmicrohttpd in a row that it wanted at once; further ones come once a millisecond. */
 #define AT_ONCE_MAX 1000u
 
-/* Time for a client that still sends to read an early answer. */
-#define LINGER_MILLISECONDS 3000
-
 struct http_connection {
     struct http_server *server;
     struct MHD_Connection *connection;
@@ -41,8 +36,6 @@ struct http_connection {
     bool probes_only;
     struct http_connection *previous, *next;
 };
-
-struct lingering;
 
 struct http_server {
     struct service *service;
@@ -57,8 +50,8 @@ struct http_server {
     unsigned at_once; /* times in a row that it had */
     bool probes_only; /* the connection that is being adopted */
     struct http_connection *connections;
-    struct lingering *lingers;
-    unsigned handles; /* of the loop, that are open */
+    struct lingering_list lingering;
+    unsigned handles; /* of the loop, that are open, and clients with their own */
 };
 
 /* ---- The loop ---- */
@@ -105,18 +98,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
     run(poll->data);
 }
 
-/* ---- Lingering ---- */
-
-/* A duplicate of the socket of a client that still sends although it was answered: closing it with
- * unread bytes would reset the connection, and the client would lose the answer. */
-struct lingering {
-    uv_poll_t poll;
-    uv_timer_t timer;
-    int descriptor;
-    unsigned handles;
-    struct http_server *server;
-    struct lingering *previous, *next;
-};
+/* ---- Connections ---- */
 
 /* The last handle frees the server, once it was destroyed. */
 static void release_handle(struct http_server *server)
@@ -127,79 +109,14 @@ static void release_handle(struct http_server *server)
     free(server);
 }
 
-static void on_linger_closed(uv_handle_t *handle)
+/* A client is gone whose socket was no longer libmicrohttpd's. */
+static void on_own_closed(void *context)
 {
-    struct lingering *linger = handle->data;
-    struct http_server *server = linger->server;
-    if (--linger->handles == 0) {
-        close(linger->descriptor);
-        if (server->closed)
-            server->closed(server->context);
-        free(linger);
-    }
+    struct http_server *server = context;
+    if (server->closed)
+        server->closed(server->context);
     release_handle(server);
 }
-
-static void end_linger(struct lingering *linger)
-{
-    if (uv_is_closing((uv_handle_t *)&linger->poll))
-        return;
-    if (linger->next)
-        linger->next->previous = linger->previous;
-    if (linger->previous)
-        linger->previous->next = linger->next;
-    else
-        linger->server->lingers = linger->next;
-    uv_close((uv_handle_t *)&linger->poll, on_linger_closed);
-    uv_close((uv_handle_t *)&linger->timer, on_linger_closed);
-}
-
-static void on_linger_timer(uv_timer_t *timer)
-{
-    end_linger(timer->data);
-}
-
-static void drop_bytes(uv_poll_t *poll, int status, int events)
-{
-    enum { BLOCKS = 64 };
-    struct lingering *linger = poll->data;
-    char bytes[16384];
-    ssize_t count = 1;
-    (void)events;
-    for (int i = 0; i < BLOCKS && count > 0; i++)
-        count = recv(linger->descriptor, bytes, sizeof(bytes), MSG_DONTWAIT);
-    if (status < 0 || count == 0 || (count < 0 && errno != EAGAIN && errno != EINTR))
-        end_linger(linger);
-}
-
-/* True: `closed` is called later. */
-static bool start_linger(struct http_server *server, int descriptor)
-{
-    struct lingering *linger = calloc(1, sizeof(*linger));
-    int copy = linger ? fcntl(descriptor, F_DUPFD_CLOEXEC, 0) : -1;
-    if (copy < 0 || uv_poll_init(server->loop, &linger->poll, copy) < 0) {
-        if (copy >= 0)
-            close(copy);
-        free(linger);
-        return false;
-    }
-    uv_timer_init(server->loop, &linger->timer);
-    linger->poll.data = linger->timer.data = linger;
-    linger->descriptor = copy;
-    linger->server = server;
-    linger->handles = 2;
-    linger->next = server->lingers;
-    if (linger->next)
-        linger->next->previous = linger;
-    server->lingers = linger;
-    server->handles += 2;
-    shutdown(copy, SHUT_WR);
-    uv_poll_start(&linger->poll, UV_READABLE, drop_bytes);
-    uv_timer_start(&linger->timer, on_linger_timer, LINGER_MILLISECONDS, 0);
-    return true;
-}
-
-/* ---- Connections ---- */
 
 static void add_connection(struct http_server *server, struct MHD_Connection *connection,
                            void **socket_context)
@@ -223,7 +140,7 @@ static void add_connection(struct http_server *server, struct MHD_Connection *co
 
 static void remove_connection(struct http_server *server, struct http_connection *removed)
 {
-    bool lingers = false;
+    bool goes_on = false;
     if (removed) {
         if (removed->next)
             removed->next->previous = removed->previous;
@@ -231,10 +148,12 @@ static void remove_connection(struct http_server *server, struct http_connection
             removed->previous->next = removed->next;
         else
             server->connections = removed->next;
-        lingers = removed->lingers && start_linger(server, removed->descriptor);
+        if (removed->lingers && lingering_start(&server->lingering, removed->descriptor))
+            goes_on = true;
+        server->handles += goes_on;
         free(removed);
     }
-    if (!lingers && server->closed)
+    if (!goes_on && server->closed)
         server->closed(server->context);
 }
 
@@ -252,151 +171,7 @@ static struct http_connection *connection_of(struct MHD_Connection *connection)
     return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
 }
 
-/* ---- Keys and origins ---- */
-
-static const char *key_of(const struct http_exchange *exchange)
-{
-    static const char scheme[] = "Bearer ";
-    const char *value = http_exchange_header(exchange, MHD_HTTP_HEADER_AUTHORIZATION);
-    if (value && strncasecmp(value, scheme, sizeof(scheme) - 1) == 0)
-        return value + strlen(scheme) + strspn(value + strlen(scheme), " ");
-    if ((value = http_exchange_header(exchange, "api-key")) ||
-        (value = http_exchange_header(exchange, "X-API-Key")))
-        return value;
-    return MHD_lookup_connection_value(exchange->connection, MHD_GET_ARGUMENT_KIND, "api_key");
-}
-
-static void find_origin(struct http_exchange *exchange)
-{
-    const char *allowed = exchange->service->settings.http_allow_origins;
-    const char *origin = http_exchange_header(exchange, MHD_HTTP_HEADER_ORIGIN);
-    if (!origin || strlen(origin) >= sizeof(exchange->origin))
-        return;
-    if (spaced_list_has(allowed, origin) || spaced_list_has(allowed, "*"))
-        strcpy(exchange->origin, origin);
-}
-
-static void add_origin(const struct http_exchange *exchange, struct MHD_Response *response)
-{
-    if (*exchange->origin == '\0')
-        return;
-    MHD_add_response_header(response, MHD_HTTP_HEADER_ACCESS_CONTROL_ALLOW_ORIGIN,
-                            exchange->origin);
-    MHD_add_response_header(response, MHD_HTTP_HEADER_ACCESS_CONTROL_EXPOSE_HEADERS,
-                            "X-Request-Id, Retry-After");
-    MHD_add_response_header(response, MHD_HTTP_HEADER_VARY, MHD_HTTP_HEADER_ORIGIN);
-}
-
-/* A browser's question before a request of another origin; it comes without a key. */
-static void answer_preflight(struct http_exchange *exchange)
-{
-    struct MHD_Response *response =
-        MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
-    if (response && *exchange->origin) {
-        MHD_add_response_header(response, MHD_HTTP_HEADER_ACCESS_CONTROL_ALLOW_METHODS,
-                                "GET, POST, OPTIONS");
-        const char *wanted = http_exchange_header(exchange, "Access-Control-Request-Headers");
-        MHD_add_response_header(response, MHD_HTTP_HEADER_ACCESS_CONTROL_ALLOW_HEADERS,
-                                wanted ? wanted : "Authorization, Content-Type");
-        MHD_add_response_header(response, MHD_HTTP_HEADER_ACCESS_CONTROL_MAX_AGE, "86400");
-    }
-    http_exchange_answer(exchange, MHD_HTTP_NO_CONTENT, response);
-}
-
 /* ---- Requests ---- */
-
-static bool is_printable(const char *text)
-{
-    for (; *text; text++)
-        if (*text <= ' ' || *text > '~')
-            return false;
-    return true;
-}
-
-/* The identity that the client or a proxy gave the request, or one made here. */
-static void identify(struct http_exchange *exchange)
-{
-    const char *id = http_exchange_header(exchange, "X-Request-Id");
-    const char *trace = http_exchange_header(exchange, "traceparent");
-    if (id && *id && strlen(id) < sizeof(exchange->id) && is_printable(id)) {
-        strcpy(exchange->id, id);
-    } else {
-        unsigned char bytes[12] = {0};
-        if (getrandom(bytes, sizeof(bytes), 0) < 0)
-            memcpy(bytes, &exchange->began, sizeof(exchange->began));
-        char *end = stpcpy(exchange->id, "req_");
-        for (size_t i = 0; i < sizeof(bytes); i++)
-            end += sprintf(end, "%02x", bytes[i]);
-    }
-    if (trace && strlen(trace) < sizeof(exchange->trace) && is_printable(trace))
-        strcpy(exchange->trace, trace);
-}
-
-/* What the headers say of the body. */
-struct body_statement {
-    const char *wrong; /* a header that programs understand differently, or NULL */
-    unsigned count;    /* of lengths and encodings: where the body ends */
-    bool chunked;
-    uint64_t length;
-};
-
-static bool is_token(const char *name, size_t size)
-{
-    static const char others[] = "!#$%&'*+-.^_`|~";
-    for (size_t i = 0; i < size; i++)
-        if (!isalnum((unsigned char)name[i]) && (!name[i] || !strchr(others, name[i])))
-            return false;
-    return size > 0;
-}
-
-static bool is_number(const char *value)
-{
-    size_t digits = strspn(value, "0123456789");
-    return digits > 0 && digits < 20 && value[digits] == '\0';
-}
-
-static enum MHD_Result read_header(void *context, enum MHD_ValueKind kind, const char *name,
-                                   size_t name_size, const char *value, size_t value_size)
-{
-    struct body_statement *body = context;
-    (void)kind;
-    const char *text = value ? value : "";
-    if (!is_token(name, name_size) || strlen(text) != value_size) {
-        body->wrong = "a name or a value has characters that it may not have";
-    } else if (strcasecmp(name, MHD_HTTP_HEADER_CONTENT_LENGTH) == 0) {
-        body->count++;
-        body->length = strtoull(text, NULL, 10);
-        if (!is_number(text))
-            body->wrong = "Content-Length is no number";
-    } else if (strcasecmp(name, MHD_HTTP_HEADER_TRANSFER_ENCODING) == 0) {
-        body->count++;
-        body->chunked = true;
-        if (strcasecmp(text, "chunked") != 0)
-            body->wrong = "Transfer-Encoding is not chunked";
-    }
-    return MHD_YES;
-}
-
-/* Refuses what two programs could understand differently, and what is too large. */
-static void check_body(struct http_exchange *exchange, const char *version)
-{
-    uint64_t limit = (uint64_t)exchange->service->settings.http_upload_mib << 20;
-    struct body_statement body = {0};
-    MHD_get_connection_values_n(exchange->connection, MHD_HEADER_KIND, read_header, &body);
-    exchange->body_length = body.chunked ? UINT64_MAX : body.length;
-    if (!body.wrong && body.count > 1)
-        body.wrong = "the length of the body is stated twice";
-    if (!body.wrong && body.chunked && strcmp(version, MHD_HTTP_VERSION_1_1) != 0)
-        body.wrong = "Transfer-Encoding needs HTTP/1.1";
-    if (body.wrong) {
-        exchange->early = true; /* where the body ends is anybody's guess */
-        http_exchange_fail(exchange, 400, NULL, NULL, "headers: %s", body.wrong);
-    } else if (!body.chunked && body.length > limit) {
-        http_exchange_fail(exchange, 413, "too_large", "file",
-                           "the body has %llu bytes, expected at most %llu (http.upload_mib)",
-                           (unsigned long long)body.length, (unsigned long long)limit);
-    }
-}
 
 static void start_route(struct http_connection *connection, struct http_exchange *exchange)
 {
@@ -408,15 +183,8 @@ static void start_route(struct http_connection *connection, struct http_exchange
         http_exchange_postpone(exchange, 1, "too many connections");
         return;
     }
-    if (!exchange->route->open && !access_tokens_match(&server->tokens, key_of(exchange))) {
-        http_exchange_fail(exchange, 401, "invalid_api_key", NULL,
-                           "got %s, expected one of this server's (Authorization: Bearer KEY)",
-                           key_of(exchange) ? "a key that is not known" : "no key");
-        if (exchange->response)
-            MHD_add_response_header(exchange->response, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer");
-        return;
-    }
-    exchange->route->start(exchange);
+    if (exchange->route->open || request_headers_check_key(exchange, &server->tokens))
+        exchange->route->start(exchange);
 }
 
 static struct http_exchange *begin_exchange(struct http_connection *connection, const char *url,
@@ -435,13 +203,13 @@ static struct http_exchange *begin_exchange(struct http_connection *connection, 
     exchange->began = uv_hrtime();
     snprintf(exchange->method, sizeof(exchange->method), "%s", method);
     http_path_normalise(url, exchange->path, sizeof(exchange->path));
-    identify(exchange);
-    find_origin(exchange);
-    check_body(exchange, version);
+    request_headers_identify(exchange);
+    request_headers_find_origin(exchange);
+    request_headers_check_body(exchange, version);
     if (exchange->status != 0)
         return exchange;
     if (strcmp(method, MHD_HTTP_METHOD_OPTIONS) == 0)
-        answer_preflight(exchange);
+        request_headers_answer_preflight(exchange);
     else
         start_route(connection, exchange);
     return exchange;
@@ -454,7 +222,7 @@ static enum MHD_Result queue_answer(const struct http_connection *connection,
     if (!response)
         return MHD_NO;
     exchange->response = NULL;
-    add_origin(exchange, response);
+    request_headers_add_origin(exchange, response);
     MHD_add_response_header(response, "X-Request-Id", exchange->id);
     if (*exchange->trace)
         MHD_add_response_header(response, "traceparent", exchange->trace);
@@ -620,6 +388,8 @@ int http_server_create(struct service *service, uv_loop_t *loop, void (*closed)(
         return hearken_fail(error, -ENOMEM, "out of memory");
     *created = (struct http_server){
         .service = service, .loop = loop, .closed = closed, .context = context};
+    created->lingering =
+        (struct lingering_list){.loop = loop, .closed = on_own_closed, .context = created};
     int result = access_tokens_read(&created->tokens, service->settings.http_tokens_file, error);
     if (result == 0 && (result = start_daemon(created)) < 0)
         hearken_fail(error, result, "http: cannot start");
@@ -652,8 +422,7 @@ void http_server_destroy(struct http_server *server)
     http_server_cancel(server);
     uv_close((uv_handle_t *)&server->poll, on_server_closed);
     MHD_stop_daemon(server->daemon);
-    while (server->lingers)
-        end_linger(server->lingers);
+    lingering_end_all(&server->lingering);
     uv_close((uv_handle_t *)&server->timer, on_server_closed);
     uv_close((uv_handle_t *)&server->again, on_server_closed);
 }
