@@ -19,6 +19,8 @@
 #include <uv.h>
 
 struct http_exchange;
+struct websocket;
+struct websocket_list;
 
 /* A route's callbacks; all but `start` may be NULL. */
 struct http_route {
@@ -27,6 +29,7 @@ struct http_route {
     const char *shown; /* as the list of routes has it */
     bool open;         /* needs no key */
     bool probe;        /* answered also where there are too many connections */
+    bool websocket;    /* what is asked for is a WebSocket (websocket.h) */
     /* The headers are there. */
     void (*start)(struct http_exchange *exchange);
     /* A part of the body; none after an answer. */
@@ -68,6 +71,9 @@ struct http_exchange {
     bool gone;    /* the client has hung up, or the daemon stops */
     bool streams; /* the answer is `outgoing` */
     struct http_outgoing outgoing;
+    struct websocket_list *websockets;            /* the server's */
+    struct websocket *websocket;                  /* that it becomes; NULL: none, or it is open */
+    bool upgraded;                                /* it has become one */
     void (*wake)(struct http_exchange *exchange); /* has a resumed connection served */
     void *waker;
 };

@@ -5,7 +5,9 @@
 #include "daemon/common/spaced_list.h"
 #include "daemon/http/http_transcription.h"
 #include "daemon/http/metrics_page.h"
+#include "daemon/http/realtime.h"
 #include "daemon/http/transcription_fields.h"
+#include "daemon/http/websocket.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -129,6 +131,11 @@ static const struct http_route routes[] = {
         .end = http_transcription_end,
         .finish = http_transcription_finish,
     },
+    {.method = "GET",
+     .path = "realtime",
+     .shown = "/v1/realtime (WebSocket)",
+     .websocket = true,
+     .start = realtime_start},
     {.method = "GET", .path = "models", .shown = "/v1/models", .start = list_models},
     {.method = "GET", .path = "models/", .shown = "/v1/models/{id}", .start = show_model},
     {.method = "GET", .path = "audio/models", .shown = "/v1/audio/models", .start = list_models},
@@ -205,7 +212,7 @@ void http_path_normalise(const char *url, char *path, size_t size)
 static bool matches(const struct http_route *route, const char *path)
 {
     size_t length = strlen(route->path);
-    if (route->path[length - 1] == '/')
+    if (length > 0 && route->path[length - 1] == '/')
         return strncmp(path, route->path, length) == 0 && path[length];
     return strcmp(path, route->path) == 0;
 }
@@ -216,25 +223,41 @@ static bool is_allowed(const struct http_route *route, const char *method)
            (strcmp(method, "HEAD") == 0 && strcmp(route->method, "GET") == 0);
 }
 
-const struct http_route *http_route_find(struct http_exchange *exchange)
+/* Methods that a path has, as the header Allow lists them. */
+static void list_methods(const char *path, char *list, size_t size)
 {
-    char list[600] = "";
     size_t length = 0;
-    for (size_t i = 0; i < ROUTE_COUNT; i++) {
-        if (!matches(&routes[i], exchange->path))
-            continue;
-        if (is_allowed(&routes[i], exchange->method))
-            return &routes[i];
+    *list = '\0';
+    for (size_t i = 0; i < ROUTE_COUNT && length < size; i++)
+        if (matches(&routes[i], path))
+            length += (size_t)snprintf(list + length, size - length, "%s%s", *list ? ", " : "",
+                                       routes[i].method);
+}
+
+static void refuse(struct http_exchange *exchange)
+{
+    char methods[40], list[1000] = "";
+    size_t length = 0;
+    list_methods(exchange->path, methods, sizeof(methods));
+    if (*methods) {
         http_exchange_fail(exchange, 405, NULL, NULL, "got %s, expected %s", exchange->method,
-                           routes[i].method);
+                           methods);
         if (exchange->response)
-            MHD_add_response_header(exchange->response, MHD_HTTP_HEADER_ALLOW, routes[i].method);
-        return NULL;
+            MHD_add_response_header(exchange->response, MHD_HTTP_HEADER_ALLOW, methods);
+        return;
     }
     for (size_t i = 0; i < ROUTE_COUNT; i++)
         length += (size_t)snprintf(list + length, sizeof(list) - length, "%s%s %s",
                                    i > 0 ? ", " : "", routes[i].method, routes[i].shown);
     http_exchange_fail(exchange, 404, "not_found", NULL, "got /%.100s, expected one of: %s",
                        exchange->path, list);
+}
+
+const struct http_route *http_route_find(struct http_exchange *exchange)
+{
+    for (size_t i = 0; i < ROUTE_COUNT; i++)
+        if (matches(&routes[i], exchange->path) && is_allowed(&routes[i], exchange->method))
+            return &routes[i];
+    refuse(exchange);
     return NULL;
 }

@@ -6,6 +6,7 @@
 #include "daemon/http/http_routes.h"
 #include "daemon/http/lingering.h"
 #include "daemon/http/request_headers.h"
+#include "daemon/http/websocket.h"
 
 #include <errno.h>
 #include <math.h>
@@ -33,6 +34,7 @@ struct http_connection {
     int descriptor;
     struct http_exchange *exchange; /* in progress, or NULL */
     bool lingers;                   /* its last answer was early */
+    bool upgraded;                  /* the socket is a WebSocket's */
     bool probes_only;
     struct http_connection *previous, *next;
 };
@@ -51,6 +53,7 @@ struct http_server {
     bool probes_only; /* the connection that is being adopted */
     struct http_connection *connections;
     struct lingering_list lingering;
+    struct websocket_list websockets;
     unsigned handles; /* of the loop, that are open, and clients with their own */
 };
 
@@ -118,6 +121,20 @@ static void on_own_closed(void *context)
     release_handle(server);
 }
 
+static void on_websocket_opened(void *context)
+{
+    struct http_server *server = context;
+    server->handles++;
+    server->service->websockets++;
+}
+
+static void on_websocket_closed(void *context)
+{
+    struct http_server *server = context;
+    server->service->websockets--;
+    on_own_closed(server);
+}
+
 static void add_connection(struct http_server *server, struct MHD_Connection *connection,
                            void **socket_context)
 {
@@ -151,6 +168,7 @@ static void remove_connection(struct http_server *server, struct http_connection
         if (removed->lingers && lingering_start(&server->lingering, removed->descriptor))
             goes_on = true;
         server->handles += goes_on;
+        goes_on |= removed->upgraded;
         free(removed);
     }
     if (!goes_on && server->closed)
@@ -200,6 +218,7 @@ static struct http_exchange *begin_exchange(struct http_connection *connection, 
     exchange->connection = connection->connection;
     exchange->wake = wake;
     exchange->waker = server;
+    exchange->websockets = &server->websockets;
     exchange->began = uv_hrtime();
     snprintf(exchange->method, sizeof(exchange->method), "%s", method);
     http_path_normalise(url, exchange->path, sizeof(exchange->path));
@@ -351,8 +370,12 @@ static void on_completed(void *context, struct MHD_Connection *mhd, void **reque
         MHD_destroy_response(exchange->response);
     free(exchange->outgoing.bytes);
     free(exchange->failure);
+    websocket_discard(exchange->websocket);
+    bool upgraded = exchange->upgraded;
     free(exchange);
-    if (server->service->draining && connection)
+    if (connection)
+        connection->upgraded = upgraded;
+    if (server->service->draining && connection && !upgraded)
         shutdown(connection->descriptor, SHUT_RD); /* no other request */
 }
 
@@ -371,8 +394,9 @@ static int start_daemon(struct http_server *server)
 {
     unsigned timeout = (unsigned)ceilf(server->service->settings.stall_seconds);
     server->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0,
-        NULL, NULL, handle, server, MHD_OPTION_EXTERNAL_LOGGER, log_message, server,
+        MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME | MHD_ALLOW_UPGRADE |
+            MHD_USE_ERROR_LOG,
+        0, NULL, NULL, handle, server, MHD_OPTION_EXTERNAL_LOGGER, log_message, server,
         MHD_OPTION_NOTIFY_COMPLETED, on_completed, server, MHD_OPTION_NOTIFY_CONNECTION,
         on_connection, server, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
         (size_t)CONNECTION_BYTES, MHD_OPTION_CONNECTION_TIMEOUT, timeout,
@@ -390,6 +414,13 @@ int http_server_create(struct service *service, uv_loop_t *loop, void (*closed)(
         .service = service, .loop = loop, .closed = closed, .context = context};
     created->lingering =
         (struct lingering_list){.loop = loop, .closed = on_own_closed, .context = created};
+    created->websockets = (struct websocket_list){
+        .service = service,
+        .loop = loop,
+        .opened = on_websocket_opened,
+        .closed = on_websocket_closed,
+        .context = created,
+    };
     int result = access_tokens_read(&created->tokens, service->settings.http_tokens_file, error);
     if (result == 0 && (result = start_daemon(created)) < 0)
         hearken_fail(error, result, "http: cannot start");
@@ -475,9 +506,11 @@ void http_server_tick(struct http_server *server)
         struct pollfd state = {.fd = c->descriptor, .events = POLLRDHUP};
         if (c->exchange && c->exchange->suspended && poll(&state, 1, 0) > 0 && state.revents != 0)
             http_exchange_abandon(c->exchange);
-        else if (!(c->exchange && c->exchange->suspended) && has_ended(c->descriptor))
+        else if (!(c->exchange && (c->exchange->suspended || c->exchange->upgraded)) &&
+                 has_ended(c->descriptor))
             shutdown(c->descriptor, SHUT_RD);
     }
+    websocket_list_tick(&server->websockets);
 }
 
 void http_server_reload(struct http_server *server)
@@ -504,6 +537,7 @@ void http_server_drain(struct http_server *server)
     for (struct http_connection *c = server->connections; c; c = c->next)
         if (!c->exchange)
             shutdown(c->descriptor, SHUT_RD);
+    websocket_list_drain(&server->websockets);
     run(server);
 }
 
@@ -514,5 +548,6 @@ void http_server_cancel(struct http_server *server)
             http_exchange_abandon(c->exchange);
         shutdown(c->descriptor, SHUT_RDWR);
     }
+    websocket_list_cancel(&server->websockets);
     run(server);
 }

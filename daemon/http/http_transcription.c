@@ -415,17 +415,22 @@ bool http_transcription_is_full(const struct service *service)
     return service->totals.running + service->http_uploads >= service->settings.http_requests;
 }
 
+bool http_transcription_admit(struct http_exchange *exchange)
+{
+    const struct service *service = exchange->service;
+    if (service->draining)
+        http_exchange_postpone(exchange, 5, "hearkend is shutting down");
+    else if (http_transcription_is_full(service))
+        http_exchange_postpone(exchange, seconds_to_wait(service), "too many requests at a time");
+    else
+        return true;
+    return false;
+}
+
 void http_transcription_start(struct http_exchange *exchange)
 {
-    struct service *service = exchange->service;
-    if (service->draining) {
-        http_exchange_postpone(exchange, 5, "hearkend is shutting down");
+    if (!http_transcription_admit(exchange))
         return;
-    }
-    if (http_transcription_is_full(service)) {
-        http_exchange_postpone(exchange, seconds_to_wait(service), "too many requests at a time");
-        return;
-    }
     struct transcription *transcription = calloc(1, sizeof(*transcription));
     exchange->state = transcription;
     if (!transcription) {

@@ -54,7 +54,11 @@ static void histogram(FILE *page, const char *name, const char *help, const doub
 
 static void requests_total(FILE *page, const struct service *service)
 {
-    static const char *const protocols[] = {[REQUEST_WYOMING] = "wyoming", [REQUEST_HTTP] = "http"};
+    static const char *const protocols[] = {[REQUEST_WYOMING] = "wyoming",
+                                            [REQUEST_HTTP] = "http",
+                                            [REQUEST_REALTIME] = "realtime",
+                                            [REQUEST_DEEPGRAM] = "deepgram",
+                                            [REQUEST_VOSK] = "vosk"};
     static const char *const results[] = {
         [REQUEST_FINISHED] = "ok", [REQUEST_FAILED] = "failed", [REQUEST_ABANDONED] = "abandoned"};
     const struct request_totals *totals = &service->totals;
@@ -117,7 +121,9 @@ static void models(FILE *page, const struct catalogue *catalogue)
 static void others(FILE *page, const struct service *service)
 {
     head(page, "hearken_connections", "gauge", "Open connections.");
-    fprintf(page, "hearken_connections{protocol=\"http\"} %u\n", service->http_connections);
+    fprintf(page, "hearken_connections{protocol=\"http\"} %u\n",
+            service->http_connections - service->websockets);
+    fprintf(page, "hearken_connections{protocol=\"websocket\"} %u\n", service->websockets);
     fprintf(page, "hearken_connections{protocol=\"wyoming\"} %u\n",
             service->connections - service->http_connections);
     single(page, "hearken_listeners", "gauge", "Clients that listen to the microphone.",

@@ -50,17 +50,16 @@ static json_t *text_of(const struct transcript *transcript)
     return string;
 }
 
-/* One entry a word: its bytes, and the mean log-probability of its tokens. */
-static json_t *word_probability(const struct transcript_word *word, bool first)
+json_t *transcription_word_probability(const char *word, double confidence, bool first)
 {
     char *text;
-    if (asprintf(&text, "%s%s", first ? "" : " ", word->text) < 0)
+    if (asprintf(&text, "%s%s", first ? "" : " ", word) < 0)
         return NULL;
     json_t *bytes = json_array();
     for (const unsigned char *byte = (const unsigned char *)text; *byte; byte++)
         append(&bytes, json_integer(*byte));
     json_t *entry = json_pack("{s:o, s:o, s:o}", "token", json_from_text(text), "bytes", bytes,
-                              "logprob", log_probability(word->confidence));
+                              "logprob", log_probability(confidence));
     free(text);
     return entry;
 }
@@ -69,7 +68,8 @@ static void append_probabilities(json_t **list, const struct transcript_segment 
                                  bool first)
 {
     for (size_t i = 0; i < segment->word_count; i++)
-        append(list, word_probability(&segment->words[i], first && i == 0));
+        append(list, transcription_word_probability(segment->words[i].text,
+                                                    segment->words[i].confidence, first && i == 0));
 }
 
 static json_t *probabilities(const struct transcript *transcript)

@@ -18,6 +18,10 @@ struct transcription_answer {
     json_t *warnings; /* a list of strings, perhaps empty; or NULL */
 };
 
+/* An entry of `logprobs`, one a word: its bytes, and the mean log-probability of its tokens.
+ * `first`: no word is before it. NULL: out of memory. */
+json_t *transcription_word_probability(const char *word, double confidence, bool first);
+
 /* Answers with the whole transcript. */
 void transcription_answer_send(const struct transcription_answer *answer,
                                struct http_exchange *exchange);

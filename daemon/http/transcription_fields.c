@@ -199,20 +199,24 @@ static int put_language(json_t *data, const struct http_form *form, struct field
                                                                            : 0;
 }
 
+const char *prompt_end(const char *prompt)
+{
+    size_t length = strlen(prompt);
+    if (length < HEARKEN_PROMPT_SIZE)
+        return prompt;
+    prompt += length - (HEARKEN_PROMPT_SIZE - 1);
+    while (((unsigned char)*prompt & 0xc0) == 0x80) /* not into a character */
+        prompt++;
+    return prompt;
+}
+
 static int put_prompt(json_t *extensions, const struct http_form *form,
                       struct field_problem *problem)
 {
     const char *prompt = http_form_value(form, "prompt");
     if (!prompt || !*prompt)
         return 0;
-    /* Its end counts: what came right before the speech. */
-    size_t length = strlen(prompt);
-    if (length >= HEARKEN_PROMPT_SIZE) {
-        prompt += length - (HEARKEN_PROMPT_SIZE - 1);
-        while (((unsigned char)*prompt & 0xc0) == 0x80) /* not into a character */
-            prompt++;
-    }
-    json_t *text = json_string(prompt);
+    json_t *text = json_string(prompt_end(prompt));
     if (!text)
         return refuse(problem, "prompt", "bytes that are no text", "UTF-8");
     return json_object_set_new(extensions, "prompt", text) < 0 ? refuse_memory(problem) : 0;

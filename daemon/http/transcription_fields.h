@@ -38,6 +38,9 @@ struct field_problem {
 /* The model of this name, or of an alias; NULL: there is none. */
 const struct model_entry *http_model_find(const struct service *service, const char *name);
 
+/* The end of a prompt, as much as a recognition takes: what came right before the speech. */
+const char *prompt_end(const char *prompt);
+
 /* Reads the style. Errors: -EINVAL with the problem. */
 int answer_style_read(struct answer_style *style, const struct http_form *form,
                       struct field_problem *problem);

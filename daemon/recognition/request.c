@@ -17,6 +17,8 @@ struct chunk {
 
 struct result {
     struct result *next;
+    bool is_mark; /* no segment: how far the audio was recognised */
+    double heard; /* seconds, of a mark */
     struct segment_message segment;
 };
 
@@ -74,7 +76,7 @@ static struct request *request_of(struct work *work)
 
 static void append_result(struct request *request, struct result *result)
 {
-    if (request->first_text == 0 && !result->segment.voice)
+    if (request->first_text == 0 && !result->segment.voice && !result->is_mark)
         request->first_text = uv_hrtime();
     uv_mutex_lock(&request->mutex);
     if (request->last_result)
@@ -101,6 +103,25 @@ static void note_event(void *context, const struct hearken_event *event)
         return;
     }
     append_result(request, result);
+}
+
+/* A mark behind the segments so far, or the last one moved on if nothing has come since. */
+static void note_heard(struct request *request)
+{
+    double heard = request->options.origin +
+                   (double)request->frames_recognised / request->options.stream.audio.rate;
+    uv_mutex_lock(&request->mutex);
+    bool moved = request->last_result && request->last_result->is_mark;
+    if (moved)
+        request->last_result->heard = heard;
+    uv_mutex_unlock(&request->mutex);
+    struct result *mark = moved ? NULL : calloc(1, sizeof(*mark));
+    request->out_of_memory |= !moved && !mark;
+    if (!mark)
+        return;
+    mark->is_mark = true;
+    mark->heard = heard;
+    append_result(request, mark);
 }
 
 static void set_outcome(struct request *request, enum outcome outcome, int code,
@@ -184,6 +205,8 @@ static int recognise_queue(struct request *request, bool *ended, struct hearken_
             return result;
         turn_frames -= frames;
         request->frames_recognised += frames;
+        if (request->options.heard)
+            note_heard(request);
         chunk = next_chunk(request, frames * request->frame_size, ended);
     }
     return chunk ? 1 : 0;
@@ -266,7 +289,9 @@ static void deliver(struct work *work)
     struct request *request = request_of(work);
     struct result *result;
     while ((result = take_result(request))) {
-        if (request->listener)
+        if (request->listener && result->is_mark)
+            request->listener->heard(request->context, result->heard);
+        else if (request->listener)
             request->listener->segment(request->context, &result->segment);
         free_result(result);
     }

@@ -27,6 +27,7 @@ struct request_options {
     char model[REQUEST_MODEL_MAX]; /* by name; "": the default */
     bool segments; /* it wants each segment as it comes; otherwise partial ones are not made */
     bool words;    /* segments list their words */
+    bool heard;    /* it wants to know how far its audio was recognised */
     double origin; /* time of the first sample, in seconds */
     enum request_protocol protocol;
 };
@@ -40,6 +41,9 @@ struct request_summary {
 /* Called on the loop, none after request_abandon. Segments live until the call returns. */
 struct request_listener {
     void (*segment)(void *context, const struct segment_message *segment);
+    /* All texts of the audio up to `seconds` (with the origin) have come whose segments end there.
+     * If the options ask for it. */
+    void (*heard)(void *context, double seconds);
     void (*room)(void *context); /* the queue is below half of its limit again */
     /* Exactly one of these, the last call of all. */
     void (*finished)(void *context, const struct request_summary *summary);

@@ -10,7 +10,7 @@
 #include <string.h>
 
 /* A default that shows each word soon after it was spoken. */
-#define MICROPHONE_PARTIAL_SECONDS 0.64f
+#define LIVE_PARTIAL_SECONDS 0.64f
 
 /* Reads an integer from the event's data; `fallback` replaces an absent one; 0: it is required. */
 static int read_number(const struct wyoming_event *event, const char *key, uint32_t minimum,
@@ -436,17 +436,35 @@ int transcribe_event_parse(struct transcribe_event *transcribe, const json_t *da
     return parse(transcribe, data, service, code, error);
 }
 
+/* For speech that is recognised while it is spoken. */
+static int init_live(struct transcribe_event *transcribe, const struct settings *settings)
+{
+    struct hearken_stream_options *stream = &transcribe->options.stream;
+    int result = transcribe_event_init(transcribe, settings);
+    transcribe->options.segments = true;
+    stream->endpointing = true;
+    if (stream->partial_seconds == 0)
+        stream->partial_seconds = LIVE_PARTIAL_SECONDS;
+    return result;
+}
+
+int transcribe_event_parse_live(struct transcribe_event *transcribe, const json_t *data,
+                                const struct service *service, const char **code,
+                                struct hearken_error *error)
+{
+    if (init_live(transcribe, &service->settings) < 0)
+        return refuse_memory(code, error);
+    return parse(transcribe, data, service, code, error);
+}
+
 int transcribe_event_parse_listen(struct transcribe_event *transcribe, const json_t *data,
                                   const struct service *service, const char **code,
                                   struct hearken_error *error)
 {
-    struct hearken_stream_options *stream = &transcribe->options.stream;
-    if (transcribe_event_init(transcribe, &service->settings) < 0)
+    if (init_live(transcribe, &service->settings) < 0)
         return refuse_memory(code, error);
-    transcribe->from_microphone = transcribe->options.segments = true;
-    stream->endpointing = true;
-    if (stream->partial_seconds == 0)
-        stream->partial_seconds = MICROPHONE_PARTIAL_SECONDS;
-    stream->audio = (struct hearken_audio_format){HEARKEN_RATE, 1, HEARKEN_SAMPLE_F32};
+    transcribe->from_microphone = true;
+    transcribe->options.stream.audio =
+        (struct hearken_audio_format){HEARKEN_RATE, 1, HEARKEN_SAMPLE_F32};
     return parse(transcribe, data, service, code, error);
 }

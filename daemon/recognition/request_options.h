@@ -42,7 +42,13 @@ int transcribe_event_parse(struct transcribe_event *transcribe, const json_t *da
                            const struct service *service, const char **code,
                            struct hearken_error *error);
 
-/* The same for hearken-listen, whose defaults suit live speech. */
+/* The same for a client that sends live speech, with defaults that suit it: segments, partial ones
+ * too, and endpoints. */
+int transcribe_event_parse_live(struct transcribe_event *transcribe, const json_t *data,
+                                const struct service *service, const char **code,
+                                struct hearken_error *error);
+
+/* The same for hearken-listen. */
 int transcribe_event_parse_listen(struct transcribe_event *transcribe, const json_t *data,
                                   const struct service *service, const char **code,
                                   struct hearken_error *error);

@@ -9,6 +9,9 @@
 enum request_protocol {
     REQUEST_WYOMING,
     REQUEST_HTTP,
+    REQUEST_REALTIME,
+    REQUEST_DEEPGRAM,
+    REQUEST_VOSK,
     REQUEST_PROTOCOLS,
 };
 

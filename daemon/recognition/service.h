@@ -24,6 +24,7 @@ struct service {
     uint64_t started;          /* uv_hrtime */
     unsigned connections;      /* open connections */
     unsigned http_connections; /* of them */
+    unsigned websockets;       /* of these, too */
     unsigned http_uploads;     /* recordings that HTTP clients send, without a request yet */
     struct {
         uint64_t not_audio, system;
