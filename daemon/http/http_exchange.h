@@ -29,7 +29,6 @@ struct http_route {
     const char *shown; /* as the list of routes has it */
     bool open;         /* needs no key */
     bool probe;        /* answered also where there are too many connections */
-    bool websocket;    /* what is asked for is a WebSocket (websocket.h) */
     /* The headers are there. */
     void (*start)(struct http_exchange *exchange);
     /* A part of the body; none after an answer. */

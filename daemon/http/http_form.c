@@ -42,6 +42,18 @@ static int extend_field(struct http_field *field, const char *bytes, size_t size
     return 0;
 }
 
+int http_form_add(struct http_form *form, const char *name, const char *value)
+{
+    size_t length = strlen(value);
+    if (form->bytes + strlen(name) + length > HTTP_FORM_BYTES)
+        return -E2BIG;
+    int result = add_field(form, name);
+    if (result < 0)
+        return result;
+    form->bytes += length;
+    return extend_field(&form->fields[form->count - 1], value, length);
+}
+
 static void begin_part(void *context, const char *name)
 {
     struct http_form *form = context;

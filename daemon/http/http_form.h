@@ -33,6 +33,9 @@ struct http_form {
 bool http_form_init(struct http_form *form, const char *content_type,
                     void (*file)(void *context, const char *bytes, size_t size), void *context);
 
+/* Adds a field to one that is all zeros, or was read: of a query. Errors: -E2BIG, -ENOMEM. */
+int http_form_add(struct http_form *form, const char *name, const char *value);
+
 /* Accepts one that is all zeros. */
 void http_form_finish(struct http_form *form);
 

@@ -3,10 +3,12 @@
 
 #include "daemon/common/json_text.h"
 #include "daemon/common/spaced_list.h"
+#include "daemon/http/deepgram.h"
 #include "daemon/http/http_transcription.h"
 #include "daemon/http/metrics_page.h"
 #include "daemon/http/realtime.h"
 #include "daemon/http/transcription_fields.h"
+#include "daemon/http/vosk.h"
 #include "daemon/http/websocket.h"
 
 #include <stdio.h>
@@ -131,10 +133,20 @@ static const struct http_route routes[] = {
         .end = http_transcription_end,
         .finish = http_transcription_finish,
     },
+    {
+        .method = "POST",
+        .path = "listen",
+        .shown = "/v1/listen",
+        .start = http_transcription_start_bare,
+        .body = http_transcription_body,
+        .end = http_transcription_end,
+        .finish = http_transcription_finish,
+    },
+    {.method = "GET", .path = "listen", .shown = "/v1/listen (WebSocket)", .start = deepgram_start},
+    {.method = "GET", .path = "vosk", .shown = "/vosk (WebSocket)", .start = vosk_start},
     {.method = "GET",
      .path = "realtime",
      .shown = "/v1/realtime (WebSocket)",
-     .websocket = true,
      .start = realtime_start},
     {.method = "GET", .path = "models", .shown = "/v1/models", .start = list_models},
     {.method = "GET", .path = "models/", .shown = "/v1/models/{id}", .start = show_model},
@@ -163,6 +175,10 @@ static const struct http_route routes[] = {
      .probe = true,
      .start = metrics_page_show},
 };
+
+/* The Vosk server has no paths. */
+static const struct http_route vosk_route = {
+    .method = "GET", .path = "", .shown = "/", .start = vosk_start};
 
 #define ROUTE_COUNT (sizeof(routes) / sizeof(routes[0]))
 
@@ -255,6 +271,8 @@ static void refuse(struct http_exchange *exchange)
 
 const struct http_route *http_route_find(struct http_exchange *exchange)
 {
+    if (*exchange->path == '\0' && websocket_is_wanted(exchange))
+        return &vosk_route;
     for (size_t i = 0; i < ROUTE_COUNT; i++)
         if (matches(&routes[i], exchange->path) && is_allowed(&routes[i], exchange->method))
             return &routes[i];

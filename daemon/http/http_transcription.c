@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * Form fields, an upload that is decoded while it comes, and a request to the workers. Where fields
- * came before the file, recognition begins with the first samples; if a field behind the file
- * changes what was asked, it begins again.
+ * Form fields, or a query and the bare recording, an upload that is decoded while it comes, and a
+ * request to the workers. Where fields came before the file, recognition begins with the first
+ * samples; if a field behind the file changes what was asked, it begins again.
  */
 #include "daemon/http/http_transcription.h"
 
+#include "daemon/http/deepgram_answer.h"
+#include "daemon/http/deepgram_options.h"
 #include "daemon/http/http_form.h"
 #include "daemon/http/transcription_answer.h"
 #include "daemon/http/transcription_fields.h"
@@ -16,9 +18,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 struct transcription {
     struct http_exchange *exchange;
+    bool is_bare; /* the body is the recording, and the query has the fields */
     struct http_form form;
     struct answer_style style;
     bool form_read; /* all fields are known */
@@ -103,6 +107,13 @@ static struct transcription_answer answer_of(const struct transcription *transcr
     };
 }
 
+static const char *model_of(const struct transcription *transcription)
+{
+    const struct model_entry *entry = catalogue_find(&transcription->exchange->service->models,
+                                                     transcription->transcribe.options.model);
+    return entry ? model_entry_name(entry) : transcription->transcribe.options.model;
+}
+
 static void finish_answer(struct transcription *transcription,
                           const struct request_summary *summary)
 {
@@ -120,7 +131,10 @@ static void finish_answer(struct transcription *transcription,
         transcription_answer_send_done(&answer, transcription->exchange);
     } else {
         transcript_sort(&transcription->transcript); /* a stream's deltas are as they came */
-        transcription_answer_send(&answer, transcription->exchange);
+        if (transcription->style.format == ANSWER_DEEPGRAM)
+            deepgram_answer_send(&answer, model_of(transcription), transcription->exchange);
+        else
+            transcription_answer_send(&answer, transcription->exchange);
     }
     json_decref(answer.warnings);
     drop(transcription);
@@ -427,19 +441,26 @@ bool http_transcription_admit(struct http_exchange *exchange)
     return false;
 }
 
-void http_transcription_start(struct http_exchange *exchange)
+static struct transcription *begin_transcription(struct http_exchange *exchange)
 {
-    if (!http_transcription_admit(exchange))
-        return;
-    struct transcription *transcription = calloc(1, sizeof(*transcription));
+    struct transcription *transcription =
+        http_transcription_admit(exchange) ? calloc(1, sizeof(*transcription)) : NULL;
     exchange->state = transcription;
     if (!transcription) {
-        http_exchange_answer(exchange, 503, NULL);
-        return;
+        http_exchange_answer(exchange, 503, NULL); /* unless it is answered */
+        return NULL;
     }
     transcription->exchange = exchange;
     set_waits(transcription, true);
     transcript_init(&transcription->transcript);
+    return transcription;
+}
+
+void http_transcription_start(struct http_exchange *exchange)
+{
+    struct transcription *transcription = begin_transcription(exchange);
+    if (!transcription)
+        return;
     const char *type = http_exchange_header(exchange, MHD_HTTP_HEADER_CONTENT_TYPE);
     if (!http_form_init(&transcription->form, type, on_file, transcription)) {
         set_waits(transcription, false);
@@ -449,9 +470,35 @@ void http_transcription_start(struct http_exchange *exchange)
     }
 }
 
+void http_transcription_start_bare(struct http_exchange *exchange)
+{
+    struct transcription *transcription = begin_transcription(exchange);
+    struct field_problem problem = {0};
+    struct deepgram_options options;
+    if (!transcription)
+        return;
+    const char *type = http_exchange_header(exchange, MHD_HTTP_HEADER_CONTENT_TYPE);
+    int result = deepgram_options_read(&options, exchange, &problem);
+    transcription->form = options.form;
+    transcription->is_bare = true;
+    transcription->style.format = ANSWER_DEEPGRAM;
+    if (type && strncasecmp(type, "application/json", strlen("application/json")) == 0)
+        fail_with(transcription, 400, "not_supported", NULL,
+                  "got JSON, expected the recording itself: nothing is fetched by url");
+    else if (result == 0 && options.is_raw)
+        fail_with(transcription, 400, "not_supported", "encoding",
+                  "encoding: got one, expected a file that says itself what it holds");
+    else if (result < 0)
+        fail_field(transcription, &problem);
+}
+
 void http_transcription_body(struct http_exchange *exchange, const char *bytes, size_t size)
 {
     struct transcription *transcription = exchange->state;
+    if (transcription->is_bare) {
+        on_file(transcription, bytes, size);
+        return;
+    }
     int result = http_form_feed(&transcription->form, bytes, size);
     if (result == -E2BIG)
         fail_with(transcription, 413, "too_large", NULL,
@@ -468,7 +515,7 @@ void http_transcription_end(struct http_exchange *exchange)
 {
     struct transcription *transcription = exchange->state;
     struct field_problem problem = {0};
-    if (http_form_end(&transcription->form) < 0) {
+    if (!transcription->is_bare && http_form_end(&transcription->form) < 0) {
         fail_with(transcription, 400, NULL, NULL, "the body is no complete form");
         return;
     }
@@ -477,7 +524,8 @@ void http_transcription_end(struct http_exchange *exchange)
         return;
     }
     json_t *asked = NULL;
-    if (answer_style_read(&transcription->style, &transcription->form, &problem) < 0 ||
+    if ((!transcription->is_bare &&
+         answer_style_read(&transcription->style, &transcription->form, &problem) < 0) ||
         !(asked = read_fields(transcription, &problem))) {
         fail_field(transcription, &problem);
         return;

@@ -12,6 +12,7 @@ bool http_transcription_is_full(const struct service *service);
 bool http_transcription_admit(struct http_exchange *exchange);
 
 void http_transcription_start(struct http_exchange *exchange);
+void http_transcription_start_bare(struct http_exchange *exchange); /* in Deepgram's form */
 void http_transcription_body(struct http_exchange *exchange, const char *bytes, size_t size);
 void http_transcription_end(struct http_exchange *exchange);
 void http_transcription_finish(struct http_exchange *exchange);

@@ -307,6 +307,8 @@ void transcription_answer_send(const struct transcription_answer *answer,
     case ANSWER_VTT:
         send_subtitles(answer, exchange);
         return;
+    case ANSWER_DEEPGRAM: /* deepgram_answer_send */
+        return;
     }
 }
 

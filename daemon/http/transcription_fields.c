@@ -12,8 +12,8 @@
 #include <string.h>
 #include <strings.h>
 
-static int refuse(struct field_problem *problem, const char *field, const char *value,
-                  const char *expected)
+int field_refuse(struct field_problem *problem, const char *field, const char *value,
+                 const char *expected)
 {
     problem->status = 400;
     problem->field = field;
@@ -30,8 +30,8 @@ static int refuse_memory(struct field_problem *problem)
 
 /* ---- Values ---- */
 
-static int read_flag(const struct http_form *form, const char *field, bool *flag,
-                     struct field_problem *problem)
+int field_read_flag(const struct http_form *form, const char *field, bool *flag,
+                    struct field_problem *problem)
 {
     static const char *const yes[] = {"true", "1", "yes", "on"};
     static const char *const no[] = {"false", "0", "no", "off", ""};
@@ -41,19 +41,18 @@ static int read_flag(const struct http_form *form, const char *field, bool *flag
     for (size_t i = 0; i < sizeof(yes) / sizeof(yes[0]); i++)
         if (strcasecmp(value, yes[i]) == 0) {
             *flag = true;
-            return 0;
+            return 1;
         }
     for (size_t i = 0; i < sizeof(no) / sizeof(no[0]); i++)
         if (strcasecmp(value, no[i]) == 0) {
             *flag = false;
-            return 0;
+            return 1;
         }
-    return refuse(problem, field, value, "true or false");
+    return field_refuse(problem, field, value, "true or false");
 }
 
-/* 1: there is one, 0: the field is absent or empty. */
-static int read_number(const struct http_form *form, const char *field, double *number,
-                       struct field_problem *problem)
+int field_read_number(const struct http_form *form, const char *field, double *number,
+                      struct field_problem *problem)
 {
     const char *value = http_form_value(form, field);
     char *end;
@@ -61,7 +60,7 @@ static int read_number(const struct http_form *form, const char *field, double *
         return 0;
     *number = strtod(value, &end);
     if (*end || !isfinite(*number))
-        return refuse(problem, field, value, "a number");
+        return field_refuse(problem, field, value, "a number");
     return 1;
 }
 
@@ -86,8 +85,8 @@ static int read_format(struct answer_style *style, const struct http_form *form,
             style->format = (enum answer_format)i;
             return 0;
         }
-    return refuse(problem, "response_format", value,
-                  "json, text, srt, vtt, verbose_json or diarized_json");
+    return field_refuse(problem, "response_format", value,
+                        "json, text, srt, vtt, verbose_json or diarized_json");
 }
 
 /* Lists come as several fields, or as one with commas. */
@@ -115,7 +114,7 @@ static int read_granularities(struct answer_style *style, const struct http_form
             if (strcmp(item, "word") == 0)
                 words = true;
             else if (strcmp(item, "segment") != 0)
-                return refuse(problem, field, item, "word or segment");
+                return field_refuse(problem, field, item, "word or segment");
         }
     }
     style->words = words || !any;
@@ -132,7 +131,7 @@ static int read_includes(struct answer_style *style, const struct http_form *for
             continue;
         while (next_item(&list, item)) {
             if (strcmp(item, "logprobs") != 0)
-                return refuse(problem, "include", item, "logprobs");
+                return field_refuse(problem, "include", item, "logprobs");
             style->log_probabilities = true;
         }
     }
@@ -148,8 +147,8 @@ int answer_style_read(struct answer_style *style, const struct http_form *form,
     if (result == 0)
         result = read_includes(style, form, problem);
     if (result == 0)
-        result = read_flag(form, "stream", &style->stream, problem);
-    return result;
+        result = field_read_flag(form, "stream", &style->stream, problem);
+    return result < 0 ? result : 0;
 }
 
 /* ---- What is recognised ---- */
@@ -218,7 +217,7 @@ static int put_prompt(json_t *extensions, const struct http_form *form,
         return 0;
     json_t *text = json_string(prompt_end(prompt));
     if (!text)
-        return refuse(problem, "prompt", "bytes that are no text", "UTF-8");
+        return field_refuse(problem, "prompt", "bytes that are no text", "UTF-8");
     return json_object_set_new(extensions, "prompt", text) < 0 ? refuse_memory(problem) : 0;
 }
 
@@ -235,7 +234,7 @@ static int put_keywords(json_t *extensions, const struct http_form *form,
         json_t *word = json_string(field->value);
         if (!word) {
             json_decref(words);
-            return refuse(problem, "keywords", "bytes that are no text", "UTF-8");
+            return field_refuse(problem, "keywords", "bytes that are no text", "UTF-8");
         }
         if (json_array_append_new(words, word) < 0) {
             json_decref(words);
@@ -256,7 +255,7 @@ static int put_chunking_number(json_t *extensions, const struct http_form *form,
     char field[60];
     double value = 0;
     snprintf(field, sizeof(field), "chunking_strategy[%s]", name);
-    int result = read_number(form, field, &value, problem);
+    int result = field_read_number(form, field, &value, problem);
     if (result < 0)
         problem->field = "chunking_strategy";
     const json_t *member = json_object_get(object, name);
@@ -264,7 +263,7 @@ static int put_chunking_number(json_t *extensions, const struct http_form *form,
         value = json_number_value(member);
         result = 1;
     } else if (result == 0 && member && !json_is_null(member)) {
-        return refuse(problem, "chunking_strategy", json_type_name(member), "numbers");
+        return field_refuse(problem, "chunking_strategy", json_type_name(member), "numbers");
     }
     if (result <= 0)
         return result;
@@ -292,14 +291,14 @@ static int put_chunking(json_t *extensions, const struct http_form *form,
         object = json_loads(value, 0, NULL);
         if (!json_is_object(object)) {
             json_decref(object);
-            return refuse(problem, "chunking_strategy", value, expected);
+            return field_refuse(problem, "chunking_strategy", value, expected);
         }
         type = json_string_value(json_object_get(object, "type"));
         type = type ? type : "";
     }
     int result = 0;
     if (type && strcmp(type, "server_vad") != 0 && strcmp(type, "auto") != 0)
-        result = refuse(problem, "chunking_strategy", type, expected);
+        result = field_refuse(problem, "chunking_strategy", type, expected);
     for (size_t i = 0; i < 3 && result == 0; i++)
         result = put_chunking_number(extensions, form, object, numbers[i].name, numbers[i].option,
                                      numbers[i].scale, problem);
@@ -314,10 +313,10 @@ static int put_chunking(json_t *extensions, const struct http_form *form,
 static int check_temperature(const struct http_form *form, struct field_problem *problem)
 {
     double value = 0;
-    int result = read_number(form, "temperature", &value, problem);
+    int result = field_read_number(form, "temperature", &value, problem);
     if (result > 0 && (value < 0 || value > 1))
-        return refuse(problem, "temperature", http_form_value(form, "temperature"),
-                      "a number from 0 to 1");
+        return field_refuse(problem, "temperature", http_form_value(form, "temperature"),
+                            "a number from 0 to 1");
     return result < 0 ? result : 0;
 }
 
@@ -337,8 +336,8 @@ static int check_speakers(const struct http_form *form, struct field_problem *pr
 {
     if (!http_form_value(form, "known_speaker_references"))
         return 0;
-    return refuse(problem, "known_speaker_references", "a recording",
-                  "no such field: speakers are told apart by channels only");
+    return field_refuse(problem, "known_speaker_references", "a recording",
+                        "no such field: speakers are told apart by channels only");
 }
 
 /* Options of hearken as the protocol has them: an object in JSON. */
@@ -351,7 +350,7 @@ static int put_extensions(json_t *extensions, const struct http_form *form,
     json_t *object = json_loads(value, JSON_REJECT_DUPLICATES, NULL);
     if (!json_is_object(object)) {
         json_decref(object);
-        return refuse(problem, "hearken", value, "an object in JSON");
+        return field_refuse(problem, "hearken", value, "an object in JSON");
     }
     int result = json_object_update(extensions, object);
     json_decref(object);

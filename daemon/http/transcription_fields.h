@@ -17,6 +17,7 @@ enum answer_format {
     ANSWER_VTT,
     ANSWER_VERBOSE,
     ANSWER_DIARIZED,
+    ANSWER_DEEPGRAM,
 };
 
 /* How the answer looks; these fields do not change what is recognised. */
@@ -37,6 +38,17 @@ struct field_problem {
 
 /* The model of this name, or of an alias; NULL: there is none. */
 const struct model_entry *http_model_find(const struct service *service, const char *name);
+
+/* Reads true or false, or a number that is not infinite: 1, or 0 if the field is absent or empty.
+ * Errors: -EINVAL with the problem. */
+int field_read_flag(const struct http_form *form, const char *field, bool *flag,
+                    struct field_problem *problem);
+int field_read_number(const struct http_form *form, const char *field, double *number,
+                      struct field_problem *problem);
+
+/* Notes that a field has a wrong value. Returns -EINVAL. */
+int field_refuse(struct field_problem *problem, const char *field, const char *value,
+                 const char *expected);
 
 /* The end of a prompt, as much as a recognition takes: what came right before the speech. */
 const char *prompt_end(const char *prompt);

@@ -25,6 +25,9 @@
 /* Time for the client to say goodbye, or to read why it has to go. */
 #define CLOSE_MILLISECONDS 3000
 
+/* Bytes of a reason in a frame that closes. */
+#define REASON_MAX 123u
+
 enum websocket_state {
     WEBSOCKET_NEW,
     WEBSOCKET_OPEN,
@@ -76,6 +79,11 @@ static uint64_t now_of(const struct websocket *ws)
 static size_t unsent(const struct websocket *ws)
 {
     return wslay_event_get_queued_msg_length(ws->frames);
+}
+
+uv_loop_t *websocket_loop(const struct websocket *ws)
+{
+    return ws->list->loop;
 }
 
 /* ---- The end ---- */
@@ -135,8 +143,10 @@ void websocket_close(struct websocket *ws, enum websocket_close_code code, const
 {
     if (ws->state != WEBSOCKET_OPEN)
         return;
-    if (wslay_event_queue_close(ws->frames, (uint16_t)code, (const uint8_t *)reason,
-                                strlen(reason)) != 0)
+    size_t length = strnlen(reason, REASON_MAX);
+    while (length > 0 && ((unsigned char)reason[length] & 0xc0) == 0x80) /* not into a character */
+        length--;
+    if (wslay_event_queue_close(ws->frames, (uint16_t)code, (const uint8_t *)reason, length) != 0)
         ws->failed = true;
     start_closing(ws);
     update(ws);

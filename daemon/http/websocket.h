@@ -72,6 +72,8 @@ bool websocket_is_wanted(const struct http_exchange *exchange);
 /* Whether the client offers a subprotocol. */
 bool websocket_offers(const struct http_exchange *exchange, const char *subprotocol);
 
+uv_loop_t *websocket_loop(const struct websocket *websocket);
+
 /* Whether JSON of this text takes little more memory than the text: long ones may hold a long
  * string, but not a million members. */
 bool websocket_text_is_simple(const char *text, size_t length);
@@ -88,7 +90,7 @@ bool websocket_is_slow(const struct websocket *websocket);
 /* The protocol may be ready again. */
 void websocket_wake(struct websocket *websocket);
 
-/* Sends what waits, then says goodbye. No message comes any more. */
+/* Sends what waits, then says goodbye, and why, as far as it fits in. No message comes any more. */
 void websocket_close(struct websocket *websocket, enum websocket_close_code code,
                      const char *reason);
 

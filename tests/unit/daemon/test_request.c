@@ -226,6 +226,11 @@ static void on_room(void *context)
     note("%s:room ", (char *)context);
 }
 
+static void on_heard(void *context, double seconds)
+{
+    note("%s:heard(%g) ", (char *)context, seconds);
+}
+
 static void on_finished(void *context, const struct request_summary *summary)
 {
     note("%s:done(%g) ", (char *)context, summary->audio_seconds);
@@ -237,7 +242,13 @@ static void on_failed(void *context, int code, const char *problem)
     note("%s:failed(%s) ", (char *)context, problem);
 }
 
-static const struct request_listener test_listener = {on_segment, on_room, on_finished, on_failed};
+static const struct request_listener test_listener = {
+    .segment = on_segment,
+    .heard = on_heard,
+    .room = on_room,
+    .finished = on_finished,
+    .failed = on_failed,
+};
 static struct request_totals totals;
 static struct served_model model;
 

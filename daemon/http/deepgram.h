@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: MIT
+/* Live speech in Deepgram's form, the WebSocket `/v1/listen` (docs/realtime.md). */
+#ifndef HEARKEN_DAEMON_HTTP_DEEPGRAM_H
+#define HEARKEN_DAEMON_HTTP_DEEPGRAM_H
+
+#include "daemon/http/http_exchange.h"
+
+/* A route's callback. */
+void deepgram_start(struct http_exchange *exchange);
+
+#endif
