@@ -209,7 +209,10 @@ static void on_voice(struct listen *listen, const struct segment_message *segmen
 static void close_session(struct listen *listen)
 {
     double seconds = speech_session_seconds(&listen->speech);
-    send_json(listen, deepgram_metadata(listen->id, listen->model, seconds, listen->count));
+    json_t *metadata = deepgram_metadata(listen->id, listen->model, seconds, listen->count);
+    if (metadata)
+        json_object_set_new(metadata, "type", json_string("Metadata"));
+    send_json(listen, metadata);
     websocket_close(listen->websocket,
                     listen->ending == LISTEN_GOES_AWAY ? WEBSOCKET_GOING_AWAY : WEBSOCKET_NORMAL,
                     listen->ending == LISTEN_GOES_AWAY ? "hearkend is shutting down" : "");
@@ -531,6 +534,9 @@ static int prepare(struct listen *listen, const struct http_exchange *exchange,
     const char *code;
     if (deepgram_options_read(&listen->options, exchange, problem) < 0)
         return -EINVAL;
+    if (listen->options.multichannel && listen->options.format.channels > HEARKEN_CHANNELS_EACH_MAX)
+        return field_refuse(problem, "channels", http_form_value(&listen->options.form, "channels"),
+                            "at most 8 with multichannel");
     listen->data = deepgram_live_data(&listen->options, listen->service, problem);
     if (!listen->data)
         return -EINVAL;

@@ -49,6 +49,7 @@ struct http_server {
     uv_poll_t poll; /* of its epoll descriptor */
     uv_timer_t timer;
     uv_idle_t again;  /* it has more to do, after other work of the loop */
+    bool woken;       /* it has, though it does not say so */
     unsigned at_once; /* times in a row that it had */
     bool probes_only; /* the connection that is being adopted */
     struct http_connection *connections;
@@ -67,8 +68,13 @@ static void on_again(uv_idle_t *idle);
 static void run(struct http_server *server)
 {
     MHD_UNSIGNED_LONG_LONG milliseconds = 0;
+    server->woken = false;
     MHD_run(server->daemon);
     bool waits = MHD_get_timeout(server->daemon, &milliseconds) == MHD_YES;
+    if (server->woken) {
+        waits = true;
+        milliseconds = 0;
+    }
     server->at_once = waits && milliseconds == 0 ? server->at_once + 1 : 0;
     uv_idle_stop(&server->again);
     uv_timer_stop(&server->timer);
@@ -92,6 +98,7 @@ static void on_again(uv_idle_t *idle)
 static void wake(struct http_exchange *exchange)
 {
     struct http_server *server = exchange->waker;
+    server->woken = true;
     uv_idle_start(&server->again, on_again);
 }
 

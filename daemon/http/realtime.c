@@ -51,9 +51,12 @@ struct realtime {
     unsigned events, items;
     char previous[ID_SIZE]; /* id of the last item that was committed, or "" */
     struct item item;
-    double start;       /* seconds: what was written since then is not committed */
-    bool draining;      /* the session ends with the item */
-    double drain_until; /* loop time in seconds: then it ends within one */
+    unsigned commits;        /* items that were committed */
+    bool commits_rest;       /* the client has asked for it where ends of speech count */
+    unsigned commits_before; /* when it did */
+    double start;            /* seconds: what was written since then is not committed */
+    bool draining;           /* the session ends with the item */
+    double drain_until;      /* loop time in seconds: then it ends within one */
 };
 
 /* ---- Sending ---- */
@@ -173,13 +176,15 @@ static void tell_item(struct realtime *realtime, const char *type)
     send_event(realtime, event);
 }
 
+/* All sound up to the item's end is committed. */
 static void commit_item(struct realtime *realtime)
 {
     struct item *item = &realtime->item;
     if (item->committed)
         return;
     item->committed = true;
-    realtime->start = speech_session_seconds(&realtime->speech);
+    realtime->commits++;
+    realtime->start = item->end;
     json_t *event = make_item_event(realtime, "input_audio_buffer.committed");
     put(&event, "previous_item_id",
         *realtime->previous ? json_string(realtime->previous) : json_null());
@@ -256,10 +261,30 @@ static void end_item(struct realtime *realtime)
     complete_item(realtime);
 }
 
-static void fail_item(struct realtime *realtime, const char *problem)
+/* Everything that was written belongs to the item, which is open then. */
+static void open_rest(struct realtime *realtime)
 {
     if (!realtime->item.open)
         open_item(realtime, realtime->start);
+    realtime->item.end = speech_session_seconds(&realtime->speech);
+}
+
+/* Where ends of speech count, the client learns only after them what there is to commit. If all of
+ * it was committed as speech it has its answer; else it was silence. */
+static void finish_commit(struct realtime *realtime)
+{
+    if (realtime->commits_rest && realtime->commits == realtime->commits_before) {
+        open_rest(realtime);
+        commit_item(realtime);
+        complete_item(realtime);
+    }
+    realtime->commits_rest = false;
+    realtime->start = speech_session_seconds(&realtime->speech);
+}
+
+static void fail_item(struct realtime *realtime, const char *problem)
+{
+    open_rest(realtime);
     commit_item(realtime);
     json_t *event = make_transcription_event(realtime, "failed");
     put(&event, "error",
@@ -409,6 +434,7 @@ static void on_ended(void *context, const struct request_summary *summary)
     struct realtime *realtime = context;
     (void)summary;
     end_item(realtime);
+    finish_commit(realtime);
     end_if_draining(realtime);
     websocket_wake(realtime->websocket);
 }
@@ -417,6 +443,7 @@ static void on_failed(void *context, const char *problem)
 {
     struct realtime *realtime = context;
     fail_item(realtime, problem);
+    realtime->commits_rest = false;
     end_if_draining(realtime);
     websocket_wake(realtime->websocket);
 }
@@ -483,14 +510,17 @@ static void commit_audio(struct realtime *realtime, const json_t *event)
         refuse(realtime, event, "input_audio_buffer_commit_empty", NULL, message);
         return;
     }
-    if (realtime->item.committed)
-        complete_item(realtime);
-    if (!realtime->item.open)
-        open_item(realtime, realtime->start);
-    realtime->item.end = speech_session_seconds(&realtime->speech);
-    commit_item(realtime);
-    if (!speech_session_end(&realtime->speech))
-        complete_item(realtime);
+    if (realtime->settings.detects_turns) {
+        realtime->commits_rest = true;
+        realtime->commits_before = realtime->commits;
+    } else {
+        open_rest(realtime);
+        commit_item(realtime);
+    }
+    if (speech_session_end(&realtime->speech))
+        return;
+    end_item(realtime);
+    finish_commit(realtime);
 }
 
 static void clear_audio(struct realtime *realtime, const json_t *event)

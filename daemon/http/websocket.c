@@ -2,6 +2,7 @@
 #include "daemon/http/websocket_private.h"
 
 #include <errno.h>
+#include <math.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
@@ -19,8 +20,9 @@
 /* A buffer for messages that has grown beyond this is given back after the message. */
 #define KEPT_BYTES ((size_t)64 * 1024)
 
-/* A client of which nothing has come for so long is asked whether it is still there. */
-#define PING_MILLISECONDS 20000
+/* A client of which nothing has come for so long, or timeouts.stall_seconds if that is less, is
+ * asked whether it is still there. */
+#define PING_SECONDS 20.0
 
 /* Time for the client to say goodbye, or to read why it has to go. */
 #define CLOSE_MILLISECONDS 3000
@@ -58,6 +60,8 @@ struct websocket {
     size_t length, room;
     bool in_control; /* within a control frame, which may come within a message */
     struct held_message *first_held, *last_held;
+    uint16_t close_code; /* to be sent behind what waits; 0: none */
+    char close_reason[REASON_MAX + 1];
     size_t turn;            /* bytes that may still be read in this one */
     bool failed;            /* the socket, or the client reads nothing: close without goodbye */
     bool half_closed;       /* our side is shut down */
@@ -128,6 +132,7 @@ static void finish(struct websocket *ws)
              wslay_event_get_close_sent(ws->frames) ? wslay_event_get_status_code_sent(ws->frames)
                                                     : (unsigned)WSLAY_CODE_ABNORMAL_CLOSURE);
     ws->protocol->closed(ws->state_of_protocol);
+    shutdown(ws->descriptor, SHUT_RDWR); /* libmicrohttpd may still have its own */
     uv_close((uv_handle_t *)&ws->poll, on_closed);
 }
 
@@ -146,10 +151,23 @@ void websocket_close(struct websocket *ws, enum websocket_close_code code, const
     size_t length = strnlen(reason, REASON_MAX);
     while (length > 0 && ((unsigned char)reason[length] & 0xc0) == 0x80) /* not into a character */
         length--;
-    if (wslay_event_queue_close(ws->frames, (uint16_t)code, (const uint8_t *)reason, length) != 0)
-        ws->failed = true;
+    memcpy(ws->close_reason, reason, length);
+    ws->close_code = (uint16_t)code;
     start_closing(ws);
     update(ws);
+}
+
+/* libwslay would send the frame that closes before all others, and these no more. */
+static void queue_close(struct websocket *ws)
+{
+    if (ws->close_code == 0 || wslay_event_want_write(ws->frames))
+        return;
+    if (wslay_event_get_write_enabled(ws->frames) &&
+        wslay_event_queue_close(ws->frames, ws->close_code, (const uint8_t *)ws->close_reason,
+                                strlen(ws->close_reason)) != 0)
+        ws->failed = true;
+    ws->close_code = 0;
+    ws->deadline = now_of(ws) + CLOSE_MILLISECONDS;
 }
 
 /* ---- Messages ---- */
@@ -355,8 +373,8 @@ static void receive(struct websocket *ws)
     ws->turn = TURN_BYTES;
     if (!wslay_event_get_read_enabled(ws->frames))
         drop_bytes(ws);
-    else if (wslay_event_recv(ws->frames) != 0)
-        ws->failed = true;
+    else if (wslay_event_recv(ws->frames) != 0 && !wslay_event_want_write(ws->frames))
+        ws->failed = true; /* otherwise it is a wrong frame, and the answer is queued */
     if (wslay_event_get_close_received(ws->frames) || !wslay_event_get_read_enabled(ws->frames))
         start_closing(ws);
 }
@@ -364,6 +382,9 @@ static void receive(struct websocket *ws)
 static void transmit(struct websocket *ws)
 {
     if (wslay_event_send(ws->frames) != 0)
+        ws->failed = true;
+    queue_close(ws);
+    if (wslay_event_want_write(ws->frames) && !ws->failed && wslay_event_send(ws->frames) != 0)
         ws->failed = true;
 }
 
@@ -396,7 +417,7 @@ static void update(struct websocket *ws)
         return;
     if (ws->state == WEBSOCKET_CLOSING || (!ws->first_held && is_ready(ws)))
         events |= UV_READABLE;
-    if (wslay_event_want_write(ws->frames) || ws->failed)
+    if (wslay_event_want_write(ws->frames) || ws->close_code != 0 || ws->failed)
         events |= UV_WRITABLE;
     else if (ws->state == WEBSOCKET_CLOSING && wslay_event_get_close_sent(ws->frames) &&
              !wslay_event_get_read_enabled(ws->frames) && !ws->half_closed) {
@@ -526,15 +547,16 @@ static void check_client(struct websocket *ws)
 {
     const struct settings *settings = &ws->list->service->settings;
     double stall = (double)settings->stall_seconds;
+    double ping = fmin(stall, PING_SECONDS);
     if (ws->first_held || !is_ready(ws)) {
         ws->last_received = ws->last_message = now_of(ws); /* it is we who do not read */
         return;
     }
-    if (!ws->pinged && has_passed(ws, ws->last_received, PING_MILLISECONDS * 1e-3)) {
+    if (!ws->pinged && has_passed(ws, ws->last_received, ping)) {
         ws->pinged = true;
         wslay_event_queue_msg(ws->frames, &(struct wslay_event_msg){.opcode = WSLAY_PING});
     }
-    if (has_passed(ws, ws->last_received, PING_MILLISECONDS * 1e-3 + stall)) {
+    if (has_passed(ws, ws->last_received, ping + stall)) {
         log_info(ws->list->service->log, "request %s: the client does not answer", ws->id);
         ws->failed = true;
     } else if (settings->idle_seconds > 0 &&
@@ -546,6 +568,8 @@ static void check_client(struct websocket *ws)
 static void tick(struct websocket *ws)
 {
     double stall = (double)ws->list->service->settings.stall_seconds;
+    if (!wslay_event_want_write(ws->frames))
+        ws->last_progress = now_of(ws); /* what is queued from now on waits since now */
     if (ws->state == WEBSOCKET_OPEN && ws->protocol->tick)
         ws->protocol->tick(ws->state_of_protocol);
     if (ws->state == WEBSOCKET_OPEN)
@@ -555,7 +579,8 @@ static void tick(struct websocket *ws)
                  ws->id);
         ws->failed = true;
     }
-    if (ws->failed || (ws->state == WEBSOCKET_CLOSING && now_of(ws) > ws->deadline))
+    if (ws->failed ||
+        (ws->state == WEBSOCKET_CLOSING && ws->close_code == 0 && now_of(ws) > ws->deadline))
         finish(ws);
     else
         update(ws);

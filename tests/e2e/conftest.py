@@ -10,10 +10,12 @@ from typing import Protocol
 import programs
 import pytest
 from programs import (
+    CONVERT,
     PATIENCE,
     RANDOM_MODELS,
     REAL_MODEL,
     SANITIZER,
+    VOICE,
     Daemon,
     free_port,
     unguarded_settings,
@@ -140,6 +142,19 @@ def serve(start_daemon: StartDaemon) -> Serve:
 def served(serve: Serve) -> Served:
     """One with the small recurrent model."""
     return serve()
+
+
+def add_voice(model: Path, voice: Path, out: Path) -> None:
+    arguments = ["--add-voice", "--voice", voice, "-o", out, model]
+    result = programs.run(*arguments, folder=out.parent, program=CONVERT)
+    assert result.returncode == 0, result.stderr.decode()
+
+
+@pytest.fixture
+def hearing(folder: Path) -> Path:
+    """The small recurrent model, which says something of any sound, with a voice network."""
+    add_voice(RANDOM_MODELS["recurrent"], VOICE, folder / "hearing.gguf")
+    return folder / "hearing.gguf"
 
 
 @pytest.fixture(params=sorted(RANDOM_MODELS))

@@ -112,10 +112,12 @@ def transcribed(where: Path | tuple[str, int], sound: Pcm) -> str:
 class Bare:
     """A socket without any manners."""
 
-    def __init__(self, where: Path | tuple[str, int]) -> None:
+    def __init__(self, where: Path | tuple[str, int], receive_buffer: int | None = None) -> None:
         family = socket.AF_INET if isinstance(where, tuple) else socket.AF_UNIX
         self.socket = socket.socket(family)
         self.socket.settimeout(PATIENCE)
+        if receive_buffer is not None:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.socket.connect(where if isinstance(where, tuple) else str(where))
         self.reader = self.socket.makefile("rb")
 

@@ -7,28 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pytest
-from conftest import StartDaemon
-from programs import BUILD, RANDOM_MODELS, REPOSITORY, run, unguarded_options
+from conftest import StartDaemon, add_voice
+from programs import CONVERT, RANDOM_MODELS, VOICE, run, unguarded_options
 from sounds import SHORT, Pcm, pcm, silence, write_wav
 from talking import answer, of_type, text_of
 
-CONVERT = BUILD / "bin" / "hearken-convert"
-VOICE = REPOSITORY / "models" / "data" / "voice.gguf"
 PAUSE = 3.0
-
-
-def add_voice(model: Path, voice: Path, out: Path) -> None:
-    arguments = ["--add-voice", "--voice", voice, "-o", out, model]
-    result = run(*arguments, folder=out.parent, program=CONVERT)
-    assert result.returncode == 0, result.stderr.decode()
-
-
-@pytest.fixture
-def hearing(folder: Path) -> Path:
-    """A random model: it says something of any sound that it gets."""
-    add_voice(RANDOM_MODELS["recurrent"], VOICE, folder / "hearing.gguf")
-    return folder / "hearing.gguf"
 
 
 def utterances(count: int) -> Pcm:
