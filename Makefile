@@ -130,7 +130,7 @@ fuzz_targets    := $(patsubst tests/fuzz/fuzz_%.c,%,$(fuzz_sources))
 all_sources     := $(library_sources) $(daemon_sources) $(client_sources) $(convert_sources) \
                    $(probe_sources) $(decode_sources) $(plugin_sources) $(unit_sources) $(microphone_sources) $(kernel_sources) \
                    $(parity_sources) \
-                   $(bench_sources) $(times_sources) $(fuzz_sources)
+                   $(bench_sources) $(times_sources) $(fuzz_sources) tests/fuzz/http_daemon.c
 
 objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 

@@ -214,6 +214,7 @@ $(call objects,$(checkpoint_fuzz_sources)): $(BUILD)/obj/tests/fuzz/fuzz_%.o: \
 	$(call compile,$<) -DFOR_$(call upper,$*)
 
 $(BUILD)/fuzz-vocabulary: $(call objects,tests/unit/common/make_gguf.c)
+$(BUILD)/fuzz-http $(BUILD)/fuzz-websocket: $(call objects,tests/fuzz/http_daemon.c)
 $(BUILD)/fuzz-%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(daemon_objects) $(library_objects)
 	$(SAY) LINK $@
 	$(Q)$(CC) $(LINK) $(LDFLAGS) -o $@ $^ $(library_libs) $(daemon_libs)

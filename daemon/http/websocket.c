@@ -399,7 +399,7 @@ static void on_event(uv_poll_t *poll, int status, int events)
     struct websocket *ws = poll->data;
     if (status < 0 || events & UV_READABLE)
         receive(ws);
-    if (events & UV_WRITABLE && !ws->failed)
+    if (!ws->failed) /* at once, also what the messages were answered with */
         transmit(ws);
     if (status < 0 || (events & UV_DISCONNECT && !(events & UV_READABLE)))
         ws->failed = true;

@@ -239,14 +239,6 @@ class BareLive(BareHttp):
                 return event
         raise AssertionError("closed")
 
-    def events(self) -> list[Event]:
-        """All until the daemon closes."""
-        events = []
-        while (found := self.frame()) is not None:
-            if found[0] == TEXT:
-                events.append(json.loads(found[1]))
-        return events
-
     def close_code(self) -> int | None:
         """Reads to the frame that closes and to the end behind it; 0: it says none, None: there is no
         such frame."""
