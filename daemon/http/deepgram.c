@@ -406,11 +406,13 @@ static const struct upload_listener upload_listener = {
 static int spool(struct listen *listen, const char *bytes, size_t size, struct hearken_error *error)
 {
     const struct settings *settings = &listen->service->settings;
-    unsigned mode = listen->options.multichannel ? HEARKEN_CHANNELS_EACH : HEARKEN_CHANNELS_MIX;
+    struct upload_options options;
     int result = 0;
+    upload_options_init(&options, settings,
+                        listen->options.multichannel ? HEARKEN_CHANNELS_EACH
+                                                     : HEARKEN_CHANNELS_MIX);
     if (!listen->upload)
-        result = upload_create(websocket_loop(listen->websocket),
-                               (uint64_t)settings->http_upload_mib << 20, mode, &upload_listener,
+        result = upload_create(websocket_loop(listen->websocket), &options, &upload_listener,
                                listen, &listen->upload, error);
     if (result < 0)
         return result;
@@ -445,6 +447,33 @@ static void on_sound(struct listen *listen, const char *bytes, size_t size)
     }
 }
 
+/* Other keyterms, for what comes now; there are no features to turn on or off. */
+static void reconfigure(struct listen *listen, const json_t *command)
+{
+    json_t *terms = json_object_get(command, "keyterms");
+    json_t *changed = json_deep_copy(listen->data), *old = listen->data;
+    const char *code;
+    struct hearken_error error = {"out of memory"};
+    if (json_is_array(terms))
+        json_object_set(json_object_get(changed, "hearken"), "custom_words", terms);
+    listen->data = changed;
+    int result = changed ? configure(listen, &code, &error) : -ENOMEM;
+    if (result < 0) {
+        listen->data = old;
+        json_decref(changed);
+        send_json(listen,
+                  json_pack("{s:s, s:s, s:s, s:o}", "type", "ConfigureFailure", "request_id",
+                            listen->id, "code", "CONFIGURE_KEYTERM_LIMIT_EXCEEDED", "description",
+                            json_from_text(error.message)));
+        return;
+    }
+    json_decref(old);
+    send_json(listen,
+              json_pack("{s:s, s:s, s:O}", "type", "ConfigureSuccess", "request_id", listen->id,
+                        "keyterms", json_is_array(terms) ? terms : json_null()));
+    speech_session_end(&listen->speech);
+}
+
 static void on_command(struct listen *listen, const char *bytes, size_t size)
 {
     json_t *command =
@@ -455,9 +484,11 @@ static void on_command(struct listen *listen, const char *bytes, size_t size)
         close_stream(listen);
     } else if (type && strcmp(type, "Finalize") == 0) {
         end_part(listen, LISTEN_FINALIZES);
+    } else if (type && strcmp(type, "Configure") == 0) {
+        reconfigure(listen, command);
     } else if (!type || strcmp(type, "KeepAlive") != 0) {
         snprintf(text, sizeof(text),
-                 "type: got %.100s, expected KeepAlive, Finalize or CloseStream",
+                 "type: got %.100s, expected KeepAlive, Finalize, Configure or CloseStream",
                  type ? type : "no message in JSON");
         send_error(listen, text);
     }

@@ -14,7 +14,6 @@
 #include "daemon/http/upload.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -356,14 +355,6 @@ static json_t *read_fields(struct transcription *transcription, struct field_pro
                                 transcription->style.translates, problem);
 }
 
-/* Of hearken-decode, or NULL: uploads that need it are refused. */
-static const char *decoder_path(const struct settings *settings, char *path, size_t size)
-{
-    if (strcmp(settings->http_decoder, "none") == 0)
-        return NULL;
-    return *settings->http_decoder ? settings->http_decoder : hearken_find_decoder(path, size);
-}
-
 /* The first piece of the file. As curl's users write it, the fields come behind. */
 static void begin_upload(struct transcription *transcription)
 {
@@ -371,18 +362,14 @@ static void begin_upload(struct transcription *transcription)
     const struct settings *settings = &exchange->service->settings;
     struct field_problem problem = {0};
     struct hearken_error error;
-    char decoder[PATH_MAX];
+    struct upload_options options;
     transcription->mode = settings->recognition.channels;
     if (transcription->form.count > 0) {
         json_t *asked = read_fields(transcription, &problem);
         if (asked)
             ask(transcription, asked);
     }
-    const struct upload_options options = {
-        .limit = (uint64_t)settings->http_upload_mib << 20,
-        .mode = transcription->mode,
-        .decoder = decoder_path(settings, decoder, sizeof(decoder)),
-    };
+    upload_options_init(&options, settings, transcription->mode);
     int result = upload_create(exchange->loop, &options, &upload_listener, transcription,
                                &transcription->upload, &error);
     if (result < 0)

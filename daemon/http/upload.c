@@ -229,6 +229,19 @@ static void on_change(uv_async_t *async)
     }
 }
 
+void upload_options_init(struct upload_options *options, const struct settings *settings,
+                         unsigned mode)
+{
+    const char *decoder = settings->http_decoder;
+    options->limit = (uint64_t)settings->http_upload_mib << 20;
+    options->mode = mode;
+    options->decoder = decoder;
+    if (strcmp(decoder, "none") == 0)
+        options->decoder = NULL;
+    else if (*decoder == '\0')
+        options->decoder = hearken_find_decoder(options->path, sizeof(options->path));
+}
+
 int upload_create(uv_loop_t *loop, const struct upload_options *options,
                   const struct upload_listener *listener, void *context, struct upload **upload,
                   struct hearken_error *error)

@@ -7,7 +7,10 @@
 #ifndef HEARKEN_DAEMON_HTTP_UPLOAD_H
 #define HEARKEN_DAEMON_HTTP_UPLOAD_H
 
+#include "daemon/settings/settings.h"
+
 #include <hearken/hearken.h>
+#include <limits.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <uv.h>
@@ -26,8 +29,13 @@ struct upload_listener {
 struct upload_options {
     uint64_t limit;      /* bytes of the file */
     unsigned mode;       /* enum hearken_channels: whether channels are told apart */
-    const char *decoder; /* path of hearken-decode, or NULL; copied */
+    const char *decoder; /* path of hearken-decode, or NULL: what needs it is refused; copied */
+    char path[PATH_MAX]; /* room for it */
 };
+
+/* As the settings have it. */
+void upload_options_init(struct upload_options *options, const struct settings *settings,
+                         unsigned mode);
 
 /* Errors: the system's, with the reason. */
 int upload_create(uv_loop_t *loop, const struct upload_options *options,

@@ -381,6 +381,8 @@ static void receive(struct websocket *ws)
 
 static void transmit(struct websocket *ws)
 {
+    if (ws->failed)
+        return;
     if (wslay_event_send(ws->frames) != 0)
         ws->failed = true;
     queue_close(ws);
@@ -397,10 +399,10 @@ static bool has_ended(const struct websocket *ws)
 static void on_event(uv_poll_t *poll, int status, int events)
 {
     struct websocket *ws = poll->data;
+    transmit(ws); /* before the client's end is noticed, who may read on */
     if (status < 0 || events & UV_READABLE)
         receive(ws);
-    if (!ws->failed) /* at once, also what the messages were answered with */
-        transmit(ws);
+    transmit(ws); /* at once, what the messages were answered with */
     if (status < 0 || (events & UV_DISCONNECT && !(events & UV_READABLE)))
         ws->failed = true;
     if (has_ended(ws))
@@ -532,6 +534,7 @@ void websocket_open(struct websocket *ws, int descriptor, const void *early, siz
         ws->protocol->drain(ws->state_of_protocol);
     if (ws->early_size > 0)
         receive(ws); /* the loop tells only of what is still in the socket */
+    transmit(ws);
     update(ws);
 }
 
@@ -607,8 +610,7 @@ void websocket_list_cancel(struct websocket_list *list)
     while (list->first) {
         struct websocket *ws = list->first;
         websocket_close(ws, WEBSOCKET_GOING_AWAY, "hearkend stops");
-        if (!ws->failed)
-            transmit(ws);
+        transmit(ws);
         finish(ws);
     }
 }

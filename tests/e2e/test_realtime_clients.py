@@ -259,6 +259,19 @@ def test_deepgram_finalize(attentive: Served) -> None:
     assert text_of(finals[:-1]) and text_of(finals[-1:]) == ""
 
 
+def test_deepgram_configure(attentive: Served) -> None:
+    with Live(attentive, "/v1/listen?encoding=linear16&sample_rate=16000&keyterm=Haydn") as session:
+        session.send({"type": "Configure", "keyterms": ["Mozart", "Salieri"]})
+        event = session.next()
+        assert event["type"] == "ConfigureSuccess" and event["keyterms"] == ["Mozart", "Salieri"]
+        session.send({"type": "Configure", "keyterms": ["x" * 200]})
+        event = session.next()
+        assert event["type"] == "ConfigureFailure" and event["description"]
+        session.send(paused(pcm(SHORT)).data)
+        session.send({"type": "CloseStream"})
+        assert of_kind(session.rest(), "Results")
+
+
 def test_deepgram_utterance_end(attentive: Served) -> None:
     messages = heard(attentive, paused(pcm(SHORT), 3), close_stream, utterance_end_ms=1000)
     (end,) = [m for m in messages if m.type == "UtteranceEnd"]

@@ -1,8 +1,7 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """Makes the inputs that the fuzz target websocket begins with: what each protocol's clients send.
 
-    build/venv/bin/python tests/fuzz/make_websocket_corpus.py
+build/venv/bin/python tests/fuzz/make_websocket_corpus.py
 """
 
 import base64
@@ -33,7 +32,9 @@ def append(sound: bytes) -> bytes:
 
 def wav(sound: bytes) -> bytes:
     form = struct.pack("<HHIIHH", 1, 1, 8000, 8000, 1, 8)
-    chunks = b"fmt " + struct.pack("<I", 16) + form + b"data" + struct.pack("<I", len(sound)) + sound
+    chunks = (
+        b"fmt " + struct.pack("<I", 16) + form + b"data" + struct.pack("<I", len(sound)) + sound
+    )
     return b"RIFF" + struct.pack("<I", 4 + len(chunks)) + b"WAVE" + chunks
 
 

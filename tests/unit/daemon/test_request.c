@@ -274,15 +274,19 @@ static void expect_totals(uint64_t finished, uint64_t failed, uint64_t abandoned
     CU_ASSERT_PTR_NULL(model_waiter);
 }
 
-static struct request *ask(const char *name, bool segments)
+static struct request *ask_for(const char *name, struct request_options options)
 {
-    struct request_options options = {.segments = segments};
     options.stream.audio = (struct hearken_audio_format){RATE, 1, HEARKEN_SAMPLE_U8};
     options.stream.language[0] = *name;
     struct request *request = request_create(NULL, &model, &options, 2 * RATE, &test_listener,
                                              (void *)(uintptr_t)name, &totals);
     CU_ASSERT_PTR_NOT_NULL_FATAL(request);
     return request;
+}
+
+static struct request *ask(const char *name, bool segments)
+{
+    return ask_for(name, (struct request_options){.segments = segments});
 }
 
 /* So many milliseconds of the sample. */
@@ -340,6 +344,34 @@ static void test_no_sound(void)
 }
 
 /* Full at the limit; told once, when less than half of it waits. */
+/* Behind the texts of the sound; where there are none, one mark stands for all. */
+static void test_marks(void)
+{
+    begin();
+    struct request *a =
+        ask_for("a", (struct request_options){.heard = true, .segments = true, .origin = 10});
+    say(a, 100, 1);
+    say(a, 200, 2);
+    turn();
+    expect_calls("a100:1 a200:2 ");
+    loop();
+    expect_calls("a<part a:heard(10.1) a<part a:heard(10.3) ");
+    request_end(a);
+    run_all();
+    expect_calls("a<a a:done(0.3) ");
+    struct request *b = ask_for("b", (struct request_options){.heard = true});
+    say(b, 1500, 1);
+    say(b, 700, 2);
+    while (turn())
+        continue;
+    loop();
+    expect_calls("b1000:1 b500:1 b500:2 b200:2 b:heard(2.2) ");
+    request_end(b);
+    run_all();
+    expect_calls("b<b b:done(2.2) ");
+    expect_totals(2, 0, 0);
+}
+
 static void test_room(void)
 {
     begin();
@@ -505,6 +537,7 @@ void add_request_tests(void)
     CU_add_test(suite, "turns", test_turns);
     CU_add_test(suite, "sound in pieces", test_sound_in_pieces);
     CU_add_test(suite, "no sound", test_no_sound);
+    CU_add_test(suite, "marks", test_marks);
     CU_add_test(suite, "room", test_room);
     CU_add_test(suite, "abandoned in the queue", test_abandoned_in_the_queue);
     CU_add_test(suite, "abandoned at work", test_abandoned_at_work);
