@@ -52,6 +52,7 @@ struct websocket {
     char id[72]; /* of the request, for the log */
     enum websocket_state state;
     uv_poll_t poll;
+    int events; /* that it tells of */
     int descriptor;
     wslay_event_context_ptr frames;
     uint8_t *early; /* [early_size]: came with the request */
@@ -205,18 +206,12 @@ static void give_held(struct websocket *ws)
     }
 }
 
-void websocket_wake(struct websocket *ws)
-{
-    if (ws->state != WEBSOCKET_OPEN)
-        return;
-    give_held(ws);
-    update(ws);
-}
-
 static bool append(struct websocket *ws, const uint8_t *bytes, size_t size)
 {
     if (ws->length + size + 1 > ws->room) {
         size_t room = 2 * (ws->length + size + 1);
+        if (room > WEBSOCKET_MESSAGE_MAX + 1)
+            room = WEBSOCKET_MESSAGE_MAX + 1;
         char *grown = realloc(ws->message, room);
         if (!grown)
             return false;
@@ -426,7 +421,19 @@ static void update(struct websocket *ws)
         ws->half_closed = true;
         shutdown(ws->descriptor, SHUT_WR);
     }
-    uv_poll_start(&ws->poll, events, on_event);
+    if (events != ws->events)
+        uv_poll_start(&ws->poll, events, on_event);
+    ws->events = events;
+}
+
+void websocket_wake(struct websocket *ws)
+{
+    if (ws->state != WEBSOCKET_OPEN)
+        return;
+    give_held(ws);
+    if (ws->early_read < ws->early_size && is_ready(ws))
+        receive(ws); /* the loop tells only of what is still in the socket */
+    update(ws);
 }
 
 /* ---- Sending ---- */
@@ -532,10 +539,8 @@ void websocket_open(struct websocket *ws, int descriptor, const void *early, siz
     ws->protocol->opened(ws->state_of_protocol, ws);
     if (list->service->draining)
         ws->protocol->drain(ws->state_of_protocol);
-    if (ws->early_size > 0)
-        receive(ws); /* the loop tells only of what is still in the socket */
     transmit(ws);
-    update(ws);
+    websocket_wake(ws);
 }
 
 /* ---- Timeouts ---- */

@@ -42,7 +42,7 @@ static bool check(struct http_exchange *exchange)
     const char *version = http_exchange_header(exchange, MHD_HTTP_HEADER_SEC_WEBSOCKET_VERSION);
     uint8_t decoded[16];
     size_t count = 0;
-    if (!websocket_is_wanted(exchange)) {
+    if (!websocket_is_wanted(exchange) || strcmp(exchange->method, MHD_HTTP_METHOD_GET) != 0) {
         http_exchange_fail(exchange, 426, NULL, NULL, "/%s: got a request, expected a WebSocket",
                            exchange->path);
         if (exchange->response)
@@ -50,6 +50,8 @@ static bool check(struct http_exchange *exchange)
     } else if (!header_list_has(http_exchange_header(exchange, MHD_HTTP_HEADER_CONNECTION),
                                 "upgrade")) {
         http_exchange_fail(exchange, 400, NULL, NULL, "headers: expected Connection: Upgrade");
+    } else if (exchange->body_length > 0) {
+        http_exchange_fail(exchange, 400, NULL, NULL, "headers: expected no body");
     } else if (!version || strcmp(version, "13") != 0) {
         http_exchange_fail(exchange, 426, NULL, NULL,
                            "Sec-WebSocket-Version: got %.20s, expected 13",

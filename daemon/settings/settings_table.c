@@ -229,8 +229,9 @@ static const struct setting last_settings[] = {
         .standard = "",
         .meaning = "no HTTP",
         .help = "Address and port, such as 127.0.0.1:8080, or path of a Unix socket at which to "
-                "serve HTTP: the interface of OpenAI for transcriptions, health and metrics. A "
-                "path begins with a slash; server.socket_mode applies to it.",
+                "serve HTTP: the interface of OpenAI for transcriptions, live speech over "
+                "WebSockets, health and metrics. A path begins with a slash; server.socket_mode "
+                "applies to it.",
     },
     {
         .section = "http",
@@ -261,7 +262,7 @@ static const struct setting last_settings[] = {
         .offset = FIELD(http_allow_origins),
         .standard = "",
         .meaning = "none",
-        .help = "Origins of web pages that may use the interface (CORS), such as "
+        .help = "Origins of web pages that may use the interface (CORS, WebSockets), such as "
                 "https://chat.example.org, separated by spaces. * allows all of them.",
     },
     {
@@ -296,8 +297,8 @@ static const struct setting last_settings[] = {
         .minimum = 1,
         .maximum = 100000,
         .standard = "64",
-        .help = "The most recordings that are received or recognised at a time, of all protocols. "
-                "Beyond it HTTP clients are told to try again later (503, Retry-After).",
+        .help = "The most recordings that are received or recognised at a time, of all protocols, "
+                "and sessions over WebSockets. Beyond it HTTP clients are told to try again later (503, Retry-After).",
     },
     {
         .section = "http",

@@ -170,7 +170,8 @@ def compare(folder: Path, options: argparse.Namespace) -> None:
                 file = write_wav(folder / "clip.wav", Pcm(RATE, 2, 1, sound.tobytes()))
                 server.play("mic", file)
                 time.sleep(1.0)
-                measure(speaker.say(sound), sent)
+                # The microphone goes on with silence, which ends what was said.
+                measure(speaker.say(np.concatenate([sound, quiet])), sent)
             speaker.close()
             process.terminate()
             thread.join()

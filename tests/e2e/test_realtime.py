@@ -524,6 +524,8 @@ def test_no_websocket(served: Served) -> None:
         ("Sec-WebSocket-Version: 12", 426),
         ("Sec-WebSocket-Key: c2hvcnQ=", 400),
         ("Connection: close", 400),
+        ("Content-Length: 5", 400),
+        ("Transfer-Encoding: chunked", 400),
     ],
 )
 def test_wrong_handshakes(served: Served, wrong: str, status: int) -> None:
