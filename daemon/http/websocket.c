@@ -14,6 +14,10 @@
 /* Read at a time, so that the loop's other work gets its turn. */
 #define TURN_BYTES ((size_t)256 * 1024)
 
+/* Of the socket. What a client sends faster than it is recognised is to wait on its side: a ping
+ * waits behind what is in the kernel's buffers, which otherwise grow to minutes of sound. */
+#define RECEIVE_BUFFER (128 * 1024)
+
 /* A client with more than this unread is slow. */
 #define SLOW_BYTES ((size_t)64 * 1024)
 
@@ -513,11 +517,12 @@ void websocket_discard(struct websocket *ws)
 void websocket_open(struct websocket *ws, int descriptor, const void *early, size_t early_size)
 {
     struct websocket_list *list = ws->list;
-    const int yes = 1;
+    const int yes = 1, room = RECEIVE_BUFFER;
     list->opened(list->context);
     /* Several short messages in a row are not to wait for the client's acknowledgements. Fails on a
      * Unix socket, which does not do that. */
     setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
+    setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room));
     ws->early = early_size > 0 ? malloc(early_size) : NULL;
     if ((early_size > 0 && !ws->early) || uv_poll_init(list->loop, &ws->poll, descriptor) < 0) {
         close(descriptor);

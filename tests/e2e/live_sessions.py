@@ -38,7 +38,8 @@ class Live:
             additional_headers=headers,
             subprotocols=[Subprotocol(name) for name in subprotocols] or None,
             open_timeout=PATIENCE,
-            close_timeout=PATIENCE,
+            close_timeout=PATIENCE / 2,
+            ping_interval=None,  # its answers wait for a thread that sends without a pause
             max_size=None,
             compression=None,
             **options,

@@ -234,6 +234,7 @@ def read_late(served: Served, options: Event, sound: bytes) -> list[Event]:
             bare.send(frame(TEXT, append_of(sound[i : i + 48000])))
         bare.send(COMMIT)
         wait_until(lambda: recognised(served), "all to be recognised")
+        bare.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
         events: list[Event] = []
         while len(of_kind(events, COMPLETED)) < REPEATED:
             events.append(bare.event())
