@@ -113,6 +113,7 @@ plugin_sources  := $(filter-out %/instruction_set.c %/blocks.c \
                      $(if $(filter amx,$(sets_$(architecture))),,%/blocks_amx.c),\
                      $(wildcard $(plugins:%=plugins/%/*.c))) $(set_sources) $(block_sources)
 opencl_kernels  := $(wildcard plugins/opencl/kernels/*.cl)
+page_files      := $(wildcard daemon/http/page/*.*)
 unit_sources    := $(filter-out tests/unit/bad_plugins/% $(if $(decode_sources),,%/test_sandbox.c),\
                      $(wildcard tests/unit/*/*.c))
 microphone_sources    := $(wildcard tests/microphone/*.c)
@@ -133,6 +134,7 @@ all_sources     := $(library_sources) $(daemon_sources) $(client_sources) $(conv
                    $(bench_sources) $(times_sources) $(fuzz_sources) tests/fuzz/http_daemon.c
 
 objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
+page_objects := $(page_files:%=$(BUILD)/obj/%.o)
 
 libhearken := $(BUILD)/lib/libhearken.so
 plugin_files := $(plugins:%=$(BUILD)/lib/hearken/%.so)
@@ -269,7 +271,7 @@ link_program = $(Q)$(CC) $(LINK) $(LDFLAGS) -Wl,-rpath,'$(run_path)' -o $@ \
 
 $(BUILD)/bin/hearkend $(BUILD)/bin/hearken: $(BUILD)/paths
 
-$(BUILD)/bin/hearkend: $(call objects,$(daemon_sources)) $(libhearken)
+$(BUILD)/bin/hearkend: $(call objects,$(daemon_sources)) $(page_objects) $(libhearken)
 	$(SAY) LINK $@
 	@mkdir -p $(@D)
 	$(call link_program,$(daemon_libs))
@@ -312,13 +314,20 @@ $(call objects,$(block_sources)): $(BUILD)/obj/plugins/cpu/blocks_%.o: plugins/c
 	@mkdir -p $(@D)
 	$(call compile,$(basename $<)_$*.c) -DFOR_$(call upper,$*)
 
-# A file of kernels as a string, opencl_kernels_NAME.
+# A file as a string of the name $(1).
+embed = $(Q){ echo 'extern const char $(1)[]; const char $(1)[] = {'; \
+	      od -An -v -tx1 $< | sed "s/ \(..\)/'\\\\x\1',/g"; echo '0};'; } | \
+		$(CC) $(COMPILE) $(CFLAGS) -x c -c -o $@ -
+
 $(BUILD)/obj/plugins/opencl/kernels/%.o: plugins/opencl/kernels/%.cl $(BUILD)/flags
 	$(SAY) EMBED $<
 	@mkdir -p $(@D)
-	$(Q){ echo 'extern const char opencl_kernels_$*[]; const char opencl_kernels_$*[] = {'; \
-	      od -An -v -tx1 $< | sed "s/ \(..\)/'\\\\x\1',/g"; echo '0};'; } | \
-		$(CC) $(COMPILE) $(CFLAGS) -x c -c -o $@ -
+	$(call embed,opencl_kernels_$*)
+
+$(BUILD)/obj/daemon/http/page/%.o: daemon/http/page/% $(BUILD)/flags
+	$(SAY) EMBED $<
+	@mkdir -p $(@D)
+	$(call embed,page_$(subst .,_,$*))
 
 # Records the compiler and its flags: a change of either rebuilds everything.
 flags_now := $(strip $(CC) $(COMPILE) $(CFLAGS) $(LDFLAGS) $(WITHOUT))

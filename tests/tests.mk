@@ -4,7 +4,8 @@
 library_objects := $(call objects,$(library_sources))
 client_objects  := $(call objects,$(filter-out %/client_main.c %/completion_command.c,$(client_sources)) \
                     $(client_shared_sources))
-daemon_objects  := $(call objects,$(filter-out daemon/server/hearkend_main.c,$(daemon_sources)))
+daemon_objects  := $(call objects,$(filter-out daemon/server/hearkend_main.c,$(daemon_sources))) \
+                   $(page_objects)
 
 # The checkpoint readers that only hearken-convert contains.
 reader_objects  := $(call objects,$(addprefix models/convert/,json_lists.c ct2.c hugging_face.c \

@@ -6,6 +6,7 @@
 #include "daemon/http/deepgram.h"
 #include "daemon/http/http_transcription.h"
 #include "daemon/http/metrics_page.h"
+#include "daemon/http/page_files.h"
 #include "daemon/http/realtime.h"
 #include "daemon/http/transcription_fields.h"
 #include "daemon/http/vosk.h"
@@ -18,12 +19,13 @@
 
 /* ---- Models ---- */
 
+/* `root` is the model itself, whose aliases have other ids. */
 static json_t *describe_model(const char *name, const struct model_entry *entry)
 {
-    return json_pack("{s:o, s:s, s:I, s:s, s:O, s:s}", "id", json_from_text(name), "object",
-                     "model", "created", (json_int_t)entry->file_status.st_mtime, "owned_by",
-                     "hearken", "language", entry->facts.languages, "task",
-                     "automatic-speech-recognition");
+    return json_pack("{s:o, s:o, s:s, s:I, s:s, s:O, s:s}", "id", json_from_text(name), "root",
+                     json_from_text(model_entry_name(entry)), "object", "model", "created",
+                     (json_int_t)entry->file_status.st_mtime, "owned_by", "hearken", "language",
+                     entry->facts.languages, "task", "automatic-speech-recognition");
 }
 
 static void list_models(struct http_exchange *exchange)
@@ -142,6 +144,12 @@ static const struct http_route routes[] = {
         .end = http_transcription_end,
         .finish = http_transcription_finish,
     },
+    {.method = "GET", .path = "", .shown = "/", .open = true, .start = page_files_show_index},
+    {.method = "GET",
+     .path = "page/",
+     .shown = "/page/{file}",
+     .open = true,
+     .start = page_files_show},
     {.method = "GET", .path = "listen", .shown = "/v1/listen (WebSocket)", .start = deepgram_start},
     {.method = "GET", .path = "vosk", .shown = "/vosk (WebSocket)", .start = vosk_start},
     {.method = "GET",
