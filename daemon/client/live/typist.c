@@ -1,15 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/client/live/typist.h"
 
+#include "daemon/client/program/child_program.h"
+
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -33,23 +29,10 @@ static const struct program programs[] = {
 
 #define PROGRAM_COUNT (sizeof(programs) / sizeof(programs[0]))
 
-static bool is_on_path(const char *name)
-{
-    const char *path = getenv("PATH");
-    char file[PATH_MAX];
-    while (path && *path) {
-        size_t length = strcspn(path, ":");
-        int written = snprintf(file, sizeof(file), "%.*s/%s", (int)length, path, name);
-        if (written > 0 && (size_t)written < sizeof(file) && access(file, X_OK) == 0)
-            return true;
-        path += length + (path[length] == ':');
-    }
-    return false;
-}
-
 static bool find_program(struct typist *typist)
 {
-    while (typist->program < PROGRAM_COUNT && !is_on_path(programs[typist->program].name))
+    while (typist->program < PROGRAM_COUNT &&
+           !child_program_is_on_path(programs[typist->program].name))
         typist->program++;
     return typist->program < PROGRAM_COUNT;
 }
@@ -63,26 +46,12 @@ int typist_init(struct typist *typist, int interrupt, struct hearken_error *erro
                         "--type needs wtype (Wayland), ydotool or xdotool (X11): none is on PATH");
 }
 
-/* Without input, with its output on our standard error, and with no signals blocked. */
 static int start(const struct program *program, const char *text, pid_t *child)
 {
     char *arguments[ARGUMENTS_MAX + 1] = {NULL};
-    posix_spawn_file_actions_t files;
-    posix_spawnattr_t attributes;
-    sigset_t none;
     for (size_t i = 0; i < program->count; i++)
         arguments[i] = (char *)(program->arguments[i] ? program->arguments[i] : text);
-    sigemptyset(&none);
-    posix_spawn_file_actions_init(&files);
-    posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    posix_spawn_file_actions_adddup2(&files, STDERR_FILENO, STDOUT_FILENO);
-    posix_spawnattr_init(&attributes);
-    posix_spawnattr_setsigmask(&attributes, &none);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
-    int result = posix_spawnp(child, program->name, &files, &attributes, arguments, environ);
-    posix_spawnattr_destroy(&attributes);
-    posix_spawn_file_actions_destroy(&files);
-    return -result;
+    return child_program_start(arguments, child);
 }
 
 /* Returns the exit status or a negative errno. */
