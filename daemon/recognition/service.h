@@ -9,6 +9,7 @@
 #include "daemon/recognition/workers.h"
 #include "daemon/settings/settings.h"
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -22,6 +23,7 @@ struct service {
     struct microphone_hub *hub; /* the microphone and its subscribers */
     struct request_totals totals;
     uint64_t started;          /* uv_hrtime */
+    json_t *http_addresses;    /* where HTTP is served: paths, or addresses with a port */
     unsigned connections;      /* open connections */
     unsigned http_connections; /* of them */
     unsigned websockets;       /* of these, too */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/server/server.h"
 
+#include "daemon/common/json_text.h"
 #include "daemon/common/resident_memory.h"
 #include "daemon/microphone/microphone_hub.h"
 #include "daemon/server/server_private.h"
@@ -347,12 +348,16 @@ static int open_http(struct server *server, struct hearken_error *error)
 static int start_http(struct server *server, struct hearken_error *error)
 {
     const struct settings *settings = &server->service.settings;
+    json_t *addresses = server->service.http_addresses = json_array();
+    char text[SOCKET_TEXT_SIZE];
     bool needed = false;
     for (unsigned i = 0; i < server->listener_count; i++) {
         const struct socket_listener *made = &server->listeners[i].socket;
         if (made->protocol != SOCKET_HTTP)
             continue;
         needed = true;
+        if (socket_describe(made, text))
+            json_array_append_new(addresses, json_from_text(text));
         if (*settings->http_tokens_file == '\0' && !settings->http_allow_anonymous &&
             !socket_is_local(made))
             return hearken_fail(error, -EACCES,
@@ -518,6 +523,7 @@ static void finish(struct server *server)
     microphone_hub_destroy(server->service.hub);
     catalogue_finish(&server->service.models);
     request_totals_finish(&server->service.totals);
+    json_decref(server->service.http_addresses);
     settings_finish(&server->service.settings);
     free(server->read_buffer);
     free(server);

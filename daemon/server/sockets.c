@@ -3,6 +3,7 @@
 
 #include "daemon/common/tcp_address.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -170,21 +171,54 @@ int socket_open_unix(const char *path, unsigned mode, struct socket_listener *li
 
 /* ---- TCP ---- */
 
+union socket_address {
+    struct sockaddr any;
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+    struct sockaddr_un unix_path;
+};
+
+static bool read_address(const struct socket_listener *listener, union socket_address *address)
+{
+    socklen_t length = sizeof(*address);
+    *address = (union socket_address){0};
+    return getsockname(listener->descriptor, &address->any, &length) == 0;
+}
+
 bool socket_is_local(const struct socket_listener *listener)
 {
-    union {
-        struct sockaddr any;
-        struct sockaddr_in v4;
-        struct sockaddr_in6 v6;
-    } address = {0};
-    socklen_t length = sizeof(address);
+    union socket_address address;
     if (listener->kind == SOCKET_UNIX)
         return true;
-    if (getsockname(listener->descriptor, &address.any, &length) < 0)
+    if (!read_address(listener, &address))
         return false;
     if (address.any.sa_family == AF_INET)
         return ntohl(address.v4.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
     return address.any.sa_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&address.v6.sin6_addr);
+}
+
+bool socket_describe(const struct socket_listener *listener, char text[SOCKET_TEXT_SIZE])
+{
+    union socket_address address;
+    char host[INET6_ADDRSTRLEN];
+    if (!read_address(listener, &address))
+        return false;
+    switch (address.any.sa_family) {
+    case AF_UNIX:
+        snprintf(text, SOCKET_TEXT_SIZE, "%.*s", (int)sizeof(address.unix_path.sun_path),
+                 address.unix_path.sun_path);
+        return *text == '/';
+    case AF_INET:
+        inet_ntop(AF_INET, &address.v4.sin_addr, host, sizeof(host));
+        snprintf(text, SOCKET_TEXT_SIZE, "%s:%u", host, ntohs(address.v4.sin_port));
+        return true;
+    case AF_INET6:
+        inet_ntop(AF_INET6, &address.v6.sin6_addr, host, sizeof(host));
+        snprintf(text, SOCKET_TEXT_SIZE, "[%s]:%u", host, ntohs(address.v6.sin6_port));
+        return true;
+    default:
+        return false;
+    }
 }
 
 static int split_address(const char *setting, const char *address, char host[TCP_HOST_BYTES],

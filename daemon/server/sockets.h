@@ -42,6 +42,12 @@ int socket_check_tcp(const char *setting, const char *address, struct hearken_er
 /* Whether only this machine's programs can connect to a bound socket. */
 bool socket_is_local(const struct socket_listener *listener);
 
+#define SOCKET_TEXT_SIZE 128
+
+/* Where a bound socket listens: its path, "127.0.0.1:8080" or "[::1]:8080". False: it is none of
+ * these. */
+bool socket_describe(const struct socket_listener *listener, char text[SOCKET_TEXT_SIZE]);
+
 /*
  * Whether the directories above a socket can be searched by all users that its mode admits. False:
  * `folder` (of PATH_MAX bytes) is the first that cannot.
