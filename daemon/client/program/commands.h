@@ -13,6 +13,7 @@ extern const struct command toggle_command;
 extern const struct command record_command;
 extern const struct command devices_command;
 extern const struct command status_command;
+extern const struct command web_command;
 extern const struct command plugins_command;
 extern const struct command model_command;
 extern const struct command sound_command;
