@@ -10,7 +10,7 @@ const GAP = 8;
 const AXIS = 22;
 const RANGE = 6; // log10 of power between the palest and the loudest: 60 dB
 const ROW = 17; // height of a word with its name, if there is room
-const TALLEST = 440; // of the rows
+const NAME = 11; // height of a name at least
 
 // Magma by S. van der Walt and N. Smith, Blues of ColorBrewer; as `hearken transcribe --attention`.
 const magma = ['1d1147', '51127c', '832681', 'b73779', 'e75263', 'fc8961', 'fec488'];
@@ -55,15 +55,20 @@ function decodeWeights(alignment) {
   return new Float32Array(bytes.buffer);
 }
 
-// Tokens that belong together: {text, first, count}. A word begins with a space.
-function rowsOf(alignment) {
+const letters = (text) => [...text.replaceAll(' ', '')].length;
+
+// Each word gets as many tokens as its text needs: {text, first, count, word}.
+function rowsOf({ alignment, words }) {
   const rows = [];
-  alignment.texts.forEach((text, token) => {
-    if (rows.length === 0 || text.startsWith(' ')) rows.push({ text: '', first: token, count: 0 });
-    const row = rows[rows.length - 1];
-    row.text += text;
-    row.count++;
-  });
+  let token = 0;
+  let missing = 0; // letters of the words that have no token yet
+  for (const word of words) {
+    const row = { text: word.text, first: token, count: 0, word };
+    missing += letters(word.text);
+    for (; token < alignment.tokens && missing > 0; token++) missing -= letters(alignment.texts[token]);
+    row.count = token - row.first;
+    rows.push(row);
+  }
   return rows;
 }
 
@@ -80,12 +85,12 @@ export class AttentionPicture {
   // `segment` of a live take, with an alignment.
   show(take, segment) {
     const { alignment } = segment;
-    if (!alignment?.weights || alignment.tokens === 0) return;
+    if (!alignment?.weights || alignment.tokens === 0 || !segment.words?.length) return;
     if (this.take !== take) this.spectrogram = new Spectrogram(take);
     this.take = take;
     this.segment = segment;
     this.weights = decodeWeights(alignment);
-    this.rows = rowsOf(alignment);
+    this.rows = rowsOf(segment);
     this.schedule();
   }
 
@@ -107,7 +112,8 @@ export class AttentionPicture {
     this.figure.hidden = false;
     const width = this.canvas.parentElement.clientWidth;
     if (width === 0) return;
-    const height = Math.min(TALLEST, Math.max(this.rows.length * ROW, 4 * ROW));
+    const room = Math.max(window.innerHeight * 0.52 - SOUND_HEIGHT - AXIS - 40, 8 * ROW);
+    const height = Math.min(room, Math.max(this.rows.length * ROW, 4 * ROW));
     const ratio = window.devicePixelRatio || 1;
     const whole = SOUND_HEIGHT + GAP + height + AXIS;
     this.canvas.width = width * ratio;
@@ -135,6 +141,7 @@ export class AttentionPicture {
     this.theme = darkness.matches ? 'dark' : 'light';
     const style = getComputedStyle(this.canvas);
     this.ink = style.color;
+    this.family = style.fontFamily;
     this.line = style.getPropertyValue('--line');
     this.paper = `#${ramps[this.theme].weight[0]}`;
   }
@@ -195,34 +202,21 @@ export class AttentionPicture {
   drawWords() {
     const { context, box } = this;
     const stripe = box.height / this.segment.alignment.tokens;
-    const words = this.segment.words ?? [];
-    const size = Math.max(10, Math.min(13, (stripe * this.segment.alignment.tokens) / this.rows.length - 3));
-    context.font = `${size}px ${getComputedStyle(this.canvas).fontFamily}`;
+    const row = box.height / this.rows.length;
+    const every = Math.ceil(NAME / row); // name, where there is no room for all
+    context.font = `${Math.max(NAME, Math.min(13, row - 3))}px ${this.family}`;
     context.textBaseline = 'middle';
-    this.rows.forEach((row, index) => {
-      const y = box.top + row.first * stripe;
-      const height = row.count * stripe;
-      const word = words.length === this.rows.length ? words[index] : undefined;
-      const [from, to] = word ? [this.x(word.start), this.x(word.end)] : this.span(row);
-      if (word) {
-        context.strokeStyle = this.line;
-        context.strokeRect(from, y + 0.5, to - from, height - 1);
-      }
-      const name = row.text.trim();
-      const width = context.measureText(name).width;
+    this.rows.forEach(({ text, first, count, word }, index) => {
+      const y = box.top + first * stripe;
+      const height = count * stripe;
+      const [from, to] = [this.x(word.start), this.x(word.end)];
+      context.strokeStyle = this.line;
+      context.strokeRect(from, y + 0.5, to - from, Math.max(height - 1, 0));
+      if (index % every > 0) return;
+      const width = context.measureText(text).width;
       const right = to + 5 + width < box.left + box.width;
-      this.write(name, right ? to + 5 : from - 5 - width, y + height / 2);
+      this.write(text, right ? to + 5 : from - 5 - width, y + height / 2);
     });
-  }
-
-  // Where a row is strongest, for words without times.
-  span(row) {
-    const { steps, start, step_seconds: step } = this.segment.alignment;
-    let best = row.first * steps;
-    for (let i = best; i < (row.first + row.count) * steps; i++)
-      if (this.weights[i] > this.weights[best]) best = i;
-    const seconds = start + (best % steps) * step;
-    return [this.x(seconds), this.x(seconds + step)];
   }
 
   // Readable on every colour.
@@ -240,7 +234,7 @@ export class AttentionPicture {
     const { context, box } = this;
     const step = [1, 2, 5, 10].find((seconds) => seconds * this.scale >= 44) ?? 20;
     const y = box.top + box.height;
-    context.font = `11px ${getComputedStyle(this.canvas).fontFamily}`;
+    context.font = `11px ${this.family}`;
     context.textBaseline = 'top';
     context.fillStyle = this.ink;
     context.strokeStyle = this.line;
