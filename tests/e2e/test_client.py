@@ -439,7 +439,17 @@ def test_forms_of_options(daemon: Daemon, hearken) -> None:
     assert hearken(*through(daemon), SHORT, "-qwb", "2", "-h").startswith("usage: hearken")
 
 
-COMMANDS = ["transcribe", "record", "devices", "status", "plugins", "model", "version", "help"]
+COMMANDS = [
+    "transcribe",
+    "record",
+    "devices",
+    "status",
+    "web",
+    "plugins",
+    "model",
+    "version",
+    "help",
+]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -85,7 +85,7 @@ export class LiveSession {
     }
     const seconds = RETRY_SECONDS[Math.min(this.tries++, RETRY_SECONDS.length - 1)];
     this.listener.state('waiting', `${why.message} The sound is kept; trying again.`);
-    this.timer = setTimeout(() => this.connect(), seconds * 1000);
+    this.retry = setTimeout(() => this.connect(), seconds * 1000);
   }
 
   send(event) {
@@ -141,6 +141,7 @@ export class LiveSession {
   close() {
     this.done = true;
     clearTimeout(this.timer);
+    clearTimeout(this.retry);
     this.socket.close();
     this.resolve();
   }

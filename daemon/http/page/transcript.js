@@ -43,6 +43,7 @@ export class Transcript {
     this.sections.get(take)?.remove();
     this.sections.delete(take);
     this.takes = this.takes.filter((other) => other !== take);
+    if (!this.container.contains(this.stop)) this.stopAt(this.container.querySelector('[tabindex]'));
     this.onchange();
   }
 
@@ -109,8 +110,15 @@ export class Transcript {
   // The whole text is one stop of the tabulator; arrows lead through its words.
   target(element, take, start, end) {
     this.targets.set(element, { take, start, end });
-    element.tabIndex = this.container.querySelector('[tabindex="0"]') ? -1 : 0;
+    element.tabIndex = -1;
+    if (!this.stop) this.stopAt(element);
     return element;
+  }
+
+  stopAt(element) {
+    if (this.stop) this.stop.tabIndex = -1;
+    this.stop = element;
+    if (element) element.tabIndex = 0;
   }
 
   playAt(element) {
@@ -133,9 +141,8 @@ export class Transcript {
     if (event.key === 'Enter' || event.key === ' ') {
       this.playAt(event.target);
     } else if (targets[goals[event.key]]) {
-      event.target.tabIndex = -1;
-      targets[goals[event.key]].tabIndex = 0;
-      targets[goals[event.key]].focus();
+      this.stopAt(targets[goals[event.key]]);
+      this.stop.focus();
     } else {
       return;
     }
