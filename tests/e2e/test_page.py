@@ -14,7 +14,7 @@ from typing import Any
 import programs
 import pytest
 from conftest import Serve, StartDaemon
-from programs import REAL_MODEL, REPOSITORY, free_port, run
+from programs import REAL_MODEL, REAL_MODELS, REPOSITORY, free_port, run
 from sounds import LONG, SHORT, Pcm, pcm, silence, transcripts, write_wav
 from web import Served
 
@@ -301,6 +301,34 @@ def test_page_that_is_not_secure(served: Served, browse: OthersPage) -> None:
 
 @in_browser
 @pytest.mark.real
+def test_what_is_refused_is_told(real: Served, browse: OthersPage) -> None:
+    """A word that is too long: the page stops, and goes on once it is gone."""
+    with browse(SHORT) as page:
+        page.open(page_of(real)).ready()
+        field = page.find("#words")
+        field.send_keys("x" * 101)
+        page.find("#record").click()
+        page.wait(page.notice, "a reason")
+        assert "custom" in page.notice()
+        page.wait(lambda: page.text("#record") == "Start", "the end")
+        field.clear()
+        listen(page, 8)
+        assert wrong_words((SHORT,), page.words()) <= 1
+
+
+@in_browser
+@pytest.mark.real
+@pytest.mark.parametrize("model", REAL_MODELS[1:], ids=lambda model: model.stem)
+def test_other_models(serve: Serve, browse: OthersPage, model: Path) -> None:
+    with browse(LONG) as page:
+        page.open(page_of(serve(model=model))).ready()
+        listen(page, 20)
+        assert wrong_words((LONG,), page.words()) <= 3
+        assert page.find("canvas").is_displayed()
+
+
+@in_browser
+@pytest.mark.real
 @pytest.mark.parametrize("key", ["secret-key", "with/other=signs"])
 def test_key(serve: Serve, browse: OthersPage, folder: Path, key: str) -> None:
     """Asked for until it is right, and then used for all that the page does."""
@@ -320,6 +348,8 @@ def test_key(serve: Serve, browse: OthersPage, folder: Path, key: str) -> None:
         page.wait(lambda: page.all("#text h2"), "a file's text")
         assert page.run("return JSON.stringify(localStorage)").find(key) < 0
         page.driver.refresh()
+        page.ready()
+        assert not page.find("#ask").is_displayed(), "it is kept until the tab is closed"
 
 
 @in_browser

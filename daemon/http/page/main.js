@@ -237,6 +237,7 @@ async function start() {
     live = { microphone, take };
     live.session = new LiveSession(take, settings(), key, listenerOf(take));
     early.forEach(onSound);
+    live.awake = await navigator.wakeLock?.request('screen').catch(() => {});
     announce('Listening');
     showMicrophones(valueOf('microphone') && microphone.device);
   } catch (error) {
@@ -252,6 +253,7 @@ async function stop() {
   live.stopping = true;
   const { microphone, take, session } = live;
   await microphone.close();
+  live.awake?.release();
   live = undefined;
   showRecording();
   if (!session.done) showState('finishing', 'Finishing…');

@@ -143,6 +143,7 @@ export class AttentionPicture {
     this.ink = style.color;
     this.family = style.fontFamily;
     this.line = style.getPropertyValue('--line');
+    this.outline = style.getPropertyValue('--outline');
     this.paper = `#${ramps[this.theme].weight[0]}`;
   }
 
@@ -210,7 +211,7 @@ export class AttentionPicture {
       const y = box.top + first * stripe;
       const height = count * stripe;
       const [from, to] = [this.x(word.start), this.x(word.end)];
-      context.strokeStyle = this.line;
+      context.strokeStyle = this.outline;
       context.strokeRect(from, y + 0.5, to - from, Math.max(height - 1, 0));
       if (index % every > 0) return;
       const width = context.measureText(text).width;

@@ -5,7 +5,7 @@
 export const BANDS = 80;
 export const FRAMES_A_SECOND = 100;
 const HIGHEST = 8000; // Hz
-const FLOOR = 1e-10;
+const FLOOR = 1e-12; // of power: digital silence
 
 const mel = (hertz) => 2595 * Math.log10(1 + hertz / 700);
 const hertz = (value) => 700 * (10 ** (value / 2595) - 1);
