@@ -473,8 +473,8 @@ def test_web_only_prints(served: Served, folder: Path, closed: str) -> None:
     options = ["--no-open"] if closed == "--no-open" else []
     if not options:
         environment["DISPLAY"] = environment["WAYLAND_DISPLAY"] = ""
-    command = ("web", *options, "--socket", served.daemon.socket)
-    result = run(*command, folder=folder, extra_environment=environment)
+    socket = served.daemon.socket
+    result = run("web", *options, "--socket", socket, folder=folder, extra_environment=environment)
     assert result.returncode == 0 and result.stdout.decode() == f"{served.url('/')}\n"
     assert not (folder / "opened").exists()
 
