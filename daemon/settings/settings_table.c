@@ -298,7 +298,8 @@ static const struct setting last_settings[] = {
         .maximum = 100000,
         .standard = "64",
         .help = "The most recordings that are received or recognised at a time, of all protocols, "
-                "and sessions over WebSockets. Beyond it HTTP clients are told to try again later (503, Retry-After).",
+                "and sessions over WebSockets. Beyond it HTTP clients are told to try again later "
+                "(503, Retry-After).",
     },
     {
         .section = "http",
