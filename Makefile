@@ -113,7 +113,7 @@ plugin_sources  := $(filter-out %/instruction_set.c %/blocks.c \
                      $(if $(filter amx,$(sets_$(architecture))),,%/blocks_amx.c),\
                      $(wildcard $(plugins:%=plugins/%/*.c))) $(set_sources) $(block_sources)
 opencl_kernels  := $(wildcard plugins/opencl/kernels/*.cl)
-page_files      := $(wildcard daemon/http/page/*.*)
+page_files      := $(wildcard daemon/api/page/*.*)
 unit_sources    := $(filter-out tests/unit/bad_plugins/% $(if $(decode_sources),,%/test_sandbox.c),\
                      $(wildcard tests/unit/*/*.c))
 microphone_sources    := $(wildcard tests/microphone/*.c)
@@ -324,7 +324,7 @@ $(BUILD)/obj/plugins/opencl/kernels/%.o: plugins/opencl/kernels/%.cl $(BUILD)/fl
 	@mkdir -p $(@D)
 	$(call embed,opencl_kernels_$*)
 
-$(BUILD)/obj/daemon/http/page/%.o: daemon/http/page/% $(BUILD)/flags
+$(BUILD)/obj/daemon/api/page/%.o: daemon/api/page/% $(BUILD)/flags
 	$(SAY) EMBED $<
 	@mkdir -p $(@D)
 	$(call embed,page_$(subst .,_,$*))

@@ -39,6 +39,18 @@ struct http_route {
     void (*finish)(struct http_exchange *exchange);
 };
 
+/* What is served at which path: the server knows no route itself. */
+struct http_router {
+    /*
+     * The path that a route knows: without what base URLs of clients have in front of it ("/v1",
+     * "/openai/v1", "/api", or the whole path of a transcription) and without its first and last
+     * slash.
+     */
+    void (*normalise)(const char *url, char *path, size_t size);
+    /* The route of the exchange's path and method. NULL: there is none, and it was answered so. */
+    const struct http_route *(*find)(struct http_exchange *exchange);
+};
+
 /* A stream of text that is sent while it grows. */
 struct http_outgoing {
     char *bytes;

@@ -3,7 +3,6 @@
 
 #include "daemon/http/access_tokens.h"
 #include "daemon/http/http_exchange.h"
-#include "daemon/http/http_routes.h"
 #include "daemon/http/lingering.h"
 #include "daemon/http/request_headers.h"
 #include "daemon/http/websocket.h"
@@ -41,6 +40,7 @@ struct http_connection {
 
 struct http_server {
     struct service *service;
+    const struct http_router *router;
     uv_loop_t *loop;
     void (*closed)(void *context);
     void *context;
@@ -201,7 +201,7 @@ static struct http_connection *connection_of(struct MHD_Connection *connection)
 static void start_route(struct http_connection *connection, struct http_exchange *exchange)
 {
     const struct http_server *server = connection->server;
-    exchange->route = http_route_find(exchange);
+    exchange->route = connection->server->router->find(exchange);
     if (exchange->status != 0)
         return;
     if (connection->probes_only && !exchange->route->probe) {
@@ -228,7 +228,7 @@ static struct http_exchange *begin_exchange(struct http_connection *connection, 
     exchange->websockets = &server->websockets;
     exchange->began = uv_hrtime();
     snprintf(exchange->method, sizeof(exchange->method), "%s", method);
-    http_path_normalise(url, exchange->path, sizeof(exchange->path));
+    server->router->normalise(url, exchange->path, sizeof(exchange->path));
     request_headers_identify(exchange);
     request_headers_find_origin(exchange);
     request_headers_check_body(exchange, version);
@@ -411,14 +411,15 @@ static int start_daemon(struct http_server *server)
     return server->daemon ? 0 : -ENOMEM;
 }
 
-int http_server_create(struct service *service, uv_loop_t *loop, void (*closed)(void *context),
-                       void *context, struct http_server **server, struct hearken_error *error)
+int http_server_create(struct service *service, uv_loop_t *loop, const struct http_router *router,
+                       void (*closed)(void *context), void *context, struct http_server **server,
+                       struct hearken_error *error)
 {
     struct http_server *created = calloc(1, sizeof(*created));
     if (!created)
         return hearken_fail(error, -ENOMEM, "out of memory");
     *created = (struct http_server){
-        .service = service, .loop = loop, .closed = closed, .context = context};
+        .service = service, .loop = loop, .router = router, .closed = closed, .context = context};
     created->lingering =
         (struct lingering_list){.loop = loop, .closed = on_own_closed, .context = created};
     created->websockets = (struct websocket_list){

@@ -13,11 +13,13 @@
 #include <uv.h>
 
 struct http_server;
+struct http_router;
 
 /* `closed` is called after each adopted client has gone. Service and loop must outlive the server.
  * Errors: -EINVAL or the system's for the file of tokens, -ENOMEM. */
-int http_server_create(struct service *service, uv_loop_t *loop, void (*closed)(void *context),
-                       void *context, struct http_server **server, struct hearken_error *error);
+int http_server_create(struct service *service, uv_loop_t *loop, const struct http_router *router,
+                       void (*closed)(void *context), void *context, struct http_server **server,
+                       struct hearken_error *error);
 
 /* Cancels what runs. Accepts NULL. The loop must run once more afterwards. */
 void http_server_destroy(struct http_server *server);

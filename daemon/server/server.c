@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/server/server.h"
 
+#include "daemon/api/http_routes.h"
 #include "daemon/common/json_text.h"
 #include "daemon/common/resident_memory.h"
 #include "daemon/microphone/microphone_hub.h"
@@ -365,8 +366,8 @@ static int start_http(struct server *server, struct hearken_error *error)
                                 "http.tokens_file (or http.allow_anonymous=on)",
                                 *settings->http ? settings->http : "the socket from systemd");
     }
-    return needed ? http_server_create(&server->service, &server->loop, on_http_closed, server,
-                                       &server->http, error)
+    return needed ? http_server_create(&server->service, &server->loop, &http_routes,
+                                       on_http_closed, server, &server->http, error)
                   : 0;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "tests/fuzz/http_daemon.h"
 
+#include "daemon/api/http_routes.h"
 #include "daemon/http/http_server.h"
 #include "daemon/microphone/microphone_hub.h"
 
@@ -59,8 +60,8 @@ static void open_daemon(void)
     catalogue_replace(&service->models, &list, true, NULL);
     must(workers_create(1, &daemon_under_test.loop, &service->workers) == 0);
     service->hub = microphone_hub_create(service, &daemon_under_test.loop);
-    must(service->hub && http_server_create(service, &daemon_under_test.loop, on_closed, NULL,
-                                            &daemon_under_test.http, &error) == 0);
+    must(service->hub && http_server_create(service, &daemon_under_test.loop, &http_routes,
+                                            on_closed, NULL, &daemon_under_test.http, &error) == 0);
     uv_timer_init(&daemon_under_test.loop, &daemon_under_test.tick);
     uv_timer_start(&daemon_under_test.tick, on_tick, 1, 1);
     daemon_under_test.open = true;

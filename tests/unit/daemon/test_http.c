@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /* The parts of HTTP that need no client: keys, paths, uploads, totals. */
+#include "daemon/api/http_routes.h"
+#include "daemon/api/language_names.h"
+#include "daemon/api/upload.h"
 #include "daemon/http/access_tokens.h"
-#include "daemon/http/http_routes.h"
-#include "daemon/http/language_names.h"
-#include "daemon/http/upload.h"
 #include "daemon/recognition/request_totals.h"
 #include "tests/unit/common/expect.h"
 
@@ -94,11 +94,11 @@ static void test_paths(void)
     };
     char path[64];
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        http_path_normalise(cases[i].url, path, sizeof(path));
+        http_routes.normalise(cases[i].url, path, sizeof(path));
         EXPECT_EQUAL_STRING(path, cases[i].path);
     }
     char small[8];
-    http_path_normalise("/v1/audio/transcriptions", small, sizeof(small));
+    http_routes.normalise("/v1/audio/transcriptions", small, sizeof(small));
     EXPECT_EQUAL_STRING(small, "audio/t");
 }
 

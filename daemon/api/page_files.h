@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /* The page for live transcription: a route's callbacks for / and for the files that it loads. They
- * lie in daemon/http/page/ and are part of the program. */
-#ifndef HEARKEN_DAEMON_HTTP_PAGE_FILES_H
-#define HEARKEN_DAEMON_HTTP_PAGE_FILES_H
+ * lie in daemon/api/page/ and are part of the program. */
+#ifndef HEARKEN_DAEMON_API_PAGE_FILES_H
+#define HEARKEN_DAEMON_API_PAGE_FILES_H
 
 #include "daemon/http/http_exchange.h"
 

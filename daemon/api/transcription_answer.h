@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /* The answer to a transcription in each of its formats. */
-#ifndef HEARKEN_DAEMON_HTTP_TRANSCRIPTION_ANSWER_H
-#define HEARKEN_DAEMON_HTTP_TRANSCRIPTION_ANSWER_H
+#ifndef HEARKEN_DAEMON_API_TRANSCRIPTION_ANSWER_H
+#define HEARKEN_DAEMON_API_TRANSCRIPTION_ANSWER_H
 
+#include "daemon/api/transcription_fields.h"
 #include "daemon/http/http_exchange.h"
-#include "daemon/http/transcription_fields.h"
 #include "daemon/transcript/transcript.h"
 
 #include <jansson.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "daemon/http/language_names.h"
+#include "daemon/api/language_names.h"
 
 #include <stddef.h>
 #include <string.h>

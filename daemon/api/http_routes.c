@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT
-#include "daemon/http/http_routes.h"
+#include "daemon/api/http_routes.h"
 
+#include "daemon/api/deepgram.h"
+#include "daemon/api/http_transcription.h"
+#include "daemon/api/metrics_page.h"
+#include "daemon/api/page_files.h"
+#include "daemon/api/realtime.h"
+#include "daemon/api/transcription_fields.h"
+#include "daemon/api/vosk.h"
 #include "daemon/common/json_text.h"
 #include "daemon/common/spaced_list.h"
-#include "daemon/http/deepgram.h"
-#include "daemon/http/http_transcription.h"
-#include "daemon/http/metrics_page.h"
-#include "daemon/http/page_files.h"
-#include "daemon/http/realtime.h"
-#include "daemon/http/transcription_fields.h"
-#include "daemon/http/vosk.h"
 #include "daemon/http/websocket.h"
 
 #include <stdio.h>
@@ -212,7 +212,7 @@ static const char *behind_host(const char *url)
     return url + strcspn(url, "/");
 }
 
-void http_path_normalise(const char *url, char *path, size_t size)
+static void normalise(const char *url, char *path, size_t size)
 {
     static const char *const prefixes[] = {"openai", "api", "v1"};
     const char *rest = behind_host(url), *before;
@@ -277,7 +277,7 @@ static void refuse(struct http_exchange *exchange)
                        exchange->path, list);
 }
 
-const struct http_route *http_route_find(struct http_exchange *exchange)
+static const struct http_route *find(struct http_exchange *exchange)
 {
     if (*exchange->path == '\0' && websocket_is_wanted(exchange))
         return &vosk_route;
@@ -287,3 +287,5 @@ const struct http_route *http_route_find(struct http_exchange *exchange)
     refuse(exchange);
     return NULL;
 }
+
+const struct http_router http_routes = {.normalise = normalise, .find = find};

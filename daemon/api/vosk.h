@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Live speech in the form of the Vosk server, the WebSocket `/` or `/vosk` (docs/realtime.md). */
-#ifndef HEARKEN_DAEMON_HTTP_VOSK_H
-#define HEARKEN_DAEMON_HTTP_VOSK_H
+#ifndef HEARKEN_DAEMON_API_VOSK_H
+#define HEARKEN_DAEMON_API_VOSK_H
 
 #include "daemon/http/http_exchange.h"
 

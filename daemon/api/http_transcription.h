@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Transcriptions and translations of uploaded recordings: a route's callbacks. */
-#ifndef HEARKEN_DAEMON_HTTP_HTTP_TRANSCRIPTION_H
-#define HEARKEN_DAEMON_HTTP_HTTP_TRANSCRIPTION_H
+#ifndef HEARKEN_DAEMON_API_HTTP_TRANSCRIPTION_H
+#define HEARKEN_DAEMON_API_HTTP_TRANSCRIPTION_H
 
 #include "daemon/http/http_exchange.h"
 

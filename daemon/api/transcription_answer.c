@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-#include "daemon/http/transcription_answer.h"
+#include "daemon/api/transcription_answer.h"
 
+#include "daemon/api/language_names.h"
 #include "daemon/common/json_text.h"
-#include "daemon/http/language_names.h"
 #include "daemon/transcript/subtitle.h"
 
 #include <math.h>

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /* Parts of answers in Deepgram's form, of live speech and of recordings. */
-#ifndef HEARKEN_DAEMON_HTTP_DEEPGRAM_ANSWER_H
-#define HEARKEN_DAEMON_HTTP_DEEPGRAM_ANSWER_H
+#ifndef HEARKEN_DAEMON_API_DEEPGRAM_ANSWER_H
+#define HEARKEN_DAEMON_API_DEEPGRAM_ANSWER_H
 
+#include "daemon/api/transcription_answer.h"
 #include "daemon/http/http_exchange.h"
-#include "daemon/http/transcription_answer.h"
 
 #include <jansson.h>
 #include <stddef.h>

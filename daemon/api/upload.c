@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "daemon/http/upload.h"
+#include "daemon/api/upload.h"
 
 #include "include/internal/unlinked_file.h"
 #include "include/internal/write_all.h"

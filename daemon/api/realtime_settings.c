@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-#include "daemon/http/realtime_settings.h"
+#include "daemon/api/realtime_settings.h"
 
+#include "daemon/api/language_names.h"
+#include "daemon/api/transcription_fields.h"
 #include "daemon/common/json_text.h"
-#include "daemon/http/language_names.h"
-#include "daemon/http/transcription_fields.h"
 
 #include <errno.h>
 #include <math.h>

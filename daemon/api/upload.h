@@ -4,8 +4,8 @@
  * it arrives, so that a slow client occupies no worker. All functions are for the loop's thread;
  * callbacks run there, too.
  */
-#ifndef HEARKEN_DAEMON_HTTP_UPLOAD_H
-#define HEARKEN_DAEMON_HTTP_UPLOAD_H
+#ifndef HEARKEN_DAEMON_API_UPLOAD_H
+#define HEARKEN_DAEMON_API_UPLOAD_H
 
 #include "daemon/settings/settings.h"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "daemon/http/metrics_page.h"
+#include "daemon/api/metrics_page.h"
 
 #include "daemon/common/resident_memory.h"
 #include "daemon/microphone/microphone_hub.h"

@@ -4,14 +4,14 @@
  * request to the workers. Where fields came before the file, recognition begins with the first
  * samples; if a field behind the file changes what was asked, it begins again.
  */
-#include "daemon/http/http_transcription.h"
+#include "daemon/api/http_transcription.h"
 
-#include "daemon/http/deepgram_answer.h"
-#include "daemon/http/deepgram_options.h"
+#include "daemon/api/deepgram_answer.h"
+#include "daemon/api/deepgram_options.h"
+#include "daemon/api/transcription_answer.h"
+#include "daemon/api/transcription_fields.h"
+#include "daemon/api/upload.h"
 #include "daemon/http/http_form.h"
-#include "daemon/http/transcription_answer.h"
-#include "daemon/http/transcription_fields.h"
-#include "daemon/http/upload.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* What a form asks of a transcription. */
-#ifndef HEARKEN_DAEMON_HTTP_TRANSCRIPTION_FIELDS_H
-#define HEARKEN_DAEMON_HTTP_TRANSCRIPTION_FIELDS_H
+#ifndef HEARKEN_DAEMON_API_TRANSCRIPTION_FIELDS_H
+#define HEARKEN_DAEMON_API_TRANSCRIPTION_FIELDS_H
 
 #include "daemon/http/http_form.h"
 #include "daemon/recognition/request_options.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "daemon/http/deepgram_answer.h"
+#include "daemon/api/deepgram_answer.h"
 
 #include "daemon/common/json_text.h"
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /* The query of a request in Deepgram's form, for live speech and recordings (docs/realtime.md). */
-#ifndef HEARKEN_DAEMON_HTTP_DEEPGRAM_OPTIONS_H
-#define HEARKEN_DAEMON_HTTP_DEEPGRAM_OPTIONS_H
+#ifndef HEARKEN_DAEMON_API_DEEPGRAM_OPTIONS_H
+#define HEARKEN_DAEMON_API_DEEPGRAM_OPTIONS_H
 
+#include "daemon/api/transcription_fields.h"
 #include "daemon/http/http_exchange.h"
-#include "daemon/http/transcription_fields.h"
 #include "daemon/recognition/speech_session.h"
 
 struct deepgram_options {

@@ -3,10 +3,10 @@
  * Each message with sound has one answer: the text of what ended in it, or the text so far. Clients
  * wait for it before they send more, so it comes once the sound of its message was recognised.
  */
-#include "daemon/http/vosk.h"
+#include "daemon/api/vosk.h"
 
+#include "daemon/api/http_transcription.h"
 #include "daemon/common/json_text.h"
-#include "daemon/http/http_transcription.h"
 #include "daemon/http/websocket.h"
 #include "daemon/recognition/speech_session.h"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "daemon/http/deepgram_options.h"
+#include "daemon/api/deepgram_options.h"
 
 #include "daemon/common/json_text.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Live speech in Deepgram's form, the WebSocket `/v1/listen` (docs/realtime.md). */
-#ifndef HEARKEN_DAEMON_HTTP_DEEPGRAM_H
-#define HEARKEN_DAEMON_HTTP_DEEPGRAM_H
+#ifndef HEARKEN_DAEMON_API_DEEPGRAM_H
+#define HEARKEN_DAEMON_API_DEEPGRAM_H
 
 #include "daemon/http/http_exchange.h"
 

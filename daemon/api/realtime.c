@@ -8,12 +8,12 @@
  * Its text is made of deltas alone: they are committed text, which is never taken back, so that
  * their concatenation is the transcript.
  */
-#include "daemon/http/realtime.h"
+#include "daemon/api/realtime.h"
 
+#include "daemon/api/http_transcription.h"
+#include "daemon/api/realtime_settings.h"
+#include "daemon/api/transcription_answer.h"
 #include "daemon/common/json_text.h"
-#include "daemon/http/http_transcription.h"
-#include "daemon/http/realtime_settings.h"
-#include "daemon/http/transcription_answer.h"
 #include "daemon/http/websocket.h"
 
 #include <errno.h>

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-#include "daemon/http/transcription_fields.h"
+#include "daemon/api/transcription_fields.h"
 
+#include "daemon/api/language_names.h"
 #include "daemon/common/json_text.h"
 #include "daemon/common/spaced_list.h"
-#include "daemon/http/language_names.h"
 
 #include <errno.h>
 #include <math.h>

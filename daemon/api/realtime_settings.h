@@ -4,8 +4,8 @@
  * today's form or in the flat one of the Beta, kept as an object in today's form, and made into the
  * options of a recognition.
  */
-#ifndef HEARKEN_DAEMON_HTTP_REALTIME_SETTINGS_H
-#define HEARKEN_DAEMON_HTTP_REALTIME_SETTINGS_H
+#ifndef HEARKEN_DAEMON_API_REALTIME_SETTINGS_H
+#define HEARKEN_DAEMON_API_REALTIME_SETTINGS_H
 
 #include "daemon/recognition/speech_session.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* The daemon's counters in the text format of Prometheus. */
-#ifndef HEARKEN_DAEMON_HTTP_METRICS_PAGE_H
-#define HEARKEN_DAEMON_HTTP_METRICS_PAGE_H
+#ifndef HEARKEN_DAEMON_API_METRICS_PAGE_H
+#define HEARKEN_DAEMON_API_METRICS_PAGE_H
 
 #include "daemon/http/http_exchange.h"
 

@@ -4,13 +4,13 @@
  * segment. The last result of a segment that an endpoint ended has speech_final; which one that is
  * shows when the sound of its end was recognised, so finals are held until then.
  */
-#include "daemon/http/deepgram.h"
+#include "daemon/api/deepgram.h"
 
+#include "daemon/api/deepgram_answer.h"
+#include "daemon/api/deepgram_options.h"
+#include "daemon/api/http_transcription.h"
+#include "daemon/api/upload.h"
 #include "daemon/common/json_text.h"
-#include "daemon/http/deepgram_answer.h"
-#include "daemon/http/deepgram_options.h"
-#include "daemon/http/http_transcription.h"
-#include "daemon/http/upload.h"
 #include "daemon/http/websocket.h"
 
 #include <errno.h>

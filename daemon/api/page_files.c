@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "daemon/http/page_files.h"
+#include "daemon/api/page_files.h"
 
 #include "daemon/http/header_list.h"
 
