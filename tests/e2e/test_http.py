@@ -58,7 +58,7 @@ def in_hand(served: Served) -> Iterator[BareHttp]:
 
 
 def test_routes(served: Served) -> None:
-    for path in ("", "/", "/v2/audio/transcriptions", "/v1", "/v1/audio", "/v1/chat/completions"):
+    for path in ("/v2", "/v2/audio/transcriptions", "/v1/audio", "/v1/chat/completions"):
         error = served.ask(path).error()
         assert error["code"] == "not_found"
         for route in ("POST /v1/audio/transcriptions", "GET /v1/models", "GET /metrics"):

@@ -138,7 +138,6 @@ function showState(name, message = names[name]) {
 // Follows the text, unless somebody has scrolled up to read.
 let follows = true;
 const scroller = byId('scroller');
-const page = document.scrollingElement;
 const isAtEnd = (box) => box.scrollHeight - box.scrollTop - box.clientHeight < 60;
 scroller.addEventListener('scroll', () => (follows = isAtEnd(scroller)));
 
