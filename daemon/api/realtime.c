@@ -340,13 +340,16 @@ static void send_delta(struct realtime *realtime, const struct segment_message *
     send_event(realtime, event);
 }
 
-/* A word is a token to those who ask for log-probabilities. */
+/* A word is a token to those who ask for log-probabilities. Alignments are large, and somebody may
+ * speak for long without a pause: only the last segment keeps its own. */
 static void note_final(struct realtime *realtime, const struct segment_message *segment)
 {
     struct item *item = &realtime->item;
     const json_t *word;
-    size_t index;
+    size_t index, count = json_array_size(item->segments);
     item->sent = 0;
+    if (count > 0)
+        json_object_del(json_array_get(item->segments, count - 1), "alignment");
     json_array_append_new(item->segments, describe_segment(realtime, segment));
     json_array_foreach(json_object_get(segment->data, "words"), index, word)
     {

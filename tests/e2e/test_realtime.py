@@ -338,6 +338,22 @@ def test_log_probabilities(served: Served) -> None:
         assert bytes(token["bytes"]).decode() == token["token"] and token["logprob"] <= 0
 
 
+def test_alignment_of_the_last_segment(attentive: Served) -> None:
+    """Somebody who speaks without a pause does not make the event grow without bounds."""
+    with Realtime(attentive) as session:
+        session.configure(
+            push_to_talk=True, hearken={"words": True, "alignment": True, "segment_seconds": 3}
+        )
+        session.say(pcm(LONG))
+        session.commit()
+        segments = session.until(COMPLETED)[-1]["hearken"]["segments"]
+    assert len(segments) > 1
+    assert ["alignment" in segment for segment in segments] == [False] * (len(segments) - 1) + [
+        True
+    ]
+    assert all(segment["words"] for segment in segments)
+
+
 def test_additions_of_hearken(attentive: Served) -> None:
     """What hearken has and OpenAI has not is in a member of events that there are."""
     with Realtime(attentive) as session:
