@@ -80,8 +80,8 @@ export class LiveTake {
     this.blocks.push({ start: this.end, samples });
     this.end += samples.length;
     this.kept += samples.length;
-    // The earliest estimate is that of the block that was delayed least.
-    this.began = Math.min(this.began, performance.now() - this.seconds * 1000);
+    // The block that was delayed least says when; but clocks drift, and a busy machine loses sound.
+    this.began = Math.min(this.began + 1, performance.now() - this.seconds * 1000);
     while (this.kept > KEPT_SECONDS * this.rate) this.kept -= this.blocks.shift().samples.length;
   }
 
