@@ -53,8 +53,10 @@ class Vocabulary:
         self.prompt = [self.control(name) for name in prompt_of(names)]
         self.end = self.control(END)
 
-    def control(self, name: str) -> int:
-        return self.numbers[self.tokenizer.token_to_id(name)]
+    def control(self, *names: str) -> int:
+        """Of the first of these names that the tokenizer knows."""
+        known = (self.tokenizer.token_to_id(name) for name in names)
+        return self.numbers[next(number for number in known if number is not None)]
 
     def tokens(self, text: str) -> list[int] | None:
         """None where the text needs a token that is not kept."""

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from voice.sounds import read_pack
 
-from .label import HEARKEN, TOGETHER, transcribe
+from .label import HEARKEN, TOGETHER, chosen, transcribe
 
 
 def words_of(result: dict) -> list[list]:
@@ -22,11 +22,6 @@ def words_of(result: dict) -> list[list]:
         for segment in result["segments"]
         for word in segment["words"]
     ]
-
-
-def chosen(count: int, share: float) -> list[int]:
-    """Which of so many clips, spread evenly."""
-    return [n for n in range(count) if int((n + 1) * share) > int(n * share)]
 
 
 def main() -> None:

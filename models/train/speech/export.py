@@ -17,7 +17,7 @@ import torch
 from . import whisper
 from .checkpoint import read_checkpoint, write_checkpoint
 
-BESIDE = ("config.json", "vocabulary.json", "tokenizer.json")
+BESIDE = ("config.json", "vocabulary.json", "vocabulary.txt", "tokenizer.json")
 Weights = dict[str, torch.Tensor]
 
 

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
 """Texts for sets that have none, written by hearken itself.
 
-usage: python -m speech.label OUT --corpus DIR --set NAME [--hearken FILE]
+usage: python -m speech.label OUT --corpus DIR --set NAME [--share S] [--hearken FILE]
 
-OUT gets `NAME.labels.jsonl`, a line for each clip: its text, or null where hearken was not sure.
+OUT gets `NAME.labels.jsonl`, a line for each clip: its text, or null where hearken was not sure or
+not asked.
 """
 
 import argparse
@@ -31,6 +32,11 @@ def transcribe(hearken: Path, clips: list[Recording]) -> Iterator[dict]:
             yield json.loads(line)
 
 
+def chosen(count: int, share: float) -> list[int]:
+    """Which of so many clips, spread evenly."""
+    return [n for n in range(count) if int((n + 1) * share) > int(n * share)]
+
+
 def label_of(result: dict, confidence: float) -> str | None:
     segments = result["segments"]
     sure = segments and min(segment["confidence"] for segment in segments) > confidence
@@ -46,14 +52,20 @@ def main() -> None:
     add("--set", required=True)
     add("--hearken", type=Path, default=HEARKEN, help="the program that hears")
     add("--confidence", type=float, default=0.45, help="that each segment has at least")
+    add("--share", type=float, default=1.0, help="of the clips that is heard")
     arguments = parser.parse_args()
     clips = read_pack(arguments.corpus, arguments.set, arguments.cache)
     arguments.out.mkdir(parents=True, exist_ok=True)
-    with (arguments.out / f"{arguments.set}.labels.jsonl").open("w") as out:
-        for at in range(0, len(clips), TOGETHER):
-            for result in transcribe(arguments.hearken, clips[at : at + TOGETHER]):
-                out.write(json.dumps({"label": label_of(result, arguments.confidence)}) + "\n")
-            print(f"{min(at + TOGETHER, len(clips))} of {len(clips)} clips", flush=True)
+    labels: list[str | None] = [None] * len(clips)
+    numbers = chosen(len(clips), arguments.share)
+    for at in range(0, len(numbers), TOGETHER):
+        part = numbers[at : at + TOGETHER]
+        results = transcribe(arguments.hearken, [clips[number] for number in part])
+        for number, result in zip(part, results, strict=True):
+            labels[number] = label_of(result, arguments.confidence)
+        print(f"{at + len(part)} of {len(numbers)} clips", flush=True)
+    path = arguments.out / f"{arguments.set}.labels.jsonl"
+    path.write_text("".join(json.dumps({"label": label}) + "\n" for label in labels))
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ in it. WORDS is made by speech.cut.
 
 import argparse
 import copy
+import re
 from pathlib import Path
 
 import gguf
@@ -21,11 +22,11 @@ from voice.sounds import RATE, LogMel
 
 from . import whisper
 from .checkpoint import read_checkpoint
-from .corpus import Clip, Vocabulary, read_set
-from .cut import chosen
+from .corpus import Clip, Vocabulary, labels_of, read_set
 from .distil import KEPT_OUT, text_batch
 from .examples import Example
 from .hearing import Silence, hear
+from .label import chosen
 from .network import Network
 from .short import Cut, ShortExamples, Silent, is_held_out, read_cuts, read_words, rows_of
 from .training import Training, train
@@ -46,7 +47,9 @@ SHARE = {
     "train-ocean": 0.6,
     "train-picovoice": 0.5,
 }
-NO_SPEECH = "<|nospeech|>"
+NO_SPEECH = "<|nospeech|>", "<|nocaptions|>"  # the latter in models for English alone
+# Of texts whose marks nobody would write so.
+ILL_MARKED = re.compile(r"[,;:]\.|\bmister\.", re.IGNORECASE)
 SKIPPED = -100  # no guess is to be learned there
 
 
@@ -59,13 +62,15 @@ def arguments_of() -> argparse.Namespace:
     add("--corpus", type=Path, required=True, help="packed sets")
     add("--words", type=Path, required=True, help="folder of speech.cut")
     add("--cache", type=Path, default=Path("/tmp/pcm"), help="for decoded packs")
-    add("--set", action="append", help="of sentences, instead of all")
+    add("--set", action="append", help="of sentences, instead of all; one named twice counts twice")
+    add("--labels", type=Path, help="texts for sets that have none, from speech.label")
     add("--minutes", type=float, default=60.0, help="of training, all runs together")
     add("--padding", type=float, default=1.0, help="seconds of silence behind a segment")
     add("--stand-ins", type=int, default=8, help="that stand for the rest of the window")
     add("--seconds", type=float, default=50.0, help="of sound in a batch")
     add("--rate", type=float, default=2e-5, help="the learning rate's highest value")
     add("--short", type=float, default=0.4, help="share of words and phrases")
+    add("--coded", type=float, default=0.25, help="share of what was spoken that was an MP3 once")
     add("--teacher-weight", type=float, default=0.3, help="of the guesses of the network as it was")
     add("--silence-weight", type=float, default=0.7, help="more, where nobody speaks")
     add("--heat", type=float, default=2.0, help="temperature of its guesses there")
@@ -99,7 +104,7 @@ class Refinement(Training):
         self.teacher = copy.deepcopy(network).to(torch.bfloat16).eval().requires_grad_(False)
         self.logmel = LogMel()
         self.silence = Silence(arguments.padding, arguments.stand_ins)
-        self.end, self.no_speech = vocabulary.end, vocabulary.control(NO_SPEECH)
+        self.end, self.no_speech = vocabulary.end, vocabulary.control(*NO_SPEECH)
         self.prompt = len(vocabulary.prompt)
         self.random = np.random.default_rng(arguments.seed)
 
@@ -174,17 +179,22 @@ class Refinement(Training):
         return sum(len(example.samples) for example in batch) / RATE
 
 
+def is_taught(name: str, row: dict, text: str | None) -> bool:
+    return not is_held_out(name, row) and not ILL_MARKED.search(text or "")
+
+
 def read_sentences(
     arguments: argparse.Namespace, vocabulary: Vocabulary
 ) -> tuple[list[Clip], list[Cut]]:
     """Clips with a text that are not held out, and the words in them."""
     clips, cuts = [], []
     for name in arguments.set or SPEECH:
-        found = read_set(arguments.corpus, name, arguments.cache, vocabulary)
+        found = read_set(arguments.corpus, name, arguments.cache, vocabulary, arguments.labels)
         rows = rows_of(arguments.corpus, name)
+        texts = labels_of(arguments.corpus / name, rows, arguments.labels)
         own = [
-            Clip(clip.dataset, clip.samples, None if is_held_out(name, row) else clip.tokens)
-            for clip, row in zip(found, rows, strict=True)
+            Clip(clip.dataset, clip.samples, clip.tokens if is_taught(name, row, text) else None)
+            for clip, row, text in zip(found, rows, texts, strict=True)
         ]
         cuts += read_cuts(arguments.words, name, own, vocabulary)
         known = [clip for clip in own if clip.tokens]
@@ -218,7 +228,15 @@ def main() -> None:
         run.resume(arguments.out / "last.pt")
     seed = arguments.seed + run.steps
     examples = ShortExamples(
-        speech, noise, vocabulary, seed, words, cuts, arguments.short, arguments.silent
+        speech,
+        noise,
+        vocabulary,
+        seed,
+        words,
+        cuts,
+        arguments.short,
+        arguments.silent,
+        coded=arguments.coded,
     )
     train(run, examples.batches(arguments.seconds, 64), [])
 

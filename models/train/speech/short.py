@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: MIT
 """What a network is refined on: ordinary clips, and single words and phrases among them."""
 
+import io
 import json
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import soundfile
 from voice.sounds import RATE
 
 from .corpus import Clip, Vocabulary, labels_of, read_set
@@ -23,6 +25,7 @@ HELD_OUT = {
 }
 END_MARKS = ".?!,"
 FADE = RATE // 50
+MP3 = 0.75, 0.95  # libsndfile's levels of compression: 50 to 16 kbit/s
 
 
 @dataclass(frozen=True)
@@ -126,10 +129,12 @@ class ShortExamples(Examples):
         short: float = 0.4,
         silent: float = 0.12,
         alone: float = 0.3,
+        coded: float = 0.0,
     ) -> None:
         super().__init__(speech, noise, vocabulary, seed)
         self.shares = Shares(noise=silent)
-        self.words, self.cuts, self.short, self.alone = list(words.values()), cuts, short, alone
+        self.words, self.cuts = list(words.values()), cuts
+        self.short, self.alone, self.coded = short, alone, coded
         counts = np.sqrt([min(len(word), 100) for word in self.words] or [1])
         self.likely = counts / counts.sum()
 
@@ -184,6 +189,8 @@ class ShortExamples(Examples):
             samples = self.through_microphone(samples)
         if self.random.random() < 0.2:
             samples = self.in_room(samples)
+        if self.random.random() < self.coded:
+            samples = once_mp3(samples, self.random.uniform(*MP3))
         return samples
 
     # ---- Examples ----
@@ -230,3 +237,10 @@ def filtered(samples: np.ndarray, response: np.ndarray) -> np.ndarray:
     size = 1 << (len(samples) + len(response) - 1).bit_length()
     spectrum = np.fft.rfft(samples, size) * np.fft.rfft(response, size)
     return np.fft.irfft(spectrum, size)[: len(samples)].astype(np.float32)
+
+
+def once_mp3(samples: np.ndarray, compression: float) -> np.ndarray:
+    coded = io.BytesIO()
+    soundfile.write(coded, samples, RATE, format="MP3", compression_level=compression)
+    coded.seek(0)
+    return soundfile.read(coded, dtype="float32")[0][: len(samples)]

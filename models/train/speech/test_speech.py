@@ -15,15 +15,25 @@ from voice.sounds import HOP, LogMel
 from . import export, model_file, whisper
 from .checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from .corpus import MULTILINGUAL, Clip, Vocabulary, names_of, prompt_of
-from .cut import chosen, words_of
+from .cut import words_of
 from .distil import text_batch
 from .examples import Example
 from .hearing import Silence, hear
+from .label import chosen
 from .network import Network, Shape
+from .rebuilt import name_of, rebuild
 from .recurrent import RecurrentSpeller, State, begin_with, write
-from .refine import SKIPPED, Refinement
+from .refine import SKIPPED, Refinement, is_taught
 from .remembered import Store, batch_of, remember
-from .short import Cut, ShortExamples, Silent, as_sentence, is_held_out, parts_of
+from .short import (
+    Cut,
+    ShortExamples,
+    Silent,
+    as_sentence,
+    is_held_out,
+    once_mp3,
+    parts_of,
+)
 from .spell import distance
 
 SHAPE = Shape(
@@ -278,7 +288,7 @@ class FakeVocabulary(Vocabulary):
     def tokens(self, text: str) -> list[int]:
         return [4 + len(text) % 5]
 
-    def control(self, _: str) -> int:
+    def control(self, *_: str) -> int:
         return 9
 
 
@@ -317,6 +327,20 @@ class ShortTest(unittest.TestCase):
             [is_held_out("train-commonvoice", row | {"start": 3.0}) for row in rows],
         )
         self.assertFalse(is_held_out("train-read", rows[0]))
+
+    def test_some_texts_are_not_taught(self) -> None:
+        row = {"speaker": "s0", "start": 0.0}
+        self.assertTrue(is_taught("train-read", row, "A mister, and a dot."))
+        for text in ("Dear mister. Grey.", "Books, and so on,."):
+            self.assertFalse(is_taught("train-read", row, text))
+
+    def test_coding_loses_little(self) -> None:
+        seconds = np.arange(8000, dtype=np.float32) / 16000
+        tone = 0.5 * np.sin(2 * np.pi * 440 * seconds, dtype=np.float32)
+        coded = once_mp3(tone, 0.9)
+        self.assertEqual(len(coded), len(tone))
+        self.assertFalse(np.array_equal(coded, tone))
+        self.assertAlmostEqual(float(coded.std() / tone.std()), 1, places=1)
 
 
 class RefineTest(unittest.TestCase):
@@ -377,6 +401,40 @@ class RefineTest(unittest.TestCase):
         before = {"a": torch.tensor([0.0])}
         self.assertEqual(export.mixed(runs, before, 1.0)["a"].item(), 2)
         self.assertEqual(export.mixed(runs, before, 0.25)["a"].item(), 0.5)
+
+
+class RebuiltTest(unittest.TestCase):
+    def test_there_and_back(self) -> None:
+        """A model file of other weights than its checkpoint's gives a checkpoint of them."""
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            write_checkpoint(random_checkpoint(), folder / "model.bin")
+            writer = gguf.GGUFWriter(folder / "model.gguf", "hearken-las")
+            for weight, values in network().named_parameters():
+                if ".embedding." not in weight:
+                    writer.add_tensor(name_of(weight), values.detach().numpy() + 0.25)
+            writer.write_header_to_file()
+            writer.write_kv_data_to_file()
+            writer.write_tensors_to_file()
+            writer.close()
+            rebuild(folder / "model.gguf", folder, folder / "out")
+            again = whisper.load(read_checkpoint(folder / "out" / "model.bin"))
+        for weight, values in network().named_parameters():
+            expected = values if ".embedding." in weight else values + 0.25
+            torch.testing.assert_close(
+                again.state_dict()[weight], expected.detach(), atol=2e-3, rtol=2e-3
+            )
+
+    def test_names_are_those_of_model_files(self) -> None:
+        names = {
+            "listener.layers.3.self_attention.qkv.weight": "listener.block.3.qkv.weight",
+            "listener.layers.0.self_norm.bias": "listener.block.0.attention_norm.bias",
+            "speller.layers.1.self_norm.bias": "speller.layer.1.self_norm.bias",
+            "speller.layers.1.attention.key.weight": "speller.layer.1.attention_key.weight",
+            "speller.layers.2.mlp.down.weight": "speller.layer.2.mlp_down.weight",
+            "speller.positions": "speller.positions",
+        }
+        self.assertEqual([name_of(name) for name in names], list(names.values()))
 
 
 class ModelFileTest(unittest.TestCase):
