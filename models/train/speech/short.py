@@ -25,7 +25,7 @@ HELD_OUT = {
 }
 END_MARKS = ".?!,"
 FADE = RATE // 50
-MP3 = 0.75, 0.95  # libsndfile's levels of compression: 50 to 16 kbit/s
+MP3 = 0.75, 0.95  # libsndfile's levels of compression: 28 to 24 kbit/s, at the end 6 kHz
 
 
 @dataclass(frozen=True)
