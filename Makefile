@@ -24,6 +24,7 @@ DEBUG     ?=
 V         ?= 0 # 1 shows the commands
 WERROR    ?= 1 # 0: warnings are no errors
 WITHOUT   ?=   # of "OpenCL libsystemd cairo libcurl libavformat", what to build without
+PORTAUDIO ?= link # load: PortAudio and ALSA are not linked but loaded when sound is captured
 BUILD     ?= build$(if $(SANITIZER),/$(SANITIZER))$(if $(DEBUG),/debug)
 
 SANITIZERS := address undefined thread
@@ -97,7 +98,9 @@ checkpoint_sources := $(wildcard models/checkpoint/*.c)
 decode_sources  := $(if $(and $(libavformat_libs),$(libavcodec_libs),$(libswresample_libs),\
                      $(libavutil_libs),$(libseccomp_libs)),$(wildcard frontend/decode/*.c))
 # The library and the plugins that compile kernels both contain the disk cache.
-library_sources := $(filter-out frontend/decode/%,$(wildcard frontend/*/*.c)) \
+loads_portaudio := $(filter load,$(PORTAUDIO))
+library_sources := $(filter-out frontend/decode/% $(if $(loads_portaudio),,%/sound_libraries.c),\
+                     $(wildcard frontend/*/*.c)) \
                    $(wildcard plugins/host/*.c) plugins/common/disk_cache.c \
                    $(filter-out $(convert_sources),$(wildcard models/*/*.c))
 client_sources  := $(filter-out $(if $(cairo_libs),,%/picture_draw.c) \
@@ -159,7 +162,8 @@ from = $(shell realpath -ms --relative-to='$(1)' '$(2)')
 
 frontend_cflags := $(sndfile_cflags) $(flac_cflags) $(vorbisfile_cflags) $(opusfile_cflags) \
                    $(ogg_cflags) $(libmpg123_cflags) $(soxr_cflags) $(fftw3_cflags) \
-                   $(portaudio-2.0_cflags) $(alsa_cflags)
+                   $(portaudio-2.0_cflags) $(alsa_cflags) \
+                   $(if $(loads_portaudio),-DHEARKEN_LOAD_PORTAUDIO)
 decode_cflags   := $(libavformat_cflags) $(libavcodec_cflags) $(libswresample_cflags) \
                    $(libavutil_cflags) $(libseccomp_cflags)
 daemon_cflags   := $(libuv_cflags) $(jansson_cflags) $(sndfile_cflags) $(flac_cflags) \
@@ -179,8 +183,8 @@ flags_for = $(if $(filter plugins/reference/% plugins/common/%,$(1)),-O3) \
             $(if $(filter plugins/cpu/%,$(1)),-O3 $(flags_$(lastword $(subst _, ,$(basename $(1))))))
 
 library_libs := $(sndfile_libs) $(flac_libs) $(vorbisfile_libs) $(opusfile_libs) $(ogg_libs) \
-                $(libmpg123_libs) $(soxr_libs) $(fftw3_libs) $(portaudio-2.0_libs) $(alsa_libs) \
-                $(zlib_libs) -ldl -lm
+                $(libmpg123_libs) $(soxr_libs) $(fftw3_libs) \
+                $(if $(loads_portaudio),,$(portaudio-2.0_libs) $(alsa_libs)) $(zlib_libs) -ldl -lm
 daemon_libs  := $(libuv_libs) $(jansson_libs) $(libsystemd_libs) $(inih_libs) $(libmicrohttpd_libs) \
                 $(libsodium_libs) $(wslay_libs) $(zlib_libs) -lm
 
@@ -330,7 +334,7 @@ $(BUILD)/obj/daemon/api/page/%.o: daemon/api/page/% $(BUILD)/flags
 	$(call embed,page_$(subst .,_,$*))
 
 # Records the compiler and its flags: a change of either rebuilds everything.
-flags_now := $(strip $(CC) $(COMPILE) $(CFLAGS) $(LDFLAGS) $(WITHOUT))
+flags_now := $(strip $(CC) $(COMPILE) $(CFLAGS) $(LDFLAGS) $(WITHOUT) $(loads_portaudio))
 paths_now := $(strip $(BINDIR) $(LIBDIR) $(DATADIR) $(SYSCONFDIR))
 changed    = $(if $(findstring x$($(1)_now)x,x$(strip $(shell cat $(BUILD)/$(1) 2>/dev/null))x),,always)
 $(BUILD)/flags: $(call changed,flags)

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "frontend/capture/sound_system.h"
 
+#include "frontend/capture/sound_libraries.h"
+
 #include <alsa/asoundlib.h>
 #include <dlfcn.h>
 #include <errno.h>
@@ -61,9 +63,16 @@ static void (*jack_handler(const char *variable))(const char *message)
     return handler ? *handler : NULL;
 }
 
+/* By name, too: ALSA may be loaded only now. */
+static snd_lib_error_handler_t alsa_handler(void)
+{
+    snd_lib_error_handler_t *handler = dlsym(RTLD_DEFAULT, "snd_lib_error");
+    return handler ? *handler : NULL;
+}
+
 static void silence_libraries(void)
 {
-    system_state.alsa_before = snd_lib_error;
+    system_state.alsa_before = alsa_handler();
     system_state.jack_error_before = jack_handler("jack_error_callback");
     system_state.jack_info_before = jack_handler("jack_info_callback");
     snd_lib_error_set_handler(ignore_alsa);
@@ -76,7 +85,7 @@ static void restore_handlers(void)
 {
     void (*error)(const char *) = jack_handler("jack_error_callback");
     void (*info)(const char *) = jack_handler("jack_info_callback");
-    if (snd_lib_error == ignore_alsa)
+    if (alsa_handler() == ignore_alsa)
         snd_lib_error_set_handler(system_state.alsa_before);
     if (!error || error == ignore_jack)
         set_jack_handler("jack_set_error_function", system_state.jack_error_before);
@@ -115,6 +124,11 @@ static int initialise(struct hearken_error *error)
 
 int sound_system_start(struct hearken_error *error)
 {
+#ifdef HEARKEN_LOAD_PORTAUDIO
+    int loaded = sound_libraries_load(error);
+    if (loaded < 0)
+        return loaded;
+#endif
     if (system_state.starts == 0)
         silence_libraries();
     int result = initialise(error);
