@@ -347,6 +347,7 @@ $(call objects,daemon/server/daemon_options.c models/file/installed_models.c): $
 -include $(patsubst %.c,$(BUILD)/obj/%.d,$(all_sources))
 
 include tests/tests.mk
+include python/python.mk
 
 # ---- Setting up, trying out --------------------------------------------------------------------
 

@@ -34,7 +34,7 @@ extern "Python" long hearken_on_read(void *, uint64_t, void *, size_t);
 
 
 def version() -> str:
-    """"0.1.0", as the header states it."""
+    """ "0.1.0", as the header states it."""
     numbers = re.findall(
         r"^#define HEARKEN_VERSION_(?:MAJOR|MINOR|PATCH) (\d+)$", HEADER.read_text(), re.MULTILINE
     )

@@ -1,8 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""What pyproject.toml cannot say. The Makefile stages the library and its header beside this file
-(`make wheel`); the header has the version."""
+"""What pyproject.toml cannot say. `make wheel` stages the library and its header, which has the
+version, beside this file."""
+
+import sys
+from pathlib import Path
 
 from setuptools import setup
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from build_binding import version
 

@@ -43,7 +43,7 @@ from hearken.model import Backend, Model, ModelItem, Stream, backends, inspect
 from hearken.transcript import Alignment, Event, Segment, Transcript, Word
 
 if TYPE_CHECKING:
-    from hearken._options import Unpack
+    from hearken._compatible import Unpack
 
 __version__ = version()
 

@@ -50,4 +50,6 @@ def install_hint(name: str | os.PathLike[str], error: FileNotFoundError) -> File
     extra = EXTRAS.get(os.fspath(name) or "hearken-en")
     if not extra:
         return error
-    return FileNotFoundError(error.errno, f'{error.strerror}; "pip install hearken[{extra}]" gets it')
+    return FileNotFoundError(
+        error.errno, f"{error.strerror}; the package hearken-model-{extra} has it"
+    )

@@ -73,7 +73,7 @@ class Callback:
             return
         try:
             self._function(argument)
-        except BaseException as error:  # also KeyboardInterrupt, which arrives in callbacks
+        except BaseException as error:  # noqa: BLE001 (KeyboardInterrupt, too, arrives here)
             self._error = error
             if self.cancel:
                 self.cancel()

@@ -6,13 +6,10 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypedDict
+from typing import Any, Literal, TypedDict
 
 from hearken._binding import ffi, lib
 from hearken._native import NULL, text
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack as Unpack
 
 
 class Options(TypedDict, total=False):
@@ -67,7 +64,7 @@ TYPES = ("number", "count", "switch", "choice", "text")
 def _table() -> Iterator[Option]:
     index = 0
     while found := lib.hearken_stream_option(index):
-        choices = []
+        choices: list[str] = []
         while found.choices and found.choices[len(choices)]:
             choices.append(text(found.choices[len(choices)]))
         is_text = TYPES[found.type] == "text"

@@ -97,7 +97,11 @@ class _Bytes:
 
 
 # Where hearken-decode is installed by others than this package.
-DECODER_PLACES = ("/usr/local/lib", "/usr/lib", *(f"/usr/lib/{m}-linux-gnu" for m in ("x86_64", "aarch64")))
+DECODER_PLACES = (
+    "/usr/local/lib",
+    "/usr/lib",
+    *(f"/usr/lib/{m}-linux-gnu" for m in ("x86_64", "aarch64")),
+)
 
 
 def find_decoder() -> bytes | None:
@@ -154,9 +158,7 @@ class Source:
         is_mixed = wanted == "auto" and channels > lib.HEARKEN_CHANNELS_AUTO_MAX
         if channels < 2 or is_mixed:
             return
-        self._error.check(
-            lib.hearken_source_separate(self._pointer, channels, self._error.pointer)
-        )
+        self._error.check(lib.hearken_source_separate(self._pointer, channels, self._error.pointer))
         self.channels = channels
 
     @property

@@ -58,9 +58,7 @@ def devices() -> list[Device]:
         )
 
     callback, error = Callback(add), Error()
-    error.check(
-        lib.hearken_devices_list(lib.hearken_on_device, callback.handle, error.pointer)
-    )
+    error.check(lib.hearken_devices_list(lib.hearken_on_device, callback.handle, error.pointer))
     callback.check()
     return found
 

@@ -23,7 +23,6 @@ from hearken.capture import Microphone
 from hearken.transcript import Event
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from hearken._compatible import Self

@@ -7,7 +7,7 @@ import os
 from collections.abc import AsyncIterable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Union
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -33,8 +33,7 @@ from hearken.transcript import Alignment, Event, EventType, Segment, Transcript,
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from hearken._compatible import Self
-    from hearken._options import Unpack
+    from hearken._compatible import Self, Unpack
 
 EVENT_TYPES: tuple[EventType | None, ...] = (
     "partial",
@@ -46,7 +45,7 @@ EVENT_TYPES: tuple[EventType | None, ...] = (
 LIVE: Mapping[str, object] = {"endpointing": True, "partial_seconds": 0.64}
 PICTURE_SECONDS = 180  # of sound that are kept for the attention picture
 
-Live = Union[Audio, Microphone, Iterable[Any], AsyncIterable[Any]]
+Live: TypeAlias = Audio | Microphone | Iterable[Any] | AsyncIterable[Any]
 
 
 def _read_alignment(a: Any) -> Alignment | None:
@@ -144,7 +143,7 @@ class Stream:
                 f"samples have {form.channels} channels of {array.dtype}, expected as the stream: "
                 f"{self.format.channels} of {_type_name(self.format)}"
             )
-        return self._use(lib.hearken_stream_write, ffi.from_buffer(array), len(array))
+        return self._use(lib.hearken_stream_write, ffi.from_buffer("char[]", array), len(array))
 
     def finish(self) -> list[Event]:
         """No more samples: recognises the rest and returns the last events."""
@@ -346,17 +345,17 @@ class Model:
         self,
         *,
         rate: int = RATE,
-        channels: int = 1,
+        channel_count: int = 1,
         dtype: Any = np.float32,
         custom_words: str | Iterable[str] | None = None,
         alignment: bool = False,
         voice_events: bool = False,
         **options: Unpack[Options],
     ) -> Stream:
-        """A recogniser to write samples to as they come. `channels` is the number of channels of
-        the samples, `dtype` their type. `partial_seconds=0.64` gives text while it is spoken,
+        """A recogniser to write samples to as they come. `channel_count` and `dtype` are those of the
+        samples. `partial_seconds=0.64` gives text while it is spoken,
         `endpointing=True` the final text in each pause."""
-        form = array_format(as_samples(np.zeros((0, channels), dtype)), rate)
+        form = array_format(as_samples(np.zeros((0, channel_count), dtype)), rate)
         return self._stream(form, custom_words, alignment, voice_events, options)
 
     def iter(
@@ -406,9 +405,7 @@ class Model:
         self._alive()
         merged: Options = {**LIVE, **options}  # type: ignore[typeddict-item]
         microphone = Microphone(device, on_event=on_event)
-        return self.iter(
-            microphone, custom_words=custom_words, voice_events=voice_events, **merged
-        )
+        return self.iter(microphone, custom_words=custom_words, voice_events=voice_events, **merged)
 
     # ---- Closing ----
 

@@ -29,7 +29,13 @@ SHOWN_SECONDS = 30.0
 RANGE = 6.0  # log10 of power below the loudest that is white
 # Some colours of magma from light to dark, and of ColorBrewer's Blues.
 SOUND_COLOURS = ((255, 255, 255), (254, 159, 109), (183, 55, 121), (81, 18, 124), (0, 0, 4))
-ATTENTION_COLOURS = ((255, 255, 255), (198, 219, 239), (107, 174, 214), (33, 113, 181), (8, 48, 107))
+ATTENTION_COLOURS = (
+    (255, 255, 255),
+    (198, 219, 239),
+    (107, 174, 214),
+    (33, 113, 181),
+    (8, 48, 107),
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +48,9 @@ class Spectrogram:
 
 def _to_listening_rate(samples: NDArray[Any], rate: int) -> NDArray[np.float32]:
     """Mono, about 16 kHz: good enough to look at."""
-    scale = {"u": 128.0, "i": float(np.iinfo(samples.dtype).max)} if samples.dtype.kind in "ui" else {}
+    scale = (
+        {"u": 128.0, "i": float(np.iinfo(samples.dtype).max)} if samples.dtype.kind in "ui" else {}
+    )
     mono = samples.astype(np.float32).mean(axis=1)
     if samples.dtype.kind == "u":
         mono -= 128.0
@@ -101,9 +109,7 @@ def _image(uri: str, x: float, y: float, width: float, height: float) -> str:
     )
 
 
-def _word_rows(
-    tokens: tuple[str, ...], words: list[Word]
-) -> list[tuple[Word, list[int]]]:
+def _word_rows(tokens: tuple[str, ...], words: list[Word]) -> list[tuple[Word, list[int]]]:
     """The tokens of each word: they are its text, piece by piece. Ends where they do not match,
     as with tokens that are parts of a character."""
     found: list[tuple[Word, list[int]]] = []
