@@ -16,6 +16,9 @@ wheel: $(wheel_venv)/ready
 	$(Q)$(MAKE) --no-print-directory BUILD=$(WHEEL_BUILD) PORTAUDIO=load LIBDIR=/nowhere/lib DATADIR=/nowhere/share wheel-library
 	$(Q)python/make-wheels --build $(WHEEL_BUILD) --to $(WHEELS) --models '$(wheel_models)'
 
+check-wheel: all wheel
+	python/check-wheel $(WHEELS) $(BUILD) $(ARGS)
+
 wheel-library: $(libhearken) $(plugin_files) $(probe_helper)
 
 $(wheel_venv)/ready: python/requirements-build.txt

@@ -184,8 +184,9 @@ lint: $(venv)/ready
 	clang-format --dry-run -Werror $$(git ls-files '*.c' '*.h')
 	@printf '%s\n' $(tidy_sources) | xargs -P "$$(nproc)" -n 8 sh -c \
 		'clang-tidy --quiet "$$@" -- $(tidy_flags) 2>/dev/null' clang-tidy
-	$(venv)/bin/ruff check models/train tests
-	$(venv)/bin/ruff format --check models/train tests
+	$(venv)/bin/ruff check models/train tests python
+	$(venv)/bin/ruff format --check models/train tests python
+	cd python && $(CURDIR)/$(venv)/bin/mypy
 
 bench: all $(BUILD)/tests/kernels-test $(BUILD)/bin/times-bench
 	$(BUILD)/tests/kernels-test --bench $(plugin_files)

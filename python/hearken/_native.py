@@ -59,11 +59,11 @@ class Error:
 
 
 class Callback:
-    """A Python function as the context of a callback. What it raises ends the call of the library
-    that it was called from, by `cancel` if there is a way, and is raised by `check`."""
+    """A Python function as the context of a callback, for ffi.new_handle(), whose result the owner
+    keeps. What it raises ends the call of the library that it was called from, by `cancel` if
+    there is a way, and is raised by `check`."""
 
     def __init__(self, function: Callable[[Any], None]) -> None:
-        self.handle = ffi.new_handle(self)
         self.cancel: Callable[[], None] | None = None
         self._function = function
         self._error: BaseException | None = None

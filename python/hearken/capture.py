@@ -58,7 +58,8 @@ def devices() -> list[Device]:
         )
 
     callback, error = Callback(add), Error()
-    error.check(lib.hearken_devices_list(lib.hearken_on_device, callback.handle, error.pointer))
+    handle = ffi.new_handle(callback)
+    error.check(lib.hearken_devices_list(lib.hearken_on_device, handle, error.pointer))
     callback.check()
     return found
 
@@ -95,6 +96,7 @@ class Microphone:
         self._guard = Guard()
         tell = on_event or _log_event
         self._callback = Callback(lambda event: tell(_read_event(event)))
+        self._handle = ffi.new_handle(self._callback)
         options = ffi.new("struct hearken_capture_options *")
         lib.hearken_capture_options_init_sized(
             options, ffi.sizeof("struct hearken_capture_options")
@@ -109,7 +111,7 @@ class Microphone:
             lib.hearken_capture_open(
                 options,
                 lib.hearken_on_capture,
-                self._callback.handle,
+                self._handle,
                 opened,
                 self._error.pointer,
             )

@@ -97,14 +97,22 @@ class Stream:
         self._error = Error()
         self._guard = Guard()
         self._events: list[Event] = []
-        self._callback = Callback(self._add)
+        events = self._events
+
+        def add(event: Any) -> None:  # no reference to the stream, which is then freed at once
+            kind = EVENT_TYPES[event.type]
+            if kind:
+                events.append(_read_event(event, kind))
+
+        self._callback = Callback(add)
+        self._handle = ffi.new_handle(self._callback)
         created = ffi.new("struct hearken_stream **")
         self._error.check(
             lib.hearken_stream_create(
                 model,
                 options.pointer,
                 lib.hearken_on_event,
-                self._callback.handle,
+                self._handle,
                 created,
                 self._error.pointer,
             )
@@ -117,11 +125,6 @@ class Stream:
         pointer = created[0]
         self._callback.cancel = lambda: lib.hearken_stream_cancel(pointer)
 
-    def _add(self, event: Any) -> None:
-        kind = EVENT_TYPES[event.type]
-        if kind:
-            self._events.append(_read_event(event, kind))
-
     def _use(self, function: Callable[..., int], *arguments: Any) -> list[Event]:
         with self._guard:
             if self._pointer is None:
@@ -129,7 +132,8 @@ class Stream:
             result = function(self._pointer, *arguments, self._error.pointer)
             self._callback.check()
             self._error.check(result)
-            events, self._events = self._events, []
+            events = self._events.copy()
+            self._events.clear()
             return events
 
     def write(self, samples: NDArray[Any]) -> list[Event]:
@@ -218,10 +222,9 @@ def backends() -> list[Backend]:
         )
 
     options, callback, error = _BackendOptions("auto", 0, None), Callback(add), Error()
+    handle = ffi.new_handle(callback)
     error.check(
-        lib.hearken_plugins_list(
-            options.pointer, lib.hearken_on_plugin, callback.handle, error.pointer
-        )
+        lib.hearken_plugins_list(options.pointer, lib.hearken_on_plugin, handle, error.pointer)
     )
     callback.check()
     return found
@@ -378,6 +381,7 @@ class Model:
         >>> async for event in model.iter(websocket_arrays(), rate=48000, partial_seconds=0.64):
         ...     print(event.type, event.text)
         """
+        self._alive()
         check_names(options)
 
         def start(form: Format) -> Stream:
@@ -473,9 +477,8 @@ def inspect(name_or_path: str | os.PathLike[str]) -> list[ModelItem]:
         )
 
     callback, error = Callback(add), Error()
+    handle = ffi.new_handle(callback)
     path = path_bytes(find_model(name_or_path))
-    error.check(
-        lib.hearken_model_inspect(path, lib.hearken_on_item, callback.handle, error.pointer)
-    )
+    error.check(lib.hearken_model_inspect(path, lib.hearken_on_item, handle, error.pointer))
     callback.check()
     return found

@@ -146,7 +146,7 @@ static bool can(bool (*act)(const struct ends *ends))
 static void test_what_it_can(void)
 {
     CU_ASSERT(can(can_read_and_write));
-    CU_ASSERT(takes_all_memory || can(can_have_memory));
+    CU_ASSERT(can(can_have_memory));
 }
 
 static void test_what_it_cannot(void)
@@ -165,7 +165,9 @@ static void test_what_it_cannot(void)
 
 void add_sandbox_tests(void)
 {
-    CU_pSuite suite = CU_add_suite("sandbox", NULL, NULL);
+    CU_pSuite suite = takes_all_memory ? NULL : CU_add_suite("sandbox", NULL, NULL);
+    if (!suite)
+        return;
     CU_add_test(suite, "what it can do", test_what_it_can);
     CU_add_test(suite, "what it cannot do", test_what_it_cannot);
 }
