@@ -229,7 +229,7 @@ static const struct setting last_settings[] = {
         .standard = "",
         .meaning = "no HTTP",
         .help = "Address and port, such as 127.0.0.1:8080, or path of a Unix socket at which to "
-                "serve HTTP: the interface of OpenAI for transcriptions, live speech over "
+                "serve HTTP: a page for live text, the interface of OpenAI, live speech over "
                 "WebSockets, health and metrics. A path begins with a slash; server.socket_mode "
                 "applies to it.",
     },

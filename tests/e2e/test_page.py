@@ -260,6 +260,25 @@ def test_reconnects(serve: Serve, browse: OthersPage) -> None:
 
 
 @in_browser
+@pytest.mark.real
+def test_stops_while_the_daemon_is_away(real: Served, browse: OthersPage) -> None:
+    """What was said until then becomes text once it is back."""
+    with browse(SHORT, LONG) as page:
+        page.open(page_of(real)).ready()
+        page.start()
+        page.wait(lambda: page.all(".current .tail"), "the first words")
+        real.daemon.kill()
+        page.wait(lambda: "The sound is kept" in page.text("#state"), "the loss to be told")
+        page.wait(lambda: page.text("#time") == "0:05", "all of the first sentence")
+        page.find("#record").click()
+        page.wait(lambda: page.text("#record") == "Start", "the stop")
+        real.daemon.start()
+        page.wait(lambda: page.text("#state") == "", "the last text")
+        found = words(" ".join(page.words()))
+        assert word_errors(spoken(SHORT), found[: len(spoken(SHORT))]).total() <= 1
+
+
+@in_browser
 @pytest.mark.parametrize(
     ("name", "said"),
     [
