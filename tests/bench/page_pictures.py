@@ -24,7 +24,8 @@ PICTURES = {
     "page-narrow": (360, 760, False),
 }
 
-CURRENT = "return document.querySelector('.current')?.textContent ?? ''"
+# Committed text, with more behind it.
+CURRENT = "return document.querySelector('.current:has(.tail:not(:empty))')?.firstChild.data ?? ''"
 
 
 def picture(page: Page, name: str, out: Path) -> None:
@@ -39,7 +40,7 @@ def picture(page: Page, name: str, out: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=REPOSITORY / "docs")
-    parser.add_argument("recordings", type=Path, nargs="*", default=[SHORT, LONG, SHORT, LONG])
+    parser.add_argument("recordings", type=Path, nargs="*", default=[SHORT, LONG])
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="page-") as name:
         folder = Path(name)
@@ -52,8 +53,9 @@ def main() -> None:
             with browsing(folder, heard) as page:
                 page.resize(*PICTURES["page-light"])
                 page.open(f"http://127.0.0.1:{port}/").ready().start()
-                page.wait(lambda: page.text("#text").count("nature") > 0, "the first sentences")
-                wait_until(lambda: page.run(CURRENT).count("author"), "the last sentence, nearly")
+                wait_until(
+                    lambda: page.run(CURRENT).count("historical"), "the last sentence, nearly"
+                )
                 for each in PICTURES:
                     picture(page, each, arguments.out)
         finally:

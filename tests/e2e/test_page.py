@@ -396,6 +396,14 @@ def test_layout(served: Served, browse: OthersPage, width: int) -> None:
         assert page.run("return document.scrollingElement.scrollWidth") <= width
         box = page.run("return document.querySelector('#record').getBoundingClientRect().toJSON()")
         assert 0 <= box["left"] < box["right"] <= width and 0 < box["bottom"] <= 740
+        for _ in range(5):
+            page.drop(LONG)
+        page.wait(lambda: len(page.all("#text h2")) == 6, "more text")
+        rest = (
+            "const box = document.querySelector('#scroller');"
+            "return box.scrollHeight - box.clientHeight - box.scrollTop;"
+        )
+        page.wait(lambda: page.run(rest) < 2, "the end of the text to be in sight")
 
 
 @in_browser

@@ -140,12 +140,14 @@ let follows = true;
 const scroller = byId('scroller');
 const isAtEnd = (box) => box.scrollHeight - box.scrollTop - box.clientHeight < 60;
 scroller.addEventListener('scroll', () => (follows = isAtEnd(scroller)));
+const follow = () => follows && (scroller.scrollTop = scroller.scrollHeight);
+const sizes = new ResizeObserver(follow); // the picture takes room, too
+[scroller, byId('text')].forEach((box) => sizes.observe(box));
 
 function onText() {
   const empty = transcript.isEmpty;
   byId('empty').hidden = byId('text').childElementCount > 0;
   for (const id of ['copy', 'save', 'clear']) byId(id).disabled = empty;
-  if (follows) scroller.scrollTop = scroller.scrollHeight;
 }
 
 function showRecording() {

@@ -77,7 +77,9 @@ export class AttentionPicture {
     this.figure = figure;
     this.canvas = figure.querySelector('canvas');
     this.caption = figure.querySelector('figcaption');
+    this.tallest = 0;
     const again = () => this.schedule();
+    addEventListener('resize', () => (this.tallest = 0));
     new ResizeObserver(again).observe(this.canvas.parentElement);
     darkness.addEventListener('change', again);
   }
@@ -96,6 +98,7 @@ export class AttentionPicture {
 
   clear() {
     this.segment = this.take = undefined;
+    this.tallest = 0;
     this.figure.hidden = true;
   }
 
@@ -119,6 +122,8 @@ export class AttentionPicture {
     this.canvas.width = width * ratio;
     this.canvas.height = whole * ratio;
     this.canvas.style.height = `${whole}px`;
+    this.tallest = Math.max(this.tallest, whole); // so that the text above does not jump
+    this.canvas.parentElement.style.minHeight = `${this.tallest}px`;
     this.context = this.canvas.getContext('2d');
     this.context.scale(ratio, ratio);
     this.layout(width, height);
