@@ -24,8 +24,11 @@ PICTURES = {
     "page-narrow": (360, 760, False),
 }
 
-# Committed text, with more behind it.
-CURRENT = "return document.querySelector('.current:has(.tail:not(:empty))')?.firstChild.data ?? ''"
+# What is said now, once some of it is committed.
+CURRENT = """
+const now = document.querySelector('.current');
+return now?.firstChild.data && now.querySelector('.tail').textContent ? now.textContent : '';
+"""
 
 
 def picture(page: Page, name: str, out: Path) -> None:
@@ -53,9 +56,7 @@ def main() -> None:
             with browsing(folder, heard) as page:
                 page.resize(*PICTURES["page-light"])
                 page.open(f"http://127.0.0.1:{port}/").ready().start()
-                wait_until(
-                    lambda: page.run(CURRENT).count("historical"), "the last sentence, nearly"
-                )
+                wait_until(lambda: "would" in page.run(CURRENT), "the last sentence, nearly")
                 for each in PICTURES:
                     picture(page, each, arguments.out)
         finally:
