@@ -8,6 +8,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable
+from types import TracebackType
 from typing import Any
 
 from hearken._binding import ffi, lib
@@ -58,30 +59,43 @@ class Error:
         return result
 
 
-class Callback:
-    """A Python function as the context of a callback, for ffi.new_handle(), whose result the owner
-    keeps. What it raises ends the call of the library that it was called from, by `cancel` if
-    there is a way, and is raised by `check`."""
+class Context:
+    """Of callbacks, for ffi.new_handle(), whose result the owner keeps. What is raised in them, also
+    KeyboardInterrupt before their first line, ends the call of the library by `cancel` if there is
+    a way, and is raised by `check`."""
 
-    def __init__(self, function: Callable[[Any], None]) -> None:
+    def __init__(self) -> None:
         self.cancel: Callable[[], None] | None = None
-        self._function = function
-        self._error: BaseException | None = None
+        self.error: BaseException | None = None
 
-    def __call__(self, argument: Any) -> None:
-        if self._error:
-            return
-        try:
-            self._function(argument)
-        except BaseException as error:  # noqa: BLE001 (KeyboardInterrupt, too, arrives here)
-            self._error = error
-            if self.cancel:
-                self.cancel()
+    def fail(self, error: BaseException) -> None:
+        self.error = self.error or error
+        if self.cancel:
+            self.cancel()
 
     def check(self) -> None:
-        error, self._error = self._error, None
+        error, self.error = self.error, None
         if error:
             raise error
+
+
+class Callback(Context):
+    """A Python function that is called back."""
+
+    def __init__(self, function: Callable[[Any], None]) -> None:
+        super().__init__()
+        self._function = function
+
+    def __call__(self, argument: Any) -> None:
+        if not self.error:
+            self._function(argument)
+
+
+def _on_error(_kind: object, error: BaseException, trace: TracebackType | None) -> None:
+    """Called by cffi with what a callback raised."""
+    context = trace.tb_frame.f_locals.get("context") if trace else None
+    if context:
+        ffi.from_handle(context).fail(error)
 
 
 class Guard:
@@ -110,38 +124,34 @@ def hearken_on_log(_context: Any, level: int, message: Any) -> None:
     logger.log(LEVELS[level], "%s", text(message))
 
 
-@ffi.def_extern()
+@ffi.def_extern(onerror=_on_error)
 def hearken_on_event(context: Any, event: Any) -> None:
     ffi.from_handle(context)(event)
 
 
-@ffi.def_extern()
+@ffi.def_extern(onerror=_on_error)
 def hearken_on_device(context: Any, device: Any) -> None:
     ffi.from_handle(context)(device)
 
 
-@ffi.def_extern()
+@ffi.def_extern(onerror=_on_error)
 def hearken_on_capture(context: Any, event: Any) -> None:
     ffi.from_handle(context)(event)
 
 
-@ffi.def_extern()
+@ffi.def_extern(onerror=_on_error)
 def hearken_on_plugin(context: Any, report: Any) -> None:
     ffi.from_handle(context)(report)
 
 
-@ffi.def_extern()
+@ffi.def_extern(onerror=_on_error)
 def hearken_on_item(context: Any, item: Any) -> None:
     ffi.from_handle(context)(item)
 
 
-@ffi.def_extern()
+@ffi.def_extern(error=-errno.EIO, onerror=_on_error)
 def hearken_on_read(context: Any, offset: int, to: Any, size: int) -> int:
-    try:
-        found: bytes = ffi.from_handle(context).read_at(offset, size)
-    except Exception:
-        logger.exception("reading failed")
-        return -errno.EIO
+    found: bytes = ffi.from_handle(context).read_at(offset, size)
     ffi.memmove(to, found, len(found))
     return len(found)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Union
 import numpy as np
 
 from hearken._binding import ffi, lib
-from hearken._native import NULL, Error, logger, path_bytes, text
+from hearken._native import NULL, Context, Error, logger, path_bytes, text
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -86,10 +86,11 @@ def array_chunks(samples: NDArray[Any], rate: int) -> Iterator[NDArray[Any]]:
         yield samples[start : start + frames]
 
 
-class _Bytes:
+class _Bytes(Context):
     """Bytes of a recording for the library to read."""
 
     def __init__(self, content: bytes) -> None:
+        super().__init__()
         self._content = memoryview(content)
 
     def read_at(self, offset: int, size: int) -> bytes:
@@ -118,6 +119,7 @@ class Source:
 
     def __init__(self, audio: str | os.PathLike[str] | bytes | BinaryIO, track: int = 0) -> None:
         self._error = Error()
+        self._context: Context = Context()
         options = ffi.new("struct hearken_source_options *")
         lib.hearken_source_options_init_sized(options, ffi.sizeof("struct hearken_source_options"))
         decoder = find_decoder()
@@ -132,15 +134,20 @@ class Source:
             result = lib.hearken_source_open(path, options, opened, self._error.pointer)
         else:
             result = self._open_bytes(audio, options, opened)
-        self._error.check(result)
+        self._check(result)
         self._pointer = ffi.gc(opened[0], lib.hearken_source_destroy)
         self.channels = 1
+
+    def _check(self, result: int) -> int:
+        self._context.check()
+        return self._error.check(result)
 
     def _open_bytes(self, audio: bytes | BinaryIO, options: Any, opened: Any) -> int:
         content = audio if isinstance(audio, bytes) else audio.read()
         if not isinstance(content, bytes):
             raise TypeError(f"the file gives {type(content).__name__}, expected one opened as 'rb'")
-        self._handle = ffi.new_handle(_Bytes(content))
+        self._context = _Bytes(content)
+        self._handle = ffi.new_handle(self._context)
         reader = ffi.new("struct hearken_reader *")
         reader.context = self._handle
         reader.read = lib.hearken_on_read
@@ -170,7 +177,7 @@ class Source:
         frames = int(RATE * CHUNK_SECONDS)
         while True:
             samples = np.empty((frames, self.channels), np.float32)
-            got = self._error.check(
+            got = self._check(
                 lib.hearken_source_read(
                     self._pointer,
                     ffi.from_buffer("float[]", samples),
