@@ -61,9 +61,11 @@ def heads_that_follow(reader: gguf.GGUFReader, layers: list[int]) -> list[int]:
     ]
 
 
-def copy_keys(reader: gguf.GGUFReader, writer: gguf.GGUFWriter) -> None:
+def copy_keys(
+    reader: gguf.GGUFReader, writer: gguf.GGUFWriter, replaced: tuple[str, ...] = REPLACED
+) -> None:
     for key, entry in reader.fields.items():
-        if key in REPLACED or key.startswith("GGUF."):
+        if key in replaced or key.startswith("GGUF."):
             continue
         kind = entry.types[0]
         if kind == gguf.GGUFValueType.ARRAY:

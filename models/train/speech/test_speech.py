@@ -25,6 +25,7 @@ from .rebuilt import name_of, rebuild
 from .recurrent import RecurrentSpeller, State, begin_with, write
 from .refine import SKIPPED, Refinement, is_taught
 from .remembered import Store, batch_of, remember
+from .retyped import retype
 from .short import (
     Cut,
     ShortExamples,
@@ -435,6 +436,31 @@ class RebuiltTest(unittest.TestCase):
             "speller.positions": "speller.positions",
         }
         self.assertEqual([name_of(name) for name in names], list(names.values()))
+
+
+class RetypedTest(unittest.TestCase):
+    def test_some_matrices_get_another_type(self) -> None:
+        matrix = noise(64).numpy().reshape(-1, 64)
+        names = ("speller.layer.0.mlp_up.weight", "speller.layer.0.self_qkv.weight")
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            writer = gguf.GGUFWriter(folder / "model.gguf", "hearken-las")
+            writer.add_name("model")
+            for tensor in names:
+                model_file.add_matrix(writer, tensor, matrix, model_file.Type.Q8_0)
+            writer.add_tensor("speller.layer.0.mlp_up.bias", matrix[0])
+            writer.write_header_to_file()
+            writer.write_kv_data_to_file()
+            writer.write_tensors_to_file()
+            writer.close()
+            out = folder / "out.gguf"
+            retype(folder / "model.gguf", out, model_file.Type.Q5_0, ["speller.*.mlp_*"])
+            reader = gguf.GGUFReader(out)
+            values = {t.name: gguf.quants.dequantize(t.data, t.tensor_type) for t in reader.tensors}
+        self.assertEqual(reader.fields["general.name"].contents(), "model")
+        self.assertEqual([t.tensor_type.name for t in reader.tensors], ["Q5_0", "Q8_0", "F32"])
+        np.testing.assert_allclose(values[names[0]], matrix, atol=0.05)
+        np.testing.assert_allclose(values[names[1]], matrix, atol=0.005)
 
 
 class ModelFileTest(unittest.TestCase):
