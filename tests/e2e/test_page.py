@@ -31,7 +31,7 @@ in_browser = pytest.mark.skipif(
     not (browser and browser.CHROMIUM and browser.DRIVER),
     reason="there is no chromium, chromedriver or selenium",
 )
-FILES = sorted(path.name for path in (REPOSITORY / "daemon" / "http" / "page").iterdir())
+FILES = sorted(path.name for path in (REPOSITORY / "daemon" / "api" / "page").iterdir())
 OthersPage = Callable[..., AbstractContextManager["Page"]]
 
 
@@ -439,7 +439,7 @@ def test_files_of_the_page(served: Served) -> None:
         assert answer.status == 200
         total += len(answer.body)
         content = zlib.decompress(answer.body)
-        assert content == (REPOSITORY / "daemon" / "http" / "page" / name).read_bytes()
+        assert content == (REPOSITORY / "daemon" / "api" / "page" / name).read_bytes()
         assert content == served.ask(path).body
         kinds = {
             "js": "text/javascript",
