@@ -175,7 +175,7 @@ emulated-programs: $(BUILD)/lib/hearken/cpu.so $(BUILD)/tests/kernels-test \
                    $(if $(FULL),$(plugin_files) $(BUILD)/tests/unit-test $(bad_plugins))
 
 # What clang-tidy reads: all but the kernels for instruction sets that need flags of their own.
-tidy_sources := $(filter-out plugins/cpu/%,$(library_sources) $(daemon_sources) $(client_sources) \
+tidy_sources := frontend/capture/sound_libraries.c $(filter-out plugins/cpu/%,$(library_sources) $(daemon_sources) $(client_sources) \
                   $(convert_sources) $(checkpoint_sources) $(probe_sources) $(decode_sources) $(plugin_sources))
 tidy_flags   := $(filter-out -W%,$(COMPILE)) $(sort $(foreach f,frontend/decode/a.c daemon/a.c models/convert/a.c,\
                   $(call include_for,$(f)))) $(OpenCL_cflags)

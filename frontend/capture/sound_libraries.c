@@ -28,6 +28,7 @@ int sound_libraries_load(struct hearken_error *error)
     return 0;
 }
 
+/* NOLINTBEGIN(bugprone-macro-parentheses): parameters and arguments are lists in parentheses */
 /* `name_` of the library that was loaded, or `absent`. */
 #define FORWARD(result_type, absent, name_, parameters, arguments)                                 \
     result_type name_ parameters                                                                   \
@@ -44,6 +45,7 @@ int sound_libraries_load(struct hearken_error *error)
         if (function)                                                                              \
             function arguments;                                                                    \
     }
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 FORWARD(PaError, paNotInitialized, Pa_Initialize, (void), ())
 FORWARD(PaError, paNotInitialized, Pa_Terminate, (void), ())
