@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/http/http_server.h"
 
+#include "daemon/common/socket_drop.h"
 #include "daemon/http/access_tokens.h"
 #include "daemon/http/http_exchange.h"
 #include "daemon/http/lingering.h"
@@ -483,7 +484,7 @@ void http_server_refuse(int descriptor)
     static const char body[] = "{\"error\":{\"message\":\"too many connections\","
                                "\"type\":\"server_error\",\"param\":null,"
                                "\"code\":\"overloaded\"}}";
-    char answer[400], dropped[4096];
+    char answer[400];
     int length = snprintf(answer, sizeof(answer),
                           "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\n"
                           "Retry-After: 1\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n%s",
@@ -491,8 +492,7 @@ void http_server_refuse(int descriptor)
     ssize_t sent = send(descriptor, answer, (size_t)length, MSG_DONTWAIT | MSG_NOSIGNAL);
     (void)sent; /* the socket is closed in any case */
     shutdown(descriptor, SHUT_WR);
-    for (int i = 0; i < 16 && recv(descriptor, dropped, sizeof(dropped), MSG_DONTWAIT) > 0; i++)
-        continue;
+    socket_drop(descriptor);
     close(descriptor);
 }
 

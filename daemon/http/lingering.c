@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/http/lingering.h"
 
+#include "daemon/common/socket_drop.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -51,14 +53,9 @@ static void on_timer(uv_timer_t *timer)
 
 static void drop_bytes(uv_poll_t *poll, int status, int events)
 {
-    enum { BLOCKS = 64 };
     struct lingering *linger = poll->data;
-    char bytes[16384];
-    ssize_t count = 1;
     (void)events;
-    for (int i = 0; i < BLOCKS && count > 0; i++)
-        count = recv(linger->descriptor, bytes, sizeof(bytes), MSG_DONTWAIT);
-    if (status < 0 || count == 0 || (count < 0 && errno != EAGAIN && errno != EINTR))
+    if (status < 0 || !socket_drop(linger->descriptor))
         end(linger);
 }
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include "daemon/common/socket_drop.h"
 #include "daemon/http/websocket_private.h"
 
 #include <errno.h>
@@ -354,24 +355,11 @@ static ssize_t on_write(wslay_event_context_ptr context, const uint8_t *bytes, s
     return -1;
 }
 
-/* After an error libwslay reads no more. The socket is read all the same, as closing it with unread
- * bytes would reset the connection, and the client would not learn of the error. */
-static void drop_bytes(struct websocket *ws)
-{
-    enum { BLOCKS = 16 };
-    char bytes[16384];
-    ssize_t count = 1;
-    for (int i = 0; i < BLOCKS && count > 0; i++)
-        count = recv(ws->descriptor, bytes, sizeof(bytes), MSG_DONTWAIT);
-    if (count == 0 || (count < 0 && errno != EAGAIN && errno != EINTR))
-        ws->failed = true;
-}
-
 static void receive(struct websocket *ws)
 {
     ws->turn = TURN_BYTES;
-    if (!wslay_event_get_read_enabled(ws->frames))
-        drop_bytes(ws);
+    if (!wslay_event_get_read_enabled(ws->frames)) /* after an error, of which the client is told */
+        ws->failed |= !socket_drop(ws->descriptor);
     else if (wslay_event_recv(ws->frames) != 0 && !wslay_event_want_write(ws->frames))
         ws->failed = true; /* otherwise it is a wrong frame, and the answer is queued */
     if (wslay_event_get_close_received(ws->frames) || !wslay_event_get_read_enabled(ws->frames))

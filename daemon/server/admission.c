@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/server/admission.h"
 
+#include "daemon/common/socket_drop.h"
 #include "daemon/common/wyoming.h"
 #include "daemon/session/conversation.h"
 
@@ -140,12 +141,9 @@ static void send_now(void *context, const char *type, json_t *data, const void *
 void admission_reject(int descriptor)
 {
     static const struct conversation_peer peer = {.send = send_now};
-    char dropped[4096];
     conversation_send_error(&peer, &descriptor, "busy", "too many connections");
     shutdown(descriptor, SHUT_WR);
-    /* Closing a socket with unread data would reset the connection and lose the answer. */
-    for (int i = 0; i < 16 && recv(descriptor, dropped, sizeof(dropped), MSG_DONTWAIT) > 0; i++)
-        continue;
+    socket_drop(descriptor);
     close(descriptor);
 }
 
