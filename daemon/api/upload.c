@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/api/upload.h"
 
+#include "daemon/common/source_channels.h"
 #include "include/internal/unlinked_file.h"
 #include "include/internal/write_all.h"
 
@@ -117,24 +118,6 @@ static long read_block(struct hearken_source *source, uint32_t channels, float *
     return (long)frames;
 }
 
-/* Has the source give its channels, if they are to be told apart. */
-static int separate_channels(struct hearken_source *source, unsigned mode, uint32_t *channels,
-                             struct hearken_error *error)
-{
-    *channels = 1;
-    if (mode == HEARKEN_CHANNELS_MIX)
-        return 0;
-    uint32_t count = hearken_source_channels(source);
-    if (count < 2 || (mode == HEARKEN_CHANNELS_AUTO && count > HEARKEN_CHANNELS_AUTO_MAX))
-        return 0;
-    if (count > HEARKEN_CHANNELS_EACH_MAX)
-        return hearken_fail(error, -EINVAL,
-                            "file: has %u channels: at most %u can be recognised each",
-                            (unsigned)count, HEARKEN_CHANNELS_EACH_MAX);
-    *channels = count;
-    return hearken_source_separate(source, count, error);
-}
-
 static void note_warnings(struct upload *upload, const struct hearken_source *source)
 {
     struct hearken_source_warning warning;
@@ -157,7 +140,7 @@ static int decode(struct upload *upload, unsigned restarts, unsigned mode, float
     if (result < 0)
         return result;
     uint32_t channels;
-    long frames = separate_channels(source, mode, &channels, error);
+    long frames = source_channels_separate(source, mode, &channels, error);
     while (frames >= 0 && (frames = read_block(source, channels, block, error)) > 0)
         if (!hand_over(upload, restarts, block, (size_t)frames, channels)) {
             frames = -ECANCELED;

@@ -10,6 +10,7 @@
 #include "daemon/client/program/standard_error.h"
 #include "daemon/client/recognition/http_recognition.h"
 #include "daemon/client/recognition/remote_recognition.h"
+#include "daemon/common/source_channels.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -327,25 +328,6 @@ static int check_own_path(struct job *job)
     return result;
 }
 
-/* Has the source give its channels, if they are to be told apart; more than `auto` tells apart are
- * mixed here as well as there. */
-static int separate_channels(struct job *job, struct recognition *recognition)
-{
-    unsigned wanted = stream_settings_channels(&job->batch->options->settings);
-    recognition->channels = 1;
-    if (wanted == HEARKEN_CHANNELS_MIX)
-        return 0;
-    uint32_t channels = hearken_source_channels(recognition->source);
-    if (channels < 2 || (wanted == HEARKEN_CHANNELS_AUTO && channels > HEARKEN_CHANNELS_AUTO_MAX))
-        return 0;
-    if (channels > HEARKEN_CHANNELS_EACH_MAX)
-        return hearken_fail(&job->error, -EINVAL,
-                            "it has %u channels: at most %u can be recognised each",
-                            (unsigned)channels, HEARKEN_CHANNELS_EACH_MAX);
-    recognition->channels = channels;
-    return hearken_source_separate(recognition->source, channels, &job->error);
-}
-
 static int recognise(struct job *job)
 {
     struct batch *batch = job->batch;
@@ -364,7 +346,9 @@ static int recognise(struct job *job)
     if (result < 0)
         return result == -ENOTCONN ? -EIO : result;
     job->total = hearken_source_duration(recognition.source);
-    result = separate_channels(job, &recognition);
+    result =
+        source_channels_separate(recognition.source, stream_settings_channels(&options->settings),
+                                 &recognition.channels, &job->error);
     if (result == 0 && options->local)
         result = local_recognise(options->local, &options->settings, &recognition, &job->error);
     else if (result == 0 && options->address.url)
