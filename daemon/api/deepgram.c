@@ -48,8 +48,6 @@ struct listen {
     unsigned count; /* of them */
     enum listen_ending ending;
     bool results_since; /* Finalize: there were final ones */
-    bool draining;
-    double drain_until; /* uv_hrtime in seconds */
 
     /* A recording that says itself what it is is decoded while it comes. */
     struct upload *upload;
@@ -257,7 +255,8 @@ static bool is_speaking(const struct listen *listen)
 
 static void end_if_draining(struct listen *listen)
 {
-    if (listen->draining && !is_speaking(listen) && !listen->speech.ending)
+    if (speech_session_is_draining(&listen->speech) && !is_speaking(listen) &&
+        !listen->speech.ending)
         end_part(listen, LISTEN_GOES_AWAY);
 }
 
@@ -332,11 +331,10 @@ static const struct speech_listener speech_listener = {
 
 static void write_sound(struct listen *listen, const void *bytes, size_t size)
 {
-    int result = speech_session_write(&listen->speech, bytes, size);
-    if (result == 0)
+    struct hearken_error error;
+    if (speech_session_write(&listen->speech, bytes, size, &error) == 0)
         return;
-    send_error(listen,
-               result == -ENOENT ? "the model is no longer configured" : "out of memory for audio");
+    send_error(listen, error.message);
     websocket_close(listen->websocket, WEBSOCKET_INTERNAL, "");
 }
 
@@ -521,8 +519,7 @@ static bool is_ready(void *state)
 static void on_drain(void *state)
 {
     struct listen *listen = state;
-    listen->draining = true;
-    listen->drain_until = speech_session_drain_deadline(listen->service);
+    speech_session_drain(&listen->speech);
     end_if_draining(listen);
 }
 
@@ -530,8 +527,7 @@ static void on_drain(void *state)
 static void on_tick(void *state)
 {
     struct listen *listen = state;
-    if (listen->draining && !listen->speech.ending &&
-        (double)uv_hrtime() * 1e-9 >= listen->drain_until)
+    if (speech_session_is_overdue(&listen->speech))
         end_part(listen, LISTEN_GOES_AWAY);
 }
 

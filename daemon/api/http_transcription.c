@@ -25,7 +25,7 @@ struct transcription {
     struct http_form form;
     struct answer_style style;
     bool form_read; /* all fields are known */
-    bool waits;     /* is one of service->http_uploads */
+    bool waits;     /* is one of service->admitted */
 
     struct upload *upload;
     unsigned mode;        /* enum hearken_channels of the upload */
@@ -47,7 +47,7 @@ struct transcription {
 static void set_waits(struct transcription *transcription, bool waits)
 {
     if (waits != transcription->waits)
-        transcription->exchange->service->http_uploads += waits ? 1u : -1u;
+        transcription->exchange->service->admitted += waits ? 1u : -1u;
     transcription->waits = waits;
 }
 
@@ -413,7 +413,7 @@ static unsigned seconds_to_wait(const struct service *service)
 
 bool http_transcription_is_full(const struct service *service)
 {
-    return service->totals.running + service->http_uploads >= service->settings.http_requests;
+    return service->totals.running + service->admitted >= service->settings.http_requests;
 }
 
 bool http_transcription_admit(struct http_exchange *exchange)

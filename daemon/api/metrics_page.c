@@ -84,7 +84,7 @@ static void requests(FILE *page, const struct service *service)
     workers_load(service->workers, &busy, &waiting);
     requests_total(page, service);
     single(page, "hearken_requests_running", "gauge", "Requests that are received or recognised.",
-           (double)totals->running + service->http_uploads);
+           (double)totals->running + service->admitted);
     single(page, "hearken_requests_waiting", "gauge", "Requests whose audio waits for a worker.",
            waiting);
     single(page, "hearken_audio_seconds_total", "counter", "Sound that was recognised, in seconds.",

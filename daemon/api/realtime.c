@@ -55,8 +55,6 @@ struct realtime {
     bool commits_rest;       /* the client has asked for it where ends of speech count */
     unsigned commits_before; /* when it did */
     double start;            /* seconds: what was written since then is not committed */
-    bool draining;           /* the session ends with the item */
-    double drain_until;      /* loop time in seconds: then it ends within one */
 };
 
 /* ---- Sending ---- */
@@ -404,7 +402,8 @@ static void on_voice(struct realtime *realtime, const struct segment_message *se
 /* The daemon stops, and an item is complete: the session ends. */
 static void end_if_draining(struct realtime *realtime)
 {
-    if (realtime->draining && !realtime->item.open && !realtime->speech.ending)
+    if (speech_session_is_draining(&realtime->speech) && !realtime->item.open &&
+        !realtime->speech.ending)
         websocket_close(realtime->websocket, WEBSOCKET_GOING_AWAY, "hearkend is shutting down");
 }
 
@@ -489,18 +488,17 @@ static void append_audio(struct realtime *realtime, const json_t *event)
         refuse(realtime, event, "invalid_type", parameter, "audio: expected a string in base64");
         return;
     }
+    struct hearken_error error = {"out of memory for audio"};
     uint8_t *bytes = malloc(size);
     int result = bytes ? 0 : -ENOMEM;
     if (bytes && sodium_base642bin(bytes, size, json_string_value(audio), length, "\r\n ", &count,
                                    NULL, sodium_base64_VARIANT_ORIGINAL) != 0)
         refuse(realtime, event, "invalid_value", parameter, "audio: is no base64");
     else if (bytes)
-        result = speech_session_write(&realtime->speech, bytes, count);
+        result = speech_session_write(&realtime->speech, bytes, count, &error);
     free(bytes);
     if (result < 0)
-        send_error(realtime, event, "server_error", NULL, NULL,
-                   result == -ENOENT ? "the model is no longer configured"
-                                     : "out of memory for audio");
+        send_error(realtime, event, "server_error", NULL, NULL, error.message);
 }
 
 static void commit_audio(struct realtime *realtime, const json_t *event)
@@ -616,8 +614,7 @@ static bool is_ready(void *state)
 static void on_drain(void *state)
 {
     struct realtime *realtime = state;
-    realtime->draining = true;
-    realtime->drain_until = speech_session_drain_deadline(realtime->service);
+    speech_session_drain(&realtime->speech);
     if (!realtime->settings.detects_turns)
         speech_session_end(&realtime->speech);
     end_if_draining(realtime);
@@ -627,7 +624,7 @@ static void on_drain(void *state)
 static void on_tick(void *state)
 {
     struct realtime *realtime = state;
-    if (!realtime->draining || (double)uv_hrtime() * 1e-9 < realtime->drain_until)
+    if (!speech_session_is_overdue(&realtime->speech))
         return;
     speech_session_end(&realtime->speech);
     end_if_draining(realtime);
@@ -666,7 +663,7 @@ static bool is_beta(const struct http_exchange *exchange)
 void realtime_start(struct http_exchange *exchange)
 {
     struct service *service = exchange->service;
-    struct realtime_problem problem;
+    struct realtime_problem problem = {0};
     uint8_t bytes[12];
     if (!http_transcription_admit(exchange))
         return;

@@ -39,8 +39,6 @@ struct vosk {
     char *text;     /* of the segments that have ended since the last answer, or NULL */
     json_t *result; /* their words */
     enum vosk_ending ending;
-    bool draining;
-    double drain_until; /* uv_hrtime in seconds */
 };
 
 /* ---- Answers ---- */
@@ -101,15 +99,22 @@ static void on_segment(void *context, const struct segment_message *segment)
     const char *text = json_string_value(json_object_get(segment->data, "text"));
     if (segment->voice)
         return;
+    char *kept = NULL;
+    if (!segment->final)
+        kept = strdup(text);
+    else if (asprintf(&kept, "%s%s%s", vosk->text ? vosk->text : "",
+                      vosk->text && *vosk->text && *text ? " " : "", text) < 0)
+        kept = NULL;
+    if (!kept) {
+        websocket_close(vosk->websocket, WEBSOCKET_INTERNAL, "out of memory");
+        return;
+    }
     free(vosk->partial);
-    vosk->partial = segment->final ? NULL : strdup(text);
+    vosk->partial = segment->final ? NULL : kept;
     if (!segment->final)
         return;
-    char *joined;
-    if (asprintf(&joined, "%s%s%s", vosk->text ? vosk->text : "", vosk->text ? " " : "", text) < 0)
-        return;
     free(vosk->text);
-    vosk->text = joined;
+    vosk->text = kept;
     add_words(vosk, json_object_get(segment->data, "words"));
 }
 
@@ -138,7 +143,8 @@ static void end_part(struct vosk *vosk, enum vosk_ending ending)
 
 static void end_if_draining(struct vosk *vosk)
 {
-    if (vosk->draining && !(vosk->partial && *vosk->partial) && vosk->ending == VOSK_GOES_ON)
+    if (speech_session_is_draining(&vosk->speech) && !(vosk->partial && *vosk->partial) &&
+        vosk->ending == VOSK_GOES_ON)
         end_part(vosk, VOSK_GOES_AWAY);
 }
 
@@ -240,10 +246,11 @@ static void on_command(struct vosk *vosk, const char *bytes, size_t size)
 
 static void on_sound(struct vosk *vosk, const char *bytes, size_t size)
 {
-    int result = speech_session_write(&vosk->speech, (const uint8_t *)bytes, size);
+    struct hearken_error error;
+    int result = speech_session_write(&vosk->speech, (const uint8_t *)bytes, size, &error);
     double end = speech_session_seconds(&vosk->speech);
     if (result < 0)
-        refuse(vosk, result == -ENOENT ? "the model is no longer configured" : "out of memory");
+        refuse(vosk, error.message);
     else if (vosk->speech.request && size > 1)
         vosk->marks[vosk->waiting++] = end;
     else
@@ -276,8 +283,7 @@ static bool is_ready(void *state)
 static void on_drain(void *state)
 {
     struct vosk *vosk = state;
-    vosk->draining = true;
-    vosk->drain_until = speech_session_drain_deadline(vosk->service);
+    speech_session_drain(&vosk->speech);
     end_if_draining(vosk);
 }
 
@@ -285,8 +291,7 @@ static void on_drain(void *state)
 static void on_tick(void *state)
 {
     struct vosk *vosk = state;
-    if (vosk->draining && vosk->ending == VOSK_GOES_ON &&
-        (double)uv_hrtime() * 1e-9 >= vosk->drain_until)
+    if (speech_session_is_overdue(&vosk->speech) && vosk->ending == VOSK_GOES_ON)
         end_part(vosk, VOSK_GOES_AWAY);
 }
 

@@ -27,7 +27,7 @@ struct service {
     unsigned connections;      /* open connections */
     unsigned http_connections; /* of them */
     unsigned websockets;       /* of these, too */
-    unsigned http_uploads;     /* recordings that HTTP clients send, without a request yet */
+    unsigned admitted;         /* uploads and live sessions without a request to the workers yet */
     struct {
         uint64_t not_audio, system;
     } decode_failures; /* of uploads */

@@ -14,7 +14,7 @@
 static void set_waits(struct speech_session *session, bool waits)
 {
     if (waits != session->waits)
-        session->service->http_uploads += waits ? 1u : -1u;
+        session->service->admitted += waits ? 1u : -1u;
     session->waits = waits;
 }
 
@@ -23,7 +23,7 @@ static void forget_request(struct speech_session *session)
     session->origin = speech_session_seconds(session);
     session->request = NULL;
     session->frames = 0;
-    session->partial_length = 0;
+    session->partial.length = 0;
     session->ending = false;
     set_waits(session, true);
 }
@@ -134,39 +134,29 @@ static int write_g711(struct speech_session *session, const uint8_t *bytes, size
     return 0;
 }
 
-/* Whole frames. */
-static int write_frames(struct speech_session *session, const uint8_t *bytes, size_t length)
+/* A whole_frames_sink. */
+static int write_frames(void *context, const uint8_t *bytes, size_t length)
 {
-    if (length == 0)
-        return 0;
+    struct speech_session *session = context;
     session->frames += length / frame_size(&session->format);
     return is_g711(session->format.encoding) ? write_g711(session, bytes, length)
                                              : request_write(session->request, bytes, length);
 }
 
-int speech_session_write(struct speech_session *session, const uint8_t *bytes, size_t length)
+int speech_session_write(struct speech_session *session, const uint8_t *bytes, size_t length,
+                         struct hearken_error *error)
 {
     int result = 0;
     if (length == 0)
         return 0;
-    if (!session->request && (result = begin(session)) < 0)
-        return result;
-    size_t size = frame_size(&session->format), have = session->partial_length;
-    if (have > 0) {
-        size_t count = length < size - have ? length : size - have;
-        memcpy(session->partial + have, bytes, count);
-        session->partial_length = have += count;
-        bytes += count;
-        length -= count;
-        if (have < size)
-            return 0;
-        session->partial_length = 0;
-        result = write_frames(session, session->partial, size);
-    }
-    size_t rest = length % size;
-    memcpy(session->partial, bytes + length - rest, rest);
-    session->partial_length = rest;
-    return result < 0 ? result : write_frames(session, bytes, length - rest);
+    if (!session->request)
+        result = begin(session);
+    if (result == -ENOENT)
+        return hearken_fail(error, result, "the model is no longer configured");
+    if (result == 0)
+        result = whole_frames_write(&session->partial, frame_size(&session->format), bytes, length,
+                                    write_frames, session);
+    return result < 0 ? hearken_fail(error, result, "out of memory for audio") : 0;
 }
 
 bool speech_session_end(struct speech_session *session)
@@ -195,9 +185,25 @@ double speech_session_seconds(const struct speech_session *session)
            (session->format.rate > 0 ? (double)session->frames / session->format.rate : 0);
 }
 
-double speech_session_drain_deadline(const struct service *service)
+static double now(void)
 {
-    return (double)uv_hrtime() * 1e-9 + (double)service->settings.drain_seconds / 2;
+    return (double)uv_hrtime() * 1e-9;
+}
+
+/* The rest of timeouts.drain_seconds is for the last text. */
+void speech_session_drain(struct speech_session *session)
+{
+    session->drain_until = now() + (double)session->service->settings.drain_seconds / 2;
+}
+
+bool speech_session_is_draining(const struct speech_session *session)
+{
+    return session->drain_until > 0;
+}
+
+bool speech_session_is_overdue(const struct speech_session *session)
+{
+    return speech_session_is_draining(session) && !session->ending && now() >= session->drain_until;
 }
 
 /* ---- Life ---- */

@@ -9,6 +9,7 @@
 
 #include "daemon/recognition/request_options.h"
 #include "daemon/recognition/service.h"
+#include "daemon/recognition/whole_frames.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -46,15 +47,15 @@ struct speech_session {
     void *context;
     enum request_protocol protocol;
     struct transcribe_event transcribe;
-    struct speech_format format;               /* of the request */
-    struct speech_format next_format;          /* of the next one */
-    struct request *request;                   /* NULL: nothing was written since the last end */
-    bool ending;                               /* the request is */
-    bool waits;                                /* counts among service->http_uploads */
-    double origin;                             /* seconds before the request */
-    uint64_t frames;                           /* of the request */
-    uint8_t partial[4 * HEARKEN_CHANNELS_MAX]; /* the beginning of a frame */
-    size_t partial_length;
+    struct speech_format format;      /* of the request */
+    struct speech_format next_format; /* of the next one */
+    struct request *request;          /* NULL: nothing was written since the last end */
+    bool ending;                      /* the request is */
+    bool waits;                       /* counts among service->admitted */
+    double origin;                    /* seconds before the request */
+    uint64_t frames;                  /* of the request */
+    struct whole_frames partial;
+    double drain_until; /* uv_hrtime in seconds; 0: the daemon does not stop */
 };
 
 /* Without options, which are to be set before the first write. */
@@ -75,7 +76,8 @@ int speech_session_configure(struct speech_session *session, const json_t *data,
 
 /* Sound, which need not be whole frames; not while the session is ending. Errors: -ENOENT: the
  * model is no longer configured, -ENOMEM. */
-int speech_session_write(struct speech_session *session, const uint8_t *bytes, size_t length);
+int speech_session_write(struct speech_session *session, const uint8_t *bytes, size_t length,
+                         struct hearken_error *error);
 
 /* There is no more sound for now: `ended` or `failed` follows. False: there was none. */
 bool speech_session_end(struct speech_session *session);
@@ -86,9 +88,11 @@ void speech_session_drop(struct speech_session *session);
 /* Whether it takes more sound; `room` or `ended` follows if not. */
 bool speech_session_is_ready(struct speech_session *session);
 
-/* When the daemon stops: the time (uv_hrtime, in seconds) until which a session may wait for a
- * pause in the speech. The rest of timeouts.drain_seconds is for its last text. */
-double speech_session_drain_deadline(const struct service *service);
+/* The daemon stops: the session is to end in a pause of the speech, and when that is overdue within
+ * it. */
+void speech_session_drain(struct speech_session *session);
+bool speech_session_is_draining(const struct speech_session *session);
+bool speech_session_is_overdue(const struct speech_session *session);
 
 /* Seconds of sound that were written so far. */
 double speech_session_seconds(const struct speech_session *session);

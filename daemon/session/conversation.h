@@ -10,6 +10,7 @@
 #include "daemon/microphone/subscriber.h"
 #include "daemon/recognition/request_options.h"
 #include "daemon/recognition/service.h"
+#include "daemon/recognition/whole_frames.h"
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -27,9 +28,6 @@ enum conversation_state {
 };
 
 #define CONVERSATION_STATES (CONVERSATION_LEAVING + 1)
-
-/* Bytes of the largest frame: 4 per sample. */
-#define CONVERSATION_FRAME_MAX (4 * HEARKEN_CHANNELS_MAX)
 
 enum conversation_verdict {
     CONVERSATION_CONTINUE,
@@ -55,13 +53,12 @@ struct conversation {
     unsigned id; /* for the log */
     enum conversation_state state;
     struct transcribe_event transcribe;
-    struct request *request;                 /* in RECEIVING and FINISHING; else NULL */
-    size_t frame_size;                       /* bytes */
-    uint64_t frames;                         /* received */
-    size_t partial_length;                   /* bytes in `partial` */
-    uint8_t partial[CONVERSATION_FRAME_MAX]; /* start of a frame that the next chunk completes */
-    bool plain;           /* the request uses plain Wyoming, without hearken's extensions */
-    bool ended;           /* the last answer has been sent: close */
+    struct request *request;     /* in RECEIVING and FINISHING; else NULL */
+    size_t frame_size;           /* bytes */
+    uint64_t frames;             /* received */
+    struct whole_frames partial; /* a chunk may end within a frame */
+    bool plain;                  /* the request uses plain Wyoming, without hearken's extensions */
+    bool ended;                  /* the last answer has been sent: close */
     const char *cut_code; /* error to send after the transcript, for conversation_cut; or NULL */
     const char *cut_text;
     json_t *segments;             /* final ones, for the transcript event */

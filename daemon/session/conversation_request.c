@@ -70,7 +70,7 @@ void conversation_drop_request(struct conversation *conversation)
     conversation->text = NULL;
     conversation->started = false;
     conversation->frames = 0;
-    conversation->partial_length = 0;
+    conversation->partial.length = 0;
 }
 
 enum conversation_verdict conversation_refuse(struct conversation *conversation, const char *code,
@@ -207,10 +207,10 @@ static const struct request_listener listener = {
 void conversation_end_audio(struct conversation *conversation)
 {
     conversation->state = CONVERSATION_FINISHING;
-    if (conversation->partial_length > 0)
+    if (conversation->partial.length > 0)
         log_info(conversation->service->log,
                  "connection %u: the audio ends within a frame: %zu of %zu bytes dropped",
-                 conversation->id, conversation->partial_length, conversation->frame_size);
+                 conversation->id, conversation->partial.length, conversation->frame_size);
     request_end(conversation->request);
 }
 
@@ -268,27 +268,10 @@ enum conversation_verdict conversation_begin_audio(struct conversation *conversa
     return CONVERSATION_CONTINUE;
 }
 
-/* A chunk may end within a frame: keeps its start until the next chunk. */
-static int write_samples(struct conversation *conversation, const uint8_t *bytes, size_t length)
+/* A whole_frames_sink. */
+static int write_frames(void *context, const uint8_t *bytes, size_t length)
 {
-    size_t size = conversation->frame_size, have = conversation->partial_length;
-    if (have > 0) {
-        size_t count = length < size - have ? length : size - have;
-        memcpy(conversation->partial + have, bytes, count);
-        conversation->partial_length = have += count;
-        bytes += count;
-        length -= count;
-        if (have < size)
-            return 0;
-        conversation->partial_length = 0;
-        int result = request_write(conversation->request, conversation->partial, size);
-        if (result < 0)
-            return result;
-    }
-    size_t rest = length % size;
-    memcpy(conversation->partial, bytes + length - rest, rest);
-    conversation->partial_length = rest;
-    return request_write(conversation->request, bytes, length - rest);
+    return request_write(context, bytes, length);
 }
 
 enum conversation_verdict conversation_write_samples(struct conversation *conversation,
@@ -297,11 +280,12 @@ enum conversation_verdict conversation_write_samples(struct conversation *conver
     const struct hearken_audio_format *audio = &conversation->transcribe.options.stream.audio;
     float limit = conversation->service->settings.audio_seconds;
     conversation->frames +=
-        (conversation->partial_length + event->payload_length) / conversation->frame_size;
+        (conversation->partial.length + event->payload_length) / conversation->frame_size;
     if ((double)conversation->frames / audio->rate > (double)limit)
         return conversation_refuse(conversation, "too-long",
                                    "more than %g seconds of audio in one request", (double)limit);
-    if (write_samples(conversation, event->payload, event->payload_length) < 0)
+    if (whole_frames_write(&conversation->partial, conversation->frame_size, event->payload,
+                           event->payload_length, write_frames, conversation->request) < 0)
         return conversation_refuse(conversation, "out-of-memory", "out of memory for audio");
     return CONVERSATION_CONTINUE;
 }
