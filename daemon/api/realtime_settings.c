@@ -419,7 +419,6 @@ int realtime_settings_update(struct realtime_settings *settings, const json_t *u
     settings->log_probabilities = includes_log_probabilities(session);
     settings->partial = has_flag(session, "partial");
     settings->words = has_flag(session, "words");
-    settings->alignment = has_flag(session, "alignment");
     return 0;
 }
 

@@ -366,17 +366,20 @@ static int use_converter(struct media *media, const AVFrame *frame)
         media->converter_channels == channels)
         return 0;
     swr_free(&media->converter);
+    media->converter_channels = 0; /* fits nothing, until it is made */
+    if (frame->format != AV_SAMPLE_FMT_FLT &&
+        !(frame->format == AV_SAMPLE_FMT_FLTP && channels == 1)) {
+        AVChannelLayout layout = {.order = AV_CHANNEL_ORDER_UNSPEC, .nb_channels = channels};
+        int result =
+            swr_alloc_set_opts2(&media->converter, &layout, AV_SAMPLE_FMT_FLT, frame->sample_rate,
+                                &layout, frame->format, frame->sample_rate, 0, NULL);
+        if (result < 0 || (result = swr_init(media->converter)) < 0)
+            return result;
+    }
     media->converter_type = frame->format;
     media->converter_rate = frame->sample_rate;
     media->converter_channels = channels;
-    if (frame->format == AV_SAMPLE_FMT_FLT ||
-        (frame->format == AV_SAMPLE_FMT_FLTP && channels == 1))
-        return 0;
-    AVChannelLayout layout = {.order = AV_CHANNEL_ORDER_UNSPEC, .nb_channels = channels};
-    int result =
-        swr_alloc_set_opts2(&media->converter, &layout, AV_SAMPLE_FMT_FLT, frame->sample_rate,
-                            &layout, frame->format, frame->sample_rate, 0, NULL);
-    return result < 0 ? result : swr_init(media->converter);
+    return 0;
 }
 
 /* The frame as interleaved floats. */
