@@ -5,7 +5,6 @@ import hashlib
 import json
 import os
 import re
-import shutil
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -413,4 +412,3 @@ def test_names(server: Server) -> None:
     result = server.run("get", "nothing")
     assert result.returncode == 1 and b"expected one of hearken-en" in result.stderr
     assert not server.folder.exists() or server.left() == []
-    shutil.rmtree(server.folder, ignore_errors=True)

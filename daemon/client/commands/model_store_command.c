@@ -6,6 +6,7 @@
 #include "daemon/client/program/atomic_file.h"
 #include "daemon/client/program/commands.h"
 #include "daemon/client/program/standard_error.h"
+#include "include/internal/write_all.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -127,16 +128,11 @@ static int copy_file(const char *from, const char *target, struct hearken_error 
         goto closed;
     ssize_t count;
     while (result == 0 && (count = read(file, block, COPY_BYTES)) != 0) {
-        const char *at = block;
+        int written = count < 0 ? 0 : write_all(copy.descriptor, block, (size_t)count);
         if (count < 0)
             result = hearken_fail(error, -errno, "%s: %s", from, strerror(errno));
-        while (result == 0 && count > 0) {
-            ssize_t written = write(copy.descriptor, at, (size_t)count);
-            if (written < 0)
-                result = hearken_fail(error, -errno, "%s: %s", target, strerror(errno));
-            at += written;
-            count -= written;
-        }
+        else if (written < 0)
+            result = hearken_fail(error, written, "%s: %s", target, strerror(-written));
     }
     if (result == 0 && fsync(copy.descriptor) < 0)
         result = hearken_fail(error, -errno, "%s: %s", target, strerror(errno));
