@@ -33,7 +33,8 @@ static uint64_t read_all(struct decoder *decoder)
         must(decoder_check_format(NULL, &block.format, NULL) == 0);
         const float *samples = block.samples;
         size_t last = block.frames * block.format.channels - 1;
-        must(isnan(samples[last]) || samples[last] == samples[last]); /* all can be read */
+        volatile float sample = samples[last]; /* the sanitizer sees that it is there */
+        (void)sample;
     } while (true);
     return frames;
 }
