@@ -9,9 +9,12 @@ import os
 import threading
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hearken._binding import ffi, lib
+
+if TYPE_CHECKING:
+    from hearken._compatible import Self
 
 NULL = ffi.NULL
 logger = logging.getLogger("hearken")
@@ -96,6 +99,24 @@ def _on_error(_kind: object, error: BaseException, trace: TracebackType | None) 
     context = trace.tb_frame.f_locals.get("context") if trace else None
     if context:
         ffi.from_handle(context).fail(error)
+
+
+class Closing:
+    """What `with` closes at its end."""
+
+    def close(self) -> None:
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
 
 
 class Guard:

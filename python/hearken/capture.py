@@ -5,18 +5,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from hearken._binding import ffi, lib
-from hearken._native import Callback, Cancelled, Error, Guard, logger, text
+from hearken._native import Callback, Cancelled, Closing, Error, Guard, logger, text
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from hearken._compatible import Self
 
 CAPTURE_EVENTS = ("started", "lost", "fell-back", "returned", "overrun")
 
@@ -69,7 +67,7 @@ def _log_event(event: CaptureEvent) -> None:
     logger.info("microphone %s %s%s", event.device, event.type, reason)
 
 
-class Microphone:
+class Microphone(Closing):
     """A microphone, as mono float32 samples at 16 kHz. If it is unplugged, sound comes from the
     default device until it is back, and `on_event` is told.
 
@@ -158,17 +156,6 @@ class Microphone:
             pointer, self._pointer = self._pointer, None
             if pointer is not None:
                 ffi.release(pointer)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def _read_event(event: Any) -> CaptureEvent:

@@ -13,12 +13,11 @@ import urllib.error
 import urllib.request
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hearken._native import Cancelled
+from hearken._native import Cancelled, Closing
 from hearken._options import Options, check_names, custom_words_text
 from hearken.audio import (
     Audio,
@@ -35,7 +34,7 @@ from hearken.transcript import Alignment, Event, EventType, Segment, Transcript,
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from hearken._compatible import Self, Unpack
+    from hearken._compatible import Unpack
     from hearken.model import Live
 
 SYSTEM_SOCKET = "/run/hearken/hearken.sock"
@@ -214,7 +213,7 @@ class _Request:
         self._connection.close()
 
 
-class MicrophoneEvents:
+class MicrophoneEvents(Closing):
     """What the daemon's microphone hears: see `Client.listen`."""
 
     def __init__(self, connection: _Connection) -> None:
@@ -240,17 +239,6 @@ class MicrophoneEvents:
 
     def close(self) -> None:
         self._connection.shut_down()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 # ---- HTTP ----

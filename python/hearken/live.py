@@ -9,7 +9,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, It
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol
 
-from hearken._native import Cancelled
+from hearken._native import Cancelled, Closing
 from hearken.audio import (
     RATE,
     Format,
@@ -37,7 +37,7 @@ class Recogniser(Protocol):
     def close(self) -> None: ...
 
 
-class Events:
+class Events(Closing):
     """Iterate over it, with `for` or with `async for`, to recognise sound: each event comes as soon as
     it is known. With `async for` the work is done in a thread, and a task that is cancelled ends it.
     `with` or `async with`, or `close`, releases the stream and the microphone at once when the loop
@@ -187,17 +187,6 @@ class Events:
             self._stream.close()
         if self._microphone:
             self._microphone.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     async def __aenter__(self) -> Self:
         return self

@@ -6,14 +6,13 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterable, Callable, Iterable, Mapping
 from dataclasses import dataclass
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from hearken._binding import ffi, lib
 from hearken._models import find_model, install_hint
-from hearken._native import NULL, Callback, Error, Guard, path_bytes, text
+from hearken._native import NULL, Callback, Closing, Error, Guard, path_bytes, text
 from hearken._options import Options, StreamOptions, check_names
 from hearken.audio import (
     RATE,
@@ -33,7 +32,7 @@ from hearken.transcript import Alignment, Event, EventType, Segment, Transcript,
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from hearken._compatible import Self, Unpack
+    from hearken._compatible import Unpack
 
 EVENT_TYPES: tuple[EventType | None, ...] = (
     "partial",
@@ -79,7 +78,7 @@ def _read_event(event: Any, kind: EventType) -> Event:
     )
 
 
-class Stream:
+class Stream(Closing):
     """One recording or one speaker, written piece by piece: `Model.stream` makes it.
 
     >>> with model.stream(rate=48000, partial_seconds=0.5) as stream:
@@ -168,17 +167,6 @@ class Stream:
             if pointer is not None:
                 ffi.release(pointer)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
 
 def _type_name(form: Format) -> str:
     return next(str(t) for t, number in SAMPLE_TYPES.items() if number == form.sample_type)
@@ -230,7 +218,7 @@ def backends() -> list[Backend]:
     return found
 
 
-class Model:
+class Model(Closing):
     """A speech-recognition model, loaded once. Any number of threads may use it at once.
 
     >>> model = hearken.Model("hearken-en")
@@ -441,17 +429,6 @@ class Model:
     def close(self) -> None:
         """Frees its memory once the streams that use it are closed, too."""
         self._pointer = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 @dataclass(frozen=True)
