@@ -289,12 +289,12 @@ def test_stops_while_the_daemon_is_away(real: Served, browse: OthersPage) -> Non
     ],
 )
 def test_no_microphone(served: Served, browse: OthersPage, name: str, said: str) -> None:
-    stub = (
+    refusal = (
         "navigator.mediaDevices.getUserMedia = () =>"
         f" Promise.reject(new DOMException('no', '{name}'));"
     )
     with browse() as page:
-        page.open(page_of(served), stub).ready()
+        page.open(page_of(served), refusal).ready()
         page.find("#record").click()
         page.wait(page.notice, "a reason")
         assert said in page.notice()
