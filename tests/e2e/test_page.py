@@ -32,6 +32,11 @@ in_browser = pytest.mark.skipif(
     reason="there is no chromium, chromedriver or selenium",
 )
 FILES = sorted(path.name for path in (REPOSITORY / "daemon" / "api" / "page").iterdir())
+# How far the end of the text is out of sight.
+REST = (
+    "const box = document.querySelector('#scroller');"
+    "return box.scrollHeight - box.clientHeight - box.scrollTop;"
+)
 OthersPage = Callable[..., AbstractContextManager["Page"]]
 
 
@@ -399,11 +404,29 @@ def test_layout(served: Served, browse: OthersPage, width: int) -> None:
         for _ in range(5):
             page.drop(LONG)
         page.wait(lambda: len(page.all("#text h2")) == 6, "more text")
-        rest = (
+        page.wait(lambda: page.run(REST) < 2, "the end of the text to be in sight")
+
+
+@in_browser
+def test_follows_until_somebody_scrolls(served: Served, browse: OthersPage) -> None:
+    """Text that comes before the event of the last scrolling is told leaves the end in sight."""
+    with browse() as page:
+        page.open(page_of(served)).ready()
+        page.run(
+            "const text = document.querySelector('#text');"
             "const box = document.querySelector('#scroller');"
-            "return box.scrollHeight - box.clientHeight - box.scrollTop;"
+            "window.add = () => {"
+            "  const p = document.createElement('p'); p.style.height = '2000px'; text.append(p);"
+            "};"
+            "add(); box.scrollTop = box.scrollHeight; add();"
         )
-        page.wait(lambda: page.run(rest) < 2, "the end of the text to be in sight")
+        page.wait(lambda: page.run(REST) < 2, "the end of the text to be in sight")
+        page.run("document.querySelector('#scroller').scrollTop = 500")
+        told = "requestAnimationFrame(() => requestAnimationFrame(arguments[0]));"
+        page.driver.execute_async_script(told)
+        page.run("add()")
+        page.driver.execute_async_script(told)
+        assert page.run("return document.querySelector('#scroller').scrollTop") == 500
 
 
 @in_browser

@@ -136,11 +136,19 @@ function showState(name, message = names[name]) {
 }
 
 // Follows the text, unless somebody has scrolled up to read.
-let follows = true;
 const scroller = byId('scroller');
-const isAtEnd = (box) => box.scrollHeight - box.scrollTop - box.clientHeight < 60;
-scroller.addEventListener('scroll', () => (follows = isAtEnd(scroller)));
-const follow = () => follows && (scroller.scrollTop = scroller.scrollHeight);
+let follows = true;
+let extent = 0; // how far it scrolls
+const measure = () => (extent = scroller.scrollHeight - scroller.clientHeight);
+scroller.addEventListener('scroll', () => {
+  // The event comes up to a frame late. By then, text that was added may have moved the end away.
+  const before = extent;
+  if (measure() === before) follows = extent - scroller.scrollTop < 60;
+});
+function follow() {
+  measure();
+  if (follows) scroller.scrollTop = extent;
+}
 const sizes = new ResizeObserver(follow); // the picture takes room, too
 [scroller, byId('text')].forEach((box) => sizes.observe(box));
 
