@@ -44,7 +44,7 @@
 extern "C" {
 #endif
 
-#define HEARKEN_PLUGIN_ABI    1u
+#define HEARKEN_PLUGIN_ABI    2u
 #define HEARKEN_PLUGIN_SYMBOL "hearken_plugin"
 
 struct hearken_backend;
@@ -193,6 +193,8 @@ struct hearken_self_attend {
     struct hearken_stand_ins stand_ins;
 };
 
+enum hearken_memory_kind { HEARKEN_MEMORY_KEYS = 1, HEARKEN_MEMORY_VALUES = 2 };
+
 /*
  * The speller's attention over the memory: every row of `query` (hypotheses, or the tokens of one)
  * against the same keys and values. alignment[row, head] = softmax over steps of q · k /
@@ -202,8 +204,8 @@ struct hearken_attend {
     struct hearken_matrix context;          /* [rows, width], written */
     const struct hearken_matrix *alignment; /* [rows, heads · steps], written, or NULL */
     struct hearken_matrix query;            /* [rows, width] */
-    struct hearken_matrix keys;             /* [steps, width] */
-    struct hearken_matrix values;           /* [steps, width] */
+    struct hearken_matrix keys;             /* [steps, width], of memory_create */
+    struct hearken_matrix values;           /* [steps, width], likewise */
     uint32_t heads;
     struct hearken_stand_ins stand_ins;
 };
@@ -248,11 +250,12 @@ struct hearken_kernels {
     int (*buffer_create)(struct hearken_queue *queue, size_t elements,
                          struct hearken_buffer **buffer);
     /*
-     * Likewise, for keys and values of `attend`, which are read for every token: only `linear`
-     * without a residual writes to it, only `attend` reads. The plugin may keep half precision.
+     * Keys or values of `attend`, which are read for every token: zeros at first. Only `linear`
+     * without a residual writes to it, whole rows that follow each other, and only `attend` reads,
+     * from the first row on. The plugin may keep bytes, with a scale for each 32 of a row.
      */
-    int (*memory_create)(struct hearken_queue *queue, size_t elements,
-                         struct hearken_buffer **buffer);
+    int (*memory_create)(struct hearken_queue *queue, enum hearken_memory_kind kind, uint32_t rows,
+                         uint32_t columns, struct hearken_buffer **buffer);
     void (*buffer_destroy)(struct hearken_queue *queue, struct hearken_buffer *buffer);
     /* Rows packed one after the other on the host's side. */
     int (*write)(struct hearken_queue *queue, const struct hearken_matrix *to, const float *from);

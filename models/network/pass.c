@@ -14,25 +14,26 @@ static bool may_continue(struct pass *pass)
     return pass->error == 0;
 }
 
-static void reserve(struct pass *pass, struct storage *storage, size_t elements,
-                    int (*create)(struct hearken_queue *, size_t, struct hearken_buffer **))
+void pass_reserve(struct pass *pass, struct storage *storage, size_t elements)
 {
     if (!may_continue(pass) || storage->elements >= elements)
         return;
     pass_release(pass, storage);
-    pass->error = create(pass->queue, elements, &storage->buffer);
+    pass->error = pass->kernels->buffer_create(pass->queue, elements, &storage->buffer);
     if (pass->error == 0)
         storage->elements = elements;
 }
 
-void pass_reserve(struct pass *pass, struct storage *storage, size_t elements)
+void pass_reserve_memory(struct pass *pass, struct storage *storage, enum hearken_memory_kind kind,
+                         uint32_t rows, uint32_t columns)
 {
-    reserve(pass, storage, elements, pass->kernels->buffer_create);
-}
-
-void pass_reserve_memory(struct pass *pass, struct storage *storage, size_t elements)
-{
-    reserve(pass, storage, elements, pass->kernels->memory_create);
+    const size_t elements = (size_t)rows * columns;
+    if (!may_continue(pass) || storage->elements >= elements)
+        return;
+    pass_release(pass, storage);
+    pass->error = pass->kernels->memory_create(pass->queue, kind, rows, columns, &storage->buffer);
+    if (pass->error == 0)
+        storage->elements = elements;
 }
 
 void pass_release(struct pass *pass, struct storage *storage)

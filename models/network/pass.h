@@ -37,7 +37,8 @@ struct norm {
 /* Grows to at least `elements` elements; growing loses the contents. */
 void pass_reserve(struct pass *pass, struct storage *storage, size_t elements);
 /* The same for keys and values of the speller's attention, which only pass_linear writes. */
-void pass_reserve_memory(struct pass *pass, struct storage *storage, size_t elements);
+void pass_reserve_memory(struct pass *pass, struct storage *storage, enum hearken_memory_kind kind,
+                         uint32_t rows, uint32_t columns);
 void pass_release(struct pass *pass, struct storage *storage);
 
 /* The first rows · columns elements as a matrix. */

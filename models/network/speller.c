@@ -363,7 +363,7 @@ void speller_set_memory(struct speller *speller, struct pass *pass, struct heark
                         struct hearken_stand_ins stand_ins)
 {
     const struct speller_parameters *p = &speller->network->parameters.speller;
-    size_t most = network_max_memory_steps(speller->network);
+    uint32_t most = network_max_memory_steps(speller->network);
     uint32_t added = memory.rows - speller->steps;
     speller->stand_ins = stand_ins;
     if (added == 0)
@@ -371,8 +371,8 @@ void speller_set_memory(struct speller *speller, struct pass *pass, struct heark
     struct hearken_matrix in = matrix_rows(memory, speller->steps, added);
     for (uint32_t i = 0; i < p->layers; i++) {
         const struct attention_weights *weights = &speller->network->speller.layers[i].attention;
-        pass_reserve_memory(pass, &speller->keys[i], most * p->width);
-        pass_reserve_memory(pass, &speller->values[i], most * p->width);
+        pass_reserve_memory(pass, &speller->keys[i], HEARKEN_MEMORY_KEYS, most, p->width);
+        pass_reserve_memory(pass, &speller->values[i], HEARKEN_MEMORY_VALUES, most, p->width);
         struct hearken_matrix keys = matrix_of(&speller->keys[i], memory.rows, p->width);
         struct hearken_matrix values = matrix_of(&speller->values[i], memory.rows, p->width);
         pass_linear(pass, matrix_rows(keys, speller->steps, added), in, &weights->key);

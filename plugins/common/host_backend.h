@@ -27,8 +27,9 @@ struct hearken_buffer {
     struct hearken_queue *queue;
     struct hearken_buffer *previous, *next;
     size_t elements;
-    bool is_memory; /* made by host_memory_create */
-    float *data;    /* directly after this struct; NULL if the plugin has memory of its own */
+    uint32_t memory; /* enum hearken_memory_kind, or 0 */
+    uint32_t memory_columns;
+    float *data; /* directly after this struct; NULL if the plugin has memory of its own */
 };
 
 /* Working memory of a queue. It only grows, so in the steady state nothing is allocated. */
@@ -39,6 +40,7 @@ enum scratch_use {
     SCRATCH_VALUES, /* and values */
     SCRATCH_SCORES, /* one row of attention scores */
     SCRATCH_GATES,  /* the gates of an LSTM */
+    SCRATCH_MEMORY, /* keys or values before they are kept in another form */
     SCRATCH_STATES, /* temporary rows of `reorder` */
     SCRATCH_USE_COUNT,
 };
@@ -133,8 +135,8 @@ int host_queue_create(struct hearken_backend *backend, struct hearken_queue **qu
 void host_queue_destroy(struct hearken_queue *queue);
 int host_buffer_create(struct hearken_queue *queue, size_t elements,
                        struct hearken_buffer **buffer);
-int host_memory_create(struct hearken_queue *queue, size_t elements,
-                       struct hearken_buffer **buffer);
+int host_memory_create(struct hearken_queue *queue, enum hearken_memory_kind kind, uint32_t rows,
+                       uint32_t columns, struct hearken_buffer **buffer);
 /* Common to both. `size`: bytes of an element. The memory is zeroed. */
 int host_buffer_allocate(struct hearken_queue *queue, const char *kernel, size_t elements,
                          size_t size, struct hearken_buffer **buffer);

@@ -93,13 +93,19 @@ int host_buffer_create(struct hearken_queue *queue, size_t elements, struct hear
     return host_buffer_allocate(queue, "buffer_create", elements, sizeof(float), buffer);
 }
 
-int host_memory_create(struct hearken_queue *queue, size_t elements, struct hearken_buffer **buffer)
+int host_memory_create(struct hearken_queue *queue, enum hearken_memory_kind kind, uint32_t rows,
+                       uint32_t columns, struct hearken_buffer **buffer)
 {
-    int result = host_buffer_allocate(queue, "memory_create", elements, sizeof(float), buffer);
+    int result = check_memory(queue, kind, rows, columns);
 
     if (!result)
-        (*buffer)->is_memory = true;
-    return result;
+        result = host_buffer_allocate(queue, "memory_create", (size_t)rows * columns, sizeof(float),
+                                      buffer);
+    if (result)
+        return result;
+    (*buffer)->memory = kind;
+    (*buffer)->memory_columns = columns;
+    return 0;
 }
 
 void host_buffer_unlink(struct hearken_queue *queue, struct hearken_buffer *buffer)

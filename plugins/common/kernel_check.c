@@ -91,9 +91,8 @@ static bool inside(const struct hearken_matrix *matrix)
     return matrix->rows == 1 || left / (matrix->rows - 1) >= matrix->stride;
 }
 
-/* The buffer may be made by buffer_create or by memory_create. */
-static bool either_is(const struct check *check, const char *name,
-                      const struct hearken_matrix *matrix, uint32_t rows, uint32_t columns)
+static bool any_matrix_is(const struct check *check, const char *name,
+                          const struct hearken_matrix *matrix, uint32_t rows, uint32_t columns)
 {
     if (!matrix->buffer)
         return refuse(check, "%s has no buffer", name);
@@ -113,10 +112,37 @@ static bool either_is(const struct check *check, const char *name,
 static bool matrix_is(const struct check *check, const char *name,
                       const struct hearken_matrix *matrix, uint32_t rows, uint32_t columns)
 {
-    if (!either_is(check, name, matrix, rows, columns))
+    if (!any_matrix_is(check, name, matrix, rows, columns))
         return false;
-    return !matrix->buffer->is_memory ||
+    return matrix->buffer->memory == 0 ||
            refuse(check, "%s is in a buffer for keys and values of attend", name);
+}
+
+/* Whether the matrix consists of whole rows of a buffer for keys or values. */
+static bool rows_of_memory_are(const struct check *check, const char *name,
+                               const struct hearken_matrix *matrix, uint32_t rows, uint32_t columns)
+{
+    if (!any_matrix_is(check, name, matrix, rows, columns))
+        return false;
+    const uint32_t whole = matrix->buffer->memory_columns;
+    if (matrix->columns == whole && matrix->stride == whole && matrix->offset % whole == 0)
+        return true;
+    return refuse(check,
+                  "%s, %" PRIu32 " columns with stride %zu at offset %zu, is not made of whole "
+                  "rows of %" PRIu32,
+                  name, matrix->columns, matrix->stride, matrix->offset, whole);
+}
+
+static bool memory_is(const struct check *check, const char *name,
+                      const struct hearken_matrix *matrix, enum hearken_memory_kind kind,
+                      uint32_t rows, uint32_t columns)
+{
+    if (matrix->buffer && matrix->buffer->memory != kind)
+        return refuse(check, "%s is not in a buffer of memory_create for %s", name, name);
+    if (!rows_of_memory_are(check, name, matrix, rows, columns))
+        return false;
+    return matrix->offset == 0 ||
+           refuse(check, "%s starts at offset %zu, expected 0", name, matrix->offset);
 }
 
 /*
@@ -259,6 +285,19 @@ int check_transfer(struct hearken_queue *queue, const char *kernel,
     return matrix_is(&check, "matrix", matrix, ANY, ANY) ? 0 : -EINVAL;
 }
 
+int check_memory(struct hearken_queue *queue, enum hearken_memory_kind kind, uint32_t rows,
+                 uint32_t columns)
+{
+    const struct check check = {queue, "memory_create"};
+
+    if (rows > 0 && columns > 0 && (kind == HEARKEN_MEMORY_KEYS || kind == HEARKEN_MEMORY_VALUES))
+        return 0;
+    refuse(&check,
+           "kind %d, %" PRIu32 " rows and %" PRIu32 " columns, expected 1 or 2 and at least 1",
+           (int)kind, rows, columns);
+    return -EINVAL;
+}
+
 int check_linear(struct hearken_queue *queue, const struct hearken_linear *arguments)
 {
     const struct check check = {queue, "linear"};
@@ -269,8 +308,9 @@ int check_linear(struct hearken_queue *queue, const struct hearken_linear *argum
         return -EINVAL;
     const uint32_t outputs = arguments->weight->weights.rows;
     const bool good = matrix_is(&check, "in", in, ANY, ANY) &&
-                      (residual ? matrix_is(&check, "out", out, in->rows, outputs)
-                                : either_is(&check, "out", out, in->rows, outputs)) &&
+                      (!residual && out->buffer && out->buffer->memory
+                           ? rows_of_memory_are(&check, "out", out, in->rows, outputs)
+                           : matrix_is(&check, "out", out, in->rows, outputs)) &&
                       (!arguments->bias || vector_is(&check, "bias", arguments->bias, outputs)) &&
                       (!residual || (matrix_is(&check, "residual", residual, in->rows, outputs) &&
                                      is_apart_or_same(&check, "out", out, "residual", residual))) &&
@@ -398,34 +438,28 @@ int check_attend(struct hearken_queue *queue, const struct hearken_attend *argum
     const struct check check = {queue, "attend"};
     const struct hearken_matrix *context = &arguments->context, *query = &arguments->query;
     const struct hearken_matrix *keys = &arguments->keys, *values = &arguments->values;
-    const struct hearken_matrix *const read[] = {query, keys, values};
-    static const char *const names[] = {"query", "keys", "values"};
+    const struct hearken_matrix *alignment = arguments->alignment;
 
     if (!matrix_is(&check, "query", query, ANY, ANY) ||
-        !either_is(&check, "keys", keys, ANY, query->columns) ||
-        !either_is(&check, "values", values, keys->rows, query->columns) ||
+        !memory_is(&check, "keys", keys, HEARKEN_MEMORY_KEYS, ANY, query->columns) ||
+        !memory_is(&check, "values", values, HEARKEN_MEMORY_VALUES, keys->rows, query->columns) ||
         !matrix_is(&check, "context", context, query->rows, query->columns) ||
         !heads_divide(&check, arguments->heads, query->columns) ||
-        !stand_ins_fit(&check, arguments->stand_ins, keys->rows))
+        !stand_ins_fit(&check, arguments->stand_ins, keys->rows) ||
+        !is_apart(&check, "context", context, "query", query))
         return -EINVAL;
-    for (size_t i = 0; i < 3; i++)
-        if (!is_apart(&check, "context", context, names[i], read[i]))
-            return -EINVAL;
-    if (!arguments->alignment)
+    if (!alignment)
         return 0;
     if (keys->rows > UINT32_MAX / arguments->heads) {
         refuse(&check, "%" PRIu32 " steps for %" PRIu32 " heads are too many", keys->rows,
                arguments->heads);
         return -EINVAL;
     }
-    if (!matrix_is(&check, "alignment", arguments->alignment, query->rows,
-                   arguments->heads * keys->rows) ||
-        !is_apart(&check, "alignment", arguments->alignment, "context", context))
-        return -EINVAL;
-    for (size_t i = 0; i < 3; i++)
-        if (!is_apart(&check, "alignment", arguments->alignment, names[i], read[i]))
-            return -EINVAL;
-    return 0;
+    const bool good =
+        matrix_is(&check, "alignment", alignment, query->rows, arguments->heads * keys->rows) &&
+        is_apart(&check, "alignment", alignment, "context", context) &&
+        is_apart(&check, "alignment", alignment, "query", query);
+    return good ? 0 : -EINVAL;
 }
 
 static bool lstm_tensors_are(const struct check *check, const struct hearken_lstm *arguments)

@@ -16,6 +16,8 @@ int check_weights(const struct hearken_backend *backend, const struct hearken_we
 int check_transfer(struct hearken_queue *queue, const char *kernel,
                    const struct hearken_matrix *matrix);
 
+int check_memory(struct hearken_queue *queue, enum hearken_memory_kind kind, uint32_t rows,
+                 uint32_t columns);
 int check_linear(struct hearken_queue *queue, const struct hearken_linear *arguments);
 int check_convolve(struct hearken_queue *queue, const struct hearken_convolve *arguments);
 int check_layer_norm(struct hearken_queue *queue, const struct hearken_layer_norm *arguments);

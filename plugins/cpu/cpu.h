@@ -101,7 +101,6 @@ struct cpu_product {
     const float *residual; /* or NULL; may be `out` */
     size_t residual_step;
     float *out;
-    uint16_t *half_out; /* NULL, or in place of `out`: half precision */
     size_t out_step;
 };
 
@@ -114,12 +113,37 @@ struct matrix_kernels {
                     struct workspace *workspace);
 };
 
-/* One head of one sequence, or for `attend` several neighbouring heads. `*_step`: elements from row
+/*
+ * Keys or values of `attend`: bytes in squares of SQUARE rows and columns, with a scale for each
+ * row of a square. Within a square of keys a column's bytes are neighbours, in one of values a
+ * row's. The squares of the same columns follow each other.
+ */
+enum { SQUARE = 32 };
+
+struct memory {
+    enum hearken_memory_kind kind;
+    size_t rows, columns; /* whole squares; as the caller has them */
+    float *scales;        /* [squares of columns, rows] */
+    int8_t *bytes;        /* [squares of columns, rows / SQUARE, SQUARE, SQUARE] */
+};
+
+static inline float *memory_scales(const struct memory *memory, size_t column)
+{
+    return memory->scales + column / SQUARE * memory->rows;
+}
+
+static inline int8_t *memory_square(const struct memory *memory, size_t row, size_t column)
+{
+    return memory->bytes +
+           (column / SQUARE * memory->rows + row / SQUARE * SQUARE) * (size_t)SQUARE;
+}
+
+/* One head of one sequence of a self-attention; all heads of `attend`. `*_step`: elements from row
  * to row. */
 struct attention {
-    size_t heads;
-    const float *query, *keys, *values;
-    const uint16_t *half_keys, *half_values; /* not NULL: instead of keys and values */
+    const float *query;
+    const float *keys, *values;                       /* of self_attend */
+    const struct memory *keys_memory, *values_memory; /* of attend */
     size_t query_step, keys_step, values_step;
     size_t past;                        /* the position of query row 0 */
     size_t total;                       /* keys */
@@ -135,11 +159,16 @@ struct attention {
 struct instruction_set {
     const struct matrix_kernels *dense; /* for weights of any type */
     size_t tile_rows;                   /* of the attention */
-    /* Queries of the range: with online softmax, or with the alignment written. 0 or -ENOMEM. */
+    /* Queries of the range, with online softmax; and row by row over the keys and values of a
+     * cache. 0 or -ENOMEM. */
     int (*self_attend)(const struct attention *attention, struct range queries,
                        struct workspace *workspace);
-    int (*attend)(const struct attention *attention, struct range queries,
+    int (*self_attend_cached)(const struct attention *attention, struct range queries,
+                              struct workspace *workspace);
+    /* All queries, for the heads of the range. 0 or -ENOMEM. */
+    int (*attend)(const struct attention *attention, struct range heads, size_t queries,
                   struct workspace *workspace);
+    void (*remember_row)(const struct memory *memory, size_t row, const float *from);
     void (*norm_row)(const float *in, size_t width, const float *scale, const float *shift,
                      float epsilon, float *out);
     /* One row of gates [4 · width] in the order input, forget, cell, output. */
@@ -186,11 +215,12 @@ static inline const struct instruction_set *cpu_set(const struct hearken_queue *
     return cpu_backend(queue)->set;
 }
 
-/* The first element of a row of a checked matrix that host_memory_create has made. */
-static inline uint16_t *memory_row(const struct hearken_matrix *matrix, size_t row)
-{
-    return (uint16_t *)(void *)matrix->buffer->data + matrix->offset + row * matrix->stride;
-}
+/* ---- Keys and values (cpu_attend.c) ---- */
+
+int cpu_memory_create(struct hearken_queue *queue, enum hearken_memory_kind kind, uint32_t rows,
+                      uint32_t columns, struct hearken_buffer **buffer);
+/* Writes packed rows from `first` on. */
+int cpu_remember(struct hearken_queue *queue, const struct hearken_matrix *to, const float *from);
 
 /* ---- Kernels ---- */
 

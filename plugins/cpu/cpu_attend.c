@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
-/* The attention kernels: they split the heads into parts for the threads. */
+/* The attention kernels, which split the heads into parts for the threads, and their memory. */
 #include "plugins/cpu/cpu.h"
 #include "plugins/cpu/thread_pool.h"
+
+#include <errno.h>
 
 enum {
     PART_PRODUCTS = 256 * 1024, /* multiplications that justify another thread */
@@ -29,7 +31,6 @@ static struct attention head_of(const struct hearken_self_attend *arguments, siz
     const size_t step = cached ? width : arguments->qkv.stride;
 
     return (struct attention){
-        .heads = 1,
         .query = qkv,
         .keys =
             cached ? host_matrix_row(&arguments->keys, sequence) + head * head_width : qkv + width,
@@ -92,7 +93,8 @@ int cpu_self_attend(struct hearken_queue *queue, const struct hearken_self_atten
     const size_t positions = arguments->qkv.rows / arguments->sequences;
     struct heads heads = {
         .arguments = arguments,
-        .run = cpu_set(queue)->self_attend,
+        .run = arguments->keys.buffer ? cpu_set(queue)->self_attend_cached
+                                      : cpu_set(queue)->self_attend,
         .heads = arguments->heads,
         .queries = positions,
     };
@@ -103,49 +105,113 @@ int cpu_self_attend(struct hearken_queue *queue, const struct hearken_self_atten
                      2.0 * keys * arguments->out.columns * arguments->sequences);
 }
 
+/* ---- Keys and values of `attend` ---- */
+
+/* At the start of the buffer's data. */
+static struct memory *memory_in(const struct hearken_buffer *buffer)
+{
+    return (struct memory *)(void *)buffer->data;
+}
+
+int cpu_memory_create(struct hearken_queue *queue, enum hearken_memory_kind kind, uint32_t rows,
+                      uint32_t columns, struct hearken_buffer **buffer)
+{
+    int result = check_memory(queue, kind, rows, columns);
+
+    if (result)
+        return result;
+    const size_t whole_rows = divide_up(rows, SQUARE) * SQUARE;
+    const size_t squares = divide_up(columns, SQUARE) * (whole_rows / SQUARE);
+    const size_t scales = squares * SQUARE * sizeof(float), line = 64;
+    if (squares > (SIZE_MAX / 2) / (SQUARE * SQUARE + SQUARE * sizeof(float)))
+        return -ENOMEM;
+    const size_t size = sizeof(struct memory) + line + scales + squares * SQUARE * SQUARE;
+    result = host_buffer_allocate(queue, "memory_create", size, 1, buffer);
+    if (result)
+        return result;
+    struct memory *memory = memory_in(*buffer);
+    unsigned char *data = (unsigned char *)(memory + 1);
+    data += line - (uintptr_t)data % line;
+    *memory = (struct memory){
+        .kind = kind,
+        .rows = whole_rows,
+        .columns = columns,
+        .scales = (float *)(void *)data,
+        .bytes = (int8_t *)(data + scales),
+    };
+    (*buffer)->elements = (size_t)rows * columns;
+    (*buffer)->memory = kind;
+    (*buffer)->memory_columns = columns;
+    return 0;
+}
+
+struct remembered {
+    const struct memory *memory;
+    const struct instruction_set *set;
+    const float *from;
+    size_t first, rows, step; /* step: rows of a part */
+};
+
+static int remember_part(const void *context, size_t index, struct workspace *workspace)
+{
+    const struct remembered *r = context;
+    const size_t first = index * r->step;
+    const size_t end = r->rows - first < r->step ? r->rows : first + r->step;
+
+    (void)workspace;
+    for (size_t row = first; row < end; row++)
+        r->set->remember_row(r->memory, r->first + row, r->from + row * r->memory->columns);
+    return 0;
+}
+
+int cpu_remember(struct hearken_queue *queue, const struct hearken_matrix *to, const float *from)
+{
+    enum { PART_BYTES = 64 * 1024 };
+    const struct remembered remembered = {
+        .memory = memory_in(to->buffer),
+        .set = cpu_set(queue),
+        .from = from,
+        .first = to->offset / to->columns,
+        .rows = to->rows,
+        .step = divide_up(PART_BYTES, to->columns),
+    };
+
+    return pool_run(cpu_backend(queue)->pool, remember_part, &remembered,
+                    divide_up(to->rows, remembered.step), &((struct cpu_queue *)queue)->workspace);
+}
+
 /* ---- The speller's attention: as many groups of neighbouring heads as there are threads ---- */
 
 struct head_groups {
     const struct hearken_attend *arguments;
-    attention_kernel *run;
+    const struct instruction_set *set;
     size_t heads; /* of a group; the last may have fewer */
 };
-
-static struct attention heads_of(const struct hearken_attend *arguments, size_t first, size_t count)
-{
-    const size_t width = arguments->query.columns / arguments->heads, steps = arguments->keys.rows;
-    const struct hearken_matrix *alignment = arguments->alignment;
-    const struct hearken_matrix *keys = &arguments->keys, *values = &arguments->values;
-    const bool half_keys = keys->buffer->is_memory, half_values = values->buffer->is_memory;
-
-    return (struct attention){
-        .heads = count,
-        .query = host_matrix_row(&arguments->query, 0) + first * width,
-        .keys = half_keys ? NULL : host_matrix_row(keys, 0) + first * width,
-        .half_keys = half_keys ? memory_row(keys, 0) + first * width : NULL,
-        .values = half_values ? NULL : host_matrix_row(values, 0) + first * width,
-        .half_values = half_values ? memory_row(values, 0) + first * width : NULL,
-        .query_step = arguments->query.stride,
-        .keys_step = keys->stride,
-        .values_step = values->stride,
-        .total = steps,
-        .stand_ins = arguments->stand_ins,
-        .width = width,
-        .alignment = alignment ? host_matrix_row(alignment, 0) + first * steps : NULL,
-        .alignment_step = alignment ? alignment->stride : 0,
-        .out = host_matrix_row(&arguments->context, 0) + first * width,
-        .out_step = arguments->context.stride,
-    };
-}
 
 static int attend_part(const void *context, size_t index, struct workspace *workspace)
 {
     const struct head_groups *groups = context;
-    const size_t first = index * groups->heads, left = groups->arguments->heads - first;
-    const struct attention attention =
-        heads_of(groups->arguments, first, left < groups->heads ? left : groups->heads);
+    const struct hearken_attend *arguments = groups->arguments;
+    const struct hearken_matrix *alignment = arguments->alignment;
+    const size_t first = index * groups->heads, left = arguments->heads - first;
+    const struct attention attention = {
+        .query = host_matrix_row(&arguments->query, 0),
+        .query_step = arguments->query.stride,
+        .keys_memory = memory_in(arguments->keys.buffer),
+        .values_memory = memory_in(arguments->values.buffer),
+        .total = arguments->keys.rows,
+        .stand_ins = arguments->stand_ins,
+        .width = arguments->query.columns / arguments->heads,
+        .alignment = alignment ? host_matrix_row(alignment, 0) : NULL,
+        .alignment_step = alignment ? alignment->stride : 0,
+        .out = host_matrix_row(&arguments->context, 0),
+        .out_step = arguments->context.stride,
+    };
 
-    return groups->run(&attention, (struct range){0, groups->arguments->query.rows}, workspace);
+    return groups->set->attend(
+        &attention,
+        (struct range){first, left < groups->heads ? arguments->heads : first + groups->heads},
+        arguments->query.rows, workspace);
 }
 
 int cpu_attend(struct hearken_queue *queue, const struct hearken_attend *arguments)
@@ -160,7 +226,7 @@ int cpu_attend(struct hearken_queue *queue, const struct hearken_attend *argumen
     const size_t threads = products < 2.0 * PART_PRODUCTS ? 1 : pool_threads(pool);
     const struct head_groups groups = {
         .arguments = arguments,
-        .run = cpu_set(queue)->attend,
+        .set = cpu_set(queue),
         .heads = divide_up(arguments->heads, threads),
     };
     return pool_run(pool, attend_part, &groups, divide_up(arguments->heads, groups.heads),

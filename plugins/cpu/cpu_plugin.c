@@ -156,18 +156,6 @@ static void cpu_queue_destroy(struct hearken_queue *queue)
     host_queue_destroy(queue);
 }
 
-/* Half precision: it is read for every token, and no faster than the processor's memory gives it.
- */
-static int cpu_memory_create(struct hearken_queue *queue, size_t elements,
-                             struct hearken_buffer **buffer)
-{
-    int result = host_buffer_allocate(queue, "memory_create", elements, sizeof(uint16_t), buffer);
-
-    if (!result)
-        (*buffer)->is_memory = true;
-    return result;
-}
-
 static int cpu_embed(struct hearken_queue *queue, const struct hearken_embed *arguments)
 {
     return host_embed_by(queue, arguments, cpu_tensor_row);

@@ -70,25 +70,30 @@ static int run_product(struct hearken_queue *queue, const struct cpu_product *pr
 
 int cpu_linear(struct hearken_queue *queue, const struct hearken_linear *arguments)
 {
+    const struct hearken_matrix *out = &arguments->out, *residual = arguments->residual;
     int result = check_linear(queue, arguments);
 
     if (result)
         return result;
-    const bool is_memory = arguments->out.buffer->is_memory;
-    return run_product(
-        queue, &(struct cpu_product){
-                   .in = host_matrix_row(&arguments->in, 0),
-                   .in_step = arguments->in.stride,
-                   .rows = arguments->in.rows,
-                   .weight = arguments->weight,
-                   .bias = arguments->bias ? arguments->bias->weights.data : NULL,
-                   .activation = arguments->activation,
-                   .residual = arguments->residual ? host_matrix_row(arguments->residual, 0) : NULL,
-                   .residual_step = arguments->residual ? arguments->residual->stride : 0,
-                   .out = is_memory ? NULL : host_matrix_row(&arguments->out, 0),
-                   .half_out = is_memory ? memory_row(&arguments->out, 0) : NULL,
-                   .out_step = arguments->out.stride,
-               });
+    const bool is_memory = out->buffer->memory;
+    float *numbers = is_memory
+                         ? host_scratch(queue, SCRATCH_MEMORY, (size_t)out->rows * out->columns)
+                         : host_matrix_row(out, 0);
+    if (!numbers)
+        return -ENOMEM;
+    result = run_product(queue, &(struct cpu_product){
+                                    .in = host_matrix_row(&arguments->in, 0),
+                                    .in_step = arguments->in.stride,
+                                    .rows = arguments->in.rows,
+                                    .weight = arguments->weight,
+                                    .bias = arguments->bias ? arguments->bias->weights.data : NULL,
+                                    .activation = arguments->activation,
+                                    .residual = residual ? host_matrix_row(residual, 0) : NULL,
+                                    .residual_step = residual ? residual->stride : 0,
+                                    .out = numbers,
+                                    .out_step = out->stride,
+                                });
+    return result || !is_memory ? result : cpu_remember(queue, out, numbers);
 }
 
 /* ---- Convolution: the input rows that a step sees, side by side, are the rows of a product ----

@@ -20,6 +20,7 @@
 #include "plugins/cpu/cpu.h"
 
 #include <errno.h>
+#include <float.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -38,7 +39,9 @@ const struct instruction_set TABLE = {
     .dense = &dense,
     .tile_rows = TILE_ROWS,
     .self_attend = self_attend_of_set,
+    .self_attend_cached = self_attend_cached,
     .attend = attend_of_set,
+    .remember_row = remember_row,
     .norm_row = norm_row,
     .lstm_row = lstm_row,
     .log_softmax_row = log_softmax_row_of_set,

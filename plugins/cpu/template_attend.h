@@ -1,131 +1,120 @@
 // SPDX-License-Identifier: MIT
 /*
  * The speller's attention: few queries, many keys, and an alignment to return. It is bound by
- * memory bandwidth. So several neighbouring heads are computed together, and keys and values are
- * read sequentially, row by row, which the hardware prefetcher recognises. A few rows at a time are
- * converted to single precision, contiguous for each head.
+ * memory bandwidth, so keys and values are kept in bytes (struct memory in cpu.h). Their squares
+ * are panels of a product: those of keys have a column for each key, those of values a row.
  */
 #ifndef HEARKEN_CPU_TEMPLATE_ATTEND_H
 #define HEARKEN_CPU_TEMPLATE_ATTEND_H
 
 #include "plugins/cpu/template_attention.h"
 
-enum { ROWS_AT_A_TIME = 16 }; /* of keys and values: a multiple of LANES, and a chunk of scores */
+_Static_assert(SQUARE % PANEL == 0 && SQUARE % CHUNK_INPUTS == 0, "squares are whole panels");
 
-_Static_assert(ROWS_AT_A_TIME % LANES == 0 && (int)ROWS_AT_A_TIME == (int)CHUNK_INPUTS,
-               "rows are scored LANES at a time, and mixed by chunks of scores");
+/* ---- Writing ---- */
 
-/* Parts of the workspace, for several heads and a tile of queries. */
+/* A row's part of a square: bytes `step` apart. Infinities saturate, and NaN becomes finite. */
+static float write_bytes(const float *row, size_t count, int8_t *bytes, size_t step)
+{
+    int32_t numbers[SQUARE];
+    vector largest = broadcast(1e-30f); /* its factor is finite */
+
+    for (size_t at = 0; at < count; at += LANES) {
+        const vector x = load_first(row + at, count - at);
+        largest = maximum(maximum(x, -x), largest);
+    }
+    const float most = largest_of(minimum(largest, broadcast(FLT_MAX)));
+    const vector factor = broadcast(127 / most), bound = broadcast(127);
+    const vector shift = broadcast(0x1.8p23f); /* the last bits of the sum are the whole number */
+    for (size_t at = 0; at < count; at += LANES) {
+        const vector x = load_first(row + at, count - at) * factor;
+        const vector rounded = minimum(maximum(x, -bound), bound) + shift;
+        memcpy(numbers + at, &rounded, sizeof(rounded));
+    }
+    for (size_t at = 0; at < count; at++)
+        bytes[at * step] = (int8_t)numbers[at];
+    return most / 127;
+}
+
+static void remember_row(const struct memory *memory, size_t row, const float *from)
+{
+    for (size_t column = 0; column < memory->columns; column += SQUARE) {
+        const size_t left = memory->columns - column;
+        int8_t *square = memory_square(memory, row, column);
+        memory_scales(memory, column)[row] =
+            write_bytes(from + column, left < SQUARE ? left : SQUARE,
+                        square + row % SQUARE * (memory->kind == HEARKEN_MEMORY_KEYS ? 1 : SQUARE),
+                        memory->kind == HEARKEN_MEMORY_KEYS ? SQUARE : 1);
+    }
+}
+
+/* ---- Reading ---- */
+
+/* Parts of the workspace, for a head and a tile of queries. */
 struct attend_memory {
-    float *rows;   /* [heads, ROWS_AT_A_TIME, whole panels of width], of keys or values */
-    float *query;  /* [heads, TILE_ROWS, whole panels of width] */
-    float *scores; /* [heads, keys / 16, queries, 16] */
-    float *sums;   /* [heads, panels of width, TILE_ROWS, PANEL] */
-    size_t width;  /* in whole panels */
-    size_t head_scores;
+    float *query;    /* [parts of squares, whole chunks of columns, rows, 16] */
+    float *scores;   /* [keys / 16, rows, 16] */
+    float *weighted; /* likewise: scores · scales of the values */
 };
 
-static vector load_first_halves(const uint16_t *x, size_t count)
-{
-    uint16_t padded[LANES] = {0};
+/* The columns of a head within a square, which starts at `square`. */
+struct columns {
+    size_t square, first, end;
+};
 
-    if (count >= LANES)
-        return load_half(x);
-    memcpy(padded, x, count * sizeof(*x));
-    return load_half(padded);
+static struct columns columns_from(size_t first, size_t end)
+{
+    const size_t square = first / SQUARE * SQUARE;
+
+    return (struct columns){square, first, end < square + SQUARE ? end : square + SQUARE};
 }
 
-/* `count` rows of keys or values, padded with zeros to `whole` columns for each head. */
-static void gather(const struct attention *attention, const float *floats, const uint16_t *halves,
-                   size_t step, size_t count, size_t whole, float *rows)
+static void lay_out_query(const struct attention *attention, size_t query, size_t rows, size_t head,
+                          float *to)
 {
-    const size_t width = attention->width;
+    const size_t end = (head + 1) * attention->width;
+    struct columns part;
 
-    for (size_t row = 0; row < count; row++)
-        for (size_t head = 0; head < attention->heads; head++) {
-            float *to = rows + (head * ROWS_AT_A_TIME + row) * whole;
-            const size_t from = row * step + head * width;
-            for (size_t at = 0; at < whole; at += LANES)
-                store(to + at, at >= width ? broadcast(0)
-                               : halves    ? load_first_halves(halves + from + at, width - at)
-                                           : load_first(floats + from + at, width - at));
-        }
-}
-
-static void gather_keys(const struct attention *attention, size_t key, size_t count,
-                        const struct attend_memory *memory)
-{
-    const size_t first = key * attention->keys_step;
-
-    gather(attention, attention->keys ? attention->keys + first : NULL,
-           attention->half_keys ? attention->half_keys + first : NULL, attention->keys_step, count,
-           memory->width, memory->rows);
-}
-
-static void gather_values(const struct attention *attention, size_t key, size_t count,
-                          const struct attend_memory *memory)
-{
-    const size_t first = key * attention->values_step;
-
-    gather(attention, attention->values ? attention->values + first : NULL,
-           attention->half_values ? attention->half_values + first : NULL, attention->values_step,
-           count, memory->width, memory->rows);
-}
-
-/* Dot products of a query with LANES keys; `width` is a multiple of LANES. */
-static vector score_lanes(const float *query, const float *keys, size_t width)
-{
-    vector products[LANES];
-
-    UNROLL
-    for (size_t key = 0; key < LANES; key++)
-        products[key] = broadcast(0);
-    for (size_t at = 0; at < width; at += LANES) {
-        const vector input = load(query + at);
-        const float *key_at = keys + at;
-        UNROLL
-        for (size_t key = 0; key < LANES; key++, key_at += width)
-            products[key] = multiply_add(input, load(key_at), products[key]);
+    for (size_t at = head * attention->width; at < end; at = part.end) {
+        part = columns_from(at, end);
+        lay_out_tile(attention->query + query * attention->query_step + at, attention->query_step,
+                     rows, part.end - at, to);
+        to += whole_chunks(part.end - at) * rows;
     }
-    return sums_of(products);
 }
 
-static void gather_queries(const struct attention *attention, size_t query, size_t rows,
-                           const struct attend_memory *memory)
-{
-    const size_t width = attention->width;
-
-    for (size_t head = 0; head < attention->heads; head++)
-        for (size_t row = 0; row < rows; row++) {
-            const float *from =
-                attention->query + (query + row) * attention->query_step + head * width;
-            float *to = memory->query + (head * TILE_ROWS + row) * memory->width;
-            for (size_t at = 0; at < memory->width; at += LANES)
-                store(to + at, at < width ? load_first(from + at, width - at) : broadcast(0));
-        }
-}
-
-static void score_tile(const struct attention *attention, const struct attend_memory *memory,
-                       size_t rows)
+/* Scores of a tile of queries with PANEL keys from `key` on. */
+static void score_panel(const struct attention *attention, const struct attend_memory *memory,
+                        size_t head, size_t key, size_t rows)
 {
     const vector scale = broadcast((float)(1 / sqrt((double)attention->width)));
+    const size_t end = (head + 1) * attention->width;
+    const float *query = memory->query;
+    float sums[TILE_ROWS * PANEL] __attribute__((aligned(64)));
+    vector scores[TILE_ROWS][2];
+    struct columns part;
 
-    for (size_t key = 0; key < attention->total; key += ROWS_AT_A_TIME) {
-        const size_t left = attention->total - key;
-        gather_keys(attention, key, left < ROWS_AT_A_TIME ? left : ROWS_AT_A_TIME, memory);
-        for (size_t head = 0; head < attention->heads; head++)
-            for (size_t at = 0; at < ROWS_AT_A_TIME; at += LANES)
-                for (size_t row = 0; row < rows; row++)
-                    store(memory->scores + head * memory->head_scores + score_at(key + at, rows) +
-                              row * CHUNK_INPUTS,
-                          score_lanes(memory->query + (head * TILE_ROWS + row) * memory->width,
-                                      memory->rows + (head * ROWS_AT_A_TIME + at) * memory->width,
-                                      memory->width) *
-                              scale);
+    for (size_t row = 0; row < rows; row++)
+        scores[row][0] = scores[row][1] = broadcast(0);
+    for (size_t at = head * attention->width; at < end; at = part.end) {
+        part = columns_from(at, end);
+        const float *scales = memory_scales(attention->keys_memory, at) + key;
+        const vector low = load(scales) * scale, high = load(scales + LANES) * scale;
+        memset(sums, 0, rows * PANEL * sizeof(float));
+        multiply_byte_tile(query,
+                           memory_square(attention->keys_memory, key, at) +
+                               (at - part.square) * SQUARE + key % SQUARE,
+                           SQUARE, part.end - at, sums, rows);
+        for (size_t row = 0; row < rows; row++) {
+            scores[row][0] = multiply_add(load(sums + row * PANEL), low, scores[row][0]);
+            scores[row][1] = multiply_add(load(sums + row * PANEL + LANES), high, scores[row][1]);
+        }
+        query += whole_chunks(part.end - at) * rows;
     }
-    for (size_t head = 0; head < attention->heads; head++)
-        add_bias(attention, (struct range){0, attention->total}, rows,
-                 memory->scores + head * memory->head_scores);
+    for (size_t row = 0; row < rows; row++)
+        for (size_t half = 0; half < 2; half++)
+            store(memory->scores + score_at(key + half * LANES, rows) + row * CHUNK_INPUTS,
+                  scores[row][half]);
 }
 
 /* Softmax of the scores, in place. */
@@ -145,93 +134,73 @@ static void normalise_row(const struct attention *attention, float *scores, size
     }
 }
 
-static void normalise_tile(const struct attention *attention, const struct attend_memory *memory,
-                           size_t query, size_t rows)
+/* context = scores · values, for the columns of a part of a square */
+static void mix_part(const struct attention *attention, const struct attend_memory *memory,
+                     struct columns part, size_t query, size_t rows)
 {
-    for (size_t head = 0; head < attention->heads; head++)
-        for (size_t row = 0; row < rows; row++)
-            normalise_row(attention,
-                          memory->scores + head * memory->head_scores + row * CHUNK_INPUTS, rows,
-                          attention->alignment
-                              ? attention->alignment + (query + row) * attention->alignment_step +
-                                    head * attention->total
-                              : NULL);
-}
+    const float *scales = memory_scales(attention->values_memory, part.square);
+    const int8_t *bytes = memory_square(attention->values_memory, 0, part.square);
+    float sums[TILE_ROWS * PANEL] __attribute__((aligned(64)));
 
-/* sums += scores · values */
-static void mix_tile(const struct attention *attention, const struct attend_memory *memory,
-                     size_t rows)
-{
-    memset(memory->sums, 0, attention->heads * TILE_ROWS * memory->width * sizeof(float));
-    for (size_t key = 0; key < attention->total; key += ROWS_AT_A_TIME) {
-        const size_t left = attention->total - key;
-        const size_t count = left < ROWS_AT_A_TIME ? left : ROWS_AT_A_TIME;
-        gather_values(attention, key, count, memory);
-        for (size_t head = 0; head < attention->heads; head++)
-            for (size_t at = 0; at < memory->width; at += PANEL)
-                multiply_tile(memory->scores + head * memory->head_scores + key * rows,
-                              memory->rows + head * ROWS_AT_A_TIME * memory->width + at,
-                              memory->width, count,
-                              memory->sums + (head * memory->width + at) * TILE_ROWS, rows);
+    for (size_t key = 0; key < attention->total; key += LANES)
+        for (size_t row = 0; row < rows; row++) {
+            const size_t at = score_at(key, rows) + row * CHUNK_INPUTS;
+            store(memory->weighted + at, load(memory->scores + at) * load(scales + key));
+        }
+    for (size_t at = part.square; at < part.end; at += PANEL) {
+        const size_t first = at > part.first ? at : part.first;
+        const size_t end = at + PANEL < part.end ? at + PANEL : part.end;
+        if (first >= end)
+            continue;
+        memset(sums, 0, rows * PANEL * sizeof(float));
+        multiply_byte_tile(memory->weighted, bytes + at - part.square, SQUARE, attention->total,
+                           sums, rows);
+        for (size_t row = 0; row < rows; row++)
+            memcpy(attention->out + (query + row) * attention->out_step + first,
+                   sums + row * PANEL + first - at, (end - first) * sizeof(float));
     }
 }
 
-static void write_context(const struct attention *attention, const struct attend_memory *memory,
-                          size_t query, size_t rows)
+static void attend_tile(const struct attention *attention, const struct attend_memory *memory,
+                        size_t head, size_t query, size_t rows)
 {
-    const size_t width = attention->width;
+    const size_t end = (head + 1) * attention->width;
+    struct columns part;
 
-    for (size_t head = 0; head < attention->heads; head++)
-        for (size_t row = 0; row < rows; row++) {
-            float *out = attention->out + (query + row) * attention->out_step + head * width;
-            for (size_t at = 0; at < width; at += LANES)
-                store_first(out + at, width - at,
-                            load(memory->sums +
-                                 (head * memory->width + at / PANEL * PANEL) * TILE_ROWS +
-                                 row * PANEL + at % PANEL));
-        }
+    lay_out_query(attention, query, rows, head, memory->query);
+    for (size_t key = 0; key < attention->total; key += PANEL)
+        score_panel(attention, memory, head, key, rows);
+    add_bias(attention, (struct range){0, attention->total}, rows, memory->scores);
+    for (size_t row = 0; row < rows; row++)
+        normalise_row(attention, memory->scores + row * CHUNK_INPUTS, rows,
+                      attention->alignment
+                          ? attention->alignment + (query + row) * attention->alignment_step +
+                                head * attention->total
+                          : NULL);
+    for (size_t at = head * attention->width; at < end; at = part.end) {
+        part = columns_from(at, end);
+        mix_part(attention, memory, part, query, rows);
+    }
 }
 
-static int prepare_to_attend(const struct attention *attention, size_t tile,
-                             struct workspace *workspace, struct attend_memory *memory)
+static int attend_of_set(const struct attention *attention, struct range heads, size_t queries,
+                         struct workspace *workspace)
 {
-    const size_t heads = attention->heads, width = panels_of(attention->width) * PANEL;
-    const size_t rows = heads * ROWS_AT_A_TIME * width, query = heads * TILE_ROWS * width;
-    const size_t head_scores = tile * whole_chunks(attention->total);
-    float *all =
-        workspace_reserve(workspace, (rows + 2 * query + heads * head_scores) * sizeof(float));
+    const size_t tile = queries < TILE_ROWS ? queries : TILE_ROWS;
+    /* A head may begin and end within a square, and each part is padded to whole chunks. */
+    const size_t query = tile * (whole_chunks(attention->width) + 2 * SQUARE);
+    const size_t scores = tile * (attention->total + SQUARE);
+    float *all = workspace_reserve(workspace, (query + 2 * scores) * sizeof(float));
+    const struct attend_memory memory = {all, all + query, all + query + scores};
+    size_t count;
 
     if (!all)
         return -ENOMEM;
-    *memory = (struct attend_memory){
-        .rows = all,
-        .query = all + rows,
-        .sums = all + rows + query,
-        .scores = all + rows + 2 * query,
-        .width = width,
-        .head_scores = head_scores,
-    };
-    return 0;
-}
-
-static int attend_of_set(const struct attention *attention, struct range queries,
-                         struct workspace *workspace)
-{
-    const size_t all = queries.end - queries.first, tile = all < TILE_ROWS ? all : TILE_ROWS;
-    struct attend_memory memory;
-    int result = prepare_to_attend(attention, tile, workspace, &memory);
-    size_t count;
-
-    if (result)
-        return result;
-    for (size_t query = queries.first; query < queries.end; query += count) {
-        count = queries.end - query < tile ? queries.end - query : tile;
-        gather_queries(attention, query, count, &memory);
-        score_tile(attention, &memory, count);
-        normalise_tile(attention, &memory, query, count);
-        mix_tile(attention, &memory, count);
-        write_context(attention, &memory, query, count);
-    }
+    for (size_t head = heads.first; head < heads.end; head++)
+        for (size_t at = 0; at < queries; at += count) {
+            count = queries - at < tile ? queries - at : tile;
+            attend_tile(attention, &memory, head, at, count);
+        }
     return 0;
 }
 

@@ -291,4 +291,69 @@ static int self_attend_of_set(const struct attention *attention, struct range qu
     return 0;
 }
 
+/* ---- Self-attention over a cache: a few queries, row by row, keys and values in place ---- */
+
+/* Dot products of a query with LANES keys of a cache; the last of `count` stands for those after
+ * it. */
+static vector score_lanes(const float *query, const float *keys, size_t step, size_t count,
+                          size_t width)
+{
+    vector products[LANES];
+
+    UNROLL
+    for (size_t key = 0; key < LANES; key++) {
+        const float *at = keys + (key < count ? key : count - 1) * step;
+        products[key] = broadcast(0);
+        for (size_t i = 0; i < width; i += LANES)
+            products[key] = multiply_add(load_first(query + i, width - i),
+                                         load_first(at + i, width - i), products[key]);
+    }
+    return sums_of(products);
+}
+
+/* out = Σ scores · values, over the columns of up to four vectors. */
+static void mix_columns(const float *scores, const float *values, size_t step, size_t count,
+                        size_t columns, float factor, float *out)
+{
+    vector sums[4] = {broadcast(0), broadcast(0), broadcast(0), broadcast(0)};
+
+    for (size_t key = 0; key < count; key++, values += step) {
+        const vector score = broadcast(scores[key]);
+        UNROLL
+        for (size_t i = 0; i < 4; i++)
+            if (i * LANES < columns)
+                sums[i] = multiply_add(score, load_first(values + i * LANES, columns - i * LANES),
+                                       sums[i]);
+    }
+    for (size_t i = 0; i < 4 && i * LANES < columns; i++)
+        store_first(out + i * LANES, columns - i * LANES, sums[i] * factor);
+}
+
+static int self_attend_cached(const struct attention *attention, struct range queries,
+                              struct workspace *workspace)
+{
+    const vector scale = broadcast((float)(1 / sqrt((double)attention->width)));
+    float *scores = workspace_reserve(workspace, whole_chunks(attention->total) * sizeof(float));
+
+    if (!scores)
+        return -ENOMEM;
+    for (size_t query = queries.first; query < queries.end; query++) {
+        const float *from = attention->query + query * attention->query_step;
+        const size_t count = visible_from(attention, query);
+        for (size_t key = 0; key < count; key += LANES)
+            store(scores + key, score_lanes(from, attention->keys + key * attention->keys_step,
+                                            attention->keys_step, count - key, attention->width) *
+                                    scale);
+        add_bias(attention, (struct range){0, count}, 1, scores);
+        const vector total = raise_scores(scores, 1, count, count, largest_score(scores, 1, count));
+        for (size_t at = 0; at < attention->width; at += 4 * LANES) {
+            const size_t left = attention->width - at;
+            mix_columns(scores, attention->values + at, attention->values_step, count,
+                        left < 4 * LANES ? left : 4 * LANES, 1 / sum_of(total),
+                        attention->out + query * attention->out_step + at);
+        }
+    }
+    return 0;
+}
+
 #endif

@@ -3,25 +3,8 @@
 #ifndef HEARKEN_CPU_TEMPLATE_FINISH_H
 #define HEARKEN_CPU_TEMPLATE_FINISH_H
 
-#include <string.h>
-
 #include "plugins/cpu/template_math.h"
 #include "plugins/cpu/template_tile.h"
-
-/* Values beyond half precision saturate at its largest finite value. */
-static void store_first_halves(uint16_t *halves, size_t count, vector value)
-{
-    const vector most = broadcast(65504);
-    uint16_t last[LANES];
-
-    value = maximum(minimum(value, most), -most);
-    if (count >= LANES) {
-        store_half(halves, value);
-        return;
-    }
-    store_half(last, value);
-    memcpy(halves, last, count * sizeof(*halves));
-}
 
 static void finish_row(const struct cpu_product *product, size_t row, size_t output, size_t count,
                        const float *sums)
@@ -36,11 +19,7 @@ static void finish_row(const struct cpu_product *product, size_t row, size_t out
         if (product->residual)
             value +=
                 load_first(product->residual + row * product->residual_step + output + at, left);
-        const size_t to = row * product->out_step + output + at;
-        if (product->half_out)
-            store_first_halves(product->half_out + to, left, value);
-        else
-            store_first(product->out + to, left, value);
+        store_first(product->out + row * product->out_step + output + at, left, value);
     }
 }
 

@@ -29,12 +29,14 @@ enum { PANEL = 2 * LANES };
     CASE(13)                                                                                       \
     CASE(14)
 
-/*
- * sums[row][PANEL] += Σ_k x[k / 16][row][k % 16] · panel[k][PANEL], over `count` inputs; the rows
- * of `panel` are `step` elements apart.
- */
-INLINE void multiply_tile_of(const float *x, const float *panel, size_t step, size_t count,
-                             float *sums, const size_t rows)
+/* A vector of a panel of floats or, as `bytes` says, of bytes. */
+INLINE vector load_panel(const void *panel, size_t at, const bool bytes)
+{
+    return bytes ? load_bytes((const int8_t *)panel + at) : load((const float *)panel + at);
+}
+
+INLINE void multiply_tile_of(const float *x, const void *panel, size_t step, size_t count,
+                             float *sums, const size_t rows, const bool bytes)
 {
     vector sum[TILE_ROWS][2];
 
@@ -43,10 +45,11 @@ INLINE void multiply_tile_of(const float *x, const float *panel, size_t step, si
         sum[row][0] = load(sums + row * PANEL);
         sum[row][1] = load(sums + row * PANEL + LANES);
     }
-    for (; count > 0; x += rows * CHUNK_INPUTS) {
+    for (size_t at = 0; count > 0; x += rows * CHUNK_INPUTS) {
         const size_t inputs = count < CHUNK_INPUTS ? count : CHUNK_INPUTS;
-        for (size_t k = 0; k < inputs; k++, panel += step) {
-            const vector low = load(panel), high = load(panel + LANES);
+        for (size_t k = 0; k < inputs; k++, at += step) {
+            const vector low = load_panel(panel, at, bytes);
+            const vector high = load_panel(panel, at + LANES, bytes);
             UNROLL
             for (size_t row = 0; row < rows; row++) {
                 const vector input = broadcast(x[row * CHUNK_INPUTS + k]);
@@ -63,18 +66,35 @@ INLINE void multiply_tile_of(const float *x, const float *panel, size_t step, si
     }
 }
 
-static inline void multiply_tile(const float *x, const float *panel, size_t step, size_t count,
-                                 float *sums, size_t rows)
+INLINE void multiply_tile_by_rows(const float *x, const void *panel, size_t step, size_t count,
+                                  float *sums, size_t rows, const bool bytes)
 {
     switch (rows) {
 #define CASE(n)                                                                                    \
     case n:                                                                                        \
         if (n <= TILE_ROWS)                                                                        \
-            multiply_tile_of(x, panel, step, count, sums, n <= TILE_ROWS ? n : 1);                 \
+            multiply_tile_of(x, panel, step, count, sums, n <= TILE_ROWS ? n : 1, bytes);          \
         break;
         CASES_OF_ROWS(CASE)
 #undef CASE
     }
+}
+
+/*
+ * sums[row][PANEL] += Σ_k x[k / 16][row][k % 16] · panel[k][PANEL], over `count` inputs; the rows
+ * of `panel` are `step` elements apart.
+ */
+static inline void multiply_tile(const float *x, const float *panel, size_t step, size_t count,
+                                 float *sums, size_t rows)
+{
+    multiply_tile_by_rows(x, panel, step, count, sums, rows, false);
+}
+
+/* Likewise. */
+static inline void multiply_byte_tile(const float *x, const int8_t *panel, size_t step,
+                                      size_t count, float *sums, size_t rows)
+{
+    multiply_tile_by_rows(x, panel, step, count, sums, rows, true);
 }
 
 /* `inputs` rounded up to whole chunks. */

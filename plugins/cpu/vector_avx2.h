@@ -69,11 +69,6 @@ static inline vector load_half(const uint16_t *x)
     return (vector)_mm256_cvtph_ps(_mm_loadu_si128((const void *)x));
 }
 
-static inline void store_half(uint16_t *x, vector v)
-{
-    _mm_storeu_si128((void *)x, _mm256_cvtps_ph((__m256)v, _MM_FROUND_TO_NEAREST_INT));
-}
-
 static inline vector load_bytes(const int8_t *x)
 {
     return (vector)_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const void *)x)));

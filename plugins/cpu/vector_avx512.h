@@ -70,11 +70,6 @@ static inline vector load_half(const uint16_t *x)
     return (vector)_mm512_cvtph_ps(_mm256_loadu_si256((const void *)x));
 }
 
-static inline void store_half(uint16_t *x, vector v)
-{
-    _mm256_storeu_si256((void *)x, _mm512_cvtps_ph((__m512)v, _MM_FROUND_TO_NEAREST_INT));
-}
-
 static inline vector load_bytes(const int8_t *x)
 {
     return (vector)_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const void *)x)));

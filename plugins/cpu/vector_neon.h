@@ -72,11 +72,6 @@ static inline vector load_half(const uint16_t *x)
     return (vector)vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(x)));
 }
 
-static inline void store_half(uint16_t *x, vector v)
-{
-    vst1_u16(x, vreinterpret_u16_f16(vcvt_f16_f32((float32x4_t)v)));
-}
-
 static inline vector load_bytes(const int8_t *x)
 {
     uint32_t four;

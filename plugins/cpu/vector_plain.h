@@ -81,19 +81,6 @@ static inline vector load_half(const uint16_t *x)
  * Single to half precision, for numbers in its range, ties to even. Adding 1/2 to a number below
  * 2^-14 leaves the bits of the subnormal half in the last bits of the sum.
  */
-static inline void store_half(uint16_t *x, vector v)
-{
-    const vector_int bits = (vector_int)v, magnitude = bits & 0x7fffffff;
-    const vector_int is_subnormal = magnitude < 113 << 23;
-    const vector_int odd = magnitude >> 13 & 1;
-    const vector_int normal = (magnitude - (112 << 23) + 0xfff + odd) >> 13;
-    const vector_int subnormal = (vector_int)((vector)magnitude + 0.5f) - (126 << 23);
-    const vector_int half = (is_subnormal & subnormal) | (~is_subnormal & normal);
-
-    for (size_t lane = 0; lane < 4; lane++)
-        x[lane] = (uint16_t)(half[lane] | (bits[lane] >> 16 & 0x8000));
-}
-
 static inline vector load_bytes(const int8_t *x)
 {
 #ifdef __SSE2__ /* every x86-64 has it; GCC does not generate the instruction by itself */

@@ -180,8 +180,8 @@ void profile_report(const struct profile *profile, const struct hearken_plugin_h
 int opencl_buffer_create(struct hearken_queue *queue, size_t elements,
                          struct hearken_buffer **buffer);
 /* In single precision, the only type that `linear` and `attend` support. */
-int opencl_memory_create(struct hearken_queue *queue, size_t elements,
-                         struct hearken_buffer **buffer);
+int opencl_memory_create(struct hearken_queue *queue, enum hearken_memory_kind kind, uint32_t rows,
+                         uint32_t columns, struct hearken_buffer **buffer);
 void opencl_buffer_destroy(struct hearken_queue *queue, struct hearken_buffer *buffer);
 int opencl_write(struct hearken_queue *queue, const struct hearken_matrix *to, const float *from);
 int opencl_read(struct hearken_queue *queue, const struct hearken_matrix *from, float *to);

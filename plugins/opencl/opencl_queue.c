@@ -218,14 +218,18 @@ int opencl_buffer_create(struct hearken_queue *queue, size_t elements,
     return create_buffer(queue, "buffer_create", elements, buffer);
 }
 
-int opencl_memory_create(struct hearken_queue *queue, size_t elements,
-                         struct hearken_buffer **buffer)
+int opencl_memory_create(struct hearken_queue *queue, enum hearken_memory_kind kind, uint32_t rows,
+                         uint32_t columns, struct hearken_buffer **buffer)
 {
-    int result = create_buffer(queue, "memory_create", elements, buffer);
+    int result = check_memory(queue, kind, rows, columns);
 
     if (!result)
-        (*buffer)->is_memory = true;
-    return result;
+        result = create_buffer(queue, "memory_create", (size_t)rows * columns, buffer);
+    if (result)
+        return result;
+    (*buffer)->memory = kind;
+    (*buffer)->memory_columns = columns;
+    return 0;
 }
 
 /* Commands that were enqueued keep the memory until they are done. */

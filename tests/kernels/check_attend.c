@@ -11,10 +11,80 @@ struct attend_case {
     uint32_t rows, steps, heads, head_width;
     enum fill fill;
     bool aligned;
+    bool rounded; /* the values are not representable */
     struct hearken_stand_ins stand_ins;
     struct matrix context, alignment, query, keys, values;
+    struct hearken_matrix memory_of_keys, memory_of_values; /* the same, of memory_create */
     char what[128];
 };
+
+/* Makes the numbers such that bytes with a scale for each 32 of a row hold them exactly. */
+static void make_representable(struct matrix *matrix)
+{
+    for (size_t row = 0; row < matrix->view.rows; row++)
+        for (size_t first = 0; first < matrix->view.columns; first += 32) {
+            const size_t left = matrix->view.columns - first, count = left < 32 ? left : 32;
+            float *numbers = matrix_at(matrix, row, first), most = 0;
+            int exponent;
+            for (size_t i = 0; i < count; i++)
+                most = fmaxf(most, fabsf(numbers[i]));
+            frexpf(most / 127, &exponent);
+            for (size_t i = 0; i < count && most > 0; i++)
+                numbers[i] = ldexpf(roundf(numbers[i] / most * 127), exponent);
+        }
+    matrix_write(matrix);
+}
+
+static struct hearken_matrix memory_create(enum hearken_memory_kind kind, uint32_t rows,
+                                           uint32_t columns)
+{
+    struct hearken_matrix memory = {.rows = rows, .columns = columns, .stride = columns};
+
+    expect_done(subject()->kernels->memory_create(subject()->queue, kind, rows + random_below(40),
+                                                  columns, &memory.buffer));
+    return memory;
+}
+
+/* Copies `from` to a new memory in two pieces, by a product with the unit matrix. */
+static struct hearken_matrix remember(const struct matrix *from, enum hearken_memory_kind kind)
+{
+    const uint32_t rows = from->view.rows, width = from->view.columns;
+    const uint32_t first = random_below(rows + 1);
+    const struct hearken_matrix memory = memory_create(kind, rows, width);
+    double *unit = allocate((size_t)width * width, sizeof(double));
+
+    for (size_t i = 0; i < width; i++)
+        unit[i * width + i] = 1;
+    struct weight weight =
+        weight_create_of(HEARKEN_TENSOR_F32, HEARKEN_USE_LINEAR, width, width, 1, unit);
+    for (uint32_t row = 0, count = first; row < rows; row += count, count = rows - row) {
+        struct hearken_matrix out = memory;
+        if (count == 0)
+            continue;
+        out.offset = (size_t)row * width;
+        out.rows = count;
+        expect_done(subject()->kernels->linear(
+            subject()->queue, &(struct hearken_linear){.out = out,
+                                                       .in = matrix_rows(from, row, count),
+                                                       .weight = weight.tensor}));
+    }
+    weight_destroy(&weight);
+    return memory;
+}
+
+static void forget(struct hearken_matrix memory)
+{
+    subject()->kernels->buffer_destroy(subject()->queue, memory.buffer);
+}
+
+/* Gives the keys and values as they are now to the memories of the case. */
+static void remember_both(struct attend_case *c)
+{
+    forget(c->memory_of_keys);
+    forget(c->memory_of_values);
+    c->memory_of_keys = remember(&c->keys, HEARKEN_MEMORY_KEYS);
+    c->memory_of_values = remember(&c->values, HEARKEN_MEMORY_VALUES);
+}
 
 static struct attend_case create(uint32_t rows, uint32_t steps, uint32_t heads, uint32_t head_width,
                                  bool aligned, enum layout layout, enum fill fill)
@@ -36,6 +106,12 @@ static struct attend_case create(uint32_t rows, uint32_t steps, uint32_t heads, 
         c.alignment = matrix_create(rows, heads * steps, layout, FILL_NORMAL);
     if (fill != FILL_HUGE)
         c.stand_ins = random_stand_ins(steps);
+    c.memory_of_keys = memory_create(HEARKEN_MEMORY_KEYS, steps, width);
+    c.memory_of_values = memory_create(HEARKEN_MEMORY_VALUES, steps, width);
+    make_representable(&c.keys);
+    make_representable(&c.values);
+    if (fill != FILL_ZERO)
+        remember_both(&c);
     snprintf(c.what, sizeof(c.what), "attend %u to %u, %u stand-ins, %u heads of %u%s, %s%s", rows,
              steps, c.stand_ins.count, heads, head_width, aligned ? ", aligned" : "",
              fill_name(fill), layout == LAYOUT_STRIDED ? ", strided" : "");
@@ -50,6 +126,8 @@ static void destroy(struct attend_case *c)
     matrix_destroy(&c->query);
     matrix_destroy(&c->keys);
     matrix_destroy(&c->values);
+    forget(c->memory_of_keys);
+    forget(c->memory_of_values);
 }
 
 static int run(const void *arguments)
@@ -61,11 +139,22 @@ static int run(const void *arguments)
                                           .context = c->context.view,
                                           .alignment = c->aligned ? &c->alignment.view : NULL,
                                           .query = c->query.view,
-                                          .keys = c->keys.view,
-                                          .values = c->values.view,
+                                          .keys = c->memory_of_keys,
+                                          .values = c->memory_of_values,
                                           .heads = c->heads,
                                           .stand_ins = c->stand_ins,
                                       });
+}
+
+/* The largest magnitude of the 32 numbers of a row among which `column` is. */
+static double largest_beside(const struct matrix *matrix, size_t row, size_t column)
+{
+    double largest = 0;
+
+    for (size_t at = column / 32 * 32; at < column / 32 * 32 + 32 && at < matrix->view.columns;
+         at++)
+        largest = fmax(largest, fabs((double)*matrix_at(matrix, row, at)));
+    return largest;
 }
 
 /* See formula_head in check_self_attend.c for the scales. */
@@ -96,7 +185,9 @@ static void formula_head(const struct attend_case *c, size_t row, size_t head,
         double value = 0, mean_size = 0;
         for (size_t step = 0; step < c->steps; step++) {
             value += weights[step] * *matrix_at(&c->values, step, i);
-            mean_size += fabs(weights[step] * *matrix_at(&c->values, step, i));
+            mean_size +=
+                weights[step] * (c->rounded ? largest_beside(&c->values, step, i)
+                                            : fabs((double)*matrix_at(&c->values, step, i)));
         }
         expected_set(context, row, i, value, mean_size * error);
     }
@@ -136,8 +227,6 @@ static void check(struct attend_case *c)
 {
     check_within(c, HEARKEN_TENSOR_F32);
     matrix_expect_unchanged(&c->query, "attend: query");
-    matrix_expect_unchanged(&c->keys, "attend: keys");
-    matrix_expect_unchanged(&c->values, "attend: values");
 }
 
 static void check_case(uint32_t rows, uint32_t steps, uint32_t heads, uint32_t head_width,
@@ -221,65 +310,33 @@ static void check_pieces(void)
     }
 }
 
-/* Copies `from` to a buffer of memory_create, by a product with the unit matrix. */
-static struct hearken_matrix remember(const struct matrix *from)
-{
-    const uint32_t width = from->view.columns;
-    struct hearken_matrix view = from->view;
-    double *unit = allocate((size_t)width * width, sizeof(double));
-
-    for (size_t i = 0; i < width; i++)
-        unit[i * width + i] = 1;
-    struct weight weight =
-        weight_create_of(HEARKEN_TENSOR_F32, HEARKEN_USE_LINEAR, width, width, 1, unit);
-    expect_done(subject()->kernels->memory_create(subject()->queue, from->elements, &view.buffer));
-    expect_done(subject()->kernels->linear(
-        subject()->queue,
-        &(struct hearken_linear){.out = view, .in = from->view, .weight = weight.tensor}));
-    weight_destroy(&weight);
-    return view;
-}
-
-static void forget(struct hearken_matrix view)
-{
-    subject()->kernels->buffer_destroy(subject()->queue, view.buffer);
-}
-
-/* Keys, values or both in buffers of memory_create, which may be half precision. */
-static void check_remembered(void)
+/* Keys and values that the plugin may round to bytes. */
+static void check_rounded(void)
 {
     for (int i = 0; i < 60; i++) {
         struct attend_case c =
             create(random_size(20), random_size(200), 1 + random_below(4), random_size(70), true,
                    random_below(LAYOUT_COUNT), FILL_NORMAL);
-        const struct hearken_matrix keys = c.keys.view, values = c.values.view;
-        const uint32_t which = 1 + random_below(3);
-        if (which & 1)
-            c.keys.view = remember(&c.keys);
-        if (which & 2)
-            c.values.view = remember(&c.values);
-        check_within(&c, HEARKEN_TENSOR_F16);
-        if (which & 1)
-            forget(c.keys.view);
-        if (which & 2)
-            forget(c.values.view);
-        c.keys.view = keys;
-        c.values.view = values;
+        for (size_t step = 0; step < c.steps; step++)
+            for (size_t at = 0; at < c.keys.view.columns; at++) {
+                *matrix_at(&c.keys, step, at) = (float)random_normal();
+                *matrix_at(&c.values, step, at) = (float)random_normal();
+            }
+        matrix_write(&c.keys);
+        matrix_write(&c.values);
+        remember_both(&c);
+        c.rounded = true;
+        check_within(&c, HEARKEN_TENSOR_Q8_0);
         destroy(&c);
     }
 }
 
-/* A new buffer of memory_create holds zeros: the alignment is uniform and the context zero. */
-static void check_remembered_nothing(void)
+/* A new memory holds zeros: the alignment is uniform and the context zero. */
+static void check_nothing(void)
 {
-    struct attend_case c = create(3, 10, 2, 8, true, LAYOUT_PACKED, FILL_NORMAL);
-    const struct hearken_matrix keys = c.keys.view, values = c.values.view;
-    struct hearken_matrix memory = keys;
+    struct attend_case c = create(3, 10, 2, 8, true, LAYOUT_PACKED, FILL_ZERO);
 
     c.stand_ins = (struct hearken_stand_ins){0};
-    expect_done(
-        subject()->kernels->memory_create(subject()->queue, c.keys.elements, &memory.buffer));
-    c.keys.view = c.values.view = memory;
     expect_done(run(&c));
     matrix_read(&c.alignment);
     matrix_read(&c.context);
@@ -292,18 +349,36 @@ static void check_remembered_nothing(void)
             expect(*matrix_at(&c.context, row, i) == 0, "context [%zu, %zu] of nothing is %g", row,
                    i, (double)*matrix_at(&c.context, row, i));
     }
-    forget(memory);
-    c.keys.view = keys;
-    c.values.view = values;
     destroy(&c);
 }
 
-/* Numbers beyond half precision saturate instead of becoming infinite, and infinities do not become
- * NaN. */
-static void check_remembered_huge(void)
+/* What a text before has left behind the keys of this one changes nothing, whatever it was. */
+static void check_shorter(void)
+{
+    static const float left[] = {NAN, INFINITY, -INFINITY, 3e38f};
+
+    for (size_t i = 0; i < sizeof(left) / sizeof(left[0]); i++) {
+        struct attend_case c = create(4, 50, 2, 24, true, LAYOUT_PACKED, FILL_NORMAL);
+        for (size_t step = 33; step < 50; step++)
+            for (size_t at = 0; at < 48; at++)
+                *matrix_at(&c.keys, step, at) = *matrix_at(&c.values, step, at) = left[i];
+        matrix_write(&c.keys);
+        matrix_write(&c.values);
+        remember_both(&c);
+        c.steps = 33;
+        c.stand_ins = (struct hearken_stand_ins){0};
+        c.memory_of_keys.rows = c.memory_of_values.rows = 33;
+        matrix_destroy(&c.alignment);
+        c.alignment = matrix_create(4, 2 * 33, LAYOUT_PACKED, FILL_NORMAL);
+        check_within(&c, HEARKEN_TENSOR_F32);
+        destroy(&c);
+    }
+}
+
+/* Numbers beyond half precision do not become infinite. */
+static void check_huge(void)
 {
     struct attend_case c = create(4, 33, 2, 24, true, LAYOUT_STRIDED, FILL_NORMAL);
-    const struct hearken_matrix keys = c.keys.view, values = c.values.view;
 
     for (size_t step = 0; step < 33; step++)
         for (size_t i = 0; i < 48; i++) {
@@ -312,8 +387,7 @@ static void check_remembered_huge(void)
         }
     matrix_write(&c.keys);
     matrix_write(&c.values);
-    c.keys.view = remember(&c.keys);
-    c.values.view = remember(&c.values);
+    remember_both(&c);
     expect_done(run(&c));
     matrix_read(&c.context);
     matrix_read(&c.alignment);
@@ -322,30 +396,38 @@ static void check_remembered_huge(void)
         for (size_t i = 0; i < 48; i++)
             expect(isfinite(*matrix_at(&c.context, row, i)), "context [%zu, %zu] is %g", row, i,
                    (double)*matrix_at(&c.context, row, i));
-    forget(c.keys.view);
-    forget(c.values.view);
-    c.keys.view = keys;
-    c.values.view = values;
     destroy(&c);
 }
 
-/* memory_create checks its arguments as buffer_create does. */
 static void check_memory_refused(void)
 {
+    const struct hearken_kernels *kernels = subject()->kernels;
     struct hearken_buffer *buffer = NULL;
 
-    expect_refused(subject()->kernels->memory_create(subject()->queue, 0, &buffer));
-    expect(subject()->kernels->memory_create(subject()->queue, SIZE_MAX / 2 + 2, &buffer) ==
-               -ENOMEM,
+    expect_refused(kernels->memory_create(subject()->queue, HEARKEN_MEMORY_KEYS, 0, 8, &buffer));
+    expect_refused(kernels->memory_create(subject()->queue, HEARKEN_MEMORY_VALUES, 8, 0, &buffer));
+    expect_refused(kernels->memory_create(subject()->queue, 0, 8, 8, &buffer));
+    expect_refused(kernels->memory_create(subject()->queue, 3, 8, 8, &buffer));
+    expect(kernels->memory_create(subject()->queue, HEARKEN_MEMORY_KEYS, UINT32_MAX, UINT32_MAX,
+                                  &buffer) == -ENOMEM,
            "memory of the address space");
 }
 
-/* Only `linear` may write to a buffer of memory_create, and only `attend` read it, as keys or
- * values. */
-static void check_remembered_alone(void)
+static int write_rows(struct hearken_matrix out, const struct matrix *in,
+                      const struct weight *weight, const struct hearken_matrix *residual)
+{
+    return subject()->kernels->linear(
+        subject()->queue,
+        &(struct hearken_linear){
+            .out = out, .in = in->view, .weight = weight->tensor, .residual = residual});
+}
+
+/* Only `linear` may write to a memory, whole rows, and only `attend` read it. */
+static void check_memory_alone(void)
 {
     struct attend_case c = create(3, 10, 2, 8, true, LAYOUT_PACKED, FILL_NORMAL);
-    const struct hearken_matrix memory = remember(&c.keys), plain = c.keys.view;
+    const struct hearken_matrix memory = c.memory_of_keys;
+    struct hearken_matrix out = memory;
     struct attend_case bad = c;
     float numbers[160];
 
@@ -364,12 +446,16 @@ static void check_remembered_alone(void)
     expect_refused(subject()->kernels->linear(
         subject()->queue,
         &(struct hearken_linear){.out = c.values.view, .in = memory, .weight = weight.tensor}));
-    expect_refused(subject()->kernels->linear(
-        subject()->queue,
-        &(struct hearken_linear){
-            .out = memory, .in = c.values.view, .weight = weight.tensor, .residual = &plain}));
+    expect_refused(write_rows(memory, &c.values, &weight, &c.keys.view));
+    out.offset = 1;
+    expect_refused(write_rows(out, &c.values, &weight, NULL));
+    out = memory;
+    out.stride = 15;
+    expect_refused(write_rows(out, &c.values, &weight, NULL));
+    out = memory;
+    out.offset = 16 * 100;
+    expect_refused(write_rows(out, &c.values, &weight, NULL));
     weight_destroy(&weight);
-    forget(memory);
     destroy(&c);
 }
 
@@ -382,7 +468,8 @@ static void check_one_huge_score(void)
         *matrix_at(&c.query, row, 0) = 1e4f;
     *matrix_at(&c.keys, 17, 0) = 1e4f;
     matrix_write(&c.query);
-    matrix_write(&c.keys);
+    make_representable(&c.keys);
+    remember_both(&c);
     expect_done(run(&c));
     matrix_read(&c.alignment);
     matrix_read(&c.context);
@@ -413,12 +500,18 @@ static void check_refused(void)
     REFUSED(bad.query.view.columns = 8);
     REFUSED(bad.query.view.rows = 2);
     REFUSED(bad.query.view.rows = 0);
-    REFUSED(bad.keys.view.columns = 8);
-    REFUSED(bad.keys.view.rows = 9);
-    REFUSED(bad.keys.view.rows = 0; bad.values.view.rows = 0);
-    REFUSED(bad.keys.view.offset = 1);
-    REFUSED(bad.values.view.columns = 8);
-    REFUSED(bad.values.view.rows = 11);
+    REFUSED(bad.memory_of_keys.columns = 8);
+    REFUSED(bad.memory_of_keys.rows = 9);
+    REFUSED(bad.memory_of_keys.rows = 0; bad.memory_of_values.rows = 0);
+    REFUSED(bad.memory_of_keys.rows = 100; bad.memory_of_values.rows = 100);
+    REFUSED(bad.memory_of_keys.offset = 1);
+    REFUSED(bad.memory_of_keys.offset = 16;
+            bad.memory_of_keys.rows = bad.memory_of_values.rows = 1);
+    REFUSED(bad.memory_of_keys = bad.memory_of_values);
+    REFUSED(bad.memory_of_values = bad.memory_of_keys);
+    REFUSED(bad.memory_of_keys = bad.keys.view);
+    REFUSED(bad.memory_of_values.columns = 8);
+    REFUSED(bad.memory_of_values.rows = 11);
     REFUSED(bad.context.view.columns = 8);
     REFUSED(bad.context.view.rows = 4);
     REFUSED(bad.stand_ins.count = 11);
@@ -456,11 +549,12 @@ static const struct check checks[] = {
     {"fills", check_fills},
     {"one huge score", check_one_huge_score},
     {"rows in pieces equal the whole", check_pieces},
-    {"keys and values that were remembered", check_remembered},
-    {"nothing remembered", check_remembered_nothing},
-    {"huge numbers remembered", check_remembered_huge},
+    {"keys and values that may be rounded", check_rounded},
+    {"a memory of zeros", check_nothing},
+    {"fewer keys than before", check_shorter},
+    {"huge numbers", check_huge},
     {"refused memory", check_memory_refused},
-    {"what was remembered is for attend alone", check_remembered_alone},
+    {"memory is for attend alone", check_memory_alone},
     {"refused arguments", check_refused},
 };
 

@@ -98,12 +98,12 @@ static int buffer_create(struct hearken_queue *queue, size_t elements,
                queue->plugin->kernels->buffer_create(queue->queue, elements, buffer));
 }
 
-static int memory_create(struct hearken_queue *queue, size_t elements,
-                         struct hearken_buffer **buffer)
+static int memory_create(struct hearken_queue *queue, enum hearken_memory_kind kind, uint32_t rows,
+                         uint32_t columns, struct hearken_buffer **buffer)
 {
     begin(queue);
     return end(queue, "memory_create", 0, 0, 0,
-               queue->plugin->kernels->memory_create(queue->queue, elements, buffer));
+               queue->plugin->kernels->memory_create(queue->queue, kind, rows, columns, buffer));
 }
 
 static void buffer_destroy(struct hearken_queue *queue, struct hearken_buffer *buffer)

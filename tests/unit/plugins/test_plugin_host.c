@@ -202,7 +202,7 @@ static void test_cannot_run_here(void)
 static const struct {
     const char *file, *name, *reason;
 } bad[] = {
-    {"wrong_abi.so", "wrong_abi", "built for plugin ABI 7, expected 1"},
+    {"wrong_abi.so", "wrong_abi", "built for plugin ABI 8, expected 2"},
     {"wrong_size.so", "wrong_size", "its plugin struct has "},
     {"wrong_table_size.so", "wrong_table_size", "its kernel table has "},
     {"bad_name.so", "bad_name", "its name is invalid: expected 1 to 63 characters of a-z, 0-9"},
@@ -521,7 +521,7 @@ static void test_log(void)
     has_line(&lines, "backend_create fails", HEARKEN_LOG_ERROR);
     has_line(&lines, "backend 'backend-fails' cannot be opened", HEARKEN_LOG_WARNING);
     has_line(&lines, "score-zero: score 0: the stars are not right", HEARKEN_LOG_INFO);
-    has_line(&lines, "wrong_abi.so: score -1: built for plugin ABI 7", HEARKEN_LOG_INFO);
+    has_line(&lines, "wrong_abi.so: score -1: built for plugin ABI 8", HEARKEN_LOG_INFO);
     has_line(&lines, "backend reference: score 1: ", HEARKEN_LOG_INFO);
     has_line(&lines, "backend reference chosen", HEARKEN_LOG_INFO);
     /* The plugin's host outlives the options. */
