@@ -200,11 +200,6 @@ struct cpu_backend {
     struct pool *pool;
 };
 
-struct cpu_queue {
-    struct hearken_queue base;
-    struct workspace workspace;
-};
-
 static inline const struct cpu_backend *cpu_backend(const struct hearken_queue *queue)
 {
     return (const struct cpu_backend *)queue->backend;

@@ -72,15 +72,15 @@ static int run_heads(struct hearken_queue *queue, struct heads *heads, size_t se
     const size_t tiles = divide_up(heads->queries, tile);
     const size_t wanted = divide_up(threads * PARTS_PER_THREAD, all);
     const size_t most = tiles / TILES_PER_PART > 1 ? tiles / TILES_PER_PART : 1;
-    struct workspace *workspace = &((struct cpu_queue *)queue)->workspace;
+    struct pool_caller *caller = cpu_caller(queue);
     int result = 0;
 
     heads->step = divide_up(tiles, wanted < most ? wanted : most) * tile;
     heads->pieces = divide_up(heads->queries, heads->step);
     if (elements * (double)heads->queries >= 2.0 * PART_PRODUCTS)
-        return pool_run(pool, self_attend_part, heads, all * heads->pieces, workspace);
+        return pool_run(pool, caller, self_attend_part, heads, all * heads->pieces);
     for (size_t index = 0; index < all * heads->pieces && !result; index++)
-        result = self_attend_part(heads, index, workspace);
+        result = self_attend_part(heads, index, &caller->workspace);
     return result;
 }
 
@@ -176,8 +176,8 @@ int cpu_remember(struct hearken_queue *queue, const struct hearken_matrix *to, c
         .step = divide_up(PART_BYTES, to->columns),
     };
 
-    return pool_run(cpu_backend(queue)->pool, remember_part, &remembered,
-                    divide_up(to->rows, remembered.step), &((struct cpu_queue *)queue)->workspace);
+    return pool_run(cpu_backend(queue)->pool, cpu_caller(queue), remember_part, &remembered,
+                    divide_up(to->rows, remembered.step));
 }
 
 /* ---- The speller's attention: as many groups of neighbouring heads as there are threads ---- */
@@ -229,6 +229,6 @@ int cpu_attend(struct hearken_queue *queue, const struct hearken_attend *argumen
         .set = cpu_set(queue),
         .heads = divide_up(arguments->heads, threads),
     };
-    return pool_run(pool, attend_part, &groups, divide_up(arguments->heads, groups.heads),
-                    &((struct cpu_queue *)queue)->workspace);
+    return pool_run(pool, cpu_caller(queue), attend_part, &groups,
+                    divide_up(arguments->heads, groups.heads));
 }

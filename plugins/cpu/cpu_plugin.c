@@ -152,7 +152,7 @@ static void cpu_queue_destroy(struct hearken_queue *queue)
 {
     if (!queue)
         return;
-    workspace_finish(&((struct cpu_queue *)queue)->workspace);
+    pool_leave(cpu_backend(queue)->pool, cpu_caller(queue));
     host_queue_destroy(queue);
 }
 

@@ -65,7 +65,7 @@ static int run_product(struct hearken_queue *queue, const struct cpu_product *pr
     struct pool *pool = cpu_backend(queue)->pool;
     const struct cut cut = cut_product(product, pool_threads(pool));
 
-    return pool_run(pool, multiply_part, &cut, cut.parts, &((struct cpu_queue *)queue)->workspace);
+    return pool_run(pool, cpu_caller(queue), multiply_part, &cut, cut.parts);
 }
 
 int cpu_linear(struct hearken_queue *queue, const struct hearken_linear *arguments)
@@ -242,9 +242,8 @@ int cpu_layer_norm(struct hearken_queue *queue, const struct hearken_layer_norm 
     if (result)
         return result;
     const struct norm norm = {arguments, cpu_set(queue), PART_ELEMENTS / arguments->in.columns + 1};
-    return pool_run(cpu_backend(queue)->pool, norm_part, &norm,
-                    (arguments->in.rows + norm.step - 1) / norm.step,
-                    &((struct cpu_queue *)queue)->workspace);
+    return pool_run(cpu_backend(queue)->pool, cpu_caller(queue), norm_part, &norm,
+                    (arguments->in.rows + norm.step - 1) / norm.step);
 }
 
 int cpu_log_softmax(struct hearken_queue *queue, const struct hearken_matrix *x,

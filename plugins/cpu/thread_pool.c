@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdatomic.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
@@ -19,6 +19,9 @@ enum {
      * mostly arrives sooner. */
     LINGER_NANOSECONDS = 100 * 1000,
     LOOKS = 16, /* iterations between two readings of the clock */
+    /* A caller counts as computing for so long after its last job: between two kernels there is
+     * only some work on the hypotheses. */
+    REST_NANOSECONDS = 1000 * 1000,
 };
 
 /* On its caller's stack; in the pool's list while parts are unclaimed. All members are guarded by
@@ -27,6 +30,7 @@ struct job {
     pool_task *task;
     const void *context;
     size_t count, next;
+    unsigned helpers;    /* most threads that may run parts, besides the caller */
     atomic_uint working; /* threads running a part, besides the caller; stored under lock */
     int error;
     struct job *following;
@@ -40,9 +44,10 @@ struct worker {
 
 struct pool {
     pthread_mutex_t lock;
-    pthread_cond_t posted;   /* a job was added, or the pool stops */
-    pthread_cond_t finished; /* the last thread has left a job */
-    struct job *first;       /* the next to get a thread; guarded by lock */
+    pthread_cond_t posted;       /* a job was added, or the pool stops */
+    pthread_cond_t finished;     /* the last thread has left a job */
+    struct job *first;           /* the next to get a thread; guarded by lock */
+    struct pool_caller *callers; /* those that computed lately; guarded by lock */
     bool stopping;
     pid_t process;
     atomic_uint open_jobs; /* length of the list; atomic, read without the lock */
@@ -119,16 +124,25 @@ static void linger(atomic_uint *number, bool is_zero)
     } while (clock_nanoseconds() < end);
 }
 
-/* Runs one part of the job that has waited longest for a thread. Lock held on entry and return. */
-static void work(struct worker *worker)
+/* The job that has waited longest for a thread and may have another one, or NULL. Lock held. */
+static struct job *find_job(const struct pool *pool)
+{
+    struct job *job = pool->first;
+
+    while (job && atomic_load(&job->working) >= job->helpers)
+        job = job->following;
+    return job;
+}
+
+/* Runs one part of a job. Lock held on entry and return. */
+static void work(struct worker *worker, struct job *job)
 {
     struct pool *pool = worker->pool;
-    struct job *job = pool->first;
     size_t index;
 
     if (!claim(pool, job, &index))
         return;
-    if (pool->first == job && job->following) {
+    if (job->next < job->count && job->following) {
         take_out(pool, job);
         append(pool, job);
     }
@@ -146,63 +160,119 @@ static void *worker_main(void *argument)
     struct worker *worker = argument;
     struct pool *pool = worker->pool;
 
+    struct job *job;
+
     pthread_mutex_lock(&pool->lock);
     while (!pool->stopping) {
-        if (pool->first) {
-            work(worker);
+        if ((job = find_job(pool))) {
+            work(worker, job);
             continue;
         }
         pthread_mutex_unlock(&pool->lock);
         linger(&pool->open_jobs, false);
         pthread_mutex_lock(&pool->lock);
-        while (!pool->first && !pool->stopping)
+        while (!find_job(pool) && !pool->stopping)
             pthread_cond_wait(&pool->posted, &pool->lock);
     }
     pthread_mutex_unlock(&pool->lock);
     return NULL;
 }
 
+/* ---- Callers ---- */
+
+/* Notes that a caller computes, and returns how many do. Lock held. */
+static unsigned count_callers(struct pool *pool, struct pool_caller *caller)
+{
+    const long long since = clock_nanoseconds() - REST_NANOSECONDS;
+    unsigned count = 0;
+
+    if (!caller->listed) {
+        caller->listed = true;
+        caller->following = pool->callers;
+        pool->callers = caller;
+    }
+    atomic_store(&caller->seen, INT64_MAX);
+    for (struct pool_caller **at = &pool->callers; *at;) {
+        struct pool_caller *other = *at;
+        if (atomic_load(&other->seen) >= since) {
+            count++;
+            at = &other->following;
+        } else {
+            *at = other->following;
+            other->listed = false;
+        }
+    }
+    return count;
+}
+
+void pool_leave(struct pool *pool, struct pool_caller *caller)
+{
+    pthread_mutex_lock(&pool->lock);
+    for (struct pool_caller **at = &pool->callers; *at; at = &(*at)->following)
+        if (*at == caller) {
+            *at = caller->following;
+            break;
+        }
+    pthread_mutex_unlock(&pool->lock);
+    workspace_finish(&caller->workspace);
+}
+
 /* ---- Jobs ---- */
 
-static int run_alone(pool_task *task, const void *context, size_t count,
-                     struct workspace *workspace)
+static int run_alone(struct pool_caller *caller, pool_task *task, const void *context, size_t count)
 {
     int result = 0;
 
     for (size_t index = 0; index < count && !result; index++)
-        result = task(context, index, workspace);
+        result = task(context, index, &caller->workspace);
     return result;
 }
 
-int pool_run(struct pool *pool, pool_task *task, const void *context, size_t count,
-             struct workspace *workspace)
+/* Runs a job with the help of the pool's threads. Lock held on entry. */
+static int run_together(struct pool *pool, struct pool_caller *caller, struct job *job)
 {
-    struct job job = {.task = task, .context = context, .count = count};
     size_t index;
 
-    if (count < 2 || pool->count == 0 || getpid() != pool->process)
-        return run_alone(task, context, count, workspace);
-    pthread_mutex_lock(&pool->lock);
-    append(pool, &job);
-    if (count > 2)
+    append(pool, job);
+    if (job->count > 2)
         pthread_cond_broadcast(&pool->posted);
     else
         pthread_cond_signal(&pool->posted);
-    while (claim(pool, &job, &index)) {
+    while (claim(pool, job, &index)) {
         pthread_mutex_unlock(&pool->lock);
-        const int result = task(context, index, workspace);
+        const int result = job->task(job->context, index, &caller->workspace);
         pthread_mutex_lock(&pool->lock);
-        note(pool, &job, result);
+        note(pool, job, result);
     }
-    if (atomic_load(&job.working) > 0) {
+    if (atomic_load(&job->working) > 0) {
         pthread_mutex_unlock(&pool->lock);
-        linger(&job.working, true);
+        linger(&job->working, true);
         pthread_mutex_lock(&pool->lock);
     }
-    while (atomic_load(&job.working) > 0)
+    while (atomic_load(&job->working) > 0)
         pthread_cond_wait(&pool->finished, &pool->lock);
     pthread_mutex_unlock(&pool->lock);
-    return job.error;
+    return job->error;
+}
+
+int pool_run(struct pool *pool, struct pool_caller *caller, pool_task *task, const void *context,
+             size_t count)
+{
+    int result;
+
+    if (count < 2 || pool->count == 0 || getpid() != pool->process)
+        return run_alone(caller, task, context, count);
+    pthread_mutex_lock(&pool->lock);
+    const unsigned share = (pool->count + 1) / count_callers(pool, caller);
+    if (share > 1) {
+        struct job job = {.task = task, .context = context, .count = count, .helpers = share - 1};
+        result = run_together(pool, caller, &job);
+    } else {
+        pthread_mutex_unlock(&pool->lock);
+        result = run_alone(caller, task, context, count);
+    }
+    atomic_store(&caller->seen, clock_nanoseconds());
+    return result;
 }
 
 unsigned pool_threads(const struct pool *pool)

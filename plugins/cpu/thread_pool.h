@@ -1,15 +1,27 @@
 // SPDX-License-Identifier: MIT
 /*
- * Threads that run the parts of jobs. Several callers may run jobs at the same time: each works on
- * its own job, and the pool's threads serve the jobs in turn.
+ * Threads that run the parts of jobs. Several callers may run jobs at the same time. The threads
+ * are divided among the callers that compute: with as many callers as threads each works alone,
+ * which costs no waiting for the others at the end of every kernel.
  */
 #ifndef HEARKEN_PLUGINS_CPU_THREAD_POOL_H
 #define HEARKEN_PLUGINS_CPU_THREAD_POOL_H
 
 #include "plugins/cpu/cpu.h"
 
+#include <stdatomic.h>
+#include <stdbool.h>
+
 /* One of `count` parts of a job. `workspace` is the running thread's own. 0 or a negative errno. */
 typedef int pool_task(const void *context, size_t index, struct workspace *workspace);
+
+/* Runs one job at a time. Zeroed at first. */
+struct pool_caller {
+    struct workspace workspace;
+    atomic_llong seen; /* when its last job ended, or INT64_MAX while one runs; nanoseconds */
+    bool listed;       /* guarded by the pool's lock, as the next */
+    struct pool_caller *following;
+};
 
 /* `threads` counts the caller; 0: as many as physical cores are available to this process. Returns
  * 0 or a negative errno. */
@@ -19,14 +31,28 @@ int pool_create(unsigned threads, struct pool **pool);
  * only frees the memory. */
 void pool_destroy(struct pool *pool);
 
-/* Threads that work on a job when no other does, at least 1. */
+/* Threads that work on a job when no other caller computes, at least 1. */
 unsigned pool_threads(const struct pool *pool);
 
 /*
  * Runs parts 0 to count - 1 in parallel and in any order, and waits for all; the caller runs parts
- * too, with `workspace`. Returns the first error, after which no further part is started.
+ * too, with its workspace. Returns the first error, after which no further part is started.
  */
-int pool_run(struct pool *pool, pool_task *task, const void *context, size_t count,
-             struct workspace *workspace);
+int pool_run(struct pool *pool, struct pool_caller *caller, pool_task *task, const void *context,
+             size_t count);
+
+/* The caller runs no more jobs; frees its workspace. */
+void pool_leave(struct pool *pool, struct pool_caller *caller);
+
+/* Each queue is a caller. */
+struct cpu_queue {
+    struct hearken_queue base;
+    struct pool_caller caller;
+};
+
+static inline struct pool_caller *cpu_caller(struct hearken_queue *queue)
+{
+    return &((struct cpu_queue *)queue)->caller;
+}
 
 #endif
