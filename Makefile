@@ -179,7 +179,7 @@ flags_avx512  := $(flags_avx2) -mavx512f -mavx512bw -mavx512vl -mavx512dq
 flags_vnni    := $(flags_avx512) -mavx512vnni
 flags_amx     := $(flags_avx512) -mamx-tile -mamx-int8
 flags_dotprod := -march=armv8.2-a+dotprod
-flags_for = $(if $(filter plugins/reference/% plugins/common/%,$(1)),-O3) \
+flags_for = $(if $(filter plugins/reference/% plugins/common/% models/vad/vad.c,$(1)),-O3) \
             $(if $(filter plugins/cpu/%,$(1)),-O3 $(flags_$(lastword $(subst _, ,$(basename $(1))))))
 
 library_libs := $(sndfile_libs) $(flac_libs) $(vorbisfile_libs) $(opusfile_libs) $(ogg_libs) \

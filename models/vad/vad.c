@@ -12,7 +12,7 @@
 
 #define GATES 3u /* reset, update, new */
 
-/* weight [outputs, inputs], bias [outputs] */
+/* weight [inputs, outputs], transposed so that neighbouring outputs are neighbours; bias [outputs] */
 struct dense {
     uint32_t inputs, outputs;
     float *weight, *bias;
@@ -66,23 +66,26 @@ static double read_number(struct reading *r, const char *key, double lowest, dou
     return lowest;
 }
 
-static int copy_values(const struct gguf_tensor *tensor, float *out, uint64_t count)
+/* out[c, r] = tensor[r, c] */
+static int copy_transposed(const struct gguf_tensor *tensor, float *out, uint64_t rows,
+                           uint64_t columns)
 {
-    for (uint64_t i = 0; i < count; i++) {
+    for (uint64_t i = 0; i < rows * columns; i++) {
+        float *value = &out[i % columns * rows + i / columns];
         if (tensor->type == GGUF_TENSOR_F32) {
-            memcpy(&out[i], (const uint8_t *)tensor->data + 4 * i, sizeof(float));
+            memcpy(value, (const uint8_t *)tensor->data + 4 * i, sizeof(float));
         } else {
             uint16_t half;
             memcpy(&half, (const uint8_t *)tensor->data + 2 * i, sizeof(half));
-            out[i] = float_from_half(half);
+            *value = float_from_half(half);
         }
-        if (!isfinite(out[i]))
+        if (!isfinite(*value))
             return -EINVAL;
     }
     return 0;
 }
 
-/* [rows, columns], made with malloc; NULL after an error. */
+/* Of shape [rows, columns] in the file. [columns, rows], made with malloc; NULL after an error. */
 static float *read_tensor(struct reading *r, const char *name, uint32_t rows, uint32_t columns)
 {
     if (r->result < 0)
@@ -111,7 +114,7 @@ static float *read_tensor(struct reading *r, const char *name, uint32_t rows, ui
     float *values = malloc(count * sizeof(*values));
     if (!values) {
         r->result = hearken_fail(r->error, -ENOMEM, "out of memory");
-    } else if (copy_values(tensor, values, count) < 0) {
+    } else if (copy_transposed(tensor, values, rows, columns) < 0) {
         r->result = hearken_fail(r->error, -EINVAL,
                                  "tensor '%s' holds what is no number, expected finite ones", name);
         free(values);
@@ -239,24 +242,25 @@ static float sigmoid(float x)
     return 1 / (1 + expf(-x));
 }
 
-/*
- * out = weight · x + bias. Eight partial sums let the compiler use vectors without reordering
- * additions.
- */
+/* out = weight · x + bias. Each sum has the order of the inputs, several outputs at a time. */
 static void multiply(const struct dense *dense, const float *x, float *out)
 {
-    for (uint32_t row = 0; row < dense->outputs; row++) {
-        const float *weight = dense->weight + (size_t)row * dense->inputs;
-        float sums[8] = {0}, total = dense->bias[row];
-        uint32_t i = 0;
-        for (; i + 8 <= dense->inputs; i += 8)
-            for (uint32_t lane = 0; lane < 8; lane++)
-                sums[lane] += weight[i + lane] * x[i + lane];
-        for (; i < dense->inputs; i++)
-            total += weight[i] * x[i];
-        for (uint32_t lane = 0; lane < 8; lane++)
-            total += sums[lane];
-        out[row] = total;
+    enum { TOGETHER = 16 };
+    const uint32_t outputs = dense->outputs;
+    for (uint32_t row = 0; row < outputs; row += TOGETHER) {
+        uint32_t count = outputs - row < TOGETHER ? outputs - row : TOGETHER;
+        const float *weight = dense->weight + row;
+        float sums[TOGETHER] = {0};
+        if (count == TOGETHER)
+            for (uint32_t i = 0; i < dense->inputs; i++, weight += outputs)
+                for (uint32_t lane = 0; lane < TOGETHER; lane++)
+                    sums[lane] += weight[lane] * x[i];
+        else
+            for (uint32_t i = 0; i < dense->inputs; i++, weight += outputs)
+                for (uint32_t lane = 0; lane < count; lane++)
+                    sums[lane] += weight[lane] * x[i];
+        for (uint32_t lane = 0; lane < count; lane++)
+            out[row + lane] = dense->bias[row + lane] + sums[lane];
     }
 }
 
