@@ -318,6 +318,12 @@ struct hearken_plugin {
      * tensor_create has returned, and the host gives its memory back. 0: all are used in place.
      */
     uint32_t copies;
+
+    /*
+     * Whether a kernel computes on the thread that calls it, and is done when it returns. Then the
+     * host has several segments of a recording computed at the same time, each by its own queue.
+     */
+    bool synchronous;
 };
 
 #ifdef __cplusplus

@@ -3,8 +3,10 @@
 
 #include "include/internal/monotonic_clock.h"
 #include "models/stream/event_emitter.h"
+#include "models/stream/final_text.h"
 #include "models/stream/partial_schedule.h"
 #include "models/stream/partial_text.h"
+#include "models/stream/segment_queue.h"
 #include "models/stream/speculative_final.h"
 #include "models/vad/level_segmenter.h"
 #include "models/vad/vad_segmenter.h"
@@ -15,10 +17,13 @@
 
 /* A segment of maximum length is cut in its last seconds, at most in its last half. */
 #define CUT_WINDOW_SECONDS 10.0
-/* A shorter segment is not recognised again in halves when its text repeats itself. */
-#define MIN_RETRY_SECONDS 4.0
+
+/* Segments of a recording before several are recognised at the same time. A short one is not worth
+ * the memory of another recogniser. */
+#define QUEUE_SEGMENTS 4u
 
 struct channel {
+    const struct channel_setup *setup;
     struct hearken_stream_options options;
     struct event_emitter emitter;
     struct recognizer *recognizer;
@@ -26,6 +31,9 @@ struct channel {
     struct speculative_final speculative;
     struct partial_schedule schedule;
     struct segmenter *segmenter; /* NULL: segments are cut at quiet places */
+    struct segment_queue *queue; /* NULL: not needed so far */
+    unsigned queue_threads;      /* 0: segments are recognised here, one after the other */
+    unsigned ended_segments;     /* at most QUEUE_SEGMENTS */
 
     float *samples; /* [count], of the current segment */
     size_t count, room;
@@ -39,6 +47,23 @@ struct channel {
 
 /* ---- Creating ---- */
 
+/*
+ * How many segments may be recognised at the same time: none where a text depends on the one
+ * before, or where an event must not wait for the texts of earlier segments.
+ */
+static unsigned count_queue_threads(const struct channel *s)
+{
+    const struct hearken_stream_options *o = &s->options;
+    unsigned threads = compute_parallel_queues(s->setup->model->network->compute);
+    bool is_mixed = o->audio.channels == 1 || o->channels == HEARKEN_CHANNELS_MIX;
+    bool depends = o->previous_text || recognizer_is_incremental(s->recognizer) ||
+                   recognizer_finds_language(s->recognizer);
+    if (threads < 2 || !is_mixed || depends || o->voice_events || o->endpointing ||
+        o->partial_seconds > 0)
+        return 0;
+    return threads;
+}
+
 int channel_create(const struct channel_setup *setup, uint32_t number, struct channel **channel,
                    struct hearken_error *error)
 {
@@ -48,6 +73,7 @@ int channel_create(const struct channel_setup *setup, uint32_t number, struct ch
     struct channel *s = calloc(1, sizeof(*s));
     if (!s)
         return hearken_fail(error, -ENOMEM, "out of memory");
+    s->setup = setup;
     s->options = *options;
     partial_schedule_init(&s->schedule, (double)options->partial_seconds,
                           (double)options->partial_share);
@@ -71,6 +97,7 @@ int channel_create(const struct channel_setup *setup, uint32_t number, struct ch
         .alignment = options->alignment,
         .channel = number,
     };
+    s->queue_threads = count_queue_threads(s);
     partial_text_begin(s->partial);
     *channel = s;
     return 0;
@@ -80,6 +107,7 @@ void channel_destroy(struct channel *channel)
 {
     if (!channel)
         return;
+    segment_queue_destroy(channel->queue);
     speculative_final_drop(&channel->speculative);
     segmenter_destroy(channel->segmenter);
     partial_text_destroy(channel->partial);
@@ -128,77 +156,75 @@ static int describe_sound(struct channel *s, size_t from, size_t to, struct segm
     return 0;
 }
 
-static int recognise(struct channel *s, size_t from, size_t to, const struct beam_draft *draft);
-
-/* Recognises in two halves a segment whose text repeats itself: shorter sound seldom loops. */
-static int recognise_halves(struct channel *s, size_t from, size_t to)
+static int emit_final(void *context, struct transcript *transcript, double start, double end)
 {
-    const struct beam_draft none = {0};
-    size_t quarter = (to - from) / 4;
-    size_t cut = level_segmenter_quietest(s->samples, from + quarter, to - quarter);
-    int result = recognise(s, from, cut, &none);
-    return result < 0 ? result : recognise(s, cut, to, &none);
+    struct channel *s = context;
+    return event_emitter_final(&s->emitter, transcript, start, end);
 }
 
-/*
- * Whether a text leaves out speech beside a pause. The speller sometimes skips a sentence that
- * follows a pause.
- */
-static bool loses_words(const struct transcript *transcript, const struct beam_draft *draft)
+/* A text with committed words that repeats itself: keeps these, and recognises only the sound after
+ * them. */
+static int recognise_rest(struct channel *s, const struct final_text *final,
+                          const struct segment_sound *sound, struct transcript *committed)
 {
-    return draft->forced == 0 && transcript->words.count > 0 && transcript->words.lost_pause > 0 &&
-           transcript_is_incomplete(transcript);
-}
-
-/* Recognises apart what is before and behind a pause, seconds in the stream. */
-static int recognise_apart(struct channel *s, size_t from, size_t to, double pause)
-{
-    const struct beam_draft none = {0};
-    /* Within the segment, as there is speech on both sides of the pause. */
-    size_t cut = (size_t)(pause * HEARKEN_RATE) - s->origin;
-    int result = recognise(s, from, cut, &none);
-    return result < 0 ? result : recognise(s, cut, to, &none);
-}
-
-/* As recognise_halves, but keeps the committed words and recognises only the sound after them. */
-static int recognise_rest(struct channel *s, size_t from, size_t to,
-                          const struct transcript *committed)
-{
-    const struct beam_draft none = {0};
-    size_t cut = from + (size_t)(partial_text_committed_seconds(s->partial) * HEARKEN_RATE);
-    if (cut > to)
-        cut = to;
+    size_t cut = (size_t)(partial_text_committed_seconds(s->partial) * HEARKEN_RATE);
+    if (cut > sound->count)
+        cut = sound->count;
+    const struct segment_sound rest = final_text_part(sound, cut, sound->count);
     recognizer_set_previous(s->recognizer, committed);
-    int result =
-        event_emitter_final(&s->emitter, committed, seconds_at(s, from), seconds_at(s, cut));
-    return result < 0 ? result : recognise(s, cut, to, &none);
+    int result = emit_final(s, committed, sound->start, rest.start);
+    recognizer_transcript_finish(committed);
+    return result < 0 ? result : final_text_recognise(final, &rest);
 }
 
-static int recognise(struct channel *s, size_t from, size_t to, const struct beam_draft *draft)
+/* Recognises the first `count` samples. */
+static int recognise(struct channel *s, size_t count)
 {
+    const struct beam_draft committed = partial_text_committed(s->partial);
+    const struct final_text final = {s->recognizer, emit_final, s};
     struct transcript transcript;
-    double start = seconds_at(s, from), end = seconds_at(s, to);
-    if (!speculative_final_take(&s->speculative, s->origin + from, s->origin + to, &transcript)) {
-        struct segment_sound sound;
-        int failed = describe_sound(s, from, to, &sound);
-        if (failed == 0)
-            failed = recognizer_recognise(s->recognizer, &sound, draft, &transcript);
-        if (failed < 0)
-            return failed;
-    }
-    int result = 0;
-    if (transcript.looped && draft->forced > 0) {
-        result = recognise_rest(s, from, to, &transcript);
-    } else if (transcript.looped && end - start >= MIN_RETRY_SECONDS) {
-        result = recognise_halves(s, from, to);
-    } else if (loses_words(&transcript, draft)) {
-        result = recognise_apart(s, from, to, transcript.words.lost_pause);
-    } else {
-        recognizer_set_previous(s->recognizer, &transcript);
-        result = event_emitter_final(&s->emitter, &transcript, start, end);
-    }
-    recognizer_transcript_finish(&transcript);
+    struct segment_sound sound;
+    int result = describe_sound(s, 0, count, &sound);
+    if (result == 0 &&
+        !speculative_final_take(&s->speculative, s->origin, s->origin + count, &transcript))
+        result = recognizer_recognise(s->recognizer, &sound, &committed, &transcript);
+    if (result < 0)
+        return result;
+    if (transcript.looped && committed.forced > 0)
+        return recognise_rest(s, &final, &sound, &transcript);
+    return final_text_complete(&final, &sound, committed.forced, &transcript);
+}
+
+/* ---- Segments that are recognised at the same time ---- */
+
+/* Emits the texts that are there in the queue, or with `wait` those of all segments. */
+static int drain_queue(struct channel *s, bool wait)
+{
+    int result = s->queue ? 1 : 0;
+    while (result > 0)
+        result = segment_queue_take(s->queue, wait, emit_final, s);
     return result;
+}
+
+/* Whether the next segment is recognised in the queue. Live, texts would wait for more sound. */
+static bool wants_queue(struct channel *s)
+{
+    if (s->queue_threads == 0 || s->ended_segments < QUEUE_SEGMENTS ||
+        partial_schedule_waits(&s->schedule))
+        return false;
+    if (!s->queue && segment_queue_create(s->setup, s->recognizer, s->queue_threads, &s->queue) < 0)
+        s->queue_threads = 0;
+    return s->queue_threads > 0;
+}
+
+/* Has the first `count` samples recognised. */
+static int queue_segment(struct channel *s, size_t count)
+{
+    struct segment_sound sound;
+    int result = describe_sound(s, 0, count, &sound);
+    while (result >= 0 && !segment_queue_has_room(s->queue))
+        result = segment_queue_take(s->queue, true, emit_final, s);
+    return result < 0 ? result : segment_queue_add(s->queue, &sound);
 }
 
 static void discard(struct channel *s, size_t count)
@@ -213,17 +239,21 @@ static void discard(struct channel *s, size_t count)
 static void begin_segment(struct channel *s)
 {
     s->audible = !level_segmenter_is_silent(s->samples, s->count);
-    partial_text_begin(s->partial);
+    if (s->options.partial_seconds > 0)
+        partial_text_begin(s->partial); /* else the queue may be using the recogniser */
     partial_schedule_begin_segment(&s->schedule, (double)s->count / HEARKEN_RATE);
 }
 
 /* Recognises the first `count` samples and discards them. */
 static int end_segment(struct channel *s, size_t count)
 {
-    const struct beam_draft committed = partial_text_committed(s->partial);
-    int result = recognise(s, 0, count, &committed);
+    bool queued = wants_queue(s);
+    int result = queued ? queue_segment(s, count) : drain_queue(s, true);
+    if (result == 0 && !queued)
+        result = recognise(s, count);
     if (result < 0)
         return result;
+    s->ended_segments += s->ended_segments < QUEUE_SEGMENTS;
     discard(s, count);
     begin_segment(s);
     return 0;
@@ -378,9 +408,10 @@ int channel_write(struct channel *channel, const float *samples, size_t count)
 {
     struct channel *s = channel;
     int result = append(s, samples, count);
-    if (result < 0)
-        return result;
-    result = s->segmenter ? recognise_speech(s, count, false) : recognise_full_segments(s);
+    if (result == 0)
+        result = s->segmenter ? recognise_speech(s, count, false) : recognise_full_segments(s);
+    if (result == 0)
+        result = drain_queue(s, false);
     if (result < 0 || (s->segmenter && !segmenter_is_open(s->segmenter)))
         return result;
     if ((result = update_speculative_final(s)) < 0 || s->speculative.ready)
@@ -392,13 +423,11 @@ int channel_finish(struct channel *channel, const float *samples, size_t count)
 {
     struct channel *s = channel;
     int result = append(s, samples, count);
-    if (result < 0)
-        return result;
-    if (s->segmenter)
-        return recognise_speech(s, count, true);
-    if ((result = recognise_full_segments(s)) < 0)
-        return result;
-    return s->count > 0 ? end_segment(s, s->count) : 0;
+    if (result == 0)
+        result = s->segmenter ? recognise_speech(s, count, true) : recognise_full_segments(s);
+    if (result == 0 && !s->segmenter && s->count > 0)
+        result = end_segment(s, s->count);
+    return result < 0 ? result : drain_queue(s, true);
 }
 
 /* ---- Beside other channels ---- */

@@ -16,7 +16,7 @@
 struct channel;
 struct custom_words;
 
-/* What the channels of a stream share. Everything in it must outlive them. */
+/* What the channels of a stream share. It and everything in it must outlive them. */
 struct channel_setup {
     struct hearken_model *model;
     struct hearken_stream_options options;

@@ -26,9 +26,14 @@ void partial_schedule_add_idle(struct partial_schedule *schedule, double seconds
     schedule->idle += seconds;
 }
 
+bool partial_schedule_waits(const struct partial_schedule *schedule)
+{
+    return schedule->idle >= LIVE_IDLE_SHARE * schedule->audio;
+}
+
 bool partial_schedule_is_live(const struct partial_schedule *schedule)
 {
-    return schedule->share > 0 && schedule->idle >= LIVE_IDLE_SHARE * schedule->audio;
+    return schedule->share > 0 && partial_schedule_waits(schedule);
 }
 
 bool partial_schedule_is_due(struct partial_schedule *schedule)

@@ -32,6 +32,9 @@ void partial_schedule_add_audio(struct partial_schedule *schedule, double second
 void partial_schedule_add_idle(struct partial_schedule *schedule, double seconds);
 
 /* Whether sound arrives in real time. */
+bool partial_schedule_waits(const struct partial_schedule *schedule);
+
+/* The same, unless the duration of new sound alone decides. */
 bool partial_schedule_is_live(const struct partial_schedule *schedule);
 
 /* Whether a pass is due. Counts skipped ones. */

@@ -604,6 +604,11 @@ bool recognizer_is_incremental(const struct recognizer *recognizer)
     return encoder_pipeline_is_incremental(recognizer->encoder);
 }
 
+bool recognizer_finds_language(const struct recognizer *recognizer)
+{
+    return decoder_prompt_needs_language(recognizer->prompt);
+}
+
 bool recognizer_has_alignment_heads(const struct recognizer *recognizer)
 {
     return recognizer->network->parameters.speller.follows_sound;

@@ -84,6 +84,9 @@ int recognizer_recognise_partial(struct recognizer *recognizer, const struct seg
  */
 bool recognizer_is_incremental(const struct recognizer *recognizer);
 
+/* Whether the language is found in the sound of the stream's first segments. */
+bool recognizer_finds_language(const struct recognizer *recognizer);
+
 /* Whether word times come from known alignment heads. */
 bool recognizer_has_alignment_heads(const struct recognizer *recognizer);
 

@@ -135,6 +135,7 @@ void hearken_stream_destroy(struct hearken_stream *stream)
 {
     if (!stream)
         return;
+    atomic_store(&stream->cancelled, true); /* segments that are being recognised */
     for (uint32_t i = 0; i < SEPARATOR_LANES; i++)
         channel_destroy(stream->lanes[i].channel);
     separator_destroy(stream->separator);

@@ -27,6 +27,7 @@ struct hearken_buffer {
     struct hearken_queue *queue;
     struct hearken_buffer *previous, *next;
     size_t elements;
+    size_t mapped;   /* bytes of pages of its own; 0: on the heap */
     uint32_t memory; /* enum hearken_memory_kind, or 0 */
     uint32_t memory_columns;
     float *data; /* directly after this struct; NULL if the plugin has memory of its own */

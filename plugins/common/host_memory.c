@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 int host_backend_create(const struct hearken_plugin_host *host, struct hearken_backend **backend)
 {
@@ -63,6 +64,20 @@ float *host_scratch(struct hearken_queue *queue, enum scratch_use use, size_t el
     return queue->scratch[use].data;
 }
 
+/*
+ * Buffers from this size on have pages of their own, which the kernel allocates when they are used:
+ * few texts fill a cache. calloc would take them from its heap, and clear them, once memory of this
+ * size has been freed.
+ */
+enum { MAPPED_BYTES = 1 << 20 };
+
+static void *map_pages(size_t bytes)
+{
+    void *pages = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    return pages == MAP_FAILED ? NULL : pages;
+}
+
 int host_buffer_allocate(struct hearken_queue *queue, const char *kernel, size_t elements,
                          size_t size, struct hearken_buffer **buffer)
 {
@@ -73,10 +88,12 @@ int host_buffer_allocate(struct hearken_queue *queue, const char *kernel, size_t
     if (elements > (SIZE_MAX - sizeof(struct hearken_buffer)) / size)
         return -ENOMEM;
 
-    /* calloc: the kernel allocates the pages of a large cache only when they are used. */
-    struct hearken_buffer *made = calloc(1, sizeof(*made) + elements * size);
+    const size_t bytes = sizeof(struct hearken_buffer) + elements * size;
+    const bool is_mapped = bytes >= MAPPED_BYTES;
+    struct hearken_buffer *made = is_mapped ? map_pages(bytes) : calloc(1, bytes);
     if (!made)
         return -ENOMEM;
+    made->mapped = is_mapped ? bytes : 0;
     made->queue = queue;
     made->elements = elements;
     made->data = (float *)(made + 1);
@@ -123,7 +140,10 @@ void host_buffer_destroy(struct hearken_queue *queue, struct hearken_buffer *buf
     if (!buffer)
         return;
     host_buffer_unlink(queue, buffer);
-    free(buffer);
+    if (buffer->mapped)
+        munmap(buffer, buffer->mapped);
+    else
+        free(buffer);
 }
 
 int host_buffer_write(struct hearken_queue *queue, const struct hearken_matrix *to,

@@ -198,4 +198,5 @@ __attribute__((visibility("default"))) const struct hearken_plugin hearken_plugi
     .queue_destroy = cpu_queue_destroy,
     .kernels = &kernels,
     .copies = HEARKEN_USE_LINEAR | HEARKEN_USE_CONVOLVE,
+    .synchronous = true,
 };

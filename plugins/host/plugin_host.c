@@ -9,6 +9,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -433,4 +434,17 @@ int hearken_plugins_list(const struct hearken_backend_options *options,
     }
     scan_finish(&scan);
     return result;
+}
+
+unsigned compute_parallel_queues(const struct compute *compute)
+{
+    cpu_set_t set;
+    if (!compute->plugin->synchronous)
+        return 1;
+    if (compute->host.threads > 0)
+        return compute->host.threads;
+    if (sched_getaffinity(0, sizeof(set), &set) == 0)
+        return (unsigned)CPU_COUNT(&set);
+    /* The kernel knows more processors than a cpu_set_t has room for. */
+    return CPU_SETSIZE;
 }

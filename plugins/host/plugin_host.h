@@ -50,6 +50,10 @@ static inline bool compute_copies(const struct compute *compute, unsigned use)
     return compute->plugin->copies & use;
 }
 
+/* How many queues can compute at the same time, each on a thread of its caller; 1 if that gains
+ * nothing. */
+unsigned compute_parallel_queues(const struct compute *compute);
+
 static inline int compute_tensor_create(const struct compute *compute,
                                         const struct hearken_weights *weights,
                                         struct hearken_tensor **tensor)

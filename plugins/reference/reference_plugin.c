@@ -48,4 +48,5 @@ __attribute__((visibility("default"))) const struct hearken_plugin hearken_plugi
     .queue_create = host_queue_create,
     .queue_destroy = host_queue_destroy,
     .kernels = &kernels,
+    .synchronous = true,
 };

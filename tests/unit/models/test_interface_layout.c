@@ -276,6 +276,7 @@ static const struct {
     AT(hearken_plugin, queue_destroy, 72),
     AT(hearken_plugin, kernels, 80),
     AT(hearken_plugin, copies, 88),
+    AT(hearken_plugin, synchronous, 92),
 };
 
 static void test_layout(void)

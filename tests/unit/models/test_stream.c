@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* Streams: what goes in, segments, what is not believed, alignment, threads, how they end. */
+#include "models/stream/model.h"
 #include "tests/unit/common/event_record.h"
 #include "tests/unit/common/expect.h"
 
@@ -61,6 +62,32 @@ static void test_few_positions(void)
         free(samples);
         hearken_model_destroy(model);
     }
+}
+
+/* Several segments at a time: the same events, to the bit, in the same order. */
+static void test_segments_at_the_same_time(void)
+{
+    struct hearken_model *model = model_of(transformer_shape(2));
+    struct hearken_stream_options options = stream_options_of();
+    struct record one;
+    size_t count;
+    float *samples = make_sound(13, 40, &count);
+    options.segment_seconds = 2;
+    options.alignment = true;
+    model->network->compute->host.threads = 1;
+    transcribe(model, &options, samples, count, 0, &one);
+    CU_ASSERT(one.finals >= 20);
+    for (uint32_t threads = 2; threads <= 6; threads++)
+        for (size_t piece = 0; piece <= 4000; piece += 1000) {
+            struct record several;
+            model->network->compute->host.threads = threads;
+            transcribe(model, &options, samples, count, piece, &several);
+            CU_ASSERT(same_bytes(&one.text, &several.text));
+            finish_record(&several);
+        }
+    finish_record(&one);
+    free(samples);
+    hearken_model_destroy(model);
 }
 
 /* ---- What is not believed ---- */
@@ -493,6 +520,28 @@ static void test_cancelled_before(void)
     give_up(&run);
 }
 
+/* At any event, while other segments are being recognised. */
+static void test_cancelled_with_segments_at_work(void)
+{
+    struct hearken_stream_options options = stream_options_of();
+    size_t count;
+    float *samples = make_sound(18, 30, &count);
+    options.segment_seconds = 2;
+    for (size_t part = 1; part <= 3; part++) {
+        struct run run;
+        run.model = model_of(transformer_shape(2));
+        run.model->network->compute->host.threads = 3;
+        run.stream = create(run.model, &options, &run.record);
+        EXPECT_EQUAL(hearken_stream_write(run.stream, samples, count * part / 7, NULL), 0);
+        size_t finals = run.record.finals;
+        run.record.cancels = run.stream;
+        EXPECT_EQUAL(hearken_stream_finish(run.stream, NULL), -ECANCELED);
+        CU_ASSERT(run.record.finals == finals + 1 && run.record.ends == 0);
+        give_up(&run);
+    }
+    free(samples);
+}
+
 /* From the callback: what is being written is not gone on with. */
 static void test_cancelled_by_the_callback(void)
 {
@@ -543,13 +592,12 @@ static void test_cancelled_by_another_thread(void)
 }
 
 /* Streams that are given up at any point leave nothing behind: the leak check judges. */
-static void test_destroyed_early(void)
+static void destroy_early(struct model_shape shape, struct hearken_stream_options options)
 {
-    struct hearken_model *model = model_of(recurrent_shape(2));
-    struct hearken_stream_options options = stream_options_of();
+    struct hearken_model *model = model_of(shape);
     size_t count;
-    float *samples = make_sound(20, 7, &count);
-    options.partial_seconds = 0.5f;
+    float *samples = make_sound(20, 20, &count);
+    model->network->compute->host.threads = 3;
     for (size_t part = 0; part <= 4; part++) {
         struct record record;
         struct hearken_stream *stream = create(model, &options, &record);
@@ -562,10 +610,20 @@ static void test_destroyed_early(void)
     hearken_model_destroy(model);
 }
 
+static void test_destroyed_early(void)
+{
+    struct hearken_stream_options options = stream_options_of();
+    options.segment_seconds = 2;
+    destroy_early(transformer_shape(2), options);
+    options.partial_seconds = 0.5f;
+    destroy_early(recurrent_shape(2), options);
+}
+
 void add_stream_tests(void)
 {
     CU_pSuite suite = CU_add_suite("stream", NULL, NULL);
     CU_ADD_TEST(suite, test_segments);
+    CU_ADD_TEST(suite, test_segments_at_the_same_time);
     CU_ADD_TEST(suite, test_few_positions);
     CU_ADD_TEST(suite, test_thresholds);
     CU_ADD_TEST(suite, test_loops);
@@ -584,6 +642,7 @@ void add_stream_tests(void)
     CU_ADD_TEST(suite, test_after_the_end);
     CU_ADD_TEST(suite, test_cancelled_before);
     CU_ADD_TEST(suite, test_cancelled_by_the_callback);
+    CU_ADD_TEST(suite, test_cancelled_with_segments_at_work);
     CU_ADD_TEST(suite, test_cancelled_by_another_thread);
     CU_ADD_TEST(suite, test_destroyed_early);
 }
