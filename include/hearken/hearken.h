@@ -82,7 +82,7 @@ enum hearken_log_level {
 };
 
 /* Takes one line without a newline; may be called from any thread that is inside a call of this
- * library. */
+ * library, and from those of a stream that recognises a long recording. */
 typedef void hearken_log_callback(void *context, enum hearken_log_level level, const char *message);
 
 /* ---- Audio ---- */
@@ -638,7 +638,8 @@ HEARKEN_API const struct hearken_option *hearken_stream_option_find(const char *
 HEARKEN_API int hearken_custom_words_check(const char *text, struct hearken_error *error);
 
 /* One recording or one speaker. May be used by one thread at a time; only cancel may come from
- * another. */
+ * another. With more than a minute or so of a recording, it starts threads of its own that recognise
+ * several segments at the same time; events still come in order and in the caller's thread. */
 struct hearken_stream;
 
 /* Errors: -EINVAL for an option out of range, or one that the model cannot do (named), -ENOMEM, or
