@@ -212,7 +212,9 @@ static bool wants_queue(struct channel *s)
     if (s->queue_threads == 0 || s->ended_segments < QUEUE_SEGMENTS ||
         partial_schedule_waits(&s->schedule))
         return false;
-    if (!s->queue && segment_queue_create(s->setup, s->recognizer, s->queue_threads, &s->queue) < 0)
+    const struct segment_queue_setup setup = {s->setup->model, &s->options, s->setup->words,
+                                              s->setup->cancelled};
+    if (!s->queue && segment_queue_create(&setup, s->recognizer, s->queue_threads, &s->queue) < 0)
         s->queue_threads = 0;
     return s->queue_threads > 0;
 }

@@ -113,7 +113,7 @@ static void *segment_thread_main(void *argument)
 }
 
 /* The threads block all signals, which belong to the program's own threads. */
-static int start_threads(struct segment_queue *queue, const struct channel_setup *setup,
+static int start_threads(struct segment_queue *queue, const struct segment_queue_setup *setup,
                          struct recognizer *first, unsigned count)
 {
     sigset_t all, before;
@@ -125,8 +125,8 @@ static int start_threads(struct segment_queue *queue, const struct channel_setup
         bool is_first = queue->thread_count == 0;
         *thread = (struct segment_thread){.queue = queue, .recognizer = is_first ? first : NULL};
         if (!is_first)
-            result = recognizer_create(setup->model, &setup->options, setup->words,
-                                       setup->cancelled, &thread->recognizer, NULL);
+            result = recognizer_create(setup->model, setup->options, setup->words, setup->cancelled,
+                                       &thread->recognizer, NULL);
         if (result == 0)
             result = -pthread_create(&thread->thread, NULL, segment_thread_main, thread);
         if (result < 0) {
@@ -142,7 +142,7 @@ static int start_threads(struct segment_queue *queue, const struct channel_setup
 
 /* ---- The user ---- */
 
-int segment_queue_create(const struct channel_setup *setup, struct recognizer *first,
+int segment_queue_create(const struct segment_queue_setup *setup, struct recognizer *first,
                          unsigned threads, struct segment_queue **queue)
 {
     struct segment_queue *q = calloc(1, sizeof(*q));

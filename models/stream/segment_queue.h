@@ -7,19 +7,26 @@
 #ifndef HEARKEN_MODELS_STREAM_SEGMENT_QUEUE_H
 #define HEARKEN_MODELS_STREAM_SEGMENT_QUEUE_H
 
-#include "models/stream/channel.h"
 #include "models/stream/final_text.h"
 
 #define SEGMENT_QUEUE_THREADS 4u /* most threads */
 
 struct segment_queue;
 
+/* What all recognisers are made with; everything in it must outlive the queue. */
+struct segment_queue_setup {
+    struct hearken_model *model;
+    const struct hearken_stream_options *options;
+    const struct custom_words *words; /* NULL: none */
+    const atomic_bool *cancelled;
+};
+
 /*
- * `setup` and `first` must outlive the queue. One thread uses the recogniser `first`, so its owner
+ * `first` must outlive the queue. One thread uses the recogniser `first`, so its owner
  * may use it only while the queue is empty; the others have their own. Errors: those of
  * recognizer_create, or of starting a thread.
  */
-int segment_queue_create(const struct channel_setup *setup, struct recognizer *first,
+int segment_queue_create(const struct segment_queue_setup *setup, struct recognizer *first,
                          unsigned threads, struct segment_queue **queue);
 
 /* Waits for the segments that are being recognised, and drops the others: cancel before. */

@@ -65,7 +65,7 @@ def environment(folder: Path, extra: Mapping[str, str] | None = None) -> dict[st
     for name in (*service, "HEARKEN_PLUGIN_DIR"):
         kept.pop(name, None)
     if SANITIZER == "thread":
-        kept["TSAN_OPTIONS"] = f"suppressions={REPOSITORY}/tests/tsan.supp"
+        kept["TSAN_OPTIONS"] = f"suppressions={REPOSITORY}/tests/thread-sanitizer.supp"
     return kept | {"HOME": str(folder), "XDG_CACHE_HOME": str(CACHE)} | dict(extra or {})
 
 
