@@ -658,6 +658,23 @@ HEARKEN_API int hearken_stream_create(struct hearken_model *model,
 HEARKEN_API int hearken_stream_write(struct hearken_stream *stream, const void *samples,
                                      size_t frames, struct hearken_error *error);
 
+/*
+ * A time between segments, in seconds: all events of those before it have been sent, and none of
+ * those behind it. 0 where there is none, or each text depends on those before it (partial_seconds,
+ * previous_text, language "auto"). From the thread that uses the stream, after a write.
+ */
+HEARKEN_API double hearken_stream_border(const struct hearken_stream *stream);
+
+/*
+ * For a stream of the same sound, model and options as an earlier one, before the first write:
+ * leaves out what is before `seconds`, a border of the earlier one. The sound is written from its
+ * start, since where segments begin depends on all before them, but only those behind are
+ * recognised; their events are the same as those of a stream that was not interrupted. Errors:
+ * -EINVAL after a write, for a negative time, or where texts depend on those before them.
+ */
+HEARKEN_API int hearken_stream_resume(struct hearken_stream *stream, double seconds,
+                                      struct hearken_error *error);
+
 /* No more samples: recognises the rest and sends the end event. Errors as for write. */
 HEARKEN_API int hearken_stream_finish(struct hearken_stream *stream, struct hearken_error *error);
 

@@ -12,6 +12,7 @@
 #include "models/vad/vad_segmenter.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -43,6 +44,9 @@ struct channel {
     size_t voice_room;
 
     bool audible; /* the segment is not all silence */
+
+    uint64_t resume;   /* segments that begin before this position are not recognised */
+    uint64_t last_end; /* of the last segment whose texts were emitted */
 };
 
 /* ---- Creating ---- */
@@ -56,10 +60,8 @@ static unsigned count_queue_threads(const struct channel *s)
     const struct hearken_stream_options *o = &s->options;
     unsigned threads = compute_parallel_queues(s->setup->model->network->compute);
     bool is_mixed = o->audio.channels == 1 || o->channels == HEARKEN_CHANNELS_MIX;
-    bool depends = o->previous_text || recognizer_is_incremental(s->recognizer) ||
-                   recognizer_finds_language(s->recognizer);
-    if (threads < 2 || !is_mixed || depends || o->voice_events || o->endpointing ||
-        o->partial_seconds > 0)
+    if (threads < 2 || !is_mixed || !channel_is_independent(s) ||
+        recognizer_is_incremental(s->recognizer) || o->voice_events || o->endpointing)
         return 0;
     return threads;
 }
@@ -197,12 +199,30 @@ static int recognise(struct channel *s, size_t count)
 
 /* ---- Segments that are recognised at the same time ---- */
 
+static uint64_t sample_at(double seconds)
+{
+    return (uint64_t)llround(seconds * HEARKEN_RATE);
+}
+
+/* Emits the texts of the oldest segment in the queue. As segment_queue_take. */
+static int take_queued(struct channel *s, bool wait)
+{
+    const struct segment_sound *oldest = segment_queue_oldest(s->queue);
+    if (!oldest)
+        return 0;
+    uint64_t end = sample_at(oldest->start) + oldest->count;
+    int result = segment_queue_take(s->queue, wait, emit_final, s);
+    if (result > 0)
+        s->last_end = end;
+    return result;
+}
+
 /* Emits the texts that are there in the queue, or with `wait` those of all segments. */
 static int drain_queue(struct channel *s, bool wait)
 {
     int result = s->queue ? 1 : 0;
     while (result > 0)
-        result = segment_queue_take(s->queue, wait, emit_final, s);
+        result = take_queued(s, wait);
     return result;
 }
 
@@ -225,7 +245,7 @@ static int queue_segment(struct channel *s, size_t count)
     struct segment_sound sound;
     int result = describe_sound(s, 0, count, &sound);
     while (result >= 0 && !segment_queue_has_room(s->queue))
-        result = segment_queue_take(s->queue, true, emit_final, s);
+        result = take_queued(s, true);
     return result < 0 ? result : segment_queue_add(s->queue, &sound);
 }
 
@@ -246,16 +266,19 @@ static void begin_segment(struct channel *s)
     partial_schedule_begin_segment(&s->schedule, (double)s->count / HEARKEN_RATE);
 }
 
-/* Recognises the first `count` samples and discards them. */
+/* Recognises the first `count` samples, unless an earlier stream has, and discards them. */
 static int end_segment(struct channel *s, size_t count)
 {
-    bool queued = wants_queue(s);
+    bool is_known = s->origin < s->resume;
+    bool queued = !is_known && wants_queue(s);
     int result = queued ? queue_segment(s, count) : drain_queue(s, true);
-    if (result == 0 && !queued)
+    if (result == 0 && !queued && !is_known)
         result = recognise(s, count);
     if (result < 0)
         return result;
     s->ended_segments += s->ended_segments < QUEUE_SEGMENTS;
+    if (!queued)
+        s->last_end = s->origin + count;
     discard(s, count);
     begin_segment(s);
     return 0;
@@ -430,6 +453,30 @@ int channel_finish(struct channel *channel, const float *samples, size_t count)
     if (result == 0 && !s->segmenter && s->count > 0)
         result = end_segment(s, s->count);
     return result < 0 ? result : drain_queue(s, true);
+}
+
+/* ---- Going on where another stream ended ---- */
+
+void channel_resume(struct channel *channel, uint64_t sample)
+{
+    channel->resume = sample;
+}
+
+uint64_t channel_first_needed(const struct channel *channel)
+{
+    const struct segment_sound *oldest =
+        channel->queue ? segment_queue_oldest(channel->queue) : NULL;
+    return oldest ? sample_at(oldest->start) : channel->origin;
+}
+
+uint64_t channel_last_end(const struct channel *channel)
+{
+    return channel->last_end;
+}
+
+bool channel_is_independent(const struct channel *channel)
+{
+    return channel->options.partial_seconds <= 0 && recognizer_is_independent(channel->recognizer);
 }
 
 /* ---- Beside other channels ---- */

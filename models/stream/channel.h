@@ -38,6 +38,19 @@ int channel_write(struct channel *channel, const float *samples, size_t count);
  */
 int channel_finish(struct channel *channel, const float *samples, size_t count);
 
+/* Segments that begin before this sample of the stream are found, but not recognised. Only before
+ * the first of them has ended. */
+void channel_resume(struct channel *channel, uint64_t sample);
+
+/* A sample of the stream: no segment whose texts are to come begins before it. */
+uint64_t channel_first_needed(const struct channel *channel);
+
+/* Where the last segment ended whose texts were emitted; 0: there was none. */
+uint64_t channel_last_end(const struct channel *channel);
+
+/* Whether each segment is recognised without regard to those before it. */
+bool channel_is_independent(const struct channel *channel);
+
 /*
  * Goes past `count` samples of digital silence, a multiple of LOGMEL_HOP, as if they had been
  * written. Only before the first sample, or while the channel rests.

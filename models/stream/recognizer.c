@@ -588,6 +588,11 @@ int recognizer_recognise(struct recognizer *recognizer, const struct segment_sou
     return 0;
 }
 
+bool recognizer_is_independent(const struct recognizer *recognizer)
+{
+    return !recognizer->options.previous_text && !decoder_prompt_needs_language(recognizer->prompt);
+}
+
 void recognizer_set_previous(struct recognizer *recognizer, const struct transcript *transcript)
 {
     const struct beam_result *previous = &transcript->search;
@@ -602,11 +607,6 @@ void recognizer_set_previous(struct recognizer *recognizer, const struct transcr
 bool recognizer_is_incremental(const struct recognizer *recognizer)
 {
     return encoder_pipeline_is_incremental(recognizer->encoder);
-}
-
-bool recognizer_finds_language(const struct recognizer *recognizer)
-{
-    return decoder_prompt_needs_language(recognizer->prompt);
 }
 
 bool recognizer_has_alignment_heads(const struct recognizer *recognizer)

@@ -64,6 +64,9 @@ int recognizer_recognise(struct recognizer *recognizer, const struct segment_sou
 /* Whether the voice network heard speech for which the text has no words (words.lost_seconds). */
 bool transcript_is_incomplete(const struct transcript *transcript);
 
+/* Whether a text depends on its segment alone, not on those before it. */
+bool recognizer_is_independent(const struct recognizer *recognizer);
+
 /* Makes a final text the prompt of the next one, where the options ask for that. */
 void recognizer_set_previous(struct recognizer *recognizer, const struct transcript *transcript);
 
@@ -83,9 +86,6 @@ int recognizer_recognise_partial(struct recognizer *recognizer, const struct seg
  * between them.
  */
 bool recognizer_is_incremental(const struct recognizer *recognizer);
-
-/* Whether the language is found in the sound of the stream's first segments. */
-bool recognizer_finds_language(const struct recognizer *recognizer);
 
 /* Whether word times come from known alignment heads. */
 bool recognizer_has_alignment_heads(const struct recognizer *recognizer);

@@ -212,6 +212,14 @@ int segment_queue_add(struct segment_queue *queue, const struct segment_sound *s
     return 0;
 }
 
+const struct segment_sound *segment_queue_oldest(struct segment_queue *queue)
+{
+    pthread_mutex_lock(&queue->lock);
+    const struct segment_sound *oldest = queue->count > 0 ? &segment_at(queue, 0)->sound : NULL;
+    pthread_mutex_unlock(&queue->lock);
+    return oldest;
+}
+
 /* Moves the oldest segment out of the queue, if it is done. */
 static bool take_oldest(struct segment_queue *queue, bool wait, struct queued_segment *segment)
 {

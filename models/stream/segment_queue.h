@@ -38,6 +38,9 @@ bool segment_queue_has_room(struct segment_queue *queue);
 /* Adds a segment, of which it makes a copy. There must be room. Errors: -ENOMEM. */
 int segment_queue_add(struct segment_queue *queue, const struct segment_sound *sound);
 
+/* The oldest segment, valid until it is taken; NULL: the queue is empty. */
+const struct segment_sound *segment_queue_oldest(struct segment_queue *queue);
+
 /*
  * Gives the texts of the oldest segment to the callback: with `wait` when they are there, else only
  * if they are. 1: done; 0: nothing was taken; or the error of recognising it or of the callback.

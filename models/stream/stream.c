@@ -14,6 +14,7 @@
 #include "models/stream/stream_options.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,6 +24,9 @@
 /* A lane gets this much of its silence. The rest is skipped, as nothing can follow from it: no
  * segment reaches back so far. */
 #define SILENT_HOPS (3 * HEARKEN_RATE / SEPARATOR_HOP)
+
+/* Longer than any recording. */
+#define RESUME_SECONDS_MAX 1e9
 
 _Static_assert(SEPARATOR_HOP % LOGMEL_HOP == 0, "whole frames are skipped");
 
@@ -52,6 +56,7 @@ struct hearken_stream {
     struct separator *separator; /* NULL: there is only lane 0 */
     struct lane lanes[SEPARATOR_LANES];
     uint64_t lane_count; /* samples of each lane so far */
+    uint64_t resume;     /* segments that begin before this sample are not recognised */
 };
 
 static const float silence[SEPARATOR_HOP];
@@ -172,6 +177,8 @@ static int create_lane(struct hearken_stream *s, uint32_t number)
     uint64_t hops = s->lane_count / SEPARATOR_HOP;
     int result = channel_create(&s->setup, number, &lane->channel, NULL);
     lane->silent = hops < SILENT_HOPS ? (unsigned)hops : SILENT_HOPS;
+    if (result == 0)
+        channel_resume(lane->channel, s->resume);
     if (result == 0)
         channel_skip(lane->channel, (hops - lane->silent) * SEPARATOR_HOP);
     for (unsigned i = 0; i < lane->silent && result == 0; i++)
@@ -366,6 +373,59 @@ int hearken_stream_write(struct hearken_stream *stream, const void *samples, siz
     }
     stream->write_returned = clock_seconds();
     return result;
+}
+
+/* ---- Going on where another stream ended ---- */
+
+static bool is_independent(const struct hearken_stream *s)
+{
+    bool independent = true;
+    for (uint32_t i = 0; i < SEPARATOR_LANES; i++)
+        if (s->lanes[i].channel)
+            independent = independent && channel_is_independent(s->lanes[i].channel);
+    return independent;
+}
+
+/* The first sample that a segment of a lane may still begin with. */
+static uint64_t first_needed(const struct hearken_stream *s, const struct lane *lane)
+{
+    uint64_t silent = (uint64_t)SILENT_HOPS * SEPARATOR_HOP;
+    if (lane->channel)
+        return channel_first_needed(lane->channel);
+    return s->lane_count > silent ? s->lane_count - silent : 0;
+}
+
+double hearken_stream_border(const struct hearken_stream *stream)
+{
+    uint32_t lanes = stream->separator ? stream->tracks + 1 : 1;
+    uint64_t border = UINT64_MAX, ended = 0;
+    for (uint32_t i = 0; i < lanes; i++) {
+        const struct lane *lane = &stream->lanes[i];
+        uint64_t needed = first_needed(stream, lane);
+        uint64_t end = lane->channel ? channel_last_end(lane->channel) : 0;
+        border = needed < border ? needed : border;
+        ended = end > ended ? end : ended;
+    }
+    return ended <= border && is_independent(stream) ? (double)border / HEARKEN_RATE : 0;
+}
+
+int hearken_stream_resume(struct hearken_stream *stream, double seconds,
+                          struct hearken_error *error)
+{
+    if (stream->write_returned > 0)
+        return hearken_fail(error, -EINVAL, "the stream has been written to: expected a new one");
+    if (!(seconds >= 0 && seconds < RESUME_SECONDS_MAX))
+        return hearken_fail(error, -EINVAL, "cannot go on at %g seconds: expected 0 to %g", seconds,
+                            RESUME_SECONDS_MAX);
+    if (seconds > 0 && !is_independent(stream))
+        return hearken_fail(error, -EINVAL,
+                            "cannot go on within a recording: partial_seconds, previous_text or "
+                            "language auto makes each text depend on those before it");
+    stream->resume = (uint64_t)llround(seconds * HEARKEN_RATE);
+    for (uint32_t i = 0; i < SEPARATOR_LANES; i++)
+        if (stream->lanes[i].channel)
+            channel_resume(stream->lanes[i].channel, stream->resume);
+    return 0;
 }
 
 int hearken_stream_finish(struct hearken_stream *stream, struct hearken_error *error)
