@@ -138,8 +138,7 @@ static bool is_unreserved(unsigned char byte)
            (byte >= '0' && byte <= '9') || (byte && strchr("-._~/", byte));
 }
 
-/* The caller frees the result. NULL: no memory. */
-static char *percent_encode(const char *bytes)
+char *json_percent_encode(const char *bytes)
 {
     static const char digits[] = "0123456789ABCDEF";
     char *encoded = malloc(3 * strlen(bytes) + 1), *out = encoded;
@@ -166,7 +165,7 @@ static json_t *recording_object(const char *file)
     json_t *object = json_pack("{s:o}", "file", json_from_text(file));
     if (!object || utf8_is_valid(file))
         return object;
-    char *encoded = percent_encode(file);
+    char *encoded = json_percent_encode(file);
     int result = encoded ? json_object_set_new(object, "file_bytes", json_string(encoded)) : -1;
     free(encoded);
     if (result == 0)
@@ -175,19 +174,18 @@ static json_t *recording_object(const char *file)
     return NULL;
 }
 
-/* Adds `members` to `object` and prints it; takes over both references. Either may be NULL (no
- * memory). Errors: -ENOMEM. */
-static int print_recording(FILE *stream, json_t *object, json_t *members)
+/* Adds `members` to `object`; takes over both references. Either may be NULL; NULL: no memory. */
+static json_t *add_members(json_t *object, json_t *members)
 {
     if (object && (!members || json_object_update_missing(object, members) < 0)) {
         json_decref(object);
         object = NULL;
     }
     json_decref(members);
-    return json_print_line(stream, object);
+    return object;
 }
 
-static json_t *segment_array(const struct transcript *transcript)
+json_t *json_segments(const struct transcript *transcript)
 {
     json_t *segments = json_array();
     for (size_t i = 0; i < transcript->segment_count; i++)
@@ -198,27 +196,33 @@ static json_t *segment_array(const struct transcript *transcript)
     return segments;
 }
 
-int json_render(FILE *stream, const char *file, const struct transcript *transcript,
-                const char *problem)
+json_t *json_transcript(const char *file, const struct transcript *transcript, const char *problem)
 {
     char *text = transcript_text(transcript);
     if (!text)
-        return -ENOMEM;
+        return NULL;
     json_t *members =
         json_pack("{s:o, s:o, s:o}", "seconds", json_rounded(transcript->seconds), "text",
-                  json_from_text(text), "segments", segment_array(transcript));
+                  json_from_text(text), "segments", json_segments(transcript));
     free(text);
     if (members && problem && json_object_set_new(members, "error", json_from_text(problem)) < 0) {
         json_decref(members);
         members = NULL;
     }
-    return print_recording(stream, recording_object(file), members);
+    return add_members(recording_object(file), members);
+}
+
+int json_render(FILE *stream, const char *file, const struct transcript *transcript,
+                const char *problem)
+{
+    return json_print_line(stream, json_transcript(file, transcript, problem));
 }
 
 int json_render_failure(FILE *stream, const char *file, const char *message)
 {
-    return print_recording(stream, recording_object(file),
-                           json_pack("{s:o}", "error", json_from_text(message)));
+    return json_print_line(
+        stream,
+        add_members(recording_object(file), json_pack("{s:o}", "error", json_from_text(message))));
 }
 
 /* ---- Outputs ---- */

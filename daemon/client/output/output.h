@@ -82,6 +82,13 @@ int json_render_failure(FILE *stream, const char *file, const char *message);
 json_t *json_rounded(double value);
 
 json_t *json_segment(const struct transcript_segment *segment);
+json_t *json_segments(const struct transcript *transcript);
+
+/* What json_render prints, as an object. NULL: no memory. */
+json_t *json_transcript(const char *file, const struct transcript *transcript, const char *problem);
+
+/* The bytes of a path as part of a URI (RFC 3986); the caller frees it. NULL: no memory. */
+char *json_percent_encode(const char *bytes);
 
 /* Prints the object as one line and takes over its reference; it may be NULL (no memory). Errors:
  * -ENOMEM. */

@@ -13,4 +13,8 @@ bool child_program_is_on_path(const char *name);
  * blocked. `arguments` ends with NULL. Errors: the system's. */
 int child_program_start(char *const arguments[], pid_t *child);
 
+/* The same with its output in a pipe, whose end to read is `descriptor`, and in a process group of
+ * its own, which child_end() ends (include/internal/child_process.h). */
+int child_program_start_piped(char *const arguments[], pid_t *child, int *descriptor);
+
 #endif

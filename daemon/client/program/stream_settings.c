@@ -2,6 +2,7 @@
 #include "daemon/client/program/stream_settings.h"
 
 #include "daemon/common/custom_word_list.h"
+#include "daemon/common/json_text.h"
 #include "include/internal/utf8.h"
 
 #include <errno.h>
@@ -196,6 +197,13 @@ int stream_settings_read(struct stream_settings *settings, const struct stream_a
     return EXIT_GOOD;
 }
 
+int stream_settings_copy(const struct stream_settings *from, struct stream_settings *to)
+{
+    *to = *from;
+    to->words = from->words ? strdup(from->words) : NULL;
+    return from->words && !to->words ? -ENOMEM : 0;
+}
+
 void stream_settings_finish(struct stream_settings *settings)
 {
     free(settings->words);
@@ -283,5 +291,61 @@ int stream_settings_describe(const struct stream_settings *settings, json_t *req
         return -ENOMEM;
     if (settings->model && json_object_set_new(request, "name", json_string(settings->model)) < 0)
         return -ENOMEM;
+    return 0;
+}
+
+static int add_json_words(struct stream_settings *settings, const json_t *list,
+                          struct hearken_error *error)
+{
+    free(settings->words);
+    settings->words = NULL;
+    if (!json_is_array(list))
+        return hearken_fail(error, -EINVAL, "custom_words is %s, expected a list of texts",
+                            json_type_name(list));
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *word = json_array_get(list, i);
+        if (!json_is_string(word))
+            return hearken_fail(error, -EINVAL, "custom_words has %s, expected texts",
+                                json_type_name(word));
+        if (custom_word_list_add(&settings->words, json_string_value(word),
+                                 json_string_length(word)) < 0)
+            return hearken_fail(error, -ENOMEM, "out of memory");
+    }
+    return check_words(settings, error);
+}
+
+int stream_settings_add_json(struct stream_settings *settings, const json_t *object,
+                             struct hearken_error *error)
+{
+    const char *name;
+    json_t *value;
+    int result = 0;
+    json_object_foreach((json_t *)object, name, value)
+    {
+        char text[64], given[200];
+        const char *written = json_is_string(value) ? json_string_value(value) : text;
+        const struct hearken_option *option = hearken_stream_option_find(name, strlen(name));
+        if (strcmp(name, "custom_words") == 0)
+            result = add_json_words(settings, value, error);
+        else if (!option)
+            result = unknown(name, error);
+        else if (json_is_number(value))
+            snprintf(text, sizeof(text), "%.15g", json_number_value(value));
+        else if (json_is_boolean(value))
+            strcpy(text, json_is_true(value) ? "on" : "off");
+        else if (!json_is_string(value))
+            result = hearken_fail(error, -EINVAL, "%s is %s, expected %s", name,
+                                  json_type_name(value), option->standard_text);
+        if (result == 0 && option) {
+            bool is_text = option->type == HEARKEN_OPTION_TEXT;
+            snprintf(given, sizeof(given), "%s=%.100s", name, written);
+            if (is_text && !json_is_string(value))
+                result = hearken_fail(error, -EINVAL, "%s: expected a text", given);
+            else
+                result = set(settings, option, written, given, error);
+        }
+        if (result < 0)
+            return result;
+    }
     return 0;
 }

@@ -41,6 +41,17 @@ struct stream_settings {
 int stream_settings_read(struct stream_settings *settings, const struct stream_arguments *arguments,
                          const struct command *command, bool local);
 
+/* A copy, which the caller finishes; the texts stay those of the original. Errors: -ENOMEM. */
+int stream_settings_copy(const struct stream_settings *from, struct stream_settings *to);
+
+/*
+ * Adds those of an object, {"beam_width": 2, "language": "de", "custom_words": ["Ada"]}, as
+ * stream_settings_describe writes them; its texts must outlive the settings. Errors: -EINVAL,
+ * -ENOMEM.
+ */
+int stream_settings_add_json(struct stream_settings *settings, const json_t *object,
+                             struct hearken_error *error);
+
 /* Accepts one that is all zeros. */
 void stream_settings_finish(struct stream_settings *settings);
 

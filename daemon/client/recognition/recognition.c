@@ -160,7 +160,7 @@ void local_cancel(struct local *local)
 struct sink {
     struct recognition *recognition;
     struct hearken_stream *stream;
-    int result; /* the first error in the callback */
+    int result; /* the first error in a callback */
 };
 
 static int handle_final(struct recognition *recognition, const struct hearken_event *event)
@@ -185,6 +185,16 @@ static void on_event(void *context, const struct hearken_event *event)
         hearken_stream_cancel(sink->stream);
 }
 
+/* Tells how far the segments are that have been told. */
+static int tell_border(struct sink *sink)
+{
+    const struct recognition *recognition = sink->recognition;
+    if (recognition->border)
+        sink->result =
+            recognition->border(recognition->context, hearken_stream_border(sink->stream));
+    return sink->result;
+}
+
 static int feed(struct sink *sink, struct hearken_error *error)
 {
     uint8_t bytes[RECOGNITION_WIDTH * CHUNK_SAMPLES];
@@ -200,6 +210,8 @@ static int feed(struct sink *sink, struct hearken_error *error)
         if (got == 0)
             return hearken_stream_finish(sink->stream, error);
         result = hearken_stream_write(sink->stream, bytes, (size_t)got / channels, error);
+        if (result == 0)
+            result = tell_border(sink);
         if (result < 0)
             return result;
     }
@@ -222,7 +234,9 @@ int local_recognise(struct local *local, const struct stream_settings *settings,
     struct running running = {.stream = sink.stream};
     add_running(local, &running);
     struct hearken_error stream_error;
-    result = feed(&sink, &stream_error);
+    result = hearken_stream_resume(sink.stream, recognition->resume, &stream_error);
+    if (result == 0)
+        result = feed(&sink, &stream_error);
     remove_running(local, &running);
     hearken_stream_destroy(sink.stream);
     if (sink.result == -ENOMEM)

@@ -26,6 +26,14 @@ struct recognition {
      * negative errno from `segment` ends the recognition. */
     int (*segment)(void *context, struct transcript_segment *segment);
     void (*progress)(void *context, double seconds);
+
+    /* Only by a model in this process: where an earlier recognition ended (hearken_stream_resume);
+     * 0: nowhere. */
+    double resume;
+    /* NULL, or called after each piece of sound, when all segments that end in it have been told,
+     * with the border of the stream (hearken_stream_border). A negative errno ends the
+     * recognition. */
+    int (*border)(void *context, double seconds);
     void *context;
 };
 
