@@ -441,6 +441,7 @@ def test_forms_of_options(daemon: Daemon, hearken) -> None:
 
 COMMANDS = [
     "transcribe",
+    "batch",
     "record",
     "devices",
     "status",

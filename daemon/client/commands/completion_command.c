@@ -22,6 +22,31 @@ static bool has_value(const struct command_option *option)
     return option->kind != OPTION_FLAG && option->kind != OPTION_HEADING;
 }
 
+/* The word behind `command` in the name of one of its parts, "get" of "model get"; else NULL. */
+static const char *part_of(const struct command *command, const struct command *part)
+{
+    size_t length = strlen(command->name);
+    bool is_part = strncmp(part->name, command->name, length) == 0 && part->name[length] == ' ';
+    return is_part ? part->name + length + 1 : NULL;
+}
+
+static bool has_parts(const struct command *command)
+{
+    const struct command *other;
+    for (size_t i = 0; (other = command_at(i)); i++)
+        if (part_of(command, other))
+            return true;
+    return false;
+}
+
+static void print_parts(const struct command *command)
+{
+    const struct command *other;
+    for (size_t i = 0; (other = command_at(i)); i++)
+        if (part_of(command, other))
+            printf(" %s", part_of(command, other));
+}
+
 /* ---- bash ---- */
 
 static void print_words(const struct command_option *option)
@@ -66,21 +91,28 @@ static void print_bash(void)
     printf("' -- \"$current\")\n"
            "        return\n"
            "    fi\n"
-           "    if [ \"$command\" = model ] && [ \"$COMP_CWORD\" -gt 2 ]; then\n"
-           "        command=\"model ${COMP_WORDS[2]}\"\n"
+           "    if [ \"$COMP_CWORD\" -gt 2 ]; then\n"
+           "        case \"$command ${COMP_WORDS[2]}\" in\n");
+    for (size_t i = 0; (command = command_at(i)); i++)
+        if (strchr(command->name, ' '))
+            printf("        '%s') command='%s' ;;\n", command->name, command->name);
+    printf("        esac\n"
            "    fi\n"
            "    case $command in\n");
     for (size_t i = 0; (command = command_at(i)); i++)
         print_bash_command(command);
-    printf("    esac\n"
-           "    if [ \"$command\" = model ]; then\n"
-           "        words='");
-    for (size_t i = 0; (command = command_at(i)); i++)
-        if (strncmp(command->name, "model ", 6) == 0)
-            printf(" %s", command->name + 6);
-    printf("'\n"
-           "    fi\n"
-           "    if [ -n \"$words\" ] && [[ $current != -* ]]; then\n"
+    printf("    esac\n");
+    for (size_t i = 0; (command = command_at(i)); i++) {
+        if (!has_parts(command))
+            continue;
+        printf("    if [ \"$command\" = %s ] && [ \"$COMP_CWORD\" -eq 2 ]; then\n"
+               "        words='",
+               command->name);
+        print_parts(command);
+        printf("'\n"
+               "    fi\n");
+    }
+    printf("    if [ -n \"$words\" ] && [[ $current != -* ]]; then\n"
            "        mapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$current\")\n"
            "    elif [[ $current = -* ]]; then\n"
            "        mapfile -t COMPREPLY < <(compgen -W \"$options\" -- \"$current\")\n"
@@ -133,9 +165,13 @@ static void print_zsh(void)
            "    fi\n"
            "    local command=$words[2]\n"
            "    shift words; (( CURRENT-- ))\n"
-           "    if [[ $command = model && -n $words[2] && CURRENT -gt 2 ]]; then\n"
-           "        command=\"model $words[2]\"\n"
-           "        shift words; (( CURRENT-- ))\n"
+           "    if (( CURRENT > 2 )); then\n"
+           "        case \"$command $words[2]\" in\n");
+    for (size_t i = 0; (command = command_at(i)); i++)
+        if (strchr(command->name, ' '))
+            printf("        '%s') command='%s'; shift words; (( CURRENT-- )) ;;\n", command->name,
+                   command->name);
+    printf("        esac\n"
            "    fi\n"
            "    case $command in\n");
     for (size_t i = 0; (command = command_at(i)); i++) {
@@ -143,11 +179,9 @@ static void print_zsh(void)
         for (size_t j = 0; j < command->option_count; j++)
             if (command->options[j].kind != OPTION_HEADING)
                 print_zsh_option(&command->options[j]);
-        if (strcmp(command->name, "model") == 0) {
+        if (has_parts(command)) {
             printf(" \\\n            '1:part:(");
-            for (size_t j = 0; command_at(j); j++)
-                if (strncmp(command_at(j)->name, "model ", 6) == 0)
-                    printf(" %s", command_at(j)->name + 6);
+            print_parts(command);
             printf(")'");
         } else {
             printf(" \\\n            '*:file:_files'");
@@ -190,8 +224,8 @@ static void print_fish(void)
     for (size_t i = 0; (command = command_at(i)); i++) {
         const char *part = strchr(command->name, ' ');
         if (part)
-            printf("complete -c hearken -n '__fish_seen_subcommand_from model' -a %s -d '",
-                   part + 1);
+            printf("complete -c hearken -n '__fish_seen_subcommand_from %.*s' -a %s -d '",
+                   (int)(part - command->name), command->name, part + 1);
         else
             printf("complete -c hearken -n __fish_use_subcommand -f -a %s -d '", command->name);
         print_short_help(command->summary);

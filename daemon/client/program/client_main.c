@@ -27,16 +27,23 @@ static const struct command help_command = {
 };
 
 static const struct command *const commands[] = {
-    &transcribe_command, &listen_command,  &start_command,      &stop_command,    &toggle_command,
-    &record_command,     &devices_command, &status_command,     &web_command,     &plugins_command,
-    &model_command,      &sound_command,   &completion_command, &version_command, &help_command,
+    &transcribe_command, &batch_command,      &listen_command,  &start_command,
+    &stop_command,       &toggle_command,     &record_command,  &devices_command,
+    &status_command,     &web_command,        &plugins_command, &model_command,
+    &sound_command,      &completion_command, &version_command, &help_command,
 };
 
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 
 const struct command *command_at(size_t index)
 {
-    return index < COMMAND_COUNT ? commands[index] : store_command_at(index - COMMAND_COUNT);
+    size_t parts = 0;
+    while (batch_part_at(parts))
+        parts++;
+    if (index < COMMAND_COUNT)
+        return commands[index];
+    index -= COMMAND_COUNT;
+    return index < parts ? batch_part_at(index) : store_command_at(index - parts);
 }
 
 static const struct command *find_command(const char *name)

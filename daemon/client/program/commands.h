@@ -6,6 +6,7 @@
 #include "daemon/client/program/client_options.h"
 
 extern const struct command transcribe_command;
+extern const struct command batch_command;
 extern const struct command listen_command;
 extern const struct command start_command;
 extern const struct command stop_command;
@@ -25,6 +26,9 @@ const struct command *command_at(size_t index);
 /* hearken model NAME: list, get, rm ...; NULL: it is none of them. */
 const struct command *store_command_find(const char *name);
 const struct command *store_command_at(size_t index);
+
+/* hearken batch plan, status, collect; NULL if there are no more. */
+const struct command *batch_part_at(size_t index);
 
 #define OPTION_COUNT(options) (sizeof(options) / sizeof((options)[0]))
 
