@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,12 +13,21 @@
 #define JOURNAL_MAX  65536 /* bytes that are read of it */
 #define JOURNAL_LINE (STORE_HOST + 64)
 
-/* Whether a process that began is still at it. Of another machine's nothing is known. */
+/* Whether a process that began is still at it, and not only waited for. Of another machine's
+ * nothing is known. */
 static bool is_running(const struct result_store *store, const char *host, long pid)
 {
+    char path[40], state = '?';
     if (strcmp(host, store->host) != 0 || pid <= 0 || pid == (long)getpid())
         return false;
-    return kill((pid_t)pid, 0) == 0 || errno == EPERM;
+    snprintf(path, sizeof(path), "/proc/%ld/stat", pid);
+    FILE *file = fopen(path, "re");
+    if (!file)
+        return false;
+    if (fscanf(file, "%*d (%*[^)]) %c", &state) != 1)
+        state = '?';
+    fclose(file);
+    return state != 'Z' && state != 'X';
 }
 
 static void take_line(const struct result_store *store, const char *id, char *line,
@@ -91,5 +99,6 @@ void attempts_end(const struct result_store *store, const char *id, const char *
 
 void attempts_forget(const struct result_store *store, const char *id)
 {
+    attempts_read(store, id); /* for what it removes */
     result_store_remove(store, STORE_ATTEMPTS, id);
 }

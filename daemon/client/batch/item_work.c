@@ -545,11 +545,10 @@ void item_do(const struct item_setup *setup, const struct manifest_item *item, b
         hearken_fail(&outcome->error, 0, "%.300s: %u starts without an end", item->url, unended);
         give_up(&work, outcome, FAILURE_CRASH);
     } else if (result == 0) {
+        atomic_fetch_add(setup->begun, 1); /* before the journal can tell of it */
         result = attempts_begin(setup->store, item->id, &outcome->error);
-        if (result == 0) {
-            atomic_fetch_add(setup->begun, 1);
+        if (result == 0)
             attempt(&work, last, outcome);
-        }
     }
     if (result < 0)
         outcome->state = ITEM_ENDED;
