@@ -68,10 +68,10 @@ struct attempts attempts_read(const struct result_store *store, const char *id)
 
 static int append(const struct result_store *store, const char *id, const char *line, bool sync)
 {
-    int at = store->folders[STORE_ATTEMPTS];
-    int file = openat(at, id, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0666);
+    int file = openat(store->folders[STORE_ATTEMPTS], id,
+                      O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0666);
     int result = file < 0 ? -errno : write_all(file, line, strlen(line));
-    if (result == 0 && sync && (fsync(file) < 0 || (fsync(at) < 0 && errno != EINVAL)))
+    if (result == 0 && sync && fsync(file) < 0)
         result = -errno;
     if (file >= 0)
         close(file);

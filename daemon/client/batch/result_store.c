@@ -105,13 +105,19 @@ int result_store_write(const struct result_store *store, enum store_folder folde
     int result = write_aside(at, aside, bytes, length);
     if (result == 0 && renameat(at, aside, at, name) < 0)
         result = -errno;
-    if (result < 0)
-        unlinkat(at, aside, 0);
-    else if (fsync(at) < 0 && errno != EINVAL) /* of a folder, not every file system can */
-        result = -errno;
-    if (result < 0)
-        return hearken_fail(error, result, "%s/%s%s%s: %s", store->path, folder_names[folder],
-                            folder == STORE_RESULTS ? "" : "/", name, strerror(-result));
+    if (result == 0)
+        return 0;
+    unlinkat(at, aside, 0);
+    return hearken_fail(error, result, "%s/%s%s%s: %s", store->path, folder_names[folder],
+                        folder == STORE_RESULTS ? "" : "/", name, strerror(-result));
+}
+
+int result_store_sync(const struct result_store *store, struct hearken_error *error)
+{
+    static const enum store_folder folders[] = {STORE_RESULTS, STORE_FAILED};
+    for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++)
+        if (fsync(store->folders[folders[i]]) < 0 && errno != EINVAL) /* not all systems can */
+            return hearken_fail(error, -errno, "%s: %s", store->path, strerror(errno));
     return 0;
 }
 

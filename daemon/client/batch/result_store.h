@@ -37,8 +37,9 @@ int result_store_open(struct result_store *store, const char *path, bool create,
 void result_store_close(struct result_store *store);
 
 /*
- * Writes a file aside, as NAME.tmp.HOST.PID, and has it on the disk before it gets its name. One
- * name at a time in one process. Errors: the system's.
+ * Writes a file aside, as NAME.tmp.HOST.PID, and has it on the disk before it gets its name. That
+ * the name is there, too, needs result_store_sync(). One name at a time in one process. Errors: the
+ * system's.
  */
 int result_store_write(const struct result_store *store, enum store_folder folder, const char *name,
                        const char *bytes, size_t length, struct hearken_error *error);
@@ -46,6 +47,10 @@ int result_store_write(const struct result_store *store, enum store_folder folde
 /* The same, of an object, whose reference it takes over; NULL: no memory. */
 int result_store_write_json(const struct result_store *store, enum store_folder folder,
                             const char *name, json_t *object, struct hearken_error *error);
+
+/* Has all names that were given on the disk: nobody does again what is said to be done. Errors: the
+ * system's. */
+int result_store_sync(const struct result_store *store, struct hearken_error *error);
 
 /* The object in a file; NULL: there is no such file, or no object in it. */
 json_t *result_store_read(const struct result_store *store, enum store_folder folder,

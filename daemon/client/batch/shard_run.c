@@ -330,7 +330,9 @@ static int run_entries(struct runner *runner, int signals)
         return runner->exit_code;
     if (runner->ended < runner->run->count || runner->left > 0)
         return EXIT_AGAIN;
-    if (shard_progress_succeed(store, &runner->progress, &error) == 0)
+    if (result_store_sync(store, &error) == 0 &&
+        shard_progress_succeed(store, &runner->progress, &error) == 0 &&
+        result_store_sync(store, &error) == 0)
         return EXIT_GOOD;
     message_error(NULL, error.message);
     return EXIT_AGAIN;
