@@ -262,8 +262,10 @@ static void watch(struct runner *runner, int signals, double worked)
             return;
         if (ready > 0 && pollers[1].revents) {
             int number = signals_read(signals);
-            if (stop_by < HUGE_VAL)
+            if (stop_by < HUGE_VAL && number == SIGINT)
                 leave(runner);
+            if (stop_by < HUGE_VAL) /* schedulers send SIGTERM to each process there is */
+                continue;
             stop(runner, number);
             stop_by = clock_seconds() + STOP_MILLISECONDS / 1000.0;
         } else if (clock_seconds() >= stop_by) {

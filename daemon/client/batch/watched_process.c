@@ -28,6 +28,7 @@ struct watched {
 
 static void run_child(const struct watched *watched, pid_t parent)
 {
+    setpgid(0, 0); /* a terminal's Ctrl-C comes once, by the one that watches */
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent)
         _exit(watched->ended);
