@@ -23,7 +23,7 @@ from sounds import LONG, SHORT, Pcm, write_wav
 
 ITEMS, SHARDS, FORMS = 10_000, 40, 200
 DISTURBANCES = 60
-PAIRS, SAMPLE = 5, 120
+PAIRS, SAMPLE = 3, 500
 RECURRENT, SMALL = RANDOM_MODELS["recurrent"], REAL_MODELS[2]
 DECODER = programs.BUILD / "lib" / "hearken" / "hearken-decode"
 SCRIPT = REPOSITORY / "deploy" / "slurm" / "hearken.sbatch"

@@ -13,30 +13,13 @@
 #define JOURNAL_MAX  65536 /* bytes that are read of it */
 #define JOURNAL_LINE (STORE_HOST + 64)
 
-/* Whether a process that began is still at it, and not only waited for. Of another machine's
- * nothing is known. */
-static bool is_running(const struct result_store *store, const char *host, long pid)
-{
-    char path[40], state = '?';
-    if (strcmp(host, store->host) != 0 || pid <= 0 || pid == (long)getpid())
-        return false;
-    snprintf(path, sizeof(path), "/proc/%ld/stat", pid);
-    FILE *file = fopen(path, "re");
-    if (!file)
-        return false;
-    if (fscanf(file, "%*d (%*[^)]) %c", &state) != 1)
-        state = '?';
-    fclose(file);
-    return state != 'Z' && state != 'X';
-}
-
 static void take_line(const struct result_store *store, const char *id, char *line,
                       struct attempts *attempts)
 {
     char host[STORE_HOST], word[32], name[STORE_NAME];
     long pid;
     if (sscanf(line, "start %64s %ld", host, &pid) == 2) {
-        if (is_running(store, host, pid))
+        if (result_store_is_running(store, host, pid))
             return;
         attempts->unended++;
         result_store_name(id, name);

@@ -178,6 +178,47 @@ void result_store_remove_aside(const struct result_store *store, enum store_fold
     result_store_remove(store, folder, aside);
 }
 
+bool result_store_is_running(const struct result_store *store, const char *host, long pid)
+{
+    char path[40], state = '?';
+    if (strcmp(host, store->host) != 0 || pid <= 0 || pid == (long)getpid())
+        return false;
+    snprintf(path, sizeof(path), "/proc/%ld/stat", pid);
+    FILE *file = fopen(path, "re");
+    if (!file)
+        return false;
+    if (fscanf(file, "%*d (%*[^)]) %c", &state) != 1)
+        state = '?';
+    fclose(file);
+    return state != 'Z' && state != 'X';
+}
+
+static DIR *open_entries(const struct result_store *store, enum store_folder folder)
+{
+    int at = openat(store->folders[folder], ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *directory = at < 0 ? NULL : fdopendir(at);
+    if (!directory && at >= 0)
+        close(at);
+    return directory;
+}
+
+void result_store_sweep(const struct result_store *store, enum store_folder folder)
+{
+    char part[STORE_HOST + 8];
+    DIR *directory = open_entries(store, folder);
+    const struct dirent *entry;
+    snprintf(part, sizeof(part), ".tmp.%s.", store->host);
+    while (directory && (entry = readdir(directory))) {
+        const char *found = strstr(entry->d_name, part);
+        char *end = NULL;
+        long pid = found ? strtol(found + strlen(part), &end, 10) : 0;
+        if (pid > 0 && *end == '\0' && !result_store_is_running(store, store->host, pid))
+            result_store_remove(store, folder, entry->d_name);
+    }
+    if (directory)
+        closedir(directory);
+}
+
 /* The id within "ID.json", or false. */
 static bool read_name(const char *name, char id[MANIFEST_ID_MAX + 1])
 {
@@ -194,17 +235,12 @@ int result_store_list(const struct result_store *store, enum store_folder folder
                       int (*found)(void *context, const char *id), void *context)
 {
     char id[MANIFEST_ID_MAX + 1];
-    int at = store->folders[folder], result = 0;
-    int copy = at < 0 ? -1 : openat(at, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (at < 0)
+    int result = 0;
+    if (store->folders[folder] < 0)
         return 0;
-    DIR *directory = copy < 0 ? NULL : fdopendir(copy);
-    if (!directory) {
-        result = -errno;
-        if (copy >= 0)
-            close(copy);
-        return result;
-    }
+    DIR *directory = open_entries(store, folder);
+    if (!directory)
+        return -errno;
     const struct dirent *entry;
     while (result == 0 && (errno = 0, entry = readdir(directory)))
         if (read_name(entry->d_name, id))

@@ -60,6 +60,13 @@ json_t *result_store_read(const struct result_store *store, enum store_folder fo
 void result_store_remove(const struct result_store *store, enum store_folder folder,
                          const char *name);
 
+/* Whether another process is still at work, and not only waited for. Of another machine's nothing
+ * is known: false. */
+bool result_store_is_running(const struct result_store *store, const char *host, long pid);
+
+/* What all processes of this machine that have died left aside. Reads the whole folder. */
+void result_store_sweep(const struct result_store *store, enum store_folder folder);
+
 /* What a process of this machine that has died left of NAME. */
 void result_store_remove_aside(const struct result_store *store, enum store_folder folder,
                                const char *name, pid_t pid);

@@ -69,5 +69,5 @@ double shard_progress_worked(const struct result_store *store, const struct shar
     struct shard_progress progress;
     char id[STORE_NAME];
     name_shard(shard, id, "%u-of-%u");
-    return shard_progress_read(store, id, &progress) ? progress.worked : 0;
+    return shard_progress_read(store, id, &progress) ? progress.worked : -1;
 }

@@ -24,7 +24,7 @@ struct shard_progress {
     int64_t updated; /* seconds since 1970 */
 };
 
-/* What earlier runs have worked on the same shard; 0 if none has. */
+/* What earlier runs have worked on the same shard; negative: there was none. */
 double shard_progress_worked(const struct result_store *store, const struct shard *shard);
 
 /* Errors: as result_store_write. */

@@ -309,6 +309,16 @@ static void tell_end(const struct runner *runner, double seconds)
             progress->before, progress->items - done, seconds);
 }
 
+/* What earlier runs left that were killed when this one was already at work. */
+static void sweep(const struct runner *runner)
+{
+    const struct result_store *store = runner->run->setup->store;
+    result_store_sweep(store, STORE_RESULTS);
+    for (size_t i = 0; i < runner->run->count; i++)
+        if (attempts_read(store, runner->run->items[i].id).unended > 0)
+            attempts_forget(store, runner->run->items[i].id);
+}
+
 /* With the lock and the descriptors made. */
 static int run_entries(struct runner *runner, int signals)
 {
@@ -316,6 +326,8 @@ static int run_entries(struct runner *runner, int signals)
     struct hearken_error error;
     double started = clock_seconds();
     double worked = shard_progress_worked(store, &runner->run->shard);
+    bool restarted = worked >= 0;
+    worked = fmax(worked, 0);
     write_progress(runner, worked);
     int result = run_workers(runner, signals, worked);
     if (result < 0) {
@@ -332,6 +344,8 @@ static int run_entries(struct runner *runner, int signals)
         return runner->exit_code;
     if (runner->ended < runner->run->count || runner->left > 0)
         return EXIT_AGAIN;
+    if (restarted)
+        sweep(runner);
     if (result_store_sync(store, &error) == 0 &&
         shard_progress_succeed(store, &runner->progress, &error) == 0 &&
         result_store_sync(store, &error) == 0)
