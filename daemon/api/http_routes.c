@@ -84,7 +84,7 @@ static void show_ready(struct http_exchange *exchange)
 {
     const struct service *service = exchange->service;
     const struct model_entry *entry = catalogue_find(&service->models, "");
-    if (service->draining)
+    if (service->leaving || service->draining)
         answer_text(exchange, 503, "stopping\n");
     else if (entry->model && entry->model->state != SERVED_READY)
         answer_text(exchange, 503, "loading the model\n");

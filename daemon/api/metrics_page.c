@@ -82,15 +82,16 @@ static void requests(FILE *page, const struct service *service)
     const struct request_totals *totals = &service->totals;
     unsigned busy, waiting;
     workers_load(service->workers, &busy, &waiting);
+    struct work_totals work = workers_totals(service->workers);
     requests_total(page, service);
     single(page, "hearken_requests_running", "gauge", "Requests that are received or recognised.",
            (double)totals->running + service->admitted);
     single(page, "hearken_requests_waiting", "gauge", "Requests whose audio waits for a worker.",
            waiting);
     single(page, "hearken_audio_seconds_total", "counter", "Sound that was recognised, in seconds.",
-           totals->audio_seconds);
+           work.sound);
     single(page, "hearken_recognition_seconds_total", "counter",
-           "Time that workers spent on recognition, in seconds.", totals->busy_seconds);
+           "Time that workers spent on recognition, in seconds.", work.spent);
     histogram(page, "hearken_request_duration_seconds", "From a request to its result.",
               histogram_time_bounds, &totals->duration);
     histogram(page, "hearken_queue_duration_seconds", "From a request to a worker.",

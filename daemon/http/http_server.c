@@ -253,7 +253,8 @@ static enum MHD_Result queue_answer(const struct http_connection *connection,
     MHD_add_response_header(response, "X-Request-Id", exchange->id);
     if (*exchange->trace)
         MHD_add_response_header(response, "traceparent", exchange->trace);
-    if (exchange->service->draining || exchange->early || connection->probes_only)
+    if (exchange->service->leaving || exchange->service->draining || exchange->early ||
+        connection->probes_only)
         MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
     enum MHD_Result result = MHD_queue_response(exchange->connection, exchange->status, response);
     MHD_destroy_response(response);

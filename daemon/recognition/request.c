@@ -249,13 +249,18 @@ static enum work_outcome run(struct work *work)
     struct hearken_error error = {"the recogniser failed"};
     enum work_outcome outcome = WORK_END;
     int result = -ECANCELED;
+    uint64_t frames = request->frames_recognised;
     if (request->begun == 0)
         request->begun = start;
     if (!is_abandoned(request))
         outcome = take_turn(request, &error, &result);
     if (outcome == WORK_END)
         close_stream(request);
-    request->busy_nanoseconds += uv_hrtime() - start;
+    uint64_t nanoseconds = uv_hrtime() - start;
+    request->busy_nanoseconds += nanoseconds;
+    work->spent_seconds = (double)nanoseconds * 1e-9;
+    work->sound_seconds =
+        (double)(request->frames_recognised - frames) / request->options.stream.audio.rate;
     if (outcome == WORK_END && result < 0)
         set_outcome(request, result == -EIO ? OUTCOME_LOST : OUTCOME_FAILED, result, &error);
     else if (outcome == WORK_END)

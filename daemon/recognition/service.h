@@ -5,6 +5,7 @@
 
 #include "daemon/common/log.h"
 #include "daemon/models/catalogue.h"
+#include "daemon/recognition/load_meter.h"
 #include "daemon/recognition/request.h"
 #include "daemon/recognition/workers.h"
 #include "daemon/settings/settings.h"
@@ -30,8 +31,10 @@ struct service {
     unsigned admitted;         /* uploads and live sessions without a request to the workers yet */
     struct {
         uint64_t not_audio, system;
-    } decode_failures; /* of uploads */
-    bool draining;     /* new requests are refused */
+    } decode_failures;      /* of uploads */
+    struct load_meter load; /* what the agent tells */
+    bool leaving;           /* balancers are told to send nothing more; requests are served */
+    bool draining;          /* new requests are refused */
 };
 
 #endif

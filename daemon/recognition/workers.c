@@ -14,6 +14,8 @@ struct workers {
     uv_cond_t wake;
     bool stopping;
     unsigned busy, waiting;
+    uint64_t busy_changed; /* uv_hrtime: `totals.busy` is as of then */
+    struct work_totals totals;
     struct work *waiting_head, *waiting_tail;
     struct work *delivery_head, *delivery_tail;
     uv_async_t async;
@@ -82,6 +84,14 @@ static void settle(struct workers *workers, struct work *work, enum work_outcome
     }
 }
 
+static void set_busy(struct workers *workers, unsigned busy)
+{
+    uint64_t now = uv_hrtime();
+    workers->totals.busy += (double)(now - workers->busy_changed) * 1e-9 * workers->busy;
+    workers->busy_changed = now;
+    workers->busy = busy;
+}
+
 static void run_worker(void *context)
 {
     struct workers *workers = context;
@@ -94,11 +104,13 @@ static void run_worker(void *context)
         struct work *work = pop_waiting(workers);
         work->state = WORK_RUNNING;
         work->begun = true;
-        workers->busy++;
+        set_busy(workers, workers->busy + 1);
         uv_mutex_unlock(&workers->mutex);
         enum work_outcome outcome = work->run(work);
         uv_mutex_lock(&workers->mutex);
-        workers->busy--;
+        set_busy(workers, workers->busy - 1);
+        workers->totals.sound += work->sound_seconds;
+        workers->totals.spent += work->spent_seconds;
         settle(workers, work, outcome);
     }
     uv_mutex_unlock(&workers->mutex);
@@ -245,4 +257,13 @@ void workers_load(struct workers *workers, unsigned *busy, unsigned *waiting)
     *busy = workers->busy;
     *waiting = workers->waiting;
     uv_mutex_unlock(&workers->mutex);
+}
+
+struct work_totals workers_totals(struct workers *workers)
+{
+    uv_mutex_lock(&workers->mutex);
+    set_busy(workers, workers->busy);
+    struct work_totals totals = workers->totals;
+    uv_mutex_unlock(&workers->mutex);
+    return totals;
 }

@@ -38,6 +38,9 @@ struct work {
     void (*deliver)(struct work *work);          /* on the loop */
     void (*ended)(struct work *work);            /* on the loop, the last callback: may free it */
 
+    /* Set by `run`, in seconds: sound that it recognised, and the time that this took. */
+    double sound_seconds, spent_seconds;
+
     /* For workers.c only; zeros at the start. */
     enum work_state state;
     bool begun;      /* a worker has run it */
@@ -69,5 +72,13 @@ unsigned workers_count(const struct workers *workers);
 
 /* The number of busy workers and of waiting works. */
 void workers_load(struct workers *workers, unsigned *busy, unsigned *waiting);
+
+/* Since the start, in seconds. */
+struct work_totals {
+    double busy;         /* of all workers together, up to now */
+    double sound, spent; /* of the works that said so, up to their last turns */
+};
+
+struct work_totals workers_totals(struct workers *workers);
 
 #endif

@@ -248,6 +248,14 @@ void options_finish(struct options *options)
     *options = (struct options){0};
 }
 
+/* An address, or a path that begins with a slash. */
+static int check_address_or_path(const char *setting, const char *address,
+                                 struct hearken_error *error)
+{
+    return *address == '/' ? socket_check_unix(address, error)
+                           : socket_check_tcp(setting, address, error);
+}
+
 /* Errors that would otherwise appear only at the start. An empty setting is valid. */
 static int check_addresses(const struct settings *settings, setting_problem_callback *callback,
                            void *context)
@@ -262,9 +270,11 @@ static int check_addresses(const struct settings *settings, setting_problem_call
         callback(context, error.message);
         result = -EINVAL;
     }
-    if (*settings->http == '/'
-            ? socket_check_unix(settings->http, &error) < 0
-            : *settings->http && socket_check_tcp("http", settings->http, &error) < 0) {
+    if (*settings->http != '\0' && check_address_or_path("http", settings->http, &error) < 0) {
+        callback(context, error.message);
+        result = -EINVAL;
+    }
+    if (*settings->agent != '\0' && check_address_or_path("agent", settings->agent, &error) < 0) {
         callback(context, error.message);
         result = -EINVAL;
     }

@@ -17,12 +17,21 @@ static void for_each_connection(struct server *server, void (*act)(struct connec
     }
 }
 
+/* A balancer goes on sending until it has asked again. */
+static void begin_leaving(struct server *server)
+{
+    double seconds = (double)server->service.settings.lame_duck_seconds;
+    log_info(server->service.log, "leaving: not ready any more, serving for another %g s", seconds);
+    server->phase = SERVER_LEAVING;
+    server->service.leaving = true;
+    server->leave_deadline = uv_now(&server->loop) + (uint64_t)(seconds * 1000);
+}
+
 static void begin_drain(struct server *server)
 {
     double seconds = (double)server->service.settings.drain_seconds;
     log_info(server->service.log, "stopping: %u connections, %llu requests running",
              server->service.connections, (unsigned long long)server->service.totals.running);
-    systemd_stopping();
     server->phase = SERVER_DRAINING;
     server->service.draining = true;
     server->drain_deadline = uv_now(&server->loop) + (uint64_t)(seconds * 1000);
@@ -53,9 +62,14 @@ static void begin_end(struct server *server, void (*act)(struct connection *conn
 
 void drain_start(struct server *server)
 {
-    if (server->phase == SERVER_RUNNING)
+    enum server_phase phase = server->phase;
+    if (phase == SERVER_RUNNING)
+        systemd_stopping();
+    if (phase == SERVER_RUNNING && server->service.settings.lame_duck_seconds > 0)
+        begin_leaving(server);
+    else if (phase == SERVER_RUNNING || phase == SERVER_LEAVING)
         begin_drain(server);
-    else if (server->phase == SERVER_DRAINING)
+    if (phase == SERVER_LEAVING || phase == SERVER_DRAINING)
         begin_end(server, connection_close);
     server_keep_ticking(server);
     drain_tick(server);
@@ -71,7 +85,9 @@ static bool is_idle(const struct server *server)
 void drain_tick(struct server *server)
 {
     uint64_t now = uv_now(&server->loop);
-    if (server->phase == SERVER_RUNNING)
+    if (server->phase == SERVER_LEAVING && now >= server->leave_deadline)
+        begin_drain(server);
+    if (server->phase == SERVER_RUNNING || server->phase == SERVER_LEAVING)
         return;
     if (is_idle(server)) {
         uv_stop(&server->loop);

@@ -5,6 +5,7 @@
 #include "daemon/common/json_text.h"
 #include "daemon/common/resident_memory.h"
 #include "daemon/microphone/microphone_hub.h"
+#include "daemon/server/agent.h"
 #include "daemon/server/server_private.h"
 #include "daemon/server/systemd.h"
 
@@ -43,8 +44,8 @@ static void remove_socket(struct bound_socket *bound)
 
 void server_stop_listening(struct server *server)
 {
-    remove_socket(&server->bound[SOCKET_WYOMING]);
-    remove_socket(&server->bound[SOCKET_HTTP]);
+    for (unsigned i = 0; i < SOCKET_PROTOCOLS; i++)
+        remove_socket(&server->bound[i]);
     for (unsigned i = 0; i < server->listener_count; i++) {
         uv_close((uv_handle_t *)&server->listeners[i].poll, NULL);
         close(server->listeners[i].socket.descriptor);
@@ -148,12 +149,32 @@ static void accept_http_client(struct server *server, int descriptor,
     server_keep_ticking(server);
 }
 
+static void on_agent_client_closed(void *context)
+{
+    struct server *server = context;
+    server->agent_client_count--;
+}
+
+/* Takes over the socket of a balancer, which is answered without being heard. */
+static void answer_agent_client(struct server *server, int descriptor)
+{
+    agent_answer(&server->service, descriptor);
+    if (server->agent_client_count < AGENT_CLIENTS_MAX &&
+        lingering_start(&server->agent_clients, descriptor))
+        server->agent_client_count++;
+    close(descriptor);
+}
+
 /* Takes over the socket of a new client. */
 static void accept_client(struct listener *listener, int descriptor)
 {
     struct server *server = listener->server;
     struct service *service = &server->service;
     struct connection *connection;
+    if (listener->socket.protocol == SOCKET_AGENT) {
+        answer_agent_client(server, descriptor);
+        return;
+    }
     enum admission_verdict verdict =
         admission_decide(&server->admission, service->connections, service->settings.connections);
     if (verdict != ADMISSION_SERVE)
@@ -286,6 +307,15 @@ static void warn_if_unreachable(struct server *server, const char *path)
                     mode, folder);
 }
 
+/* Of each protocol: in the log, and in messages for an address. */
+static const struct {
+    const char *title, *setting;
+} protocol_names[SOCKET_PROTOCOLS] = {
+    [SOCKET_WYOMING] = {"", "tcp"},
+    [SOCKET_HTTP] = {"HTTP ", "http"},
+    [SOCKET_AGENT] = {"agent ", "agent"},
+};
+
 /* Takes over `path`, which may be NULL without memory. */
 static int open_unix(struct server *server, char *path, enum socket_protocol protocol,
                      struct hearken_error *error)
@@ -302,8 +332,7 @@ static int open_unix(struct server *server, char *path, enum socket_protocol pro
     bound->path = path;
     if (lstat(path, &bound->status) < 0)
         bound->status = (struct stat){0};
-    log_info(server->service.log, "listening on %s%s", protocol == SOCKET_HTTP ? "HTTP " : "",
-             path);
+    log_info(server->service.log, "listening on %s%s", protocol_names[protocol].title, path);
     made.protocol = protocol;
     return listen_on(server, &made, error);
 }
@@ -311,12 +340,12 @@ static int open_unix(struct server *server, char *path, enum socket_protocol pro
 static int open_tcp(struct server *server, const char *address, enum socket_protocol protocol,
                     struct hearken_error *error)
 {
-    bool is_http = protocol == SOCKET_HTTP;
     struct socket_listener made[SOCKETS_MAX];
-    int count = socket_open_tcp(is_http ? "http" : "tcp", address, made, error);
+    int count = socket_open_tcp(protocol_names[protocol].setting, address, made, error);
     if (count < 0)
         return count;
-    log_info(server->service.log, "listening on %s %s", is_http ? "HTTP" : "TCP", address);
+    log_info(server->service.log, "listening on %s%s",
+             protocol == SOCKET_WYOMING ? "TCP " : protocol_names[protocol].title, address);
     for (int i = 0; i < count; i++)
         made[i].protocol = protocol;
     return listen_on_all(server, made, count, error);
@@ -336,12 +365,13 @@ static int open_standard_unix(struct server *server, struct hearken_error *error
     return open_unix(server, path, SOCKET_WYOMING, error);
 }
 
-static int open_http(struct server *server, struct hearken_error *error)
+/* `setting`: an address, or a path that begins with a slash. */
+static int open_address_or_path(struct server *server, const char *setting,
+                                enum socket_protocol protocol, struct hearken_error *error)
 {
-    const char *setting = server->service.settings.http;
     if (*setting == '/')
-        return open_unix(server, strdup(setting), SOCKET_HTTP, error);
-    return open_tcp(server, setting, SOCKET_HTTP, error);
+        return open_unix(server, strdup(setting), protocol, error);
+    return open_tcp(server, setting, protocol, error);
 }
 
 /* Creates the HTTP server if a listener needs it. Without keys it must be out of reach of other
@@ -376,16 +406,17 @@ static int open_listeners(struct server *server, struct hearken_error *error)
 {
     const struct settings *settings = &server->service.settings;
     struct socket_listener made[SOCKETS_MAX];
-    bool given_unix = false, given_tcp = false, given_http = false;
+    bool given_unix = false, given_tcp = false, given_http = false, given_agent = false;
     int count = systemd_inherited_sockets(made, error);
     uv_timer_init(&server->loop, &server->pause);
     server->pause.data = server;
     if (count < 0)
         return count;
     for (int i = 0; i < count; i++)
-        *(made[i].protocol == SOCKET_HTTP ? &given_http
-          : made[i].kind == SOCKET_UNIX   ? &given_unix
-                                          : &given_tcp) = true;
+        *(made[i].protocol == SOCKET_HTTP    ? &given_http
+          : made[i].protocol == SOCKET_AGENT ? &given_agent
+          : made[i].kind == SOCKET_UNIX      ? &given_unix
+                                             : &given_tcp) = true;
     if (count > 0)
         log_info(server->service.log, "listening on %d socket%s from systemd", count,
                  count > 1 ? "s" : "");
@@ -395,7 +426,9 @@ static int open_listeners(struct server *server, struct hearken_error *error)
     if (result == 0 && !given_tcp && *settings->tcp)
         result = open_tcp(server, settings->tcp, SOCKET_WYOMING, error);
     if (result == 0 && !given_http && *settings->http)
-        result = open_http(server, error);
+        result = open_address_or_path(server, settings->http, SOCKET_HTTP, error);
+    if (result == 0 && !given_agent && *settings->agent)
+        result = open_address_or_path(server, settings->agent, SOCKET_AGENT, error);
     return result == 0 ? start_http(server, error) : result;
 }
 
@@ -482,6 +515,7 @@ static int start(struct server *server, struct hearken_error *error)
                  uv_strerror(result));
         return result;
     }
+    load_meter_init(&service->load, workers_count(service->workers), uv_hrtime());
     service->hub = microphone_hub_create(service, &server->loop);
     if (!service->hub) {
         snprintf(error->message, sizeof(error->message), "out of memory");
@@ -516,6 +550,7 @@ static void finish(struct server *server)
 {
     server_stop_listening(server);
     http_server_destroy(server->http);
+    lingering_end_all(&server->agent_clients);
     admission_finish(&server->admission);
     workers_destroy(server->service.workers);
     uv_walk(&server->loop, close_handle, NULL);
@@ -544,6 +579,8 @@ int server_run(const struct options *options, struct settings *settings, struct 
     server->options = options;
     server->service.log = log;
     server->admission.reserve = -1;
+    server->agent_clients = (struct lingering_list){
+        .loop = &server->loop, .closed = on_agent_client_closed, .context = server};
     server->service.settings = *settings;
     catalogue_init(&server->service.models, &server->loop, &server->service.settings, log);
     server->service.started = uv_hrtime();

@@ -2,8 +2,9 @@
 /*
  * The daemon's main loop: sockets, connections, signals and shutdown. For the loop's thread.
  *
- * Signals: SIGTERM and SIGINT drain (no new connections, running requests may finish within
- * drain_seconds); a second one cancels what runs; SIGHUP reloads the configuration.
+ * Signals: SIGTERM and SIGINT make it leave (balancers are told, for lame_duck_seconds) and drain
+ * (no new connections, running requests may finish within drain_seconds); a second one cancels what
+ * runs; SIGHUP reloads the configuration.
  */
 #ifndef HEARKEN_DAEMON_SERVER_SERVER_H
 #define HEARKEN_DAEMON_SERVER_SERVER_H

@@ -4,6 +4,7 @@
 #define HEARKEN_DAEMON_SERVER_SERVER_PRIVATE_H
 
 #include "daemon/http/http_server.h"
+#include "daemon/http/lingering.h"
 #include "daemon/recognition/service.h"
 #include "daemon/server/admission.h"
 #include "daemon/server/connection.h"
@@ -47,6 +48,7 @@ struct reload {
 
 enum server_phase {
     SERVER_RUNNING,
+    SERVER_LEAVING,  /* balancers learn of it; requests are served */
     SERVER_DRAINING, /* running requests may finish */
     SERVER_ENDING,   /* running requests are cancelled */
 };
@@ -59,22 +61,24 @@ struct server {
     struct service service;
     enum server_phase phase;
 
-    struct listener listeners[3 * SOCKETS_MAX + 2];
+    struct listener listeners[4 * SOCKETS_MAX + 3];
     unsigned listener_count;
     uv_timer_t pause; /* runs while clients can be neither accepted nor rejected */
     struct admission admission;
-    struct bound_socket bound[2]; /* of each protocol */
-    struct http_server *http;     /* NULL: no HTTP */
+    struct bound_socket bound[SOCKET_PROTOCOLS];
+    struct http_server *http; /* NULL: no HTTP */
+    struct lingering_list agent_clients;
+    unsigned agent_client_count;
 
     struct connection *connections; /* a list */
     unsigned last_connection_id;
     char *read_buffer;
 
     uv_signal_t signals[SIGNALS];
-    uv_timer_t tick;                       /* runs while there are connections, or while draining */
-    uv_timer_t watchdog;                   /* runs if systemd requires it */
-    uint64_t drain_deadline, end_deadline; /* loop time, ms */
-    char status[120];                      /* last one sent to systemd */
+    uv_timer_t tick;     /* runs while there are connections, or while draining */
+    uv_timer_t watchdog; /* runs if systemd requires it */
+    uint64_t leave_deadline, drain_deadline, end_deadline; /* loop time, ms */
+    char status[120];                                      /* last one sent to systemd */
     struct reload reload;
 };
 
@@ -83,7 +87,7 @@ struct server {
 /* Starts the tick timer, which stops itself when it is no longer needed. */
 void server_keep_ticking(struct server *server);
 
-/* Stops listening and removes the Unix socket that we bound. May be called twice. */
+/* Stops listening and removes the Unix sockets that we bound. May be called twice. */
 void server_stop_listening(struct server *server);
 
 /* ---- reload.c ---- */
@@ -96,7 +100,7 @@ void reload_on_device_loss(struct server *server);
 
 /* ---- drain.c ---- */
 
-/* The first call starts draining, the second cancels what runs. */
+/* The first call starts to leave or to drain, the second cancels what runs. */
 void drain_start(struct server *server);
 
 /* Checks whether to enter the next phase or to stop the loop. */

@@ -19,6 +19,8 @@ enum socket_kind {
 enum socket_protocol {
     SOCKET_WYOMING,
     SOCKET_HTTP,
+    SOCKET_AGENT,
+    SOCKET_PROTOCOLS,
 };
 
 struct socket_listener {

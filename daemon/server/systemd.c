@@ -28,15 +28,23 @@ static bool is_socket(int descriptor, int family)
     return sd_is_socket(descriptor, family, SOCK_STREAM, 1) > 0;
 }
 
+/* Of a socket unit's FileDescriptorName=. */
+static enum socket_protocol protocol_of(const char *name)
+{
+    return strcmp(name, "http") == 0    ? SOCKET_HTTP
+           : strcmp(name, "agent") == 0 ? SOCKET_AGENT
+                                        : SOCKET_WYOMING;
+}
+
 int systemd_inherited_sockets(struct socket_listener *listeners, struct hearken_error *error)
 {
     char **names = NULL;
     int count = sd_listen_fds_with_names(1, &names);
     if (count < 0)
         return hearken_fail(error, count, "systemd: passed sockets: %s", strerror(-count));
-    bool is_http[SOCKETS_MAX] = {false};
+    enum socket_protocol protocols[SOCKETS_MAX];
     for (int i = 0; i < count && i < SOCKETS_MAX; i++)
-        is_http[i] = names && strcmp(names[i], "http") == 0;
+        protocols[i] = protocol_of(names ? names[i] : "");
     for (int i = 0; names && names[i]; i++)
         free(names[i]);
     free(names);
@@ -56,7 +64,7 @@ int systemd_inherited_sockets(struct socket_listener *listeners, struct hearken_
         listeners[i] = (struct socket_listener){
             .descriptor = descriptor,
             .kind = is_unix ? SOCKET_UNIX : SOCKET_TCP,
-            .protocol = is_http[i] ? SOCKET_HTTP : SOCKET_WYOMING,
+            .protocol = protocols[i],
         };
     }
     return count;

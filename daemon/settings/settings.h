@@ -64,6 +64,7 @@ struct settings {
     unsigned socket_mode;
     char *tcp;        /* "": none */
     unsigned workers; /* 0: one for each processor */
+    char *agent;      /* "": none */
 
     char *http;             /* "": none */
     char *http_tokens_file; /* "": any key will do */
@@ -82,6 +83,7 @@ struct settings {
 
     float idle_seconds; /* 0: never */
     float stall_seconds;
+    float lame_duck_seconds;
     float drain_seconds;
 
     unsigned log_level; /* enum hearken_log_level */

@@ -221,6 +221,19 @@ static const struct setting last_settings[] = {
                 "each processor.",
     },
     {
+        .section = "server",
+        .name = "agent",
+        .type = SETTING_TEXT,
+        .change = SETTING_RESTART,
+        .offset = FIELD(agent),
+        .standard = "",
+        .meaning = "none",
+        .help = "Address and port, such as 127.0.0.1:10301, or path of a Unix socket at which "
+                "load balancers ask how much room there is (agent-check of HAProxy). A path "
+                "begins with a slash; socket_mode applies to it. Whoever connects is told, and "
+                "can do no more.",
+    },
+    {
         .section = "http",
         .name = "listen",
         .type = SETTING_TEXT,
@@ -394,13 +407,26 @@ static const struct setting last_settings[] = {
     },
     {
         .section = "timeouts",
+        .name = "lame_duck_seconds",
+        .type = SETTING_NUMBER,
+        .change = SETTING_RELOAD,
+        .offset = FIELD(lame_duck_seconds),
+        .maximum = 1e6,
+        .standard = "0",
+        .help = "When told to stop, hearkend tells load balancers so (/health/ready, "
+                "server.agent) and serves on for this long before it accepts nothing more: as "
+                "long as they need to notice. systemd's TimeoutStopSec has to be more than this "
+                "and drain_seconds together.",
+    },
+    {
+        .section = "timeouts",
         .name = "drain_seconds",
         .type = SETTING_NUMBER,
         .change = SETTING_RELOAD,
         .offset = FIELD(drain_seconds),
         .maximum = 1e6,
         .standard = "20",
-        .help = "When told to stop, hearkend lets requests finish for this long.",
+        .help = "When it accepts nothing more, hearkend lets requests finish for this long.",
     },
     {
         .section = "log",

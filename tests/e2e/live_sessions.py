@@ -18,6 +18,7 @@ Event = dict[str, Any]
 REALTIME = "/v1/realtime?intent=transcription"
 TRANSCRIPTION = "conversation.item.input_audio_transcription."
 DELTA, COMPLETED = TRANSCRIPTION + "delta", TRANSCRIPTION + "completed"
+STARTED = "input_audio_buffer.speech_started"
 # So that a text does not depend on when its sound came.
 TIMELESS = {"recognition.partial_share": "0"}
 

@@ -16,6 +16,7 @@ from live_sessions import (
     COMPLETED,
     DELTA,
     REALTIME,
+    STARTED,
     TIMELESS,
     Event,
     Live,
@@ -31,7 +32,7 @@ from sounds import LONG, SHORT, pcm, silence
 from web import Answer, Served, request
 from websockets.exceptions import InvalidStatus
 
-STARTED, STOPPED = "input_audio_buffer.speech_started", "input_audio_buffer.speech_stopped"
+STOPPED = "input_audio_buffer.speech_stopped"
 COMMITTED = "input_audio_buffer.committed"
 ADDED, DONE = "conversation.item.added", "conversation.item.done"
 

@@ -488,6 +488,47 @@ static void test_second_signal(void)
     finish(7);
 }
 
+/* Balancers are told first; meanwhile all goes on as before. */
+static void test_leaving(void)
+{
+    begin();
+    server.service.settings.lame_duck_seconds = 10;
+    drain_start(&server);
+    expect_calls("stopping ");
+    CU_ASSERT_TRUE(server.service.leaving);
+    CU_ASSERT_FALSE(server.service.draining);
+    now += 9999;
+    drain_tick(&server);
+    expect_calls(""); /* also where nothing runs: a balancer may still send */
+    connect_two();
+    now += 1;
+    drain_tick(&server);
+    expect_calls("deaf hub-drain drain1 drain2 ");
+    CU_ASSERT_TRUE(server.service.draining);
+    now += 19999;
+    drain_tick(&server);
+    expect_calls("");
+    now += 1;
+    drain_tick(&server);
+    expect_calls("reject1(shutting-down) reject2(shutting-down) ");
+    finish(7);
+}
+
+static void test_second_signal_while_leaving(void)
+{
+    begin();
+    server.service.settings.lame_duck_seconds = 10;
+    connect_two();
+    drain_start(&server);
+    *call_log = '\0';
+    drain_start(&server);
+    expect_calls("deaf hub-drain drain1 drain2 close1 close2 ");
+    server.service.connections = 0;
+    drain_tick(&server);
+    expect_calls("stop ");
+    finish(7);
+}
+
 void add_reload_tests(void)
 {
     CU_pSuite suite = CU_add_suite("reload", NULL, NULL);
@@ -501,4 +542,6 @@ void add_reload_tests(void)
     CU_add_test(suite, "drain", test_drain);
     CU_add_test(suite, "drain takes too long", test_drain_takes_too_long);
     CU_add_test(suite, "second signal", test_second_signal);
+    CU_add_test(suite, "leaving", test_leaving);
+    CU_add_test(suite, "second signal while leaving", test_second_signal_while_leaving);
 }

@@ -244,6 +244,33 @@ static void let_go(void *context)
     uv_sem_post(&job->leave);
 }
 
+/* Works say what they did; how long workers are busy is counted also while they are. */
+static void test_totals(void)
+{
+    struct shop shop;
+    open_shop(&shop, 2);
+    struct job a = make_job(&shop, 'a', "AE"), plug = make_job(&shop, 'p', "E");
+    a.work.sound_seconds = 1.5;
+    a.work.spent_seconds = 0.25;
+    start_gated(&plug);
+    uint64_t start = uv_hrtime();
+    workers_submit(shop.workers, &a.work);
+    wait_for_ends(&shop, 1);
+    struct work_totals before = workers_totals(shop.workers), after = before;
+    CU_ASSERT_EQUAL(before.sound, 3);
+    CU_ASSERT_EQUAL(before.spent, 0.5);
+    while (after.busy < before.busy + 0.01)
+        after = workers_totals(shop.workers);
+    CU_ASSERT_TRUE((double)(uv_hrtime() - start) * 1e-9 >= 0.01);
+    uv_sem_post(&plug.leave);
+    wait_for_ends(&shop, 2);
+    before = workers_totals(shop.workers);
+    after = workers_totals(shop.workers);
+    CU_ASSERT_EQUAL(before.busy, after.busy);
+    finish_gated(&plug);
+    close_shop(&shop, "paa", "aApP");
+}
+
 /* What runs is finished, and nothing is told any more. */
 static void test_end_of_the_pool(void)
 {
@@ -268,5 +295,6 @@ void add_workers_tests(void)
     CU_add_test(suite, "withdrawal", test_withdrawal);
     CU_add_test(suite, "withdrawal of all", test_withdrawal_of_all);
     CU_add_test(suite, "deliveries", test_deliveries);
+    CU_add_test(suite, "totals", test_totals);
     CU_add_test(suite, "end of the pool", test_end_of_the_pool);
 }
