@@ -205,6 +205,7 @@ help:
 	@echo 'make check      build and run all tests; ends with "N passed, N failed"'
 	@echo 'make check-fresh  the same on Debian 12 and 13 with nothing installed (root, debootstrap)'
 	@echo 'make check-reproducible  build twice and compare'
+	@echo 'make check-scale  many daemons, behind the real HAProxy (root)'
 	@echo 'make check-emulated  test the kernels of processors that this machine does not have'
 	@echo 'make wheel      Python wheels into build/wheels; make check-wheel tests them'
 	@echo 'make lint       clang-format, clang-tidy, ruff and mypy'

@@ -156,6 +156,16 @@ check: all $(test_programs) $(bad_plugins) $(tile_plugin) $(lost_device) $(venv)
 	@BUILD='$(BUILD)' SANITIZER='$(SANITIZER)' PLUGINS='$(plugins)' VENV='$(venv)' CC='$(CC)' \
 		TILE_PLUGIN='$(tile_plugin)' FUZZ='$(fuzz_targets)' tests/run
 
+# Many machines: installs what that needs, as root.
+scale_packages := haproxy
+.PHONY: check-scale
+$(venv)/scale-ready: tests/scale/requirements.txt | $(venv)/ready
+	$(Q)$(venv)/bin/pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+check-scale: all $(venv)/ready $(venv)/scale-ready
+	@tests/install-packages $(scale_packages)
+	@BUILD='$(BUILD)' SANITIZER='$(SANITIZER)' PLUGINS='$(plugins)' VENV='$(venv)' tests/run scale
+
 # Fresh machines in temporary folders; SHORT=1 and FULL=1: see there.
 check-fresh:
 	@SHORT='$(SHORT)' FULL='$(FULL)' MIRROR='$(MIRROR)' tests/fresh

@@ -10,7 +10,6 @@ from typing import Protocol
 import programs
 import pytest
 from programs import (
-    CONVERT,
     PATIENCE,
     RANDOM_MODELS,
     REAL_MODEL,
@@ -144,16 +143,10 @@ def served(serve: Serve) -> Served:
     return serve()
 
 
-def add_voice(model: Path, voice: Path, out: Path) -> None:
-    arguments = ["--add-voice", "--voice", voice, "-o", out, model]
-    result = programs.run(*arguments, folder=out.parent, program=CONVERT)
-    assert result.returncode == 0, result.stderr.decode()
-
-
 @pytest.fixture
 def hearing(folder: Path) -> Path:
     """The small recurrent model, which says something of any sound, with a voice network."""
-    add_voice(RANDOM_MODELS["recurrent"], VOICE, folder / "hearing.gguf")
+    programs.add_voice(RANDOM_MODELS["recurrent"], VOICE, folder / "hearing.gguf")
     return folder / "hearing.gguf"
 
 

@@ -257,6 +257,12 @@ def running(
                     pipe.close()
 
 
+def add_voice(model: Path, voice: Path, out: Path) -> None:
+    arguments = ["--add-voice", "--voice", voice, "-o", out, model]
+    result = run(*arguments, folder=out.parent, program=CONVERT)
+    assert result.returncode == 0, result.stderr.decode()
+
+
 @cache
 def alone(model: Path, recording: Path, *options: str) -> str:
     """What a model makes of a recording without any daemon, as `hearken transcribe` prints it."""

@@ -7,7 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from conftest import StartDaemon, add_voice
+import programs
+from conftest import StartDaemon
 from programs import CONVERT, RANDOM_MODELS, VOICE, run, unguarded_options
 from sounds import SHORT, Pcm, pcm, silence, write_wav
 from talking import answer, of_type, text_of
@@ -30,9 +31,9 @@ def test_adding_a_voice(hearing: Path, folder: Path, hearken: Callable[..., str]
     assert len(added) == 6
     kinds = ("  F32", "  F16")  # of tensors, and how many there are
     assert {f for f in facts if not f.startswith(kinds)} <= set(after)
-    add_voice(hearing, VOICE, folder / "again.gguf")
+    programs.add_voice(hearing, VOICE, folder / "again.gguf")
     assert (folder / "again.gguf").read_bytes() == hearing.read_bytes()
-    add_voice(hearing, VOICE, hearing)
+    programs.add_voice(hearing, VOICE, hearing)
     assert (folder / "again.gguf").read_bytes() == hearing.read_bytes()
 
 
@@ -47,7 +48,7 @@ def test_adding_a_voice_to_an_aligned_model(folder: Path, hearken: Callable[...,
     head = data[:8] + struct.pack("<QQ", tensors, entries + 2)
     (folder / "aligned.gguf").write_bytes(head + added + data[24:])
     hearken("model", folder / "aligned.gguf")  # it opens
-    add_voice(folder / "aligned.gguf", VOICE, folder / "out.gguf")
+    programs.add_voice(folder / "aligned.gguf", VOICE, folder / "out.gguf")
     assert key not in (folder / "out.gguf").read_bytes()
     hearken("model", folder / "out.gguf")
 
