@@ -258,9 +258,10 @@ class Crowd:
 
     # -- HTTP: a connection that is kept as long as it may be --
 
-    async def http_answer(self, reader: asyncio.StreamReader) -> tuple[int, bytes, bool]:
+    async def http_answer(self, reader: asyncio.StreamReader, key: str) -> tuple[int, bytes, bool]:
         """Status, body, and whether the connection is kept."""
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        assert f"x-request-id: {key}\r\n" in head.lower(), head
         length = re.search(r"^content-length: (\d+)", head, re.MULTILINE | re.IGNORECASE)
         assert length, head
         body = await reader.readexactly(int(length[1]))
@@ -274,7 +275,7 @@ class Crowd:
                 if connection is None:
                     connection = await asyncio.open_connection("127.0.0.1", self.balancer.http)
                 connection[1].write(request(SAID, headers=[f"X-Request-Id: {key}"]))
-                status, body, kept = await self.http_answer(connection[0])
+                status, body, kept = await self.http_answer(connection[0], key)
             except (OSError, asyncio.IncompleteReadError) as error:
                 self.note("http", key, begun, repr(error))
                 connection = None
