@@ -161,6 +161,13 @@ class Balancer:
         found = [dict(zip(head.split(","), row.split(","), strict=False)) for row in rows]
         return {(row["pxname"], row["svname"]): row for row in found if row["type"] == "2"}
 
+    def in_hand(self) -> Counter[str]:
+        """Requests and sessions that each server has."""
+        found: Counter[str] = Counter()
+        for (_, name), row in self.statuses().items():
+            found[name] += int(row["scur"])
+        return found
+
     def usable(self) -> int:
         """Servers that both backends send to; -1: HAProxy does not answer."""
         try:
@@ -360,6 +367,7 @@ class Crowd:
                 address,
                 additional_headers={"X-Request-Id": key},
                 compression=None,
+                ping_interval=None,  # its answers wait where the daemon does not read
                 open_timeout=PATIENCE,
             ) as socket:
                 sound = {"format": {"type": "audio/pcm", "rate": PHRASE.rate}}

@@ -77,8 +77,11 @@ def model(folder: Path) -> Path:
     return folder / "model.gguf"
 
 
-async def play(crowd: Crowd, fleet: list[Member], marks: dict[str, float]) -> str:
-    """What happens to the daemons while the clients ask; notes when."""
+async def play(
+    crowd: Crowd, fleet: list[Member], marks: dict[str, float]
+) -> tuple[str, Counter[str]]:
+    """What happens to the daemons while the clients ask; notes when. Returns how one was slowed down, and
+    what each had in hand then."""
     slowed, killed, drained, _ = fleet
     assert slowed.daemon.process is not None
     await crowd.more(LIVE)
@@ -88,6 +91,7 @@ async def play(crowd: Crowd, fleet: list[Member], marks: dict[str, float]) -> st
         marks["slowed"] = time.monotonic()
         await crowd.more(2 * LIVE)
         marks["one slow"] = time.monotonic()
+        in_hand = crowd.balancer.in_hand()
     await asyncio.to_thread(killed.daemon.kill)
     marks["gone"] = time.monotonic()
     await crowd.more(LIVE)
@@ -97,7 +101,7 @@ async def play(crowd: Crowd, fleet: list[Member], marks: dict[str, float]) -> st
     marks["one drained"] = time.monotonic()
     await crowd.more(LIVE)
     marks["two left"] = time.monotonic()
-    return means
+    return means, in_hand
 
 
 def test_four_daemons(folder: Path, model: Path) -> None:
@@ -110,19 +114,24 @@ def test_four_daemons(folder: Path, model: Path) -> None:
     }
     text = alone(model, SHORT).replace("\n", " ").strip()
     marks: dict[str, float] = {}
-    said: list[str] = []
+    found: list[tuple[str, Counter[str]]] = []
     with balanced(folder, model, 4, settings) as (fleet, balancer):
         crowd = Crowd(balancer, text)
 
         async def script(playing: Crowd) -> None:
-            said.append(await play(playing, fleet, marks))
+            found.append(await play(playing, fleet, marks))
 
         asyncio.run(crowd.run(HTTP, WYOMING, LIVE, 2, script))
-        judge(crowd, balancer, fleet, marks, said[0])
+        judge(crowd, balancer, fleet, marks, *found[0])
 
 
 def judge(
-    crowd: Crowd, balancer: Balancer, fleet: list[Member], marks: dict[str, float], means: str
+    crowd: Crowd,
+    balancer: Balancer,
+    fleet: list[Member],
+    marks: dict[str, float],
+    means: str,
+    in_hand: Counter[str],
 ) -> None:
     slowed, killed, drained, _ = fleet
     servers = balancer.servers()
@@ -137,6 +146,7 @@ def judge(
     report(f"all of it (quota by {means})", everybody, servers)
     lost = lost_of(crowd)
     moved = [outcome for outcome in everybody if outcome.result == "moved"]
+    print(f"  in hand where {slowed.name} was slow: {dict(in_hand)}")
     print(f"  lost with {killed.name}: {Counter((o.kind, o.result) for o in lost)}")
     print(f"  sessions that {drained.name} ended at a border: {len(moved)}")
     check_lost(crowd, balancer, killed, marks["gone"])
@@ -146,5 +156,9 @@ def judge(
     slow = shares["one slow"]
     others = [slow[member.name] for member in fleet if member is not slowed]
     assert slow[slowed.name] < min(others) / 2, slow
+    # Without the agents, which HAProxy weighs the daemons by, it would have as many as the others.
+    assert in_hand[slowed.name] < min(in_hand[m.name] for m in fleet if m is not slowed) / 2, (
+        in_hand
+    )
     left = shares["two left"]
     assert not left[killed.name] and not left[drained.name], left
