@@ -2,7 +2,7 @@
 """Latency of live text through /v1/realtime beside that of `hearken listen`, recording by recording.
 
     build/venv/bin/python tests/bench/realtime_latency.py [--limit 20]
-    build/venv/bin/python tests/bench/realtime_latency.py --sessions 20
+    build/venv/bin/python tests/bench/realtime_latency.py --sessions 4 --hearken '{"partial_share": 0}'
 
 One daemon serves both. Each recording is played into its microphone, a PulseAudio of its own, then sent over
 a WebSocket in real time, in pieces of 20 ms as the microphone gives them. Latencies count from when the
@@ -55,9 +55,9 @@ def as_listened(at: float, event: dict[str, Any]) -> list[Timed]:
 class Speaker:
     """A session to which recordings are sent as they would be spoken."""
 
-    def __init__(self, served: Served) -> None:
+    def __init__(self, served: Served, options: dict[str, Any] | None = None) -> None:
         self.session = Realtime(served)
-        self.session.configure(hearken={"partial": True, "words": True})
+        self.session.configure(hearken={"partial": True, "words": True} | (options or {}))
         self.events: list[Timed] = []
         self.sent = 0  # samples
         self.begun = self.completed = 0  # items
@@ -99,15 +99,23 @@ class Speaker:
         self.thread.join()
 
 
+def metrics(served: Served) -> dict[str, float]:
+    """Those without labels."""
+    lines = served.ask("/metrics").body.decode().splitlines()
+    return {name: float(value) for name, value in (s.split() for s in lines if s.count(" ") == 1)}
+
+
 def crowd(folder: Path, options: argparse.Namespace) -> None:
-    """Many sessions at once, each with recordings of its own order; how late their text is."""
+    """Many sessions at once, each with recordings of its own order; how late their text is, and what
+    they cost."""
     port = free_port()
     settings = {"model.file": str(options.model), "http.listen": f"127.0.0.1:{port}"}
     daemon = Daemon(folder, settings).start()
     clips = read_clips(options.corpus, options.set, options.limit)
     quiet = np.zeros(int(QUIET_SECONDS * RATE), np.int16)
     sounds = [np.concatenate([s, quiet]) for _, s in read_sound(options.corpus, options.set, clips)]
-    speakers = [Speaker(Served(daemon, port)) for _ in range(options.sessions)]
+    before = metrics(served := Served(daemon, port))
+    speakers = [Speaker(served, options.hearken) for _ in range(options.sessions)]
     until = time.monotonic() + options.seconds
     figures = [Figures() for _ in speakers]
     spoken = [0] * len(speakers)
@@ -138,6 +146,12 @@ def crowd(folder: Path, options: argparse.Namespace) -> None:
         f"items begun {sum(s.begun for s in speakers)}, completed {sum(s.completed for s in speakers)}"
     )
     whole.report()
+    after = metrics(served)
+    spent = after["process_cpu_seconds_total"] - before["process_cpu_seconds_total"]
+    said = after["hearken_audio_seconds_total"] - before["hearken_audio_seconds_total"]
+    print(f"processor time {spent:.1f} s for {said:.0f} s of sound: {100 * spent / said:.2f} %")
+    memory = [one["process_resident_memory_bytes"] / 2**20 for one in (before, after)]
+    print(f"memory {memory[0]:.0f} MiB without sessions, {memory[1]:.0f} MiB with them")
     for speaker in speakers:
         speaker.close()
     daemon.stop()
@@ -193,6 +207,9 @@ def main() -> None:
     parser.add_argument("--model", type=Path, default=REAL_MODEL)
     parser.add_argument("--sessions", type=int, help="so many at once, instead of the comparison")
     parser.add_argument("--seconds", type=int, default=120, help="with --sessions")
+    parser.add_argument(
+        "--hearken", type=json.loads, help="with --sessions: their options, as JSON"
+    )
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="live-") as name:
         (crowd if options.sessions else compare)(Path(name), options)
