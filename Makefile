@@ -14,6 +14,8 @@ MANDIR      ?= $(DATADIR)/man
 SYSCONFDIR  ?= /etc
 UNITDIR     ?= $(PREFIX)/lib/systemd/system
 USERUNITDIR ?= $(PREFIX)/lib/systemd/user
+SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
+TMPFILESDIR ?= $(PREFIX)/lib/tmpfiles.d
 DESTDIR     ?=
 
 # What is installed; the first is the default.
@@ -375,12 +377,13 @@ manuals5 := $(wildcard daemon/man/*.5)
 manuals8 := $(wildcard daemon/man/*.8)
 completions := $(addprefix $(DATADIR)/,bash-completion/completions/hearken \
                  zsh/site-functions/_hearken fish/vendor_completions.d/hearken.fish)
-units    := hearkend.socket hearkend-http.socket hearkend.service
+user_units   := hearkend.socket hearkend-http.socket hearkend.service
+system_units := $(user_units) hearkend-wyoming.socket hearkend-avahi.service
 
 install: all
 	install -d $(addprefix $(DESTDIR),$(BINDIR) $(LIBDIR)/hearken $(LIBDIR)/pkgconfig \
 		$(INCLUDEDIR)/hearken $(DATADIR)/hearken $(MANDIR)/man1 $(MANDIR)/man5 $(MANDIR)/man8 \
-		$(UNITDIR) $(USERUNITDIR) $(dir $(completions)))
+		$(UNITDIR) $(USERUNITDIR) $(SYSUSERSDIR) $(TMPFILESDIR) $(dir $(completions)))
 	install -m 755 $(programs) $(DESTDIR)$(BINDIR)
 	install -m 755 $(BUILD)/lib/libhearken.so.$(VERSION) $(DESTDIR)$(LIBDIR)
 	ln -sf libhearken.so.$(VERSION) $(DESTDIR)$(LIBDIR)/$(soname)
@@ -395,10 +398,14 @@ install: all
 	$(BUILD)/bin/hearken completion zsh >$(DESTDIR)$(word 2,$(completions))
 	$(BUILD)/bin/hearken completion fish >$(DESTDIR)$(word 3,$(completions))
 	$(substitute) include/hearken.pc.in >$(DESTDIR)$(LIBDIR)/pkgconfig/hearken.pc
-	for unit in $(units); do \
-		$(substitute) systemd/$$unit.in >$(DESTDIR)$(UNITDIR)/$$unit && \
+	for unit in $(system_units); do \
+		$(substitute) systemd/$$unit.in >$(DESTDIR)$(UNITDIR)/$$unit || exit 1; \
+	done
+	for unit in $(user_units); do \
 		$(substitute) systemd/user/$$unit.in >$(DESTDIR)$(USERUNITDIR)/$$unit || exit 1; \
 	done
+	install -m 644 systemd/hearkend.sysusers $(DESTDIR)$(SYSUSERSDIR)/hearkend.conf
+	install -m 644 systemd/hearkend.tmpfiles $(DESTDIR)$(TMPFILESDIR)/hearkend.conf
 
 uninstall:
 	rm -f $(addprefix $(DESTDIR)$(BINDIR)/,$(notdir $(programs)))
@@ -408,4 +415,6 @@ uninstall:
 	      $(addprefix $(DESTDIR)$(MANDIR)/man5/,$(notdir $(manuals5))) \
 	      $(addprefix $(DESTDIR)$(MANDIR)/man8/,$(notdir $(manuals8)))
 	rm -f $(addprefix $(DESTDIR),$(completions))
-	rm -f $(foreach d,$(UNITDIR) $(USERUNITDIR),$(addprefix $(DESTDIR)$(d)/,$(units)))
+	rm -f $(addprefix $(DESTDIR)$(UNITDIR)/,$(system_units)) \
+	      $(addprefix $(DESTDIR)$(USERUNITDIR)/,$(user_units))
+	rm -f $(addprefix $(DESTDIR),$(SYSUSERSDIR)/hearkend.conf $(TMPFILESDIR)/hearkend.conf)
