@@ -5,7 +5,6 @@ WHEEL_BUILD  := build/wheel
 WHEELS       := build/wheels
 wheel_venv   := $(WHEEL_BUILD)/venv
 wheel_stage  := $(WHEEL_BUILD)/stage
-python_files := $(shell git ls-files python)
 wheel_models := $(filter-out voice.gguf,$(model_files))
 
 .PHONY: wheel wheel-library check-wheel
