@@ -3,7 +3,7 @@
 DEB_FOLDER := build/deb
 deb_tree   := $(DEB_FOLDER)/hearken-$(VERSION)
 
-.PHONY: deb
+.PHONY: deb check-packages
 
 # Nothing of this make's options reaches the build: its flags are Debian's.
 deb:
@@ -12,3 +12,7 @@ deb:
 	cd $(deb_tree) && env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL dpkg-buildpackage -b -us -uc
 	@rm -rf $(deb_tree)
 	@ls $(DEB_FOLDER)/*.deb
+
+# Fresh machines in temporary folders: see there.
+check-packages:
+	@VERSION='$(VERSION)' MIRROR='$(MIRROR)' tests/packages
