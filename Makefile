@@ -73,7 +73,7 @@ needed     := $(if $(filter emulated-programs,$(MAKECMDGOALS)),$(if $(FULL),$(li
 # A rule queries the architecture and the libraries' flags, after `make deps all` has installed the
 # libraries. make then restarts with the new packages.mk.
 goals := $(or $(MAKECMDGOALS),all)
-ifneq ($(filter-out help deps clean uninstall check-fresh check-reproducible check-emulated deb image check-packages,$(goals)),)
+ifneq ($(filter-out help deps clean uninstall check-fresh check-reproducible check-emulated deb addon image check-packages,$(goals)),)
 -include $(BUILD)/packages.mk
 endif
 ifdef MAKE_RESTARTS
@@ -210,7 +210,7 @@ help:
 	@echo 'make check-scale  many daemons, behind the real HAProxy (root)'
 	@echo 'make check-emulated  test the kernels of processors that this machine does not have'
 	@echo 'make deb        Debian packages into build/deb; make check-packages tests them (root)'
-	@echo 'make image      an image for containers'
+	@echo 'make image      an image for containers; make addon: a folder for Home Assistant'
 	@echo 'make wheel      Python wheels into build/wheels; make check-wheel tests them'
 	@echo 'make lint       clang-format, clang-tidy, ruff and mypy'
 	@echo 'make bench      time the kernels and whole recordings; make bench-streaming: partial texts'

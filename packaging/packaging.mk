@@ -1,10 +1,10 @@
-# Debian packages, an image for containers. Included by the Makefile. They are built from what git
-# knows of this tree.
+# Debian packages, an image for containers, an add-on for Home Assistant. Included by the Makefile;
+# docs/packaging.md says what is in them. All are built from what git knows of this tree.
 
 DEB_FOLDER := build/deb
 deb_tree   := $(DEB_FOLDER)/hearken-$(VERSION)
 
-.PHONY: deb image check-packages
+.PHONY: deb addon image check-packages
 
 # Nothing of this make's options reaches the build: its flags are Debian's.
 deb:
@@ -25,6 +25,20 @@ image:
 		--build-arg MODEL=$(firstword $(MODELS)) -t hearken:$(VERSION) -t hearken:latest \
 		-f packaging/Containerfile $(image_tree)
 	@rm -rf $(image_tree)
+
+# With the packages of this release of Debian and this processor in it.
+addon_tree = build/homeassistant/hearken
+addon_arch = $(subst arm64,aarch64,$(shell dpkg --print-architecture))
+
+addon: deb
+	@rm -rf $(addon_tree)
+	@mkdir -p $(addon_tree)/packages
+	cp -r packaging/homeassistant/. $(addon_tree)
+	cp $(filter-out %-dbgsym_$(VERSION)_%,$(foreach p,hearken hearkend libhearken0 hearken-model-%,\
+		$(wildcard $(DEB_FOLDER)/$(subst %,*,$(p))_$(VERSION)_*.deb))) $(addon_tree)/packages
+	sed -i -e 's|@VERSION@|$(VERSION)|' -e 's|@ARCHITECTURE@|$(addon_arch)|' \
+		-e "s|@RELEASE@|$$(. /etc/os-release && echo $$VERSION_CODENAME)|" \
+		$(addon_tree)/config.yaml $(addon_tree)/build.yaml
 
 # Fresh machines in temporary folders: see there.
 check-packages:
