@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* Streams that go on where another one ended: the same events, to the bit. */
+#include "models/stream/model.h"
 #include "tests/unit/common/event_record.h"
 #include "tests/unit/common/expect.h"
 
@@ -114,6 +115,22 @@ static void test_same_events(void)
     }
 }
 
+/* While several segments are recognised at a time, those that are not told are behind the border. */
+static void test_several_at_a_time(void)
+{
+    struct hearken_model *model = model_of(transformer_shape(2));
+    struct hearken_stream_options options = stream_options_of();
+    float *samples = make_talk(1);
+    options.audio.channels = 1;
+    options.segment_seconds = 2;
+    for (unsigned threads = 1; threads <= 4; threads++) {
+        model->network->compute->host.threads = threads;
+        CU_ASSERT(resume_everywhere(model, &options, samples) >= 3);
+    }
+    free(samples);
+    hearken_model_destroy(model);
+}
+
 /* A border is a time between segments: an open one begins behind it. */
 static void test_no_border_within(void)
 {
@@ -165,6 +182,7 @@ void add_stream_resume_tests(void)
 {
     CU_pSuite suite = CU_add_suite("resumed streams", NULL, NULL);
     CU_ADD_TEST(suite, test_same_events);
+    CU_ADD_TEST(suite, test_several_at_a_time);
     CU_ADD_TEST(suite, test_no_border_within);
     CU_ADD_TEST(suite, test_refusals);
 }
