@@ -18,7 +18,7 @@ struct realtime_settings {
     json_t *session;
     bool detects_turns;     /* items end where speech does; otherwise where the client says */
     bool log_probabilities; /* completed texts have them */
-    bool partial, words; /* asked for with session.hearken */
+    bool partial, words;    /* asked for with session.hearken */
 };
 
 /* A setting that was refused. */

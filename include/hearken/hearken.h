@@ -638,8 +638,9 @@ HEARKEN_API const struct hearken_option *hearken_stream_option_find(const char *
 HEARKEN_API int hearken_custom_words_check(const char *text, struct hearken_error *error);
 
 /* One recording or one speaker. May be used by one thread at a time; only cancel may come from
- * another. With more than a minute or so of a recording, it starts threads of its own that recognise
- * several segments at the same time; events still come in order and in the caller's thread. */
+ * another. With more than a minute or so of a recording, it starts threads of its own that
+ * recognise several segments at the same time; events still come in order and in the caller's
+ * thread. */
 struct hearken_stream;
 
 /* Errors: -EINVAL for an option out of range, or one that the model cannot do (named), -ENOMEM, or
