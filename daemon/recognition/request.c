@@ -190,6 +190,15 @@ static struct chunk *next_chunk(struct request *request, size_t done, bool *ende
     return chunk;
 }
 
+/* Seconds of sound in the queue behind the next `frames`. */
+static double seconds_behind(struct request *request, size_t frames)
+{
+    uv_mutex_lock(&request->mutex);
+    size_t bytes = request->queued - frames * request->frame_size;
+    uv_mutex_unlock(&request->mutex);
+    return (double)(bytes / request->frame_size) / request->options.stream.audio.rate;
+}
+
 /* Recognises what is queued, for one turn. 1: the turn is over, 0: the queue is empty. */
 static int recognise_queue(struct request *request, bool *ended, struct hearken_error *error)
 {
@@ -199,6 +208,8 @@ static int recognise_queue(struct request *request, bool *ended, struct hearken_
         size_t frames = (chunk->length - chunk->offset) / request->frame_size;
         if (frames > turn_frames)
             frames = turn_frames;
+        if (request->options.is_live)
+            hearken_stream_set_waiting(request->stream, seconds_behind(request, frames));
         int result =
             hearken_stream_write(request->stream, chunk->bytes + chunk->offset, frames, error);
         if (result < 0)

@@ -98,6 +98,7 @@ static int begin(struct speech_session *session)
     options->protocol = session->protocol;
     options->origin = session->origin;
     options->heard = true;
+    options->is_live = true;
     struct served_model *model = catalogue_acquire(&service->models, options->model);
     if (!model)
         return catalogue_find(&service->models, options->model) ? -ENOMEM : -ENOENT;

@@ -660,6 +660,13 @@ HEARKEN_API int hearken_stream_write(struct hearken_stream *stream, const void *
                                      size_t frames, struct hearken_error *error);
 
 /*
+ * The sound is of somebody who speaks now, and so many seconds of it wait to be written. While
+ * there is more than half a second, partial text is left out: it would be late, and delay what
+ * follows. From the thread that uses the stream, before a write.
+ */
+HEARKEN_API void hearken_stream_set_waiting(struct hearken_stream *stream, double seconds);
+
+/*
  * A time between segments, in seconds: all events of those before it have been sent, and none of
  * those behind it. 0 where there is none, or each text depends on those before it (partial_seconds,
  * previous_text, language "auto"). From the thread that uses the stream, after a write.

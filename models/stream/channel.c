@@ -124,6 +124,12 @@ void channel_add_idle(struct channel *channel, double seconds)
     partial_schedule_add_idle(&channel->schedule, seconds);
 }
 
+void channel_set_waiting(struct channel *channel, double seconds)
+{
+    channel->queue_threads = 0; /* texts are emitted as soon as they can be */
+    partial_schedule_set_waiting(&channel->schedule, seconds);
+}
+
 void channel_count(const struct channel *channel, struct hearken_stream_counters *counters)
 {
     counters->partial_updates += channel->schedule.passes;

@@ -67,6 +67,9 @@ bool channel_is_speaking(const struct channel *channel);
 /* Whether another channel speaks: then a short pause ends the segment, as it is their turn. */
 void channel_set_turn(struct channel *channel, bool others_speak);
 
+/* The sound is of somebody who speaks now, and so many seconds of it are there already. */
+void channel_set_waiting(struct channel *channel, double seconds);
+
 /* The stream waited this long for sound. */
 void channel_add_idle(struct channel *channel, double seconds);
 

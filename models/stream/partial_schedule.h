@@ -17,6 +17,7 @@ struct partial_schedule {
     double audio;        /* seconds of sound since the stream began */
     double idle;         /* seconds that the stream waited for sound */
     double pending;      /* seconds of sound since the last pass */
+    double waiting;      /* seconds of sound that are there already */
     double cost;         /* seconds of the last pass over this segment; 0: none yet */
     bool overdue;        /* the pass now due has been counted as skipped */
     uint64_t passes, skipped;
@@ -30,6 +31,10 @@ void partial_schedule_add_audio(struct partial_schedule *schedule, double second
 
 /* The stream waited this long for sound. */
 void partial_schedule_add_idle(struct partial_schedule *schedule, double seconds);
+
+/* So much sound is there already that has not been added. No pass is due before the most of it is:
+ * its text would be late. */
+void partial_schedule_set_waiting(struct partial_schedule *schedule, double seconds);
 
 /* Whether sound arrives in real time. */
 bool partial_schedule_waits(const struct partial_schedule *schedule);

@@ -8,10 +8,14 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 /* Enough that no thread waits for the oldest segment, which may be the longest. */
 #define SEGMENTS_PER_THREAD 2u
 #define MOST_SEGMENTS       (SEGMENTS_PER_THREAD * SEGMENT_QUEUE_THREADS)
+
+#define SEGMENT_NICENESS 5
 
 struct timed_text {
     struct transcript transcript;
@@ -93,6 +97,8 @@ static void *segment_thread_main(void *argument)
     struct segment_queue *queue = thread->queue;
     struct queued_segment *segment;
 
+    /* Whoever speaks now goes first: a thread's own niceness, on Linux. */
+    (void)setpriority(PRIO_PROCESS, (id_t)gettid(), SEGMENT_NICENESS);
     pthread_mutex_lock(&queue->lock);
     while (!queue->stopping) {
         segment = find_waiting(queue);

@@ -57,6 +57,9 @@ struct hearken_stream {
     struct lane lanes[SEPARATOR_LANES];
     uint64_t lane_count; /* samples of each lane so far */
     uint64_t resume;     /* segments that begin before this sample are not recognised */
+    bool is_spoken;      /* somebody speaks now */
+    double waiting;      /* seconds of sound that waited during the last write; if is_spoken */
+    double next_waiting; /* likewise, during the next one */
 };
 
 static const float silence[SEPARATOR_HOP];
@@ -179,6 +182,8 @@ static int create_lane(struct hearken_stream *s, uint32_t number)
     lane->silent = hops < SILENT_HOPS ? (unsigned)hops : SILENT_HOPS;
     if (result == 0)
         channel_resume(lane->channel, s->resume);
+    if (result == 0 && s->is_spoken)
+        channel_set_waiting(lane->channel, s->next_waiting);
     if (result == 0)
         channel_skip(lane->channel, (hops - lane->silent) * SEPARATOR_HOP);
     for (unsigned i = 0; i < lane->silent && result == 0; i++)
@@ -362,7 +367,7 @@ int hearken_stream_write(struct hearken_stream *stream, const void *samples, siz
     int result = check_usable(stream, error);
     size_t frame_size = hearken_audio_frame_size(&stream->setup.options.audio);
     const uint8_t *at = samples;
-    if (stream->write_returned > 0)
+    if (stream->write_returned > 0 && stream->waiting <= 0)
         add_idle(stream, clock_seconds() - stream->write_returned);
     while (result == 0 && frames > 0) {
         size_t block = frames < BLOCK ? frames : BLOCK;
@@ -372,7 +377,17 @@ int hearken_stream_write(struct hearken_stream *stream, const void *samples, siz
         frames -= block;
     }
     stream->write_returned = clock_seconds();
+    stream->waiting = stream->next_waiting;
     return result;
+}
+
+void hearken_stream_set_waiting(struct hearken_stream *stream, double seconds)
+{
+    stream->is_spoken = true;
+    stream->next_waiting = seconds;
+    for (uint32_t i = 0; i < SEPARATOR_LANES; i++)
+        if (stream->lanes[i].channel)
+            channel_set_waiting(stream->lanes[i].channel, seconds);
 }
 
 /* ---- Going on where another stream ended ---- */

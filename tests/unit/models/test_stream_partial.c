@@ -324,6 +324,22 @@ static void test_what_is_not_affordable_is_skipped(void)
     CU_ASSERT(schedule.passes > passes);
 }
 
+/* While more of the speech is there already, a text would be late; the next one is not. */
+static void test_late_texts_are_left_out(void)
+{
+    struct partial_schedule schedule;
+    double longest;
+    partial_schedule_init(&schedule, 0.64, 0.5);
+    run(&schedule, 2, 0.01, true, &longest);
+    uint64_t passes = schedule.passes;
+    partial_schedule_set_waiting(&schedule, 0.6);
+    run(&schedule, 10, 0.01, false, &longest);
+    EXPECT_EQUAL(schedule.passes, passes);
+    EXPECT_EQUAL(schedule.skipped, 1);
+    partial_schedule_set_waiting(&schedule, 0.4);
+    CU_ASSERT(partial_schedule_is_due(&schedule));
+}
+
 /* ---- Merging ---- */
 
 /* Tokens of a text are its parts between bars. */
@@ -435,6 +451,7 @@ void add_stream_partial_tests(void)
     CU_ADD_TEST(suite, test_as_often_as_is_affordable);
     CU_ADD_TEST(suite, test_never_later_than_asked_for);
     CU_ADD_TEST(suite, test_what_is_not_affordable_is_skipped);
+    CU_ADD_TEST(suite, test_late_texts_are_left_out);
     suite = CU_add_suite("splice", NULL, NULL);
     CU_ADD_TEST(suite, test_same_words);
     CU_ADD_TEST(suite, test_marks_and_capitals);
