@@ -9,6 +9,10 @@
  * switches; a segment's own recognition cannot be cut anyway. */
 #define TURN_SECONDS 1
 
+/* Sound that is so far ahead of the clock is not spoken now; microphones and networks have jitter.
+ */
+#define EARLY_SECONDS 1.0
+
 struct chunk {
     struct chunk *next;
     size_t length, offset; /* bytes, and how many of them are done */
@@ -57,6 +61,8 @@ struct request {
     uv_mutex_t mutex; /* for all below */
     struct chunk *first_chunk, *last_chunk;
     size_t queued;
+    uint64_t received;  /* bytes of audio, queued or not */
+    uint64_t listening; /* uv_hrtime when the first came; 0: none has */
     bool ended, abandoned;
     bool waits_for_room; /* the loop does */
     bool room;           /* and there is some */
@@ -190,13 +196,19 @@ static struct chunk *next_chunk(struct request *request, size_t done, bool *ende
     return chunk;
 }
 
-/* Seconds of sound in the queue behind the next `frames`. */
-static double seconds_behind(struct request *request, size_t frames)
+/*
+ * How late the next `frames` are: seconds of sound in the queue behind them. 0 if the sound comes
+ * faster than anybody speaks: then it waits because it is early.
+ */
+static double seconds_late(struct request *request, size_t frames)
 {
+    double second = (double)request->frame_size * request->options.stream.audio.rate;
     uv_mutex_lock(&request->mutex);
-    size_t bytes = request->queued - frames * request->frame_size;
+    double behind = (double)(request->queued - frames * request->frame_size) / second;
+    double received = (double)request->received / second;
+    double elapsed = (double)(uv_hrtime() - request->listening) / 1e9;
     uv_mutex_unlock(&request->mutex);
-    return (double)(bytes / request->frame_size) / request->options.stream.audio.rate;
+    return received > elapsed + EARLY_SECONDS ? 0 : behind;
 }
 
 /* Recognises what is queued, for one turn. 1: the turn is over, 0: the queue is empty. */
@@ -209,7 +221,7 @@ static int recognise_queue(struct request *request, bool *ended, struct hearken_
         if (frames > turn_frames)
             frames = turn_frames;
         if (request->options.is_live)
-            hearken_stream_set_waiting(request->stream, seconds_behind(request, frames));
+            hearken_stream_set_waiting(request->stream, seconds_late(request, frames));
         int result =
             hearken_stream_write(request->stream, chunk->bytes + chunk->offset, frames, error);
         if (result < 0)
@@ -469,6 +481,9 @@ int request_write(struct request *request, const uint8_t *samples, size_t length
         request->first_chunk = chunk;
     request->last_chunk = chunk;
     request->queued += length;
+    request->received += length;
+    if (request->listening == 0)
+        request->listening = uv_hrtime();
     uv_mutex_unlock(&request->mutex);
     submit(request);
     return 0;
