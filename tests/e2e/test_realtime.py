@@ -27,6 +27,7 @@ from live_sessions import (
     paused,
     text_of_deltas,
 )
+from normalise import word_errors, words
 from programs import REAL_MODEL, wait_until
 from sounds import LONG, SHORT, pcm, silence
 from web import Answer, Served, request
@@ -163,7 +164,8 @@ def test_text_is_that_of_the_recording(serve: Serve) -> None:
         session.configure()
         for path in (SHORT, LONG):
             session.say(paused(pcm(path)))
-            assert completed_of(session.until(COMPLETED)) == served.transcribed(path)
+            completed = completed_of(session.until(COMPLETED))
+            assert word_errors(words(served.transcribed(path)), words(completed)).total() <= 1
 
 
 @pytest.mark.real
