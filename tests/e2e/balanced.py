@@ -4,6 +4,7 @@ account of what becomes of each request."""
 
 import asyncio
 import base64
+import itertools
 import json
 import os
 import re
@@ -35,7 +36,7 @@ SERVER = re.compile(r"^    (?P<hash>#?)server s1 .*$", re.MULTILINE)
 OTHER_SERVERS = re.compile(r"^    #?server s(?!1 ).*\n", re.MULTILINE)
 # What HAProxy logs: "127.0.0.1:40000 [...] http hearken/s1 ... {id} ...".
 LOGGED = re.compile(
-    r"127\.0\.0\.1:(?P<port>\d+) \[[^]]+\] (?P<front>\w+) [\w-]+/(?P<server>[\w<>-]+) "
+    r"(?P<address>127\.\d+\.\d+\.\d+):\d+ \[[^]]+\] (?P<front>\w+) [\w-]+/(?P<server>[\w<>-]+) "
     r"(?:.* \{(?P<id>[^}]*)\} )?"
 )
 
@@ -161,6 +162,11 @@ class Balancer:
         found = [dict(zip(head.split(","), row.split(","), strict=False)) for row in rows]
         return {(row["pxname"], row["svname"]): row for row in found if row["type"] == "2"}
 
+    def weights(self, backend: str) -> dict[str, int]:
+        """As the agents set them."""
+        rows = self.statuses().items()
+        return {name: int(row["weight"]) for (group, name), row in rows if group == backend}
+
     def in_hand(self) -> Counter[str]:
         """Requests and sessions that each server has."""
         found: Counter[str] = Counter()
@@ -182,12 +188,12 @@ class Balancer:
     def logged(self, key: str) -> list[str]:
         """Lines on a request."""
         lines = self.log_file().read_text(errors="replace").splitlines()
-        return [line for line in lines if f"{{{key}}}" in line or f":{key} [" in line]
+        return [line for line in lines if f"{{{key}}}" in line or line.startswith(f"{key}:")]
 
     def servers(self) -> dict[str, str]:
-        """Which server had a request, by its id, or for Wyoming by the client's port."""
+        """Which server had a request, by its id, or for Wyoming by the client's address."""
         found = LOGGED.finditer(self.log_file().read_text(errors="replace"))
-        return {line["id"] or line["port"]: line["server"] for line in found}
+        return {line["id"] or line["address"]: line["server"] for line in found}
 
 
 @contextmanager
@@ -242,6 +248,7 @@ class Crowd:
     text: str  # of the recording
     outcomes: list[Outcome] = field(default_factory=list)
     over: bool = False
+    numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def note(
@@ -251,6 +258,12 @@ class Crowd:
         latency = now - begun if latency is None else latency
         self.outcomes.append(Outcome(kind, key, begun, now, result, latency))
         self.changed.set()
+
+    def servers(self) -> dict[str, str]:
+        """Which server had each request. HAProxy logs a connection a little after its end."""
+        keys = {outcome.key for outcome in self.outcomes}
+        wait_until(lambda: keys <= self.balancer.servers().keys(), "HAProxy to log all requests")
+        return self.balancer.servers()
 
     async def more(self, count: int) -> None:
         """Waits for so many further outcomes of each kind."""
@@ -318,8 +331,11 @@ class Crowd:
     async def wyoming_client(self) -> None:
         while not self.over:
             begun = time.monotonic()
-            reader, writer = await asyncio.open_connection("127.0.0.1", self.balancer.wyoming)
-            key = str(writer.get_extra_info("sockname")[1])
+            number = next(self.numbers)
+            key = f"127.1.{number >> 8}.{number & 255}"  # an address of its own, to know it in the log
+            reader, writer = await asyncio.open_connection(
+                "127.0.0.1", self.balancer.wyoming, local_addr=(key, 0)
+            )
             try:
                 text = await self.wyoming_text(reader, writer)
             except OSError:
@@ -423,7 +439,7 @@ def lost_of(crowd: Crowd) -> list[Outcome]:
 def check_lost(crowd: Crowd, balancer: Balancer, killed: Member, when: float) -> None:
     """Nothing is lost but what was sent to the daemon that was gone at `when`, and these clients are
     told so."""
-    servers = balancer.servers()
+    servers = crowd.servers()
     for outcome in lost_of(crowd):
         assert outcome.begun <= when, outcome
         assert servers.get(outcome.key) == killed.name, (outcome, balancer.logged(outcome.key))

@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import programs
@@ -77,11 +78,17 @@ def model(folder: Path) -> Path:
     return folder / "model.gguf"
 
 
-async def play(
-    crowd: Crowd, fleet: list[Member], marks: dict[str, float]
-) -> tuple[str, Counter[str]]:
-    """What happens to the daemons while the clients ask; notes when. Returns how one was slowed down, and
-    what each had in hand then."""
+@dataclass
+class Slow:
+    """How a daemon was slowed down, and what HAProxy made of the daemons then."""
+
+    means: str
+    weights: dict[str, int]
+    in_hand: Counter[str]
+
+
+async def play(crowd: Crowd, fleet: list[Member], marks: dict[str, float]) -> Slow:
+    """What happens to the daemons while the clients ask; notes when."""
     slowed, killed, drained, _ = fleet
     assert slowed.daemon.process is not None
     await crowd.more(LIVE)
@@ -91,7 +98,8 @@ async def play(
         marks["slowed"] = time.monotonic()
         await crowd.more(2 * LIVE)
         marks["one slow"] = time.monotonic()
-        in_hand = crowd.balancer.in_hand()
+        balancer = crowd.balancer
+        slow = Slow(means, balancer.weights("hearken"), balancer.in_hand())
     await asyncio.to_thread(killed.daemon.kill)
     marks["gone"] = time.monotonic()
     await crowd.more(LIVE)
@@ -101,7 +109,7 @@ async def play(
     marks["one drained"] = time.monotonic()
     await crowd.more(LIVE)
     marks["two left"] = time.monotonic()
-    return means, in_hand
+    return slow
 
 
 def test_four_daemons(folder: Path, model: Path) -> None:
@@ -114,7 +122,7 @@ def test_four_daemons(folder: Path, model: Path) -> None:
     }
     text = alone(model, SHORT).replace("\n", " ").strip()
     marks: dict[str, float] = {}
-    found: list[tuple[str, Counter[str]]] = []
+    found: list[Slow] = []
     with balanced(folder, model, 4, settings) as (fleet, balancer):
         crowd = Crowd(balancer, text)
 
@@ -122,7 +130,7 @@ def test_four_daemons(folder: Path, model: Path) -> None:
             found.append(await play(playing, fleet, marks))
 
         asyncio.run(crowd.run(HTTP, WYOMING, LIVE, 2, script))
-        judge(crowd, balancer, fleet, marks, *found[0])
+        judge(crowd, balancer, fleet, marks, found[0])
 
 
 def judge(
@@ -130,11 +138,10 @@ def judge(
     balancer: Balancer,
     fleet: list[Member],
     marks: dict[str, float],
-    means: str,
-    in_hand: Counter[str],
+    slow: Slow,
 ) -> None:
     slowed, killed, drained, _ = fleet
-    servers = balancer.servers()
+    servers = crowd.servers()
     shares: dict[str, Counter[str]] = {}
     since = 0.0
     for title, until in marks.items():
@@ -143,22 +150,21 @@ def judge(
             shares[title] = report(title, mine, servers)
         since = until
     everybody = crowd.outcomes
-    report(f"all of it (quota by {means})", everybody, servers)
+    report(f"all of it (quota by {slow.means})", everybody, servers)
     lost = lost_of(crowd)
     moved = [outcome for outcome in everybody if outcome.result == "moved"]
-    print(f"  in hand where {slowed.name} was slow: {dict(in_hand)}")
+    print(f"  weights where {slowed.name} was slow: {slow.weights}, in hand: {dict(slow.in_hand)}")
     print(f"  lost with {killed.name}: {Counter((o.kind, o.result) for o in lost)}")
     print(f"  sessions that {drained.name} ended at a border: {len(moved)}")
     check_lost(crowd, balancer, killed, marks["gone"])
     assert lost, "nothing ran on the one that was killed"
     for outcome in moved:
         assert servers[outcome.key] == drained.name, outcome
-    slow = shares["one slow"]
-    others = [slow[member.name] for member in fleet if member is not slowed]
-    assert slow[slowed.name] < min(others) / 2, slow
-    # Without the agents, which HAProxy weighs the daemons by, it would have as many as the others.
-    assert in_hand[slowed.name] < min(in_hand[m.name] for m in fleet if m is not slowed) / 2, (
-        in_hand
-    )
-    left = shares["two left"]
-    assert not left[killed.name] and not left[drained.name], left
+    rest = [member.name for member in fleet if member is not slowed]
+    done = shares["one slow"]
+    assert done[slowed.name] < min(done[name] for name in rest) / 2, done
+    # By the word of the agents: by the number of requests alone it would have as many as the others.
+    assert slow.weights[slowed.name] < min(slow.weights[name] for name in rest), slow
+    assert slow.in_hand[slowed.name] < min(slow.in_hand[name] for name in rest), slow
+    late = [outcome for outcome in everybody if outcome.begun > marks["one drained"]]
+    assert late and {servers[outcome.key] for outcome in late} == {slowed.name, rest[-1]}
