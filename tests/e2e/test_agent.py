@@ -142,7 +142,8 @@ def leave(served: Served, agent: Path) -> None:
 def test_lame_duck(serve: Serve, folder: Path) -> None:
     """All is served, with the advice to come with a new connection next time; then it drains."""
     agent = folder / "agent"
-    settings = {"server.agent": str(agent), "timeouts.lame_duck_seconds": "3"}
+    seconds = str(3 * programs.SCALE)
+    settings = {"server.agent": str(agent), "timeouts.lame_duck_seconds": seconds}
     served = serve(settings)
     text = served.transcribed(SHORT)
     with served.bare() as kept:
