@@ -207,7 +207,7 @@ help:
 	@echo 'make check      build and run all tests; ends with "N passed, N failed"'
 	@echo 'make check-fresh  the same on Debian 12 and 13 with nothing installed (root, debootstrap)'
 	@echo 'make check-reproducible  build twice and compare'
-	@echo 'make check-scale  many daemons, behind the real HAProxy (root)'
+	@echo 'make check-scale  many daemons behind the real HAProxy, an archive with the real Slurm (root)'
 	@echo 'make check-emulated  test the kernels of processors that this machine does not have'
 	@echo 'make deb        Debian packages into build/deb; make check-packages tests them (root)'
 	@echo 'make image      an image for containers; make addon: a folder for Home Assistant'

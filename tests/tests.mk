@@ -157,7 +157,7 @@ check: all $(test_programs) $(bad_plugins) $(tile_plugin) $(lost_device) $(venv)
 		TILE_PLUGIN='$(tile_plugin)' FUZZ='$(fuzz_targets)' tests/run
 
 # Many machines: installs what that needs, as root.
-scale_packages := haproxy
+scale_packages := haproxy slurm-wlm munge
 .PHONY: check-scale
 $(venv)/scale-ready: tests/scale/requirements.txt | $(venv)/ready
 	$(Q)$(venv)/bin/pip install --quiet --disable-pip-version-check -r $<

@@ -254,10 +254,10 @@ static void tell(const struct plan *plan, const struct manifest *manifest,
         least.items = loads[i].items < least.items ? loads[i].items : least.items;
         most.items = loads[i].items > most.items ? loads[i].items : most.items;
     }
-    fprintf(stderr, "%zu recordings, %.3f GB", manifest->count, (double)manifest->bytes / 1e9);
+    fprintf(stderr, "%zu recordings, %.1f MB", manifest->count, (double)manifest->bytes / 1e6);
     if (plan->shards > 1)
-        fprintf(stderr, "; %u shards: %.3f to %.3f GB, %zu to %zu recordings", plan->shards,
-                (double)least.bytes / 1e9, (double)most.bytes / 1e9, least.items, most.items);
+        fprintf(stderr, "; %u shards: %.1f to %.1f MB, %zu to %zu recordings", plan->shards,
+                (double)least.bytes / 1e6, (double)most.bytes / 1e6, least.items, most.items);
     fputc('\n', stderr);
 }
 
