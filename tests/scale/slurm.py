@@ -4,6 +4,7 @@ Needs root."""
 
 import contextlib
 import os
+import random
 import secrets
 import shutil
 import socket
@@ -12,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from programs import free_port, wait_until
+from programs import wait_until
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "scontrol", "squeue", "sinfo")
 
@@ -101,6 +102,27 @@ def start(folder: Path, name: str, command: Sequence[str]) -> "subprocess.Popen[
         )
 
 
+def free_ports(count: int) -> list[int]:
+    """Below those that the kernel gives to connections, of which there are many beside this test."""
+    found: list[int] = []
+    with contextlib.ExitStack() as probes:
+        for port in random.sample(range(20_000, 30_000), 1000):
+            probe = probes.enter_context(socket.socket())
+            with contextlib.suppress(OSError):
+                probe.bind(("", port))
+                found.append(port)
+            if len(found) == count:
+                break
+    return found
+
+
+def cgroup_plugin() -> str:
+    """One that asks nothing of the machine."""
+    said = subprocess.run(["slurmd", "-V"], capture_output=True, text=True, check=True).stdout
+    version = tuple(int(part) for part in said.split()[-1].split(".")[:2])
+    return "disabled" if version >= (23, 11) else "cgroup/v1"
+
+
 def munged(folder: Path) -> list[str]:
     key = folder / "munge.key"
     key.write_bytes(secrets.token_bytes(1024))
@@ -123,7 +145,7 @@ def cluster(folder: Path) -> Iterator[Cluster]:
     (folder / "state").mkdir()
     for node in ("one", "two"):
         (folder / f"spool-{node}").mkdir()
-    ports = [free_port() for _ in range(3)]
+    ports = free_ports(3)
     (folder / "slurm.conf").write_text(
         CONFIGURATION.format(
             folder=folder,
@@ -132,7 +154,7 @@ def cluster(folder: Path) -> Iterator[Cluster]:
             credential=CREDENTIAL_SECONDS,
         )
     )
-    (folder / "cgroup.conf").write_text("CgroupPlugin=cgroup/v1\n")
+    (folder / "cgroup.conf").write_text(f"CgroupPlugin={cgroup_plugin()}\n")
     found = Cluster(folder)
     started = []
     try:

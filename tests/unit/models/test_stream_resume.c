@@ -115,7 +115,8 @@ static void test_same_events(void)
     }
 }
 
-/* While several segments are recognised at a time, those that are not told are behind the border. */
+/* While several segments are recognised at a time, those that are not told are behind the border.
+ */
 static void test_several_at_a_time(void)
 {
     struct hearken_model *model = model_of(transformer_shape(2));
