@@ -2,6 +2,7 @@
 """Fixtures: a folder, and daemons in it, for each test."""
 
 import signal
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from programs import (
     PATIENCE,
     RANDOM_MODELS,
     REAL_MODEL,
+    REPOSITORY,
     SANITIZER,
     VOICE,
     Daemon,
@@ -21,6 +23,9 @@ from programs import (
     wait_until,
 )
 from web import Served
+
+# How the benchmarks count wrong words is how the tests do.
+sys.path.insert(0, str(REPOSITORY / "tests" / "bench"))
 
 
 class StartDaemon(Protocol):

@@ -4,7 +4,6 @@
 import json
 import re
 import struct
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,12 +11,10 @@ import numpy as np
 import pytest
 import soundfile
 from conftest import StartDaemon
-from programs import RANDOM_MODELS, REAL_MODEL, REPOSITORY, Daemon, alone, run
+from normalise import word_errors, words
+from programs import RANDOM_MODELS, REAL_MODEL, Daemon, alone, run
 from sounds import LONG, SHORT, pcm, samples, silence, transcripts
 from talking import EXTENDED, answer, of_type, text_of, transcribed
-
-sys.path.insert(0, str(REPOSITORY / "tests" / "bench"))
-from normalise import word_errors, words
 
 RECURRENT = RANDOM_MODELS["recurrent"]
 

@@ -2,19 +2,16 @@
 """One speaker a channel: recordings whose channels are told apart."""
 
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 from conftest import StartDaemon
-from programs import RANDOM_MODELS, REAL_MODEL, REPOSITORY, Daemon, run, unguarded_options
+from normalise import word_errors, words
+from programs import RANDOM_MODELS, REAL_MODEL, Daemon, run, unguarded_options
 from sounds import LONG, SHORT, Pcm, samples
 from talking import EXTENDED, answer, of_type, text_of, transcribed
-
-sys.path.insert(0, str(REPOSITORY / "tests" / "bench"))
-from normalise import word_errors, words
 
 RECURRENT = RANDOM_MODELS["recurrent"]
 

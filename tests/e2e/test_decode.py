@@ -10,7 +10,6 @@ import shutil
 import socket
 import struct
 import subprocess
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -19,12 +18,12 @@ from pathlib import Path
 
 import pytest
 from conftest import Serve
+from normalise import word_errors, words
 from programs import (
     BUILD,
     HEARKEN,
     RANDOM_MODELS,
     REAL_MODEL,
-    REPOSITORY,
     SANITIZER,
     SCALE,
     environment,
@@ -34,9 +33,6 @@ from programs import (
 )
 from sounds import LONG, SHORT
 from web import Form, Recording, request
-
-sys.path.insert(0, str(REPOSITORY / "tests" / "bench"))
-from normalise import word_errors, words
 
 DECODER = BUILD / "lib" / "hearken" / "hearken-decode"
 RECURRENT = RANDOM_MODELS["recurrent"]

@@ -4,7 +4,6 @@
 import json
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -121,7 +120,6 @@ def transcribed(daemon: Daemon, folder: Path, recording: Path) -> list[str]:
 def assert_like_the_file(heard: list[str], expected: list[str]) -> None:
     """Nothing lost, nothing doubled; a word in twenty may come out another way, for the sound has been
     through two resamplers and its ends are not quite the same."""
-    sys.path.insert(0, str(Path(__file__).parents[1] / "bench"))
     from normalise import word_errors
 
     assert word_errors(expected, heard).total() <= 1 + len(expected) // 20, (heard, expected)

@@ -3,7 +3,6 @@
 
 import json
 import re
-import sys
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -14,12 +13,10 @@ from typing import Any
 import programs
 import pytest
 from conftest import Serve, StartDaemon
+from normalise import word_errors, words
 from programs import REAL_MODEL, REAL_MODELS, REPOSITORY, free_port, run
 from sounds import LONG, SHORT, Pcm, pcm, silence, transcripts, write_wav
 from web import Served
-
-sys.path.insert(0, str(REPOSITORY / "tests" / "bench"))
-from normalise import word_errors, words
 
 try:
     import browser
