@@ -592,6 +592,61 @@ def test_interrupt(folder: Path) -> None:
     assert working(folder, "long") is None and failures(folder) == {}
 
 
+# ---- As a job of Slurm's ----
+
+
+def job(folder: Path, *options: str) -> "subprocess.Popen[bytes]":
+    """deploy/slurm/hearken.sbatch as task 7 of 6 to 8, with a scontrol that notes what it is told."""
+    scontrol = folder / "bin" / "scontrol"
+    scontrol.parent.mkdir(exist_ok=True)
+    scontrol.write_text(f'#!/bin/sh\necho "$@" >>"{folder}/told"\n')
+    scontrol.chmod(0o755)
+    extra = {
+        "PATH": f"{scontrol.parent}:{os.environ['PATH']}",
+        "HEARKEN": str(programs.HEARKEN),
+        "MANIFEST": str(folder / "manifest.jsonl"),
+        "OUTPUT": str(folder / "out"),
+        "SLURM_ARRAY_JOB_ID": "5",
+        **{SLURM + name: value for name, value in zip(("ID", "MIN", "MAX"), "768", strict=True)},
+        SLURM + "COUNT": "3",
+    }
+    script = programs.REPOSITORY / "deploy" / "slurm" / "hearken.sbatch"
+    return subprocess.Popen(
+        ["bash", script, "--model", RECURRENT, *unguarded_options(), *options],
+        env=environment(folder, extra),
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+
+def test_job_script(folder: Path) -> None:
+    """Asks to be started again when it was told to stop or its program was killed, and only then."""
+    write_manifest(folder, [{"id": f"long-{i}", "url": str(long_recording(folder))} for i in "012"])
+    told = folder / "told"
+    for ends in ("told to stop", "killed", "done"):
+        process = job(folder, *IN_PIECES, "--workers", "1")
+        try:
+            if ends != "done":
+                wait_until(lambda: working(folder, "long-1"), "the work to begin", interval=0.001)
+            if ends == "told to stop":
+                process.send_signal(signal.SIGTERM)
+                assert process.wait(PATIENCE) == AGAIN
+            elif ends == "killed":
+                children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
+                os.kill(int(children.split()[0]), signal.SIGKILL)
+                assert process.wait(PATIENCE) == 128 + signal.SIGKILL
+            else:
+                told.unlink()
+                assert process.wait(PATIENCE) == 0 and not told.exists()
+                break
+            assert told.read_text().splitlines()[-1] == "requeue 5_7"
+        finally:
+            process.kill()
+            process.wait()
+    assert list(results(folder)) == ["long-1"]
+    assert (folder / "out/_SUCCESS.2-of-3").exists()
+
+
 # ---- From elsewhere ----
 
 

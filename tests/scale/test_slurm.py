@@ -258,6 +258,6 @@ def test_overhead(shared: Path) -> None:
         shares.append(processor_seconds([*batch, *common], shared) / first - 1)
         assert len(list(out.glob("*.json"))) == SAMPLE
     shares.sort()
-    print(f"\nhearken batch takes {100 * shares[PAIRS // 2]:.1f} % more than hearken transcribe, ")
-    print(f"of {PAIRS} pairs {100 * shares[0]:.1f} to {100 * shares[-1]:.1f} %")
+    least, median, most = (f"{100 * shares[i]:.1f}" for i in (0, PAIRS // 2, -1))
+    print(f"\nhearken batch takes {median} % more than hearken transcribe ({least} to {most})")
     assert shares[PAIRS // 2] < 0.05
