@@ -61,8 +61,8 @@ struct request {
     uv_mutex_t mutex; /* for all below */
     struct chunk *first_chunk, *last_chunk;
     size_t queued;
-    uint64_t received;  /* bytes of audio, queued or not */
-    uint64_t listening; /* uv_hrtime when the first came; 0: none has */
+    uint64_t listening; /* uv_hrtime when sound came after the queue had been empty */
+    uint64_t received;  /* bytes of audio since then */
     bool ended, abandoned;
     bool waits_for_room; /* the loop does */
     bool room;           /* and there is some */
@@ -480,10 +480,12 @@ int request_write(struct request *request, const uint8_t *samples, size_t length
     else
         request->first_chunk = chunk;
     request->last_chunk = chunk;
+    if (request->queued == 0) {
+        request->listening = uv_hrtime();
+        request->received = 0;
+    }
     request->queued += length;
     request->received += length;
-    if (request->listening == 0)
-        request->listening = uv_hrtime();
     uv_mutex_unlock(&request->mutex);
     submit(request);
     return 0;

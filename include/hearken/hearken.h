@@ -668,8 +668,9 @@ HEARKEN_API void hearken_stream_set_waiting(struct hearken_stream *stream, doubl
 
 /*
  * A time between segments, in seconds: all events of those before it have been sent, and none of
- * those behind it. 0 where there is none, or each text depends on those before it (partial_seconds,
- * previous_text, language "auto"). From the thread that uses the stream, after a write.
+ * those behind it. 0 where there is none, or each event depends on those before it
+ * (partial_seconds, voice_events, previous_text, language "auto"). From the thread that uses the
+ * stream, after a write.
  */
 HEARKEN_API double hearken_stream_border(const struct hearken_stream *stream);
 

@@ -33,7 +33,8 @@ struct channel {
     struct partial_schedule schedule;
     struct segmenter *segmenter; /* NULL: segments are cut at quiet places */
     struct segment_queue *queue; /* NULL: not needed so far */
-    unsigned queue_threads;      /* 0: segments are recognised here, one after the other */
+    unsigned queue_threads;      /* taken from the model for the queue */
+    bool may_queue;              /* else segments are recognised here, one after the other */
     unsigned ended_segments;     /* at most QUEUE_SEGMENTS */
 
     float *samples; /* [count], of the current segment */
@@ -52,18 +53,15 @@ struct channel {
 /* ---- Creating ---- */
 
 /*
- * How many segments may be recognised at the same time: none where a text depends on the one
- * before, or where an event must not wait for the texts of earlier segments.
+ * Whether segments may be recognised at the same time: not where a text depends on the one before,
+ * or where an event must not wait for the texts of earlier segments.
  */
-static unsigned count_queue_threads(const struct channel *s)
+static bool may_queue(const struct channel *s)
 {
     const struct hearken_stream_options *o = &s->options;
-    unsigned threads = compute_parallel_queues(s->setup->model->network->compute);
     bool is_mixed = o->audio.channels == 1 || o->channels == HEARKEN_CHANNELS_MIX;
-    if (threads < 2 || !is_mixed || !channel_is_independent(s) ||
-        recognizer_is_incremental(s->recognizer) || o->voice_events || o->endpointing)
-        return 0;
-    return threads;
+    return is_mixed && channel_is_independent(s) && !o->endpointing &&
+           !recognizer_is_incremental(s->recognizer);
 }
 
 int channel_create(const struct channel_setup *setup, uint32_t number, struct channel **channel,
@@ -99,7 +97,7 @@ int channel_create(const struct channel_setup *setup, uint32_t number, struct ch
         .alignment = options->alignment,
         .channel = number,
     };
-    s->queue_threads = count_queue_threads(s);
+    s->may_queue = may_queue(s);
     partial_text_begin(s->partial);
     *channel = s;
     return 0;
@@ -110,6 +108,7 @@ void channel_destroy(struct channel *channel)
     if (!channel)
         return;
     segment_queue_destroy(channel->queue);
+    model_give_segment_threads(channel->setup->model, channel->queue_threads);
     speculative_final_drop(&channel->speculative);
     segmenter_destroy(channel->segmenter);
     partial_text_destroy(channel->partial);
@@ -126,7 +125,7 @@ void channel_add_idle(struct channel *channel, double seconds)
 
 void channel_set_waiting(struct channel *channel, double seconds)
 {
-    channel->queue_threads = 0; /* texts are emitted as soon as they can be */
+    channel->may_queue = false; /* texts are emitted as soon as they can be */
     partial_schedule_set_waiting(&channel->schedule, seconds);
 }
 
@@ -235,14 +234,17 @@ static int drain_queue(struct channel *s, bool wait)
 /* Whether the next segment is recognised in the queue. Live, texts would wait for more sound. */
 static bool wants_queue(struct channel *s)
 {
-    if (s->queue_threads == 0 || s->ended_segments < QUEUE_SEGMENTS ||
-        partial_schedule_waits(&s->schedule))
+    if (!s->may_queue || s->ended_segments < QUEUE_SEGMENTS || partial_schedule_waits(&s->schedule))
         return false;
+    if (s->queue)
+        return true;
     const struct segment_queue_setup setup = {s->setup->model, &s->options, s->setup->words,
                                               s->setup->cancelled};
-    if (!s->queue && segment_queue_create(&setup, s->recognizer, s->queue_threads, &s->queue) < 0)
-        s->queue_threads = 0;
-    return s->queue_threads > 0;
+    s->queue_threads = model_take_segment_threads(s->setup->model, SEGMENT_QUEUE_THREADS);
+    if (s->queue_threads > 0 &&
+        segment_queue_create(&setup, s->recognizer, s->queue_threads, &s->queue) < 0)
+        s->may_queue = false;
+    return s->queue != NULL;
 }
 
 /* Has the first `count` samples recognised. */
@@ -482,7 +484,8 @@ uint64_t channel_last_end(const struct channel *channel)
 
 bool channel_is_independent(const struct channel *channel)
 {
-    return channel->options.partial_seconds <= 0 && recognizer_is_independent(channel->recognizer);
+    return channel->options.partial_seconds <= 0 && !channel->options.voice_events &&
+           recognizer_is_independent(channel->recognizer);
 }
 
 /* ---- Beside other channels ---- */

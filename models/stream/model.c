@@ -107,6 +107,25 @@ void hearken_model_destroy(struct hearken_model *model)
     free(model);
 }
 
+unsigned model_take_segment_threads(struct hearken_model *model, unsigned most)
+{
+    const unsigned all = compute_parallel_queues(model->network->compute);
+    unsigned used = atomic_load(&model->segment_threads), taken;
+    do {
+        taken = used < all ? all - used : 0;
+        if (taken > most)
+            taken = most;
+        if (taken < 2)
+            return 0;
+    } while (!atomic_compare_exchange_weak(&model->segment_threads, &used, used + taken));
+    return taken;
+}
+
+void model_give_segment_threads(struct hearken_model *model, unsigned count)
+{
+    atomic_fetch_sub(&model->segment_threads, count);
+}
+
 size_t hearken_model_languages(const struct hearken_model *model, const char *const **codes)
 {
     *codes = (const char *const *)model->network->control.supported;

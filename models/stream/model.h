@@ -6,6 +6,8 @@
 #include "models/network/network.h"
 #include "models/vad/vad.h"
 
+#include <stdatomic.h>
+
 struct logmel;
 
 struct hearken_model {
@@ -13,6 +15,12 @@ struct hearken_model {
     struct logmel *logmel;
     struct vad *vad; /* NULL: the model has no voice activity network */
     char *name, *description;
+    atomic_uint segment_threads; /* of all streams: model_take_segment_threads */
 };
+
+/* Threads that a stream may use to recognise several segments at the same time, at most `most`; 0
+ * if the other streams leave less than two. To be given back. From any thread. */
+unsigned model_take_segment_threads(struct hearken_model *model, unsigned most);
+void model_give_segment_threads(struct hearken_model *model, unsigned count);
 
 #endif

@@ -48,6 +48,7 @@ struct segment_queue {
     unsigned first, count;                         /* guarded by lock */
     bool stopping;                                 /* guarded by lock */
     const atomic_bool *cancelled;
+    pid_t process;
     unsigned thread_count;
     struct segment_thread threads[SEGMENT_QUEUE_THREADS];
 };
@@ -98,7 +99,8 @@ static void *segment_thread_main(void *argument)
     struct queued_segment *segment;
 
     /* Whoever speaks now goes first: a thread's own niceness, on Linux. */
-    (void)setpriority(PRIO_PROCESS, (id_t)gettid(), SEGMENT_NICENESS);
+    if (getpriority(PRIO_PROCESS, (id_t)gettid()) < SEGMENT_NICENESS)
+        (void)setpriority(PRIO_PROCESS, (id_t)gettid(), SEGMENT_NICENESS);
     pthread_mutex_lock(&queue->lock);
     while (!queue->stopping) {
         segment = find_waiting(queue);
@@ -118,7 +120,8 @@ static void *segment_thread_main(void *argument)
     return NULL;
 }
 
-/* The threads block all signals, which belong to the program's own threads. */
+/* The threads block all signals, which belong to the program's own threads. If some cannot be
+ * started, the queue works with fewer. */
 static int start_threads(struct segment_queue *queue, const struct segment_queue_setup *setup,
                          struct recognizer *first, unsigned count)
 {
@@ -143,7 +146,7 @@ static int start_threads(struct segment_queue *queue, const struct segment_queue
         pthread_setname_np(thread->thread, "hearken-segment");
     }
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return result;
+    return queue->thread_count > 0 ? 0 : result;
 }
 
 /* ---- The user ---- */
@@ -155,6 +158,7 @@ int segment_queue_create(const struct segment_queue_setup *setup, struct recogni
     if (!q)
         return -ENOMEM;
     q->cancelled = setup->cancelled;
+    q->process = getpid();
     pthread_mutex_init(&q->lock, NULL);
     pthread_cond_init(&q->changed, NULL);
     int result = start_threads(q, setup, first,
@@ -168,7 +172,8 @@ int segment_queue_create(const struct segment_queue_setup *setup, struct recogni
 
 void segment_queue_destroy(struct segment_queue *queue)
 {
-    if (!queue)
+    /* A forked child has no copies of the threads, and a lock that may be held for ever. */
+    if (!queue || getpid() != queue->process)
         return;
     pthread_mutex_lock(&queue->lock);
     queue->stopping = true;

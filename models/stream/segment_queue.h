@@ -23,8 +23,8 @@ struct segment_queue_setup {
 
 /*
  * `first` must outlive the queue. One thread uses the recogniser `first`, so its owner
- * may use it only while the queue is empty; the others have their own. Errors: those of
- * recognizer_create, or of starting a thread.
+ * may use it only while the queue is empty; the others have their own. Fewer threads do, where
+ * memory is short. Errors: that of starting the first thread.
  */
 int segment_queue_create(const struct segment_queue_setup *setup, struct recognizer *first,
                          unsigned threads, struct segment_queue **queue);

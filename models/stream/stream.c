@@ -434,7 +434,8 @@ int hearken_stream_resume(struct hearken_stream *stream, double seconds,
                             RESUME_SECONDS_MAX);
     if (seconds > 0 && !is_independent(stream))
         return hearken_fail(error, -EINVAL,
-                            "cannot go on within a recording: partial_seconds, previous_text or "
+                            "cannot go on within a recording: partial_seconds, voice_events, "
+                            "previous_text or "
                             "language auto makes each text depend on those before it");
     stream->resume = (uint64_t)llround(seconds * HEARKEN_RATE);
     for (uint32_t i = 0; i < SEPARATOR_LANES; i++)

@@ -11,8 +11,8 @@
  * as many as two vectors have lanes. So one input is multiplied by all outputs of a panel with two
  * instructions.
  *
- * Rows. The result of a row never depends on the other rows: every sum is accumulated in the order
- * of the inputs, whatever the number of rows, the number of threads and the instruction set.
+ * Rows. The result of a row never depends on the other rows: every sum has the same order, whatever
+ * the number of rows and of threads.
  */
 #ifndef HEARKEN_CPU_H
 #define HEARKEN_CPU_H

@@ -207,13 +207,16 @@ static unsigned count_callers(struct pool *pool, struct pool_caller *caller)
 
 void pool_leave(struct pool *pool, struct pool_caller *caller)
 {
-    pthread_mutex_lock(&pool->lock);
-    for (struct pool_caller **at = &pool->callers; *at; at = &(*at)->following)
-        if (*at == caller) {
-            *at = caller->following;
-            break;
-        }
-    pthread_mutex_unlock(&pool->lock);
+    /* In a forked child the lock may be held for ever. */
+    if (getpid() == pool->process) {
+        pthread_mutex_lock(&pool->lock);
+        for (struct pool_caller **at = &pool->callers; *at; at = &(*at)->following)
+            if (*at == caller) {
+                *at = caller->following;
+                break;
+            }
+        pthread_mutex_unlock(&pool->lock);
+    }
     workspace_finish(&caller->workspace);
 }
 

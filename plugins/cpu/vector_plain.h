@@ -77,10 +77,6 @@ static inline vector load_half(const uint16_t *x)
     return (vector)((is_subnormal & (vector_int)subnormal) | (~is_subnormal & normal) | sign);
 }
 
-/*
- * Single to half precision, for numbers in its range, ties to even. Adding 1/2 to a number below
- * 2^-14 leaves the bits of the subnormal half in the last bits of the sum.
- */
 static inline vector load_bytes(const int8_t *x)
 {
 #ifdef __SSE2__ /* every x86-64 has it; GCC does not generate the instruction by itself */

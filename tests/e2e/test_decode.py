@@ -202,7 +202,8 @@ def test_tracks(folder: Path) -> None:
     expect_same(folder, film)
     expect_same(folder, film, "--track", "1")
     command = ("transcribe", "--local", "--model", REAL_MODEL, "--track", "2", film)
-    assert words(succeed(*command, folder=folder)) == words(text_of(SHORT))
+    heard = words(succeed(*command, folder=folder))
+    assert word_errors(words(text_of(SHORT)), heard).total() <= 1
     for file, message in (
         (film, "it has no audio track 3, expected 1 to 2"),
         (LONG, "it has no audio track 3, expected 1"),

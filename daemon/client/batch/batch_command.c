@@ -41,7 +41,8 @@ static const struct command_option run_options[] = {
     NUMBER('\0', "shards", 1, SHARDS_MAX, FIELD(shards),
            "how many parts there are, for JOB_COMPLETION_INDEX"),
     STRING('\0', "get", "PROGRAM", FIELD(get),
-           "a program that writes a recording to its standard output, as in 'rclone cat {}': {} is "
+           "a program that writes a recording to its standard output, as in 'rclone cat "
+           "s3:talks/{}': {} is "
            "the address (default: addresses are files)"),
 
     HEADING("How"),
@@ -302,10 +303,11 @@ const struct command batch_command = {
         "Exit status: 0 every recording is done or given up (DIR/failed says why), 75 start it\n"
         "again, 1 it cannot work at all, 2 the command line is wrong, 130 interrupted. After\n"
         "SIGTERM it ends with the segment.\n",
-    .examples = "  hearken batch plan -o archive.jsonl /archive\n"
-                "  hearken batch --manifest archive.jsonl --output results\n"
-                "  hearken batch --manifest archive.jsonl --shard 3/40 --output results\n"
-                "  hearken batch --manifest s3.jsonl --get 'rclone cat {}' --output results\n",
+    .examples =
+        "  hearken batch plan -o archive.jsonl /archive\n"
+        "  hearken batch --manifest archive.jsonl --output results\n"
+        "  hearken batch --manifest archive.jsonl --shard 3/40 --output results\n"
+        "  hearken batch --manifest s3.jsonl --get 'rclone cat s3:talks/{}' --output results\n",
     .options = run_options,
     .option_count = OPTION_COUNT(run_options),
     .run = run_batch,

@@ -42,7 +42,7 @@ int fetch_program_init(struct fetch_program *program, const char *text, struct h
     if (!has_place)
         return hearken_fail(error, -EINVAL,
                             "--get %.100s: expected a program and {} where the address goes, as in "
-                            "'rclone cat {}'",
+                            "'rclone cat s3:talks/{}'",
                             text);
     return 0;
 }
@@ -73,14 +73,16 @@ static char *fill_in(const char *word, const char *url)
     return filled;
 }
 
-/* An address that a program would take for an option is none. */
+/* An address that a program would take for an option is none, nor one that describes a remote of
+ * rclone, which can run commands. */
 static int check_address(const struct fetch_program *program, const char *url,
                          struct hearken_error *error)
 {
     for (size_t i = 1; program->words[i]; i++)
-        if (url[0] == '-' && strncmp(program->words[i], "{}", 2) == 0)
+        if (strchr("-:", url[0]) && strncmp(program->words[i], "{}", 2) == 0)
             return hearken_fail(error, -EINVAL,
-                                "%.200s: begins with -, expected the address of a recording", url);
+                                "%.200s: begins with %c, expected the address of a recording", url,
+                                url[0]);
     return 0;
 }
 

@@ -10,7 +10,8 @@
 
 #define FETCH_WORDS_MAX 32
 
-/* --get 'rclone cat {}': words, of which {} stands for a recording's address. No shell sees it. */
+/* --get 'rclone cat s3:talks/{}': words, of which {} stands for a recording's address. No shell
+ * sees it. */
 struct fetch_program {
     char *text;                       /* holds the words */
     char *words[FETCH_WORDS_MAX + 1]; /* ends with NULL; words[0] NULL: recordings are files */

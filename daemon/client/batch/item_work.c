@@ -260,6 +260,12 @@ static void give_up(struct work *work, struct item_outcome *outcome, enum failur
     const struct result_store *store = work->setup->store;
     const struct manifest_item *item = work->item;
     struct fetch_identity identity = work->fetched.identity;
+    struct item_outcome published;
+    if (item_is_done(work->setup, item, &published) && published.state == ITEM_PUBLISHED) {
+        *outcome = published; /* by another process, meanwhile */
+        attempts_forget(store, item->id);
+        return;
+    }
     char name[STORE_NAME];
     result_store_name(item->id, name);
     if (identity.bytes == 0 && fetch_look(work->setup->fetch, item, &identity, NULL) < 0)

@@ -88,7 +88,7 @@ static struct entry *find_ready(struct runner *runner, double *wait)
 static void wait_for_change(struct runner *runner, double seconds)
 {
     struct timespec until;
-    if (seconds > 3600) {
+    if (isinf(seconds)) {
         pthread_cond_wait(&runner->changed, &runner->lock);
         return;
     }

@@ -90,6 +90,21 @@ static void test_segments_at_the_same_time(void)
     hearken_model_destroy(model);
 }
 
+/* Streams share the threads that a machine has use for. */
+static void test_segment_threads_are_shared(void)
+{
+    struct hearken_model *model = model_of(transformer_shape(2));
+    model->network->compute->host.threads = 5;
+    EXPECT_EQUAL(model_take_segment_threads(model, 4), 4);
+    EXPECT_EQUAL(model_take_segment_threads(model, 4), 0);
+    model_give_segment_threads(model, 4);
+    EXPECT_EQUAL(model_take_segment_threads(model, 3), 3);
+    EXPECT_EQUAL(model_take_segment_threads(model, 4), 2);
+    EXPECT_EQUAL(model_take_segment_threads(model, 4), 0);
+    model_give_segment_threads(model, 5);
+    hearken_model_destroy(model);
+}
+
 /* ---- What is not believed ---- */
 
 static void test_thresholds(void)
@@ -625,6 +640,7 @@ void add_stream_tests(void)
     CU_pSuite suite = CU_add_suite("stream", NULL, NULL);
     CU_ADD_TEST(suite, test_segments);
     CU_ADD_TEST(suite, test_segments_at_the_same_time);
+    CU_ADD_TEST(suite, test_segment_threads_are_shared);
     CU_ADD_TEST(suite, test_few_positions);
     CU_ADD_TEST(suite, test_thresholds);
     CU_ADD_TEST(suite, test_loops);
