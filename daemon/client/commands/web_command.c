@@ -3,15 +3,13 @@
 #include "daemon/client/program/client_connection.h"
 #include "daemon/client/program/commands.h"
 #include "daemon/client/program/daemon_status.h"
+#include "daemon/client/program/page_address.h"
 #include "daemon/client/program/standard_error.h"
-#include "daemon/common/tcp_address.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define PAGE_SIZE 400
 
 struct web {
     struct address address;
@@ -30,69 +28,6 @@ static const struct command_option web_options[] = {
     SECONDS("timeout", FIELD(address.timeout),
             "give up if the daemon does not respond within this time (default 10; 0: never)"),
 };
-
-/* ---- The address ---- */
-
-enum reach {
-    REACH_NONE,    /* not by a browser: a Unix socket */
-    REACH_ADDRESS, /* at an address of the machine */
-    REACH_ANY,     /* at all of them */
-    REACH_SAME,    /* from the machine itself, which browsers take for secure */
-};
-
-/* What a browser calls the host that the daemon listens at. */
-static enum reach name_host(const char *listened, const struct web *web, char host[TCP_HOST_BYTES],
-                            const char **port)
-{
-    char remote[TCP_HOST_BYTES] = "localhost";
-    const char *remote_port;
-    if (!tcp_address_split(listened, host, port))
-        return REACH_NONE;
-    if (strncmp(host, "127.", 4) == 0 || strcmp(host, "::1") == 0)
-        return REACH_SAME;
-    if (strcmp(host, "0.0.0.0") != 0 && strcmp(host, "::") != 0)
-        return REACH_ADDRESS;
-    if (web->address.tcp)
-        tcp_address_split(web->address.tcp, remote, &remote_port);
-    snprintf(host, TCP_HOST_BYTES, "%s", remote);
-    return REACH_ANY;
-}
-
-/* The address that suits a browser best, of those that the daemon told of. */
-static enum reach find_page(const json_t *status, const struct web *web, char page[PAGE_SIZE])
-{
-    enum reach best = REACH_NONE;
-    const json_t *listened;
-    size_t index;
-    json_array_foreach(json_object_get(status, "http"), index, listened)
-    {
-        char host[TCP_HOST_BYTES];
-        const char *port, *text = json_string_value(listened);
-        enum reach reach = text ? name_host(text, web, host, &port) : REACH_NONE;
-        if (reach <= best)
-            continue;
-        best = reach;
-        snprintf(page, PAGE_SIZE, strchr(host, ':') ? "http://[%s]:%s/" : "http://%s:%s/", host,
-                 port);
-    }
-    return best;
-}
-
-static int fail(const json_t *status)
-{
-    const json_t *listened = json_object_get(status, "http");
-    if (!json_is_array(listened))
-        message_error(NULL, "the daemon does not say whether it serves HTTP: it is older than this "
-                            "program, or another one (--url takes an address)");
-    else if (json_array_size(listened) == 0)
-        message_error(NULL, "the daemon serves no HTTP: start it with hearkend --http "
-                            "127.0.0.1:8080, or put listen = 127.0.0.1:8080 into [http] of "
-                            "hearkend.conf");
-    else
-        message_error(NULL, "the daemon serves HTTP on a Unix socket alone, where no browser gets: "
-                            "give http.listen an address such as 127.0.0.1:8080");
-    return EXIT_FAILED;
-}
 
 /* ---- Opening ---- */
 
@@ -124,7 +59,7 @@ static int run_web(const struct command *command, int argc, char **argv)
 {
     struct web web = {0};
     struct hearken_error error;
-    char page[PAGE_SIZE];
+    char page[PAGE_ADDRESS_SIZE];
     json_t *status;
     int count = options_parse(command, argc, argv, &web);
     if (count < 0)
@@ -138,7 +73,10 @@ static int run_web(const struct command *command, int argc, char **argv)
         message_error(NULL, error.message);
         return result == -ENOTCONN ? EXIT_NO_DAEMON : EXIT_FAILED;
     }
-    int code = find_page(status, &web, page) == REACH_NONE ? fail(status) : show(page, &web);
+    bool served = page_address_find(status, web.address.tcp, page);
+    if (!served)
+        message_error(NULL, page_address_missing(status));
+    int code = served ? show(page, &web) : EXIT_FAILED;
     json_decref(status);
     return code;
 }
