@@ -30,12 +30,6 @@ struct store {
 
 /* ---- Files ---- */
 
-/* The path of a model that is there, or NULL. */
-static char *find_file(const char *name, char *path, size_t size)
-{
-    return hearken_find_model(name, path, size) && access(path, F_OK) == 0 ? path : NULL;
-}
-
 /* Whether the name may become that of a file. */
 static bool is_plain(const char *name)
 {
@@ -91,7 +85,7 @@ static int list_models(const struct store *store, const struct model_index *inde
     if (!store->json)
         printf("%-28s %8s  %-4s %-10s %s\n", "NAME", "SIZE", "LANG", "STATE", "ABOUT");
     for (size_t i = 0; (entry = model_index_at(index, i)); i++) {
-        const char *there = find_file(entry->name, path, sizeof(path));
+        const char *there = model_folder_find(entry->name, path, sizeof(path));
         if (store->installed && !there)
             continue;
         if (store->json)
@@ -220,7 +214,7 @@ static int get_model(const struct store *store, const struct model_index *index,
     struct wanted wanted;
     if (!is_plain(name))
         return hearken_fail(error, -EINVAL, "%.100s: expected a name, without a slash", name);
-    if (!store->from && !store->url && find_file(name, there, sizeof(there))) {
+    if (!store->from && !store->url && model_folder_find(name, there, sizeof(there))) {
         printf("%s\n", there);
         return 0;
     }
@@ -257,7 +251,7 @@ static const struct command_option no_options[] = {HEADING("Options")};
 static int remove_model(const char *name, struct hearken_error *error)
 {
     char path[PATH_MAX], folder[PATH_MAX];
-    if (!is_plain(name) || !find_file(name, path, sizeof(path)))
+    if (!is_plain(name) || !model_folder_find(name, path, sizeof(path)))
         return hearken_fail(error, -ENOENT, "%.100s: is not there", name);
     size_t length = hearken_models_folder(folder, sizeof(folder)) ? strlen(folder) : 0;
     if (length == 0 || strncmp(path, folder, length) != 0 || path[length] != '/')
@@ -272,7 +266,7 @@ static int verify_model(const struct model_index *index, const char *name,
     char path[PATH_MAX], sum[SHA256_TEXT];
     uint64_t size;
     const struct index_entry *entry = model_index_find(index, name);
-    if (!find_file(name, path, sizeof(path)))
+    if (!model_folder_find(name, path, sizeof(path)))
         return hearken_fail(error, -ENOENT, "%.100s: is not there", name);
     if (entry && *entry->sha256) {
         int result = check_file(path, entry->size, entry->sha256, error);
@@ -289,7 +283,7 @@ static int verify_model(const struct model_index *index, const char *name,
 static int print_path(const char *name, struct hearken_error *error)
 {
     char path[PATH_MAX];
-    if (!find_file(name, path, sizeof(path)))
+    if (!model_folder_find(name, path, sizeof(path)))
         return hearken_fail(error, -ENOENT, "%.100s: is not there (hearken model get %.100s)", name,
                             name);
     puts(path);

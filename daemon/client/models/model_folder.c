@@ -22,6 +22,11 @@ char *model_folder_file(const char *name, char *path, size_t size)
     return length >= 0 && (size_t)length < size ? path : NULL;
 }
 
+char *model_folder_find(const char *name, char *path, size_t size)
+{
+    return hearken_find_model(name, path, size) && access(path, F_OK) == 0 ? path : NULL;
+}
+
 int model_folder_make(struct hearken_error *error)
 {
     char folder[PATH_MAX];

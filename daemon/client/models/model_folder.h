@@ -14,6 +14,9 @@
 /* A file in hearken_models_folder(): its path, or NULL if there is none or it does not fit. */
 char *model_folder_file(const char *name, char *path, size_t size);
 
+/* The path of a model that is there, in any of the folders, or NULL. */
+char *model_folder_find(const char *name, char *path, size_t size);
+
 /* Makes the folder, with those above it. Errors: the system's. */
 int model_folder_make(struct hearken_error *error);
 
