@@ -42,6 +42,8 @@ def test_bash(folder: Path) -> None:
     assert "hearken-en" in completed(folder, "hearken", "transcribe", "--model", "")
     assert completed(folder, "hearken", "model", "ge") == ["get"]
     assert completed(folder, "hearken", "model", "get", "--fr") == ["--from"]
+    assert completed(folder, "hearken", "doc") == ["doctor"]
+    assert completed(folder, "hearken", "doctor", "--js") == ["--json"]
     assert completed(folder, "hearken", "batch", "pl") == ["plan"]
     assert completed(folder, "hearken", "batch", "status", "--js") == ["--json"]
     assert completed(folder, "hearken", "batch", "--workers", "2", "--mani") == ["--manifest"]

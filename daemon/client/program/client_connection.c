@@ -17,15 +17,13 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SYSTEM_SOCKET   "/run/hearken/hearken.sock"
 #define SOCKET_PATH_MAX (sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1)
 #define CONNECT_SECONDS 10.0
 
 static int unreachable(const char *where, const char *why, struct hearken_error *error)
 {
-    snprintf(error->message, sizeof(error->message),
-             "no daemon at %s: %s (start hearkend, or name its address with --socket or --tcp)",
-             where, why);
+    snprintf(error->message, sizeof(error->message), "no daemon at %s: %s" CONNECTION_HINT, where,
+             why);
     return -ENOTCONN;
 }
 
@@ -88,6 +86,29 @@ static int connect_local(const struct sockaddr_un *address, int interrupt, struc
     }
 }
 
+int connection_probe(const char *path, double seconds)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    struct timeout timeout = {.seconds = seconds};
+    if (strlen(path) > SOCKET_PATH_MAX)
+        return -ENAMETOOLONG;
+    memcpy(address.sun_path, path, strlen(path));
+    int descriptor = connect_local(&address, -1, &timeout);
+    if (descriptor < 0)
+        return descriptor;
+    close(descriptor);
+    return 0;
+}
+
+bool connection_user_socket(char *path, size_t size)
+{
+    const char *runtime = secure_getenv("XDG_RUNTIME_DIR");
+    if (!runtime || runtime[0] != '/')
+        return false;
+    int length = snprintf(path, size, "%s/hearken/hearken.sock", runtime);
+    return length >= 0 && (size_t)length < size && (size_t)length <= SOCKET_PATH_MAX;
+}
+
 static int open_socket(const char *path, int interrupt, struct timeout timeout, int *descriptor,
                        struct hearken_error *error)
 {
@@ -106,12 +127,8 @@ static int open_socket(const char *path, int interrupt, struct timeout timeout, 
 static int open_default(int interrupt, struct timeout timeout, int *descriptor,
                         struct hearken_error *error)
 {
-    const char *runtime = secure_getenv("XDG_RUNTIME_DIR");
     char path[SOCKET_PATH_MAX + 1];
-    if (!runtime || runtime[0] != '/')
-        return open_socket(SYSTEM_SOCKET, interrupt, timeout, descriptor, error);
-    int length = snprintf(path, sizeof(path), "%s/hearken/hearken.sock", runtime);
-    if (length < 0 || (size_t)length >= sizeof(path))
+    if (!connection_user_socket(path, sizeof(path)))
         return open_socket(SYSTEM_SOCKET, interrupt, timeout, descriptor, error);
     int result = open_socket(path, interrupt, timeout, descriptor, error);
     if (result != -ENOTCONN || access(SYSTEM_SOCKET, F_OK) < 0)

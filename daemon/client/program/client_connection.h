@@ -26,6 +26,12 @@ int address_check(const struct address *address, struct hearken_error *error);
 /* The address as the user wrote it, for messages; points into the address. */
 const char *address_name(const struct address *address);
 
+/* How the message of -ENOTCONN ends. */
+#define CONNECTION_HINT                                                                            \
+    " (start one with systemctl enable --now hearkend.socket or hearkend, or name its address "    \
+    "with --socket or --tcp; transcribe and listen need none with --local; hearken doctor looks "  \
+    "for the cause)"
+
 /*
  * Connects and returns a non-blocking descriptor. Errors: as address_check; -ECANCELED once
  * `interrupt` (a descriptor; -1: none) is readable; -ENOTCONN if there is no connection within the
@@ -33,6 +39,15 @@ const char *address_name(const struct address *address);
  */
 int connection_open(const struct address *address, int interrupt, int *descriptor,
                     struct hearken_error *error);
+
+/* Where the system's daemon listens. */
+#define SYSTEM_SOCKET "/run/hearken/hearken.sock"
+
+/* Where the user's daemon listens; false without $XDG_RUNTIME_DIR, or if it does not fit. */
+bool connection_user_socket(char *path, size_t size);
+
+/* Connects to the Unix socket, and that is all. Errors: the system's, -ETIMEDOUT. */
+int connection_probe(const char *path, double seconds);
 
 /* ---- Timeouts ---- */
 

@@ -27,10 +27,10 @@ static const struct command help_command = {
 };
 
 static const struct command *const commands[] = {
-    &transcribe_command, &batch_command,      &listen_command,  &start_command,
-    &stop_command,       &toggle_command,     &record_command,  &devices_command,
-    &status_command,     &web_command,        &plugins_command, &model_command,
-    &sound_command,      &completion_command, &version_command, &help_command,
+    &transcribe_command, &batch_command,  &listen_command,  &start_command,  &stop_command,
+    &toggle_command,     &record_command, &devices_command, &status_command, &web_command,
+    &plugins_command,    &model_command,  &sound_command,   &doctor_command, &completion_command,
+    &version_command,    &help_command,
 };
 
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
@@ -69,6 +69,7 @@ static void print_overview(FILE *file)
                   "  hearken record -o memo.wav\n"
                   "  hearken status\n"
                   "  hearken web                                live text in a browser\n"
+                  "  hearken doctor                             what is missing, what to do\n"
                   "\n"
                   "hearken help COMMAND says more; so do the manual pages hearken(1), hearkend(8)\n"
                   "and hearkend.conf(5).\n");

@@ -18,6 +18,7 @@ extern const struct command web_command;
 extern const struct command plugins_command;
 extern const struct command model_command;
 extern const struct command sound_command;
+extern const struct command doctor_command;
 extern const struct command completion_command;
 
 /* All commands, those in several words behind the others; NULL if there are no more. */
