@@ -5,7 +5,9 @@ import json
 import os
 import shutil
 import socket
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +77,9 @@ def lone_folder(folder: Path) -> dict[str, str]:
 def test_daemon(daemon: Daemon, folder: Path) -> None:
     findings = examine(folder, "--socket", daemon.socket)
     answer = find(findings, "daemon", f"{daemon.socket} answers: hearkend ")
-    assert answer["verdict"] == "ok" and answer["message"].endswith("models hearken-test-recurrent")
+    assert answer["verdict"] == "ok" and answer["message"].endswith(
+        ", models hearken-test-recurrent"
+    )
     assert verdicts(findings, "daemon") == {"ok"}
     off = find(findings, "addresses", "no Wyoming by TCP")
     assert off["verdict"] == "note" and "hearkend-wyoming.socket" in off["advice"]
@@ -160,6 +164,61 @@ def test_silent_server(folder: Path) -> None:
         listening.listen()
         findings = examine(folder, "--socket", folder / "s")
     assert find(findings, "daemon", "has not answered for 5 s")["verdict"] == "problem"
+
+
+@contextmanager
+def answering(folder: Path, kind: str, data: object) -> Iterator[Path]:
+    """A server that says one thing to whoever connects."""
+    answer = json.dumps({"type": kind, "data": data}).encode() + b"\n"
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(folder / "s"))
+        listening.listen()
+
+        def serve() -> None:
+            with suppress(OSError):
+                while True:
+                    connection, _ = listening.accept()
+                    with connection:
+                        connection.sendall(answer)
+                        connection.recv(1 << 16)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        try:
+            yield folder / "s"
+        finally:
+            listening.shutdown(socket.SHUT_RDWR)
+            thread.join()
+
+
+def test_another_server(folder: Path) -> None:
+    with answering(folder, "info", {"asr": []}) as path:
+        findings = examine(folder, "--socket", path)
+    assert find(findings, "daemon", "is another server than hearkend")["verdict"] == "note"
+
+
+def test_another_version(folder: Path) -> None:
+    with answering(folder, "hearken-status", {"version": "9.9", "models": [{"name": "m"}]}) as path:
+        findings = examine(folder, "--socket", path)
+    other = find(findings, "daemon", "answers: hearkend 9.9, this is hearken ")
+    assert other["verdict"] == "note" and other["message"].endswith("; models m")
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        {"version": 5},
+        {"version": "\x1b[31m" + "x" * 5000, "models": 3, "http": "a", "wyoming": {"a": 1}},
+        {"version": "1", "models": [1, {"name": "y" * 3000}] * 9, "http": [None, "", "\n:1"]},
+        {"version": "1", "http": ["h:1"] * 500, "wyoming": ["[::]:5"] * 500},
+    ],
+)
+def test_lying_server(folder: Path, status: object) -> None:
+    with answering(folder, "hearken-status", status) as path:
+        findings = examine(folder, "--socket", path)
+    assert verdicts(findings, "daemon") == {"note"}
+    assert len(findings) < 100
+    assert all(finding["message"].isprintable() for finding in findings)
 
 
 # ---- Models and plugins ----

@@ -16,6 +16,8 @@
 
 #define ANSWER_SECONDS 5.0
 
+#define ADDRESSES_MAX 16
+
 /* ---- Sockets ---- */
 
 static void tell_forbidden(const char *path, const struct stat *status,
@@ -110,6 +112,7 @@ static void tell_daemon(const struct address *address, const json_t *status,
 {
     char names[1000];
     const char *version = json_string_value(json_object_get(status, "version"));
+    const char *backend = json_string_value(json_object_get(status, "backend"));
     list_names(json_object_get(status, "models"), names, sizeof(names));
     if (!version)
         findings_add(findings, VERDICT_NOTE, "nothing, if that is meant: it can transcribe",
@@ -119,11 +122,11 @@ static void tell_daemon(const struct address *address, const json_t *status,
                      "%s answers: hearkend %s, this is hearken %s; models %s",
                      address_name(address), version, hearken_version(), names);
     else
-        findings_add(findings, VERDICT_OK, NULL, "%s answers: hearkend %s, models %s",
-                     address_name(address), version, names);
+        findings_add(findings, VERDICT_OK, NULL, "%s answers: hearkend %s, backend %s, models %s",
+                     address_name(address), version, backend ? backend : "not chosen yet", names);
 }
 
-/* Those with a port; returns how many. */
+/* Those with a port; returns how many, of which the first few are told. */
 static unsigned tell_addresses(const json_t *listened, const char *scheme, const char *ending,
                                const struct findings *findings)
 {
@@ -133,12 +136,11 @@ static unsigned tell_addresses(const json_t *listened, const char *scheme, const
     json_array_foreach(listened, index, address)
     {
         const char *text = json_string_value(address);
-        if (!text || *text == '/')
+        if (!text || *text == '/' || told++ >= ADDRESSES_MAX)
             continue;
         bool any = strncmp(text, "0.0.0.0:", 8) == 0 || strncmp(text, "[::]:", 5) == 0;
         findings_add(findings, VERDICT_OK, NULL, "%s%s%s%s", scheme, text, ending,
                      any ? ", at any address of that machine" : "");
-        told++;
     }
     return told;
 }
