@@ -24,7 +24,8 @@ struct service {
     struct microphone_hub *hub; /* the microphone and its subscribers */
     struct request_totals totals;
     uint64_t started;          /* uv_hrtime */
-    json_t *http_addresses;    /* where HTTP is served: paths, or addresses with a port */
+    json_t *wyoming_addresses; /* where Wyoming is spoken: paths, or addresses with a port */
+    json_t *http_addresses;    /* likewise HTTP */
     unsigned connections;      /* open connections */
     unsigned http_connections; /* of them */
     unsigned websockets;       /* of these, too */

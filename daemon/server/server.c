@@ -374,21 +374,30 @@ static int open_address_or_path(struct server *server, const char *setting,
     return open_tcp(server, setting, protocol, error);
 }
 
+/* Where the protocol is spoken. */
+static json_t *list_addresses(const struct server *server, enum socket_protocol protocol)
+{
+    char text[SOCKET_TEXT_SIZE];
+    json_t *addresses = json_array();
+    for (unsigned i = 0; i < server->listener_count; i++) {
+        const struct socket_listener *made = &server->listeners[i].socket;
+        if (made->protocol == protocol && socket_describe(made, text))
+            json_array_append_new(addresses, json_from_text(text));
+    }
+    return addresses;
+}
+
 /* Creates the HTTP server if a listener needs it. Without keys it must be out of reach of other
  * machines, unless the configuration allows them. */
 static int start_http(struct server *server, struct hearken_error *error)
 {
     const struct settings *settings = &server->service.settings;
-    json_t *addresses = server->service.http_addresses = json_array();
-    char text[SOCKET_TEXT_SIZE];
     bool needed = false;
     for (unsigned i = 0; i < server->listener_count; i++) {
         const struct socket_listener *made = &server->listeners[i].socket;
         if (made->protocol != SOCKET_HTTP)
             continue;
         needed = true;
-        if (socket_describe(made, text))
-            json_array_append_new(addresses, json_from_text(text));
         if (*settings->http_tokens_file == '\0' && !settings->http_allow_anonymous &&
             !socket_is_local(made))
             return hearken_fail(error, -EACCES,
@@ -429,6 +438,8 @@ static int open_listeners(struct server *server, struct hearken_error *error)
         result = open_address_or_path(server, settings->http, SOCKET_HTTP, error);
     if (result == 0 && !given_agent && *settings->agent)
         result = open_address_or_path(server, settings->agent, SOCKET_AGENT, error);
+    server->service.wyoming_addresses = list_addresses(server, SOCKET_WYOMING);
+    server->service.http_addresses = list_addresses(server, SOCKET_HTTP);
     return result == 0 ? start_http(server, error) : result;
 }
 
@@ -559,6 +570,7 @@ static void finish(struct server *server)
     microphone_hub_destroy(server->service.hub);
     catalogue_finish(&server->service.models);
     request_totals_finish(&server->service.totals);
+    json_decref(server->service.wyoming_addresses);
     json_decref(server->service.http_addresses);
     settings_finish(&server->service.settings);
     free(server->read_buffer);

@@ -73,7 +73,7 @@ json_t *info_status(const struct service *service)
     return json_pack(
         "{s:s, s:o, s:o, s:o, s:f, s:i, s:I, s:I, s:I, s:I, s:i, s:i, s:i, s:f, s:f, s:f, s:I, "
         "s:i, "
-        "s:o, s:o, s:O?}",
+        "s:o, s:o, s:O?, s:O?}",
         "version", hearken_version(), "model", json_from_text(model_entry_name(default_model)),
         "model_file", json_from_text(default_model->file), "backend",
         default_model->backend ? json_from_text(default_model->backend) : json_null(),
@@ -86,5 +86,6 @@ json_t *info_status(const struct service *service)
         "real_time_factor", factor, "memory_bytes", (json_int_t)resident_memory(), "listeners",
         (int)microphone_hub_subscribers(service->hub), "microphone",
         device ? json_from_text(device) : json_null(), "models",
-        list_models(&service->models, describe_loading), "http", service->http_addresses);
+        list_models(&service->models, describe_loading), "http", service->http_addresses, "wyoming",
+        service->wyoming_addresses);
 }
