@@ -12,7 +12,8 @@
 
 #define GATES 3u /* reset, update, new */
 
-/* weight [inputs, outputs], transposed so that neighbouring outputs are neighbours; bias [outputs] */
+/* weight [inputs, outputs], transposed so that neighbouring outputs are neighbours; bias [outputs]
+ */
 struct dense {
     uint32_t inputs, outputs;
     float *weight, *bias;
