@@ -21,6 +21,8 @@ BUILD = Path(os.environ["HEARKEN_BUILD"])
 SHORT = ROOT / "tests/data/1462-170138-0009.flac"
 LONG = ROOT / "tests/data/2086-149214-0003.flac"
 SHORT_TEXT = "It's delightful to hear it in a London theatre."
+# Both are likely: which one it is depends on the last digits of the samples.
+SHORT_TEXTS = (SHORT_TEXT, SHORT_TEXT.replace("theatre", "theater"))
 LONG_TEXT = (
     "If permitted by the historical connection, which though slight was essential to his plan, "
     "the author would very willingly have avoided anything of this nature."

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import LONG, LONG_TEXT, SHORT, SHORT_TEXT, Daemon
+from conftest import LONG, LONG_TEXT, SHORT, SHORT_TEXTS, Daemon
 
 import hearken
 
@@ -31,7 +31,7 @@ def test_transcribe(client: hearken.Client) -> None:
     samples = hearken.decode_audio(SHORT)
     pcm = (samples * 32767).astype(np.int16)
     for audio in (samples, pcm, np.stack([pcm, pcm], 1), SHORT.read_bytes()):
-        assert client.transcribe(audio).text == SHORT_TEXT
+        assert client.transcribe(audio).text in SHORT_TEXTS
     assert client.transcribe(np.zeros(16000, np.float32)).text == ""
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import LONG, LONG_TEXT, SHORT, SHORT_TEXT
+from conftest import LONG, LONG_TEXT, SHORT, SHORT_TEXTS
 
 import hearken
 
@@ -53,7 +53,7 @@ def test_iterable(model: hearken.Model) -> None:
     given: list[Any] = [samples, pieces(samples), list(pieces(samples))]
     for audio in given:
         (event,) = model.iter(audio, rate=16000)
-        assert event.text == SHORT_TEXT
+        assert event.text in SHORT_TEXTS
 
 
 def test_voice_events(model: hearken.Model) -> None:

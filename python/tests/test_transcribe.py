@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import LONG, LONG_TEXT, SHORT, SHORT_TEXT
+from conftest import LONG, LONG_TEXT, SHORT, SHORT_TEXT, SHORT_TEXTS
 
 import hearken
 
@@ -73,7 +73,7 @@ def test_channels(model: hearken.Model, tmp_path: Path) -> None:
     both[: len(left), 0], both[:, 1] = left, right
     transcript = model.transcribe(both, channels="each")
     texts = {segment.channel: segment.text for segment in transcript.segments}
-    assert texts == {1: SHORT_TEXT, 2: LONG_TEXT}
+    assert texts.keys() == {1, 2} and texts[1] in SHORT_TEXTS and texts[2] == LONG_TEXT
 
 
 def test_nothing_said(model: hearken.Model) -> None:
