@@ -241,10 +241,13 @@ static bool wants_queue(struct channel *s)
     const struct segment_queue_setup setup = {s->setup->model, &s->options, s->setup->words,
                                               s->setup->cancelled};
     s->queue_threads = model_take_segment_threads(s->setup->model, SEGMENT_QUEUE_THREADS);
-    if (s->queue_threads > 0 &&
-        segment_queue_create(&setup, s->recognizer, s->queue_threads, &s->queue) < 0)
-        s->may_queue = false;
-    return s->queue != NULL;
+    if (s->queue_threads == 0 ||
+        segment_queue_create(&setup, s->recognizer, s->queue_threads, &s->queue) == 0)
+        return s->queue_threads > 0;
+    model_give_segment_threads(s->setup->model, s->queue_threads);
+    s->queue_threads = 0;
+    s->may_queue = false;
+    return false;
 }
 
 /* Has the first `count` samples recognised. */
