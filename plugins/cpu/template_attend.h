@@ -51,7 +51,7 @@ static void remember_row(const struct memory *memory, size_t row, const float *f
 /* ---- Reading ---- */
 
 /* Parts of the workspace, for a head and a tile of queries. */
-struct attend_memory {
+struct attend_scratch {
     float *query;    /* [parts of squares, whole chunks of columns, rows, 16] */
     float *scores;   /* [keys / 16, rows, 16] */
     float *weighted; /* likewise: scores · scales of the values */
@@ -84,12 +84,12 @@ static void lay_out_query(const struct attention *attention, size_t query, size_
 }
 
 /* Scores of a tile of queries with PANEL keys from `key` on. */
-static void score_panel(const struct attention *attention, const struct attend_memory *memory,
+static void score_panel(const struct attention *attention, const struct attend_scratch *scratch,
                         size_t head, size_t key, size_t rows)
 {
     const vector scale = broadcast((float)(1 / sqrt((double)attention->width)));
     const size_t end = (head + 1) * attention->width;
-    const float *query = memory->query;
+    const float *query = scratch->query;
     float sums[TILE_ROWS * PANEL] __attribute__((aligned(64)));
     vector scores[TILE_ROWS][2];
     struct columns part;
@@ -113,7 +113,7 @@ static void score_panel(const struct attention *attention, const struct attend_m
     }
     for (size_t row = 0; row < rows; row++)
         for (size_t half = 0; half < 2; half++)
-            store(memory->scores + score_at(key + half * LANES, rows) + row * CHUNK_INPUTS,
+            store(scratch->scores + score_at(key + half * LANES, rows) + row * CHUNK_INPUTS,
                   scores[row][half]);
 }
 
@@ -135,7 +135,7 @@ static void normalise_row(const struct attention *attention, float *scores, size
 }
 
 /* context = scores · values, for the columns of a part of a square */
-static void mix_part(const struct attention *attention, const struct attend_memory *memory,
+static void mix_part(const struct attention *attention, const struct attend_scratch *scratch,
                      struct columns part, size_t query, size_t rows)
 {
     const float *scales = memory_scales(attention->values_memory, part.square);
@@ -145,7 +145,7 @@ static void mix_part(const struct attention *attention, const struct attend_memo
     for (size_t key = 0; key < attention->total; key += LANES)
         for (size_t row = 0; row < rows; row++) {
             const size_t at = score_at(key, rows) + row * CHUNK_INPUTS;
-            store(memory->weighted + at, load(memory->scores + at) * load(scales + key));
+            store(scratch->weighted + at, load(scratch->scores + at) * load(scales + key));
         }
     for (size_t at = part.square; at < part.end; at += PANEL) {
         const size_t first = at > part.first ? at : part.first;
@@ -153,7 +153,7 @@ static void mix_part(const struct attention *attention, const struct attend_memo
         if (first >= end)
             continue;
         memset(sums, 0, rows * PANEL * sizeof(float));
-        multiply_byte_tile(memory->weighted, bytes + at - part.square, SQUARE, attention->total,
+        multiply_byte_tile(scratch->weighted, bytes + at - part.square, SQUARE, attention->total,
                            sums, rows);
         for (size_t row = 0; row < rows; row++)
             memcpy(attention->out + (query + row) * attention->out_step + first,
@@ -161,25 +161,25 @@ static void mix_part(const struct attention *attention, const struct attend_memo
     }
 }
 
-static void attend_tile(const struct attention *attention, const struct attend_memory *memory,
+static void attend_tile(const struct attention *attention, const struct attend_scratch *scratch,
                         size_t head, size_t query, size_t rows)
 {
     const size_t end = (head + 1) * attention->width;
     struct columns part;
 
-    lay_out_query(attention, query, rows, head, memory->query);
+    lay_out_query(attention, query, rows, head, scratch->query);
     for (size_t key = 0; key < attention->total; key += PANEL)
-        score_panel(attention, memory, head, key, rows);
-    add_bias(attention, (struct range){0, attention->total}, rows, memory->scores);
+        score_panel(attention, scratch, head, key, rows);
+    add_bias(attention, (struct range){0, attention->total}, rows, scratch->scores);
     for (size_t row = 0; row < rows; row++)
-        normalise_row(attention, memory->scores + row * CHUNK_INPUTS, rows,
+        normalise_row(attention, scratch->scores + row * CHUNK_INPUTS, rows,
                       attention->alignment
                           ? attention->alignment + (query + row) * attention->alignment_step +
                                 head * attention->total
                           : NULL);
     for (size_t at = head * attention->width; at < end; at = part.end) {
         part = columns_from(at, end);
-        mix_part(attention, memory, part, query, rows);
+        mix_part(attention, scratch, part, query, rows);
     }
 }
 
@@ -191,7 +191,7 @@ static int attend_of_set(const struct attention *attention, struct range heads, 
     const size_t query = tile * (whole_chunks(attention->width) + 2 * SQUARE);
     const size_t scores = tile * (attention->total + SQUARE);
     float *all = workspace_reserve(workspace, (query + 2 * scores) * sizeof(float));
-    const struct attend_memory memory = {all, all + query, all + query + scores};
+    const struct attend_scratch scratch = {all, all + query, all + query + scores};
     size_t count;
 
     if (!all)
@@ -199,7 +199,7 @@ static int attend_of_set(const struct attention *attention, struct range heads, 
     for (size_t head = heads.first; head < heads.end; head++)
         for (size_t at = 0; at < queries; at += count) {
             count = queries - at < tile ? queries - at : tile;
-            attend_tile(attention, &memory, head, at, count);
+            attend_tile(attention, &scratch, head, at, count);
         }
     return 0;
 }
