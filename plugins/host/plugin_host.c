@@ -2,6 +2,7 @@
 #include "plugins/host/plugin_host.h"
 
 #include "include/internal/library_folder.h"
+#include "include/internal/processor_count.h"
 #include "include/internal/sized_options.h"
 #include "plugins/host/plugin_probe.h"
 #include "plugins/host/probe_answer.h"
@@ -9,7 +10,6 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -438,13 +438,7 @@ int hearken_plugins_list(const struct hearken_backend_options *options,
 
 unsigned compute_parallel_queues(const struct compute *compute)
 {
-    cpu_set_t set;
     if (!compute->plugin->synchronous)
         return 1;
-    if (compute->host.threads > 0)
-        return compute->host.threads;
-    if (sched_getaffinity(0, sizeof(set), &set) == 0)
-        return (unsigned)CPU_COUNT(&set);
-    /* The kernel knows more processors than a cpu_set_t has room for. */
-    return CPU_SETSIZE;
+    return compute->host.threads > 0 ? compute->host.threads : processor_count();
 }

@@ -6,10 +6,10 @@
 #include "daemon/client/program/commands.h"
 #include "daemon/client/program/signals.h"
 #include "daemon/client/program/standard_error.h"
+#include "include/internal/processor_count.h"
 
 #include <errno.h>
 #include <limits.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -84,19 +84,11 @@ static const struct command_option run_options[] = {
 
 /* What the process at work needs. */
 struct batch_work {
-    const struct command *command;
     struct batch_arguments *arguments;
     struct shard shard;
     struct fetch_program fetch;
     struct stream_settings settings;
 };
-
-static unsigned count_processors(void)
-{
-    cpu_set_t set;
-    int count = sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 1;
-    return count < 1 ? 1 : count > WORKERS_MAX ? WORKERS_MAX : (unsigned)count;
-}
 
 static void print_warning(void *context, enum hearken_log_level level, const char *message)
 {
@@ -235,7 +227,7 @@ static int do_shard(void *context, atomic_uint *begun)
 static int run_shard(const struct command *command, int argc, char **argv)
 {
     struct batch_arguments arguments = {.tries = TRIES};
-    struct batch_work work = {.command = command, .arguments = &arguments};
+    struct batch_work work = {.arguments = &arguments};
     struct hearken_error error;
     hearken_backend_options_init(&arguments.backend);
     int count = options_parse(command, argc, argv, &arguments);
@@ -249,7 +241,9 @@ static int run_shard(const struct command *command, int argc, char **argv)
         return usage_error(command, "--shard %s", error.message);
     if (!arguments.shard && shard_from_environment(arguments.shards, &work.shard, &error) < 0)
         return usage_error(command, "%s", error.message);
-    unsigned processors = count_processors();
+    unsigned processors = processor_count();
+    if (processors > WORKERS_MAX)
+        processors = WORKERS_MAX;
     if (arguments.workers == 0)
         arguments.workers = processors;
     if (arguments.backend.threads == 0)
