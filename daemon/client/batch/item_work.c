@@ -75,8 +75,8 @@ static json_t *settings_object(const struct stream_settings *settings)
     return object;
 }
 
-static int hash_item(const struct item_setup *setup, const struct manifest_item *item,
-                     const char *options, char sha256[SHA256_TEXT])
+static void hash_item(const struct item_setup *setup, const struct manifest_item *item,
+                      const char *options, char sha256[SHA256_TEXT])
 {
     crypto_hash_sha256_state state;
     unsigned char sum[crypto_hash_sha256_BYTES];
@@ -86,7 +86,6 @@ static int hash_item(const struct item_setup *setup, const struct manifest_item 
         crypto_hash_sha256_update(&state, (const unsigned char *)parts[i], strlen(parts[i]) + 1);
     crypto_hash_sha256_final(&state, sum);
     sodium_bin2hex(sha256, SHA256_TEXT, sum, sizeof(sum));
-    return 0;
 }
 
 int item_name(const struct item_setup *setup, struct manifest_item *item,
@@ -98,8 +97,10 @@ int item_name(const struct item_setup *setup, struct manifest_item *item,
     if (result == 0 && !item->id) {
         json_t *object = settings_object(&settings);
         char *options = object ? json_dumps(object, JSON_SORT_KEYS | JSON_COMPACT) : NULL;
-        if (options && hash_item(setup, item, options, sha256) == 0)
+        if (options) {
+            hash_item(setup, item, options, sha256);
             item->id = strndup(sha256, DERIVED_ID);
+        }
         if (!item->id)
             result = fail_memory(error);
         free(options);
