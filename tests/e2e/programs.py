@@ -17,6 +17,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 BUILD = REPOSITORY / os.environ.get("HEARKEN_BUILD", "build")
 HEARKEND = BUILD / "bin" / "hearkend"
 HEARKEN = BUILD / "bin" / "hearken"
+DECODER = BUILD / "lib" / "hearken" / "hearken-decode"
 CONVERT = BUILD / "bin" / "hearken-convert"
 VOICE = REPOSITORY / "models" / "data" / "voice.gguf"
 DATA = REPOSITORY / "tests" / "data"
@@ -274,3 +275,15 @@ def require_programs() -> None:
     for file in (HEARKEND, HEARKEN, *RANDOM_MODELS.values()):
         assert file.exists(), f"{file} is missing: build first (make), or set HEARKEN_BUILD"
     assert shutil.which("true"), "PATH is empty"
+
+
+def deadly_decoder(folder: Path) -> Path:
+    """hearken-decode, which some files kill."""
+    decoder = folder / "decoder"
+    decoder.write_text(
+        "#!/bin/sh\n"
+        "head -c 64 /proc/self/fd/0 | grep -qa KILL && kill -9 $$\n"
+        f'exec "{DECODER}" "$@"\n'
+    )
+    decoder.chmod(0o755)
+    return decoder

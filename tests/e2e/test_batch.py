@@ -18,9 +18,10 @@ import programs
 import pytest
 import sounds
 from programs import (
-    BUILD,
+    DECODER,
     PATIENCE,
     RANDOM_MODELS,
+    deadly_decoder,
     environment,
     run,
     running,
@@ -31,7 +32,6 @@ from programs import (
 from sounds import LONG, SHORT, pcm, write_wav
 
 RECURRENT = RANDOM_MODELS["recurrent"]
-DECODER = BUILD / "lib" / "hearken" / "hearken-decode"
 AGAIN = 75
 # Borders are where there is a pause, and a random network takes all for speech.
 IN_PIECES = ("--set", "segment_seconds=3")
@@ -452,15 +452,8 @@ def test_a_decoder_that_dies(folder: Path) -> None:
     """It takes the crash in its own process, a few times; the others are done."""
     killer = folder / "killer.mp4"
     killer.write_bytes(b"\0\0\0\x18ftypmp42\0\0\0\0KILLKILL" + bytes(1000))
-    decoder = folder / "decoder"
-    decoder.write_text(
-        "#!/bin/sh\n"
-        "head -c 64 /proc/self/fd/0 | grep -qa KILL && kill -9 $$\n"
-        f'exec "{DECODER}" "$@"\n'
-    )
-    decoder.chmod(0o755)
     write_manifest(folder, [{"id": p.stem, "url": str(p)} for p in (killer, SHORT)])
-    extra = {"HEARKEN_DECODER": str(decoder)}
+    extra = {"HEARKEN_DECODER": str(deadly_decoder(folder))}
     said = batch(folder, "--tries", "2", extra=extra)
     assert said.count("the decoder died") == 2
     assert failures(folder) == {"killer": "crash"}

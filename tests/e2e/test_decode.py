@@ -20,7 +20,7 @@ import pytest
 from conftest import Serve
 from normalise import word_errors, words
 from programs import (
-    BUILD,
+    DECODER,
     HEARKEN,
     RANDOM_MODELS,
     REAL_MODEL,
@@ -34,7 +34,6 @@ from programs import (
 from sounds import LONG, SHORT
 from web import Form, Recording, request
 
-DECODER = BUILD / "lib" / "hearken" / "hearken-decode"
 RECURRENT = RANDOM_MODELS["recurrent"]
 
 pytestmark = pytest.mark.skipif(

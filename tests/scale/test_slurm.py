@@ -18,14 +18,21 @@ import programs
 import pytest
 import slurm
 import sounds
-from programs import HEARKEN, RANDOM_MODELS, REAL_MODELS, REPOSITORY, environment, wait_until
+from programs import (
+    HEARKEN,
+    RANDOM_MODELS,
+    REAL_MODELS,
+    REPOSITORY,
+    deadly_decoder,
+    environment,
+    wait_until,
+)
 from sounds import LONG, SHORT, Pcm, write_wav
 
 ITEMS, SHARDS, FORMS = 10_000, 40, 200
 DISTURBANCES = 60
 PAIRS, SAMPLE = 3, 500
 RECURRENT, SMALL = RANDOM_MODELS["recurrent"], REAL_MODELS[2]
-DECODER = programs.BUILD / "lib" / "hearken" / "hearken-decode"
 SCRIPT = REPOSITORY / "deploy" / "slurm" / "hearken.sbatch"
 UNGUARDED = programs.unguarded_options()
 
@@ -88,18 +95,6 @@ def make_archive(folder: Path) -> tuple[Path, dict[str, str]]:
     manifest = folder / "manifest.jsonl"
     manifest.write_text("".join(lines))
     return manifest, classes
-
-
-def deadly_decoder(folder: Path) -> Path:
-    """hearken-decode, which some files kill."""
-    decoder = folder / "decoder"
-    decoder.write_text(
-        "#!/bin/sh\n"
-        "head -c 64 /proc/self/fd/0 | grep -qa KILL && kill -9 $$\n"
-        f'exec "{DECODER}" "$@"\n'
-    )
-    decoder.chmod(0o755)
-    return decoder
 
 
 @pytest.fixture

@@ -39,6 +39,16 @@ struct hearken_model *model_of(struct model_shape shape)
     return model;
 }
 
+struct hearken_model *hearing_model_of(struct model_shape shape)
+{
+    struct made_file file = make_model(&shape);
+    add_voice(&file, shape.mels, -4);
+    struct hearken_model *model = open_model(&file);
+    made_finish(&file);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(model);
+    return model;
+}
+
 struct hearken_stream_options stream_options_of(void)
 {
     struct hearken_stream_options options;

@@ -16,6 +16,9 @@ float *make_sound(unsigned seed, double seconds, size_t *count);
 /* Such a network, opened; asserts that it is. */
 struct hearken_model *model_of(struct model_shape shape);
 
+/* The same with a voice network that takes what is loud for speech. */
+struct hearken_model *hearing_model_of(struct model_shape shape);
+
 /* Random networks believe nothing they say: the guards are off. */
 struct hearken_stream_options stream_options_of(void);
 

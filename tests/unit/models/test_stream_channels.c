@@ -14,17 +14,6 @@ void add_stream_channels_tests(void);
 #define SECONDS 8u
 #define COUNT   ((size_t)SECONDS * RATE)
 
-static struct hearken_model *hearing_model(void)
-{
-    struct model_shape shape = recurrent_shape(2);
-    struct made_file file = make_model(&shape);
-    add_voice(&file, shape.mels, -4);
-    struct hearken_model *model = open_model(&file);
-    made_finish(&file);
-    CU_ASSERT_PTR_NOT_NULL_FATAL(model);
-    return model;
-}
-
 /* Seconds of sound within silence. */
 static float *sound_between(unsigned seed, double from, double to)
 {
@@ -98,7 +87,8 @@ static struct hearken_stream_options separate_options(unsigned channels)
 static void test_each_as_alone(void)
 {
     for (int hears = 0; hears < 2; hears++) {
-        struct hearken_model *model = hears ? hearing_model() : model_of(recurrent_shape(2));
+        struct hearken_model *model =
+            hears ? hearing_model_of(recurrent_shape(2)) : model_of(recurrent_shape(2));
         float *channels[] = {sound_between(1, 0, 5), sound_between(2, 4, 8),
                              calloc(COUNT, sizeof(float)), sound_between(3, 6, 7)};
         float *samples = interleave(channels, 4);
@@ -127,7 +117,7 @@ static void test_each_as_alone(void)
 /* Mono in two channels, once: mixed, or in the first of them. */
 static void test_same_in_both(void)
 {
-    struct hearken_model *model = hearing_model();
+    struct hearken_model *model = hearing_model_of(recurrent_shape(2));
     float *sound = sound_between(1, 1, 7), *channels[] = {sound, sound};
     float *samples = interleave(channels, 2);
     struct hearken_stream_options options = separate_options(HEARKEN_CHANNELS_EACH);
@@ -151,7 +141,7 @@ static void test_same_in_both(void)
 
 static void test_automatic(void)
 {
-    struct hearken_model *model = hearing_model();
+    struct hearken_model *model = hearing_model_of(recurrent_shape(2));
     float *channels[] = {sound_between(1, 0, 5), sound_between(2, 3, 8), sound_between(3, 2, 4),
                          sound_between(4, 5, 8), sound_between(5, 1, 6)};
     struct hearken_stream_options options = separate_options(HEARKEN_CHANNELS_AUTO);
@@ -173,7 +163,7 @@ static void test_automatic(void)
 /* In a recording, pauses up to five seconds do not end a segment; but another one's turn does. */
 static void test_turns(void)
 {
-    struct hearken_model *model = hearing_model();
+    struct hearken_model *model = hearing_model_of(recurrent_shape(2));
     float *channels[] = {sound_between(1, 0, 0.5), sound_between(2, 0.6, 2.2)};
     float *again = sound_between(3, 2.1, 2.6); /* the network hears 3 s at most */
     for (size_t i = 0; i < COUNT; i++)
@@ -202,7 +192,7 @@ static void test_turns(void)
 static void test_forms(void)
 {
     static const uint32_t rates[] = {22050, 48000};
-    struct hearken_model *model = hearing_model();
+    struct hearken_model *model = hearing_model_of(recurrent_shape(2));
     for (size_t i = 0; i < 2; i++) {
         size_t count;
         float *sound = make_sound(7, 4, &count);
@@ -242,7 +232,7 @@ static void cancel(void *context, const struct hearken_event *event)
 
 static void test_cancel(void)
 {
-    struct hearken_model *model = hearing_model();
+    struct hearken_model *model = hearing_model_of(recurrent_shape(2));
     float *channels[] = {sound_between(1, 0, 5), sound_between(2, 3, 8)};
     float *samples = interleave(channels, 2);
     struct hearken_stream_options options = separate_options(HEARKEN_CHANNELS_EACH);

@@ -23,17 +23,6 @@ struct stage {
     size_t told; /* bytes of the record */
 };
 
-static struct hearken_model *hearing_model(void)
-{
-    struct model_shape shape = recurrent_shape(2);
-    struct made_file file = make_model(&shape);
-    add_voice(&file, shape.mels, -4);
-    struct hearken_model *model = open_model(&file);
-    made_finish(&file);
-    CU_ASSERT_PTR_NOT_NULL_FATAL(model);
-    return model;
-}
-
 /* Turns of `channels` speakers, with pauses; two speak together now and then. */
 static float *make_talk(uint32_t channels)
 {
@@ -101,7 +90,8 @@ static void test_same_events(void)
     for (uint32_t channels = 1; channels <= 2; channels++) {
         float *samples = make_talk(channels);
         for (int hears = 0; hears < 2; hears++) {
-            struct hearken_model *model = hears ? hearing_model() : model_of(transformer_shape(2));
+            struct hearken_model *model =
+                hears ? hearing_model_of(recurrent_shape(2)) : model_of(transformer_shape(2));
             struct hearken_stream_options options = stream_options_of();
             options.audio.channels = channels;
             options.channels = channels > 1 ? HEARKEN_CHANNELS_EACH : HEARKEN_CHANNELS_MIX;
@@ -135,7 +125,7 @@ static void test_several_at_a_time(void)
 /* A border is a time between segments: an open one begins behind it. */
 static void test_no_border_within(void)
 {
-    struct hearken_model *model = hearing_model();
+    struct hearken_model *model = hearing_model_of(recurrent_shape(2));
     struct hearken_stream_options options = stream_options_of();
     struct record record;
     size_t count;
@@ -153,7 +143,7 @@ static void test_no_border_within(void)
 
 static void test_refusals(void)
 {
-    struct hearken_model *model = hearing_model();
+    struct hearken_model *model = hearing_model_of(recurrent_shape(2));
     struct hearken_stream_options options = stream_options_of();
     struct hearken_error error;
     struct record record;

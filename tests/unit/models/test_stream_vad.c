@@ -13,13 +13,7 @@ void add_stream_vad_tests(void);
 
 static struct hearken_model *voiced_model(struct model_shape shape, bool hears)
 {
-    struct made_file file = make_model(&shape);
-    if (hears)
-        add_voice(&file, shape.mels, -4);
-    struct hearken_model *model = open_model(&file);
-    made_finish(&file);
-    CU_ASSERT_PTR_NOT_NULL_FATAL(model);
-    return model;
+    return hears ? hearing_model_of(shape) : model_of(shape);
 }
 
 static struct hearken_model *hearing_model(bool hears)
