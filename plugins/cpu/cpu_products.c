@@ -68,38 +68,63 @@ static int run_product(struct hearken_queue *queue, const struct cpu_product *pr
     return pool_run(pool, cpu_caller(queue), multiply_part, &cut, cut.parts);
 }
 
+/* The linear layer's rows `rows`, into `to` with `step` elements from row to row. */
+static int multiply_rows(struct hearken_queue *queue, const struct hearken_linear *arguments,
+                         struct range rows, float *to, size_t step)
+{
+    const struct hearken_matrix *residual = arguments->residual;
+
+    return run_product(queue,
+                       &(struct cpu_product){
+                           .in = host_matrix_row(&arguments->in, rows.first),
+                           .in_step = arguments->in.stride,
+                           .rows = rows.end - rows.first,
+                           .weight = arguments->weight,
+                           .bias = arguments->bias ? arguments->bias->weights.data : NULL,
+                           .activation = arguments->activation,
+                           .residual = residual ? host_matrix_row(residual, rows.first) : NULL,
+                           .residual_step = residual ? residual->stride : 0,
+                           .out = to,
+                           .out_step = step,
+                       });
+}
+
+/* Rows that become bytes are in single precision for as long as they are in the cache. */
+static int multiply_into_memory(struct hearken_queue *queue, const struct hearken_linear *arguments)
+{
+    enum { BLOCK_ELEMENTS = 256 * 1024 };
+    const struct hearken_matrix *out = &arguments->out;
+    const size_t fitting = BLOCK_ELEMENTS / out->columns + 1;
+    const size_t block = out->rows < fitting ? out->rows : fitting;
+    float *numbers = host_scratch(queue, SCRATCH_MEMORY, block * out->columns);
+    int result = numbers ? 0 : -ENOMEM;
+
+    for (size_t first = 0; first < out->rows && !result; first += block) {
+        const size_t end = out->rows - first < block ? out->rows : first + block;
+        struct hearken_matrix to = *out;
+        to.offset += first * out->columns;
+        to.rows = (uint32_t)(end - first);
+        result = multiply_rows(queue, arguments, (struct range){first, end}, numbers, out->columns);
+        if (!result)
+            result = cpu_remember(queue, &to, numbers);
+    }
+    return result;
+}
+
 int cpu_linear(struct hearken_queue *queue, const struct hearken_linear *arguments)
 {
-    const struct hearken_matrix *out = &arguments->out, *residual = arguments->residual;
+    const struct hearken_matrix *out = &arguments->out;
     int result = check_linear(queue, arguments);
 
     if (result)
         return result;
-    const bool is_memory = out->buffer->memory;
-    float *numbers = is_memory
-                         ? host_scratch(queue, SCRATCH_MEMORY, (size_t)out->rows * out->columns)
-                         : host_matrix_row(out, 0);
-    if (!numbers)
-        return -ENOMEM;
-    result = run_product(queue, &(struct cpu_product){
-                                    .in = host_matrix_row(&arguments->in, 0),
-                                    .in_step = arguments->in.stride,
-                                    .rows = arguments->in.rows,
-                                    .weight = arguments->weight,
-                                    .bias = arguments->bias ? arguments->bias->weights.data : NULL,
-                                    .activation = arguments->activation,
-                                    .residual = residual ? host_matrix_row(residual, 0) : NULL,
-                                    .residual_step = residual ? residual->stride : 0,
-                                    .out = numbers,
-                                    .out_step = out->stride,
-                                });
-    return result || !is_memory ? result : cpu_remember(queue, out, numbers);
+    if (out->buffer->memory)
+        return multiply_into_memory(queue, arguments);
+    return multiply_rows(queue, arguments, (struct range){0, out->rows}, host_matrix_row(out, 0),
+                         out->stride);
 }
 
-/* ---- Convolution: the input rows that a step sees, side by side, are the rows of a product ----
- */
-
-enum { WINDOW_ELEMENTS = 1024 * 1024 };
+/* ---- Convolution: the input rows that a step sees, side by side, are a row of a product ---- */
 
 /* The positions as the product's residual, expanded to single precision if necessary. */
 static int find_positions(struct hearken_queue *queue, const struct hearken_convolve *arguments,
@@ -122,40 +147,93 @@ static int find_positions(struct hearken_queue *queue, const struct hearken_conv
     return expanded ? 0 : -ENOMEM;
 }
 
-int cpu_convolve(struct hearken_queue *queue, const struct hearken_convolve *arguments)
-{
+/* A convolution and its positions, or NULL. */
+struct convolution {
+    const struct hearken_convolve *arguments;
     const float *positions;
-    int result = check_convolve(queue, arguments);
+};
 
-    if (!result)
-        result = find_positions(queue, arguments, &positions);
-    if (result)
-        return result;
-    const size_t width = host_tensor_width(arguments->weight), steps = arguments->out.rows;
-    const size_t fitting = WINDOW_ELEMENTS / width + 1;
-    const size_t block = steps < fitting ? steps : fitting;
+/* Steps `steps`, which see the rows of `in`. */
+static int convolve_steps(struct hearken_queue *queue, const struct convolution *convolution,
+                          struct range steps, const float *in, size_t in_step)
+{
+    const struct hearken_convolve *arguments = convolution->arguments;
+    const float *positions = convolution->positions;
+
+    return run_product(
+        queue, &(struct cpu_product){
+                   .in = in,
+                   .in_step = in_step,
+                   .rows = steps.end - steps.first,
+                   .weight = arguments->weight,
+                   .bias = arguments->bias->weights.data,
+                   .activation = arguments->activation,
+                   .residual = positions ? positions + steps.first * arguments->out.columns : NULL,
+                   .residual_step = arguments->out.columns,
+                   .out = host_matrix_row(&arguments->out, steps.first),
+                   .out_step = arguments->out.stride,
+               });
+}
+
+/* Steps that see padding, or rows that do not follow each other in memory: what they see is
+ * copied. */
+static int convolve_copies(struct hearken_queue *queue, const struct convolution *convolution,
+                           struct range steps)
+{
+    enum { WINDOW_ELEMENTS = 256 * 1024 };
+    const size_t width = host_tensor_width(convolution->arguments->weight);
+    const size_t fitting = WINDOW_ELEMENTS / width + 1, all = steps.end - steps.first;
+    const size_t block = all < fitting ? all : fitting;
+    int result = 0;
+
+    if (all == 0)
+        return 0;
     float *windows = host_scratch(queue, SCRATCH_WINDOW, block * width);
     if (!windows)
         return -ENOMEM;
-
-    for (size_t first = 0; first < steps && !result; first += block) {
-        const size_t count = steps - first < block ? steps - first : block;
-        for (size_t step = 0; step < count; step++)
-            host_fill_window(arguments, first + step, windows + step * width);
-        result = run_product(
-            queue, &(struct cpu_product){
-                       .in = windows,
-                       .in_step = width,
-                       .rows = count,
-                       .weight = arguments->weight,
-                       .bias = arguments->bias->weights.data,
-                       .activation = arguments->activation,
-                       .residual = positions ? positions + first * arguments->out.columns : NULL,
-                       .residual_step = arguments->out.columns,
-                       .out = host_matrix_row(&arguments->out, first),
-                       .out_step = arguments->out.stride,
-                   });
+    for (size_t first = steps.first; first < steps.end && !result; first += block) {
+        const size_t end = steps.end - first < block ? steps.end : first + block;
+        for (size_t step = first; step < end; step++)
+            host_fill_window(convolution->arguments, step, windows + (step - first) * width);
+        result = convolve_steps(queue, convolution, (struct range){first, end}, windows, width);
     }
+    return result;
+}
+
+/* The steps that see only rows of the input, next to each other in memory. */
+static struct range steps_in_place(const struct hearken_convolve *arguments)
+{
+    const size_t stride = arguments->stride, padding = arguments->padding;
+    const size_t taps = arguments->weight->weights.taps, steps = arguments->out.rows;
+    const size_t padded = arguments->in.rows + padding;
+    const size_t first = divide_up(padding, stride);
+    size_t end = padded < taps ? 0 : (padded - taps) / stride + 1;
+
+    end = end < steps ? end : steps;
+    if (arguments->in.stride != arguments->in.columns || end <= first)
+        return (struct range){steps, steps};
+    return (struct range){first, end};
+}
+
+int cpu_convolve(struct hearken_queue *queue, const struct hearken_convolve *arguments)
+{
+    struct convolution convolution = {arguments, NULL};
+    int result = check_convolve(queue, arguments);
+
+    if (!result)
+        result = find_positions(queue, arguments, &convolution.positions);
+    if (result)
+        return result;
+    const struct range inside = steps_in_place(arguments);
+    result = convolve_copies(queue, &convolution, (struct range){0, inside.first});
+    if (!result && inside.first < inside.end)
+        result = convolve_steps(
+            queue, &convolution, inside,
+            host_matrix_row(&arguments->in, inside.first * arguments->stride - arguments->padding),
+            (size_t)arguments->stride * arguments->in.columns);
+    if (!result)
+        result =
+            convolve_copies(queue, &convolution, (struct range){inside.end, arguments->out.rows});
     return result;
 }
 
