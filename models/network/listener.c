@@ -10,20 +10,25 @@
 /* Most stand-ins for the silence in a window (docs/notes/accuracy.md has the figures). */
 #define MAX_STAND_INS 8u
 
+/* Rows of the MLP that are computed at a time: all rows would need the most memory of all. */
+#define MLP_ROWS 512u
+
 /* Keys and values of one block, chunk mode: [positions, width] each. */
 struct listener_cache {
     struct storage keys, values;
 };
 
+/* Full mode has no use for some of the storage: conv1 is dead when the blocks begin, `narrow` when
+ * they have ended (conv1_of, memory_of). */
 struct listener {
     const struct network *network;
     struct storage features; /* [frames, mels] */
-    struct storage conv1;    /* [frames, width] */
+    struct storage conv1;    /* [frames, width]; chunk mode only */
     struct storage x;        /* [steps, width], the residual stream of the blocks */
     struct storage narrow;   /* [steps, width]: output of norms and attention */
-    struct storage wide;     /* [steps, 3 · width or mlp]: qkv, or inside the MLP */
+    struct storage wide;     /* [steps, 3 · width] or [MLP_ROWS, mlp]: qkv, or inside the MLP */
     struct storage last;     /* [steps + 1, width]: output of the last norm, with a spare row */
-    struct storage memory;   /* [memory steps, memory_width] */
+    struct storage memory;   /* [memory steps, memory_width]; not in full mode without a pyramid */
     struct listener_cache *caches; /* [layers] */
     float *zeros;                  /* [width] */
 
@@ -106,6 +111,21 @@ static void call_tap(const struct listener *l, const char *name, struct hearken_
         l->tap(l->tap_context, name, x);
 }
 
+static const struct storage *conv1_of(const struct listener *l)
+{
+    return l->chunk ? &l->conv1 : &l->wide;
+}
+
+static const struct storage *memory_of(const struct listener *l)
+{
+    return l->chunk || l->network->parameters.listener.pyramid > 1 ? &l->memory : &l->narrow;
+}
+
+static size_t larger(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
 /*
  * Reserves buffers: for `frames` frames in those kept over a segment, for `rows` steps in the
  * others.
@@ -114,14 +134,19 @@ static void reserve(struct listener *l, struct pass *pass, uint32_t frames, uint
 {
     const struct parameters *p = &l->network->parameters;
     size_t width = p->listener.width, steps = steps_of_frames(frames);
-    size_t wide = p->listener.mlp > 3 * width ? p->listener.mlp : 3 * width;
+    size_t wide = larger(rows * 3 * width, (rows < MLP_ROWS ? rows : MLP_ROWS) * p->listener.mlp);
     pass_reserve(pass, &l->features, (size_t)frames * p->features.mels);
-    pass_reserve(pass, &l->conv1, frames * width);
+    if (l->chunk)
+        pass_reserve(pass, &l->conv1, frames * width);
+    else
+        wide = larger(wide, frames * width);
     pass_reserve(pass, &l->x, rows * width);
     pass_reserve(pass, &l->narrow, rows * width);
-    pass_reserve(pass, &l->wide, rows * wide);
-    pass_reserve(pass, &l->last, (rows + 1) * width);
-    pass_reserve(pass, &l->memory, (steps + 1) * p->listener.memory_width);
+    pass_reserve(pass, &l->wide, wide);
+    if (p->listener.pyramid > 1)
+        pass_reserve(pass, &l->last, (rows + 1) * width);
+    if (memory_of(l) == &l->memory)
+        pass_reserve(pass, &l->memory, (steps + 1) * p->listener.memory_width);
 }
 
 /*
@@ -157,7 +182,7 @@ static void convolve_first(struct listener *l, struct pass *pass, uint32_t until
         return;
     struct hearken_matrix in = matrix_of(&l->features, frames, p->features.mels);
     struct hearken_matrix out =
-        matrix_rows(matrix_of(&l->conv1, until, p->listener.width), l->rows_convolved, count);
+        matrix_rows(matrix_of(conv1_of(l), until, p->listener.width), l->rows_convolved, count);
     struct hearken_convolve arguments =
         convolution(&l->network->listener.conv1, out, in, l->rows_convolved, count, 1);
     pass_convolve(pass, &arguments);
@@ -168,12 +193,25 @@ static void convolve_first(struct listener *l, struct pass *pass, uint32_t until
 static void convolve_second(struct listener *l, struct pass *pass, uint32_t first, uint32_t count)
 {
     uint32_t width = l->network->parameters.listener.width;
-    struct hearken_matrix in = matrix_of(&l->conv1, l->rows_convolved, width);
+    struct hearken_matrix in = matrix_of(conv1_of(l), l->rows_convolved, width);
     struct hearken_convolve arguments = convolution(
         &l->network->listener.conv2, matrix_of(&l->x, count, width), in, first, count, 2);
     arguments.positions = l->network->listener.positions;
     arguments.position = first;
     pass_convolve(pass, &arguments);
+}
+
+/* x [rows, width] += mlp_down(GELU(mlp_up(normed))) */
+static void apply_mlp(struct listener *l, struct pass *pass, const struct listener_block *b,
+                      struct hearken_matrix x, struct hearken_matrix normed)
+{
+    for (uint32_t first = 0, count; first < x.rows; first += count) {
+        count = x.rows - first < MLP_ROWS ? x.rows - first : MLP_ROWS;
+        struct hearken_matrix inner =
+            matrix_of(&l->wide, count, l->network->parameters.listener.mlp);
+        pass_linear_gelu(pass, inner, matrix_rows(normed, first, count), &b->mlp_up);
+        pass_linear_add(pass, matrix_rows(x, first, count), inner, &b->mlp_down);
+    }
 }
 
 /* x += attention_out(heads(qkv(attention_norm(x)))); x += mlp_down(GELU(mlp_up(mlp_norm(x)))) */
@@ -184,7 +222,6 @@ static void run_block(struct listener *l, struct pass *pass, uint32_t index, uin
     struct hearken_matrix x = matrix_of(&l->x, rows, p->width);
     struct hearken_matrix normed = matrix_of(&l->narrow, rows, p->width), attended = normed;
     struct hearken_matrix qkv = matrix_of(&l->wide, rows, 3 * p->width);
-    struct hearken_matrix mlp = matrix_of(&l->wide, rows, p->mlp);
     struct hearken_self_attend attention = {
         .out = attended,
         .qkv = qkv,
@@ -206,8 +243,7 @@ static void run_block(struct listener *l, struct pass *pass, uint32_t index, uin
     pass_self_attend(pass, &attention);
     pass_linear_add(pass, x, attended, &b->attention_out);
     pass_layer_norm(pass, normed, x, &b->mlp_norm);
-    pass_linear_gelu(pass, mlp, normed, &b->mlp_up);
-    pass_linear_add(pass, x, mlp, &b->mlp_down);
+    apply_mlp(l, pass, b, x, normed);
 }
 
 /* Norm; then the pyramid joins neighbouring steps and projects them into the memory. */
@@ -217,7 +253,7 @@ static void finish_steps(struct listener *l, struct pass *pass, uint32_t first, 
     struct hearken_matrix x = matrix_of(&l->x, count, p->width);
     uint32_t rows = pyramid_steps(l->network, count);
     struct hearken_matrix memory =
-        matrix_rows(matrix_of(&l->memory, 0, p->memory_width), first / p->pyramid, rows);
+        matrix_rows(matrix_of(memory_of(l), 0, p->memory_width), first / p->pyramid, rows);
     if (p->pyramid == 1) {
         pass_layer_norm(pass, memory, x, &l->network->listener.norm);
         return;
@@ -251,7 +287,7 @@ static void encode_steps(struct listener *l, struct pass *pass, uint32_t count, 
     uint32_t first = l->steps_done, until = 2 * (first + count);
     convolve_first(l, pass, until < frames || !last ? until : frames, frames);
     call_tap(l, "conv1",
-             matrix_of(&l->conv1, l->rows_convolved, l->network->parameters.listener.width));
+             matrix_of(conv1_of(l), l->rows_convolved, l->network->parameters.listener.width));
     convolve_second(l, pass, first, count);
     run_blocks(l, pass, first, count);
 }
@@ -283,7 +319,7 @@ struct hearken_matrix listener_encode(struct listener *listener, struct pass *pa
     reserve(listener, pass, frames, steps);
     write_features(listener, pass, features, frames);
     encode_steps(listener, pass, steps, frames, true);
-    return matrix_of(&listener->memory, listener_memory_steps(listener->network, frames),
+    return matrix_of(memory_of(listener), listener_memory_steps(listener->network, frames),
                      listener->network->parameters.listener.memory_width);
 }
 
@@ -308,7 +344,7 @@ static uint32_t window_steps(const struct network *network)
 static void convolve_silence(struct listener *l, struct pass *pass, uint32_t row, uint32_t position)
 {
     uint32_t width = l->network->parameters.listener.width;
-    struct hearken_matrix conv1 = matrix_of(&l->conv1, l->rows_convolved, width);
+    struct hearken_matrix conv1 = matrix_of(conv1_of(l), l->rows_convolved, width);
     struct hearken_matrix out = matrix_rows(matrix_of(&l->x, row + 1, width), row, 1);
     const struct hearken_convolve arguments = {
         .out = out,
@@ -351,7 +387,7 @@ struct hearken_matrix listener_encode_window(struct listener *listener, struct p
     add_stand_ins(l, pass, steps, window - steps);
     run_blocks(l, pass, 0, steps + l->stand_ins.count);
     *stand_ins = l->stand_ins;
-    return matrix_of(&l->memory, steps + l->stand_ins.count,
+    return matrix_of(memory_of(l), steps + l->stand_ins.count,
                      l->network->parameters.listener.memory_width);
 }
 
@@ -374,6 +410,6 @@ struct hearken_matrix listener_encode_chunks(struct listener *listener, struct p
     uint32_t rest = steps_of_frames(frames) - listener->steps_done;
     if (last && rest > 0)
         encode_steps(listener, pass, rest, frames, last);
-    return matrix_of(&listener->memory, pyramid_steps(listener->network, listener->steps_done),
+    return matrix_of(memory_of(listener), pyramid_steps(listener->network, listener->steps_done),
                      listener->network->parameters.listener.memory_width);
 }
