@@ -246,6 +246,20 @@ void checkpoint_read(const struct checkpoint_tensor *tensor, uint64_t first, siz
     }
 }
 
+void checkpoint_release(const struct checkpoint *checkpoint, const struct checkpoint_tensor *tensor)
+{
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    const uintptr_t data = (uintptr_t)tensor->data;
+    /* Only whole pages: those at either end may hold values of other tensors. */
+    const uintptr_t start = (data + page - 1) / page * page;
+    const uintptr_t end = (data + value_bytes(tensor->type, tensor->count)) / page * page;
+    bool is_own = false;
+    for (size_t i = 0; i < checkpoint->mapping_count; i++)
+        is_own |= data - (uintptr_t)checkpoint->mappings[i].data < checkpoint->mappings[i].size;
+    if (is_own && start < end)
+        madvise((void *)start, end - start, MADV_DONTNEED);
+}
+
 void checkpoint_finish(struct checkpoint *checkpoint)
 {
     tokens_finish(&checkpoint->tokens);

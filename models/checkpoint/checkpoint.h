@@ -108,6 +108,11 @@ const struct checkpoint_tensor *checkpoint_find(const struct checkpoint *checkpo
 void checkpoint_read(const struct checkpoint_tensor *tensor, uint64_t first, size_t count,
                      float *out);
 
+/* Frees the pages of a tensor's values, which must not be read any more: they become zeros. No
+ * effect on values outside of the checkpoint's own memory. */
+void checkpoint_release(const struct checkpoint *checkpoint,
+                        const struct checkpoint_tensor *tensor);
+
 /* Size of `count` values in bytes; for types with blocks, only whole blocks. */
 uint64_t value_bytes(enum value_type type, uint64_t count);
 bool value_is_quantized(enum value_type type);

@@ -214,6 +214,21 @@ static int write_tensor(const struct writing *w, const struct whisper_tensor *te
     return 0;
 }
 
+/* Frees the values of tensor `index` that none of the following has a part in. */
+static void release_parts(const struct writing *w, const struct whisper_tensors *list, size_t index)
+{
+    const struct whisper_tensor *tensor = &list->tensors[index];
+    for (uint32_t i = 0; i < tensor->part_count; i++) {
+        const struct checkpoint_tensor *part = tensor->parts[i];
+        for (size_t later = index + 1; part && later < list->count; later++)
+            for (uint32_t k = 0; k < list->tensors[later].part_count; k++)
+                if (list->tensors[later].parts[k] == part)
+                    part = NULL;
+        if (part)
+            checkpoint_release(w->model->checkpoint, part);
+    }
+}
+
 static int write_features(const struct writing *w)
 {
     uint32_t mels = w->model->whisper->mels;
@@ -249,8 +264,11 @@ static int write_tensors(const struct writing *w, const struct whisper_tensors *
         return 0;
     }
     int result = write_features(w);
-    for (size_t i = 0; result == 0 && i < list->count; i++)
+    for (size_t i = 0; result == 0 && i < list->count; i++) {
         result = write_tensor(w, &list->tensors[i]);
+        if (w->model->release)
+            release_parts(w, list, i);
+    }
     return result;
 }
 

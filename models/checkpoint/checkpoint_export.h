@@ -13,6 +13,7 @@ struct model_file {
     const float *padding; /* seconds of silence to append to a segment; NULL: key left out */
     bool no_window;       /* the model was adapted to segments shorter than its window */
     bool no_values;       /* tensors are written as zeros, for callers that read only the head */
+    bool release;         /* free the checkpoint's values, which do not overlap, once written */
     struct whisper_types types;
     const struct whisper *whisper;
     const struct checkpoint *checkpoint;

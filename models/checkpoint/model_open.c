@@ -48,6 +48,7 @@ static int translate(const char *path, enum gguf_extent extent, struct hearken_e
         .description = "a model of whisper.cpp",
         .language = LANGUAGE,
         .no_values = extent == GGUF_HEAD,
+        .release = true,
         .types = {GGUF_TENSOR_Q8_0, GGUF_TENSOR_Q8_0, .keep = true},
         .whisper = &whisper,
         .checkpoint = &checkpoint,

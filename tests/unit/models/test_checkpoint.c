@@ -124,6 +124,34 @@ static void test_loading(void)
     free(path);
 }
 
+/* Only whole pages, and only of the checkpoint's own memory. */
+static void test_releasing(void)
+{
+    enum { PAGES = 4, BEFORE = 100 };
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE), size = PAGES * page;
+    struct checkpoint checkpoint = {0};
+    struct hearken_error error = {""};
+    struct mapping mapping;
+    uint8_t *own = checkpoint_reserve(&checkpoint, size, &mapping, &error);
+    uint8_t *other = aligned_alloc(page, size);
+    CU_ASSERT_FATAL(own && other);
+    memset(own, 1, size);
+    memset(other, 1, size);
+    struct checkpoint_tensor tensor = {
+        .type = VALUE_F16, .count = (size - 2 * BEFORE) / sizeof(uint16_t), .data = own + BEFORE};
+    checkpoint_release(&checkpoint, &tensor);
+    for (size_t i = 0; i < size; i++)
+        if (own[i] != (i < page || i >= size - page)) {
+            EXPECT_EQUAL(own[i], i < page || i >= size - page);
+            break;
+        }
+    tensor.data = other + BEFORE;
+    checkpoint_release(&checkpoint, &tensor);
+    CU_ASSERT(memchr(other, 0, size) == NULL);
+    free(other);
+    checkpoint_finish(&checkpoint);
+}
+
 /* ---- Tokens ---- */
 
 static void test_bytes_as_characters(void)
@@ -900,6 +928,7 @@ void add_checkpoint_tests(void)
     CU_add_test(suite, "reading values", test_reading_values);
     CU_add_test(suite, "tensors that lie", test_tensors_that_lie);
     CU_add_test(suite, "loading", test_loading);
+    CU_add_test(suite, "releasing", test_releasing);
     CU_add_test(suite, "bytes as characters", test_bytes_as_characters);
     CU_add_test(suite, "special tokens", test_special_tokens);
     CU_add_test(suite, "wrong numbers of tokens", test_wrong_numbers_of_tokens);
