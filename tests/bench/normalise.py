@@ -9,6 +9,7 @@ import re
 import unicodedata
 from typing import NamedTuple
 
+import numpy as np
 from num2words import num2words
 
 TITLES = {
@@ -97,19 +98,24 @@ class Errors(NamedTuple):
         return Errors(*(a + b for a, b in zip(self, other, strict=True)))
 
 
+# A hypothesis' edits in one number, so that an alignment is a few sums and minima of whole rows: the
+# number of edits above, then insertions, then substitutions, 20 bits each.
+EDIT = 1 << 40
+SUBSTITUTION, DELETION, INSERTION = EDIT + 1, EDIT, EDIT + (1 << 20)
+
+
 def word_errors(reference: list[str], hypothesis: list[str]) -> Errors:
-    """The fewest edits that make one of the other (Levenshtein); of equally few, any."""
-    row = [Errors(insertions=j) for j in range(len(hypothesis) + 1)]
-    for i, expected in enumerate(reference, 1):
-        above, row = row, [Errors(deletions=i)]
-        for j, word in enumerate(hypothesis, 1):
-            if word == expected:
-                row.append(above[j - 1])
-                continue
-            choices = (
-                above[j - 1].plus(Errors(substitutions=1)),
-                above[j].plus(Errors(deletions=1)),
-                row[j - 1].plus(Errors(insertions=1)),
-            )
-            row.append(min(choices, key=Errors.total))
-    return row[-1]
+    """The fewest edits that make one of the other (Levenshtein); of these, the fewest insertions."""
+    numbers: dict[str, int] = {}
+    said = [numbers.setdefault(word, len(numbers)) for word in reference]
+    heard = np.array([numbers.setdefault(word, len(numbers)) for word in hypothesis], np.int64)
+    inserted = INSERTION * np.arange(len(heard) + 1, dtype=np.int64)
+    row = inserted
+    for word in said:
+        best = row + DELETION
+        np.minimum(best[1:], row[:-1] + SUBSTITUTION * (heard != word), out=best[1:])
+        # Insertions: of all places to the left, the one that costs least with those from there on.
+        row = np.minimum.accumulate(best - inserted) + inserted
+    edits, insertions, substitutions = (int(row[-1]) >> shift for shift in (40, 20, 0))
+    insertions, substitutions = insertions % (1 << 20), substitutions % (1 << 20)
+    return Errors(substitutions, edits - insertions - substitutions, insertions)
