@@ -7,7 +7,6 @@ when the daemon has the sound, which is told by the times in its level events.
 
 import argparse
 import json
-import os
 import subprocess
 import tempfile
 import threading
@@ -21,6 +20,7 @@ from microphones import SoundServer
 from normalise import word_errors, words
 from packed import RATE, read_clips, read_sound
 from programs import HEARKEN, REAL_MODEL, REPOSITORY, Daemon, environment, run
+from recognise import processor_seconds
 from sounds import Pcm, write_wav
 
 LEAD_SECONDS = 2.0
@@ -108,11 +108,6 @@ def measure(events: list[tuple[float, dict[str, Any]]], figures: Figures) -> Non
             if stopped is not None:
                 figures.final.append(at - stopped)
             seen, started, stopped = [], None, None
-
-
-def processor_seconds(process: int) -> float:
-    fields = Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def play_all(server: SoundServer, listener: Listener, daemon: Daemon, folder: Path, options) -> int:

