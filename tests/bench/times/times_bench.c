@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT
 /*
  * How long recordings take from end to end, in one process on libhearken: the model opened, single
- * recordings of some lengths, a long one, and several at once.
+ * recordings of some lengths, a long one, and several at once; and the processor time, user and
+ * system of all threads, for an hour of speech.
  *
  * usage: times SPEECH [MODEL]
  *
  * SPEECH is repeated as often as it takes; but a text that repeats itself counts as a loop and is
- * tried again, so only a recording of half an hour gives the right time for long ones.
+ * tried again, so only a recording of half an hour gives the right time for long ones, and for many
+ * at once, each of which has another part of it. tests/bench/long_recordings.py makes one.
  */
 #include <hearken/hearken.h>
 #include <pthread.h>
@@ -15,10 +17,13 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
 enum {
-    RUNS = 7,          /* of each length; the quickest and the middle one are told */
-    MOST_STREAMS = 20, /* at once */
+    RUNS = 7,           /* of each length; the quickest and the middle one are told */
+    MOST_STREAMS = 100, /* at once */
+    MOST_SECONDS = 1800,
+    STREAM_SECONDS = 10, /* of each of several at once */
 };
 
 /* One that is asked to be recognised in a thread of its own. */
@@ -78,10 +83,20 @@ static double peak_mib(void)
     return (double)usage.ru_maxrss / 1024;
 }
 
+/* Seconds of all threads, user and system. */
+static double processor(void)
+{
+    struct timespec time;
+
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
 static bool time_length(struct hearken_model *model, const float *samples, double seconds,
                         size_t runs)
 {
     double times[RUNS];
+    const double used = processor();
 
     for (size_t run = 0; run < runs; run++) {
         struct job job = {model, samples, (size_t)(seconds * HEARKEN_RATE), 0, false};
@@ -91,22 +106,24 @@ static bool time_length(struct hearken_model *model, const float *samples, doubl
         times[run] = job.seconds;
     }
     qsort(times, runs, sizeof(times[0]), compare);
-    printf("%7.0f s %12.0f ms %12.0f ms %9.1f x %9.0f MiB\n", seconds, 1e3 * times[0],
-           1e3 * times[runs / 2], seconds / times[0], peak_mib());
+    printf("%7.0f s %12.0f ms %12.0f ms %9.1f x %9.1f s %9.0f MiB\n", seconds, 1e3 * times[0],
+           1e3 * times[runs / 2], seconds / times[0],
+           3600 * (processor() - used) / (seconds * (double)runs), peak_mib());
     return true;
 }
 
 static bool time_streams(struct hearken_model *model, const float *samples, size_t streams)
 {
-    const double seconds = 10;
+    const size_t count = (size_t)STREAM_SECONDS * HEARKEN_RATE;
+    const double seconds = STREAM_SECONDS * (double)streams;
     struct job jobs[MOST_STREAMS];
     pthread_t threads[MOST_STREAMS];
-    const double began = now();
+    const double began = now(), used = processor();
     double slowest = 0;
     bool good = true;
 
     for (size_t i = 0; i < streams; i++) {
-        jobs[i] = (struct job){model, samples, (size_t)(seconds * HEARKEN_RATE), 0, false};
+        jobs[i] = (struct job){model, samples + i * count, count, 0, false};
         if (pthread_create(&threads[i], NULL, recognise, &jobs[i]) != 0)
             exit(1);
     }
@@ -115,9 +132,35 @@ static bool time_streams(struct hearken_model *model, const float *samples, size
         slowest = jobs[i].seconds > slowest ? jobs[i].seconds : slowest;
         good = good && !jobs[i].failed;
     }
-    printf("%7zu of 10 s %8.0f ms %21.1f x %9.0f MiB\n", streams, 1e3 * slowest,
-           seconds * (double)streams / (now() - began), peak_mib());
+    printf("%7zu of %d s %8.0f ms %21.1f x %9.1f s %9.0f MiB\n", streams, STREAM_SECONDS,
+           1e3 * slowest, seconds / (now() - began), 3600 * (processor() - used) / seconds,
+           peak_mib());
     return good;
+}
+
+/* As many at once as memory allows, judged by what the last ones took. */
+static bool time_all_streams(struct hearken_model *model, const float *samples)
+{
+    static const size_t streams[] = {1, 4, 20, MOST_STREAMS};
+    const double memory = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE) / 1048576;
+    double peaks[] = {0, peak_mib()}; /* before the last ones, and after */
+    size_t last = 0;
+
+    puts("   at once        slowest              together  an hour's  peak so far");
+    for (size_t i = 0; i < sizeof(streams) / sizeof(streams[0]); i++) {
+        const double each = last ? (peaks[1] - peaks[0]) / (double)last : 0;
+        if (peaks[1] + each * (double)streams[i] > 0.8 * memory) {
+            printf("%7zu of %d s   not with %.0f MiB of memory\n", streams[i], STREAM_SECONDS,
+                   memory);
+            break;
+        }
+        if (!time_streams(model, samples, streams[i]))
+            return false;
+        last = streams[i];
+        peaks[0] = peaks[1];
+        peaks[1] = peak_mib();
+    }
+    return true;
 }
 
 /* The recording over and over, up to `count` samples. */
@@ -151,17 +194,12 @@ static float *read_repeated(const char *path, size_t count)
 static bool time_all(struct hearken_model *model, const float *samples)
 {
     static const double lengths[] = {2, 5, 10, 30};
-    static const size_t streams[] = {1, 4, MOST_STREAMS};
     bool good = true;
 
-    puts("   length        quickest       middle   real time  peak so far");
+    puts("   length        quickest       middle   real time   an hour's  peak so far");
     for (size_t i = 0; good && i < sizeof(lengths) / sizeof(lengths[0]); i++)
         good = time_length(model, samples, lengths[i], RUNS);
-    good = good && time_length(model, samples, 1800, 1);
-    puts("   at once        slowest              together  peak so far");
-    for (size_t i = 0; good && i < sizeof(streams) / sizeof(streams[0]); i++)
-        good = time_streams(model, samples, streams[i]);
-    return good;
+    return good && time_length(model, samples, MOST_SECONDS, 1) && time_all_streams(model, samples);
 }
 
 int main(int count, char **arguments)
@@ -176,7 +214,7 @@ int main(int count, char **arguments)
     }
     const char *path =
         hearken_find_model(count > 2 ? arguments[2] : NULL, installed, sizeof(installed));
-    float *samples = read_repeated(arguments[1], (size_t)1800 * HEARKEN_RATE);
+    float *samples = read_repeated(arguments[1], (size_t)MOST_SECONDS * HEARKEN_RATE);
     const double began = now();
     if (!samples || hearken_model_open(path ? path : "", NULL, &model, &error) < 0) {
         if (samples)
