@@ -126,6 +126,7 @@ kernel_sources  := $(wildcard tests/kernels/*.c)
 parity_sources  := $(wildcard tests/parity/*.c)
 bench_sources   := $(wildcard tests/bench/*.c)
 times_sources   := tests/bench/times/times_bench.c
+peaks_sources   := tests/bench/peaks/peaks_bench.c
 # tests/fuzz/fuzz_checkpoint.c is compiled once for each of these formats.
 checkpoint_fuzz_sources := $(patsubst %,tests/fuzz/fuzz_%.c,ct2 safetensors torch)
 fuzz_sources    := $(sort $(filter-out %/fuzz_checkpoint.c,$(wildcard tests/fuzz/fuzz_*.c)) \
@@ -136,7 +137,7 @@ fuzz_targets    := $(patsubst tests/fuzz/fuzz_%.c,%,$(fuzz_sources))
 all_sources     := $(library_sources) $(daemon_sources) $(client_sources) $(convert_sources) \
                    $(probe_sources) $(decode_sources) $(plugin_sources) $(unit_sources) $(microphone_sources) $(kernel_sources) \
                    $(parity_sources) \
-                   $(bench_sources) $(times_sources) $(fuzz_sources) tests/fuzz/http_daemon.c
+                   $(bench_sources) $(times_sources) $(peaks_sources) $(fuzz_sources) tests/fuzz/http_daemon.c
 
 objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 page_objects := $(page_files:%=$(BUILD)/obj/%.o)
@@ -213,7 +214,8 @@ help:
 	@echo 'make image      an image for containers; make addon: a folder for Home Assistant'
 	@echo 'make wheel      Python wheels into build/wheels; make check-wheel tests them'
 	@echo 'make lint       clang-format, clang-tidy, ruff and mypy'
-	@echo 'make bench      time the kernels and whole recordings; make bench-streaming: partial texts'
+	@echo 'make bench      time the kernels and whole recordings; make bench-streaming: partial texts;'
+	@echo '                make bench-roofline: the kernels beside what this machine could do'
 	@echo 'make fuzz       run each fuzz target for SECONDS (60)'
 	@echo 'make install    into DESTDIR and PREFIX (/usr/local); make uninstall takes it back;'
 	@echo '                MODELS="$(MODELS)" without those that are not wanted'

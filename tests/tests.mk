@@ -109,6 +109,12 @@ $(BUILD)/bin/times-bench: $(call objects,tests/bench/times/times_bench.c) $(libh
 	@mkdir -p $(@D)
 	$(call link_program,)
 
+# What the machine could do: tests/bench/roofline.
+$(BUILD)/bin/peaks-bench: $(call objects,$(peaks_sources))
+	$(SAY) LINK $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LINK) $(LDFLAGS) -o $@ $^
+
 # Times the kernels of another plugin: see tests/bench/profile/profile_plugin.c.
 $(BUILD)/tests/bench/profile.so: tests/bench/profile/profile_plugin.c include/hearken/plugin.h
 	$(SAY) LINK $@
@@ -202,7 +208,10 @@ bench: all $(BUILD)/tests/kernels-test $(BUILD)/bin/times-bench
 	$(BUILD)/tests/kernels-test --bench $(plugin_files)
 	$(BUILD)/bin/times-bench $(or $(SPEECH),tests/data/2086-149214-0003.flac)
 
-.PHONY: bench-streaming
+.PHONY: bench-roofline bench-streaming
+bench-roofline: all $(BUILD)/bin/peaks-bench $(BUILD)/tests/bench/profile.so $(venv)/ready
+	tests/bench/roofline --build $(BUILD) $(ARGS)
+
 bench-streaming: all $(BUILD)/bin/stream-bench $(venv)/ready
 	tests/bench/streaming --build $(BUILD) $(ARGS)
 
