@@ -127,12 +127,17 @@ static const struct set avx2 = {"AVX2", 16 * SUMS, 32 * SUMS, single_256, words_
 #endif
 
 #ifdef __aarch64__
-#define FMA_NEON(n)   sum##n = vfmaq_f32(a, sum##n, b);
-#define BYTES_NEON(n) sum##n = vdotq_s32(sum##n, vreinterpretq_s8_s32(a), vreinterpretq_s8_s32(b));
+#define FMA_NEON(n) sum##n = vfmaq_f32(a, sum##n, b);
+#ifdef __clang__
+#define DOTPROD __attribute__((target("dotprod")))
+#else
+#define DOTPROD __attribute__((target("arch=armv8.2-a+dotprod")))
+#endif
+/* The compilers' own are there only if all functions may use them. */
+#define BYTES_NEON(n) __asm__("sdot %0.4s, %1.16b, %2.16b" : "+w"(sum##n) : "w"(a), "w"(b));
 
 DEFINE_SUMS(single_neon, , float32x4_t, vdupq_n_f32(0.5f), vdupq_n_f32(0.5f), FMA_NEON)
-DEFINE_SUMS(bytes_neon, __attribute__((target("+dotprod"))), int32x4_t, vdupq_n_s32(0x01010101),
-            vdupq_n_s32(0x01010101), BYTES_NEON)
+DEFINE_SUMS(bytes_neon, DOTPROD, int32x4_t, vdupq_n_s32(1), vdupq_n_s32(1), BYTES_NEON)
 DEFINE_READ(read_neon, )
 
 static const struct set dotprod = {
