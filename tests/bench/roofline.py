@@ -267,6 +267,8 @@ def show_stages(profile: Profile, peaks: Peaks) -> None:
     print("| --- |" + " --- |" * 8)
     total = 0.0
     for name, stage in profile.stages.items():
+        if not stage.calls:
+            continue
         line, least = row(name, stage, peaks)
         total += least
         print(line)
