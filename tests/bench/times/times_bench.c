@@ -132,7 +132,7 @@ static bool time_streams(struct hearken_model *model, const float *samples, size
         slowest = jobs[i].seconds > slowest ? jobs[i].seconds : slowest;
         good = good && !jobs[i].failed;
     }
-    printf("%7zu of %d s %8.0f ms %21.1f x %9.1f s %9.0f MiB\n", streams, STREAM_SECONDS,
+    printf("%5zu of %d s %9.0f ms %25.1f x %9.1f s %9.0f MiB\n", streams, STREAM_SECONDS,
            1e3 * slowest, seconds / (now() - began), 3600 * (processor() - used) / seconds,
            peak_mib());
     return good;
@@ -146,11 +146,11 @@ static bool time_all_streams(struct hearken_model *model, const float *samples)
     double peaks[] = {0, peak_mib()}; /* before the last ones, and after */
     size_t last = 0;
 
-    puts("   at once        slowest              together  an hour's  peak so far");
+    printf("%9s%16s%28s%12s%14s\n", "at once", "slowest", "together", "cpu for 1 h", "peak so far");
     for (size_t i = 0; i < sizeof(streams) / sizeof(streams[0]); i++) {
         const double each = last ? (peaks[1] - peaks[0]) / (double)last : 0;
         if (peaks[1] + each * (double)streams[i] > 0.8 * memory) {
-            printf("%7zu of %d s   not with %.0f MiB of memory\n", streams[i], STREAM_SECONDS,
+            printf("%5zu of %d s   not with %.0f MiB of memory\n", streams[i], STREAM_SECONDS,
                    memory);
             break;
         }
@@ -196,7 +196,8 @@ static bool time_all(struct hearken_model *model, const float *samples)
     static const double lengths[] = {2, 5, 10, 30};
     bool good = true;
 
-    puts("   length        quickest       middle   real time   an hour's  peak so far");
+    printf("%9s%16s%16s%12s%12s%14s\n", "length", "quickest", "middle", "real time", "cpu for 1 h",
+           "peak so far");
     for (size_t i = 0; good && i < sizeof(lengths) / sizeof(lengths[0]); i++)
         good = time_length(model, samples, lengths[i], RUNS);
     return good && time_length(model, samples, MOST_SECONDS, 1) && time_all_streams(model, samples);
