@@ -15,7 +15,8 @@
  *   queue     an in-order sequence of kernels with its buffers: one per stream. Used by one thread
  *             at a time; different queues run at the same time.
  *   buffer    numbers between kernels, where the plugin wants them (its heap, device memory).
- *             Belongs to the queue it was made on.
+ *             Freed by the queue it was made on; kernels of other queues of the backend may use it
+ *             while no kernel of another queue that does is unfinished.
  *
  * Execution. A kernel call may return before its work is done; all calls of one queue take effect
  * in the order they were made. Only `read` and `top_k` wait, for that queue alone. `write`, and

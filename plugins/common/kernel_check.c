@@ -96,8 +96,8 @@ static bool any_matrix_is(const struct check *check, const char *name,
 {
     if (!matrix->buffer)
         return refuse(check, "%s has no buffer", name);
-    if (matrix->buffer->queue != check->queue)
-        return refuse(check, "%s belongs to another queue", name);
+    if (matrix->buffer->queue->backend != check->queue->backend)
+        return refuse(check, "%s belongs to another backend", name);
     if (!shape_is(check, name, matrix->rows, matrix->columns, rows, columns))
         return false;
     if (!inside(matrix))
