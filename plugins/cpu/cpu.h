@@ -18,6 +18,7 @@
 #define HEARKEN_CPU_H
 
 #include "plugins/common/host_backend.h"
+#include "plugins/cpu/weight_arena.h"
 #include "plugins/common/kernel_check.h"
 
 #include <stddef.h>
@@ -60,6 +61,7 @@ struct packed {
     size_t panel;      /* outputs of a panel; the last one is padded with zeros */
     size_t panel_size; /* bytes */
     unsigned char *data;
+    struct weight_region *region; /* that holds `data` */
 };
 
 struct matrix_kernels;
@@ -198,6 +200,7 @@ struct cpu_backend {
     const struct instruction_set *set;
     const struct matrix_kernels *blocks; /* for Q8_0; NULL: the set's `dense` */
     struct pool *pool;
+    struct weight_arena weights;
 };
 
 static inline const struct cpu_backend *cpu_backend(const struct hearken_queue *queue)

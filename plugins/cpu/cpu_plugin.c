@@ -124,6 +124,7 @@ static int cpu_backend_create(const struct hearken_plugin_host *host,
     made->base = (struct hearken_backend){.host = host, .name = "cpu"};
     made->set = choice->set;
     made->blocks = choice->blocks;
+    weight_arena_init(&made->weights);
     report_choice(host, made, choice->words);
     *backend = &made->base;
     return 0;
@@ -133,8 +134,10 @@ static void cpu_backend_destroy(struct hearken_backend *backend)
 {
     if (!backend)
         return;
-    pool_destroy(((struct cpu_backend *)backend)->pool);
-    free(backend);
+    struct cpu_backend *own = (struct cpu_backend *)backend;
+    pool_destroy(own->pool);
+    weight_arena_finish(&own->weights);
+    free(own);
 }
 
 static int cpu_queue_create(struct hearken_backend *backend, struct hearken_queue **queue)

@@ -200,16 +200,15 @@ const float *cpu_tensor_row(const struct hearken_tensor *tensor, size_t row, flo
     return host_tensor_row(&one, 0, expanded);
 }
 
-static int pack(struct cpu_tensor *tensor)
+static int pack(struct weight_arena *arena, struct cpu_tensor *tensor)
 {
     struct packed *packed = &tensor->packed;
     const size_t panels = (packed->outputs + packed->panel - 1) / packed->panel;
-    const size_t size = (panels * packed->panel_size + 63) / 64 * 64;
-
     if (packed->panel_size > SIZE_MAX / 2 / panels)
         return -ENOMEM;
     float *expanded = malloc(packed->inputs * sizeof(float));
-    packed->data = expanded ? aligned_alloc(64, size) : NULL;
+    if (expanded)
+        packed->data = weight_arena_allocate(arena, panels * packed->panel_size, &packed->region);
     if (!packed->data) {
         free(expanded);
         return -ENOMEM;
@@ -236,8 +235,9 @@ int cpu_tensor_create(struct hearken_backend *backend, const struct hearken_weig
         made->base = *given;
         result = 0;
         if (is_multiplied(weights)) {
-            plan((const struct cpu_backend *)backend, made);
-            result = pack(made);
+            struct cpu_backend *own = (struct cpu_backend *)backend;
+            plan(own, made);
+            result = pack(&own->weights, made);
         }
     }
     host_tensor_destroy(backend, given);
@@ -250,8 +250,9 @@ int cpu_tensor_create(struct hearken_backend *backend, const struct hearken_weig
 
 void cpu_tensor_destroy(struct hearken_backend *backend, struct hearken_tensor *tensor)
 {
-    (void)backend;
-    if (tensor)
-        free(((struct cpu_tensor *)tensor)->packed.data);
+    if (!tensor)
+        return;
+    weight_arena_release(&((struct cpu_backend *)backend)->weights,
+                         ((struct cpu_tensor *)tensor)->packed.region);
     free(tensor);
 }
