@@ -3,6 +3,7 @@
 
 #include "include/internal/half.h"
 #include "models/checkpoint/model_open.h"
+#include "models/network/step_scheduler.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -13,6 +14,13 @@
 #include <string.h>
 
 #define TAPS 3u
+
+/*
+ * How long a step of a speller waits for others, nanoseconds: a batch of several takes some
+ * milliseconds, and those in it step next when it ends.
+ */
+#define PATIENCE      INT64_C(20000000)
+#define LIVE_PATIENCE INT64_C(2000000)
 
 /* `result`: the first error, as in a pass. */
 struct loader {
@@ -466,6 +474,12 @@ int network_open(const char *path, const struct hearken_backend_options *options
         goto failed;
     if ((result = load_all(n, &inside)) < 0)
         goto bad_file;
+    const unsigned threads = compute_parallel_queues(n->compute);
+    if ((result = step_scheduler_create(threads, LIVE_PATIENCE, &n->live_steps)) < 0 ||
+        (result = step_scheduler_create(threads, PATIENCE, &n->steps)) < 0) {
+        hearken_fail(error, result, "%s: out of memory", path);
+        goto failed;
+    }
     *network = n;
     return 0;
 bad_file:
@@ -487,6 +501,8 @@ void network_destroy(struct network *network)
     free(network->generated);
     free(network->listener.blocks);
     free(network->speller.layers);
+    step_scheduler_destroy(network->live_steps);
+    step_scheduler_destroy(network->steps);
     compute_destroy(network->compute);
     control_tokens_finish(&network->control);
     vocabulary_finish(&network->vocabulary);

@@ -12,6 +12,8 @@
 #include "models/text/vocabulary.h"
 #include "plugins/host/plugin_host.h"
 
+struct step_scheduler;
+
 struct listener_block {
     struct norm attention_norm;  /* [width] */
     struct affine qkv;           /* [3 · width, width] */
@@ -88,6 +90,10 @@ struct network {
     struct listener_weights listener;
     struct affine ctc; /* [vocabulary, memory_width], if there is a CTC head */
     struct speller_weights speller;
+
+    /* Of streams that somebody listens to, and of the others, which may wait for each other longer.
+     */
+    struct step_scheduler *live_steps, *steps;
 
     struct hearken_tensor **tensors; /* owned */
     size_t tensor_count, tensor_room;

@@ -74,6 +74,12 @@ void pass_read(struct pass *pass, struct hearken_matrix from, float *to)
         pass->error = pass->kernels->read(pass->queue, &from, to);
 }
 
+void pass_wait(struct pass *pass, struct hearken_matrix any)
+{
+    float corner;
+    pass_read(pass, matrix_columns(matrix_rows(any, 0, 1), 0, 1), &corner);
+}
+
 static void linear(struct pass *pass, struct hearken_matrix out, struct hearken_matrix in,
                    const struct affine *affine, enum hearken_activation activation,
                    const struct hearken_matrix *residual)

@@ -51,6 +51,8 @@ struct hearken_matrix matrix_columns(struct hearken_matrix matrix, uint32_t firs
 void pass_write(struct pass *pass, struct hearken_matrix to, const float *from);
 /* Waits for the result. On an error `to` is unchanged. */
 void pass_read(struct pass *pass, struct hearken_matrix from, float *to);
+/* Waits until all that came before is done. `any`: a matrix of this backend. */
+void pass_wait(struct pass *pass, struct hearken_matrix any);
 
 /* out = in · weightᵀ + bias */
 void pass_linear(struct pass *pass, struct hearken_matrix out, struct hearken_matrix in,

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "models/network/speller.h"
 
+#include "models/network/step_scheduler.h"
+
+#include <assert.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -14,11 +17,25 @@ struct speller_state {
     struct storage first, second;
 };
 
-/* Rows computed together: `rows / sequences` new tokens of each hypothesis. */
+/* The new tokens of one speller: `rows / sequences` of each hypothesis. */
 struct speller_rows {
+    struct speller *speller;
+    const uint32_t *tokens; /* [rows], grouped by hypothesis */
+    uint32_t first;         /* its first row in x */
     uint32_t rows, sequences;
-    struct hearken_matrix x; /* [rows, width], the residual stream */
 };
+
+/*
+ * What passes through the layers together: rows of one speller, or one step of several transformer
+ * spellers.
+ */
+struct speller_batch {
+    struct hearken_matrix x; /* [rows of all parts, width], the residual stream */
+    struct speller_rows parts[STEP_MAX_ROWS];
+    uint32_t count;
+};
+
+static_assert(SPELLER_EXTEND_MAX >= STEP_MAX_ROWS, "a batch is computed in one speller's memory");
 
 /* What differs between the kinds. */
 struct speller_operations {
@@ -29,14 +46,21 @@ struct speller_operations {
     /* Keeps the first `kept` tokens of an extension. NULL: later tokens overwrite the others. */
     void (*keep)(struct speller *speller, struct pass *pass, uint32_t kept);
     /* x = embedding of the tokens */
-    void (*embed)(struct speller *speller, struct pass *pass, const struct speller_rows *rows,
-                  const uint32_t *tokens);
-    /* The part of a layer before its attention to the memory. */
+    void (*embed)(struct pass *pass, struct hearken_matrix x, const struct speller_rows *rows);
+    /* The part of a layer before its attention to the memory, in the memory of `speller`. */
     void (*before_attention)(struct speller *speller, struct pass *pass,
-                             const struct speller_rows *rows, uint32_t layer);
+                             const struct speller_batch *batch, uint32_t layer);
     /* norm(x) → input of the output layer. NULL: norm(x) itself. */
     struct hearken_matrix (*project)(struct speller *speller, struct pass *pass,
                                      struct hearken_matrix normed);
+};
+
+/* Arguments and result of speller_step. */
+struct speller_step {
+    struct pass *pass;
+    const uint32_t *parents, *tokens;
+    uint32_t count;
+    struct hearken_matrix logits;
 };
 
 struct speller {
@@ -49,6 +73,10 @@ struct speller {
     uint32_t extended;   /* tokens of the last call if it extended one hypothesis, else 0 */
     float no_speech;
     struct speller_start start;
+
+    struct step_scheduler *scheduler; /* NULL: steps alone */
+    struct step_member member;
+    struct speller_step step;
 
     struct speller_state *states; /* [layers] */
     float *zeros;                 /* [hypotheses, width] */
@@ -123,13 +151,14 @@ static void keep_recurrent(struct speller *s, struct pass *pass, uint32_t kept)
     }
 }
 
-static void embed_recurrent(struct speller *s, struct pass *pass, const struct speller_rows *rows,
-                            const uint32_t *tokens)
+static void embed_recurrent(struct pass *pass, struct hearken_matrix x,
+                            const struct speller_rows *rows)
 {
+    const struct speller *s = rows->speller;
     const struct hearken_embed arguments = {
-        .out = rows->x,
+        .out = x,
         .table = s->network->speller.embedding,
-        .tokens = tokens,
+        .tokens = rows->tokens,
         .scale = sqrtf((float)s->network->parameters.speller.width),
         .period = 1,
     };
@@ -156,23 +185,25 @@ static void apply_lstm(struct speller *s, struct pass *pass, uint32_t layer,
     pass_lstm(pass, &arguments);
 }
 
-static void apply_recurrence(struct speller *s, struct pass *pass, const struct speller_rows *rows,
-                             uint32_t layer)
+static void apply_recurrence(struct speller *s, struct pass *pass,
+                             const struct speller_batch *batch, uint32_t layer)
 {
+    const struct speller_rows *rows = &batch->parts[0];
+    struct hearken_matrix x = batch->x;
     const struct recurrent_weights *weights = &s->network->speller.layers[layer].recurrent;
     struct hearken_matrix normed = state_of(s, &s->normed, rows->rows);
     struct hearken_matrix hidden = state_of(s, &s->states[layer].first, s->max_rows + 1);
     struct hearken_matrix cell = state_of(s, &s->states[layer].second, s->max_rows + 1);
-    pass_layer_norm(pass, normed, rows->x, &weights->norm);
+    pass_layer_norm(pass, normed, x, &weights->norm);
     if (rows->rows == rows->sequences) {
-        apply_lstm(s, pass, layer, rows->x, normed, matrix_rows(hidden, 0, rows->rows),
+        apply_lstm(s, pass, layer, x, normed, matrix_rows(hidden, 0, rows->rows),
                    matrix_rows(cell, 0, rows->rows));
         return;
     }
     for (uint32_t i = 0; i < rows->rows; i++) {
         copy_state(pass, hidden, i, i + 1);
         copy_state(pass, cell, i, i + 1);
-        apply_lstm(s, pass, layer, matrix_rows(rows->x, i, 1), matrix_rows(normed, i, 1),
+        apply_lstm(s, pass, layer, matrix_rows(x, i, 1), matrix_rows(normed, i, 1),
                    matrix_rows(hidden, i + 1, 1), matrix_rows(cell, i + 1, 1));
     }
 }
@@ -234,13 +265,14 @@ static void reorder_transformer(struct speller *s, struct pass *pass, const uint
     }
 }
 
-static void embed_transformer(struct speller *s, struct pass *pass, const struct speller_rows *rows,
-                              const uint32_t *tokens)
+static void embed_transformer(struct pass *pass, struct hearken_matrix x,
+                              const struct speller_rows *rows)
 {
+    const struct speller *s = rows->speller;
     const struct hearken_embed arguments = {
-        .out = rows->x,
+        .out = x,
         .table = s->network->speller.embedding,
-        .tokens = tokens,
+        .tokens = rows->tokens,
         .scale = 1,
         .positions = s->network->speller.positions,
         .position = s->position,
@@ -249,28 +281,33 @@ static void embed_transformer(struct speller *s, struct pass *pass, const struct
     pass_embed(pass, &arguments);
 }
 
-static void attend_to_text(struct speller *s, struct pass *pass, const struct speller_rows *rows,
+static void attend_to_text(struct speller *s, struct pass *pass, const struct speller_batch *batch,
                            uint32_t layer)
 {
     const struct speller_parameters *p = &s->network->parameters.speller;
     const struct transformer_weights *weights = &s->network->speller.layers[layer].transformer;
-    struct hearken_matrix normed = matrix_of(&s->normed, rows->rows, p->width);
-    struct hearken_matrix qkv = matrix_of(&s->wide, rows->rows, 3 * p->width);
-    struct hearken_matrix attended = matrix_of(&s->narrow, rows->rows, p->width);
-    const struct hearken_self_attend arguments = {
-        .out = attended,
-        .qkv = qkv,
-        .keys = cache_of(s, &s->states[layer].first, rows->sequences),
-        .values = cache_of(s, &s->states[layer].second, rows->sequences),
-        .sequences = rows->sequences,
-        .heads = p->heads,
-        .past = s->position,
-        .chunk = 1, /* causal */
-    };
-    pass_layer_norm(pass, normed, rows->x, &weights->self_norm);
+    struct hearken_matrix x = batch->x;
+    struct hearken_matrix normed = matrix_of(&s->normed, x.rows, p->width);
+    struct hearken_matrix qkv = matrix_of(&s->wide, x.rows, 3 * p->width);
+    struct hearken_matrix attended = matrix_of(&s->narrow, x.rows, p->width);
+    pass_layer_norm(pass, normed, x, &weights->self_norm);
     pass_linear(pass, qkv, normed, &weights->self_qkv);
-    pass_self_attend(pass, &arguments);
-    pass_linear_add(pass, rows->x, attended, &weights->self_out);
+    for (uint32_t i = 0; i < batch->count; i++) {
+        const struct speller_rows *rows = &batch->parts[i];
+        const struct speller_state *state = &rows->speller->states[layer];
+        const struct hearken_self_attend arguments = {
+            .out = matrix_rows(attended, rows->first, rows->rows),
+            .qkv = matrix_rows(qkv, rows->first, rows->rows),
+            .keys = cache_of(s, &state->first, rows->sequences),
+            .values = cache_of(s, &state->second, rows->sequences),
+            .sequences = rows->sequences,
+            .heads = p->heads,
+            .past = rows->speller->position,
+            .chunk = 1, /* causal */
+        };
+        pass_self_attend(pass, &arguments);
+    }
+    pass_linear_add(pass, x, attended, &weights->self_out);
 }
 
 static const struct speller_operations transformer = {
@@ -317,6 +354,10 @@ void speller_destroy(struct speller *speller, struct pass *pass)
 {
     if (!speller)
         return;
+    if (speller->scheduler) {
+        step_scheduler_rest(speller->scheduler, &speller->member);
+        step_member_finish(speller->scheduler, &speller->member);
+    }
     for (uint32_t i = 0; i < speller->network->parameters.speller.layers; i++) {
         pass_release(pass, &speller->states[i].first);
         pass_release(pass, &speller->states[i].second);
@@ -334,6 +375,20 @@ void speller_destroy(struct speller *speller, struct pass *pass)
     free(speller->zeros);
     free(speller->parents);
     free(speller);
+}
+
+void speller_join(struct speller *speller, struct step_scheduler *scheduler)
+{
+    if (speller->kind != &transformer)
+        return;
+    speller->scheduler = scheduler;
+    step_member_init(&speller->member, speller);
+}
+
+void speller_rest(struct speller *speller)
+{
+    if (speller->scheduler)
+        step_scheduler_rest(speller->scheduler, &speller->member);
 }
 
 void speller_reset(struct speller *speller)
@@ -405,29 +460,39 @@ static struct hearken_matrix alignment_of(const struct speller *s, uint32_t rows
     return matrix_columns(all, count_aligned(s, layer) * columns, columns);
 }
 
-/* x += attention_out(heads(attention_query(attention_norm(x)), memory)) */
-static void attend(struct speller *s, struct pass *pass, const struct speller_rows *rows,
-                   uint32_t layer)
+/* context = heads(query, memory), for the rows of one speller */
+static void attend_to_memory(struct pass *pass, const struct speller_rows *rows, uint32_t layer,
+                             struct hearken_matrix query, struct hearken_matrix context)
 {
+    const struct speller *s = rows->speller;
     const struct speller_parameters *p = &s->network->parameters.speller;
-    const struct attention_weights *weights = &s->network->speller.layers[layer].attention;
-    struct hearken_matrix normed = matrix_of(&s->normed, rows->rows, p->width);
-    struct hearken_matrix query = matrix_of(&s->query, rows->rows, p->width);
-    struct hearken_matrix context = matrix_of(&s->context, rows->rows, p->width);
     struct hearken_matrix alignment = alignment_of(s, rows->rows, layer);
     const struct hearken_attend arguments = {
-        .context = context,
+        .context = matrix_rows(context, rows->first, rows->rows),
         .alignment = is_aligned(s, layer) ? &alignment : NULL,
-        .query = query,
+        .query = matrix_rows(query, rows->first, rows->rows),
         .keys = matrix_of(&s->keys[layer], s->steps, p->width),
         .values = matrix_of(&s->values[layer], s->steps, p->width),
         .heads = p->heads,
         .stand_ins = s->stand_ins,
     };
-    pass_layer_norm(pass, normed, rows->x, &weights->norm);
-    pass_linear(pass, query, normed, &weights->query);
     pass_attend(pass, &arguments);
-    pass_linear_add(pass, rows->x, context, &weights->out);
+}
+
+/* x += attention_out(heads(attention_query(attention_norm(x)), memory)) */
+static void attend(struct speller *s, struct pass *pass, const struct speller_batch *batch,
+                   uint32_t layer)
+{
+    const struct speller_parameters *p = &s->network->parameters.speller;
+    const struct attention_weights *weights = &s->network->speller.layers[layer].attention;
+    struct hearken_matrix normed = matrix_of(&s->normed, batch->x.rows, p->width);
+    struct hearken_matrix query = matrix_of(&s->query, batch->x.rows, p->width);
+    struct hearken_matrix context = matrix_of(&s->context, batch->x.rows, p->width);
+    pass_layer_norm(pass, normed, batch->x, &weights->norm);
+    pass_linear(pass, query, normed, &weights->query);
+    for (uint32_t i = 0; i < batch->count; i++)
+        attend_to_memory(pass, &batch->parts[i], layer, query, context);
+    pass_linear_add(pass, batch->x, context, &weights->out);
 }
 
 /* x += mlp_down(GELU(mlp_up(mlp_norm(x)))) */
@@ -442,22 +507,43 @@ static void apply_mlp(struct speller *s, struct pass *pass, struct hearken_matri
     pass_linear_add(pass, x, inner, &weights->down);
 }
 
-/* tokens [rows], grouped by hypothesis → x [rows, width] */
-static struct hearken_matrix run_layers(struct speller *s, struct pass *pass,
-                                        const uint32_t *tokens, uint32_t rows, uint32_t sequences)
+/* Computes x of a batch, whose parts are set, in the memory of `s`. */
+static void run_layers(struct speller *s, struct pass *pass, struct speller_batch *batch)
 {
     const struct speller_parameters *p = &s->network->parameters.speller;
-    const struct speller_rows batch = {rows, sequences, matrix_of(&s->x, rows, p->width)};
-    s->extended = rows > sequences ? rows : 0;
-    s->kind->embed(s, pass, &batch, tokens);
-    for (uint32_t i = 0; i < p->layers; i++) {
-        s->kind->before_attention(s, pass, &batch, i);
-        attend(s, pass, &batch, i);
-        if (p->mlp > 0)
-            apply_mlp(s, pass, batch.x, i);
+    uint32_t all = 0;
+    for (uint32_t i = 0; i < batch->count; i++) {
+        batch->parts[i].first = all;
+        all += batch->parts[i].rows;
     }
-    s->position += rows / sequences;
-    s->alignment_rows = rows;
+    batch->x = matrix_of(&s->x, all, p->width);
+    for (uint32_t i = 0; i < batch->count; i++) {
+        const struct speller_rows *rows = &batch->parts[i];
+        rows->speller->extended = rows->rows > rows->sequences ? rows->rows : 0;
+        s->kind->embed(pass, matrix_rows(batch->x, rows->first, rows->rows), rows);
+    }
+    for (uint32_t i = 0; i < p->layers; i++) {
+        s->kind->before_attention(s, pass, batch, i);
+        attend(s, pass, batch, i);
+        if (p->mlp > 0)
+            apply_mlp(s, pass, batch->x, i);
+    }
+    for (uint32_t i = 0; i < batch->count; i++) {
+        const struct speller_rows *rows = &batch->parts[i];
+        rows->speller->position += rows->rows / rows->sequences;
+        rows->speller->alignment_rows = rows->rows;
+    }
+}
+
+/* → x [rows, width] of one hypothesis that is extended by `rows` tokens */
+static struct hearken_matrix extend(struct speller *s, struct pass *pass, const uint32_t *tokens,
+                                    uint32_t rows)
+{
+    struct speller_batch batch = {
+        .parts = {{.speller = s, .tokens = tokens, .rows = rows, .sequences = 1}},
+        .count = 1,
+    };
+    run_layers(s, pass, &batch);
     return batch.x;
 }
 
@@ -517,6 +603,7 @@ static void commit_extension(struct speller *s, struct pass *pass)
 struct hearken_matrix speller_start(struct speller *speller, struct pass *pass)
 {
     const struct speller_start *start = &speller->start;
+    speller_rest(speller);
     reserve(speller, pass);
     speller->position = 0;
     speller->count = 1;
@@ -527,7 +614,7 @@ struct hearken_matrix speller_start(struct speller *speller, struct pass *pass)
     for (uint32_t done = 0, rows; done < start->count; done += rows) {
         rows = start->count - done < speller->max_rows ? start->count - done : speller->max_rows;
         commit_extension(speller, pass);
-        x = run_layers(speller, pass, start->tokens + done, rows, 1);
+        x = extend(speller, pass, start->tokens + done, rows);
         if (start->first >= done && start->first - done < rows)
             speller->no_speech =
                 measure_no_speech(speller, pass, matrix_rows(x, start->first - done, 1));
@@ -561,13 +648,42 @@ static void reorder_states(struct speller *s, struct pass *pass, const uint32_t 
     s->kind->reorder(s, pass, s->parents, rows);
 }
 
+/* One step of several spellers, or of one, in the memory of the first. A step_compute. */
+static void step_together(void *const *spellers, uint32_t count)
+{
+    struct speller *first = spellers[0];
+    struct speller_batch batch = {.count = count};
+    struct pass pass = *first->step.pass;
+    if (count > 1)
+        pass.cancelled = NULL; /* the others go on */
+    for (uint32_t i = 0; i < count; i++) {
+        struct speller *s = spellers[i];
+        commit_extension(s, &pass);
+        reorder_states(s, &pass, s->step.parents, s->step.count);
+        s->count = s->step.count;
+        batch.parts[i] = (struct speller_rows){
+            .speller = s, .tokens = s->step.tokens, .rows = s->count, .sequences = s->count};
+    }
+    run_layers(first, &pass, &batch);
+    struct hearken_matrix logits = compute_logits(first, &pass, batch.x);
+    if (count > 1) /* the others read in queues of their own */
+        pass_wait(&pass, logits);
+    for (uint32_t i = 0; i < count; i++) {
+        struct speller *s = spellers[i];
+        s->step.logits = matrix_rows(logits, batch.parts[i].first, batch.parts[i].rows);
+        s->step.pass->error = pass.error;
+    }
+}
+
 struct hearken_matrix speller_step(struct speller *speller, struct pass *pass,
                                    const uint32_t *parents, const uint32_t *tokens, uint32_t count)
 {
-    commit_extension(speller, pass);
-    reorder_states(speller, pass, parents, count);
-    speller->count = count;
-    return compute_logits(speller, pass, run_layers(speller, pass, tokens, count, count));
+    speller->step = (struct speller_step){pass, parents, tokens, count, {0}};
+    if (speller->scheduler && pass->error == 0)
+        step_scheduler_step(speller->scheduler, &speller->member, count, step_together);
+    else
+        step_together(&(void *){speller}, 1);
+    return speller->step.logits;
 }
 
 struct hearken_matrix speller_extend(struct speller *speller, struct pass *pass,
@@ -575,7 +691,7 @@ struct hearken_matrix speller_extend(struct speller *speller, struct pass *pass,
 {
     commit_extension(speller, pass);
     speller->count = count;
-    return compute_logits(speller, pass, run_layers(speller, pass, tokens, count, 1));
+    return compute_logits(speller, pass, extend(speller, pass, tokens, count));
 }
 
 struct hearken_matrix speller_keep(struct speller *speller, struct hearken_matrix logits,

@@ -10,10 +10,20 @@
 #include "models/network/network.h"
 
 struct speller;
+struct step_scheduler;
 
 /* For up to `hypotheses` at once. Errors: -ENOMEM. */
 int speller_create(const struct network *network, uint32_t hypotheses, struct speller **speller);
 void speller_destroy(struct speller *speller, struct pass *pass);
+
+/*
+ * From now on a transformer's steps are computed together with those of others in `scheduler`,
+ * which must outlive the speller. Once; a recurrent speller does without.
+ */
+void speller_join(struct speller *speller, struct step_scheduler *scheduler);
+
+/* The text has ended: others do not wait for its next step. The last logits are no longer valid. */
+void speller_rest(struct speller *speller);
 
 /* Begins a new segment: forgets the memory. */
 void speller_reset(struct speller *speller);

@@ -13,7 +13,7 @@ struct step_scheduler {
     pid_t process;
     unsigned threads;
     int64_t patience;                     /* nanoseconds */
-    unsigned recognising, spelling;       /* threads, members; guarded by lock, as the next ones */
+    unsigned encoding, spelling;          /* threads, members; guarded by lock, as the next ones */
     struct step_member *first;            /* the line of those that wait, the oldest first */
     uint32_t waiting_count, waiting_rows; /* in that line */
 };
@@ -90,13 +90,12 @@ static void take_out(struct step_scheduler *s, struct step_member *member)
 }
 
 /*
- * Whether a batch of those that wait is worth computing now. Threads that listen keep processors
- * busy; the others are for batches, among which the members that spell are divided.
+ * Whether a batch of those that wait is worth computing now. The members that spell are divided
+ * among the processors that do not encode.
  */
 static bool is_due(const struct step_scheduler *s)
 {
-    unsigned listening = s->recognising > s->spelling ? s->recognising - s->spelling : 0;
-    unsigned batches = s->threads > listening ? s->threads - listening : 1;
+    unsigned batches = s->threads > s->encoding ? s->threads - s->encoding : 1;
     return s->waiting_count >= s->spelling / batches || s->waiting_rows >= STEP_MAX_ROWS;
 }
 
@@ -121,7 +120,8 @@ static void release_result(struct step_member *member)
 
 /* ---- Batches ---- */
 
-/* Takes `member` and the oldest others that fit out of the line. Lock held. Returns their number. */
+/* Takes `member` and the oldest others that fit out of the line. Lock held. Returns their number.
+ */
 static uint32_t take_batch(struct step_scheduler *s, struct step_member *member,
                            struct step_member *batch[STEP_MAX_ROWS])
 {
@@ -219,24 +219,22 @@ void step_scheduler_rest(struct step_scheduler *scheduler, struct step_member *m
     pthread_mutex_unlock(&s->lock);
 }
 
-/* ---- Recognitions ---- */
+/* ---- Encoding ---- */
 
-static void count_recognition(struct step_scheduler *s, int change)
+void step_scheduler_begin_encoding(struct step_scheduler *scheduler)
 {
-    if (is_forked(s))
+    if (is_forked(scheduler))
         return;
-    pthread_mutex_lock(&s->lock);
-    s->recognising += (unsigned)change;
-    wake_first(s);
-    pthread_mutex_unlock(&s->lock);
+    pthread_mutex_lock(&scheduler->lock);
+    scheduler->encoding++;
+    pthread_mutex_unlock(&scheduler->lock);
 }
 
-void step_scheduler_enter(struct step_scheduler *scheduler)
+void step_scheduler_end_encoding(struct step_scheduler *scheduler)
 {
-    count_recognition(scheduler, 1);
-}
-
-void step_scheduler_leave(struct step_scheduler *scheduler)
-{
-    count_recognition(scheduler, -1);
+    if (is_forked(scheduler))
+        return;
+    pthread_mutex_lock(&scheduler->lock);
+    scheduler->encoding--;
+    pthread_mutex_unlock(&scheduler->lock);
 }

@@ -22,13 +22,14 @@ struct step_scheduler;
 
 enum step_state { STEP_IDLE, STEP_WAITING, STEP_RUNNING, STEP_DONE };
 
-/* What a speller needs to take part. All members but `context` are guarded by the scheduler's lock. */
+/* What a speller needs to take part. All members but `context` are guarded by the scheduler's lock.
+ */
 struct step_member {
     void *context;
     pthread_cond_t changed;
     enum step_state state;
-    bool is_spelling; /* has stepped, and will again */
-    uint32_t rows;    /* of the step that waits */
+    bool is_spelling;                /* has stepped, and will again */
+    uint32_t rows;                   /* of the step that waits */
     struct step_member *following;   /* in the line of those that wait */
     struct step_member *computed_by; /* whose memory holds the result; NULL: its own */
     uint32_t readers;                /* members whose result is in this one's memory */
@@ -46,11 +47,11 @@ int step_scheduler_create(unsigned threads, int64_t patience, struct step_schedu
 void step_scheduler_destroy(struct step_scheduler *scheduler);
 
 /*
- * The calling thread begins and ends a recognition. From how many do something else than spelling
- * follows how many batches the processors have time for.
+ * The calling thread begins and ends to encode sound, which keeps a processor busy. The others
+ * compute batches.
  */
-void step_scheduler_enter(struct step_scheduler *scheduler);
-void step_scheduler_leave(struct step_scheduler *scheduler);
+void step_scheduler_begin_encoding(struct step_scheduler *scheduler);
+void step_scheduler_end_encoding(struct step_scheduler *scheduler);
 
 void step_member_init(struct step_member *member, void *context);
 /* After step_scheduler_rest. */

@@ -743,5 +743,6 @@ void beam_search(const struct beam_options *options, struct speller *speller, st
         run(&search, result);
     else
         pass->error = -ENOMEM;
+    speller_rest(speller);
     search_finish(&search);
 }

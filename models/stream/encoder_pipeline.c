@@ -14,25 +14,25 @@
 #define PARTIAL_PADDING 1.0
 
 struct encoder_pipeline {
-    const struct hearken_model *model;
     const struct network *network;
+    const struct logmel *tables;
     struct listener *listener;
     struct logmel_stream *logmel; /* of the segment being encoded in parts */
     float *features;              /* [max frames, mels] */
     size_t encoded_frames;        /* frames in `features`; chunk mode only */
 };
 
-int encoder_pipeline_create(const struct hearken_model *model, struct encoder_pipeline **encoder)
+int encoder_pipeline_create(const struct network *network, const struct logmel *tables,
+                            struct encoder_pipeline **encoder)
 {
-    const struct network *network = model->network;
     size_t frames = listener_max_frames(network);
     struct encoder_pipeline *e = calloc(1, sizeof(*e));
     if (!e)
         return -ENOMEM;
-    *e = (struct encoder_pipeline){.model = model, .network = network};
+    *e = (struct encoder_pipeline){.network = network, .tables = tables};
     int result = -ENOMEM;
     e->features = malloc(frames * network->parameters.features.mels * sizeof(*e->features));
-    if (!e->features || (result = logmel_stream_create(model->logmel, &e->logmel)) < 0 ||
+    if (!e->features || (result = logmel_stream_create(tables, &e->logmel)) < 0 ||
         (result = listener_create(network, &e->listener)) < 0)
         encoder_pipeline_destroy(e, NULL);
     else
@@ -50,14 +50,14 @@ void encoder_pipeline_destroy(struct encoder_pipeline *encoder, struct pass *pas
     free(encoder);
 }
 
-size_t encoder_pipeline_max_samples(const struct encoder_pipeline *encoder)
+size_t encoder_pipeline_max_samples(const struct network *network)
 {
-    return (size_t)listener_max_frames(encoder->network) * LOGMEL_HOP;
+    return (size_t)listener_max_frames(network) * LOGMEL_HOP;
 }
 
-bool encoder_pipeline_is_incremental(const struct encoder_pipeline *encoder)
+bool encoder_pipeline_is_incremental(const struct network *network)
 {
-    const struct parameters *p = &encoder->network->parameters;
+    const struct parameters *p = &network->parameters;
     return p->listener.chunk > 0 && p->features.below_maximum <= 0;
 }
 
@@ -76,7 +76,7 @@ static size_t padding_for(const struct encoder_pipeline *e, size_t count, double
         wanted = (size_t)((double)e->network->parameters.listener.padding * HEARKEN_RATE);
     if (listener_needs_window(e->network) && wanted < least)
         wanted = least;
-    size_t most = encoder_pipeline_max_samples(e);
+    size_t most = encoder_pipeline_max_samples(e->network);
     size_t room = count < most ? most - count : 0;
     return wanted < room ? wanted : room;
 }
@@ -107,7 +107,7 @@ struct encoder_output encoder_pipeline_encode(struct encoder_pipeline *encoder, 
 {
     size_t silence = padding_for(encoder, count, padding);
     size_t frames = logmel_frames(count + silence);
-    logmel_compute(encoder->model->logmel, samples, count, silence, encoder->features);
+    logmel_compute(encoder->tables, samples, count, silence, encoder->features);
     scale(encoder, encoder->features, frames);
     return encode(encoder, pass, frames);
 }
@@ -151,7 +151,7 @@ int encoder_pipeline_encode_partial(struct encoder_pipeline *encoder, struct pas
     size_t fed = logmel_stream_samples(encoder->logmel);
     int result = logmel_stream_feed(encoder->logmel, samples + fed, count - fed);
     if (result == 0)
-        *output = encoder_pipeline_is_incremental(encoder)
+        *output = encoder_pipeline_is_incremental(encoder->network)
                       ? encode_new_frames(encoder, pass)
                       : encode_all_frames(encoder, pass, count);
     return result;

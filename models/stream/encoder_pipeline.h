@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: MIT
 /*
- * From samples to memory: features, the silence after a segment, the listener. One per stream,
- * used by one thread at a time. Buffers are kept from segment to segment.
+ * From samples to memory: features, the silence after a segment, the listener. Used by one thread
+ * at a time. Buffers are kept from segment to segment.
  */
 #ifndef HEARKEN_MODELS_STREAM_ENCODER_PIPELINE_H
 #define HEARKEN_MODELS_STREAM_ENCODER_PIPELINE_H
 
+#include "models/network/network.h"
 #include "models/network/pass.h"
-#include "models/stream/model.h"
 
 #include <stdbool.h>
 
 struct encoder_pipeline;
+struct logmel;
 
 /* The memory and its stand-in steps. Owned by the listener, valid until the next call. */
 struct encoder_output {
@@ -19,12 +20,13 @@ struct encoder_output {
     struct hearken_stand_ins stand_ins;
 };
 
-/* `model` must outlive it. Errors: -ENOMEM, the backend's. */
-int encoder_pipeline_create(const struct hearken_model *model, struct encoder_pipeline **encoder);
+/* `network` and `tables` must outlive it. Errors: -ENOMEM, the backend's. */
+int encoder_pipeline_create(const struct network *network, const struct logmel *tables,
+                            struct encoder_pipeline **encoder);
 void encoder_pipeline_destroy(struct encoder_pipeline *encoder, struct pass *pass);
 
 /* Maximum length of a segment, samples at HEARKEN_RATE. */
-size_t encoder_pipeline_max_samples(const struct encoder_pipeline *encoder);
+size_t encoder_pipeline_max_samples(const struct network *network);
 
 /*
  * Encodes a whole segment with full attention; 1 ≤ count ≤ the maximum. `padding`: seconds of
@@ -49,6 +51,6 @@ int encoder_pipeline_encode_partial(struct encoder_pipeline *encoder, struct pas
  * Whether encode_partial encodes only new sound. If so, encoder_pipeline_encode must not be called
  * between its calls.
  */
-bool encoder_pipeline_is_incremental(const struct encoder_pipeline *encoder);
+bool encoder_pipeline_is_incremental(const struct network *network);
 
 #endif

@@ -5,6 +5,7 @@
 #include "include/internal/utf8.h"
 #include "models/checkpoint/model_open.h"
 #include "models/file/installed_models.h"
+#include "models/stream/encoder_pool.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -12,6 +13,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* Segments that are recognised at the same time: while one is encoded, another is spelled. */
+#define SEGMENTS_PER_PROCESSOR 2u
 
 const char *hearken_version(void)
 {
@@ -82,6 +86,10 @@ int hearken_model_open(const char *path, const struct hearken_backend_options *o
         hearken_fail(error, result, "%s: %.400s", path, inside.message);
         goto failed;
     }
+    if ((result = encoder_pool_create(n, m->logmel, &m->encoders)) < 0) {
+        hearken_fail(error, result, "out of memory");
+        goto failed;
+    }
     m->name = copy_string(n->gguf, "general.name");
     m->description = copy_string(n->gguf, "general.description");
     if (!m->name || !m->description) {
@@ -99,6 +107,7 @@ void hearken_model_destroy(struct hearken_model *model)
 {
     if (!model)
         return;
+    encoder_pool_destroy(model->encoders);
     vad_destroy(model->vad);
     logmel_destroy(model->logmel);
     network_destroy(model->network);
@@ -109,7 +118,8 @@ void hearken_model_destroy(struct hearken_model *model)
 
 unsigned model_take_segment_threads(struct hearken_model *model, unsigned most)
 {
-    const unsigned all = compute_parallel_queues(model->network->compute);
+    const unsigned parallel = compute_parallel_queues(model->network->compute);
+    const unsigned all = parallel > 1 ? SEGMENTS_PER_PROCESSOR * parallel : 0;
     unsigned used = atomic_load(&model->segment_threads), taken;
     do {
         taken = used < all ? all - used : 0;

@@ -8,12 +8,14 @@
 
 #include <stdatomic.h>
 
+struct encoder_pool;
 struct logmel;
 
 struct hearken_model {
     struct network *network;
     struct logmel *logmel;
     struct vad *vad; /* NULL: the model has no voice activity network */
+    struct encoder_pool *encoders;
     char *name, *description;
     atomic_uint segment_threads; /* of all streams: model_take_segment_threads */
 };

@@ -4,11 +4,13 @@
 #include "frontend/features/logmel.h"
 #include "models/network/listener.h"
 #include "models/network/speller.h"
+#include "models/network/step_scheduler.h"
 #include "models/search/confidence_filter.h"
 #include "models/search/decoder_prompt.h"
 #include "models/search/repetition_guard.h"
 #include "models/search/token_scores.h"
 #include "models/stream/encoder_pipeline.h"
+#include "models/stream/encoder_pool.h"
 #include "models/text/transcript_merge.h"
 #include "models/vad/level_segmenter.h"
 
@@ -72,9 +74,10 @@ struct recognizer {
     struct hearken_stream_options options;
     const struct custom_words *words; /* NULL: none */
     struct pass pass;
-    struct encoder_pipeline *encoder;
-    double padding; /* seconds of silence behind a segment */
+    struct encoder_pipeline *encoder; /* of a live stream; the others use the model's */
+    double padding;                   /* seconds of silence behind a segment */
     struct speller *speller;
+    struct step_scheduler *scheduler;
     uint32_t partial_steps; /* steps of the memory at the last partial text */
     struct decoder_prompt *prompt;
     struct token_masks masks;
@@ -105,11 +108,17 @@ static int allocate(struct recognizer *r)
     double padding =
         o->padding < 0 ? (double)r->network->parameters.listener.padding : (double)o->padding;
     r->padding = o->exact ? WINDOW_SECONDS : padding;
-    int result = encoder_pipeline_create(r->model, &r->encoder);
+    bool is_live = o->partial_seconds > 0 || o->endpointing;
+    int result = is_live ? encoder_pipeline_create(r->network, r->model->logmel, &r->encoder) : 0;
     if (result < 0)
         return result;
     uint32_t width = o->beam_width > SHORT_WIDTH ? o->beam_width : SHORT_WIDTH;
-    return speller_create(r->network, width + (r->words ? BIASED_BEAM_WIDTH : 0), &r->speller);
+    result = speller_create(r->network, width + (r->words ? BIASED_BEAM_WIDTH : 0), &r->speller);
+    if (result < 0)
+        return result;
+    r->scheduler = is_live ? r->network->live_steps : r->network->steps;
+    speller_join(r->speller, r->scheduler);
+    return 0;
 }
 
 int recognizer_create(struct hearken_model *model, const struct hearken_stream_options *options,
@@ -159,7 +168,7 @@ void recognizer_destroy(struct recognizer *recognizer)
 size_t recognizer_max_samples(const struct recognizer *recognizer)
 {
     size_t wanted = (size_t)((double)recognizer->options.segment_seconds * HEARKEN_RATE);
-    size_t most = encoder_pipeline_max_samples(recognizer->encoder);
+    size_t most = encoder_pipeline_max_samples(recognizer->network);
     return wanted < most ? wanted : most;
 }
 
@@ -212,13 +221,11 @@ static uint32_t audio_steps(const struct recognizer *r, size_t samples)
 }
 
 /*
- * Sets the memory and the tokens that start a text. Partial texts do not settle the language: they
- * cover too little speech.
+ * Sets the tokens that start a text. Partial texts do not settle the language: they cover too
+ * little speech.
  */
-static void start_decoding(struct recognizer *r, struct encoder_output encoded, bool times,
-                           bool final)
+static void start_decoding(struct recognizer *r, bool times, bool final)
 {
-    speller_set_memory(r->speller, &r->pass, encoded.memory, encoded.stand_ins);
     if (decoder_prompt_needs_language(r->prompt) && !r->knows_language) {
         uint32_t found =
             language_detect(r->network, r->speller, &r->pass, &r->language_probability);
@@ -357,13 +364,11 @@ static void prefer_listed(struct recognizer *r, const struct beam_options *optio
  * punctuation or capitals, its continuation is kept after them. If it has other words, a second
  * search starts with the committed words forced.
  */
-static void search_final(struct recognizer *r, struct encoder_output encoded, size_t samples,
+static void search_final(struct recognizer *r, const struct ctc_scores *scores, size_t samples,
                          const struct beam_draft *committed, struct beam_result *result)
 {
     const struct beam_draft none = {0};
-    struct ctc_scores ctc;
-    const struct ctc_scores *scores = score_ctc(r, encoded.memory, &ctc) ? &ctc : NULL;
-    start_decoding(r, encoded, r->timestamps, true);
+    start_decoding(r, r->timestamps, true);
     struct beam_options options = search_options(r, samples);
     options.width = r->options.beam_width;
     options.timestamps = r->timestamps;
@@ -524,14 +529,55 @@ static int complete_transcript(struct recognizer *r, const struct segment_sound 
     return result;
 }
 
+/*
+ * Encodes a segment for the speller. → CTC scores in `ctc`; NULL without a CTC head.
+ */
+static const struct ctc_scores *encode(struct recognizer *r, struct encoder_pipeline *encoder,
+                                       struct pass *pass, const struct segment_sound *sound,
+                                       double padding, struct ctc_scores *ctc)
+{
+    step_scheduler_begin_encoding(r->scheduler);
+    struct encoder_output encoded =
+        encoder_pipeline_encode(encoder, pass, sound->samples, sound->count, padding);
+    if (pass != &r->pass)
+        pass_wait(pass, encoded.memory);
+    if (r->pass.error == 0)
+        r->pass.error = pass->error;
+    speller_reset(r->speller);
+    speller_set_memory(r->speller, &r->pass, encoded.memory, encoded.stand_ins);
+    bool has_ctc = score_ctc(r, encoded.memory, ctc);
+    if (pass != &r->pass)
+        pass_wait(&r->pass, encoded.memory);
+    step_scheduler_end_encoding(r->scheduler);
+    return has_ctc ? ctc : NULL;
+}
+
+/* The same with an encoder of the model's where the stream has none. */
+static const struct ctc_scores *encode_segment(struct recognizer *r,
+                                               const struct segment_sound *sound, double padding,
+                                               struct ctc_scores *ctc)
+{
+    struct pooled_encoder *shared;
+    if (r->encoder)
+        return encode(r, r->encoder, &r->pass, sound, padding, ctc);
+    int result = encoder_pool_take(r->model->encoders, r->pass.cancelled, &shared);
+    if (result < 0) {
+        r->pass.error = result;
+        return NULL;
+    }
+    const struct ctc_scores *scores =
+        encode(r, shared->pipeline, &shared->pass, sound, padding, ctc);
+    encoder_pool_give(r->model->encoders, shared);
+    return scores;
+}
+
 static int recognise_padded(struct recognizer *r, const struct segment_sound *sound, double padding,
                             const struct beam_draft *draft, struct transcript *transcript)
 {
     *transcript = (struct transcript){0};
-    struct encoder_output encoded =
-        encoder_pipeline_encode(r->encoder, &r->pass, sound->samples, sound->count, padding);
-    speller_reset(r->speller);
-    search_final(r, encoded, sound->count, draft, &transcript->search);
+    struct ctc_scores ctc;
+    const struct ctc_scores *scores = encode_segment(r, sound, padding, &ctc);
+    search_final(r, scores, sound->count, draft, &transcript->search);
     if (draft->forced == 0)
         search_with_fallback(r, sound->count, &transcript->search, &transcript->temperature);
     return complete_transcript(r, sound, draft->forced, FINAL, transcript);
@@ -606,7 +652,7 @@ void recognizer_set_previous(struct recognizer *recognizer, const struct transcr
 
 bool recognizer_is_incremental(const struct recognizer *recognizer)
 {
-    return encoder_pipeline_is_incremental(recognizer->encoder);
+    return encoder_pipeline_is_incremental(recognizer->network);
 }
 
 bool recognizer_has_alignment_heads(const struct recognizer *recognizer)
@@ -616,7 +662,8 @@ bool recognizer_has_alignment_heads(const struct recognizer *recognizer)
 
 void recognizer_begin_partial(struct recognizer *recognizer)
 {
-    encoder_pipeline_begin_partial(recognizer->encoder);
+    if (recognizer->encoder)
+        encoder_pipeline_begin_partial(recognizer->encoder);
     speller_reset(recognizer->speller);
     recognizer->partial_steps = 0;
 }
@@ -642,7 +689,8 @@ int recognizer_recognise_partial(struct recognizer *recognizer, const struct seg
     if (incremental && steps == r->partial_steps)
         return 1;
     r->partial_steps = steps;
-    start_decoding(r, encoded, false, false);
+    speller_set_memory(r->speller, &r->pass, encoded.memory, encoded.stand_ins);
+    start_decoding(r, false, false);
     const struct beam_options options = search_options(r, sound->count);
     search(r, &options, draft, NULL, &transcript->search);
     result = complete_transcript(r, sound, draft->forced, text_kind, transcript);

@@ -9,7 +9,7 @@
 
 #include "models/stream/final_text.h"
 
-#define SEGMENT_QUEUE_THREADS 4u /* most threads */
+#define SEGMENT_QUEUE_THREADS 8u /* most threads */
 
 struct segment_queue;
 

@@ -95,13 +95,15 @@ static void test_segment_threads_are_shared(void)
 {
     struct hearken_model *model = model_of(transformer_shape(2));
     model->network->compute->host.threads = 5;
-    EXPECT_EQUAL(model_take_segment_threads(model, 4), 4);
+    EXPECT_EQUAL(model_take_segment_threads(model, 9), 9);
     EXPECT_EQUAL(model_take_segment_threads(model, 4), 0);
-    model_give_segment_threads(model, 4);
-    EXPECT_EQUAL(model_take_segment_threads(model, 3), 3);
+    model_give_segment_threads(model, 9);
+    EXPECT_EQUAL(model_take_segment_threads(model, 8), 8);
     EXPECT_EQUAL(model_take_segment_threads(model, 4), 2);
     EXPECT_EQUAL(model_take_segment_threads(model, 4), 0);
-    model_give_segment_threads(model, 5);
+    model_give_segment_threads(model, 10);
+    model->network->compute->host.threads = 1;
+    EXPECT_EQUAL(model_take_segment_threads(model, 4), 0);
     hearken_model_destroy(model);
 }
 

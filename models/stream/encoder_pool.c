@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: MIT
+#include "models/stream/encoder_pool.h"
+
+#include "models/stream/encoder_pipeline.h"
+#include "plugins/host/plugin_host.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+struct encoder_pool {
+    const struct network *network;
+    const struct logmel *logmel;
+    pid_t process;
+    unsigned most; /* in use at the same time */
+    pthread_mutex_t lock;
+    pthread_cond_t changed;      /* given_back */
+    uint64_t taken, given_back;  /* over the pool's life; guarded by lock */
+    struct pooled_encoder *idle; /* guarded by lock */
+};
+
+int encoder_pool_create(const struct network *network, const struct logmel *logmel,
+                        struct encoder_pool **pool)
+{
+    struct encoder_pool *made = calloc(1, sizeof(*made));
+    if (!made)
+        return -ENOMEM;
+    made->network = network;
+    made->logmel = logmel;
+    made->process = getpid();
+    made->most = compute_parallel_queues(network->compute);
+    pthread_mutex_init(&made->lock, NULL);
+    pthread_cond_init(&made->changed, NULL);
+    *pool = made;
+    return 0;
+}
+
+static void destroy_encoder(const struct encoder_pool *pool, struct pooled_encoder *encoder)
+{
+    encoder_pipeline_destroy(encoder->pipeline, &encoder->pass);
+    compute_queue_destroy(pool->network->compute, encoder->pass.queue);
+    free(encoder);
+}
+
+void encoder_pool_destroy(struct encoder_pool *pool)
+{
+    if (!pool)
+        return;
+    for (struct pooled_encoder *encoder = pool->idle, *next; encoder; encoder = next) {
+        next = encoder->next;
+        destroy_encoder(pool, encoder);
+    }
+    if (getpid() == pool->process) {
+        pthread_cond_destroy(&pool->changed);
+        pthread_mutex_destroy(&pool->lock);
+    }
+    free(pool);
+}
+
+static int create_encoder(const struct encoder_pool *pool, struct pooled_encoder **encoder)
+{
+    const struct compute *compute = pool->network->compute;
+    struct pooled_encoder *made = calloc(1, sizeof(*made));
+    if (!made)
+        return -ENOMEM;
+    made->pass.kernels = compute->kernels;
+    int result = compute_queue_create(compute, &made->pass.queue);
+    if (result < 0) {
+        free(made);
+        return result;
+    }
+    result = encoder_pipeline_create(pool->network, pool->logmel, &made->pipeline);
+    if (result < 0)
+        destroy_encoder(pool, made);
+    else
+        *encoder = made;
+    return result;
+}
+
+/* Lets the next one in. Lock held. */
+static void finish_turn(struct encoder_pool *pool)
+{
+    pool->given_back++;
+    pthread_cond_broadcast(&pool->changed);
+}
+
+int encoder_pool_take(struct encoder_pool *pool, const atomic_bool *cancelled,
+                      struct pooled_encoder **encoder)
+{
+    const bool is_forked = getpid() != pool->process;
+    struct pooled_encoder *found = NULL;
+    int result = 0;
+    if (!is_forked) {
+        pthread_mutex_lock(&pool->lock);
+        const uint64_t turn = pool->taken++;
+        while (turn >= pool->given_back + pool->most)
+            pthread_cond_wait(&pool->changed, &pool->lock);
+        found = pool->idle;
+        if (found)
+            pool->idle = found->next;
+        pthread_mutex_unlock(&pool->lock);
+    }
+    if (!found)
+        result = create_encoder(pool, &found);
+    if (result < 0 && !is_forked) {
+        pthread_mutex_lock(&pool->lock);
+        finish_turn(pool);
+        pthread_mutex_unlock(&pool->lock);
+    }
+    if (result < 0)
+        return result;
+    found->pass.cancelled = cancelled;
+    *encoder = found;
+    return 0;
+}
+
+/* Whether its queue may be used again (plugin.h). */
+static bool is_reusable(const struct pooled_encoder *encoder)
+{
+    int error = encoder->pass.error;
+    return error == 0 || error == -ECANCELED || error == -EINVAL || error == -ENOMEM;
+}
+
+void encoder_pool_give(struct encoder_pool *pool, struct pooled_encoder *encoder)
+{
+    if (getpid() != pool->process) {
+        destroy_encoder(pool, encoder);
+        return;
+    }
+    const bool is_kept = is_reusable(encoder);
+    if (!is_kept)
+        destroy_encoder(pool, encoder);
+    pthread_mutex_lock(&pool->lock);
+    if (is_kept) {
+        encoder->pass.error = 0;
+        encoder->pass.cancelled = NULL;
+        encoder->next = pool->idle;
+        pool->idle = encoder;
+    }
+    finish_turn(pool);
+    pthread_mutex_unlock(&pool->lock);
+}
