@@ -31,25 +31,33 @@ static inline vector keep_first(vector v, size_t count, float fill)
     return select_if(lane_numbers() < (int32_t)count, v, broadcast(fill));
 }
 
-static inline vector load_first(const float *x, size_t count)
+/* Of fewer than LANES: out of line, so that it costs the others nothing. */
+static __attribute__((noinline)) vector load_part(const float *x, size_t count)
 {
     float padded[LANES] = {0};
 
-    if (count >= LANES)
-        return load(x);
     for (size_t i = 0; i < count; i++)
         padded[i] = x[i];
     return load(padded);
 }
 
-static inline void store_first(float *x, size_t count, vector v)
+static inline vector load_first(const float *x, size_t count)
 {
-    if (count >= LANES) {
-        store(x, v);
-        return;
-    }
+    return __builtin_expect(count >= LANES, true) ? load(x) : load_part(x, count);
+}
+
+static __attribute__((noinline)) void store_part(float *x, size_t count, vector v)
+{
     for (size_t i = 0; i < count; i++)
         x[i] = v[i];
+}
+
+static inline void store_first(float *x, size_t count, vector v)
+{
+    if (__builtin_expect(count >= LANES, true))
+        store(x, v);
+    else
+        store_part(x, count, v);
 }
 
 /*
