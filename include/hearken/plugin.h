@@ -183,7 +183,8 @@ struct hearken_stand_ins {
  * Without one (keys.buffer NULL), past must be 0 and sequences 1. Only then, and with chunk = 0,
  * may there be stand-ins.
  *
- * out = softmax(q · k / sqrt(width / heads) + bias) · v, per head.
+ * out = softmax(q · k / sqrt(width / heads) + bias) · v, per head. Without a cache and with chunk =
+ * 0 queries, keys and values may be rounded to bytes, with a scale for each row of a head.
  */
 struct hearken_self_attend {
     struct hearken_matrix out;  /* [rows, width], written */

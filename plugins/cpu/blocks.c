@@ -81,7 +81,8 @@ static inline vector_int add_products(vector_int sum, vector_int inputs, vector_
 #error "compile this with -mavx512vnni"
 #endif
 
-#define TABLE   blocks_vnni
+#define TABLE blocks_vnni
+#define IN_BYTES
 #define PACKING PACKED_OFFSET_QUADS
 
 typedef int8_t number;
@@ -89,11 +90,20 @@ typedef int8_t number;
 enum {
     ROUNDED_ROWS = 6, /* with more, the end of a block does not overlap the start of the next */
     WEIGHT_OFFSET = 128,
+    LARGEST_SHARE = 255,
 };
 
 static inline void store_numbers(int8_t *numbers, vector_int whole)
 {
     _mm_storeu_si128((void *)numbers, _mm512_cvtsepi32_epi8((__m512i)whole));
+}
+
+static inline void store_shares(int8_t *shares, vector x, vector factor)
+{
+    /* The last byte of the sum is the whole number. */
+    const vector shifted = multiply_add(x, factor, broadcast(0x1.8p23f));
+
+    _mm_storeu_si128((void *)shares, _mm512_cvtepi32_epi8((__m512i)shifted));
 }
 
 static inline vector_int load_weights(const int8_t *bytes)
@@ -117,7 +127,8 @@ static inline vector_int add_products(vector_int sum, vector_int inputs, vector_
 #error "compile this with -mavxvnni"
 #endif
 
-#define TABLE   blocks_avxvnni
+#define TABLE blocks_avxvnni
+#define IN_BYTES
 #define PACKING PACKED_OFFSET_QUADS
 
 typedef int8_t number;
@@ -125,6 +136,7 @@ typedef int8_t number;
 enum {
     ROUNDED_ROWS = TILE_ROWS,
     WEIGHT_OFFSET = 128,
+    LARGEST_SHARE = 255,
 };
 
 static inline void store_numbers(int8_t *numbers, vector_int whole)
@@ -134,6 +146,15 @@ static inline void store_numbers(int8_t *numbers, vector_int whole)
         _mm_packs_epi32(_mm256_castsi256_si128(wide), _mm256_extracti128_si256(wide, 1));
 
     _mm_storel_epi64((void *)numbers, _mm_packs_epi16(halves, halves));
+}
+
+static inline void store_shares(int8_t *shares, vector x, vector factor)
+{
+    const __m256i wide = (__m256i)round_lanes(x * factor);
+    const __m128i halves =
+        _mm_packs_epi32(_mm256_castsi256_si128(wide), _mm256_extracti128_si256(wide, 1));
+
+    _mm_storel_epi64((void *)shares, _mm_packus_epi16(halves, halves));
 }
 
 static inline vector_int load_weights(const int8_t *bytes)
@@ -156,7 +177,8 @@ static inline vector_int add_products(vector_int sum, vector_int inputs, vector_
 #error "compile this with -march=armv8.2-a+dotprod"
 #endif
 
-#define TABLE   blocks_dotprod
+#define TABLE blocks_dotprod
+#define IN_BYTES
 #define PACKING PACKED_QUADS
 
 typedef int8_t number;
@@ -164,6 +186,7 @@ typedef int8_t number;
 enum {
     ROUNDED_ROWS = TILE_ROWS,
     WEIGHT_OFFSET = 0,
+    LARGEST_SHARE = 127,
 };
 
 static inline void store_numbers(int8_t *numbers, vector_int whole)
@@ -172,6 +195,11 @@ static inline void store_numbers(int8_t *numbers, vector_int whole)
     const int8x8_t bytes = vmovn_s16(vcombine_s16(pairs, pairs));
 
     memcpy(numbers, &bytes, 4);
+}
+
+static inline void store_shares(int8_t *shares, vector x, vector factor)
+{
+    store_numbers(shares, round_lanes(x * factor));
 }
 
 static inline vector_int load_weights(const int8_t *bytes)
@@ -188,4 +216,11 @@ static inline vector_int add_products(vector_int sum, vector_int inputs, vector_
 
 #include "plugins/cpu/template_blocks.h"
 
-const struct matrix_kernels TABLE = MATRIX_KERNELS_OF_BLOCKS(PACKING);
+#ifdef IN_BYTES
+#include "plugins/cpu/template_byte_attention.h"
+#define SELF_ATTEND self_attend_in_bytes
+#else
+#define SELF_ATTEND NULL
+#endif
+
+const struct matrix_kernels TABLE = MATRIX_KERNELS_OF_BLOCKS(PACKING, SELF_ATTEND);

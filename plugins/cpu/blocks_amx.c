@@ -90,4 +90,4 @@ static void multiply_rounded(const struct rounded *rounded, const unsigned char 
     tiles_release();
 }
 
-const struct matrix_kernels blocks_amx = MATRIX_KERNELS_OF_BLOCKS(PACKED_QUADS);
+const struct matrix_kernels blocks_amx = MATRIX_KERNELS_OF_BLOCKS(PACKED_QUADS, NULL);

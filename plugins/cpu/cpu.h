@@ -106,6 +106,10 @@ struct cpu_product {
     size_t out_step;
 };
 
+struct attention;
+
+enum { MOST_BYTE_WIDTH = 512 }; /* no sum overflows: 512 · 255 · 127 < 2^31 */
+
 struct matrix_kernels {
     enum packing packing_of_q8; /* the packing of Q8_0 weights */
     size_t panel;
@@ -113,6 +117,10 @@ struct matrix_kernels {
     /* The product's rows and outputs of these ranges. 0 or -ENOMEM. */
     int (*multiply)(const struct cpu_product *product, struct range rows, struct range panels,
                     struct workspace *workspace);
+    /* Of heads up to MOST_BYTE_WIDTH wide whose positions all see all, in bytes: queries of the
+     * range. 0 or -ENOMEM. NULL: the instruction set's. */
+    int (*self_attend)(const struct attention *attention, struct range queries,
+                       struct workspace *workspace);
 };
 
 /*

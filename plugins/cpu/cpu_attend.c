@@ -84,6 +84,19 @@ static int run_heads(struct hearken_queue *queue, struct heads *heads, size_t se
     return result;
 }
 
+static attention_kernel *choose_kernel(const struct hearken_queue *queue,
+                                       const struct hearken_self_attend *arguments)
+{
+    const struct matrix_kernels *blocks = cpu_backend(queue)->blocks;
+
+    if (arguments->keys.buffer)
+        return cpu_set(queue)->self_attend_cached;
+    if (blocks && blocks->self_attend && arguments->chunk == 0 &&
+        arguments->out.columns / arguments->heads <= MOST_BYTE_WIDTH)
+        return blocks->self_attend;
+    return cpu_set(queue)->self_attend;
+}
+
 int cpu_self_attend(struct hearken_queue *queue, const struct hearken_self_attend *arguments)
 {
     int result = check_self_attend(queue, arguments);
@@ -93,8 +106,7 @@ int cpu_self_attend(struct hearken_queue *queue, const struct hearken_self_atten
     const size_t positions = arguments->qkv.rows / arguments->sequences;
     struct heads heads = {
         .arguments = arguments,
-        .run = arguments->keys.buffer ? cpu_set(queue)->self_attend_cached
-                                      : cpu_set(queue)->self_attend,
+        .run = choose_kernel(queue, arguments),
         .heads = arguments->heads,
         .queries = positions,
     };

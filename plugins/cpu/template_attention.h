@@ -44,27 +44,14 @@ static size_t panels_of(size_t count)
 
 /* ---- Keys and values as panels ---- */
 
-/* LANES keys as columns of `panel`; those from `count` on are zeros. */
-static void turn_keys(const float *keys, size_t step, size_t count, size_t width, float *panel)
-{
-    size_t at = 0;
-
-    if (count >= LANES)
-        for (; at + LANES <= width; at += LANES)
-            transpose(keys + at, step, panel + at * PANEL, PANEL);
-    for (; at < width; at++)
-        for (size_t lane = 0; lane < LANES; lane++)
-            panel[at * PANEL + lane] = lane < count ? keys[lane * step + at] : 0;
-}
-
 /* The keys of a range that starts at a multiple of PANEL. */
 static void pack_keys(const struct attention *attention, struct range keys, float *panels)
 {
     for (size_t key = keys.first; key < keys.end; key += PANEL) {
         const float *first = attention->keys + key * attention->keys_step;
         const size_t left = keys.end - key, rest = left > LANES ? left - LANES : 0;
-        turn_keys(first, attention->keys_step, left, attention->width, panels);
-        turn_keys(rest ? first + LANES * attention->keys_step : first, attention->keys_step, rest,
+        turn_rows(first, attention->keys_step, left, attention->width, panels);
+        turn_rows(rest ? first + LANES * attention->keys_step : first, attention->keys_step, rest,
                   attention->width, panels + LANES);
         panels += attention->width * PANEL;
     }

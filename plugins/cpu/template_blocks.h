@@ -215,10 +215,10 @@ static int multiply_blocks(const struct cpu_product *product, struct range rows,
     return 0;
 }
 
-#define MATRIX_KERNELS_OF_BLOCKS(packing)                                                          \
+#define MATRIX_KERNELS_OF_BLOCKS(packing, attend)                                                  \
     {                                                                                              \
         .packing_of_q8 = (packing), .panel = PANEL, .tile_rows = ROUNDED_ROWS,                     \
-        .multiply = multiply_blocks,                                                               \
+        .multiply = multiply_blocks, .self_attend = (attend),                                      \
     }
 
 #endif

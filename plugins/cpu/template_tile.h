@@ -118,4 +118,18 @@ static inline void lay_out_tile(const float *in, size_t step, size_t rows, size_
             }
 }
 
+/* LANES rows of `width` as columns of `panel`; those from `count` on are zeros. */
+static inline void turn_rows(const float *rows, size_t step, size_t count, size_t width,
+                             float *panel)
+{
+    size_t at = 0;
+
+    if (count >= LANES)
+        for (; at + LANES <= width; at += LANES)
+            transpose(rows + at, step, panel + at * PANEL, PANEL);
+    for (; at < width; at++)
+        for (size_t lane = 0; lane < LANES; lane++)
+            panel[at * PANEL + lane] = lane < count ? rows[lane * step + at] : 0;
+}
+
 #endif

@@ -127,17 +127,46 @@ static int run(const void *arguments)
 
 /* ---- The formula ---- */
 
+/* Whether queries, keys and values may be rounded to bytes. */
+static bool may_be_bytes(const struct attend_case *c)
+{
+    return !c->cached && c->chunk == 0;
+}
+
 /*
- * Of one head of one query. Scores of huge elements are whole numbers that single precision holds,
- * so they are exact; others are off by a few units in the last place of their largest product sum.
+ * How much of a share may be wrong since its score is, in units of the arithmetic's error; `size`
+ * is the largest sum of products of a score. Scores of huge elements are whole numbers that single
+ * precision holds, so they are exact; others are off by a few units in the last place of that sum.
+ * Those of bytes are off by as much of it as other sums of products of bytes.
  */
+static double share_scale(const struct attend_case *c, double size)
+{
+    const double worst = tolerance_of[HEARKEN_TENSOR_Q8_0].worst;
+
+    if (may_be_bytes(c))
+        return expm1(fmin(worst * size, 20)) / worst;
+    return c->fill == FILL_HUGE ? 0 : exponential_scale(size);
+}
+
+/* What the errors of a value's numbers follow besides their own size: with bytes, the size of all
+ * in the head, which the scale is made for. */
+static double common_size(const struct attend_case *c, const float *value)
+{
+    double squares = 0;
+
+    for (size_t i = 0; may_be_bytes(c) && i < c->head_width; i++)
+        squares += (double)value[i] * value[i];
+    return sqrt(squares / c->head_width);
+}
+
+/* Of one head of one query. */
 static void formula_head(const struct attend_case *c, size_t sequence, size_t position, size_t head,
                          size_t visible, struct expected *expected, size_t row)
 {
     const size_t at = head * c->head_width;
     const float *query = qkv_at(c, sequence, position, 0) + at;
     double *scores = allocate(visible, sizeof(double));
-    double largest = -INFINITY, total = 0, size = 0;
+    double largest = -INFINITY, total = 0, size = 0, common = 0;
 
     for (size_t other = 0; other < visible; other++) {
         const float *key = qkv_at(c, sequence, other, 1) + at;
@@ -152,14 +181,17 @@ static void formula_head(const struct attend_case *c, size_t sequence, size_t po
     }
     for (size_t other = 0; other < visible; other++)
         total += scores[other] = exp(scores[other] - largest);
-    const double error = c->fill == FILL_HUGE ? 1 : 1 + exponential_scale(size);
+    for (size_t other = 0; other < visible; other++)
+        common += scores[other] / total * common_size(c, qkv_at(c, sequence, other, 2) + at);
+    const double error = 1 + share_scale(c, size);
     for (size_t i = 0; i < c->head_width; i++) {
         struct sum sum = {0};
-        double mean_size = 0;
+        double mean_size = common;
         for (size_t other = 0; other < visible; other++) {
-            const double term = scores[other] / total * qkv_at(c, sequence, other, 2)[at + i];
-            sum_add(&sum, term);
-            mean_size += fabs(term);
+            const float *value = qkv_at(c, sequence, other, 2) + at;
+            const double share = scores[other] / total;
+            sum_add(&sum, share * value[i]);
+            mean_size += share * fabs((double)value[i]);
         }
         expected_set(expected, row, at + i, sum.value, mean_size * error);
     }
@@ -188,7 +220,8 @@ static void expect_formula(struct call *call)
             formula_head(c, row / count, position, head, visible_at(c, position, past + count),
                          &expected, row);
     }
-    expect_close(&call->out, &expected, HEARKEN_TENSOR_F32, c->what);
+    expect_close(&call->out, &expected, may_be_bytes(c) ? HEARKEN_TENSOR_Q8_0 : HEARKEN_TENSOR_F32,
+                 c->what);
     matrix_expect_unchanged(&call->qkv, "self_attend: qkv");
     expected_destroy(&expected);
 }
@@ -373,10 +406,11 @@ static void check_pieces(void)
     }
 }
 
-/* One key with a score far above all others: the result is its value, and nothing overflows. */
-static void check_one_huge_score(void)
+/* One key with a score far above all others: the result is its value, and nothing overflows. A byte
+ * is within 1/254 of the largest of its row. */
+static void check_one_huge_score_of(uint32_t chunk)
 {
-    struct attend_case c = create(1, 40, 2, 16, 0, false, LAYOUT_PACKED, FILL_NORMAL);
+    struct attend_case c = create(1, 40, 2, 16, chunk, false, LAYOUT_PACKED, FILL_NORMAL);
 
     for (size_t position = 0; position < 40; position++)
         *qkv_at(&c, 0, position, 0) = 1e4f;
@@ -384,12 +418,23 @@ static void check_one_huge_score(void)
     struct call call = call_create(&c, 0, 40);
     expect_done(run(&call.arguments));
     matrix_read(&call.out);
+    const float *value = qkv_at(&c, 0, 13, 2);
+    float most = 0;
+    for (size_t i = 0; i < 16; i++)
+        most = fmaxf(most, fabsf(value[i]));
+    const float bound = may_be_bytes(&c) ? most / 253 : 0;
     for (size_t position = 0; position < 40; position++)
         for (size_t i = 0; i < 16; i++)
-            expect(*matrix_at(&call.out, position, i) == qkv_at(&c, 0, 13, 2)[i],
+            expect(fabsf(*matrix_at(&call.out, position, i) - value[i]) <= bound,
                    "position %zu does not get the value of the one huge score", position);
     call_destroy(&call);
     destroy(&c);
+}
+
+static void check_one_huge_score(void)
+{
+    check_one_huge_score_of(0);
+    check_one_huge_score_of(UINT32_MAX);
 }
 
 static void check_refused(void)
