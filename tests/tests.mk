@@ -12,7 +12,7 @@ reader_objects  := $(call objects,$(addprefix models/convert/,json_lists.c ct2.c
                     pickle.c torch_archive.c vocabulary_files.c))
 
 # The parts of plugins that have unit tests.
-plugin_objects  := $(call objects,plugins/cpu/cpu_processor.c)
+plugin_objects  := $(call objects,plugins/cpu/cpu_processor.c plugins/cpu/thread_pool.c plugins/cpu/workspace.c)
 
 # The client has names of its own for functions that the library has, too: a program of its own.
 client_tests := $(wildcard tests/unit/client/*.c)

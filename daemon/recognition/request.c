@@ -450,6 +450,7 @@ struct request *request_create(struct workers *workers, struct served_model *mod
     request->work.run = run;
     request->work.deliver = deliver;
     request->work.ended = ended;
+    request->work.is_urgent = options->is_live;
     request->workers = workers;
     request->model = model;
     request->options = *options;

@@ -3,58 +3,78 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 /* The usual size. Backends keep arrays on the heap, but the libraries they call may need stack. */
 #define STACK_SIZE ((size_t)8 * 1024 * 1024)
 
-struct workers {
+/* Of workers that are not urgent: beside them, an urgent one gets nine tenths of a processor. */
+#define NICENESS 10
+
+enum lane_name { ORDINARY, URGENT, LANES };
+
+/* Works that wait, and the threads that run them. */
+struct lane {
+    struct workers *workers;
     unsigned count; /* of running threads */
     uv_thread_t *threads;
-    uv_mutex_t mutex; /* guards all below and the private members of the works */
     uv_cond_t wake;
+    struct work *waiting_head, *waiting_tail;
+};
+
+struct workers {
+    uv_mutex_t mutex; /* guards the queues, all below and the private members of the works */
+    struct lane lanes[LANES];
     bool stopping;
     unsigned busy, waiting;
     uint64_t busy_changed; /* uv_hrtime: `totals.busy` is as of then */
     struct work_totals totals;
-    struct work *waiting_head, *waiting_tail;
     struct work *delivery_head, *delivery_tail;
     uv_async_t async;
 };
 
-static void append_waiting(struct workers *workers, struct work *work)
+static struct lane *lane_of(struct workers *workers, const struct work *work)
 {
-    work->state = WORK_WAITING;
-    work->next_waiting = NULL;
-    if (workers->waiting_tail)
-        workers->waiting_tail->next_waiting = work;
-    else
-        workers->waiting_head = work;
-    workers->waiting_tail = work;
-    workers->waiting++;
-    uv_cond_signal(&workers->wake);
+    return &workers->lanes[work->is_urgent ? URGENT : ORDINARY];
 }
 
-static struct work *pop_waiting(struct workers *workers)
+static void append_waiting(struct workers *workers, struct work *work)
 {
-    struct work *work = workers->waiting_head;
-    workers->waiting_head = work->next_waiting;
-    if (!workers->waiting_head)
-        workers->waiting_tail = NULL;
-    workers->waiting--;
+    struct lane *lane = lane_of(workers, work);
+    work->state = WORK_WAITING;
+    work->next_waiting = NULL;
+    if (lane->waiting_tail)
+        lane->waiting_tail->next_waiting = work;
+    else
+        lane->waiting_head = work;
+    lane->waiting_tail = work;
+    workers->waiting++;
+    uv_cond_signal(&lane->wake);
+}
+
+static struct work *pop_waiting(struct lane *lane)
+{
+    struct work *work = lane->waiting_head;
+    lane->waiting_head = work->next_waiting;
+    if (!lane->waiting_head)
+        lane->waiting_tail = NULL;
+    lane->workers->waiting--;
     return work;
 }
 
 static void remove_waiting(struct workers *workers, const struct work *work)
 {
+    struct lane *lane = lane_of(workers, work);
     struct work *previous = NULL;
-    for (struct work *at = workers->waiting_head; at != work; at = at->next_waiting)
+    for (struct work *at = lane->waiting_head; at != work; at = at->next_waiting)
         previous = at;
     if (previous)
         previous->next_waiting = work->next_waiting;
     else
-        workers->waiting_head = work->next_waiting;
-    if (workers->waiting_tail == work)
-        workers->waiting_tail = previous;
+        lane->waiting_head = work->next_waiting;
+    if (lane->waiting_tail == work)
+        lane->waiting_tail = previous;
     workers->waiting--;
 }
 
@@ -92,16 +112,26 @@ static void set_busy(struct workers *workers, unsigned busy)
     workers->busy = busy;
 }
 
+/* A thread's own niceness, on Linux, and that of the threads that it starts. */
+static void lower_priority(void)
+{
+    if (getpriority(PRIO_PROCESS, (id_t)gettid()) < NICENESS)
+        (void)setpriority(PRIO_PROCESS, (id_t)gettid(), NICENESS);
+}
+
 static void run_worker(void *context)
 {
-    struct workers *workers = context;
+    struct lane *lane = context;
+    struct workers *workers = lane->workers;
+    if (lane == &workers->lanes[ORDINARY])
+        lower_priority();
     uv_mutex_lock(&workers->mutex);
     for (;;) {
-        while (!workers->waiting_head && !workers->stopping)
-            uv_cond_wait(&workers->wake, &workers->mutex);
+        while (!lane->waiting_head && !workers->stopping)
+            uv_cond_wait(&lane->wake, &workers->mutex);
         if (workers->stopping)
             break;
-        struct work *work = pop_waiting(workers);
+        struct work *work = pop_waiting(lane);
         work->state = WORK_RUNNING;
         work->begun = true;
         set_busy(workers, workers->busy + 1);
@@ -144,25 +174,25 @@ static void deliver_all(uv_async_t *async)
     }
 }
 
-static int start_threads(struct workers *workers, unsigned count)
+static int start_threads(struct lane *lane, unsigned count)
 {
-    workers->threads = calloc(count, sizeof(*workers->threads));
-    if (!workers->threads)
+    lane->threads = calloc(count, sizeof(*lane->threads));
+    if (!lane->threads)
         return -ENOMEM;
     const uv_thread_options_t options = {.flags = UV_THREAD_HAS_STACK_SIZE,
                                          .stack_size = STACK_SIZE};
-    while (workers->count < count) {
-        int result =
-            uv_thread_create_ex(&workers->threads[workers->count], &options, run_worker, workers);
+    while (lane->count < count) {
+        int result = uv_thread_create_ex(&lane->threads[lane->count], &options, run_worker, lane);
         if (result < 0)
             return result;
-        workers->count++;
+        lane->count++;
     }
     return 0;
 }
 
 int workers_create(unsigned count, uv_loop_t *loop, struct workers **result)
 {
+    unsigned lanes = 0;
     if (count == 0)
         count = uv_available_parallelism();
     struct workers *workers = calloc(1, sizeof(*workers));
@@ -171,14 +201,18 @@ int workers_create(unsigned count, uv_loop_t *loop, struct workers **result)
     int status = uv_mutex_init(&workers->mutex);
     if (status < 0)
         goto free_workers;
-    status = uv_cond_init(&workers->wake);
-    if (status < 0)
-        goto destroy_mutex;
+    for (; lanes < LANES; lanes++) {
+        workers->lanes[lanes].workers = workers;
+        status = uv_cond_init(&workers->lanes[lanes].wake);
+        if (status < 0)
+            goto destroy_conditions;
+    }
     status = uv_async_init(loop, &workers->async, deliver_all);
     if (status < 0)
-        goto destroy_condition;
+        goto destroy_conditions;
     workers->async.data = workers;
-    status = start_threads(workers, count);
+    for (unsigned i = 0; i < LANES && status == 0; i++)
+        status = start_threads(&workers->lanes[i], count);
     if (status < 0) {
         workers_destroy(workers);
         return status;
@@ -186,9 +220,9 @@ int workers_create(unsigned count, uv_loop_t *loop, struct workers **result)
     *result = workers;
     return 0;
 
-destroy_condition:
-    uv_cond_destroy(&workers->wake);
-destroy_mutex:
+destroy_conditions:
+    while (lanes > 0)
+        uv_cond_destroy(&workers->lanes[--lanes].wake);
     uv_mutex_destroy(&workers->mutex);
 free_workers:
     free(workers);
@@ -198,9 +232,11 @@ free_workers:
 static void free_pool(uv_handle_t *async)
 {
     struct workers *workers = async->data;
-    uv_cond_destroy(&workers->wake);
+    for (unsigned i = 0; i < LANES; i++) {
+        uv_cond_destroy(&workers->lanes[i].wake);
+        free(workers->lanes[i].threads);
+    }
     uv_mutex_destroy(&workers->mutex);
-    free(workers->threads);
     free(workers);
 }
 
@@ -210,10 +246,12 @@ void workers_destroy(struct workers *workers)
         return;
     uv_mutex_lock(&workers->mutex);
     workers->stopping = true;
-    uv_cond_broadcast(&workers->wake);
+    for (unsigned i = 0; i < LANES; i++)
+        uv_cond_broadcast(&workers->lanes[i].wake);
     uv_mutex_unlock(&workers->mutex);
-    for (unsigned i = 0; i < workers->count; i++)
-        uv_thread_join(&workers->threads[i]);
+    for (unsigned i = 0; i < LANES; i++)
+        for (unsigned k = 0; k < workers->lanes[i].count; k++)
+            uv_thread_join(&workers->lanes[i].threads[k]);
     uv_close((uv_handle_t *)&workers->async, free_pool);
 }
 
@@ -248,7 +286,7 @@ void workers_deliver(struct workers *workers, struct work *work)
 
 unsigned workers_count(const struct workers *workers)
 {
-    return workers->count;
+    return workers->lanes[ORDINARY].count;
 }
 
 void workers_load(struct workers *workers, unsigned *busy, unsigned *waiting)

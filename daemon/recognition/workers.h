@@ -6,6 +6,9 @@
  * the same one at once. A work that is not done is queued again behind the others, so that all get
  * their turn. It passes results to the loop by workers_deliver.
  *
+ * Urgent works have workers of their own, since a turn of a file may take seconds. The others run
+ * at a lower priority.
+ *
  *           submit                 a worker is free         WORK_SUSPEND
  *     IDLE --------> WAITING -------------------> RUNNING --------------> IDLE
  *                       ^                            |   WORK_END
@@ -37,6 +40,7 @@ struct work {
     enum work_outcome (*run)(struct work *work); /* in a worker */
     void (*deliver)(struct work *work);          /* on the loop */
     void (*ended)(struct work *work);            /* on the loop, the last callback: may free it */
+    bool is_urgent;                              /* somebody waits for every turn of it */
 
     /* Set by `run`, in seconds: sound that it recognised, and the time that this took. */
     double sound_seconds, spent_seconds;
@@ -50,8 +54,8 @@ struct work {
 
 struct workers;
 
-/* Starts `count` threads; 0: one per processor. `loop` must outlive the pool. Errors: the system's.
- */
+/* Starts `count` threads for urgent works and as many for the others; 0: one per processor. `loop`
+ * must outlive the pool. Errors: the system's. */
 int workers_create(unsigned count, uv_loop_t *loop, struct workers **workers);
 
 /* Joins the threads once they have finished what they run, drops what waits, and frees the pool.
@@ -68,6 +72,7 @@ bool workers_withdraw(struct workers *workers, struct work *work);
 /* From any thread: makes the loop call work->deliver. Several calls may result in one. */
 void workers_deliver(struct workers *workers, struct work *work);
 
+/* Of one kind. */
 unsigned workers_count(const struct workers *workers);
 
 /* The number of busy workers and of waiting works. */

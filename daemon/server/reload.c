@@ -131,6 +131,7 @@ static void start_opening(struct server *server, const char *excluded_backend)
         .run = open_models,
         .deliver = deliver_nothing,
         .ended = models_opened,
+        .is_urgent = true, /* the backend's threads get this one's priority */
     };
     reload->server = server;
     reload->excluded_backend = excluded_backend;

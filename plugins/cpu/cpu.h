@@ -26,7 +26,7 @@
 
 struct pool;
 
-/* ---- Working memory ---- */
+/* ---- Working memory (workspace.c) ---- */
 
 /* Aligned memory that only grows, one for each thread. */
 struct workspace {

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -180,7 +181,7 @@ static void *worker_main(void *argument)
 
 /* ---- Callers ---- */
 
-/* Notes that a caller computes, and returns how many do. Lock held. */
+/* Notes that a caller computes, and returns how many do that it shares with. Lock held. */
 static unsigned count_callers(struct pool *pool, struct pool_caller *caller)
 {
     const long long since = clock_nanoseconds() - REST_NANOSECONDS;
@@ -188,6 +189,7 @@ static unsigned count_callers(struct pool *pool, struct pool_caller *caller)
 
     if (!caller->listed) {
         caller->listed = true;
+        caller->niceness = getpriority(PRIO_PROCESS, (id_t)gettid());
         caller->following = pool->callers;
         pool->callers = caller;
     }
@@ -195,7 +197,7 @@ static unsigned count_callers(struct pool *pool, struct pool_caller *caller)
     for (struct pool_caller **at = &pool->callers; *at;) {
         struct pool_caller *other = *at;
         if (atomic_load(&other->seen) >= since) {
-            count++;
+            count += other->niceness <= caller->niceness;
             at = &other->following;
         } else {
             *at = other->following;

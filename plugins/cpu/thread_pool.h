@@ -2,7 +2,9 @@
 /*
  * Threads that run the parts of jobs. Several callers may run jobs at the same time. The threads
  * are divided among the callers that compute: with as many callers as threads each works alone,
- * which costs no waiting for the others at the end of every kernel.
+ * which costs no waiting for the others at the end of every kernel. A caller shares them only with
+ * those whose threads are as nice as its own, or less: whoever computes in the background takes
+ * nothing from those in front of it.
  */
 #ifndef HEARKEN_PLUGINS_CPU_THREAD_POOL_H
 #define HEARKEN_PLUGINS_CPU_THREAD_POOL_H
@@ -19,7 +21,8 @@ typedef int pool_task(const void *context, size_t index, struct workspace *works
 struct pool_caller {
     struct workspace workspace;
     atomic_llong seen; /* when its last job ended, or INT64_MAX while one runs; nanoseconds */
-    bool listed;       /* guarded by the pool's lock, as the next */
+    int niceness; /* of its thread when it was listed; guarded by the pool's lock, as the next */
+    bool listed;
     struct pool_caller *following;
 };
 

@@ -3,6 +3,10 @@
 
     build/venv/bin/python tests/bench/realtime_latency.py [--limit 20]
     build/venv/bin/python tests/bench/realtime_latency.py --sessions 4 --hearken '{"partial_share": 0}'
+    build/venv/bin/python tests/bench/realtime_latency.py --sessions 1 --beside 3
+
+With --beside, sessions have the daemon for themselves first, then beside clients that have it
+transcribe files all the time.
 
 One daemon serves both. Each recording is played into its microphone, a PulseAudio of its own, then sent over
 a WebSocket in real time, in pieces of 20 ms as the microphone gives them. Latencies count from when the
@@ -35,6 +39,8 @@ from web import Served
 from websockets.exceptions import ConnectionClosed
 
 PIECE = RATE // 50
+FILE_SECONDS = 300  # at most, of what clients transcribe beside the sessions
+LEAST_SECONDS = 0.01  # nobody notices whether a text is later by a factor of less than this
 Timed = tuple[float, dict[str, Any]]
 
 
@@ -105,16 +111,74 @@ def metrics(served: Served) -> dict[str, float]:
     return {name: float(value) for name, value in (s.split() for s in lines if s.count(" ") == 1)}
 
 
+class FileClients:
+    """Clients that have a daemon transcribe a file of some minutes, again and again."""
+
+    def __init__(self, count: int, daemon: Daemon, file: Path, folder: Path) -> None:
+        self.done = 0  # files
+        self.stopping = False
+        self.processes: list[subprocess.Popen[bytes]] = []
+        self.lock = threading.Lock()
+        command = [HEARKEN, "transcribe", "-q", "--socket", daemon.socket, file]
+        self.command = list(map(str, command))
+        self.environment = environment(folder)
+        self.threads = [threading.Thread(target=self.transcribe) for _ in range(count)]
+        for thread in self.threads:
+            thread.start()
+
+    def transcribe(self) -> None:
+        while True:
+            with self.lock:
+                if self.stopping:
+                    return
+                process = subprocess.Popen(
+                    self.command, stdout=subprocess.DEVNULL, env=self.environment
+                )
+                self.processes.append(process)
+            status = process.wait()
+            with self.lock:
+                assert status == 0 or self.stopping, f"a file client ended with {status}"
+                self.processes.remove(process)
+                self.done += status == 0
+
+    def stop(self) -> None:
+        with self.lock:
+            self.stopping = True
+            for process in self.processes:
+                process.terminate()
+        for thread in self.threads:
+            thread.join()
+
+
 def crowd(folder: Path, options: argparse.Namespace) -> None:
-    """Many sessions at once, each with recordings of its own order; how late their text is, and what
-    they cost."""
+    """Many sessions at once, each with recordings of its own order."""
     port = free_port()
     settings = {"model.file": str(options.model), "http.listen": f"127.0.0.1:{port}"}
     daemon = Daemon(folder, settings).start()
     clips = read_clips(options.corpus, options.set, options.limit)
     quiet = np.zeros(int(QUIET_SECONDS * RATE), np.int16)
     sounds = [np.concatenate([s, quiet]) for _, s in read_sound(options.corpus, options.set, clips)]
-    before = metrics(served := Served(daemon, port))
+    alone = speak_together(Served(daemon, port), sounds, options)
+    if options.beside:
+        all_sounds = np.concatenate(sounds)[: FILE_SECONDS * RATE]
+        file = write_wav(folder / "file.wav", Pcm(RATE, 2, 1, all_sounds.tobytes()))
+        clients = FileClients(options.beside, daemon, file, folder)
+        print(f"beside {options.beside} clients with files of {len(all_sounds) / RATE:.0f} s:")
+        beside = speak_together(Served(daemon, port), sounds, options)
+        clients.stop()
+        print(f"files transcribed meanwhile: {clients.done}")
+        for name in ("first_partial", "word_shown", "final"):
+            before, after = (np.percentile(getattr(f, name), [50, 95]) for f in (alone, beside))
+            times = np.maximum(after, LEAST_SECONDS) / np.maximum(before, LEAST_SECONDS)
+            print(f"{name}: median {times[0]:.2f} times as late, 95 % {times[1]:.2f} times")
+    daemon.stop()
+
+
+def speak_together(
+    served: Served, sounds: list[np.ndarray], options: argparse.Namespace
+) -> Figures:
+    """How late the text of the sessions is, and what they cost."""
+    before = metrics(served)
     speakers = [Speaker(served, options.hearken) for _ in range(options.sessions)]
     until = time.monotonic() + options.seconds
     figures = [Figures() for _ in speakers]
@@ -154,7 +218,7 @@ def crowd(folder: Path, options: argparse.Namespace) -> None:
     print(f"memory {memory[0]:.0f} MiB without sessions, {memory[1]:.0f} MiB with them")
     for speaker in speakers:
         speaker.close()
-    daemon.stop()
+    return whole
 
 
 def compare(folder: Path, options: argparse.Namespace) -> None:
@@ -206,6 +270,9 @@ def main() -> None:
     parser.add_argument("--limit", type=int, default=20, help="recordings")
     parser.add_argument("--model", type=Path, default=REAL_MODEL)
     parser.add_argument("--sessions", type=int, help="so many at once, instead of the comparison")
+    parser.add_argument(
+        "--beside", type=int, metavar="N", help="with --sessions: then beside N clients with files"
+    )
     parser.add_argument("--seconds", type=int, default=120, help="with --sessions")
     parser.add_argument(
         "--hearken", type=json.loads, help="with --sessions: their options, as JSON"

@@ -6,6 +6,8 @@
 #include <CUnit/Basic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 void add_workers_tests(void);
 
@@ -25,7 +27,8 @@ struct job {
     struct shop *shop;
     char name;
     const char *script;
-    bool gated; /* each turn posts `entered` and waits for `leave` */
+    int niceness; /* of the thread of the last turn */
+    bool gated;   /* each turn posts `entered` and waits for `leave` */
     uv_sem_t entered, leave;
 };
 
@@ -35,6 +38,7 @@ static enum work_outcome run(struct work *work)
     uv_mutex_lock(&job->shop->mutex);
     job->shop->turns[strlen(job->shop->turns)] = job->name;
     uv_mutex_unlock(&job->shop->mutex);
+    job->niceness = getpriority(PRIO_PROCESS, (id_t)gettid());
     if (job->gated) {
         uv_sem_post(&job->entered);
         uv_sem_wait(&job->leave);
@@ -222,6 +226,37 @@ static void test_withdrawal_of_all(void)
     close_shop(&shop, "pb", "pPbB");
 }
 
+/* However much there is to do, somebody who waits for each turn waits only for the likes of him. */
+static void test_urgent(void)
+{
+    struct shop shop;
+    open_shop(&shop, 1);
+    struct job plug = make_job(&shop, 'p', "E"), a = make_job(&shop, 'a', "E"),
+               urgent = make_job(&shop, 'u', "AE"), next = make_job(&shop, 'v', "E"),
+               gone = make_job(&shop, 'w', "E");
+    urgent.work.is_urgent = next.work.is_urgent = gone.work.is_urgent = true;
+    start_gated(&plug);
+    workers_submit(shop.workers, &a.work);
+    start_gated(&urgent);
+    workers_submit(shop.workers, &gone.work);
+    workers_submit(shop.workers, &next.work);
+    expect_load(&shop, 2, 3);
+    CU_ASSERT_TRUE(workers_withdraw(shop.workers, &gone.work));
+    const int own = getpriority(PRIO_PROCESS, (id_t)gettid());
+    EXPECT_EQUAL(urgent.niceness, own);
+    EXPECT_EQUAL(plug.niceness, own > 10 ? own : 10);
+    uv_sem_post(&urgent.leave);
+    wait_for_ends(&shop, 1); /* of `next`, as `urgent` has another turn */
+    uv_sem_post(&urgent.leave);
+    wait_for_ends(&shop, 2);
+    expect_load(&shop, 1, 1);
+    uv_sem_post(&plug.leave);
+    wait_for_ends(&shop, 4);
+    finish_gated(&plug);
+    finish_gated(&urgent);
+    close_shop(&shop, "puvua", "vVuUpPaA");
+}
+
 /* Deliveries that the loop has not come to are one; they come in their order. */
 static void test_deliveries(void)
 {
@@ -294,6 +329,7 @@ void add_workers_tests(void)
     CU_add_test(suite, "ends out of order", test_ends_out_of_order);
     CU_add_test(suite, "withdrawal", test_withdrawal);
     CU_add_test(suite, "withdrawal of all", test_withdrawal_of_all);
+    CU_add_test(suite, "urgent", test_urgent);
     CU_add_test(suite, "deliveries", test_deliveries);
     CU_add_test(suite, "totals", test_totals);
     CU_add_test(suite, "end of the pool", test_end_of_the_pool);
