@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/recognition/workers.h"
 
+#include "include/internal/processor_count.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -194,7 +196,7 @@ int workers_create(unsigned count, uv_loop_t *loop, struct workers **result)
 {
     unsigned lanes = 0;
     if (count == 0)
-        count = uv_available_parallelism();
+        count = processor_count();
     struct workers *workers = calloc(1, sizeof(*workers));
     if (!workers)
         return -ENOMEM;

@@ -79,7 +79,10 @@ static const struct setting first_settings[] = {
         .offset = FIELD(threads),
         .maximum = 1024,
         .standard = "0",
-        .help = "Threads that share one computation. 0 leaves it to the backend.",
+        .help = "Threads that share one computation. 0 leaves it to the backend: cpu takes one for "
+                "each core that it may run on, but not the slow ones of a processor with cores of "
+                "several kinds, and no more than the quotas of its control groups allow "
+                "(CPUQuota= of systemd, --cpus of containers).",
     },
 };
 

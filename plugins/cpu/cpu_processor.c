@@ -5,6 +5,8 @@
  */
 #include "plugins/cpu/cpu_processor.h"
 
+#include "include/internal/processor_count.h"
+
 #include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -181,41 +183,59 @@ const char *processor_unknown_set(const char *mask, int *length)
 
 /* ---- Cores ---- */
 
-enum {
-    FIRST_PROCESSORS = CPU_SETSIZE,
-    MOST_PROCESSORS = 1 << 20, /* far beyond Linux's NR_CPUS */
-};
-
 static int own_affinity(size_t size, cpu_set_t *set)
 {
     return sched_getaffinity(0, size, set);
 }
 
-static int read_first_sibling(int processor)
+/* The first number in a file on a processor; `otherwise` if there is none. */
+static int read_number(int processor, const char *name, int otherwise)
 {
     char path[96];
-    int first = processor;
+    int number = otherwise;
 
-    snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%d/topology/thread_siblings_list",
-             processor);
+    snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%d/%s", processor, name);
     FILE *file = fopen(path, "re");
-    if (file && fscanf(file, "%d", &first) != 1)
-        first = processor;
+    if (file && fscanf(file, "%d", &number) != 1)
+        number = otherwise;
     if (file)
         fclose(file);
-    return first;
+    return number;
 }
 
-const struct cores_system cores_system = {own_affinity, read_first_sibling};
+static int read_first_sibling(int processor)
+{
+    return read_number(processor, "topology/thread_siblings_list", processor);
+}
+
+static int read_capacity(int processor)
+{
+    return read_number(processor, "cpu_capacity", 0);
+}
+
+static unsigned read_quota(void)
+{
+    return processor_quota("");
+}
+
+const struct cores_system cores_system = {own_affinity, read_first_sibling, read_capacity,
+                                          read_quota};
 
 static unsigned count_in(const struct cores_system *system, const cpu_set_t *processors,
                          cpu_set_t *cores, int count)
 {
     const size_t size = CPU_ALLOC_SIZE(count);
+    int largest = 0;
 
     CPU_ZERO_S(size, cores);
     for (int processor = 0; processor < count; processor++)
         if (CPU_ISSET_S(processor, size, processors)) {
+            const int capacity = system->capacity(processor);
+            largest = capacity > largest ? capacity : largest;
+        }
+    for (int processor = 0; processor < count; processor++)
+        if (CPU_ISSET_S(processor, size, processors) &&
+            system->capacity(processor) >= largest / 2) {
             const int first = system->first_sibling(processor);
             CPU_SET_S(first < 0 || first >= count ? processor : first, size, cores);
         }
@@ -246,5 +266,7 @@ unsigned cores_count(const struct cores_system *system)
 
     for (int count = FIRST_PROCESSORS; found == 0 && count <= MOST_PROCESSORS; count *= 2)
         found = try_count(system, count);
+    const unsigned quota = system->quota();
+    found = found < quota ? found : quota;
     return found ? found : 1;
 }

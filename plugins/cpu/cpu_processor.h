@@ -30,11 +30,19 @@ struct cores_system {
     int (*affinity)(size_t size, cpu_set_t *set);
     /* The lowest number among the processors that share a core with this one; itself if unknown. */
     int (*first_sibling)(int processor);
+    /* What a processor can do in relation to others; 0 if unknown. */
+    int (*capacity)(int processor);
+    /* Processors that this process may use, by its quotas; UINT_MAX without any. */
+    unsigned (*quota)(void);
 };
 
 extern const struct cores_system cores_system;
 
-/* Cores, of however many processors, that this thread may run on; 1 if the system does not say. */
+/*
+ * Cores, of however many processors, that this thread may run on, but no more than the quota; 1 if
+ * the system does not say. Those with less than half of the largest capacity are left out: all
+ * others would wait for them at the end of every kernel.
+ */
 unsigned cores_count(const struct cores_system *system);
 
 #endif

@@ -10,6 +10,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <hearken/plugin.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -314,9 +315,49 @@ static int astray(int processor)
     return processor % 2 ? -1 : 1 << 30;
 }
 
+static int same_capacity(int processor)
+{
+    (void)processor;
+    return 0;
+}
+
+/* As of a telephone: every fourth is fast, the others are of two slower kinds. */
+static int mixed_capacity(int processor)
+{
+    return (const int[]){1024, 160, 512, 511}[processor % 4];
+}
+
+static unsigned no_quota(void)
+{
+    return UINT_MAX;
+}
+
+static unsigned quota_of_three(void)
+{
+    return 3;
+}
+
 static unsigned count(int (*affinity)(size_t, cpu_set_t *), int (*first_sibling)(int))
 {
-    return cores_count(&(struct cores_system){affinity, first_sibling});
+    return cores_count(&(struct cores_system){affinity, first_sibling, same_capacity, no_quota});
+}
+
+static void test_slow_cores(void)
+{
+    const struct cores_system mixed = {large_affinity, alone, mixed_capacity, no_quota};
+    const struct cores_system last_two = {last_two_affinity, alone, mixed_capacity, no_quota};
+
+    EXPECT_EQUAL(cores_count(&mixed), PROCESSORS / 2);
+    EXPECT_EQUAL(cores_count(&last_two), 1 + 1); /* 512 and 511: as good as each other */
+}
+
+static void test_quota(void)
+{
+    const struct cores_system many = {large_affinity, alone, same_capacity, quota_of_three};
+    const struct cores_system two = {last_two_affinity, alone, same_capacity, quota_of_three};
+
+    EXPECT_EQUAL(cores_count(&many), 3);
+    EXPECT_EQUAL(cores_count(&two), 2);
 }
 
 static void test_many(void)
@@ -355,6 +396,8 @@ void add_cpu_plugin_tests(void)
     CU_add_test(suite, "a forked child works alone", test_fork);
     suite = CU_add_suite("cores", NULL, NULL);
     CU_ADD_TEST(suite, test_many);
+    CU_ADD_TEST(suite, test_slow_cores);
+    CU_ADD_TEST(suite, test_quota);
     CU_ADD_TEST(suite, test_unknown);
     CU_ADD_TEST(suite, test_here);
 }
