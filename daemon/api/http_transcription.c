@@ -19,6 +19,9 @@
 #include <string.h>
 #include <strings.h>
 
+/* Weights of alignments in one answer, which has them in base64: some three quarters of an hour. */
+#define ALIGNMENT_BYTES_MAX ((size_t)24 << 20)
+
 struct transcription {
     struct http_exchange *exchange;
     bool is_bare; /* the body is the recording, and the query has the fields */
@@ -39,7 +42,10 @@ struct transcription {
     struct transcribe_event transcribe; /* the same, read */
     struct request *request;            /* NULL: not begun, or over */
     struct transcript transcript;
-    size_t sent; /* segments of it, as events of a stream */
+    size_t sent;            /* segments of it, as events of a stream */
+    size_t alignment_bytes; /* of its alignments */
+    bool lacks_alignments;  /* from `lacks_from` seconds on, as there were too many */
+    double lacks_from;
 };
 
 /* ---- The end of the exchange ---- */
@@ -121,6 +127,11 @@ static void finish_answer(struct transcription *transcription,
     answer.warnings = json_array();
     for (size_t i = 0; (warning = upload_warning(transcription->upload, i)); i++)
         json_array_append_new(answer.warnings, json_string(warning));
+    if (transcription->lacks_alignments)
+        json_array_append_new(answer.warnings,
+                              json_sprintf("alignments are left out from %.2f s on: all of them "
+                                           "have more than %zu MiB",
+                                           transcription->lacks_from, ALIGNMENT_BYTES_MAX >> 20));
     log_info(transcription->exchange->service->log,
              "request %s: transcribed %.1f s of audio in %.2f s", transcription->exchange->id,
              answer.audio_seconds, answer.busy_seconds);
@@ -157,6 +168,24 @@ static void send_deltas(struct transcription *transcription)
     }
 }
 
+/* Takes over a segment's alignment, if one was asked for and there is room. Errors: -ENOMEM. */
+static int take_alignment(struct transcription *transcription, struct transcript_segment *segment,
+                          const struct segment_message *message)
+{
+    if (transcription->style.stream || !json_object_get(message->data, "alignment"))
+        return 0;
+    transcription->alignment_bytes += message->weights_length;
+    if (!transcription->lacks_alignments && transcription->alignment_bytes <= ALIGNMENT_BYTES_MAX) {
+        segment->alignment = segment_message_alignment(message);
+        return segment->alignment ? 0 : -ENOMEM;
+    }
+    if (!transcription->lacks_alignments)
+        transcription->lacks_from = message->start;
+    transcription->lacks_alignments = true;
+    segment->alignment = json_null();
+    return 0;
+}
+
 static void on_segment(void *context, const struct segment_message *message)
 {
     struct transcription *transcription = context;
@@ -164,7 +193,8 @@ static void on_segment(void *context, const struct segment_message *message)
         return;
     const char *text = json_string_value(json_object_get(message->data, "text"));
     struct transcript_segment *segment = transcript_add(&transcription->transcript, text);
-    if (!segment || transcript_segment_read_json(segment, message->data, 0) < 0) {
+    if (!segment || transcript_segment_read_json(segment, message->data, 0) < 0 ||
+        take_alignment(transcription, segment, message) < 0) {
         fail_with(transcription, 503, NULL, NULL, "out of memory");
         return;
     }
@@ -257,6 +287,8 @@ static void start_again(struct transcription *transcription)
     request_abandon(transcription->request);
     transcription->request = NULL;
     transcript_finish(&transcription->transcript);
+    transcription->alignment_bytes = 0;
+    transcription->lacks_alignments = false;
     transcription->samples = NULL;
     transcription->channels = 0;
     transcription->seconds = 0;

@@ -215,20 +215,9 @@ static json_t *describe_segment(const struct realtime *realtime,
         json_object_del(described, "committed_words");
         json_object_del(described, "no_speech_probability");
     }
-    json_t *alignment = json_object_get(described, "alignment");
-    if (!json_is_object(alignment) || !segment->weights)
-        return described;
-    size_t size =
-        sodium_base64_encoded_len(segment->weights_length, sodium_base64_VARIANT_ORIGINAL);
-    char *text = malloc(size);
-    if (!text)
-        return described;
-    sodium_bin2base64(text, size, segment->weights, segment->weights_length,
-                      sodium_base64_VARIANT_ORIGINAL);
-    json_t *weighted = json_copy(alignment);
-    json_object_set_new(weighted, "weights", json_string(text));
-    json_object_set_new(described, "alignment", weighted);
-    free(text);
+    json_t *alignment = segment_message_alignment(segment);
+    if (alignment)
+        json_object_set_new(described, "alignment", alignment);
     return described;
 }
 

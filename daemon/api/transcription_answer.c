@@ -152,22 +152,32 @@ static double compression_ratio(const char *text)
     return ratio;
 }
 
-static json_t *verbose_segment(const struct transcript_segment *segment, size_t id)
+/* `language`: the code of what was not detected. */
+static json_t *verbose_segment(const struct transcript_segment *segment, size_t id,
+                               const char *language)
 {
-    return json_pack("{s:I, s:i, s:o, s:o, s:o, s:[], s:f, s:o, s:o, s:o, s:o}", "id",
-                     (json_int_t)id, "seek", 0, "start", rounded(segment->start), "end",
-                     rounded(segment->end), "text", json_from_text(segment->text), "tokens",
-                     "temperature", 0.0, "avg_logprob", log_probability(segment->confidence),
-                     "compression_ratio", rounded(compression_ratio(segment->text)),
-                     "no_speech_prob", rounded(segment->no_speech), "confidence",
-                     rounded(segment->confidence));
+    json_t *object =
+        json_pack("{s:I, s:i, s:o, s:o, s:o, s:[], s:f, s:o, s:o, s:o, s:o, s:o}", "id",
+                  (json_int_t)id, "seek", 0, "start", rounded(segment->start), "end",
+                  rounded(segment->end), "text", json_from_text(segment->text), "tokens",
+                  "temperature", 0.0, "avg_logprob", log_probability(segment->confidence),
+                  "compression_ratio", rounded(compression_ratio(segment->text)), "no_speech_prob",
+                  rounded(segment->no_speech), "confidence", rounded(segment->confidence),
+                  "language", json_from_text(segment->language ? segment->language : language));
+    if (object && segment->language)
+        json_object_set_new(object, "language_probability", rounded(segment->language_probability));
+    if (object && segment->alignment)
+        json_object_set(object, "alignment", segment->alignment);
+    return object;
 }
 
-static json_t *verbose_segments(const struct transcript *transcript)
+static json_t *verbose_segments(const struct transcription_answer *answer)
 {
+    const struct transcript *transcript = answer->transcript;
+    const char *language = answer->style.translates ? "en" : answer->language;
     json_t *list = json_array();
     for (size_t i = 0; i < transcript->segment_count; i++)
-        append(&list, with_channel(verbose_segment(&transcript->segments[i], i),
+        append(&list, with_channel(verbose_segment(&transcript->segments[i], i, language),
                                    transcript->segments[i].channel));
     return list;
 }
@@ -235,7 +245,7 @@ static json_t *verbose_object(const struct transcription_answer *answer)
         "{s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "task",
         answer->style.translates ? "translate" : "transcribe", "language", json_from_text(language),
         "duration", rounded(answer->audio_seconds), "text", text_of(answer->transcript), "segments",
-        verbose_segments(answer->transcript), "usage", usage(answer), "hearken", additions(answer));
+        verbose_segments(answer), "usage", usage(answer), "hearken", additions(answer));
     if (!object || !answer->style.words)
         return object;
     if (json_object_set_new(object, "words", words_of(answer->transcript)) == 0)

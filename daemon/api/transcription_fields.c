@@ -357,6 +357,13 @@ static int put_extensions(json_t *extensions, const struct http_form *form,
     return result < 0 ? refuse_memory(problem) : 0;
 }
 
+/* Only one format has a place for what may be large. */
+static bool has_alignment(const struct http_form *form)
+{
+    const char *format = http_form_value(form, "response_format");
+    return format && strcmp(format, "verbose_json") == 0;
+}
+
 /* A model that knows English alone hears English: there is nothing to translate. */
 static bool needs_translation(const struct service *service, const json_t *data)
 {
@@ -395,7 +402,8 @@ json_t *transcribe_data_make(const struct http_form *form, const struct service 
     /* What the answer is made of. */
     json_object_set_new(extensions, "events", json_true());
     json_object_set_new(extensions, "words", json_true());
-    json_object_set_new(extensions, "alignment", json_false());
+    if (!has_alignment(form))
+        json_object_set_new(extensions, "alignment", json_false());
     json_object_set_new(extensions, "partial_seconds", json_integer(0));
     if (translates && needs_translation(service, data))
         json_object_set_new(extensions, "task", json_string("translate"));

@@ -7,6 +7,7 @@
 #include <endian.h>
 #include <errno.h>
 #include <math.h>
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -157,4 +158,25 @@ void segment_message_finish(struct segment_message *segment)
     json_decref(segment->data);
     free(segment->weights);
     *segment = (struct segment_message){0};
+}
+
+json_t *segment_message_alignment(const struct segment_message *segment)
+{
+    json_t *described = json_object_get(segment->data, "alignment");
+    if (!json_is_object(described) || !segment->weights)
+        return json_incref(described);
+    size_t size =
+        sodium_base64_encoded_len(segment->weights_length, sodium_base64_VARIANT_ORIGINAL);
+    char *text = malloc(size);
+    json_t *alignment = text ? json_copy(described) : NULL;
+    if (alignment) {
+        sodium_bin2base64(text, size, segment->weights, segment->weights_length,
+                          sodium_base64_VARIANT_ORIGINAL);
+        if (json_object_set_new(alignment, "weights", json_string(text)) < 0) {
+            json_decref(alignment);
+            alignment = NULL;
+        }
+    }
+    free(text);
+    return alignment;
 }

@@ -25,4 +25,8 @@ int segment_message_init(struct segment_message *segment, const struct hearken_e
                          bool words, double origin);
 void segment_message_finish(struct segment_message *segment);
 
+/* The alignment as an object that holds its weights in base64, for protocols without payloads; null
+ * if it was too large; NULL: there is none, or no memory. A new reference. */
+json_t *segment_message_alignment(const struct segment_message *segment);
+
 #endif

@@ -21,6 +21,7 @@ static void segment_finish(struct transcript_segment *segment)
     for (size_t i = 0; i < segment->word_count; i++)
         free(segment->words[i].text);
     free(segment->words);
+    json_decref(segment->alignment);
     free(segment->language);
     free(segment->text);
 }

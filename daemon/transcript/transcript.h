@@ -28,6 +28,7 @@ struct transcript_segment {
     double language_probability;
     size_t word_count;
     struct transcript_word *words;
+    json_t *alignment; /* as an answer of HTTP has it; NULL: none */
 };
 
 struct transcript {

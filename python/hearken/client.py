@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import queue
@@ -272,8 +273,9 @@ def _wave(samples: NDArray[Any], form: Format) -> bytes:
     return head + data
 
 
-def _spoken_segment(data: Mapping[str, Any], words: list[dict[str, Any]], language: str) -> Segment:
+def _spoken_segment(data: Mapping[str, Any], words: list[dict[str, Any]]) -> Segment:
     """Of verbose_json."""
+    aligned = data.get("alignment")
     start, end, channel = data["start"], data["end"], data.get("channel", 0)
     own = [
         Word(w["word"], w["start"], w["end"], w.get("confidence", 0.0))
@@ -286,9 +288,11 @@ def _spoken_segment(data: Mapping[str, Any], words: list[dict[str, Any]], langua
         text=data["text"].strip(),
         confidence=data.get("confidence", float(np.exp(data.get("avg_logprob", 0.0)))),
         words=tuple(own),
-        language=language,
+        language=data.get("language", ""),
+        language_probability=data.get("language_probability", 0.0),
         no_speech_probability=data.get("no_speech_prob", 0.0),
         channel=channel,
+        alignment=_alignment(aligned, base64.b64decode(aligned["weights"])) if aligned else None,
     )
 
 
@@ -371,9 +375,7 @@ class Client:
     ) -> Transcript:
         """As `Model.transcribe`, with a model of the daemon by its name."""
         if self._is_http:
-            if alignment:
-                raise ValueError("alignment is not sent over HTTP, expected a socket or HOST:PORT")
-            return self._transcribe_http(audio, model, rate, custom_words, options)
+            return self._transcribe_http(audio, model, rate, custom_words, alignment, options)
         request = self._request(
             model, custom_words, options, events=True, words=True, alignment=alignment
         )
@@ -491,9 +493,10 @@ class Client:
         model: str | None,
         rate: int | None,
         custom_words: str | Iterable[str] | None,
+        alignment: bool,
         options: Mapping[str, object],
     ) -> Transcript:
-        own = self._request(None, custom_words, options)["hearken"]
+        own = self._request(None, custom_words, options, alignment=alignment)["hearken"]
         name = "sound.wav"
         if isinstance(audio, bytes):
             content = audio
@@ -512,8 +515,7 @@ class Client:
         body, content_type = _form(fields, name, content)
         answer = self._http("/v1/audio/transcriptions", body, content_type)
         words = answer.get("words") or []
-        language = answer.get("language") or ""
         found = answer.get("segments") or ()
-        segments = tuple(_spoken_segment(segment, words, language) for segment in found)
+        segments = tuple(_spoken_segment(segment, words) for segment in found)
         warnings = tuple((answer.get("hearken") or {}).get("warnings") or ())
         return Transcript(segments=segments, duration=answer["duration"], warnings=warnings)

@@ -48,10 +48,23 @@ def test_models(client: hearken.Client) -> None:
     assert client.models()[0] == "hearken-en" and client.status()
 
 
-def test_alignment_and_events(daemon: Daemon) -> None:
+def test_alignment(client: hearken.Client, model: hearken.Model) -> None:
+    """Words, times and weights, as a model in this process gives them."""
+    theirs = client.transcribe(LONG, alignment=True)
+    ours = model.transcribe(LONG, alignment=True)
+    assert [word.text for word in theirs.words] == [word.text for word in ours.words]
+    for here, there in zip(ours.words, theirs.words, strict=True):
+        assert (there.start, there.end) == pytest.approx((here.start, here.end), abs=0.002)
+        assert there.confidence == pytest.approx(here.confidence, abs=0.002)
+    assert ours.alignment and theirs.alignment
+    assert theirs.alignment.tokens == ours.alignment.tokens
+    assert theirs.alignment.step_seconds == pytest.approx(ours.alignment.step_seconds)
+    assert np.allclose(theirs.alignment.weights, ours.alignment.weights, atol=1e-6)
+    assert client.transcribe(LONG).alignment is None
+
+
+def test_events(daemon: Daemon) -> None:
     client = hearken.Client(daemon.socket)
-    alignment = client.transcribe(SHORT, alignment=True).alignment
-    assert alignment and alignment.weights.shape[0] == len(alignment.tokens) > 8
     events = list(client.iter(LONG, partial_seconds=1.0, voice_events=True))
     kinds = {event.type for event in events}
     assert kinds == {"partial", "final", "voice-started", "voice-stopped"}

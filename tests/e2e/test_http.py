@@ -1,16 +1,20 @@
 # SPDX-License-Identifier: MIT
 """The daemon's HTTP: errors, keys, origins, health, metrics, limits and its end."""
 
+import base64
 import hashlib
 import json
 import signal
 import stat
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import talking
 from conftest import Serve, StartDaemon
 from programs import RANDOM_MODELS, Daemon, free_port, wait_until
 from prometheus_client.parser import text_string_to_metric_families
@@ -222,6 +226,64 @@ def test_silence(serve: Serve, folder: Path, seconds: float) -> None:
     assert verbose["duration"] == pytest.approx(seconds, abs=0.01)
     stream = served.send(Form([], file, [("stream", "true")])).body.decode()
     assert stream.count("data: ") == 2 and stream.endswith("data: [DONE]\n\n")
+
+
+ALIGNED = ("hearken", '{"alignment": true}')
+
+
+def verbose(served: Served, file: Recording, *before: tuple[str, str], style: str = "") -> Any:
+    """The answer to a form whose last fields are behind the file."""
+    form = Form([*before], file, [("response_format", style or "verbose_json")])
+    answer = served.send(form)
+    assert answer.status == 200, answer.body
+    return answer.json()
+
+
+def weights_of(segment: dict[str, Any]) -> np.ndarray:
+    found = segment["alignment"]
+    weights = np.frombuffer(base64.b64decode(found["weights"]), "<f4")
+    assert len(found["texts"]) == found["tokens"] > 0
+    return weights.reshape(found["tokens"], found["steps"])
+
+
+def test_alignment(served: Served) -> None:
+    """The same as by the socket; only where it is asked for, and where there is a place for it."""
+    said = verbose(served, recording(LONG), ALIGNED)
+    asked = {"hearken": {"events": True, "alignment": True}}
+    finals = talking.of_type(
+        talking.answer(served.daemon.socket, pcm(LONG), asked), "hearken-segment"
+    )
+    assert len(said["segments"]) == len(finals) > 0
+    for segment, event in zip(said["segments"], finals, strict=True):
+        weights = weights_of(segment)
+        assert weights.tobytes() == event.payload
+        assert np.allclose(weights.sum(axis=1), 1, atol=0.05)
+        told = event.data["alignment"]
+        assert {name: segment["alignment"][name] for name in told} == told
+    assert "alignment" not in verbose(served, recording(LONG))["segments"][0]
+    assert list(verbose(served, recording(SHORT), ALIGNED, style="json")) == [
+        "text",
+        "usage",
+        "hearken",
+    ]
+
+
+def test_alignments_are_limited(serve: Serve, folder: Path) -> None:
+    """A long recording keeps those that fit, and says from where on they are left out."""
+    served = serve({"recognition.voice": "off", "recognition.beam_width": "1"})
+    sound = pcm(LONG)
+    many = replace(sound, data=sound.data * 95)
+    file = recording(write_wav(folder / "many.wav", many), "a.wav", "audio/wav")
+    said = verbose(served, file, ALIGNED)
+    segments = said["segments"]
+    kept = [segment for segment in segments if segment["alignment"]]
+    assert 0 < len(kept) < len(segments) and segments[: len(kept)] == kept
+    size = sum(weights_of(segment).nbytes for segment in kept)
+    assert 20 << 20 < size <= 24 << 20
+    start = segments[len(kept)]["start"]
+    assert said["hearken"]["warnings"] == [
+        f"alignments are left out from {start:.2f} s on: all of them have more than 24 MiB"
+    ]
 
 
 def test_a_damaged_recording(served: Served) -> None:
