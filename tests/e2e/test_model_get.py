@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import checkpoints
 import pytest
 from programs import (
     HEARKEN,
@@ -34,9 +35,10 @@ class Behaviour:
     """What the server does; a path /N is answered by `cuts[N]` if there is one."""
 
     content: bytes = MODEL
+    files: dict[str, bytes] = field(default_factory=dict)  # by path, instead of `content`
     etag: str | None = '"one"'
     ranges: bool = True
-    cut: int | None = None  # the connection ends after so many bytes of a body
+    cut: int | None = None  # the connection ends after so many bytes of a longer body
     cuts: int = 1 << 30  # for so many requests
     stated: int | None = None  # another length than the body's
     kind: str = "application/octet-stream"
@@ -44,6 +46,7 @@ class Behaviour:
     redirect: str | None = None
     held: threading.Event | None = None  # answers half, and the rest when it is set
     asked: list[str | None] = field(default_factory=list)  # the ranges
+    paths: list[str] = field(default_factory=list)
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -56,6 +59,8 @@ class Handler(BaseHTTPRequestHandler):
         does = self.behaviour
         wanted = self.headers.get("Range")
         does.asked.append(wanted)
+        does.paths.append(self.path)
+        content = does.files.get(self.path, does.content)
         if does.redirect and self.path != does.redirect:
             self.send_response(302)
             self.send_header("Location", does.redirect)
@@ -65,12 +70,10 @@ class Handler(BaseHTTPRequestHandler):
         condition = self.headers.get("If-Range")
         if wanted and does.ranges and condition in (None, does.etag):
             start = int(wanted.removeprefix("bytes=").rstrip("-"))
-        body = does.content[start:]
+        body = content[start:]
         self.send_response(206 if start else does.status)
         if start:
-            self.send_header(
-                "Content-Range", f"bytes {start}-{len(does.content) - 1}/{len(does.content)}"
-            )
+            self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
         self.send_header("Content-Type", does.kind)
         self.send_header("Content-Length", str(len(body) if does.stated is None else does.stated))
         if does.etag:
@@ -81,7 +84,7 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.flush()
             does.held.wait(60)
             body = body[len(body) // 2 :]
-        if does.cut is not None and does.cuts > 0:
+        if does.cut is not None and does.cuts > 0 and len(body) > does.cut:
             does.cuts -= 1
             body = body[: does.cut]
         self.wfile.write(body)
@@ -412,3 +415,188 @@ def test_names(server: Server) -> None:
     result = server.run("get", "nothing")
     assert result.returncode == 1 and b"expected one of hearken-en" in result.stderr
     assert not server.folder.exists() or server.left() == []
+
+
+# ---- Checkpoints of several files ----
+
+PARTS = ("config.json", "tokenizer.json", "model.safetensors")
+
+
+@pytest.fixture(scope="module")
+def parts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """A small Whisper as Hugging Face has it."""
+    folder = tmp_path_factory.mktemp("whisper")
+    shape = checkpoints.Shape()
+    names = checkpoints.names_of(checkpoints.text_tokens(shape.text_tokens))
+    names += checkpoints.special_tokens(shape.languages)
+    network = checkpoints.random_network(shape, 5)
+    checkpoints.write_hugging_face(folder, shape, network, names, "F16", tokenizer=True)
+    return {name: (folder / name).read_bytes() for name in PARTS}
+
+
+def offer(server: Server, parts: dict[str, bytes], addresses: list[str] | None = None) -> None:
+    """Has the client take over a list with this checkpoint, which the server then has."""
+    entry = {
+        "name": "whole",
+        "file": "whole.gguf",
+        "addresses": addresses or [server.url("/whole/")],
+        "licence": "MIT",
+        "parts": [
+            {"name": name, "size": len(part), "sha256": hashlib.sha256(part).hexdigest()}
+            for name, part in parts.items()
+        ],
+    }
+    does = server.behaviour
+    does.files = {"/models.json": json.dumps({"models": [entry]}).encode()}
+    result = server.run("refresh", server.url("/models.json"))
+    assert result.returncode == 0, result.stderr
+    does.files = {f"/whole/{name}": part for name, part in parts.items()}
+    does.paths.clear()
+
+
+def got_whole(server: Server) -> str:
+    """Gets it; what is said on standard error if that fails."""
+    result = server.run("get", "whole")
+    target = server.folder / "whole.gguf"
+    assert target.exists() == (result.returncode == 0), result.stderr
+    if target.exists():
+        assert result.stdout.decode() == f"{target}\n"
+        shown = server.run(target).stdout.decode()
+        assert re.search(r"\bname +whole\n +license +MIT\n", shown)
+        return ""
+    return result.stderr.decode()
+
+
+def test_checkpoint_becomes_a_model(server: Server, parts: dict[str, bytes]) -> None:
+    offer(server, parts)
+    assert got_whole(server) == ""
+    assert server.behaviour.paths == [f"/whole/{name}" for name in PARTS]
+    assert server.left() == ["refreshed.json", "whole.gguf"]
+    assert b"it was made here" in server.run("verify", "whole").stdout
+    (listed,) = (e for e in json.loads(server.run("list", "--json").stdout) if e["name"] == "whole")
+    assert [part["name"] for part in listed["parts"]] == list(PARTS)
+    command = ("transcribe", "--local", "--model", "whole", *unguarded_options(), SHORT)
+    result = run(*command, folder=server.folder.parent, extra_environment=server.environment())
+    assert result.returncode == 0 and result.stdout.strip()
+
+
+def test_checkpoint_goes_on_where_it_was_cut(server: Server, parts: dict[str, bytes]) -> None:
+    """The parts that are there are not got again, and of the last one only the rest."""
+    offer(server, parts)
+    half = len(parts["model.safetensors"]) // 2
+    assert half > len(parts["tokenizer.json"])
+    server.behaviour.cut, server.behaviour.cuts = half, 1
+    assert "127.0.0.1" in got_whole(server)
+    assert server.left() == ["refreshed.json", "whole.gguf.parts"]
+    server.behaviour.paths.clear()
+    assert got_whole(server) == ""
+    assert server.behaviour.paths == ["/whole/model.safetensors"]
+    assert server.behaviour.asked[-1] == f"bytes={half}-"
+    assert server.left() == ["refreshed.json", "whole.gguf"]
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_checkpoint_with_a_wrong_part(server: Server, parts: dict[str, bytes], name: str) -> None:
+    offer(server, parts)
+    server.behaviour.files[f"/whole/{name}"] = parts[name][:-1] + b"x"
+    assert f"{name}: has the SHA-256" in got_whole(server)
+    server.behaviour.files[f"/whole/{name}"] = parts[name]
+    assert got_whole(server) == ""
+    assert server.left() == ["refreshed.json", "whole.gguf"]
+
+
+def test_checkpoint_that_is_none(server: Server, parts: dict[str, bytes]) -> None:
+    """Every sum is right, but hearken-convert cannot read it."""
+    offer(server, parts | {"config.json": b'{"model_type": "other"}'})
+    said = got_whole(server)
+    assert "model_type is other, expected whisper" in said
+    assert "hearken-convert has failed: whole is not made" in said
+    assert server.left() == ["refreshed.json", "whole.gguf.parts"]
+
+
+def test_checkpoint_from_a_folder(server: Server, parts: dict[str, bytes], folder: Path) -> None:
+    offer(server, parts)
+    stick = folder / "stick"
+    stick.mkdir()
+    for name, part in parts.items():
+        (stick / name).write_bytes(part)
+    result = server.run("get", "--from", stick / "config.json", "whole")
+    assert result.returncode == 1 and b"expected the folder with config.json" in result.stderr
+    (stick / "config.json").write_bytes(parts["config.json"][:-1] + b" ")
+    result = server.run("get", "--from", stick, "whole")
+    assert result.returncode == 1 and b"config.json: has the SHA-256" in result.stderr
+    (stick / "tokenizer.json").unlink()
+    (stick / "config.json").write_bytes(parts["config.json"])
+    result = server.run("get", "--from", stick, "whole")
+    assert result.returncode == 1 and b"tokenizer.json: No such file" in result.stderr
+    (stick / "tokenizer.json").write_bytes(parts["tokenizer.json"])
+    result = server.run("get", "--from", stick, "whole")
+    assert result.returncode == 0, result.stderr
+    assert server.behaviour.paths == []
+    assert server.left() == ["refreshed.json", "whole.gguf"]
+
+
+def test_checkpoint_from_another_address(server: Server, parts: dict[str, bytes]) -> None:
+    """The next one of the list, and one that the user gives."""
+    offer(server, parts, [f"http://127.0.0.1:{free_port()}/", server.url("/whole/")])
+    assert got_whole(server) == ""
+    server.run("rm", "whole")
+    result = server.run("get", "--url", server.url("/whole"), "whole")
+    assert result.returncode == 1 and b"a slash at its end" in result.stderr
+    result = server.run("get", "--sha256", SUM, "--url", server.url("/whole/"), "whole")
+    assert result.returncode == 1 and b"no --sha256 is its own" in result.stderr
+    assert server.run("get", "--url", server.url("/whole/"), "whole").returncode == 0
+
+
+def test_two_get_a_checkpoint_at_once(server: Server, parts: dict[str, bytes]) -> None:
+    offer(server, parts)
+    env = environment(server.folder.parent, server.environment())
+    command = [HEARKEN, "model", "get", "whole"]
+    clients = [subprocess.Popen(command, env=env, stderr=subprocess.PIPE) for _ in range(4)]
+    said = [client.communicate()[1].decode() for client in clients]
+    codes = [client.returncode for client in clients]
+    assert 0 in codes
+    for code, words in zip(codes, said, strict=True):
+        assert code == 0 or "another hearken is getting it" in words
+    assert server.left() == ["refreshed.json", "whole.gguf"]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("parts", [], "0 parts, expected a list of 1 to 7"),
+        ("parts", [{"name": "../x", "size": 1, "sha256": SUM}], "expected a name, a size"),
+        ("parts", [{"name": "x", "sha256": SUM}], "expected a name, a size"),
+        ("parts", [{"name": "x", "size": 1}], "expected a name, a size and a sha256"),
+        ("addresses", ["http://127.0.0.1/x"], "expected a slash at the end"),
+    ],
+)
+def test_bad_parts(server: Server, key: str, value: object, said: str) -> None:
+    entry: dict[str, object] = {
+        "name": "x",
+        "file": "x.gguf",
+        "addresses": ["http://127.0.0.1/x/"],
+        "parts": [{"name": "x", "size": 1, "sha256": SUM}],
+    }
+    server.behaviour.content = json.dumps({"models": [entry | {key: value}]}).encode()
+    result = server.run("refresh", server.url("/models.json"))
+    assert result.returncode == 1 and said in result.stderr.decode()
+
+
+def test_own_checkpoints_are_whole(server: Server) -> None:
+    """Each says what it is made of, and how much that is."""
+    made = [e for e in json.loads(server.run("list", "--json").stdout) if "parts" in e]
+    assert [e["name"] for e in made] == [
+        f"openai-whisper-{size}"
+        for size in (
+            *("tiny", "tiny.en", "base", "base.en", "small", "small.en", "medium"),
+            *("large-v3-turbo", "large-v3"),
+        )
+    ]
+    for entry in made:
+        names = [part["name"] for part in entry["parts"]]
+        assert sorted(names) == sorted([*PARTS, "generation_config.json"])
+        assert entry["size"] == sum(part["size"] for part in entry["parts"])
+        assert all(re.fullmatch("[0-9a-f]{64}", part["sha256"]) for part in entry["parts"])
+        (address,) = entry["addresses"]
+        assert re.fullmatch(r"https://.*/openai/whisper-[\w.-]+/resolve/[0-9a-f]{40}/", address)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* hearken model list, get, rm, verify, path, refresh. */
+#include "daemon/client/models/model_checkpoint.h"
 #include "daemon/client/models/model_download.h"
 #include "daemon/client/models/model_folder.h"
 #include "daemon/client/models/model_index.h"
@@ -67,13 +68,16 @@ static void print_entry(const struct index_entry *entry, const char *path)
 
 static json_t *entry_object(const struct index_entry *entry, const char *path)
 {
-    json_t *addresses = json_array();
+    json_t *addresses = json_array(), *parts = entry->parts->name ? json_array() : NULL;
     for (size_t i = 0; entry->addresses[i]; i++)
         json_array_append_new(addresses, json_string(entry->addresses[i]));
-    return json_pack("{s:s, s:I, s:s, s:s, s:s, s:s, s:o, s:s*}", "name", entry->name, "size",
+    for (const struct index_part *part = entry->parts; part->name; part++)
+        json_array_append_new(parts, json_pack("{s:s, s:I, s:s}", "name", part->name, "size",
+                                               (json_int_t)part->size, "sha256", part->sha256));
+    return json_pack("{s:s, s:I, s:s, s:s, s:s, s:s, s:o, s:o*, s:s*}", "name", entry->name, "size",
                      (json_int_t)entry->size, "sha256", entry->sha256, "licence", entry->licence,
                      "languages", entry->languages, "about", entry->about, "addresses", addresses,
-                     "path", path);
+                     "parts", parts, "path", path);
 }
 
 static int list_models(const struct store *store, const struct model_index *index,
@@ -103,7 +107,7 @@ static int list_models(const struct store *store, const struct model_index *inde
 /* ---- get ---- */
 
 static const struct command_option get_options[] = {
-    PATH('\0', "from", "FILE", FIELD(from), "take this file instead of asking a server"),
+    PATH('\0', "from", "FILE", FIELD(from), "take this instead of asking a server"),
     STRING('\0', "url", "URL", FIELD(url), "get it from here; NAME may be a new one"),
     STRING('\0', "sha256", "HEX", FIELD(sha256), "the SHA-256 that it must have"),
     FLAG('q', "quiet", FIELD(quiet), "no progress on standard error"),
@@ -195,6 +199,14 @@ static int find_wanted(const struct store *store, const struct model_index *inde
         name_file(store, name, wanted);
         return 0;
     }
+    if (entry->parts->name && store->sha256)
+        return hearken_fail(error, -EINVAL, "%s: is made of several files: no --sha256 is its own",
+                            name);
+    if (entry->parts->name && store->url && store->url[strlen(store->url) - 1] != '/')
+        return hearken_fail(error, -EINVAL,
+                            "--url %.200s: expected the address of the folder with %s, with a "
+                            "slash at its end",
+                            store->url, entry->parts->name);
     snprintf(wanted->file, sizeof(wanted->file), "%s", entry->file);
     if (!store->sha256) {
         wanted->sha256 = entry->sha256;
@@ -225,7 +237,11 @@ static int get_model(const struct store *store, const struct model_index *index,
         return result;
     if (!model_folder_file(wanted.file, target, sizeof(target)))
         return hearken_fail(error, -ENAMETOOLONG, "%s: %s", name, strerror(ENAMETOOLONG));
-    if (store->from) {
+    const struct index_entry *entry = model_index_find(index, name);
+    if (entry && entry->parts->name) {
+        struct checkpoint_wish wish = {entry, target, store->from, wanted.addresses, store->quiet};
+        result = model_checkpoint_get(&wish, error);
+    } else if (store->from) {
         result = check_file(store->from, wanted.size, wanted.sha256, error);
         if (result == 0)
             result = copy_file(store->from, target, error);
@@ -276,7 +292,8 @@ static int verify_model(const struct model_index *index, const char *name,
     }
     int result = model_folder_hash(path, sum, &size, error);
     if (result == 0)
-        printf("%s: %s, which no list has\n", name, sum);
+        printf("%s: %s, which no list has%s\n", name, sum,
+               entry && entry->parts->name ? ": it was made here" : "");
     return result;
 }
 
@@ -360,6 +377,7 @@ static const struct command get_command = {
                    "its\nname when it is complete and its SHA-256 is right.\n",
     .examples = "  hearken model get whisper-small\n"
                 "  hearken model get --from /media/usb/ggml-small.bin whisper-small\n"
+                "  hearken model get --from /media/usb/whisper-small/ openai-whisper-small\n"
                 "  hearken model get --url https://example.org/ours.gguf ours\n",
     .options = get_options,
     .option_count = OPTION_COUNT(get_options),

@@ -209,7 +209,7 @@ static int take(struct transfer *transfer, const char *bytes, size_t size)
                             transfer->address, (unsigned long long)limit);
     for (size_t i = 0; i < size && transfer->size + i < 4; i++)
         transfer->head[transfer->size + i] = (unsigned char)bytes[i];
-    if (transfer->size < 4 && transfer->size + size >= 4 &&
+    if (transfer->size < 4 && transfer->size + size >= 4 && !transfer->download->part &&
         !model_folder_is_model(transfer->head, 4))
         return hearken_fail(&transfer->problem, -EBADMSG,
                             "%s: is no model: expected GGUF or whisper.cpp's ggml",

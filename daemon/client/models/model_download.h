@@ -15,6 +15,7 @@ struct download {
     const char *target;           /* path of the file; TARGET.partial is what came so far */
     uint64_t size;                /* that it must have; 0: any */
     const char *sha256;           /* that it must have, or "" */
+    bool part;                    /* no model by itself: only its sum tells that it is right */
     bool quiet;                   /* no progress */
     char found[SHA256_TEXT];      /* the SHA-256 of what came */
 };

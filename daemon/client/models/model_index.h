@@ -8,14 +8,24 @@
 #include <stdint.h>
 
 #define INDEX_ADDRESSES_MAX 4
+#define INDEX_PARTS_MAX     8
+
+/* One of the files of a checkpoint. */
+struct index_part {
+    const char *name;
+    uint64_t size;
+    const char *sha256;
+};
 
 /* Texts are "" where nothing is known. */
 struct index_entry {
     const char *name;
     const char *file;                           /* its name in the folder of models */
-    uint64_t size;                              /* bytes; 0: unknown */
+    uint64_t size;                              /* bytes to get; 0: unknown */
     const char *sha256;                         /* in hexadecimal */
     const char *addresses[INDEX_ADDRESSES_MAX]; /* tried in this order; ends with NULL */
+    struct index_part parts[INDEX_PARTS_MAX];   /* of a checkpoint that becomes the file; their
+                                                   addresses end with /; ends with name NULL */
     const char *licence;
     const char *languages;
     const char *about;
