@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: MIT
+/* Spellers that step together, and encoders that streams share. */
+#include "models/network/step_scheduler.h"
+#include "models/search/beam_search.h"
+#include "models/stream/encoder_pool.h"
+#include "models/stream/model.h"
+#include "tests/unit/common/expect.h"
+#include "tests/unit/common/make_model.h"
+#include "tests/unit/common/stream_session.h"
+
+#include <CUnit/Basic.h>
+#include <errno.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+
+void add_step_scheduler_tests(void);
+
+#define HOUR   INT64_C(3600000000000)
+#define MILLI  INT64_C(1000000)
+#define MOST   20u
+#define ROUNDS 200
+
+/* ---- The scheduler alone ---- */
+
+/* Stands for a speller: `results` is its memory, where a batch writes what its members asked. */
+struct stepper {
+    struct step_scheduler *scheduler;
+    struct step_member member;
+    uint32_t asked, got, rows, rounds;
+    const uint32_t *result;
+    uint32_t results[STEP_MAX_ROWS];
+    atomic_uint *batches, *members;
+    bool is_right;
+};
+
+static void compute_batch(void *const *contexts, uint32_t count)
+{
+    struct stepper *first = contexts[0];
+    uint32_t rows = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        struct stepper *stepper = contexts[i];
+        rows += stepper->rows;
+        first->results[i] = 3 * stepper->asked + 1;
+        stepper->result = &first->results[i];
+    }
+    first->is_right &= rows <= STEP_MAX_ROWS;
+    atomic_fetch_add(first->batches, 1);
+    atomic_fetch_add(first->members, count);
+}
+
+static void *run_stepper(void *context)
+{
+    struct stepper *s = context;
+    for (uint32_t i = 0; i < s->rounds; i++) {
+        s->asked = i;
+        step_scheduler_step(s->scheduler, &s->member, s->rows, compute_batch);
+        /* Whoever computed may go on, but not in the memory that is read here. */
+        for (int look = 0; look < 3; look++) {
+            s->is_right &= *s->result == 3 * i + 1;
+            sched_yield();
+        }
+        if (i % 50 == 49)
+            step_scheduler_rest(s->scheduler, &s->member);
+    }
+    step_scheduler_rest(s->scheduler, &s->member);
+    return NULL;
+}
+
+/* Members of different rows come and go. → members of a batch on average. */
+static double step_at_once(uint32_t count, unsigned threads, int64_t patience)
+{
+    static struct stepper steppers[MOST];
+    pthread_t running[MOST];
+    atomic_uint batches = 0, members = 0;
+    struct step_scheduler *scheduler;
+    uint32_t steps = 0;
+    EXPECT_EQUAL_FATAL(step_scheduler_create(threads, patience, &scheduler), 0);
+    for (uint32_t i = 0; i < count; i++) {
+        steppers[i] = (struct stepper){.scheduler = scheduler,
+                                       .rows = 1 + i % 5,
+                                       .rounds = ROUNDS + 10 * i,
+                                       .batches = &batches,
+                                       .members = &members,
+                                       .is_right = true};
+        step_member_init(&steppers[i].member, &steppers[i]);
+        steps += steppers[i].rounds;
+        EXPECT_EQUAL_FATAL(pthread_create(&running[i], NULL, run_stepper, &steppers[i]), 0);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        pthread_join(running[i], NULL);
+        CU_ASSERT(steppers[i].is_right);
+        step_member_finish(scheduler, &steppers[i].member);
+    }
+    EXPECT_EQUAL(atomic_load(&members), steps);
+    step_scheduler_destroy(scheduler);
+    return (double)members / (double)batches;
+}
+
+static void test_steps(void)
+{
+    for (unsigned threads = 1; threads <= 3; threads++)
+        for (uint32_t count = 1; count <= MOST; count += 3)
+            step_at_once(count, threads, MILLI);
+}
+
+/* Nobody waits for what will not come; so with any patience all comes to an end. */
+static void test_patience(void)
+{
+    for (unsigned threads = 1; threads <= 3; threads++)
+        step_at_once(7, threads, HOUR);
+}
+
+static void test_together(void)
+{
+    /* With one thread each batch has all members that have not rested. */
+    CU_ASSERT(step_at_once(6, 1, HOUR) > 2);
+    /* One each has a thread of its own, if there are enough. */
+    CU_ASSERT(step_at_once(2, 2, HOUR) < 1.01);
+}
+
+/* A member that is expected and stays away delays the others, no more. */
+static void test_stalled(void)
+{
+    struct step_scheduler *scheduler;
+    struct stepper steppers[2];
+    atomic_uint batches = 0, members = 0;
+    EXPECT_EQUAL_FATAL(step_scheduler_create(1, MILLI, &scheduler), 0);
+    for (int i = 0; i < 2; i++) {
+        steppers[i] = (struct stepper){.scheduler = scheduler,
+                                       .rows = 4,
+                                       .batches = &batches,
+                                       .members = &members,
+                                       .is_right = true};
+        step_member_init(&steppers[i].member, &steppers[i]);
+    }
+    step_scheduler_step(scheduler, &steppers[0].member, 4, compute_batch);
+    for (int i = 0; i < 3; i++)
+        step_scheduler_step(scheduler, &steppers[1].member, 4, compute_batch);
+    EXPECT_EQUAL(atomic_load(&batches), 4);
+    EXPECT_EQUAL(atomic_load(&members), 4);
+    for (int i = 0; i < 2; i++) {
+        step_scheduler_rest(scheduler, &steppers[i].member);
+        step_member_finish(scheduler, &steppers[i].member);
+    }
+    step_scheduler_destroy(scheduler);
+}
+
+/* ---- Spellers ---- */
+
+/* A text of one speller of a network. */
+struct spelling {
+    const struct network *network;
+    struct pass pass;
+    struct speller *speller;
+    struct storage memory;
+    struct beam_options options;
+    struct beam_result result;
+    atomic_bool cancelled;
+};
+
+static void open_spelling(struct spelling *s, const struct network *network, uint32_t width)
+{
+    uint32_t steps = 5 + (uint32_t)rand() % SPOKEN_STEPS;
+    uint32_t columns = network->parameters.listener.memory_width;
+    float *memory = malloc((size_t)steps * columns * sizeof(*memory));
+    *s = (struct spelling){.network = network, .options = options_of(width)};
+    s->options.ctc_weight = 0;
+    s->pass.kernels = network->compute->kernels;
+    s->pass.cancelled = &s->cancelled;
+    EXPECT_EQUAL_FATAL(compute_queue_create(network->compute, &s->pass.queue), 0);
+    EXPECT_EQUAL_FATAL(speller_create(network, BEAM_MAX_WIDTH, &s->speller), 0);
+    for (size_t i = 0; i < (size_t)steps * columns; i++)
+        memory[i] = random_number(2);
+    pass_reserve(&s->pass, &s->memory, (size_t)steps * columns);
+    pass_write(&s->pass, matrix_of(&s->memory, steps, columns), memory);
+    speller_set_memory(s->speller, &s->pass, matrix_of(&s->memory, steps, columns),
+                       (struct hearken_stand_ins){0});
+    EXPECT_EQUAL_FATAL(s->pass.error, 0);
+    free(memory);
+}
+
+static void close_spelling(struct spelling *s)
+{
+    beam_result_finish(&s->result);
+    speller_destroy(s->speller, &s->pass);
+    pass_release(&s->pass, &s->memory);
+    compute_queue_destroy(s->network->compute, s->pass.queue);
+}
+
+static void *spell(void *context)
+{
+    struct spelling *s = context;
+    beam_search(&s->options, s->speller, &s->pass, s->network, NULL, &s->result);
+    return NULL;
+}
+
+static void expect_same_text(const struct beam_result *a, const struct beam_result *b)
+{
+    EXPECT_EQUAL_FATAL(a->count, b->count);
+    CU_ASSERT(memcmp(a->tokens, b->tokens, a->count * sizeof(*a->tokens)) == 0);
+    CU_ASSERT(memcmp(a->log_probabilities, b->log_probabilities,
+                     a->count * sizeof(*a->log_probabilities)) == 0);
+    CU_ASSERT(memcmp(a->alignment, b->alignment,
+                     (size_t)(a->count + 1) * a->steps * sizeof(*a->alignment)) == 0);
+}
+
+/* The same texts, probabilities and alignments, to the bit, as alone; whoever is cancelled. */
+static void test_same_bits(void)
+{
+    enum { SPELLINGS = 9, CANCELLED = 4 };
+    const struct model_shape shape = transformer_shape(3);
+    struct made_file file = make_model(&shape);
+    srand(7);
+    struct network *network = open_network(&file);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(network);
+    made_finish(&file);
+    struct step_scheduler *scheduler;
+    EXPECT_EQUAL_FATAL(step_scheduler_create(1, HOUR, &scheduler), 0);
+    static struct spelling spellings[SPELLINGS];
+    pthread_t threads[SPELLINGS];
+    for (uint32_t i = 0; i < SPELLINGS; i++)
+        open_spelling(&spellings[i], network, 1 + i % 5);
+    for (int round = 0; round < 5; round++) {
+        struct beam_result alone[SPELLINGS];
+        for (uint32_t i = 0; i < SPELLINGS; i++) {
+            spell(&spellings[i]);
+            EXPECT_EQUAL(spellings[i].pass.error, 0);
+            alone[i] = spellings[i].result;
+            CU_ASSERT(alone[i].count > 0);
+        }
+        for (uint32_t i = 0; i < SPELLINGS && round == 0; i++)
+            speller_join(spellings[i].speller, scheduler);
+        for (uint32_t i = 0; i < SPELLINGS; i++)
+            pthread_create(&threads[i], NULL, spell, &spellings[i]);
+        atomic_store(&spellings[CANCELLED].cancelled, true);
+        for (uint32_t i = 0; i < SPELLINGS; i++)
+            pthread_join(threads[i], NULL);
+        for (uint32_t i = 0; i < SPELLINGS; i++) {
+            if (i != CANCELLED) {
+                EXPECT_EQUAL(spellings[i].pass.error, 0);
+                expect_same_text(&alone[i], &spellings[i].result);
+            }
+            beam_result_finish(&alone[i]);
+            beam_result_finish(&spellings[i].result);
+        }
+        atomic_store(&spellings[CANCELLED].cancelled, false);
+        spellings[CANCELLED].pass.error = 0;
+    }
+    for (uint32_t i = 0; i < SPELLINGS; i++)
+        close_spelling(&spellings[i]);
+    step_scheduler_destroy(scheduler);
+    network_destroy(network);
+}
+
+/* ---- Encoders ---- */
+
+struct borrower {
+    struct encoder_pool *pool;
+    atomic_int *in_use, *most;
+    int result;
+};
+
+static void *borrow(void *context)
+{
+    struct borrower *b = context;
+    for (int i = 0; i < ROUNDS && b->result == 0; i++) {
+        struct pooled_encoder *encoder;
+        b->result = encoder_pool_take(b->pool, NULL, &encoder);
+        if (b->result < 0)
+            break;
+        int used = atomic_fetch_add(b->in_use, 1) + 1, most = atomic_load(b->most);
+        while (used > most && !atomic_compare_exchange_weak(b->most, &most, used))
+            ;
+        sched_yield();
+        /* A queue that has failed is not used again. */
+        encoder->pass.error = i % 7 == 0 ? -EIO : i % 5 == 0 ? -ECANCELED : 0;
+        atomic_fetch_sub(b->in_use, 1);
+        encoder_pool_give(b->pool, encoder);
+    }
+    return NULL;
+}
+
+/* As many encoders as processors, however many want one; none is lost. */
+static void test_encoders(void)
+{
+    const struct model_shape shape = transformer_shape(2);
+    struct made_file file = make_model(&shape);
+    struct hearken_model *model = open_model(&file);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(model);
+    made_finish(&file);
+    struct borrower borrowers[MOST];
+    pthread_t threads[MOST];
+    atomic_int in_use = 0, most = 0;
+    for (uint32_t i = 0; i < MOST; i++) {
+        borrowers[i] = (struct borrower){model->encoders, &in_use, &most, 0};
+        pthread_create(&threads[i], NULL, borrow, &borrowers[i]);
+    }
+    for (uint32_t i = 0; i < MOST; i++) {
+        pthread_join(threads[i], NULL);
+        EXPECT_EQUAL(borrowers[i].result, 0);
+    }
+    unsigned processors = compute_parallel_queues(model->network->compute);
+    CU_ASSERT(most >= 1 && (unsigned)most <= processors);
+    hearken_model_destroy(model);
+}
+
+void add_step_scheduler_tests(void)
+{
+    CU_pSuite suite = CU_add_suite("steps together", NULL, NULL);
+    CU_add_test(suite, "members that come and go", test_steps);
+    CU_add_test(suite, "any patience", test_patience);
+    CU_add_test(suite, "batches", test_together);
+    CU_add_test(suite, "a member that stays away", test_stalled);
+    CU_add_test(suite, "the same bits", test_same_bits);
+    CU_add_test(suite, "shared encoders", test_encoders);
+}
