@@ -33,6 +33,13 @@
  */
 #define DRAFT_TOP_K 2u
 
+/*
+ * With `prunes` a hypothesis is dropped if the best one is likelier by this, or if it differs from
+ * a better one only before the last so many tokens: both would go on alike (docs/accuracy.md).
+ */
+#define PRUNING_MARGIN 2.0f
+#define PRUNING_TOKENS 4u
+
 /* ---- Memory ---- */
 
 static bool hypothesis_init(struct hypothesis *h, const struct search *s)
@@ -352,6 +359,30 @@ static void search_take_next(struct search *s, uint32_t count)
     s->live_count = count;
 }
 
+/* Whether one of the first `chosen` of `next` ends in the same PRUNING_TOKENS tokens. */
+static bool has_chosen_end(const struct search *s, const struct candidate *c, uint32_t chosen)
+{
+    const struct hypothesis *h = &s->live[c->parent];
+    const uint32_t before = PRUNING_TOKENS - 1;
+    if (h->count < before)
+        return false;
+    for (uint32_t i = 0; i < chosen; i++) {
+        const struct hypothesis *other = &s->next[i];
+        if (other->count > before && other->tokens[other->count - 1] == c->token &&
+            memcmp(other->tokens + other->count - 1 - before, h->tokens + h->count - before,
+                   before * sizeof(*h->tokens)) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* `chosen`: better ones that go on. */
+static bool is_pruned(const struct search *s, const struct candidate *c, uint32_t chosen)
+{
+    return s->options->prunes &&
+           (c->score < s->candidates[0].score - PRUNING_MARGIN || has_chosen_end(s, c, chosen));
+}
+
 /*
  * Selects from sorted candidates. Ends among the best `width` end their hypothesis; the other
  * candidates fill the beam. Then the biased beam selects its own.
@@ -369,7 +400,8 @@ static void select_next(struct search *s, uint32_t count, uint32_t first_row, ui
             h->alignment_rows[h->count] = alignment_row;
             if (i < width)
                 search_end(s, h, c);
-        } else if (search_extend(s, &s->next[chosen], c, alignment_row)) {
+        } else if (!is_pruned(s, c, chosen) &&
+                   search_extend(s, &s->next[chosen], c, alignment_row)) {
             parents[chosen] = c->parent;
             tokens[chosen] = c->token;
             floor = c->score;

@@ -38,6 +38,7 @@ struct beam_options {
     bool joins_variants; /* hypotheses with the same words count together, so that a short text does
                             not lose against another one because its capitals and its punctuation
                             are uncertain */
+    bool prunes;         /* drop hypotheses that will hardly win, so that steps have fewer rows */
     const struct token_masks *masks;          /* NULL: the network's masks */
     const struct timestamp_rules *timestamps; /* NULL: no timestamps. Not with a draft */
     float temperature; /* above 0: tokens are sampled, with width 1 and no draft */

@@ -372,6 +372,7 @@ static void search_final(struct recognizer *r, const struct ctc_scores *scores, 
     struct beam_options options = search_options(r, samples);
     options.width = r->options.beam_width;
     options.timestamps = r->timestamps;
+    options.prunes = !r->options.exact && !is_short(r, samples);
     if (is_short(r, samples)) {
         options.joins_variants = true;
         options.width = options.width > SHORT_WIDTH ? options.width : SHORT_WIDTH;
