@@ -5,8 +5,11 @@
 
 #include <unistd.h>
 
-/* Time for cancelled work to end; then the process exits without it. */
-#define END_MILLISECONDS 5000
+/*
+ * Ticks for cancelled work to end, five seconds; then the process exits without it. Not a time of
+ * the clock, which goes on while the whole process is stopped.
+ */
+#define END_TICKS (5000u / TICK_MILLISECONDS)
 
 static void for_each_connection(struct server *server, void (*act)(struct connection *connection))
 {
@@ -48,13 +51,13 @@ static void reject_connection(struct connection *connection)
 }
 
 /* Enters SERVER_ENDING: `act` ends each connection that is left; work that still runs after
- * END_MILLISECONDS is abandoned. */
+ * END_TICKS is abandoned. */
 static void begin_end(struct server *server, void (*act)(struct connection *connection))
 {
     if (server->service.connections > 0)
         log_info(server->service.log, "closing %u connections", server->service.connections);
     server->phase = SERVER_ENDING;
-    server->end_deadline = uv_now(&server->loop) + END_MILLISECONDS;
+    server->end_tick = server->ticks + END_TICKS;
     for_each_connection(server, act);
     if (server->http)
         http_server_cancel(server->http);
@@ -93,7 +96,7 @@ void drain_tick(struct server *server)
         uv_stop(&server->loop);
     } else if (server->phase == SERVER_DRAINING && now >= server->drain_deadline) {
         begin_end(server, reject_connection);
-    } else if (server->phase == SERVER_ENDING && now >= server->end_deadline) {
+    } else if (server->phase == SERVER_ENDING && server->ticks >= server->end_tick) {
         log_error(server->service.log, "the recogniser does not stop: exiting without it");
         _exit(1);
     }

@@ -26,8 +26,6 @@
 /* Pause after a failed accept. */
 #define PAUSE_MILLISECONDS 500
 
-#define TICK_MILLISECONDS 250
-
 /* ---- Closing the listeners ---- */
 
 static void remove_socket(struct bound_socket *bound)
@@ -73,6 +71,7 @@ static void on_tick(uv_timer_t *timer)
 {
     struct server *server = timer->data;
     struct connection *next;
+    server->ticks++;
     for (struct connection *connection = server->connections; connection; connection = next) {
         next = connection->next;
         connection_tick(connection);

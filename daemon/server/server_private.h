@@ -55,6 +55,8 @@ enum server_phase {
 
 enum { SIGNAL_TERMINATE, SIGNAL_INTERRUPT, SIGNAL_HANGUP, SIGNALS };
 
+#define TICK_MILLISECONDS 250
+
 struct server {
     uv_loop_t loop;
     const struct options *options;
@@ -77,8 +79,9 @@ struct server {
     uv_signal_t signals[SIGNALS];
     uv_timer_t tick;     /* runs while there are connections, or while draining */
     uv_timer_t watchdog; /* runs if systemd requires it */
-    uint64_t leave_deadline, drain_deadline, end_deadline; /* loop time, ms */
-    char status[120];                                      /* last one sent to systemd */
+    uint64_t leave_deadline, drain_deadline; /* loop time, ms */
+    unsigned ticks, end_tick;                /* so far; the last one of SERVER_ENDING */
+    char status[120];                        /* last one sent to systemd */
     struct reload reload;
 };
 
