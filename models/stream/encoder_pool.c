@@ -2,7 +2,6 @@
 #include "models/stream/encoder_pool.h"
 
 #include "models/stream/encoder_pipeline.h"
-#include "plugins/host/plugin_host.h"
 
 #include <errno.h>
 #include <pthread.h>
