@@ -187,9 +187,12 @@ static unsigned count_callers(struct pool *pool, struct pool_caller *caller)
     const long long since = clock_nanoseconds() - REST_NANOSECONDS;
     unsigned count = 0;
 
+    if (!caller->listed || !pthread_equal(caller->thread, pthread_self())) {
+        caller->thread = pthread_self();
+        caller->niceness = getpriority(PRIO_PROCESS, (id_t)gettid());
+    }
     if (!caller->listed) {
         caller->listed = true;
-        caller->niceness = getpriority(PRIO_PROCESS, (id_t)gettid());
         caller->following = pool->callers;
         pool->callers = caller;
     }

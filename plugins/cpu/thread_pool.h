@@ -11,6 +11,7 @@
 
 #include "plugins/cpu/cpu.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 
@@ -21,7 +22,8 @@ typedef int pool_task(const void *context, size_t index, struct workspace *works
 struct pool_caller {
     struct workspace workspace;
     atomic_llong seen; /* when its last job ended, or INT64_MAX while one runs; nanoseconds */
-    int niceness; /* of its thread when it was listed; guarded by the pool's lock, as the next */
+    pthread_t thread;  /* that of its last job; guarded by the pool's lock, as the next */
+    int niceness;      /* of that thread; queues go from one to another */
     bool listed;
     struct pool_caller *following;
 };

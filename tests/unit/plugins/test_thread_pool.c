@@ -20,6 +20,7 @@ struct holder {
     struct pool *pool;
     pthread_t thread;
     sem_t held, let_go;
+    struct pool_caller caller;
 };
 
 static int hold(const void *context, size_t index, struct workspace *workspace)
@@ -34,6 +35,12 @@ static int hold(const void *context, size_t index, struct workspace *workspace)
     return 0;
 }
 
+static int do_nothing(const void *context, size_t index, struct workspace *workspace)
+{
+    (void)context, (void)index, (void)workspace;
+    return 0;
+}
+
 static void be_nicer(void)
 {
     const int own = getpriority(PRIO_PROCESS, (id_t)gettid());
@@ -44,11 +51,10 @@ static void be_nicer(void)
 static void *compute_in_background(void *argument)
 {
     struct holder *holder = argument;
-    struct pool_caller caller = {.listed = false};
 
     be_nicer();
-    EXPECT_EQUAL(pool_run(holder->pool, &caller, hold, holder, 2), 0);
-    pool_leave(holder->pool, &caller);
+    EXPECT_EQUAL(pool_run(holder->pool, &holder->caller, hold, holder, 2), 0);
+    pool_leave(holder->pool, &holder->caller);
     return NULL;
 }
 
@@ -94,16 +100,20 @@ static void *meet_in_background(void *argument)
     return NULL;
 }
 
-/* Whoever computes in the background shares the threads with those in front, who do not. */
+/*
+ * Whoever computes in the background shares the threads with those in front, who do not. A caller
+ * is as nice as the thread that it computes in now.
+ */
 static void test_background(void)
 {
-    struct holder holder;
+    struct holder holder = {.caller = {.listed = false}};
     struct meeting front = {.patience = 60000}, behind = {.patience = 100};
     pthread_t thread;
     EXPECT_EQUAL_FATAL(pool_create(2, &holder.pool), 0);
     front.pool = behind.pool = holder.pool;
     sem_init(&holder.held, 0, 0);
     sem_init(&holder.let_go, 0, 0);
+    EXPECT_EQUAL(pool_run(holder.pool, &holder.caller, do_nothing, NULL, 2), 0);
     EXPECT_EQUAL_FATAL(pthread_create(&holder.thread, NULL, compute_in_background, &holder), 0);
     sem_wait(&holder.held);
     run_meeting(&front);
