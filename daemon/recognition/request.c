@@ -51,6 +51,9 @@ struct request {
     bool waits_for_model;
 
     uint64_t created, audio_ended; /* uv_hrtime; 0: not yet */
+    uint64_t sound_began;          /* uv_hrtime; 0: not yet */
+    uint64_t written;              /* bytes since then */
+    bool is_recording;             /* its sound came faster than anybody speaks */
 
     /* The worker's. */
     uint64_t begun, first_text; /* uv_hrtime; 0: not yet */
@@ -450,7 +453,7 @@ struct request *request_create(struct workers *workers, struct served_model *mod
     request->work.run = run;
     request->work.deliver = deliver;
     request->work.ended = ended;
-    request->work.is_urgent = options->is_live;
+    request->work.is_urgent = true;
     request->workers = workers;
     request->model = model;
     request->options = *options;
@@ -466,6 +469,25 @@ struct request *request_create(struct workers *workers, struct served_model *mod
     return request;
 }
 
+/*
+ * Sound that comes faster than anybody speaks is a recording, and may wait. Wyoming does not say
+ * whether it carries one or a microphone.
+ */
+static void note_pace(struct request *request, size_t length)
+{
+    double second = (double)request->frame_size * request->options.stream.audio.rate;
+    uint64_t now = uv_hrtime();
+    if (request->sound_began == 0)
+        request->sound_began = now;
+    request->written += length;
+    double elapsed = (double)(now - request->sound_began) * 1e-9;
+    if (request->is_recording || request->options.is_live ||
+        (double)request->written / second <= elapsed + EARLY_SECONDS)
+        return;
+    request->is_recording = true;
+    workers_set_urgent(request->workers, &request->work, false);
+}
+
 int request_write(struct request *request, const uint8_t *samples, size_t length)
 {
     if (length == 0)
@@ -475,6 +497,7 @@ int request_write(struct request *request, const uint8_t *samples, size_t length
         return -ENOMEM;
     *chunk = (struct chunk){.length = length};
     memcpy(chunk->bytes, samples, length);
+    note_pace(request, length);
     uv_mutex_lock(&request->mutex);
     if (request->last_chunk)
         request->last_chunk->next = chunk;

@@ -267,6 +267,18 @@ void workers_submit(struct workers *workers, struct work *work)
     uv_mutex_unlock(&workers->mutex);
 }
 
+void workers_set_urgent(struct workers *workers, struct work *work, bool is_urgent)
+{
+    uv_mutex_lock(&workers->mutex);
+    bool moves = work->state == WORK_WAITING && work->is_urgent != is_urgent;
+    if (moves)
+        remove_waiting(workers, work);
+    work->is_urgent = is_urgent;
+    if (moves)
+        append_waiting(workers, work);
+    uv_mutex_unlock(&workers->mutex);
+}
+
 bool workers_withdraw(struct workers *workers, struct work *work)
 {
     uv_mutex_lock(&workers->mutex);

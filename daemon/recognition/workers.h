@@ -40,7 +40,8 @@ struct work {
     enum work_outcome (*run)(struct work *work); /* in a worker */
     void (*deliver)(struct work *work);          /* on the loop */
     void (*ended)(struct work *work);            /* on the loop, the last callback: may free it */
-    bool is_urgent;                              /* somebody waits for every turn of it */
+    bool is_urgent;                              /* somebody waits for every turn of it; once it
+                                                    is submitted: workers_set_urgent */
 
     /* Set by `run`, in seconds: sound that it recognised, and the time that this took. */
     double sound_seconds, spent_seconds;
@@ -64,6 +65,9 @@ void workers_destroy(struct workers *workers);
 
 /* From any thread. Does nothing to a work that is waiting or has ended. */
 void workers_submit(struct workers *workers, struct work *work);
+
+/* From any thread. A turn that has begun ends where it is. */
+void workers_set_urgent(struct workers *workers, struct work *work, bool is_urgent);
 
 /* Removes a work that no worker has run yet: returns true, and no callback is called any more, not
  * even `ended`. Otherwise returns false and changes nothing. */

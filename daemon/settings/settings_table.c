@@ -220,9 +220,9 @@ static const struct setting last_settings[] = {
         .offset = FIELD(workers),
         .maximum = 1024,
         .standard = "0",
-        .help = "How many recognitions run at the same time; others take turns. Live speech, from "
-                "microphones and over WebSockets, has as many workers for itself and goes before "
-                "recordings. 0 means one for each processor.",
+        .help = "How many recognitions run at the same time; others take turns. Live speech "
+                "has as many workers for itself and goes before recordings. 0 means one for each "
+                "processor.",
     },
     {
         .section = "server",

@@ -6,6 +6,7 @@
 #define hearken_stream_cancel     fake_stream_cancel
 #define hearken_stream_destroy    fake_stream_destroy
 #define workers_submit            fake_workers_submit
+#define workers_set_urgent        fake_workers_set_urgent
 #define workers_withdraw          fake_workers_withdraw
 #define workers_deliver           fake_workers_deliver
 #define served_model_wait         fake_model_wait
@@ -120,6 +121,12 @@ void fake_workers_submit(struct workers *workers, struct work *work)
         return;
     work->state = WORK_WAITING;
     waiting[waiting_count++] = work;
+}
+
+void fake_workers_set_urgent(struct workers *workers, struct work *work, bool is_urgent)
+{
+    (void)workers;
+    work->is_urgent = is_urgent;
 }
 
 bool fake_workers_withdraw(struct workers *workers, struct work *work)
@@ -394,6 +401,29 @@ static void test_room(void)
     expect_totals(1, 0, 0);
 }
 
+/* What comes no faster than somebody speaks is urgent, and whatever is said to be live. */
+static void test_pace(void)
+{
+    begin();
+    struct request *a = ask("a", false),
+                   *live = ask_for("l", (struct request_options){.is_live = true});
+    say(a, 900, 1);
+    CU_ASSERT_TRUE(a->work.is_urgent);
+    a->sound_began -= 2 * UINT64_C(1000000000);
+    say(a, 1900, 1);
+    CU_ASSERT_TRUE(a->work.is_urgent);
+    say(a, 1900, 1);
+    CU_ASSERT_FALSE(a->work.is_urgent);
+    a->sound_began -= 9 * UINT64_C(1000000000);
+    say(a, 100, 1);
+    CU_ASSERT_FALSE(a->work.is_urgent);
+    say(live, 5000, 1);
+    CU_ASSERT_TRUE(live->work.is_urgent);
+    request_abandon(a);
+    request_abandon(live);
+    expect_totals(0, 0, 2);
+}
+
 /* Before a worker had it: gone at once, and the next one is first. */
 static void test_abandoned_in_the_queue(void)
 {
@@ -539,6 +569,7 @@ void add_request_tests(void)
     CU_add_test(suite, "no sound", test_no_sound);
     CU_add_test(suite, "marks", test_marks);
     CU_add_test(suite, "room", test_room);
+    CU_add_test(suite, "pace", test_pace);
     CU_add_test(suite, "abandoned in the queue", test_abandoned_in_the_queue);
     CU_add_test(suite, "abandoned at work", test_abandoned_at_work);
     CU_add_test(suite, "errors", test_errors);

@@ -257,6 +257,31 @@ static void test_urgent(void)
     close_shop(&shop, "puvua", "vVuUpPaA");
 }
 
+/* What turns out not to be urgent goes behind the others, and back. */
+static void test_change_of_urgency(void)
+{
+    struct shop shop;
+    open_shop(&shop, 1);
+    struct job plug = make_job(&shop, 'p', "E"), urgent = make_job(&shop, 'u', "E"),
+               a = make_job(&shop, 'a', "E"), b = make_job(&shop, 'b', "E");
+    urgent.work.is_urgent = b.work.is_urgent = true;
+    start_gated(&plug);
+    start_gated(&urgent);
+    workers_submit(shop.workers, &b.work);
+    workers_submit(shop.workers, &a.work);
+    workers_set_urgent(shop.workers, &a.work, true);
+    workers_set_urgent(shop.workers, &b.work, false);
+    expect_load(&shop, 2, 2);
+    uv_sem_post(&urgent.leave);
+    wait_for_ends(&shop, 2);
+    expect_load(&shop, 1, 1);
+    uv_sem_post(&plug.leave);
+    wait_for_ends(&shop, 4);
+    finish_gated(&plug);
+    finish_gated(&urgent);
+    close_shop(&shop, "puab", "uUaApPbB");
+}
+
 /* Deliveries that the loop has not come to are one; they come in their order. */
 static void test_deliveries(void)
 {
@@ -330,6 +355,7 @@ void add_workers_tests(void)
     CU_add_test(suite, "withdrawal", test_withdrawal);
     CU_add_test(suite, "withdrawal of all", test_withdrawal_of_all);
     CU_add_test(suite, "urgent", test_urgent);
+    CU_add_test(suite, "change of urgency", test_change_of_urgency);
     CU_add_test(suite, "deliveries", test_deliveries);
     CU_add_test(suite, "totals", test_totals);
     CU_add_test(suite, "end of the pool", test_end_of_the_pool);
