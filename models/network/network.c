@@ -19,7 +19,7 @@
  * How long a step of a speller waits for others, nanoseconds: a batch of several takes some
  * milliseconds, and those in it step next when it ends.
  */
-#define PATIENCE      INT64_C(20000000)
+#define PATIENCE      INT64_C(8000000)
 #define LIVE_PATIENCE INT64_C(2000000)
 
 /* `result`: the first error, as in a pass. */

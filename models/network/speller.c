@@ -666,8 +666,13 @@ static void step_together(void *const *spellers, uint32_t count)
     }
     run_layers(first, &pass, &batch);
     struct hearken_matrix logits = compute_logits(first, &pass, batch.x);
-    if (count > 1) /* the others read in queues of their own */
-        pass_wait(&pass, logits);
+    if (count > 1) { /* the others read in queues of their own */
+        struct pass rest = pass;
+        rest.error = 0;
+        pass_wait(&rest, logits);
+        if (pass.error == 0)
+            pass.error = rest.error;
+    }
     for (uint32_t i = 0; i < count; i++) {
         struct speller *s = spellers[i];
         s->step.logits = matrix_rows(logits, batch.parts[i].first, batch.parts[i].rows);

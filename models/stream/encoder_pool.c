@@ -28,7 +28,9 @@ int encoder_pool_create(const struct network *network, const struct logmel *logm
     made->network = network;
     made->logmel = logmel;
     made->process = getpid();
-    made->most = compute_parallel_queues(network->compute);
+    /* At least two: while one computes on a device, another makes features. */
+    const unsigned parallel = compute_parallel_queues(network->compute);
+    made->most = parallel > 2 ? parallel : 2;
     pthread_mutex_init(&made->lock, NULL);
     pthread_cond_init(&made->changed, NULL);
     *pool = made;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * The encoders of a model for segments that nobody waits for live. As many as the processors are
- * shared by all streams: more would only take memory and each other's caches. All functions may be
- * called from any thread; a forked child makes an encoder of its own each time.
+ * The encoders of a model for segments that nobody waits for live. All streams share as many as
+ * there are processors, at least two: more would only take memory and each other's caches. All
+ * functions may be called from any thread; a forked child makes an encoder of its own each time.
  */
 #ifndef HEARKEN_MODELS_STREAM_ENCODER_POOL_H
 #define HEARKEN_MODELS_STREAM_ENCODER_POOL_H
