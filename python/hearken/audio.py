@@ -22,7 +22,10 @@ Audio = Union[str, "os.PathLike[str]", bytes, BinaryIO, "NDArray[Any]"]
 
 RATE: int = lib.HEARKEN_RATE  # at which the network listens
 CHANNELS_MAX: int = lib.HEARKEN_CHANNELS_MAX
-CHUNK_SECONDS = 0.25
+# Of a piece: where events are waited for, and where only the whole is, so that what each costs in
+# Python is little beside its recognition.
+EVENT_SECONDS = 0.25
+WHOLE_SECONDS = 1.0
 
 SAMPLE_TYPES = {
     np.dtype(np.uint8): lib.HEARKEN_SAMPLE_U8,
@@ -79,9 +82,11 @@ def array_format(samples: NDArray[Any], rate: int | None) -> Format:
     return Format(int(rate), samples.shape[1], SAMPLE_TYPES[samples.dtype])
 
 
-def array_chunks(samples: NDArray[Any], rate: int) -> Iterator[NDArray[Any]]:
-    """Pieces of a quarter of a second: between them signals are handled and events given."""
-    frames = max(1, int(rate * CHUNK_SECONDS))
+def array_chunks(
+    samples: NDArray[Any], rate: int, seconds: float = EVENT_SECONDS
+) -> Iterator[NDArray[Any]]:
+    """Pieces of so many seconds: between them signals are handled and events given."""
+    frames = max(1, int(rate * seconds))
     for start in range(0, len(samples), frames):
         yield samples[start : start + frames]
 
@@ -172,22 +177,36 @@ class Source:
     def format(self) -> Format:
         return Format(RATE, self.channels, lib.HEARKEN_SAMPLE_F32)
 
-    def chunks(self) -> Iterator[NDArray[np.float32]]:
-        """[frames, channels], to the end."""
-        frames = int(RATE * CHUNK_SECONDS)
-        while True:
-            samples = np.empty((frames, self.channels), np.float32)
-            got = self._check(
-                lib.hearken_source_read(
-                    self._pointer,
-                    ffi.from_buffer("float[]", samples),
-                    frames,
-                    self._error.pointer,
-                )
+    def _read(self, samples: NDArray[np.float32]) -> int:
+        """How many frames it wrote there, often fewer than have room; 0 at the end."""
+        return self._check(
+            lib.hearken_source_read(
+                self._pointer,
+                ffi.from_buffer("float[]", samples),
+                len(samples),
+                self._error.pointer,
             )
+        )
+
+    def chunks(self) -> Iterator[NDArray[np.float32]]:
+        """[frames, channels] as they come, to the end."""
+        while True:
+            samples = np.empty((int(RATE * EVENT_SECONDS), self.channels), np.float32)
+            got = self._read(samples)
             if got == 0:
                 return
             yield samples[:got]
+
+    def whole_chunks(self) -> Iterator[NDArray[np.float32]]:
+        """The same in pieces of WHOLE_SECONDS, but for the last."""
+        frames = got = int(RATE * WHOLE_SECONDS)
+        while got > 0:
+            samples = np.empty((frames, self.channels), np.float32)
+            filled = 0
+            while filled < frames and (got := self._read(samples[filled:])) > 0:
+                filled += got
+            if filled > 0:
+                yield samples[:filled]
 
     def warnings(self) -> tuple[str, ...]:
         """What was wrong with it; known at the end."""
@@ -219,7 +238,7 @@ def decode_audio(
     """
     source = Source(audio, track)
     try:
-        chunks = [chunk[:, 0] for chunk in source.chunks()]
+        chunks = [chunk[:, 0] for chunk in source.whole_chunks()]
         source.warnings()
     finally:
         source.close()

@@ -176,7 +176,7 @@ def decode_audio(
         return hearken.decode_audio(input_file)
     source = Source(input_file)
     source.separate("each")
-    chunks = list(source.chunks())
+    chunks = list(source.whole_chunks())
     samples = np.concatenate(chunks) if chunks else np.zeros((0, 2), np.float32)
     return np.ascontiguousarray(samples[:, 0]), np.ascontiguousarray(samples[:, -1])
 

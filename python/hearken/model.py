@@ -17,6 +17,7 @@ from hearken._options import Options, StreamOptions, check_names
 from hearken.audio import (
     RATE,
     SAMPLE_TYPES,
+    WHOLE_SECONDS,
     Audio,
     Format,
     Source,
@@ -300,11 +301,11 @@ class Model(Closing):
         try:
             if source:
                 source.separate(options.get("channels"))
-                form, chunks = source.format, source.chunks()
+                form, chunks = source.format, source.whole_chunks()
             else:
                 samples = as_samples(audio)
                 form = array_format(samples, rate)
-                chunks = array_chunks(samples, form.rate)
+                chunks = array_chunks(samples, form.rate, WHOLE_SECONDS)
             kept: list[NDArray[np.float32]] = []
             frames = 0
             finals: list[Segment] = []
