@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import gc
+import importlib
 import io
 import json
 import os
@@ -13,6 +14,7 @@ import sys
 import threading
 import time
 import xml.etree.ElementTree
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -277,6 +279,53 @@ def test_other_threads_go_on(model: hearken.Model) -> None:
     ticker.join()
     assert [event.type for event in events] == ["final"]
     assert sum(start < at < end for at in ticks) > 10, "nothing else ran"
+
+
+class _Timed:
+    """The library, with the time of this thread that passes in functions of the name's `part`."""
+
+    def __init__(self, library: Any, part: str) -> None:
+        self._library = library
+        self._part = part
+        self.seconds = 0.0
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._library, name)
+        return self.timed(found) if name.startswith(self._part) else found
+
+    def timed(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any) -> Any:
+            start = time.thread_time()
+            try:
+                return function(*arguments)
+            finally:
+                self.seconds += time.thread_time() - start
+
+        return call
+
+
+def test_little_time_is_pythons(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nearly all of a transcription passes within the library, as in a client in C."""
+    module, audio = (importlib.import_module(f"hearken.{name}") for name in ("model", "audio"))
+    stream = _Timed(module.lib, "hearken_stream_")
+    source = _Timed(audio.lib, "hearken_source_")
+    events = _Timed(None, "")  # they are read in a callback, within the stream's time
+    monkeypatch.setattr(module, "lib", stream)
+    monkeypatch.setattr(audio, "lib", source)
+    monkeypatch.setattr(module, "_read_event", events.timed(module._read_event))
+    model = hearken.Model("hearken-en", threads=1)  # all in this thread
+    model.transcribe(SHORT)
+    seconds = [timed.seconds for timed in (stream, source, events)]
+    start = time.thread_time()
+    assert model.transcribe(LONG).text
+    whole = time.thread_time() - start
+    in_stream, in_source, in_events = (
+        timed.seconds - before
+        for timed, before in zip((stream, source, events), seconds, strict=True)
+    )
+    assert min(in_stream, in_source, in_events) > 0
+    within = in_stream + in_source - in_events
+    assert within < whole < 1.03 * within
 
 
 def test_interrupt() -> None:
