@@ -34,8 +34,9 @@
 #define DRAFT_TOP_K 2u
 
 /*
- * With `prunes` a hypothesis is dropped if the best one is likelier by this, or if it differs from
- * a better one only before the last so many tokens: both would go on alike (docs/accuracy.md).
+ * With `prunes` a hypothesis is dropped if the best one that goes on is likelier by this, or if it
+ * differs from a better one only before the last so many tokens: both would go on alike
+ * (docs/accuracy.md).
  */
 #define PRUNING_MARGIN 2.0f
 #define PRUNING_TOKENS 4u
@@ -376,11 +377,12 @@ static bool has_chosen_end(const struct search *s, const struct candidate *c, ui
     return false;
 }
 
-/* `chosen`: better ones that go on. */
-static bool is_pruned(const struct search *s, const struct candidate *c, uint32_t chosen)
+/* `chosen`: better ones that go on; `best`: the score of the first of them. */
+static bool is_pruned(const struct search *s, const struct candidate *c, uint32_t chosen,
+                      float best)
 {
-    return s->options->prunes &&
-           (c->score < s->candidates[0].score - PRUNING_MARGIN || has_chosen_end(s, c, chosen));
+    return s->options->prunes && chosen > 0 &&
+           (c->score < best - PRUNING_MARGIN || has_chosen_end(s, c, chosen));
 }
 
 /*
@@ -391,7 +393,7 @@ static void select_next(struct search *s, uint32_t count, uint32_t first_row, ui
                         uint32_t *tokens)
 {
     uint32_t width = s->options->width, chosen = 0;
-    float floor = -INFINITY;
+    float best = -INFINITY, floor = -INFINITY;
     for (uint32_t i = 0; i < count && chosen < width; i++) {
         const struct candidate *c = &s->candidates[i];
         uint32_t alignment_row = first_row + c->parent;
@@ -400,10 +402,11 @@ static void select_next(struct search *s, uint32_t count, uint32_t first_row, ui
             h->alignment_rows[h->count] = alignment_row;
             if (i < width)
                 search_end(s, h, c);
-        } else if (!is_pruned(s, c, chosen) &&
+        } else if (!is_pruned(s, c, chosen, best) &&
                    search_extend(s, &s->next[chosen], c, alignment_row)) {
             parents[chosen] = c->parent;
             tokens[chosen] = c->token;
+            best = chosen == 0 ? c->score : best;
             floor = c->score;
             chosen++;
         }
