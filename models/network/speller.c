@@ -354,10 +354,9 @@ void speller_destroy(struct speller *speller, struct pass *pass)
 {
     if (!speller)
         return;
-    if (speller->scheduler) {
-        step_scheduler_rest(speller->scheduler, &speller->member);
+    speller_rest(speller);
+    if (speller->scheduler)
         step_member_finish(speller->scheduler, &speller->member);
-    }
     for (uint32_t i = 0; i < speller->network->parameters.speller.layers; i++) {
         pass_release(pass, &speller->states[i].first);
         pass_release(pass, &speller->states[i].second);

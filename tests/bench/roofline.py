@@ -173,11 +173,13 @@ def stage_of(entry: dict, vocabulary: int) -> str:
     return CHOICE if kernel in ("log_softmax", "top_k") else REST
 
 
-def read_profile(line: str) -> Profile:
-    found = json.loads(line)
-    vocabulary = max(e["outputs"] for e in found["entries"] if e["kernel"] == "linear")
-    profile = Profile(seconds=found["seconds"])
-    for e in found["entries"]:
+def read_profile(file: Path) -> Profile:
+    """Encoder and speller have queues of their own, and each queue its line."""
+    queues = [json.loads(line) for line in file.read_text().splitlines()]
+    entries = [entry for queue in queues for entry in queue["entries"]]
+    vocabulary = max(e["outputs"] for e in entries if e["kernel"] == "linear")
+    profile = Profile(seconds=max(queue["seconds"] for queue in queues))
+    for e in entries:
         work = Stage(e["calls"], e["products"], e["functions"], e["bytes"], e["clock"])
         profile.stages[stage_of(e, vocabulary)].add(work)
     return profile
@@ -187,24 +189,19 @@ def measure_profile(
     arguments: argparse.Namespace, sounds: dict[Path, float], threads: int, folder: Path
 ) -> Profile:
     """For so many seconds of speech: the mean of all recordings, of each its quickest round."""
-    lines = folder / f"profile-{threads}"
     build = arguments.build
     command = [str(build / "bin" / "hearken"), "transcribe", "--local", "-q", "--backend", PLUGIN]
     command += ["--plugin-dir", str(build / "tests" / "bench"), "--threads", str(threads)]
     if arguments.model:
         command += ["--model", str(arguments.model)]
-    files = [str(file) for file in sounds]
-    variables = {
-        "HEARKEN_PROFILED": str(build / "lib" / "hearken" / "cpu.so"),
-        "HEARKEN_PROFILE_LINES": str(lines),
-    }
-    output_of([*command, files[0], *files * arguments.rounds], variables)
-    profiles = [read_profile(line) for line in lines.read_text().splitlines()[1:]]
-    if len(profiles) != len(files) * arguments.rounds:
-        raise RuntimeError(f"{len(profiles)} profiles of {len(files) * arguments.rounds}")
+    profiled = {"HEARKEN_PROFILED": str(build / "lib" / "hearken" / "cpu.so")}
     mean = Profile()
-    for number in range(len(files)):
-        rounds = profiles[number :: len(files)]
+    for number, file in enumerate(sounds):
+        rounds = []
+        for turn in range(arguments.rounds):
+            lines = folder / f"profile-{threads}-{number}-{turn}"
+            output_of([*command, str(file)], profiled | {"HEARKEN_PROFILE_LINES": str(lines)})
+            rounds.append(read_profile(lines))
         mean.add(min(rounds, key=Profile.in_kernels), arguments.seconds / sum(sounds.values()))
     return mean
 

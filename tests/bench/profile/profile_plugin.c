@@ -25,7 +25,8 @@
 
 enum {
     MOST_ENTRIES = 96,
-    FEW_ROWS = 16, /* up to here the rows are hypotheses, beyond they are steps of sound */
+    FEW_ROWS = 28, /* up to here the rows are hypotheses, of one speller or of several in a batch;
+                      beyond they are steps of sound */
     /*
      * Operations of exp or GELU: argument reduction and a polynomial, ten fused multiply-adds. Of
      * an element of a layer norm: mean, variance, and the result.
