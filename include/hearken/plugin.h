@@ -88,7 +88,8 @@ enum hearken_tensor_type {
 
 /*
  * What a weight will be used for, so that it is packed once and right. May be several, but of
- * weights with more than one tap.
+ * weights with more than one tap. For USE_LINEAR, blocks of bytes may be rounded again, to signed
+ * bytes with a scale for up to 128 of a row; `embed` reads them as they are then.
  */
 enum hearken_tensor_use {
     HEARKEN_USE_LINEAR = 1,   /* matrix of `linear` and `lstm` */

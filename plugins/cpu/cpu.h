@@ -41,7 +41,8 @@ void workspace_finish(struct workspace *workspace);
 /* ---- Weights (cpu_weights.c) ---- */
 
 enum {
-    BLOCK_INPUTS = 32, /* of Q8_0 */
+    Q8_0_INPUTS = 32,  /* that share a scale in Q8_0 */
+    WIDE_INPUTS = 128, /* that share a scale where inputs are bytes; the last may be fewer */
     CHUNK_INPUTS = 16, /* contiguous inputs of a row in the layout of lay_out_tile() */
 };
 
@@ -51,7 +52,7 @@ enum packing {
     PACKED_F16,   /* likewise, half precision */
     PACKED_Q8,    /* [panels, blocks] of: scales [panel], half precision; bytes [32, panel] */
     PACKED_PAIRS, /* likewise with bytes [16, panel, 2]: two inputs of an output are adjacent */
-    PACKED_QUADS, /* likewise with bytes [8, panel, 4] */
+    PACKED_QUADS, /* likewise in wide blocks, with bytes [32, panel, 4] */
     PACKED_OFFSET_QUADS, /* likewise, unsigned with an offset of 128 */
 };
 

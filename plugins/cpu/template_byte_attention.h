@@ -183,22 +183,13 @@ static void round_queries(const struct attention *attention, const struct byte_a
 INLINE void score_panel_of(const struct byte_attention *memory, const struct byte_tile *tile,
                            size_t key, float *scores, const size_t rows)
 {
-    const int8_t *panel = memory->keys + key * memory->columns, *query = memory->query;
     vector_int sum[TILE_ROWS][2];
 
     UNROLL
     for (size_t row = 0; row < rows; row++)
         sum[row][0] = sum[row][1] = (vector_int){0} + tile->starts[row];
-    for (size_t at = 0; at < memory->columns; at += GROUP, panel += GROUP_PANEL) {
-        const vector_int low = load_weights(panel);
-        const vector_int high = load_weights(panel + GROUP * LANES);
-        UNROLL
-        for (size_t row = 0; row < rows; row++) {
-            const vector_int input = broadcast_group(query + row * memory->columns + at);
-            sum[row][0] = add_products(sum[row][0], input, low);
-            sum[row][1] = add_products(sum[row][1], input, high);
-        }
-    }
+    multiply_groups(memory->query, memory->columns, memory->columns,
+                    memory->keys + key * memory->columns, GROUP_PANEL, sum, rows, false, 0);
     const vector low = load(memory->key_scales + key);
     const vector high = load(memory->key_scales + key + LANES);
     UNROLL
@@ -218,16 +209,7 @@ INLINE void mix_panel_of(const struct byte_attention *memory, const struct byte_
     UNROLL
     for (size_t row = 0; row < rows; row++)
         sum[row][0] = sum[row][1] = (vector_int){0};
-    for (size_t key = 0; key < count; key += GROUP, panel += GROUP_PANEL) {
-        const vector_int low = load_weights(panel);
-        const vector_int high = load_weights(panel + GROUP * LANES);
-        UNROLL
-        for (size_t row = 0; row < rows; row++) {
-            const vector_int share = broadcast_group(memory->shares + row * SHARE_BLOCK + key);
-            sum[row][0] = add_products(sum[row][0], low, share);
-            sum[row][1] = add_products(sum[row][1], high, share);
-        }
-    }
+    multiply_groups(memory->shares, SHARE_BLOCK, count, panel, GROUP_PANEL, sum, rows, true, 0);
     UNROLL
     for (size_t row = 0; row < rows; row++) {
         const vector factor = broadcast(tile->factors[row]);

@@ -21,11 +21,11 @@ static void expand_halves(const uint16_t *halves, size_t inputs, float *panel)
 /* A product of 11 and 8 bits: exact. */
 static void expand_q8(const unsigned char *data, size_t inputs, float *panel)
 {
-    for (size_t input = 0; input < inputs; input += BLOCK_INPUTS) {
+    for (size_t input = 0; input < inputs; input += Q8_0_INPUTS) {
         const uint16_t *scales = (const void *)data;
         const int8_t *bytes = (const int8_t *)(scales + PANEL);
         const vector low = load_half(scales), high = load_half(scales + LANES);
-        for (size_t k = 0; k < BLOCK_INPUTS; k++, bytes += PANEL, panel += PANEL) {
+        for (size_t k = 0; k < Q8_0_INPUTS; k++, bytes += PANEL, panel += PANEL) {
             store(panel, load_bytes(bytes) * low);
             store(panel + LANES, load_bytes(bytes + LANES) * high);
         }
