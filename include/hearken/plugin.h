@@ -255,7 +255,8 @@ struct hearken_kernels {
     /*
      * Keys or values of `attend`, which are read for every token: zeros at first. Only `linear`
      * without a residual writes to it, whole rows that follow each other, and only `attend` reads,
-     * from the first row on. The plugin may keep bytes, with a scale for each 32 of a row.
+     * from the first row on. The plugin may keep bytes, with a scale for each 32 of a row; then
+     * `attend` may also round queries, for each head, and the shares of the keys to bytes.
      */
     int (*memory_create)(struct hearken_queue *queue, enum hearken_memory_kind kind, uint32_t rows,
                          uint32_t columns, struct hearken_buffer **buffer);

@@ -83,8 +83,8 @@ static inline vector_int add_products(vector_int sum, vector_int inputs, vector_
 #error "compile this with -mavx512vnni"
 #endif
 
-#define TABLE blocks_vnni
-#define IN_BYTES
+#define TABLE   blocks_vnni
+#define BYTES   bytes_vnni
 #define PACKING PACKED_OFFSET_QUADS
 
 typedef int8_t number;
@@ -130,8 +130,8 @@ static inline vector_int add_products(vector_int sum, vector_int inputs, vector_
 #error "compile this with -mavxvnni"
 #endif
 
-#define TABLE blocks_avxvnni
-#define IN_BYTES
+#define TABLE   blocks_avxvnni
+#define BYTES   bytes_avxvnni
 #define PACKING PACKED_OFFSET_QUADS
 
 typedef int8_t number;
@@ -181,8 +181,8 @@ static inline vector_int add_products(vector_int sum, vector_int inputs, vector_
 #error "compile this with -march=armv8.2-a+dotprod"
 #endif
 
-#define TABLE blocks_dotprod
-#define IN_BYTES
+#define TABLE   blocks_dotprod
+#define BYTES   bytes_dotprod
 #define PACKING PACKED_QUADS
 
 typedef int8_t number;
@@ -221,11 +221,18 @@ static inline vector_int add_products(vector_int sum, vector_int inputs, vector_
 
 #include "plugins/cpu/template_blocks.h"
 
-#ifdef IN_BYTES
+#ifdef BYTES
+#include "plugins/cpu/template_byte_attend.h"
 #include "plugins/cpu/template_byte_attention.h"
-#define SELF_ATTEND self_attend_in_bytes
-#else
-#define SELF_ATTEND NULL
-#endif
 
-const struct matrix_kernels TABLE = MATRIX_KERNELS_OF_BLOCKS(PACKING, SELF_ATTEND);
+const struct byte_kernels BYTES = {
+    .self_attend = self_attend_in_bytes,
+    .attend = attend_in_bytes,
+    .group = GROUP,
+    .flip = WEIGHT_OFFSET,
+};
+
+const struct matrix_kernels TABLE = MATRIX_KERNELS_OF_BLOCKS(PACKING, &BYTES);
+#else
+const struct matrix_kernels TABLE = MATRIX_KERNELS_OF_BLOCKS(PACKING, NULL);
+#endif

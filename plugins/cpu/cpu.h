@@ -111,6 +111,18 @@ struct attention;
 
 enum { MOST_BYTE_WIDTH = 512 }; /* no sum overflows: 512 · 255 · 127 < 2^31 */
 
+/* Attention in bytes. 0 or -ENOMEM. */
+struct byte_kernels {
+    /* Of heads up to MOST_BYTE_WIDTH wide whose positions all see all: queries of the range. */
+    int (*self_attend)(const struct attention *attention, struct range queries,
+                       struct workspace *workspace);
+    /* As the instruction set's, of memory with `group` and `flip`. */
+    int (*attend)(const struct attention *attention, struct range heads, size_t queries,
+                  struct workspace *workspace);
+    size_t group;
+    unsigned char flip;
+};
+
 struct matrix_kernels {
     enum packing packing_of_q8; /* the packing of Q8_0 weights */
     size_t panel;
@@ -118,24 +130,24 @@ struct matrix_kernels {
     /* The product's rows and outputs of these ranges. 0 or -ENOMEM. */
     int (*multiply)(const struct cpu_product *product, struct range rows, struct range panels,
                     struct workspace *workspace);
-    /* Of heads up to MOST_BYTE_WIDTH wide whose positions all see all, in bytes: queries of the
-     * range. 0 or -ENOMEM. NULL: the instruction set's. */
-    int (*self_attend)(const struct attention *attention, struct range queries,
-                       struct workspace *workspace);
+    const struct byte_kernels *attention; /* NULL: the instruction set's */
 };
 
 /*
  * Keys or values of `attend`: bytes in squares of SQUARE rows and columns, with a scale for each
- * row of a square. Within a square of keys a column's bytes are neighbours, in one of values a
- * row's. The squares of the same columns follow each other.
+ * row of a square. The squares of the same columns follow each other. A square is [SQUARE / group,
+ * SQUARE, group]: of keys [columns, rows], so that a column's bytes are neighbours, of values
+ * [rows, columns].
  */
 enum { SQUARE = 32 };
 
 struct memory {
     enum hearken_memory_kind kind;
+    size_t group;         /* adjacent columns of a key, or rows of a value */
+    unsigned char flip;   /* that bytes are XORed with: 128 adds 128 */
     size_t rows, columns; /* whole squares; as the caller has them */
     float *scales;        /* [squares of columns, rows] */
-    int8_t *bytes;        /* [squares of columns, rows / SQUARE, SQUARE, SQUARE] */
+    int8_t *bytes;        /* [squares of columns, rows / SQUARE, SQUARE · SQUARE] */
 };
 
 static inline float *memory_scales(const struct memory *memory, size_t column)
@@ -193,6 +205,7 @@ struct instruction_set {
 
 extern const struct instruction_set instruction_set_plain, instruction_set_avx2,
     instruction_set_avx512, instruction_set_neon;
+extern const struct byte_kernels bytes_avxvnni, bytes_vnni, bytes_dotprod;
 extern const struct matrix_kernels blocks_avx2, blocks_avxvnni, blocks_avx512, blocks_vnni,
     blocks_amx, blocks_dotprod;
 

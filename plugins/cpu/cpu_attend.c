@@ -11,6 +11,14 @@ enum {
     TILES_PER_PART = 8, /* at least, since each part packs the keys into panels again */
 };
 
+/* NULL: the processor has no products of bytes. */
+static const struct byte_kernels *cpu_bytes(const struct hearken_queue *queue)
+{
+    const struct matrix_kernels *blocks = cpu_backend(queue)->blocks;
+
+    return blocks ? blocks->attention : NULL;
+}
+
 typedef int attention_kernel(const struct attention *attention, struct range queries,
                              struct workspace *workspace);
 
@@ -87,13 +95,13 @@ static int run_heads(struct hearken_queue *queue, struct heads *heads, size_t se
 static attention_kernel *choose_kernel(const struct hearken_queue *queue,
                                        const struct hearken_self_attend *arguments)
 {
-    const struct matrix_kernels *blocks = cpu_backend(queue)->blocks;
+    const struct byte_kernels *bytes = cpu_bytes(queue);
 
     if (arguments->keys.buffer)
         return cpu_set(queue)->self_attend_cached;
-    if (blocks && blocks->self_attend && arguments->chunk == 0 &&
+    if (bytes && arguments->chunk == 0 &&
         arguments->out.columns / arguments->heads <= MOST_BYTE_WIDTH)
-        return blocks->self_attend;
+        return bytes->self_attend;
     return cpu_set(queue)->self_attend;
 }
 
@@ -141,11 +149,14 @@ int cpu_memory_create(struct hearken_queue *queue, enum hearken_memory_kind kind
     result = host_buffer_allocate(queue, "memory_create", size, 1, buffer);
     if (result)
         return result;
+    const struct byte_kernels *bytes = cpu_bytes(queue);
     struct memory *memory = memory_in(*buffer);
     unsigned char *data = (unsigned char *)(memory + 1);
     data += line - (uintptr_t)data % line;
     *memory = (struct memory){
         .kind = kind,
+        .group = bytes ? bytes->group : 1,
+        .flip = bytes && kind == HEARKEN_MEMORY_KEYS ? bytes->flip : 0,
         .rows = whole_rows,
         .columns = columns,
         .scales = (float *)(void *)data,
@@ -196,7 +207,8 @@ int cpu_remember(struct hearken_queue *queue, const struct hearken_matrix *to, c
 
 struct head_groups {
     const struct hearken_attend *arguments;
-    const struct instruction_set *set;
+    int (*attend)(const struct attention *attention, struct range heads, size_t queries,
+                  struct workspace *workspace);
     size_t heads; /* of a group; the last may have fewer */
 };
 
@@ -220,7 +232,7 @@ static int attend_part(const void *context, size_t index, struct workspace *work
         .out_step = arguments->context.stride,
     };
 
-    return groups->set->attend(
+    return groups->attend(
         &attention,
         (struct range){first, left < groups->heads ? arguments->heads : first + groups->heads},
         arguments->query.rows, workspace);
@@ -236,9 +248,10 @@ int cpu_attend(struct hearken_queue *queue, const struct hearken_attend *argumen
     const double products =
         2.0 * arguments->query.rows * arguments->keys.rows * arguments->query.columns;
     const size_t threads = products < 2.0 * PART_PRODUCTS ? 1 : pool_threads(pool);
+    const struct byte_kernels *bytes = cpu_bytes(queue);
     const struct head_groups groups = {
         .arguments = arguments,
-        .set = cpu_set(queue),
+        .attend = bytes ? bytes->attend : cpu_set(queue)->attend,
         .heads = divide_up(arguments->heads, threads),
     };
     return pool_run(pool, cpu_caller(queue), attend_part, &groups,

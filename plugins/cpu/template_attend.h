@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
  * The speller's attention: few queries, many keys, and an alignment to return. It is bound by
- * memory bandwidth, so keys and values are kept in bytes (struct memory in cpu.h). Their squares
- * are panels of a product: those of keys have a column for each key, those of values a row.
+ * memory bandwidth, so keys and values are kept in bytes (struct memory in cpu.h). Their squares,
+ * in groups of one, are panels of a product: those of keys have a column for each key, those of
+ * values a row.
  */
 #ifndef HEARKEN_CPU_TEMPLATE_ATTEND_H
 #define HEARKEN_CPU_TEMPLATE_ATTEND_H
@@ -13,8 +14,8 @@ _Static_assert(SQUARE % PANEL == 0 && SQUARE % CHUNK_INPUTS == 0, "squares are w
 
 /* ---- Writing ---- */
 
-/* A row's part of a square: bytes `step` apart. Infinities saturate, and NaN becomes finite. */
-static float write_bytes(const float *row, size_t count, int8_t *bytes, size_t step)
+/* A row's part of a square. Infinities saturate, and NaN becomes finite. */
+static float round_part(const float *row, size_t count, unsigned char *bytes)
 {
     int32_t numbers[SQUARE];
     vector largest = broadcast(1e-30f); /* its factor is finite */
@@ -32,19 +33,37 @@ static float write_bytes(const float *row, size_t count, int8_t *bytes, size_t s
         memcpy(numbers + at, &rounded, sizeof(rounded));
     }
     for (size_t at = 0; at < count; at++)
-        bytes[at * step] = (int8_t)numbers[at];
+        bytes[at] = (unsigned char)numbers[at];
     return most / 127;
+}
+
+/* Places a row's part in a square, `row` of its rows. */
+static void place_part(const struct memory *memory, const unsigned char *bytes, size_t row,
+                       unsigned char *square)
+{
+    const size_t group = memory->group;
+
+    if (memory->kind == HEARKEN_MEMORY_KEYS) {
+        for (size_t at = 0; at < SQUARE; at += group)
+            for (size_t i = 0; i < group; i++)
+                square[at * SQUARE + row * group + i] = bytes[at + i] ^ memory->flip;
+        return;
+    }
+    square += row / group * group * SQUARE + row % group;
+    for (size_t at = 0; at < SQUARE; at++)
+        square[at * group] = bytes[at] ^ memory->flip;
 }
 
 static void remember_row(const struct memory *memory, size_t row, const float *from)
 {
+    unsigned char bytes[SQUARE] = {0};
+
     for (size_t column = 0; column < memory->columns; column += SQUARE) {
         const size_t left = memory->columns - column;
-        int8_t *square = memory_square(memory, row, column);
         memory_scales(memory, column)[row] =
-            write_bytes(from + column, left < SQUARE ? left : SQUARE,
-                        square + row % SQUARE * (memory->kind == HEARKEN_MEMORY_KEYS ? 1 : SQUARE),
-                        memory->kind == HEARKEN_MEMORY_KEYS ? SQUARE : 1);
+            round_part(from + column, left < SQUARE ? left : SQUARE, bytes);
+        place_part(memory, bytes, row % SQUARE,
+                   (unsigned char *)memory_square(memory, row, column));
     }
 }
 

@@ -237,10 +237,9 @@ static int multiply_blocks(const struct cpu_product *product, struct range rows,
     return 0;
 }
 
-#define MATRIX_KERNELS_OF_BLOCKS(packing, attend)                                                  \
+#define MATRIX_KERNELS_OF_BLOCKS(packing, attention)                                               \
     {                                                                                              \
-        .packing_of_q8 = (packing), .panel = PANEL, .tile_rows = ROUNDED_ROWS,                     \
-        .multiply = multiply_blocks, .self_attend = (attend),                                      \
+        (packing), PANEL, ROUNDED_ROWS, multiply_blocks, (attention)                               \
     }
 
 #endif
