@@ -105,8 +105,14 @@ library_sources := $(filter-out frontend/decode/% $(if $(loads_portaudio),,%/sou
                      $(wildcard frontend/*/*.c)) \
                    $(wildcard plugins/host/*.c) plugins/common/disk_cache.c \
                    $(filter-out $(convert_sources),$(wildcard models/*/*.c))
-client_sources  := $(filter-out $(if $(cairo_libs),,%/picture_draw.c) \
-                     $(if $(libcurl_libs),,%/http_recognition.c %/model_download.c),$(wildcard daemon/client/*/*.c))
+# daemon/client/modules/modules.h says what the client's modules are.
+client_modules  := $(if $(cairo_libs),cairo) $(if $(libcurl_libs),curl)
+sources_cairo_module := $(addprefix daemon/client/,modules/cairo_module.c picture/picture_draw.c picture/picture_render.c)
+sources_curl_module  := $(addprefix daemon/client/,modules/curl_module.c models/model_download.c recognition/http_recognition.c)
+libs_cairo_module := $(cairo_libs)
+libs_curl_module  := $(libcurl_libs) $(jansson_libs) $(libsodium_libs)
+module_sources  := $(foreach m,$(client_modules),$(sources_$(m)_module))
+client_sources  := $(filter-out $(sources_cairo_module) $(sources_curl_module),$(wildcard daemon/client/*/*.c))
 daemon_sources  := $(wildcard daemon/*/*.c)
 # What the client shares with the daemon.
 client_shared_sources := $(addprefix daemon/common/,custom_word_list.c peer_value.c wyoming.c) \
@@ -134,7 +140,7 @@ fuzz_sources    := $(sort $(filter-out %/fuzz_checkpoint.c,$(wildcard tests/fuzz
 # Fuzz targets of the readers that only hearken-convert contains.
 read_checkpoints := ct2 pickle safetensors torch vocabulary_files
 fuzz_targets    := $(patsubst tests/fuzz/fuzz_%.c,%,$(fuzz_sources))
-all_sources     := $(library_sources) $(daemon_sources) $(client_sources) $(convert_sources) \
+all_sources     := $(library_sources) $(daemon_sources) $(client_sources) $(module_sources) $(convert_sources) \
                    $(probe_sources) $(decode_sources) $(plugin_sources) $(unit_sources) $(microphone_sources) $(kernel_sources) \
                    $(parity_sources) \
                    $(bench_sources) $(times_sources) $(peaks_sources) $(fuzz_sources) tests/fuzz/http_daemon.c
@@ -147,6 +153,7 @@ plugin_files := $(plugins:%=$(BUILD)/lib/hearken/%.so)
 # Programs that the library starts.
 probe_helper := $(BUILD)/lib/hearken/hearken-probe
 decode_helper := $(if $(decode_sources),$(BUILD)/lib/hearken/hearken-decode)
+module_files := $(client_modules:%=$(BUILD)/lib/hearken/client/%.so)
 programs := $(BUILD)/bin/hearkend $(BUILD)/bin/hearken $(BUILD)/bin/hearken-convert
 
 # Include paths start at the root. tests/layers checks which layer includes which.
@@ -171,8 +178,7 @@ decode_cflags   := $(libavformat_cflags) $(libavcodec_cflags) $(libswresample_cf
                    $(libavutil_cflags) $(libseccomp_cflags)
 daemon_cflags   := $(libuv_cflags) $(jansson_cflags) $(sndfile_cflags) $(flac_cflags) \
                    $(if $(libsystemd_libs),-DHEARKEN_SYSTEMD $(libsystemd_cflags)) \
-                   $(if $(cairo_libs),-DHEARKEN_CAIRO $(cairo_cflags)) \
-                   $(if $(libcurl_libs),-DHEARKEN_CURL $(libcurl_cflags))
+                   $(cairo_cflags) $(if $(libcurl_libs),-DHEARKEN_CURL $(libcurl_cflags))
 
 # -O3 vectorises the inner loops. Only the objects of plugins/cpu/ named after an instruction set get
 # its flags.
@@ -224,7 +230,7 @@ help:
 	@echo 'SANITIZER=address|undefined|thread and DEBUG=1 build beside the normal tree.'
 	@echo 'WERROR=0 leaves warnings warnings; WITHOUT="OpenCL libsystemd cairo libcurl libavformat" builds without them.'
 
-all: $(libhearken) $(plugin_files) $(probe_helper) $(decode_helper) $(programs) $(model_files:%=$(BUILD)/share/hearken/%)
+all: $(libhearken) $(plugin_files) $(probe_helper) $(decode_helper) $(module_files) $(programs) $(model_files:%=$(BUILD)/share/hearken/%)
 
 # libhearken
 soname := libhearken.so.$(SOVERSION)
@@ -291,7 +297,21 @@ $(BUILD)/bin/hearkend: $(call objects,$(daemon_sources)) $(page_objects) $(libhe
 $(BUILD)/bin/hearken: $(call objects,$(client_sources) $(client_shared_sources)) $(libhearken)
 	$(SAY) LINK $@
 	@mkdir -p $(@D)
-	$(call link_program,$(jansson_libs) $(sndfile_libs) $(cairo_libs) $(libcurl_libs) $(libsodium_libs) -lm)
+	$(call link_program,$(jansson_libs) $(sndfile_libs) $(libsodium_libs) -ldl -lm)
+
+# An archive, from which the linker takes only what a module needs.
+$(BUILD)/obj/client.a: $(call objects,$(client_sources) $(client_shared_sources))
+	$(SAY) AR $@
+	@rm -f $@
+	$(Q)$(AR) rcs $@ $^
+
+define module_rule
+$(BUILD)/lib/hearken/client/$(1).so: $$(call objects,$$(sources_$(1)_module)) $(BUILD)/obj/client.a $$(libhearken)
+	$$(SAY) LINK $$@
+	@mkdir -p $$(@D)
+	$$(Q)$$(CC) -shared $$(LINK) $$(LDFLAGS) -o $$@ $$(filter %.o %.a,$$^) -L$$(BUILD)/lib -lhearken $$(libs_$(1)_module) -lm
+endef
+$(foreach m,$(client_modules),$(eval $(call module_rule,$(m))))
 
 $(BUILD)/bin/hearken-convert: $(call objects,$(convert_sources) $(checkpoint_sources) \
                                          $(addprefix models/file/,gguf.c file_copy.c installed_models.c error.c))
@@ -386,7 +406,7 @@ user_units   := hearkend.socket hearkend-http.socket hearkend.service
 system_units := $(user_units) hearkend-wyoming.socket hearkend-avahi.service
 
 install: all
-	install -d $(addprefix $(DESTDIR),$(BINDIR) $(LIBDIR)/hearken $(LIBDIR)/pkgconfig \
+	install -d $(addprefix $(DESTDIR),$(BINDIR) $(LIBDIR)/hearken/client $(LIBDIR)/pkgconfig \
 		$(INCLUDEDIR)/hearken $(DATADIR)/hearken $(MANDIR)/man1 $(MANDIR)/man5 $(MANDIR)/man8 \
 		$(UNITDIR) $(USERUNITDIR) $(SYSUSERSDIR) $(TMPFILESDIR) $(dir $(completions)))
 	install -m 755 $(programs) $(DESTDIR)$(BINDIR)
@@ -394,6 +414,7 @@ install: all
 	ln -sf libhearken.so.$(VERSION) $(DESTDIR)$(LIBDIR)/$(soname)
 	ln -sf $(soname) $(DESTDIR)$(LIBDIR)/libhearken.so
 	install -m 755 $(plugin_files) $(probe_helper) $(decode_helper) $(DESTDIR)$(LIBDIR)/hearken
+	$(if $(module_files),install -m 755 $(module_files) $(DESTDIR)$(LIBDIR)/hearken/client)
 	install -m 644 include/hearken/*.h $(DESTDIR)$(INCLUDEDIR)/hearken
 	install -m 644 $(model_files:%=models/data/%) $(DESTDIR)$(DATADIR)/hearken
 	install -m 644 $(manuals1) $(DESTDIR)$(MANDIR)/man1

@@ -2,8 +2,10 @@
 
 # The objects of the library and the daemon, so that tests can call functions that are not exported.
 library_objects := $(call objects,$(library_sources))
-client_objects  := $(call objects,$(filter-out %/client_main.c %/completion_command.c,$(client_sources)) \
-                    $(client_shared_sources))
+# Tests have the modules in them.
+client_objects  := $(call objects,$(filter-out %/client_main.c %/completion_command.c \
+                      $(client_modules:%=daemon/client/modules/%_calls.c),$(client_sources)) \
+                    $(client_shared_sources) $(module_sources))
 daemon_objects  := $(call objects,$(filter-out daemon/server/hearkend_main.c,$(daemon_sources))) \
                    $(page_objects)
 
@@ -191,7 +193,7 @@ emulated-programs: $(BUILD)/lib/hearken/cpu.so $(BUILD)/tests/kernels-test \
                    $(if $(FULL),$(plugin_files) $(BUILD)/tests/unit-test $(bad_plugins))
 
 # What clang-tidy reads: all but the kernels for instruction sets that need flags of their own.
-tidy_sources := frontend/capture/sound_libraries.c $(filter-out plugins/cpu/%,$(library_sources) $(daemon_sources) $(client_sources) \
+tidy_sources := frontend/capture/sound_libraries.c $(filter-out plugins/cpu/%,$(library_sources) $(daemon_sources) $(client_sources) $(module_sources) \
                   $(convert_sources) $(checkpoint_sources) $(probe_sources) $(decode_sources) $(plugin_sources))
 tidy_flags   := $(filter-out -W%,$(COMPILE)) $(sort $(foreach f,frontend/decode/a.c daemon/a.c models/convert/a.c,\
                   $(call include_for,$(f)))) $(OpenCL_cflags)

@@ -17,6 +17,7 @@ import pytest
 import sounds
 from conftest import StartDaemon
 from programs import (
+    BUILD,
     DATA,
     HEARKEN,
     RANDOM_MODELS,
@@ -555,3 +556,36 @@ def test_wrong_word_file_is_named(folder: Path) -> None:
     arguments = ("transcribe", "--custom-words-file", good, "--custom-words-file", bad, "x.wav")
     said = message(run(*arguments, folder=folder))
     assert f"{bad}: custom words: line 1 " in said
+
+
+# ---- Modules ----
+
+
+def test_modules_that_are_missing_or_damaged(folder: Path) -> None:
+    own = folder / "own"
+    (own / "bin").mkdir(parents=True)
+    shutil.copy(HEARKEN, own / "bin")
+    shutil.copytree(BUILD / "lib", own / "lib", symlinks=True)
+    modules = own / "lib" / "hearken" / "client"
+    shutil.rmtree(modules, ignore_errors=True)
+
+    def says(*arguments: str | Path) -> str:
+        result = run(*arguments, folder=folder, program=own / "bin" / HEARKEN.name)
+        assert result.returncode == 1
+        return message(result)
+
+    address = "http://127.0.0.1:1"
+    refresh = ("model", "refresh", address)
+    draw = (*LOCAL, "--attention", folder / "picture.svg", "-o", folder / "text", SHORT)
+    for command, library, module in (
+        (refresh, "libcurl", "curl.so"),
+        (("transcribe", "--url", address, SHORT), "libcurl", "curl.so"),
+        (draw, "cairo", "cairo.so"),
+    ):
+        said = says(*command)
+        assert f"this hearken was built without {library}: {modules}/{module} is not there" in said
+    assert (folder / "text").read_text().strip()
+
+    modules.mkdir()
+    (modules / "curl.so").write_bytes(b"no shared object")
+    assert f"libcurl cannot be loaded: {modules}/curl.so: " in says(*refresh)

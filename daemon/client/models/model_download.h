@@ -5,7 +5,6 @@
 
 #include "daemon/client/models/model_folder.h"
 
-#include <errno.h>
 #include <hearken/hearken.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -20,38 +19,16 @@ struct download {
     char found[SHA256_TEXT];      /* the SHA-256 of what came */
 };
 
-#ifdef HEARKEN_CURL
-
 /*
  * Goes on with what an earlier call left, where the server takes part and the file is still the
  * same. Another process that gets the same file makes this fail with -EBUSY. Errors: the system's,
  * -EBADMSG for what is no model or has another sum, -EIO for the network, with a message that says
- * what to do.
+ * what to do; -ENOSYS without libcurl.
  */
 int model_download(struct download *download, struct hearken_error *error);
 
 /* A small file as text, which the caller frees. Errors: as above, -EFBIG. */
 int model_download_text(const char *address, size_t limit, char **text,
                         struct hearken_error *error);
-
-#else
-
-static inline int model_download(struct download *download, struct hearken_error *error)
-{
-    return hearken_fail(error, -ENOSYS,
-                        "%s: this hearken was built without libcurl: fetch it yourself and give "
-                        "--from FILE",
-                        download->addresses[0]);
-}
-
-static inline int model_download_text(const char *address, size_t limit, char **text,
-                                      struct hearken_error *error)
-{
-    (void)limit, (void)text;
-    hearken_fail(error, -ENOSYS, "%s: this hearken was built without libcurl", address);
-    return -ENOSYS; /* said here, so that the compiler knows that no text is used */
-}
-
-#endif
 
 #endif

@@ -10,8 +10,7 @@ extern const char *const picture_file_endings[];
 
 /*
  * Writes the picture of the recording `file` completely or not at all; *shown is the number of
- * seconds that it shows. Errors: the system's for the file, -EFBIG if not even one panel fits into
- * the largest picture, -ENOMEM.
+ * seconds that it shows. Errors: the system's for the file, those of picture_render().
  */
 int picture_file_write(const struct picture *picture, const char *file, const char *path,
                        double *shown, struct hearken_error *error);

@@ -13,21 +13,11 @@
 /*
  * Sends the recording while it is read. A key is taken from $HEARKEN_API_KEY. Errors: -ENOTCONN if
  * the server does not answer, -ECANCELED after the interrupt, -ETIMEDOUT, -EPROTO for an error of
- * the server or an answer that is not understood; those of the source and of the segment callback.
+ * the server or an answer that is not understood; -ENOSYS without libcurl; those of the source and
+ * of the segment callback.
  */
-#ifdef HEARKEN_CURL
 int http_recognise(const struct address *address, const struct stream_settings *settings,
                    struct recognition *recognition, struct hearken_error *error);
-#else
-/* Built without libcurl. */
-static inline int http_recognise(const struct address *address,
-                                 const struct stream_settings *settings,
-                                 struct recognition *recognition, struct hearken_error *error)
-{
-    (void)address, (void)settings, (void)recognition;
-    return hearken_fail(error, -EOPNOTSUPP, "this program was built without libcurl, for --url");
-}
-#endif
 
 /* Reports the segments of an answer (verbose_json, or json with the text alone). Errors: -EPROTO,
  * -ENOMEM, those of the segment callback. */
