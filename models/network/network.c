@@ -247,16 +247,21 @@ int network_fill_mask(const struct network *network, enum text_position position
     return result;
 }
 
-static float *make_floats(struct loader *l, size_t count)
+static void store_number(void *table, enum hearken_tensor_type type, size_t at, float number)
 {
-    return make_values(l, count, sizeof(float));
+    if (type == HEARKEN_TENSOR_F16)
+        ((uint16_t *)table)[at] = half_from_float(number);
+    else
+        ((float *)table)[at] = number;
 }
 
 /* p[t, i] = sin(t · f_i), p[t, width / 2 + i] = cos(t · f_i), f_i = 10000^(-i / (width / 2 - 1)) */
 static const struct hearken_tensor *make_sinusoids(struct loader *l, uint32_t positions,
                                                    uint32_t width, bool half_precision)
 {
-    float *table = make_floats(l, (size_t)positions * width);
+    enum hearken_tensor_type type = half_precision ? HEARKEN_TENSOR_F16 : HEARKEN_TENSOR_F32;
+    void *table = make_values(l, (size_t)positions * width,
+                              half_precision ? sizeof(uint16_t) : sizeof(float));
     if (!table)
         return NULL;
     uint32_t half = width / 2;
@@ -265,13 +270,10 @@ static const struct hearken_tensor *make_sinusoids(struct loader *l, uint32_t po
     for (uint32_t t = 0; t < positions; t++)
         for (uint32_t i = 0; i < half; i++) {
             float angle = (float)t * expf(-increment * (float)i);
-            table[(size_t)t * width + i] = sinf(angle);
-            table[(size_t)t * width + half + i] = cosf(angle);
+            store_number(table, type, (size_t)t * width + i, sinf(angle));
+            store_number(table, type, (size_t)t * width + half + i, cosf(angle));
         }
-    for (size_t i = 0; half_precision && i < (size_t)positions * width; i++)
-        table[i] = float_from_half(half_from_float(table[i]));
-    const struct hearken_weights weights = {
-        HEARKEN_TENSOR_F32, HEARKEN_USE_EMBED, positions, width, 1, table};
+    const struct hearken_weights weights = {type, HEARKEN_USE_EMBED, positions, width, 1, table};
     const struct hearken_tensor *made = NULL;
     register_tensor(l, &weights, "listener positions", &made);
     return made;
@@ -281,7 +283,7 @@ static const struct hearken_tensor *make_sinusoids(struct loader *l, uint32_t po
 static const struct hearken_tensor *make_mask(struct loader *l, enum text_position position)
 {
     const struct network *n = l->network;
-    float *mask = make_floats(l, n->vocabulary.count);
+    float *mask = make_values(l, n->vocabulary.count, sizeof(*mask));
     if (!mask)
         return NULL;
     l->result = network_fill_mask(n, position, true, false, NULL, mask, l->error);

@@ -126,32 +126,31 @@ int cpu_linear(struct hearken_queue *queue, const struct hearken_linear *argumen
 
 /* ---- Convolution: the input rows that a step sees, side by side, are a row of a product ---- */
 
-/* The positions as the product's residual, expanded to single precision if necessary. */
-static int find_positions(struct hearken_queue *queue, const struct hearken_convolve *arguments,
-                          const float **positions)
-{
-    const size_t outputs = arguments->out.columns, steps = arguments->out.rows;
-
-    *positions = NULL;
-    if (!arguments->positions)
-        return 0;
-    if (arguments->positions->weights.type == HEARKEN_TENSOR_F32) {
-        *positions = host_tensor_row(arguments->positions, arguments->position, NULL);
-        return 0;
-    }
-    float *expanded = host_scratch(queue, SCRATCH_WEIGHT, steps * outputs);
-    for (size_t step = 0; expanded && step < steps; step++)
-        host_tensor_row(arguments->positions, arguments->position + step,
-                        expanded + step * outputs);
-    *positions = expanded;
-    return expanded ? 0 : -ENOMEM;
-}
-
-/* A convolution and its positions, or NULL. */
+/* A convolution and its positions, or NULL: the product's residual. */
 struct convolution {
     const struct hearken_convolve *arguments;
     const float *positions;
+    size_t positions_step; /* from row to row */
 };
+
+/* Positions of other types are expanded to where the product adds to them. */
+static void find_positions(struct convolution *convolution)
+{
+    const struct hearken_convolve *arguments = convolution->arguments;
+    const struct hearken_tensor *table = arguments->positions;
+
+    if (!table)
+        return;
+    if (table->weights.type == HEARKEN_TENSOR_F32) {
+        convolution->positions = host_tensor_row(table, arguments->position, NULL);
+        convolution->positions_step = arguments->out.columns;
+        return;
+    }
+    for (size_t step = 0; step < arguments->out.rows; step++)
+        host_tensor_row(table, arguments->position + step, host_matrix_row(&arguments->out, step));
+    convolution->positions = host_matrix_row(&arguments->out, 0);
+    convolution->positions_step = arguments->out.stride;
+}
 
 /* Steps `steps`, which see the rows of `in`. */
 static int convolve_steps(struct hearken_queue *queue, const struct convolution *convolution,
@@ -159,20 +158,20 @@ static int convolve_steps(struct hearken_queue *queue, const struct convolution 
 {
     const struct hearken_convolve *arguments = convolution->arguments;
     const float *positions = convolution->positions;
+    const size_t step = convolution->positions_step;
 
-    return run_product(
-        queue, &(struct cpu_product){
-                   .in = in,
-                   .in_step = in_step,
-                   .rows = steps.end - steps.first,
-                   .weight = arguments->weight,
-                   .bias = arguments->bias->weights.data,
-                   .activation = arguments->activation,
-                   .residual = positions ? positions + steps.first * arguments->out.columns : NULL,
-                   .residual_step = arguments->out.columns,
-                   .out = host_matrix_row(&arguments->out, steps.first),
-                   .out_step = arguments->out.stride,
-               });
+    return run_product(queue, &(struct cpu_product){
+                                  .in = in,
+                                  .in_step = in_step,
+                                  .rows = steps.end - steps.first,
+                                  .weight = arguments->weight,
+                                  .bias = arguments->bias->weights.data,
+                                  .activation = arguments->activation,
+                                  .residual = positions ? positions + steps.first * step : NULL,
+                                  .residual_step = step,
+                                  .out = host_matrix_row(&arguments->out, steps.first),
+                                  .out_step = arguments->out.stride,
+                              });
 }
 
 /* Steps that see padding, or rows that do not follow each other in memory: what they see is
@@ -217,13 +216,12 @@ static struct range steps_in_place(const struct hearken_convolve *arguments)
 
 int cpu_convolve(struct hearken_queue *queue, const struct hearken_convolve *arguments)
 {
-    struct convolution convolution = {arguments, NULL};
+    struct convolution convolution = {.arguments = arguments};
     int result = check_convolve(queue, arguments);
 
-    if (!result)
-        result = find_positions(queue, arguments, &convolution.positions);
     if (result)
         return result;
+    find_positions(&convolution);
     const struct range inside = steps_in_place(arguments);
     result = convolve_copies(queue, &convolution, (struct range){0, inside.first});
     if (!result && inside.first < inside.end)
