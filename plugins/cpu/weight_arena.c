@@ -8,7 +8,9 @@
 enum {
     ALIGNMENT = 64,
     HUGE_PAGE = 2 << 20,
-    REGION_BYTES = 16 << 20, /* of virtual memory: what nobody has written is not there */
+    /* Of virtual memory: what nobody has written is not there. Each region ends within a huge page,
+     * of which a part is lost, so most models should need only one. */
+    REGION_BYTES = 128 << 20,
 };
 
 struct weight_region {
