@@ -99,6 +99,11 @@ void listener_destroy(struct listener *listener, struct pass *pass)
     free(listener);
 }
 
+void listener_rest(struct listener *listener, struct pass *pass)
+{
+    pass_release(pass, &listener->wide);
+}
+
 void listener_set_tap(struct listener *listener, listener_tap *tap, void *context)
 {
     listener->tap = tap;

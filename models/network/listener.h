@@ -19,6 +19,10 @@ struct listener;
 int listener_create(const struct network *network, struct listener **listener);
 void listener_destroy(struct listener *listener, struct pass *pass);
 
+/* Releases the largest buffer until the next segment. Not between the calls for a segment in
+ * chunks. */
+void listener_rest(struct listener *listener, struct pass *pass);
+
 /* Steps of the memory for `frames` frames. */
 uint32_t listener_memory_steps(const struct network *network, uint32_t frames);
 

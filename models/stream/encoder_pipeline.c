@@ -50,6 +50,11 @@ void encoder_pipeline_destroy(struct encoder_pipeline *encoder, struct pass *pas
     free(encoder);
 }
 
+void encoder_pipeline_rest(struct encoder_pipeline *encoder, struct pass *pass)
+{
+    listener_rest(encoder->listener, pass);
+}
+
 size_t encoder_pipeline_max_samples(const struct network *network)
 {
     return (size_t)listener_max_frames(network) * LOGMEL_HOP;

@@ -25,6 +25,9 @@ int encoder_pipeline_create(const struct network *network, const struct logmel *
                             struct encoder_pipeline **encoder);
 void encoder_pipeline_destroy(struct encoder_pipeline *encoder, struct pass *pass);
 
+/* Gives back memory that only encoding needs, between segments. */
+void encoder_pipeline_rest(struct encoder_pipeline *encoder, struct pass *pass);
+
 /* Maximum length of a segment, samples at HEARKEN_RATE. */
 size_t encoder_pipeline_max_samples(const struct network *network);
 

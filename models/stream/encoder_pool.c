@@ -130,7 +130,9 @@ void encoder_pool_give(struct encoder_pool *pool, struct pooled_encoder *encoder
         return;
     }
     const bool is_kept = is_reusable(encoder);
-    if (!is_kept)
+    if (is_kept) /* its stream goes on with the speller, which needs memory of its own */
+        encoder_pipeline_rest(encoder->pipeline, &encoder->pass);
+    else
         destroy_encoder(pool, encoder);
     pthread_mutex_lock(&pool->lock);
     if (is_kept) {
