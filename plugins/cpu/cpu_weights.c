@@ -51,7 +51,7 @@ static size_t size_of_panel(const struct packed *packed)
     return 0;
 }
 
-/* Convolutions are small: they are expanded to single precision, [taps, columns] a row. */
+/* A row of a convolution is [taps, columns], of the type that it has in the file. */
 static void plan(const struct cpu_backend *backend, struct cpu_tensor *tensor)
 {
     const struct hearken_weights *weights = &tensor->base.weights;
@@ -62,8 +62,8 @@ static void plan(const struct cpu_backend *backend, struct cpu_tensor *tensor)
     tensor->kernels = backend->set->dense;
     if (has_blocks && backend->blocks)
         tensor->kernels = backend->blocks;
-    packed->packing = weights->use & HEARKEN_USE_CONVOLVE   ? PACKED_F32
-                      : weights->type == HEARKEN_TENSOR_F16 ? PACKED_F16
+    packed->packing = weights->type == HEARKEN_TENSOR_F16   ? PACKED_F16
+                      : weights->use & HEARKEN_USE_CONVOLVE ? PACKED_F32
                       : has_blocks                          ? tensor->kernels->packing_of_q8
                                                             : PACKED_F32;
     packed->outputs = weights->rows;
@@ -88,11 +88,13 @@ static void place_floats(const struct cpu_tensor *tensor, size_t output, float *
 static void place_halves(const struct cpu_tensor *tensor, size_t output, unsigned char *panel)
 {
     const struct packed *packed = &tensor->packed;
+    const size_t columns = tensor->base.weights.columns, taps = tensor->base.weights.taps;
     const uint16_t *halves = (const uint16_t *)tensor->base.weights.data + output * packed->inputs;
     uint16_t *to = (uint16_t *)(void *)panel + output % packed->panel;
 
-    for (size_t input = 0; input < packed->inputs; input++)
-        to[input * packed->panel] = halves[input];
+    for (size_t tap = 0; tap < taps; tap++)
+        for (size_t column = 0; column < columns; column++)
+            to[(tap * columns + column) * packed->panel] = halves[column * taps + tap];
 }
 
 static void place_q8_0(const struct cpu_tensor *tensor, size_t output, size_t group,
