@@ -58,7 +58,7 @@ struct speller_operations {
 /* Arguments and result of speller_step. */
 struct speller_step {
     struct pass *pass;
-    const uint32_t *parents, *tokens;
+    const uint32_t *parents, *tokens; /* parents NULL: the states are in order */
     uint32_t count;
     struct hearken_matrix logits;
 };
@@ -647,8 +647,27 @@ static void reorder_states(struct speller *s, struct pass *pass, const uint32_t 
     s->kind->reorder(s, pass, s->parents, rows);
 }
 
+/* Brings the states of a speller into the order of its step, once however often that is tried. */
+static void prepare_step(struct speller *s, struct pass *pass)
+{
+    if (pass->error < 0 || !s->step.parents)
+        return;
+    commit_extension(s, pass);
+    reorder_states(s, pass, s->step.parents, s->step.count);
+    s->count = s->step.count;
+    s->step.parents = NULL;
+    s->step.pass->error = pass->error; /* some layers may be in the old order */
+}
+
+/* Takes back a step of several that there was no memory for, so that each can be made alone. */
+static void take_back(const struct speller_batch *batch)
+{
+    for (uint32_t i = 0; i < batch->count; i++)
+        batch->parts[i].speller->position--;
+}
+
 /* One step of several spellers, or of one, in the memory of the first. A step_compute. */
-static void step_together(void *const *spellers, uint32_t count)
+static bool step_together(void *const *spellers, uint32_t count)
 {
     struct speller *first = spellers[0];
     struct speller_batch batch = {.count = count};
@@ -657,26 +676,32 @@ static void step_together(void *const *spellers, uint32_t count)
         pass.cancelled = NULL; /* the others go on */
     for (uint32_t i = 0; i < count; i++) {
         struct speller *s = spellers[i];
-        commit_extension(s, &pass);
-        reorder_states(s, &pass, s->step.parents, s->step.count);
-        s->count = s->step.count;
-        batch.parts[i] = (struct speller_rows){
-            .speller = s, .tokens = s->step.tokens, .rows = s->count, .sequences = s->count};
+        prepare_step(s, &pass);
+        batch.parts[i] = (struct speller_rows){.speller = s,
+                                               .tokens = s->step.tokens,
+                                               .rows = s->step.count,
+                                               .sequences = s->step.count};
     }
     run_layers(first, &pass, &batch);
     struct hearken_matrix logits = compute_logits(first, &pass, batch.x);
-    if (count > 1) { /* the others read in queues of their own */
+    if (count > 1) { /* the others go on in queues of their own */
         struct pass rest = pass;
         rest.error = 0;
         pass_wait(&rest, logits);
+        if (pass.error == -ENOMEM && rest.error == 0) {
+            take_back(&batch);
+            return false;
+        }
         if (pass.error == 0)
             pass.error = rest.error;
     }
     for (uint32_t i = 0; i < count; i++) {
         struct speller *s = spellers[i];
+        s->count = s->step.count;
         s->step.logits = matrix_rows(logits, batch.parts[i].first, batch.parts[i].rows);
         s->step.pass->error = pass.error;
     }
+    return true;
 }
 
 struct hearken_matrix speller_step(struct speller *speller, struct pass *pass,

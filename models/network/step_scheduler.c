@@ -148,16 +148,25 @@ static void run_batch(struct step_scheduler *s, struct step_member *member, step
     for (uint32_t i = 0; i < count; i++)
         contexts[i] = batch[i]->context;
     pthread_mutex_unlock(&s->lock);
-    compute(contexts, count);
+    bool is_done = compute(contexts, count) || count == 1;
     pthread_mutex_lock(&s->lock);
     for (uint32_t i = 0; i < count; i++)
-        batch[i]->state = STEP_DONE;
+        batch[i]->state = is_done ? STEP_DONE : STEP_ALONE;
     for (uint32_t i = 1; i < count; i++) {
-        batch[i]->computed_by = member;
-        member->readers++;
+        batch[i]->computed_by = is_done ? member : NULL;
+        member->readers += is_done;
         pthread_cond_signal(&batch[i]->changed);
     }
     wake_first(s);
+}
+
+/* Lock held on entry and return. */
+static void run_alone(struct step_scheduler *s, struct step_member *member, step_compute *compute)
+{
+    pthread_mutex_unlock(&s->lock);
+    compute(&(void *){member->context}, 1);
+    pthread_mutex_lock(&s->lock);
+    member->state = STEP_DONE;
 }
 
 /* Waits until something changes, or, where `member` may compute, until `deadline`. Lock held. */
@@ -192,7 +201,9 @@ void step_scheduler_step(struct step_scheduler *scheduler, struct step_member *m
     while (member->state != STEP_DONE) {
         bool starts =
             member->state == STEP_WAITING && (is_due(s) || clock_nanoseconds() >= deadline);
-        if (starts && member->readers == 0) {
+        if (member->state == STEP_ALONE && member->readers == 0) {
+            run_alone(s, member, compute);
+        } else if (starts && member->readers == 0) {
             run_batch(s, member, compute);
         } else {
             if (starts)

@@ -20,7 +20,8 @@ struct step_scheduler;
 /* Most rows of a batch, and so most members. */
 #define STEP_MAX_ROWS 28u
 
-enum step_state { STEP_IDLE, STEP_WAITING, STEP_RUNNING, STEP_DONE };
+/* ALONE: its batch had no room; it is to compute its step itself. */
+enum step_state { STEP_IDLE, STEP_WAITING, STEP_RUNNING, STEP_ALONE, STEP_DONE };
 
 /* What a speller needs to take part. All members but `context` are guarded by the scheduler's lock.
  */
@@ -35,8 +36,12 @@ struct step_member {
     uint32_t readers;                /* members whose result is in this one's memory */
 };
 
-/* Computes one step of all members of a batch, in the memory of the first. */
-typedef void step_compute(void *const *contexts, uint32_t count);
+/*
+ * Computes one step of all members of a batch, in the memory of the first. False: there was not
+ * enough memory for all of them together. Each member of a batch of several is then computed alone,
+ * so that at most those fail that do not fit by themselves.
+ */
+typedef bool step_compute(void *const *contexts, uint32_t count);
 
 /*
  * `threads`: batches that may be computed at the same time. A step waits at most `patience`

@@ -31,22 +31,27 @@ struct stepper {
     const uint32_t *result;
     uint32_t results[STEP_MAX_ROWS];
     atomic_uint *batches, *members;
+    uint32_t room; /* most rows of a batch that there is memory for */
     bool is_right;
 };
 
-static void compute_batch(void *const *contexts, uint32_t count)
+static bool compute_batch(void *const *contexts, uint32_t count)
 {
     struct stepper *first = contexts[0];
     uint32_t rows = 0;
+    for (uint32_t i = 0; i < count; i++)
+        rows += ((struct stepper *)contexts[i])->rows;
+    if (rows > first->room)
+        return false;
     for (uint32_t i = 0; i < count; i++) {
         struct stepper *stepper = contexts[i];
-        rows += stepper->rows;
         first->results[i] = 3 * stepper->asked + 1;
         stepper->result = &first->results[i];
     }
     first->is_right &= rows <= STEP_MAX_ROWS;
     atomic_fetch_add(first->batches, 1);
     atomic_fetch_add(first->members, count);
+    return true;
 }
 
 static void *run_stepper(void *context)
@@ -68,7 +73,7 @@ static void *run_stepper(void *context)
 }
 
 /* Members of different rows come and go. → members of a batch on average. */
-static double step_at_once(uint32_t count, unsigned threads, int64_t patience)
+static double step_in_room(uint32_t count, unsigned threads, int64_t patience, uint32_t room)
 {
     static struct stepper steppers[MOST];
     pthread_t running[MOST];
@@ -82,6 +87,7 @@ static double step_at_once(uint32_t count, unsigned threads, int64_t patience)
                                        .rounds = ROUNDS + 10 * i,
                                        .batches = &batches,
                                        .members = &members,
+                                       .room = room,
                                        .is_right = true};
         step_member_init(&steppers[i].member, &steppers[i]);
         steps += steppers[i].rounds;
@@ -95,6 +101,11 @@ static double step_at_once(uint32_t count, unsigned threads, int64_t patience)
     EXPECT_EQUAL(atomic_load(&members), steps);
     step_scheduler_destroy(scheduler);
     return (double)members / (double)batches;
+}
+
+static double step_at_once(uint32_t count, unsigned threads, int64_t patience)
+{
+    return step_in_room(count, threads, patience, STEP_MAX_ROWS);
 }
 
 static void test_steps(void)
@@ -119,6 +130,15 @@ static void test_together(void)
     CU_ASSERT(step_at_once(2, 2, HOUR) < 1.01);
 }
 
+/* Where there is no memory for a batch, each of its members is computed alone. */
+static void test_too_large(void)
+{
+    for (unsigned threads = 1; threads <= 3; threads++)
+        for (uint32_t room = 5; room < STEP_MAX_ROWS; room += 7)
+            step_in_room(MOST, threads, MILLI, room);
+    CU_ASSERT(step_in_room(MOST, 1, HOUR, 5) < 2);
+}
+
 /* A member that is expected and stays away delays the others, no more. */
 static void test_stalled(void)
 {
@@ -131,6 +151,7 @@ static void test_stalled(void)
                                        .rows = 4,
                                        .batches = &batches,
                                        .members = &members,
+                                       .room = STEP_MAX_ROWS,
                                        .is_right = true};
         step_member_init(&steppers[i].member, &steppers[i]);
     }
@@ -253,6 +274,112 @@ static void test_same_bits(void)
     network_destroy(network);
 }
 
+/* ---- Too little memory ---- */
+
+enum {
+    SCARCE = 9,
+    FAILING = 3,     /* of them fails in the end, even alone */
+    SINGLE_ROWS = 8, /* more than one of them has */
+};
+
+/* How the kernels of a backend run out of memory. */
+static const struct hearken_kernels *ample;
+static atomic_uint large_products, own_products, reorders;
+
+/* Some products of more rows than one speller has: so batches fail here and there. */
+static int scarce_linear(struct hearken_queue *queue, const struct hearken_linear *arguments)
+{
+    bool is_large = arguments->in.rows > SINGLE_ROWS;
+    if (is_large && atomic_fetch_add(&large_products, 1) % 16 == 0)
+        return -ENOMEM;
+    return ample->linear(queue, arguments);
+}
+
+static int failing_linear(struct hearken_queue *queue, const struct hearken_linear *arguments)
+{
+    return atomic_fetch_add(&own_products, 1) < 50 ? ample->linear(queue, arguments) : -ENOMEM;
+}
+
+static int scarce_reorder(struct hearken_queue *queue, const struct hearken_matrix *state,
+                          const uint32_t *parents, uint32_t count)
+{
+    return atomic_fetch_add(&reorders, 1) % 256 == 255
+               ? -ENOMEM
+               : ample->reorder(queue, state, parents, count);
+}
+
+/* Spells all at once with `kernels`. → how many fail; all others have the text that they have
+ * `alone`. */
+static uint32_t spell_scarcely(struct spelling *spellings, const struct hearken_kernels *kernels,
+                               const struct beam_result *alone)
+{
+    pthread_t threads[SCARCE];
+    uint32_t failed = 0;
+    for (uint32_t i = 0; i < SCARCE; i++) {
+        spellings[i].pass.kernels = &kernels[i];
+        pthread_create(&threads[i], NULL, spell, &spellings[i]);
+    }
+    for (uint32_t i = 0; i < SCARCE; i++)
+        pthread_join(threads[i], NULL);
+    for (uint32_t i = 0; i < SCARCE; i++) {
+        int error = spellings[i].pass.error;
+        failed += error < 0;
+        if (error == 0)
+            expect_same_text(&alone[i], &spellings[i].result);
+        else
+            EXPECT_EQUAL(error, -ENOMEM);
+        spellings[i].pass.error = 0;
+        beam_result_finish(&spellings[i].result);
+    }
+    return failed;
+}
+
+/* What has no memory for a batch has it for each of its members, but for one. */
+static void test_scarce_memory(void)
+{
+    const struct model_shape shape = transformer_shape(3);
+    struct made_file file = make_model(&shape);
+    srand(7);
+    struct network *network = open_network(&file);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(network);
+    made_finish(&file);
+    struct step_scheduler *scheduler;
+    EXPECT_EQUAL_FATAL(step_scheduler_create(1, HOUR, &scheduler), 0);
+    static struct spelling spellings[SCARCE];
+    struct beam_result alone[SCARCE];
+    struct hearken_kernels kernels[SCARCE];
+    ample = network->compute->kernels;
+    for (uint32_t i = 0; i < SCARCE; i++) {
+        open_spelling(&spellings[i], network, 3 + i % 3);
+        spell(&spellings[i]);
+        alone[i] = spellings[i].result;
+        speller_join(spellings[i].speller, scheduler);
+        kernels[i] = *ample;
+        kernels[i].linear = scarce_linear;
+    }
+    /* Who steps with whom, and in whose queue, is chance. */
+    for (int i = 0; i < ROUNDS && atomic_load(&large_products) < 100; i++)
+        EXPECT_EQUAL(spell_scarcely(spellings, kernels, alone), 0);
+    CU_ASSERT(atomic_load(&large_products) >= 100);
+    kernels[FAILING].linear = failing_linear;
+    uint32_t failed = 0;
+    for (int i = 0; i < ROUNDS && failed == 0; i++)
+        failed = spell_scarcely(spellings, kernels, alone);
+    EXPECT_EQUAL(failed, 1);
+    /* States that are half in order are of no use. */
+    for (uint32_t i = 0; i < SCARCE; i++)
+        kernels[i].reorder = scarce_reorder;
+    failed = spell_scarcely(spellings, kernels, alone);
+    CU_ASSERT(failed > 0 && failed < SCARCE);
+    for (uint32_t i = 0; i < SCARCE; i++) {
+        spellings[i].pass.kernels = ample;
+        beam_result_finish(&alone[i]);
+        close_spelling(&spellings[i]);
+    }
+    step_scheduler_destroy(scheduler);
+    network_destroy(network);
+}
+
 /* ---- Encoders ---- */
 
 struct borrower {
@@ -311,7 +438,9 @@ void add_step_scheduler_tests(void)
     CU_add_test(suite, "members that come and go", test_steps);
     CU_add_test(suite, "any patience", test_patience);
     CU_add_test(suite, "batches", test_together);
+    CU_add_test(suite, "batches that are too large", test_too_large);
     CU_add_test(suite, "a member that stays away", test_stalled);
     CU_add_test(suite, "the same bits", test_same_bits);
+    CU_add_test(suite, "too little memory", test_scarce_memory);
     CU_add_test(suite, "shared encoders", test_encoders);
 }
