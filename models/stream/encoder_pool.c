@@ -8,15 +8,21 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+/* One that waits for an encoder. */
+struct waiter {
+    struct waiter *following;
+};
+
 struct encoder_pool {
     const struct network *network;
     const struct logmel *logmel;
     pid_t process;
     unsigned most; /* in use at the same time */
     pthread_mutex_t lock;
-    pthread_cond_t changed;      /* given_back */
-    uint64_t taken, given_back;  /* over the pool's life; guarded by lock */
-    struct pooled_encoder *idle; /* guarded by lock */
+    pthread_cond_t changed; /* `used` or `first`, or a waiter was cancelled */
+    unsigned used;          /* guarded by lock, as the next ones */
+    struct waiter *first;   /* the line of those that wait, the oldest first */
+    struct pooled_encoder *idle;
 };
 
 int encoder_pool_create(const struct network *network, const struct logmel *logmel,
@@ -79,11 +85,31 @@ static int create_encoder(const struct encoder_pool *pool, struct pooled_encoder
     return result;
 }
 
-/* Lets the next one in. Lock held. */
+/* Ends the use of an encoder, or a turn that came to nothing. Lock held. */
 static void finish_turn(struct encoder_pool *pool)
 {
-    pool->given_back++;
+    pool->used--;
     pthread_cond_broadcast(&pool->changed);
+}
+
+/* Waits in line until an encoder may be used. -ECANCELED: the caller does without. Lock held. */
+static int wait_for_turn(struct encoder_pool *pool, const atomic_bool *cancelled)
+{
+    struct waiter self = {NULL}, **at = &pool->first;
+    while (*at)
+        at = &(*at)->following;
+    *at = &self;
+    while ((pool->first != &self || pool->used >= pool->most) &&
+           !(cancelled && atomic_load(cancelled)))
+        pthread_cond_wait(&pool->changed, &pool->lock);
+    for (at = &pool->first; *at != &self;)
+        at = &(*at)->following;
+    *at = self.following;
+    pthread_cond_broadcast(&pool->changed);
+    if (cancelled && atomic_load(cancelled))
+        return -ECANCELED;
+    pool->used++;
+    return 0;
 }
 
 int encoder_pool_take(struct encoder_pool *pool, const atomic_bool *cancelled,
@@ -94,14 +120,13 @@ int encoder_pool_take(struct encoder_pool *pool, const atomic_bool *cancelled,
     int result = 0;
     if (!is_forked) {
         pthread_mutex_lock(&pool->lock);
-        const uint64_t turn = pool->taken++;
-        while (turn >= pool->given_back + pool->most)
-            pthread_cond_wait(&pool->changed, &pool->lock);
-        found = pool->idle;
-        if (found)
+        result = wait_for_turn(pool, cancelled);
+        if (result == 0 && (found = pool->idle))
             pool->idle = found->next;
         pthread_mutex_unlock(&pool->lock);
     }
+    if (result < 0)
+        return result;
     if (!found)
         result = create_encoder(pool, &found);
     if (result < 0 && !is_forked) {
@@ -114,6 +139,15 @@ int encoder_pool_take(struct encoder_pool *pool, const atomic_bool *cancelled,
     found->pass.cancelled = cancelled;
     *encoder = found;
     return 0;
+}
+
+void encoder_pool_notice(struct encoder_pool *pool)
+{
+    if (getpid() != pool->process)
+        return;
+    pthread_mutex_lock(&pool->lock);
+    pthread_cond_broadcast(&pool->changed);
+    pthread_mutex_unlock(&pool->lock);
 }
 
 /* Whether its queue may be used again (plugin.h). */

@@ -27,11 +27,13 @@ int encoder_pool_create(const struct network *network, const struct logmel *logm
 void encoder_pool_destroy(struct encoder_pool *pool);
 
 /*
- * Waits for an encoder, first come, first served. `cancelled` stops its pass. To be given back.
- * Errors: -ENOMEM, the backend's.
+ * Waits for an encoder, first come, first served. `cancelled` (or NULL) ends the wait and stops the
+ * encoder's pass. To be given back. Errors: -ECANCELED, -ENOMEM, the backend's.
  */
 int encoder_pool_take(struct encoder_pool *pool, const atomic_bool *cancelled,
                       struct pooled_encoder **encoder);
+/* Has those that wait look whether they are cancelled: to be called once one is. */
+void encoder_pool_notice(struct encoder_pool *pool);
 /* The memory that it has computed is no longer valid. */
 void encoder_pool_give(struct encoder_pool *pool, struct pooled_encoder *encoder);
 

@@ -10,6 +10,7 @@
 #include "include/internal/sized_options.h"
 #include "models/search/custom_words.h"
 #include "models/stream/channel.h"
+#include "models/stream/encoder_pool.h"
 #include "models/stream/separator.h"
 #include "models/stream/stream_options.h"
 
@@ -139,11 +140,17 @@ int hearken_stream_create(struct hearken_model *model, const struct hearken_stre
     return 0;
 }
 
+void hearken_stream_cancel(struct hearken_stream *stream)
+{
+    atomic_store(&stream->cancelled, true);
+    encoder_pool_notice(stream->setup.model->encoders);
+}
+
 void hearken_stream_destroy(struct hearken_stream *stream)
 {
     if (!stream)
         return;
-    atomic_store(&stream->cancelled, true); /* segments that are being recognised */
+    hearken_stream_cancel(stream); /* segments that are being recognised */
     for (uint32_t i = 0; i < SEPARATOR_LANES; i++)
         channel_destroy(stream->lanes[i].channel);
     separator_destroy(stream->separator);
@@ -154,11 +161,6 @@ void hearken_stream_destroy(struct hearken_stream *stream)
     }
     free(stream->block);
     free(stream);
-}
-
-void hearken_stream_cancel(struct hearken_stream *stream)
-{
-    atomic_store(&stream->cancelled, true);
 }
 
 void hearken_stream_count(const struct hearken_stream *stream,

@@ -4,6 +4,7 @@
 #include "models/search/beam_search.h"
 #include "models/stream/encoder_pool.h"
 #include "models/stream/model.h"
+#include "tests/unit/common/event_record.h"
 #include "tests/unit/common/expect.h"
 #include "tests/unit/common/make_model.h"
 #include "tests/unit/common/stream_session.h"
@@ -13,6 +14,7 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 void add_step_scheduler_tests(void);
 
@@ -385,51 +387,126 @@ static void test_scarce_memory(void)
 struct borrower {
     struct encoder_pool *pool;
     atomic_int *in_use, *most;
+    atomic_bool cancelled;
+    struct borrower *next; /* which this one cancels now and then */
+    unsigned cancellations;
     int result;
 };
+
+static void use_encoder(struct borrower *b, struct pooled_encoder *encoder, int round)
+{
+    int used = atomic_fetch_add(b->in_use, 1) + 1, most = atomic_load(b->most);
+    while (used > most && !atomic_compare_exchange_weak(b->most, &most, used))
+        ;
+    sched_yield();
+    /* A queue that has failed is not used again. */
+    encoder->pass.error = round % 7 == 0 ? -EIO : round % 5 == 0 ? -ECANCELED : 0;
+    atomic_fetch_sub(b->in_use, 1);
+    encoder_pool_give(b->pool, encoder);
+}
 
 static void *borrow(void *context)
 {
     struct borrower *b = context;
     for (int i = 0; i < ROUNDS && b->result == 0; i++) {
         struct pooled_encoder *encoder;
-        b->result = encoder_pool_take(b->pool, NULL, &encoder);
-        if (b->result < 0)
-            break;
-        int used = atomic_fetch_add(b->in_use, 1) + 1, most = atomic_load(b->most);
-        while (used > most && !atomic_compare_exchange_weak(b->most, &most, used))
-            ;
-        sched_yield();
-        /* A queue that has failed is not used again. */
-        encoder->pass.error = i % 7 == 0 ? -EIO : i % 5 == 0 ? -ECANCELED : 0;
-        atomic_fetch_sub(b->in_use, 1);
-        encoder_pool_give(b->pool, encoder);
+        int result = encoder_pool_take(b->pool, &b->cancelled, &encoder);
+        if (result == 0)
+            use_encoder(b, encoder, i);
+        else if (result == -ECANCELED)
+            b->cancellations += atomic_exchange(&b->cancelled, false);
+        else
+            b->result = result;
+        if (b->next && i % 9 == 4) {
+            atomic_store(&b->next->cancelled, true);
+            encoder_pool_notice(b->pool);
+        }
     }
     return NULL;
 }
 
-/* As many encoders as processors, however many want one; none is lost. */
+static unsigned count_encoders(const struct hearken_model *model)
+{
+    unsigned processors = compute_parallel_queues(model->network->compute);
+    return processors > 2 ? processors : 2;
+}
+
+/* As many encoders as processors, however many want one and whoever is cancelled; none is lost. */
 static void test_encoders(void)
 {
-    const struct model_shape shape = transformer_shape(2);
-    struct made_file file = make_model(&shape);
-    struct hearken_model *model = open_model(&file);
-    CU_ASSERT_PTR_NOT_NULL_FATAL(model);
-    made_finish(&file);
+    struct hearken_model *model = model_of(transformer_shape(2));
     struct borrower borrowers[MOST];
     pthread_t threads[MOST];
     atomic_int in_use = 0, most = 0;
-    for (uint32_t i = 0; i < MOST; i++) {
-        borrowers[i] = (struct borrower){model->encoders, &in_use, &most, 0};
+    unsigned cancellations = 0;
+    for (uint32_t i = 0; i < MOST; i++)
+        borrowers[i] = (struct borrower){.pool = model->encoders,
+                                         .in_use = &in_use,
+                                         .most = &most,
+                                         .next = i % 2 == 0 ? &borrowers[i + 1] : NULL};
+    for (uint32_t i = 0; i < MOST; i++)
         pthread_create(&threads[i], NULL, borrow, &borrowers[i]);
-    }
     for (uint32_t i = 0; i < MOST; i++) {
         pthread_join(threads[i], NULL);
         EXPECT_EQUAL(borrowers[i].result, 0);
+        cancellations += borrowers[i].cancellations;
     }
-    unsigned processors = compute_parallel_queues(model->network->compute);
-    CU_ASSERT(most >= 1 && (unsigned)most <= (processors > 2 ? processors : 2));
+    CU_ASSERT(most >= 1 && (unsigned)most <= count_encoders(model));
+    CU_ASSERT(cancellations > 0);
     hearken_model_destroy(model);
+}
+
+/* A stream that another thread cancels while all encoders are in use. */
+struct waiting_stream {
+    struct hearken_stream *stream;
+    float *samples;
+    size_t count;
+    int result;
+};
+
+static void *write_all_samples(void *context)
+{
+    struct waiting_stream *w = context;
+    w->result = hearken_stream_write(w->stream, w->samples, w->count, NULL);
+    return NULL;
+}
+
+static void test_cancelled_wait(void)
+{
+    struct hearken_model *model = model_of(transformer_shape(2));
+    unsigned count = count_encoders(model);
+    struct pooled_encoder **encoders = calloc(count, sizeof(*encoders));
+    CU_ASSERT_PTR_NOT_NULL_FATAL(encoders);
+    for (unsigned i = 0; i < count; i++)
+        EXPECT_EQUAL_FATAL(encoder_pool_take(model->encoders, NULL, &encoders[i]), 0);
+    struct hearken_stream_options options = stream_options_of();
+    options.segment_seconds = 2;
+    struct record record;
+    struct waiting_stream waiting = {.stream = create(model, &options, &record)};
+    waiting.samples = make_sound(18, 6, &waiting.count);
+    pthread_t thread;
+    EXPECT_EQUAL_FATAL(pthread_create(&thread, NULL, write_all_samples, &waiting), 0);
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_nsec += 200 * 1000 * 1000;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    EXPECT_EQUAL(pthread_timedjoin_np(thread, NULL, &until), ETIMEDOUT); /* it waits */
+    hearken_stream_cancel(waiting.stream);
+    until.tv_sec += 30;
+    bool has_left = pthread_timedjoin_np(thread, NULL, &until) == 0;
+    CU_ASSERT_TRUE(has_left);
+    for (unsigned i = 0; i < count; i++)
+        encoder_pool_give(model->encoders, encoders[i]);
+    if (!has_left)
+        pthread_join(thread, NULL);
+    EXPECT_EQUAL(waiting.result, -ECANCELED);
+    EXPECT_EQUAL(record.finals, 0);
+    hearken_stream_destroy(waiting.stream);
+    finish_record(&record);
+    hearken_model_destroy(model);
+    free(waiting.samples);
+    free(encoders);
 }
 
 void add_step_scheduler_tests(void)
@@ -443,4 +520,5 @@ void add_step_scheduler_tests(void)
     CU_add_test(suite, "the same bits", test_same_bits);
     CU_add_test(suite, "too little memory", test_scarce_memory);
     CU_add_test(suite, "shared encoders", test_encoders);
+    CU_add_test(suite, "cancelled while it waits for an encoder", test_cancelled_wait);
 }
