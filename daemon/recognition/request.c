@@ -53,7 +53,6 @@ struct request {
     uint64_t created, audio_ended; /* uv_hrtime; 0: not yet */
     uint64_t sound_began;          /* uv_hrtime; 0: not yet */
     uint64_t written;              /* bytes since then */
-    bool is_recording;             /* its sound came faster than anybody speaks */
 
     /* The worker's. */
     uint64_t begun, first_text; /* uv_hrtime; 0: not yet */
@@ -66,6 +65,7 @@ struct request {
     size_t queued;
     uint64_t listening; /* uv_hrtime when sound came after the queue had been empty */
     uint64_t received;  /* bytes of audio since then */
+    bool is_recording;  /* its sound came faster than anybody speaks */
     bool ended, abandoned;
     bool waits_for_room; /* the loop does */
     bool room;           /* and there is some */
@@ -214,6 +214,15 @@ static double seconds_late(struct request *request, size_t frames)
     return received > elapsed + EARLY_SECONDS ? 0 : behind;
 }
 
+/* Texts of what is no recording do not wait for those of others. */
+static void tell_urgency(struct request *request)
+{
+    uv_mutex_lock(&request->mutex);
+    bool is_urgent = !request->is_recording;
+    uv_mutex_unlock(&request->mutex);
+    hearken_stream_set_urgent(request->stream, is_urgent);
+}
+
 /* Recognises what is queued, for one turn. 1: the turn is over, 0: the queue is empty. */
 static int recognise_queue(struct request *request, bool *ended, struct hearken_error *error)
 {
@@ -245,8 +254,10 @@ static enum work_outcome take_turn(struct request *request, struct hearken_error
     *status = 0;
     if (!request->stream)
         *status = open_stream(request, error);
-    if (*status == 0)
+    if (*status == 0) {
+        tell_urgency(request);
         *status = recognise_queue(request, &ended, error);
+    }
     if (*status == 1)
         return WORK_AGAIN;
     if (*status == 0 && !ended && !request->out_of_memory)
@@ -484,7 +495,9 @@ static void note_pace(struct request *request, size_t length)
     if (request->is_recording || request->options.is_live ||
         (double)request->written / second <= elapsed + EARLY_SECONDS)
         return;
+    uv_mutex_lock(&request->mutex);
     request->is_recording = true;
+    uv_mutex_unlock(&request->mutex);
     workers_set_urgent(request->workers, &request->work, false);
 }
 

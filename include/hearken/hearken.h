@@ -667,6 +667,15 @@ HEARKEN_API int hearken_stream_write(struct hearken_stream *stream, const void *
 HEARKEN_API void hearken_stream_set_waiting(struct hearken_stream *stream, double seconds);
 
 /*
+ * Whether somebody waits for each text, as one who speaks does. The streams of a model share its
+ * encoders, and step their spellers together; urgent ones wait only for the likes of them. The
+ * texts are the same. Until this is called, a stream with partial_seconds or endpointing is urgent;
+ * one that recognises several segments at the same time no longer is, whatever is called. From the
+ * thread that uses the stream, before a write or finish.
+ */
+HEARKEN_API void hearken_stream_set_urgent(struct hearken_stream *stream, bool is_urgent);
+
+/*
  * A time between segments, in seconds: all events of those before it have been sent, and none of
  * those behind it. 0 where there is none, or each event depends on those before it
  * (partial_seconds, voice_events, previous_text, language "auto"). From the thread that uses the

@@ -350,13 +350,24 @@ int speller_create(const struct network *network, uint32_t hypotheses, struct sp
     return -ENOMEM;
 }
 
+void speller_rest(struct speller *speller)
+{
+    if (speller->scheduler)
+        step_scheduler_rest(speller->scheduler, &speller->member);
+}
+
+static void leave_scheduler(struct speller *speller)
+{
+    speller_rest(speller);
+    if (speller->scheduler)
+        step_member_finish(speller->scheduler, &speller->member);
+}
+
 void speller_destroy(struct speller *speller, struct pass *pass)
 {
     if (!speller)
         return;
-    speller_rest(speller);
-    if (speller->scheduler)
-        step_member_finish(speller->scheduler, &speller->member);
+    leave_scheduler(speller);
     for (uint32_t i = 0; i < speller->network->parameters.speller.layers; i++) {
         pass_release(pass, &speller->states[i].first);
         pass_release(pass, &speller->states[i].second);
@@ -378,16 +389,11 @@ void speller_destroy(struct speller *speller, struct pass *pass)
 
 void speller_join(struct speller *speller, struct step_scheduler *scheduler)
 {
-    if (speller->kind != &transformer)
+    if (speller->kind != &transformer || speller->scheduler == scheduler)
         return;
+    leave_scheduler(speller);
     speller->scheduler = scheduler;
     step_member_init(&speller->member, speller);
-}
-
-void speller_rest(struct speller *speller)
-{
-    if (speller->scheduler)
-        step_scheduler_rest(speller->scheduler, &speller->member);
 }
 
 void speller_reset(struct speller *speller)

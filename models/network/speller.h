@@ -18,7 +18,8 @@ void speller_destroy(struct speller *speller, struct pass *pass);
 
 /*
  * From now on a transformer's steps are computed together with those of others in `scheduler`,
- * which must outlive the speller. Once; a recurrent speller does without.
+ * which must outlive the speller, and no longer in another one. Between texts: the last logits are
+ * no longer valid. A recurrent speller does without.
  */
 void speller_join(struct speller *speller, struct step_scheduler *scheduler);
 

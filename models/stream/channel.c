@@ -77,8 +77,8 @@ int channel_create(const struct channel_setup *setup, uint32_t number, struct ch
     s->options = *options;
     partial_schedule_init(&s->schedule, (double)options->partial_seconds,
                           (double)options->partial_share);
-    int result = recognizer_create(model, &s->options, setup->words, setup->cancelled,
-                                   &s->recognizer, error);
+    int result = recognizer_create(model, &s->options, setup->words, setup->is_urgent,
+                                   setup->cancelled, &s->recognizer, error);
     if (result < 0) {
         channel_destroy(s);
         return result;
@@ -127,6 +127,12 @@ void channel_set_waiting(struct channel *channel, double seconds)
 {
     channel->may_queue = false; /* texts are emitted as soon as they can be */
     partial_schedule_set_waiting(&channel->schedule, seconds);
+}
+
+void channel_set_urgent(struct channel *channel, bool is_urgent)
+{
+    if (!channel->queue) /* which uses the recogniser */
+        recognizer_set_urgent(channel->recognizer, is_urgent);
 }
 
 void channel_count(const struct channel *channel, struct hearken_stream_counters *counters)
@@ -241,6 +247,8 @@ static bool wants_queue(struct channel *s)
     const struct segment_queue_setup setup = {s->setup->model, &s->options, s->setup->words,
                                               s->setup->cancelled};
     s->queue_threads = model_take_segment_threads(s->setup->model, SEGMENT_QUEUE_THREADS);
+    if (s->queue_threads > 0)
+        channel_set_urgent(s, false);
     if (s->queue_threads == 0 ||
         segment_queue_create(&setup, s->recognizer, s->queue_threads, &s->queue) == 0)
         return s->queue_threads > 0;

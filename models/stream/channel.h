@@ -21,6 +21,7 @@ struct channel_setup {
     struct hearken_model *model;
     struct hearken_stream_options options;
     const struct custom_words *words; /* NULL: none */
+    bool is_urgent;                   /* of channels that are made; channel_set_urgent */
     const atomic_bool *cancelled;
     hearken_event_callback *callback;
     void *context;
@@ -69,6 +70,10 @@ void channel_set_turn(struct channel *channel, bool others_speak);
 
 /* The sound is of somebody who speaks now, and so many seconds of it are there already. */
 void channel_set_waiting(struct channel *channel, double seconds);
+
+/* Whether somebody waits for each text (recognizer.h). Segments that are recognised at the same
+ * time are not urgent, once there were some. */
+void channel_set_urgent(struct channel *channel, bool is_urgent);
 
 /* The stream waited this long for sound. */
 void channel_add_idle(struct channel *channel, double seconds);

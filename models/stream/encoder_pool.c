@@ -17,11 +17,11 @@ struct encoder_pool {
     const struct network *network;
     const struct logmel *logmel;
     pid_t process;
-    unsigned most; /* in use at the same time */
+    unsigned most; /* in use at the same time by those that wait for one, and idle */
     pthread_mutex_t lock;
-    pthread_cond_t changed; /* `used` or `first`, or a waiter was cancelled */
-    unsigned used;          /* guarded by lock, as the next ones */
-    struct waiter *first;   /* the line of those that wait, the oldest first */
+    pthread_cond_t changed;    /* `used` or `first`, or a waiter was cancelled */
+    unsigned used, idle_count; /* `used`: of those; guarded by lock, as the next ones */
+    struct waiter *first;      /* the line of those that wait, the oldest first */
     struct pooled_encoder *idle;
 };
 
@@ -86,10 +86,23 @@ static int create_encoder(const struct encoder_pool *pool, struct pooled_encoder
 }
 
 /* Ends the use of an encoder, or a turn that came to nothing. Lock held. */
-static void finish_turn(struct encoder_pool *pool)
+static void finish_turn(struct encoder_pool *pool, bool is_urgent)
 {
+    if (is_urgent)
+        return;
     pool->used--;
     pthread_cond_broadcast(&pool->changed);
+}
+
+/* NULL: there is none. Lock held. */
+static struct pooled_encoder *take_idle(struct encoder_pool *pool)
+{
+    struct pooled_encoder *found = pool->idle;
+    if (found) {
+        pool->idle = found->next;
+        pool->idle_count--;
+    }
+    return found;
 }
 
 /* Waits in line until an encoder may be used. -ECANCELED: the caller does without. Lock held. */
@@ -112,7 +125,7 @@ static int wait_for_turn(struct encoder_pool *pool, const atomic_bool *cancelled
     return 0;
 }
 
-int encoder_pool_take(struct encoder_pool *pool, const atomic_bool *cancelled,
+int encoder_pool_take(struct encoder_pool *pool, bool is_urgent, const atomic_bool *cancelled,
                       struct pooled_encoder **encoder)
 {
     const bool is_forked = getpid() != pool->process;
@@ -120,9 +133,9 @@ int encoder_pool_take(struct encoder_pool *pool, const atomic_bool *cancelled,
     int result = 0;
     if (!is_forked) {
         pthread_mutex_lock(&pool->lock);
-        result = wait_for_turn(pool, cancelled);
-        if (result == 0 && (found = pool->idle))
-            pool->idle = found->next;
+        result = is_urgent ? 0 : wait_for_turn(pool, cancelled);
+        if (result == 0)
+            found = take_idle(pool);
         pthread_mutex_unlock(&pool->lock);
     }
     if (result < 0)
@@ -131,11 +144,12 @@ int encoder_pool_take(struct encoder_pool *pool, const atomic_bool *cancelled,
         result = create_encoder(pool, &found);
     if (result < 0 && !is_forked) {
         pthread_mutex_lock(&pool->lock);
-        finish_turn(pool);
+        finish_turn(pool, is_urgent);
         pthread_mutex_unlock(&pool->lock);
     }
     if (result < 0)
         return result;
+    found->is_urgent = is_urgent;
     found->pass.cancelled = cancelled;
     *encoder = found;
     return 0;
@@ -163,18 +177,20 @@ void encoder_pool_give(struct encoder_pool *pool, struct pooled_encoder *encoder
         destroy_encoder(pool, encoder);
         return;
     }
-    const bool is_kept = is_reusable(encoder);
-    if (is_kept) /* its stream goes on with the speller, which needs memory of its own */
+    const bool is_usable = is_reusable(encoder);
+    if (is_usable) /* its stream goes on with the speller, which needs memory of its own */
         encoder_pipeline_rest(encoder->pipeline, &encoder->pass);
-    else
-        destroy_encoder(pool, encoder);
     pthread_mutex_lock(&pool->lock);
+    const bool is_kept = is_usable && pool->idle_count < pool->most;
     if (is_kept) {
         encoder->pass.error = 0;
         encoder->pass.cancelled = NULL;
         encoder->next = pool->idle;
         pool->idle = encoder;
+        pool->idle_count++;
     }
-    finish_turn(pool);
+    finish_turn(pool, encoder->is_urgent);
     pthread_mutex_unlock(&pool->lock);
+    if (!is_kept)
+        destroy_encoder(pool, encoder);
 }

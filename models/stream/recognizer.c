@@ -74,7 +74,8 @@ struct recognizer {
     struct hearken_stream_options options;
     const struct custom_words *words; /* NULL: none */
     struct pass pass;
-    struct encoder_pipeline *encoder; /* of a live stream; the others use the model's */
+    bool is_urgent;
+    struct encoder_pipeline *encoder; /* of a stream with partial texts; NULL: the model's do */
     double padding;                   /* seconds of silence behind a segment */
     struct speller *speller;
     struct step_scheduler *scheduler;
@@ -102,28 +103,34 @@ static int create_decoding_rules(struct recognizer *r, struct hearken_error *err
     return result;
 }
 
+static void join_scheduler(struct recognizer *r)
+{
+    r->scheduler = r->is_urgent ? r->network->live_steps : r->network->steps;
+    speller_join(r->speller, r->scheduler);
+}
+
 static int allocate(struct recognizer *r)
 {
     const struct hearken_stream_options *o = &r->options;
     double padding =
         o->padding < 0 ? (double)r->network->parameters.listener.padding : (double)o->padding;
     r->padding = o->exact ? WINDOW_SECONDS : padding;
-    bool is_live = o->partial_seconds > 0 || o->endpointing;
-    int result = is_live ? encoder_pipeline_create(r->network, r->model->logmel, &r->encoder) : 0;
+    int result = 0;
+    if (o->partial_seconds > 0)
+        result = encoder_pipeline_create(r->network, r->model->logmel, &r->encoder);
     if (result < 0)
         return result;
     uint32_t width = o->beam_width > SHORT_WIDTH ? o->beam_width : SHORT_WIDTH;
     result = speller_create(r->network, width + (r->words ? BIASED_BEAM_WIDTH : 0), &r->speller);
-    if (result < 0)
-        return result;
-    r->scheduler = is_live ? r->network->live_steps : r->network->steps;
-    speller_join(r->speller, r->scheduler);
-    return 0;
+    if (result == 0)
+        join_scheduler(r);
+    return result;
 }
 
 int recognizer_create(struct hearken_model *model, const struct hearken_stream_options *options,
-                      const struct custom_words *words, const atomic_bool *cancelled,
-                      struct recognizer **recognizer, struct hearken_error *error)
+                      const struct custom_words *words, bool is_urgent,
+                      const atomic_bool *cancelled, struct recognizer **recognizer,
+                      struct hearken_error *error)
 {
     const struct compute *compute = model->network->compute;
     struct recognizer *r = calloc(1, sizeof(*r));
@@ -133,6 +140,7 @@ int recognizer_create(struct hearken_model *model, const struct hearken_stream_o
     r->network = model->network;
     r->options = *options;
     r->words = words;
+    r->is_urgent = is_urgent;
     r->pass = (struct pass){.kernels = compute->kernels, .cancelled = cancelled};
     int result = compute_queue_create(compute, &r->pass.queue);
     if (result < 0) {
@@ -163,6 +171,13 @@ void recognizer_destroy(struct recognizer *recognizer)
     decoder_prompt_destroy(recognizer->prompt);
     free(recognizer->ctc_scores);
     free(recognizer);
+}
+
+void recognizer_set_urgent(struct recognizer *recognizer, bool is_urgent)
+{
+    struct recognizer *r = recognizer;
+    r->is_urgent = is_urgent;
+    join_scheduler(r);
 }
 
 size_t recognizer_max_samples(const struct recognizer *recognizer)
@@ -553,15 +568,15 @@ static const struct ctc_scores *encode(struct recognizer *r, struct encoder_pipe
     return has_ctc ? ctc : NULL;
 }
 
-/* The same with an encoder of the model's where the stream has none. */
+/* The same with an encoder of the model's where the text may wait, or the stream has none. */
 static const struct ctc_scores *encode_segment(struct recognizer *r,
                                                const struct segment_sound *sound, double padding,
                                                struct ctc_scores *ctc)
 {
     struct pooled_encoder *shared;
-    if (r->encoder)
+    if (r->encoder && r->is_urgent)
         return encode(r, r->encoder, &r->pass, sound, padding, ctc);
-    int result = encoder_pool_take(r->model->encoders, r->pass.cancelled, &shared);
+    int result = encoder_pool_take(r->model->encoders, r->is_urgent, r->pass.cancelled, &shared);
     if (result < 0) {
         r->pass.error = result;
         return NULL;

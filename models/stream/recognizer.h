@@ -43,13 +43,21 @@ struct transcript {
 };
 
 /*
- * `words` (NULL: none) must outlive the recognizer; `cancelled` is read between kernels. Errors:
- * -EINVAL for options that the model does not support, -ENOMEM, the backend's; all with a message.
+ * `words` (NULL: none) must outlive the recognizer; `is_urgent`: as recognizer_set_urgent says;
+ * `cancelled` is read between kernels. Errors: -EINVAL for options that the model does not support,
+ * -ENOMEM, the backend's; all with a message.
  */
 int recognizer_create(struct hearken_model *model, const struct hearken_stream_options *options,
-                      const struct custom_words *words, const atomic_bool *cancelled,
-                      struct recognizer **recognizer, struct hearken_error *error);
+                      const struct custom_words *words, bool is_urgent,
+                      const atomic_bool *cancelled, struct recognizer **recognizer,
+                      struct hearken_error *error);
 void recognizer_destroy(struct recognizer *recognizer);
+
+/*
+ * Whether somebody waits for each text: it then does not wait for an encoder (encoder_pool.h), and
+ * its steps are made together only with those of texts that are urgent, too. Between texts.
+ */
+void recognizer_set_urgent(struct recognizer *recognizer, bool is_urgent);
 
 /* Maximum length of a segment, samples at HEARKEN_RATE. */
 size_t recognizer_max_samples(const struct recognizer *recognizer);

@@ -134,8 +134,8 @@ static int start_threads(struct segment_queue *queue, const struct segment_queue
         bool is_first = queue->thread_count == 0;
         *thread = (struct segment_thread){.queue = queue, .recognizer = is_first ? first : NULL};
         if (!is_first)
-            result = recognizer_create(setup->model, setup->options, setup->words, setup->cancelled,
-                                       &thread->recognizer, NULL);
+            result = recognizer_create(setup->model, setup->options, setup->words, false,
+                                       setup->cancelled, &thread->recognizer, NULL);
         if (result == 0)
             result = -pthread_create(&thread->thread, NULL, segment_thread_main, thread);
         if (result < 0) {

@@ -128,6 +128,7 @@ int hearken_stream_create(struct hearken_model *model, const struct hearken_stre
         .model = model,
         .options = own,
         .words = s->words,
+        .is_urgent = own.partial_seconds > 0 || own.endpointing,
         .cancelled = &s->cancelled,
         .callback = callback,
         .context = context,
@@ -390,6 +391,14 @@ void hearken_stream_set_waiting(struct hearken_stream *stream, double seconds)
     for (uint32_t i = 0; i < SEPARATOR_LANES; i++)
         if (stream->lanes[i].channel)
             channel_set_waiting(stream->lanes[i].channel, seconds);
+}
+
+void hearken_stream_set_urgent(struct hearken_stream *stream, bool is_urgent)
+{
+    stream->setup.is_urgent = is_urgent;
+    for (uint32_t i = 0; i < SEPARATOR_LANES; i++)
+        if (stream->lanes[i].channel)
+            channel_set_urgent(stream->lanes[i].channel, is_urgent);
 }
 
 /* ---- Going on where another stream ended ---- */

@@ -2,6 +2,7 @@
 /* The daemon's requests with a recogniser, workers and models that the tests move by hand. */
 #define hearken_stream_create     fake_stream_create
 #define hearken_stream_write      fake_stream_write
+#define hearken_stream_set_urgent fake_stream_set_urgent
 #define hearken_stream_finish     fake_stream_finish
 #define hearken_stream_cancel     fake_stream_cancel
 #define hearken_stream_destroy    fake_stream_destroy
@@ -43,6 +44,7 @@ struct hearken_stream {
 static int create_status, write_status, finish_status;
 static struct request *abandoned_in_write; /* by the loop, while the worker is in there */
 static unsigned open_streams;
+static bool stream_is_urgent; /* as was said last, of any stream */
 
 int fake_stream_create(struct hearken_model *model, const struct hearken_stream_options *options,
                        hearken_event_callback *callback, void *context,
@@ -79,6 +81,12 @@ int fake_stream_write(struct hearken_stream *stream, const void *samples, size_t
     note("%c%zu:%u ", stream->name, frames, bytes[0]);
     tell(stream, HEARKEN_EVENT_PARTIAL, "part");
     return 0;
+}
+
+void fake_stream_set_urgent(struct hearken_stream *stream, bool is_urgent)
+{
+    (void)stream;
+    stream_is_urgent = is_urgent;
 }
 
 int fake_stream_finish(struct hearken_stream *stream, struct hearken_error *error)
@@ -424,6 +432,23 @@ static void test_pace(void)
     expect_totals(0, 0, 2);
 }
 
+/* The recogniser knows what the workers know, at the next turn. */
+static void test_urgent_stream(void)
+{
+    begin();
+    struct request *a = ask("a", false);
+    say(a, 900, 1);
+    stream_is_urgent = false;
+    CU_ASSERT_TRUE(turn());
+    CU_ASSERT_TRUE(stream_is_urgent);
+    say(a, 900, 1);
+    CU_ASSERT_TRUE(turn());
+    CU_ASSERT_FALSE(stream_is_urgent);
+    request_end(a);
+    run_all();
+    expect_totals(1, 0, 0);
+}
+
 /* Before a worker had it: gone at once, and the next one is first. */
 static void test_abandoned_in_the_queue(void)
 {
@@ -570,6 +595,7 @@ void add_request_tests(void)
     CU_add_test(suite, "marks", test_marks);
     CU_add_test(suite, "room", test_room);
     CU_add_test(suite, "pace", test_pace);
+    CU_add_test(suite, "urgency of the stream", test_urgent_stream);
     CU_add_test(suite, "abandoned in the queue", test_abandoned_in_the_queue);
     CU_add_test(suite, "abandoned at work", test_abandoned_at_work);
     CU_add_test(suite, "errors", test_errors);

@@ -410,7 +410,7 @@ static void *borrow(void *context)
     struct borrower *b = context;
     for (int i = 0; i < ROUNDS && b->result == 0; i++) {
         struct pooled_encoder *encoder;
-        int result = encoder_pool_take(b->pool, &b->cancelled, &encoder);
+        int result = encoder_pool_take(b->pool, false, &b->cancelled, &encoder);
         if (result == 0)
             use_encoder(b, encoder, i);
         else if (result == -ECANCELED)
@@ -456,57 +456,178 @@ static void test_encoders(void)
     hearken_model_destroy(model);
 }
 
-/* A stream that another thread cancels while all encoders are in use. */
-struct waiting_stream {
+/* ---- Streams that somebody waits for, and others ---- */
+
+/* A stream that a thread of its own writes, on a model all of whose encoders are in use. */
+struct crowded {
+    struct hearken_model *model;
+    struct pooled_encoder **encoders;
+    unsigned count;
     struct hearken_stream *stream;
+    struct record record;
     float *samples;
-    size_t count;
+    size_t sample_count;
+    pthread_t thread;
     int result;
 };
 
 static void *write_all_samples(void *context)
 {
-    struct waiting_stream *w = context;
-    w->result = hearken_stream_write(w->stream, w->samples, w->count, NULL);
+    struct crowded *c = context;
+    c->result = hearken_stream_write(c->stream, c->samples, c->sample_count, NULL);
     return NULL;
+}
+
+static void open_crowded(struct crowded *c, struct hearken_stream_options options)
+{
+    *c = (struct crowded){.model = model_of(transformer_shape(2))};
+    c->count = count_encoders(c->model);
+    c->encoders = calloc(c->count, sizeof(*c->encoders));
+    CU_ASSERT_PTR_NOT_NULL_FATAL(c->encoders);
+    for (unsigned i = 0; i < c->count; i++)
+        EXPECT_EQUAL_FATAL(encoder_pool_take(c->model->encoders, false, NULL, &c->encoders[i]), 0);
+    options.segment_seconds = 2;
+    c->stream = create(c->model, &options, &c->record);
+    c->samples = make_sound(18, 6, &c->sample_count);
+}
+
+/* Whether the thread ends within a time. */
+static bool ends_within(struct crowded *c, int64_t nanoseconds)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    nanoseconds += until.tv_nsec;
+    until.tv_sec += nanoseconds / 1000000000;
+    until.tv_nsec = nanoseconds % 1000000000;
+    return pthread_timedjoin_np(c->thread, NULL, &until) == 0;
+}
+
+static void start_writing(struct crowded *c)
+{
+    EXPECT_EQUAL_FATAL(pthread_create(&c->thread, NULL, write_all_samples, c), 0);
+}
+
+static void give_encoders(struct crowded *c)
+{
+    for (unsigned i = 0; i < c->count; i++)
+        encoder_pool_give(c->model->encoders, c->encoders[i]);
+    c->count = 0;
+}
+
+static void close_crowded(struct crowded *c)
+{
+    give_encoders(c);
+    hearken_stream_destroy(c->stream);
+    finish_record(&c->record);
+    hearken_model_destroy(c->model);
+    free(c->samples);
+    free(c->encoders);
 }
 
 static void test_cancelled_wait(void)
 {
-    struct hearken_model *model = model_of(transformer_shape(2));
-    unsigned count = count_encoders(model);
-    struct pooled_encoder **encoders = calloc(count, sizeof(*encoders));
-    CU_ASSERT_PTR_NOT_NULL_FATAL(encoders);
-    for (unsigned i = 0; i < count; i++)
-        EXPECT_EQUAL_FATAL(encoder_pool_take(model->encoders, NULL, &encoders[i]), 0);
-    struct hearken_stream_options options = stream_options_of();
-    options.segment_seconds = 2;
-    struct record record;
-    struct waiting_stream waiting = {.stream = create(model, &options, &record)};
-    waiting.samples = make_sound(18, 6, &waiting.count);
-    pthread_t thread;
-    EXPECT_EQUAL_FATAL(pthread_create(&thread, NULL, write_all_samples, &waiting), 0);
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_nsec += 200 * 1000 * 1000;
-    until.tv_sec += until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
-    EXPECT_EQUAL(pthread_timedjoin_np(thread, NULL, &until), ETIMEDOUT); /* it waits */
-    hearken_stream_cancel(waiting.stream);
-    until.tv_sec += 30;
-    bool has_left = pthread_timedjoin_np(thread, NULL, &until) == 0;
+    struct crowded c;
+    open_crowded(&c, stream_options_of());
+    start_writing(&c);
+    CU_ASSERT_FALSE(ends_within(&c, 200 * MILLI)); /* it waits */
+    hearken_stream_cancel(c.stream);
+    bool has_left = ends_within(&c, 30000 * MILLI);
     CU_ASSERT_TRUE(has_left);
-    for (unsigned i = 0; i < count; i++)
-        encoder_pool_give(model->encoders, encoders[i]);
+    give_encoders(&c);
     if (!has_left)
-        pthread_join(thread, NULL);
-    EXPECT_EQUAL(waiting.result, -ECANCELED);
-    EXPECT_EQUAL(record.finals, 0);
-    hearken_stream_destroy(waiting.stream);
+        pthread_join(c.thread, NULL);
+    EXPECT_EQUAL(c.result, -ECANCELED);
+    EXPECT_EQUAL(c.record.finals, 0);
+    close_crowded(&c);
+}
+
+/* What is urgent does not wait for encoders in use; what is not does, whatever its options. */
+static void test_urgent_encoding(void)
+{
+    struct crowded c;
+    struct hearken_stream_options options = stream_options_of();
+    open_crowded(&c, options);
+    hearken_stream_set_urgent(c.stream, true);
+    start_writing(&c);
+    bool has_ended = ends_within(&c, 30000 * MILLI);
+    CU_ASSERT_TRUE(has_ended);
+    give_encoders(&c);
+    if (!has_ended)
+        pthread_join(c.thread, NULL);
+    EXPECT_EQUAL(c.result, 0);
+    CU_ASSERT(c.record.finals > 0);
+    close_crowded(&c);
+
+    options.partial_seconds = 0.5f;
+    open_crowded(&c, options);
+    hearken_stream_set_urgent(c.stream, false);
+    start_writing(&c);
+    CU_ASSERT_FALSE(ends_within(&c, 200 * MILLI));
+    give_encoders(&c);
+    pthread_join(c.thread, NULL);
+    EXPECT_EQUAL(c.result, 0);
+    CU_ASSERT(c.record.finals > 0 && c.record.partials > 0);
+    close_crowded(&c);
+}
+
+/* Whoever waits in one scheduler does not hold up those in the other. */
+static void test_urgent_steps(void)
+{
+    for (int is_urgent = 0; is_urgent < 2; is_urgent++) {
+        struct hearken_stream_options options = stream_options_of();
+        struct hearken_model *model = model_of(transformer_shape(2));
+        struct network *network = model->network;
+        struct step_scheduler **others = is_urgent ? &network->steps : &network->live_steps;
+        atomic_uint batches = 0, members = 0;
+        struct record record;
+        size_t count;
+        float *samples = make_sound(18, 6, &count);
+        struct stepper absent = {
+            .rows = 1, .batches = &batches, .members = &members, .room = STEP_MAX_ROWS};
+        /* The others would wait for this one for an hour. */
+        step_scheduler_destroy(*others);
+        EXPECT_EQUAL_FATAL(step_scheduler_create(1, HOUR, others), 0);
+        step_member_init(&absent.member, &absent);
+        step_scheduler_step(*others, &absent.member, 1, compute_batch);
+        options.partial_seconds = is_urgent ? 0 : 0.5f;
+        struct hearken_stream *stream = create(model, &options, &record);
+        hearken_stream_set_urgent(stream, is_urgent);
+        EXPECT_EQUAL(hearken_stream_write(stream, samples, count, NULL), 0);
+        EXPECT_EQUAL(hearken_stream_finish(stream, NULL), 0);
+        CU_ASSERT(record.finals > 0);
+        hearken_stream_destroy(stream);
+        finish_record(&record);
+        step_scheduler_rest(*others, &absent.member);
+        step_member_finish(*others, &absent.member);
+        hearken_model_destroy(model);
+        free(samples);
+    }
+}
+
+/* From text to text, with the same texts. */
+static void test_change_of_urgency(void)
+{
+    struct hearken_model *model = model_of(transformer_shape(2));
+    struct hearken_stream_options options = stream_options_of();
+    struct record expected, record;
+    size_t count;
+    float *samples = make_sound(21, 20, &count);
+    options.segment_seconds = 2;
+    options.partial_seconds = 0.5f;
+    transcribe(model, &options, samples, count, 0, &expected);
+    struct hearken_stream *stream = create(model, &options, &record);
+    for (size_t i = 0, size = count / 20; i < count; i += size) {
+        hearken_stream_set_urgent(stream, i / size % 3 == 1);
+        size_t length = count - i < size ? count - i : size;
+        EXPECT_EQUAL(hearken_stream_write(stream, samples + i, length, NULL), 0);
+    }
+    EXPECT_EQUAL(hearken_stream_finish(stream, NULL), 0);
+    CU_ASSERT(expected.finals > 3 && same_bytes(&expected.spoken, &record.spoken));
+    hearken_stream_destroy(stream);
     finish_record(&record);
+    finish_record(&expected);
     hearken_model_destroy(model);
-    free(waiting.samples);
-    free(encoders);
+    free(samples);
 }
 
 void add_step_scheduler_tests(void)
@@ -521,4 +642,7 @@ void add_step_scheduler_tests(void)
     CU_add_test(suite, "too little memory", test_scarce_memory);
     CU_add_test(suite, "shared encoders", test_encoders);
     CU_add_test(suite, "cancelled while it waits for an encoder", test_cancelled_wait);
+    CU_add_test(suite, "encoders for urgent texts", test_urgent_encoding);
+    CU_add_test(suite, "steps of urgent texts", test_urgent_steps);
+    CU_add_test(suite, "change of urgency", test_change_of_urgency);
 }
