@@ -133,7 +133,8 @@ static struct shared_recognition *add_recognition(struct microphone_hub *hub,
                                                   const struct request_options *requested)
 {
     struct request_options options = *requested;
-    options.segments = options.words = options.stream.voice_events = options.is_live = true;
+    options.segments = options.words = options.stream.voice_events = true;
+    options.is_live = options.from_microphone = true;
     struct shared_recognition *recognition =
         shared_recognition_create(hub->service, &options, &shared_recognition_listener, hub);
     if (!recognition)

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/recognition/request.h"
 
+#include "daemon/recognition/sound_pace.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,10 +10,6 @@
 /* Sound that one connection may have recognised before others get their turn. Less would only cost
  * switches; a segment's own recognition cannot be cut anyway. */
 #define TURN_SECONDS 1
-
-/* Sound that is so far ahead of the clock is not spoken now; microphones and networks have jitter.
- */
-#define EARLY_SECONDS 1.0
 
 struct chunk {
     struct chunk *next;
@@ -51,8 +49,7 @@ struct request {
     bool waits_for_model;
 
     uint64_t created, audio_ended; /* uv_hrtime; 0: not yet */
-    uint64_t sound_began;          /* uv_hrtime; 0: not yet */
-    uint64_t written;              /* bytes since then */
+    struct sound_pace pace;
 
     /* The worker's. */
     uint64_t begun, first_text; /* uv_hrtime; 0: not yet */
@@ -63,9 +60,7 @@ struct request {
     uv_mutex_t mutex; /* for all below */
     struct chunk *first_chunk, *last_chunk;
     size_t queued;
-    uint64_t listening; /* uv_hrtime when sound came after the queue had been empty */
-    uint64_t received;  /* bytes of audio since then */
-    bool is_recording;  /* its sound came faster than anybody speaks */
+    bool is_recording; /* as the pace says */
     bool ended, abandoned;
     bool waits_for_room; /* the loop does */
     bool room;           /* and there is some */
@@ -200,18 +195,17 @@ static struct chunk *next_chunk(struct request *request, size_t done, bool *ende
 }
 
 /*
- * How late the next `frames` are: seconds of sound in the queue behind them. 0 if the sound comes
- * faster than anybody speaks: then it waits because it is early.
+ * How late the next `frames` are: seconds of sound in the queue behind them. 0 for a recording: it
+ * waits because it is early.
  */
 static double seconds_late(struct request *request, size_t frames)
 {
     double second = (double)request->frame_size * request->options.stream.audio.rate;
     uv_mutex_lock(&request->mutex);
     double behind = (double)(request->queued - frames * request->frame_size) / second;
-    double received = (double)request->received / second;
-    double elapsed = (double)(uv_hrtime() - request->listening) / 1e9;
+    bool is_early = request->is_recording;
     uv_mutex_unlock(&request->mutex);
-    return received > elapsed + EARLY_SECONDS ? 0 : behind;
+    return is_early ? 0 : behind;
 }
 
 /* Texts of what is no recording do not wait for those of others. */
@@ -341,6 +335,8 @@ static void deliver(struct work *work)
     bool room = request->room;
     request->room = false;
     uv_mutex_unlock(&request->mutex);
+    if (room)
+        sound_pace_hold(&request->pace, uv_hrtime());
     if (room && request->listener)
         request->listener->room(request->context);
 }
@@ -480,25 +476,21 @@ struct request *request_create(struct workers *workers, struct served_model *mod
     return request;
 }
 
-/*
- * Sound that comes faster than anybody speaks is a recording, and may wait. Wyoming does not say
- * whether it carries one or a microphone.
- */
+/* A recording may wait. The daemon's microphone is none, however fast what was kept of it comes. */
 static void note_pace(struct request *request, size_t length)
 {
     double second = (double)request->frame_size * request->options.stream.audio.rate;
-    uint64_t now = uv_hrtime();
-    if (request->sound_began == 0)
-        request->sound_began = now;
-    request->written += length;
-    double elapsed = (double)(now - request->sound_began) * 1e-9;
-    if (request->is_recording || request->options.is_live ||
-        (double)request->written / second <= elapsed + EARLY_SECONDS)
+    bool before = request->pace.is_recording;
+    if (request->options.from_microphone)
+        return;
+    sound_pace_add(&request->pace, (double)length / second, uv_hrtime());
+    bool is_recording = request->pace.is_recording;
+    if (is_recording == before)
         return;
     uv_mutex_lock(&request->mutex);
-    request->is_recording = true;
+    request->is_recording = is_recording;
     uv_mutex_unlock(&request->mutex);
-    workers_set_urgent(request->workers, &request->work, false);
+    workers_set_urgent(request->workers, &request->work, !is_recording);
 }
 
 int request_write(struct request *request, const uint8_t *samples, size_t length)
@@ -517,12 +509,7 @@ int request_write(struct request *request, const uint8_t *samples, size_t length
     else
         request->first_chunk = chunk;
     request->last_chunk = chunk;
-    if (request->queued == 0) {
-        request->listening = uv_hrtime();
-        request->received = 0;
-    }
     request->queued += length;
-    request->received += length;
     uv_mutex_unlock(&request->mutex);
     submit(request);
     return 0;
@@ -534,6 +521,8 @@ bool request_is_full(struct request *request)
     bool full = request->queued >= request->queue_limit;
     request->waits_for_room = full;
     uv_mutex_unlock(&request->mutex);
+    if (full)
+        sound_pace_hold(&request->pace, uv_hrtime());
     return full;
 }
 

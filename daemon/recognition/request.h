@@ -28,8 +28,9 @@ struct request_options {
     bool segments; /* it wants each segment as it comes; otherwise partial ones are not made */
     bool words;    /* segments list their words */
     bool heard;    /* it wants to know how far its audio was recognised */
-    bool is_live;  /* somebody speaks now */
-    double origin; /* time of the first sample, in seconds */
+    bool is_live;  /* somebody speaks now, or so the client says */
+    bool from_microphone; /* the daemon's own: somebody does */
+    double origin;        /* time of the first sample, in seconds */
     enum request_protocol protocol;
 };
 

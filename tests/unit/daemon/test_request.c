@@ -409,27 +409,64 @@ static void test_room(void)
     expect_totals(1, 0, 0);
 }
 
-/* What comes no faster than somebody speaks is urgent, and whatever is said to be live. */
+static void wait_seconds(struct request *request, unsigned seconds)
+{
+    request->pace.last -= seconds * UINT64_C(1000000000);
+    request->pace.calm -= seconds * UINT64_C(1000000000);
+}
+
+/* What comes no faster than somebody speaks is urgent, whatever its protocol; and the microphone.
+ */
 static void test_pace(void)
 {
     begin();
-    struct request *a = ask("a", false),
-                   *live = ask_for("l", (struct request_options){.is_live = true});
-    say(a, 900, 1);
-    CU_ASSERT_TRUE(a->work.is_urgent);
-    a->sound_began -= 2 * UINT64_C(1000000000);
-    say(a, 1900, 1);
-    CU_ASSERT_TRUE(a->work.is_urgent);
-    say(a, 1900, 1);
-    CU_ASSERT_FALSE(a->work.is_urgent);
-    a->sound_began -= 9 * UINT64_C(1000000000);
+    struct request *plain = ask("a", false),
+                   *live = ask_for("l", (struct request_options){.is_live = true}),
+                   *microphone = ask_for(
+                       "m", (struct request_options){.is_live = true, .from_microphone = true});
+    struct request *const both[] = {plain, live};
+    for (size_t i = 0; i < 2; i++) {
+        struct request *a = both[i];
+        say(a, 900, 1);
+        CU_ASSERT_TRUE(a->work.is_urgent);
+        wait_seconds(a, 2);
+        say(a, 1900, 1);
+        CU_ASSERT_TRUE(a->work.is_urgent);
+        say(a, 1900, 1);
+        CU_ASSERT_FALSE(a->work.is_urgent);
+        wait_seconds(a, 3);
+        say(a, 900, 1);
+        CU_ASSERT_FALSE(a->work.is_urgent);
+        wait_seconds(a, 3);
+        say(a, 900, 1);
+        CU_ASSERT_TRUE(a->work.is_urgent);
+        request_abandon(a);
+    }
+    say(microphone, 5000, 1);
+    CU_ASSERT_TRUE(microphone->work.is_urgent);
+    request_abandon(microphone);
+    expect_totals(0, 0, 3);
+}
+
+/* A client that can send no faster than its sound is recognised is not taken for a speaker. */
+static void test_pace_of_a_full_queue(void)
+{
+    begin();
+    struct request *a = ask("a", false);
+    for (int i = 0; i < 3; i++) {
+        say(a, 2500, 1);
+        CU_ASSERT_TRUE(request_is_full(a));
+        CU_ASSERT_FALSE(a->work.is_urgent);
+        wait_seconds(a, 4);
+        run_all();
+        wait_seconds(a, 4);
+    }
     say(a, 100, 1);
     CU_ASSERT_FALSE(a->work.is_urgent);
-    say(live, 5000, 1);
-    CU_ASSERT_TRUE(live->work.is_urgent);
     request_abandon(a);
-    request_abandon(live);
-    expect_totals(0, 0, 2);
+    run_all();
+    loop();
+    expect_totals(0, 0, 1);
 }
 
 /* The recogniser knows what the workers know, at the next turn. */
@@ -595,6 +632,7 @@ void add_request_tests(void)
     CU_add_test(suite, "marks", test_marks);
     CU_add_test(suite, "room", test_room);
     CU_add_test(suite, "pace", test_pace);
+    CU_add_test(suite, "pace of a full queue", test_pace_of_a_full_queue);
     CU_add_test(suite, "urgency of the stream", test_urgent_stream);
     CU_add_test(suite, "abandoned in the queue", test_abandoned_in_the_queue);
     CU_add_test(suite, "abandoned at work", test_abandoned_at_work);
