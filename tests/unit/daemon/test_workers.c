@@ -226,6 +226,18 @@ static void test_withdrawal_of_all(void)
     close_shop(&shop, "pb", "pPbB");
 }
 
+/* Of two lanes: `urgent` and one more end, then `plug` and the last. */
+static void finish_lanes(struct shop *shop, struct job *urgent, struct job *plug)
+{
+    uv_sem_post(&urgent->leave);
+    wait_for_ends(shop, 2);
+    expect_load(shop, 1, 1);
+    uv_sem_post(&plug->leave);
+    wait_for_ends(shop, 4);
+    finish_gated(plug);
+    finish_gated(urgent);
+}
+
 /* However much there is to do, somebody who waits for each turn waits only for the likes of him. */
 static void test_urgent(void)
 {
@@ -247,13 +259,7 @@ static void test_urgent(void)
     EXPECT_EQUAL(plug.niceness, own > 10 ? own : 10);
     uv_sem_post(&urgent.leave);
     wait_for_ends(&shop, 1); /* of `next`, as `urgent` has another turn */
-    uv_sem_post(&urgent.leave);
-    wait_for_ends(&shop, 2);
-    expect_load(&shop, 1, 1);
-    uv_sem_post(&plug.leave);
-    wait_for_ends(&shop, 4);
-    finish_gated(&plug);
-    finish_gated(&urgent);
+    finish_lanes(&shop, &urgent, &plug);
     close_shop(&shop, "puvua", "vVuUpPaA");
 }
 
@@ -272,13 +278,7 @@ static void test_change_of_urgency(void)
     workers_set_urgent(shop.workers, &a.work, true);
     workers_set_urgent(shop.workers, &b.work, false);
     expect_load(&shop, 2, 2);
-    uv_sem_post(&urgent.leave);
-    wait_for_ends(&shop, 2);
-    expect_load(&shop, 1, 1);
-    uv_sem_post(&plug.leave);
-    wait_for_ends(&shop, 4);
-    finish_gated(&plug);
-    finish_gated(&urgent);
+    finish_lanes(&shop, &urgent, &plug);
     close_shop(&shop, "puab", "uUaApPbB");
 }
 
