@@ -14,6 +14,14 @@
 
 #define LISTED_MAX 1000 /* entries of lists; more make no sense */
 
+/* What is said of each size. */
+#define TINY     "Whisper, 39 million weights"
+#define BASE     "Whisper, 74 million weights"
+#define SMALL    "Whisper, 244 million weights"
+#define MEDIUM   "Whisper, 769 million weights"
+#define TURBO    "Whisper, 809 million weights, 4 layers of the decoder"
+#define LARGE_V3 "Whisper, 1,550 million weights"
+
 #define WHISPER_CPP "https://huggingface.co/ggerganov/whisper.cpp/resolve/main/"
 
 #define WHISPER(name_, bytes, sum, languages_, about_)                                             \
@@ -45,7 +53,8 @@
         .sha256 = "", .addresses = {OPENAI name_ "/resolve/" commit "/"},                          \
         .parts = {PART("config.json", config), PART("generation_config.json", generation),         \
                   PART("tokenizer.json", tokens), PART("model.safetensors", weights)},             \
-        .licence = "Apache-2.0", .languages = (languages_), .about = (about_)                      \
+        .licence = "Apache-2.0", .languages = (languages_),                                        \
+        .about = about_ ", from OpenAI's file, in 8 bits"                                          \
     }
 #define SUM(bytes, sum) bytes, sum
 
@@ -81,34 +90,28 @@ static const struct index_entry table[] = {
         .about = "the fastest; comes with hearken",
     },
     WHISPER("tiny", 77691713, "be07e048e1e599ad46341c8d2a135645097a538221678b7acdd1b1919c6e1b21",
-            "99", "Whisper, 39 million weights"),
+            "99", TINY),
     WHISPER("tiny.en", 77704715, "921e4cf8686fdd993dcd081a5da5b6c365bfde1162e72b08d75ac75289920b1f",
-            "en", "Whisper, 39 million weights"),
+            "en", TINY),
     WHISPER("base", 147951465, "60ed5bc3dd14eea856493d334349b405782ddcaf0028d4b5df4088345fba2efe",
-            "99", "Whisper, 74 million weights"),
+            "99", BASE),
     WHISPER("base.en", 147964211,
-            "a03779c86df3323075f5e796cb2ce5029f00ec8869eee3fdfb897afe36c6d002", "en",
-            "Whisper, 74 million weights"),
+            "a03779c86df3323075f5e796cb2ce5029f00ec8869eee3fdfb897afe36c6d002", "en", BASE),
     WHISPER("small", 487601967, "1be3a9b2063867b937e64e2ec7483364a79917e157fa98c5d94b5c1fffea987b",
-            "99", "Whisper, 244 million weights"),
+            "99", SMALL),
     WHISPER("small.en", 487614201,
-            "c6138d6d58ecc8322097e0f987c32f1be8bb0a18532a3f88f734d1bbf9c41e5d", "en",
-            "Whisper, 244 million weights"),
+            "c6138d6d58ecc8322097e0f987c32f1be8bb0a18532a3f88f734d1bbf9c41e5d", "en", SMALL),
     WHISPER("medium", 1533763059,
-            "6c14d5adee5f86394037b4e4e8b59f1673b6cee10e3cf0b11bbdbee79c156208", "99",
-            "Whisper, 769 million weights"),
+            "6c14d5adee5f86394037b4e4e8b59f1673b6cee10e3cf0b11bbdbee79c156208", "99", MEDIUM),
     WHISPER("medium.en", 1533774781,
-            "cc37e93478338ec7700281a7ac30a10128929eb8f427dda2e865faa8f6da4356", "en",
-            "Whisper, 769 million weights"),
+            "cc37e93478338ec7700281a7ac30a10128929eb8f427dda2e865faa8f6da4356", "en", MEDIUM),
     WHISPER("large-v3-turbo", 1624555275,
-            "1fc70f774d38eb169993ac391eea357ef47c88757ef72ee5943879b7e8e2bc69", "100",
-            "Whisper, 809 million weights, 4 layers of the decoder"),
+            "1fc70f774d38eb169993ac391eea357ef47c88757ef72ee5943879b7e8e2bc69", "100", TURBO),
     WHISPER("large-v3-turbo-q5_0", 574041195,
             "394221709cd5ad1f40c46e6031ca61bce88931e6e088c188294c6d5a55ffa7e2", "100",
             "the same in 5 bits"),
     WHISPER("large-v3", 3095033483,
-            "64d182b440b98d5203c4f9bd541544d84c605196c4f7b845dfa11fb23594d1e2", "100",
-            "Whisper, 1,550 million weights"),
+            "64d182b440b98d5203c4f9bd541544d84c605196c4f7b845dfa11fb23594d1e2", "100", LARGE_V3),
     WHISPER("large-v3-q5_0", 1081140203,
             "d75795ecff3f83b5faa89d1900604ad8c780abd5739fae406de19f23ecd98ad1", "100",
             "the same in 5 bits"),
@@ -116,50 +119,47 @@ static const struct index_entry table[] = {
                SUM(151061672, "7ebd0e69e78190ffe1438491fa05cc1f5c1aa3a4c4db3bc1723adbb551ea2395"),
                SUM(1983, "ffdccec4f3211f4c63310f2b7098f309fe70f3952cedc5e4d11e43f5b2379b98"),
                SUM(3747, "a5d5325911f16e74001a72fa13d6e208eee51548f994646de1f4b4cc8b35b512"),
-               TOKENS_99, "99", "Whisper, 39 million weights, from OpenAI's file, in 8 bits"),
+               TOKENS_99, "99", TINY),
     CHECKPOINT("tiny.en", "87c7102498dcde7456f24cfd30239ca606ed9063", 153469373,
                SUM(151060136, "db59695928ded6043adaef491a53ef4e12da9611184d77c53baa691a60b958ad"),
                SUM(1937, "b5366317df280f79e6cc366f259f379674f81a8721d458acf2e00680ccb10b1d"),
                SUM(1621, "38744c19d5cede6ff4dab5079c6d6ddc02ca726960bbef208fb602ad5a030eab"),
-               TOKENS_ENGLISH, "en", "Whisper, 39 million weights, from OpenAI's file, in 8 bits"),
+               TOKENS_ENGLISH, "en", TINY),
     CHECKPOINT("base", "e37978b90ca9030d5170a5c07aadb050351a65bb", 292890192,
                SUM(290403936, "07cadb9f25677c8d50df603e66a98fbd842cce45047139baeb16e6219a1e807b"),
                SUM(1983, "a153c53883a6799b6f056b4a8d1a515c9926d03994682ba88a7616618d7da0c1"),
                SUM(3807, "444b3f636d2fff89dd9ecf549e2a085b61f7ff0fa0246d4628bac6a3b8cc9ba4"),
-               TOKENS_99, "99", "Whisper, 74 million weights, from OpenAI's file, in 8 bits"),
+               TOKENS_99, "99", BASE),
     CHECKPOINT("base.en", "911407f4214e0e1d82085af863093ec0b66f9cd6", 292811035,
                SUM(290401888, "d4dd5542fd6a1d35639e21384238f3bfe6c557c849d392b5905d33ee29e71db5"),
                SUM(1937, "160c1df40a60d4ef5a6014d536fd845c33aabfd1f318458ac7f87cfe91ebbe76"),
                SUM(1531, "c5750f05d94777579e00ce26ef65e5d87c108439f90e3ac519df2587b9d5d41f"),
-               TOKENS_ENGLISH, "en", "Whisper, 74 million weights, from OpenAI's file, in 8 bits"),
+               TOKENS_ENGLISH, "en", BASE),
     CHECKPOINT("small", "973afd24965f72e36ca33b3055d56a652f456b4d", 969481381,
                SUM(966995080, "1d7734884874f1a1513ed9aa760a4f8e97aaa02fd6d93a3a85d27b2ae9ca596b"),
                SUM(1967, "e6a2b489da1b5aed65a8eb8d1e7466fa867ad5643a8bc138ba708bd56b2875c4"),
                SUM(3868, "71565b8ef50d0bf7a1193ed4bbed195b94e70c18894d81bba2f1233dcec3ab53"),
-               TOKENS_99, "99", "Whisper, 244 million weights, from OpenAI's file, in 8 bits"),
+               TOKENS_99, "99", SMALL),
     CHECKPOINT("small.en", "e8727524f962ee844a7319d92be39ac1bd25655a", 969401561,
                SUM(966992008, "6014ac49b506df900f66f4aca6b0801eed7245594ace97bcaf73e0ae5b863066"),
                SUM(1943, "3441094addfb2a31ef62ea117e95bd6e437bbad8e93d3697fe420a4a6d3603a5"),
                SUM(1931, "aad4e18c0fb1d063c5b38b4080cec3c4c8cdfff95e1de4797013470654a5a72a"),
-               TOKENS_ENGLISH, "en", "Whisper, 244 million weights, from OpenAI's file, in 8 bits"),
+               TOKENS_ENGLISH, "en", SMALL),
     CHECKPOINT("medium", "abdf7c39ab9d0397620ccaea8974cc764cd0953e", 3058030516,
                SUM(3055544304, "62f73550fa6db24b0c6f6c5962bd0dae80fa644e93cde9cd9c3792971b47fd28"),
                SUM(1991, "18706810eb740d1dc54d1db181358d5f8578600d0f449e51dfd4798c0223a1f5"),
                SUM(3755, "503290bc2da3923915d96a96ab96ddaa76e7ea18fbd4c5c1822a2947c82c86db"),
-               TOKENS_99, "99", "Whisper, 769 million weights, from OpenAI's file, in 8 bits"),
-    CHECKPOINT(
-        "large-v3-turbo", "41f01f3fe87f28c78e2fbf8b568835947dd65ed9", 1620540229,
-        SUM(1617824864, "542566a422ae4f3fd23f1ba11add198fca01bbf82e66e6a2857b3f608b1eb9d1"),
-        SUM(1256, "c5b526b3e3cd64cd8940dabb45e8ba726629e22d8ed389c29b552f9140daf04a"),
-        SUM(3772, "cce11bfe3aaa6ae9e072ea2637caaec8795e68d9b67e655a5af16ee509681a4c"), TOKENS_TURBO,
-        "100",
-        "Whisper, 809 million weights, 4 layers of the decoder, from OpenAI's file, in 8 bits"),
+               TOKENS_99, "99", MEDIUM),
+    CHECKPOINT("large-v3-turbo", "41f01f3fe87f28c78e2fbf8b568835947dd65ed9", 1620540229,
+               SUM(1617824864, "542566a422ae4f3fd23f1ba11add198fca01bbf82e66e6a2857b3f608b1eb9d1"),
+               SUM(1256, "c5b526b3e3cd64cd8940dabb45e8ba726629e22d8ed389c29b552f9140daf04a"),
+               SUM(3772, "cce11bfe3aaa6ae9e072ea2637caaec8795e68d9b67e655a5af16ee509681a4c"),
+               TOKENS_TURBO, "100", TURBO),
     CHECKPOINT("large-v3", "06f233fe06e710322aca913c1bc4249a0d71fce1", 3089616768,
                SUM(3087130976, "a8e94b85976e5864ba3e9525c7e6c83b2a1eca42d4b797a0c7c24d778e40fd95"),
                SUM(1272, "ad0e8d1e46f4d01f7861a21509e5d0f977d6cc1f367a370603c92541d819807b"),
                SUM(3903, "fbdfa70135de9b1d31553393f14e80aaeb1936ea36576b2ba864055943c09d23"),
-               TOKENS_LARGE_V3, "100",
-               "Whisper, 1,550 million weights, from OpenAI's file, in 8 bits"),
+               TOKENS_LARGE_V3, "100", LARGE_V3),
 };
 
 #define TABLE_COUNT (sizeof(table) / sizeof(table[0]))
