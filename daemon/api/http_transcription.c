@@ -436,8 +436,7 @@ static void on_file(void *context, const char *bytes, size_t size)
 static unsigned seconds_to_wait(const struct service *service)
 {
     const struct request_totals *totals = &service->totals;
-    unsigned busy, waiting;
-    workers_load(service->workers, &busy, &waiting);
+    unsigned waiting = workers_load(service->workers).waiting;
     double each = totals->finished > 0 ? totals->busy_seconds / (double)totals->finished : 1;
     double seconds = each * (waiting + 1) / workers_count(service->workers);
     return seconds < 1 ? 1 : seconds > 60 ? 60 : (unsigned)seconds;

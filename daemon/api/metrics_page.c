@@ -80,14 +80,13 @@ static void requests_total(FILE *page, const struct service *service)
 static void requests(FILE *page, const struct service *service)
 {
     const struct request_totals *totals = &service->totals;
-    unsigned busy, waiting;
-    workers_load(service->workers, &busy, &waiting);
+    const struct work_load load = workers_load(service->workers);
     struct work_totals work = workers_totals(service->workers);
     requests_total(page, service);
     single(page, "hearken_requests_running", "gauge", "Requests that are received or recognised.",
            (double)totals->running + service->admitted);
     single(page, "hearken_requests_waiting", "gauge", "Requests whose audio waits for a worker.",
-           waiting);
+           load.waiting);
     single(page, "hearken_audio_seconds_total", "counter", "Sound that was recognised, in seconds.",
            work.sound);
     single(page, "hearken_recognition_seconds_total", "counter",
@@ -102,8 +101,11 @@ static void requests(FILE *page, const struct service *service)
               histogram_time_bounds, &totals->first_text);
     histogram(page, "hearken_final_latency_seconds", "From the end of the audio to the last text.",
               histogram_time_bounds, &totals->final_latency);
-    single(page, "hearken_workers", "gauge", "Workers.", workers_count(service->workers));
-    single(page, "hearken_workers_busy", "gauge", "Workers that recognise.", busy);
+    single(page, "hearken_workers", "gauge", "Workers for recordings, and as many for live speech.",
+           workers_count(service->workers));
+    head(page, "hearken_workers_busy", "gauge", "Workers that recognise.");
+    fprintf(page, "hearken_workers_busy{kind=\"recordings\"} %u\n", load.busy);
+    fprintf(page, "hearken_workers_busy{kind=\"live\"} %u\n", load.urgent_busy);
 }
 
 static void models(FILE *page, const struct catalogue *catalogue)

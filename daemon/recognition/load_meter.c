@@ -24,7 +24,7 @@ void load_meter_look(struct load_meter *meter, const struct work_totals *totals,
     double keep = exp(-spent / SPEED_SECONDS);
     if (seconds <= 0)
         return;
-    double share = (totals->busy - meter->then.busy) / (seconds * meter->workers);
+    double share = fmin((totals->busy - meter->then.busy) / (seconds * meter->workers), 1);
     meter->busy_share += (share - meter->busy_share) * (1 - exp(-seconds / BUSY_SECONDS));
     meter->sound = keep * meter->sound + totals->sound - meter->then.sound;
     meter->spent = keep * meter->spent + spent;

@@ -8,10 +8,10 @@
 #include <stdint.h>
 
 struct load_meter {
-    unsigned workers;
+    unsigned workers;        /* of one kind: with both kinds at work, each is slower */
     uint64_t at;             /* uv_hrtime of the last look */
     struct work_totals then; /* as they were */
-    double busy_share;       /* of the workers' time, 0 to 1; the last seconds weigh most */
+    double busy_share;       /* of that of `workers`, 0 to 1; the last seconds weigh most */
     double sound, spent;     /* of the last seconds of work; their quotient is the speed */
 };
 

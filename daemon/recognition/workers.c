@@ -20,6 +20,7 @@ enum lane_name { ORDINARY, URGENT, LANES };
 struct lane {
     struct workers *workers;
     unsigned count; /* of running threads */
+    unsigned busy;  /* of them */
     uv_thread_t *threads;
     uv_cond_t wake;
     struct work *waiting_head, *waiting_tail;
@@ -29,7 +30,7 @@ struct workers {
     uv_mutex_t mutex; /* guards the queues, all below and the private members of the works */
     struct lane lanes[LANES];
     bool stopping;
-    unsigned busy, waiting;
+    unsigned waiting;
     uint64_t busy_changed; /* uv_hrtime: `totals.busy` is as of then */
     struct work_totals totals;
     struct work *delivery_head, *delivery_tail;
@@ -106,12 +107,13 @@ static void settle(struct workers *workers, struct work *work, enum work_outcome
     }
 }
 
-static void set_busy(struct workers *workers, unsigned busy)
+/* To be called before a lane's `busy` changes. */
+static void count_busy_time(struct workers *workers)
 {
     uint64_t now = uv_hrtime();
-    workers->totals.busy += (double)(now - workers->busy_changed) * 1e-9 * workers->busy;
+    unsigned busy = workers->lanes[ORDINARY].busy + workers->lanes[URGENT].busy;
+    workers->totals.busy += (double)(now - workers->busy_changed) * 1e-9 * busy;
     workers->busy_changed = now;
-    workers->busy = busy;
 }
 
 /* A thread's own niceness, on Linux, and that of the threads that it starts. */
@@ -136,11 +138,13 @@ static void run_worker(void *context)
         struct work *work = pop_waiting(lane);
         work->state = WORK_RUNNING;
         work->begun = true;
-        set_busy(workers, workers->busy + 1);
+        count_busy_time(workers);
+        lane->busy++;
         uv_mutex_unlock(&workers->mutex);
         enum work_outcome outcome = work->run(work);
         uv_mutex_lock(&workers->mutex);
-        set_busy(workers, workers->busy - 1);
+        count_busy_time(workers);
+        lane->busy--;
         workers->totals.sound += work->sound_seconds;
         workers->totals.spent += work->spent_seconds;
         settle(workers, work, outcome);
@@ -303,18 +307,22 @@ unsigned workers_count(const struct workers *workers)
     return workers->lanes[ORDINARY].count;
 }
 
-void workers_load(struct workers *workers, unsigned *busy, unsigned *waiting)
+struct work_load workers_load(struct workers *workers)
 {
     uv_mutex_lock(&workers->mutex);
-    *busy = workers->busy;
-    *waiting = workers->waiting;
+    const struct work_load load = {
+        .busy = workers->lanes[ORDINARY].busy,
+        .urgent_busy = workers->lanes[URGENT].busy,
+        .waiting = workers->waiting,
+    };
     uv_mutex_unlock(&workers->mutex);
+    return load;
 }
 
 struct work_totals workers_totals(struct workers *workers)
 {
     uv_mutex_lock(&workers->mutex);
-    set_busy(workers, workers->busy);
+    count_busy_time(workers);
     struct work_totals totals = workers->totals;
     uv_mutex_unlock(&workers->mutex);
     return totals;

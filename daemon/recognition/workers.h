@@ -79,8 +79,12 @@ void workers_deliver(struct workers *workers, struct work *work);
 /* Of one kind. */
 unsigned workers_count(const struct workers *workers);
 
-/* The number of busy workers and of waiting works. */
-void workers_load(struct workers *workers, unsigned *busy, unsigned *waiting);
+struct work_load {
+    unsigned busy, urgent_busy; /* workers of each kind, at most workers_count */
+    unsigned waiting;           /* works of both */
+};
+
+struct work_load workers_load(struct workers *workers);
 
 /* Since the start, in seconds. */
 struct work_totals {

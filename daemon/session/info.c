@@ -65,15 +65,13 @@ json_t *info_describe(const struct service *service)
 json_t *info_status(const struct service *service)
 {
     const struct request_totals *totals = &service->totals;
-    unsigned busy, waiting;
-    workers_load(service->workers, &busy, &waiting);
+    const struct work_load load = workers_load(service->workers);
     double factor = totals->audio_seconds > 0 ? totals->busy_seconds / totals->audio_seconds : 0;
     const char *device = microphone_hub_device(service->hub);
     const struct model_entry *default_model = catalogue_find(&service->models, "");
     return json_pack(
-        "{s:s, s:o, s:o, s:o, s:f, s:i, s:I, s:I, s:I, s:I, s:i, s:i, s:i, s:f, s:f, s:f, s:I, "
-        "s:i, "
-        "s:o, s:o, s:O?, s:O?}",
+        "{s:s, s:o, s:o, s:o, s:f, s:i, s:I, s:I, s:I, s:I, s:i, s:i, s:i, s:i, s:f, s:f, s:f, "
+        "s:I, s:i, s:o, s:o, s:O?, s:O?}",
         "version", hearken_version(), "model", json_from_text(model_entry_name(default_model)),
         "model_file", json_from_text(default_model->file), "backend",
         default_model->backend ? json_from_text(default_model->backend) : json_null(),
@@ -81,11 +79,11 @@ json_t *info_status(const struct service *service)
         (int)service->connections, "requests", (json_int_t)totals->finished, "requests_failed",
         (json_int_t)totals->failed, "requests_abandoned", (json_int_t)totals->abandoned,
         "requests_running", (json_int_t)totals->running, "workers",
-        (int)workers_count(service->workers), "workers_busy", (int)busy, "queued", (int)waiting,
-        "audio_seconds", totals->audio_seconds, "recognition_seconds", totals->busy_seconds,
-        "real_time_factor", factor, "memory_bytes", (json_int_t)resident_memory(), "listeners",
-        (int)microphone_hub_subscribers(service->hub), "microphone",
-        device ? json_from_text(device) : json_null(), "models",
+        (int)workers_count(service->workers), "workers_busy", (int)load.busy, "live_workers_busy",
+        (int)load.urgent_busy, "queued", (int)load.waiting, "audio_seconds", totals->audio_seconds,
+        "recognition_seconds", totals->busy_seconds, "real_time_factor", factor, "memory_bytes",
+        (json_int_t)resident_memory(), "listeners", (int)microphone_hub_subscribers(service->hub),
+        "microphone", device ? json_from_text(device) : json_null(), "models",
         list_models(&service->models, describe_loading), "http", service->http_addresses, "wyoming",
         service->wyoming_addresses);
 }

@@ -655,6 +655,8 @@ def test_metrics(served: Served) -> None:
     lengths = "hearken_audio_duration_seconds_"
     assert after[lengths + "bucket{le=2.5}"] == 0 and after[lengths + "bucket{le=5}"] == 3
     assert after[lengths + "sum{}"] == pytest.approx(heard, abs=0.05)
+    for kind in ("recordings", "live"):
+        assert after[f"hearken_workers_busy{{kind={kind}}}"] == 0
     assert after["hearken_workers{}"] >= 1 and after["process_resident_memory_bytes{}"] > 1e6
     assert [name for name in after if name.startswith("hearken_build_info{version=")]
     loaded = [v for k, v in after.items() if k.startswith("hearken_model_loaded{")]

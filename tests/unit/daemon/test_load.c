@@ -49,6 +49,19 @@ static void test_room(void)
     expect_room(&meter, 15);
 }
 
+/* Workers of both kinds are busy: no time is left, but it is no debt. */
+static void test_both_kinds(void)
+{
+    struct load_meter one, both;
+    load_meter_init(&one, 4, 0);
+    load_meter_init(&both, 4, 0);
+    work(&one, 60, 4, 20);
+    work(&both, 60, 8, 20);
+    work(&one, 3, 0, 0);
+    work(&both, 3, 0, 0);
+    expect_room(&both, load_meter_room(&one));
+}
+
 /* Without work it is free, and as fast as before. */
 static void test_idle(void)
 {
@@ -106,6 +119,7 @@ void add_load_tests(void)
 {
     CU_pSuite suite = CU_add_suite("load", NULL, NULL);
     CU_add_test(suite, "room", test_room);
+    CU_add_test(suite, "both kinds", test_both_kinds);
     CU_add_test(suite, "idle", test_idle);
     CU_add_test(suite, "looks", test_looks);
     CU_add_test(suite, "line", test_line);

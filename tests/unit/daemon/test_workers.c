@@ -111,12 +111,19 @@ static void finish_gated(struct job *job)
     uv_sem_destroy(&job->leave);
 }
 
+static void expect_loads(const struct shop *shop, unsigned busy, unsigned urgent_busy,
+                         unsigned waiting)
+{
+    const struct work_load load = workers_load(shop->workers);
+    EXPECT_EQUAL(load.busy, busy);
+    EXPECT_EQUAL(load.urgent_busy, urgent_busy);
+    EXPECT_EQUAL(load.waiting, waiting);
+}
+
+/* Nothing is urgent. */
 static void expect_load(const struct shop *shop, unsigned busy, unsigned waiting)
 {
-    unsigned busy_now, waiting_now;
-    workers_load(shop->workers, &busy_now, &waiting_now);
-    EXPECT_EQUAL(busy_now, busy);
-    EXPECT_EQUAL(waiting_now, waiting);
+    expect_loads(shop, busy, 0, waiting);
 }
 
 /* First come, first served; one that has more to do goes behind the others. */
@@ -252,7 +259,7 @@ static void test_urgent(void)
     start_gated(&urgent);
     workers_submit(shop.workers, &gone.work);
     workers_submit(shop.workers, &next.work);
-    expect_load(&shop, 2, 3);
+    expect_loads(&shop, 1, 1, 3);
     CU_ASSERT_TRUE(workers_withdraw(shop.workers, &gone.work));
     const int own = getpriority(PRIO_PROCESS, (id_t)gettid());
     EXPECT_EQUAL(urgent.niceness, own);
@@ -277,7 +284,7 @@ static void test_change_of_urgency(void)
     workers_submit(shop.workers, &a.work);
     workers_set_urgent(shop.workers, &a.work, true);
     workers_set_urgent(shop.workers, &b.work, false);
-    expect_load(&shop, 2, 2);
+    expect_loads(&shop, 1, 1, 2);
     finish_lanes(&shop, &urgent, &plug);
     close_shop(&shop, "puab", "uUaApPbB");
 }
