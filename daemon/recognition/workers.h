@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * A pool of threads for work that would block the loop: recognition, and opening models.
+ * A pool of threads for work that would block the loop: recognition.
  *
  * A `work` is submitted whenever it has something to do. A worker then runs it; no two workers run
  * the same one at once. A work that is not done is queued again behind the others, so that all get

@@ -74,21 +74,15 @@ static void finish_reload(struct server *server)
 
 /* ---- New models ---- */
 
-static enum work_outcome open_models(struct work *work)
+static void open_models(uv_work_t *work)
 {
-    struct reload *reload = (struct reload *)((char *)work - offsetof(struct reload, work));
+    struct reload *reload = work->data;
     struct log *log = reload->server->service.log;
     reload->status = model_list_read(&reload->list, &reload->settings, &reload->error);
     if (reload->status == 0 && reload->opens_default)
         reload->status =
             served_model_open(reload->list.entries[0].file, &reload->settings,
                               reload->excluded_backend, log, &reload->model, &reload->error);
-    return WORK_END;
-}
-
-static void deliver_nothing(struct work *work)
-{
-    (void)work;
 }
 
 static void clear_lost(struct server *server)
@@ -98,11 +92,12 @@ static void clear_lost(struct server *server)
         model->lost = false; /* so that the next failing request starts another attempt */
 }
 
-static void models_opened(struct work *work)
+static void models_opened(uv_work_t *work, int result)
 {
-    struct reload *reload = (struct reload *)((char *)work - offsetof(struct reload, work));
+    struct reload *reload = work->data;
     struct server *server = reload->server;
     struct service *service = &server->service;
+    (void)result; /* it is never cancelled */
     if (reload->status < 0) {
         log_error(service->log, "reload: %s; nothing was changed", reload->error.message);
         model_list_finish(&reload->list);
@@ -122,20 +117,17 @@ static void models_opened(struct work *work)
     finish_reload(server);
 }
 
-/* Opens the models on a worker with reload->settings. `excluded_backend` may be NULL. */
+/* Opens the models with reload->settings, in a thread of libuv's: whoever speaks needs the workers.
+ * `excluded_backend` may be NULL. */
 static void start_opening(struct server *server, const char *excluded_backend)
 {
     struct reload *reload = &server->reload;
     reload->running = true;
-    reload->work = (struct work){
-        .run = open_models,
-        .deliver = deliver_nothing,
-        .ended = models_opened,
-        .is_urgent = true, /* the backend's threads get this one's priority */
-    };
+    reload->work.data = reload;
     reload->server = server;
     reload->excluded_backend = excluded_backend;
-    workers_submit(server->service.workers, &reload->work);
+    /* Fails only without a function. */
+    (void)uv_queue_work(&server->loop, &reload->work, open_models, models_opened);
 }
 
 /* ---- Device loss ---- */

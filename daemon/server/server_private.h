@@ -32,7 +32,7 @@ struct bound_socket {
 
 /* Opens models in the background while the old ones are in use. */
 struct reload {
-    struct work work;
+    uv_work_t work;
     struct server *server;
     struct settings settings; /* to be applied if the models can be opened */
     bool opens_default;       /* open the default model again */

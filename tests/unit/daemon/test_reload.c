@@ -11,7 +11,6 @@
 #define microphone_hub_reload         fake_hub_reload
 #define microphone_hub_drain          fake_hub_drain
 #define microphone_hub_is_busy        fake_hub_is_busy
-#define workers_submit                fake_workers_submit_reload
 #define admission_reserve_descriptors fake_make_room
 #define systemd_ready                 fake_systemd_ready
 #define systemd_reloading             fake_systemd_reloading
@@ -23,6 +22,7 @@
 #define server_keep_ticking           fake_keep_ticking
 #define hearken_model_name            fake_model_name
 #define hearken_model_backend         fake_model_backend
+#define uv_queue_work                 fake_queue_work
 #define uv_now                        fake_now
 #define uv_stop                       fake_stop
 #define reload_start                  tested_reload_start
@@ -53,7 +53,9 @@ static struct server server;
 static struct log quiet;
 static struct model_entry standard;
 static struct served_model old_model, new_model;
-static struct work *submitted;
+static uv_work_t *submitted;
+static uv_work_cb submitted_run;
+static uv_after_work_cb submitted_ended;
 static bool catalogue_busy, hub_busy;
 static uint64_t now;
 
@@ -159,11 +161,14 @@ bool fake_hub_is_busy(const struct microphone_hub *hub)
     return hub_busy;
 }
 
-void fake_workers_submit_reload(struct workers *workers, struct work *work)
+int fake_queue_work(uv_loop_t *loop, uv_work_t *work, uv_work_cb run, uv_after_work_cb ended)
 {
-    (void)workers;
+    CU_ASSERT_PTR_EQUAL(loop, &server.loop);
     CU_ASSERT_PTR_NULL(submitted);
     submitted = work;
+    submitted_run = run;
+    submitted_ended = ended;
+    return 0;
 }
 
 void fake_make_room(struct admission *admission, unsigned connections)
@@ -266,15 +271,14 @@ static void begin(void)
     *call_log = '\0';
 }
 
-/* A worker does what was submitted, then the loop. */
+/* A thread does what was submitted, then the loop. */
 static void work(void)
 {
-    struct work *done = submitted;
+    uv_work_t *done = submitted;
     CU_ASSERT_PTR_NOT_NULL_FATAL(done);
     submitted = NULL;
-    EXPECT_EQUAL(done->run(done), WORK_END);
-    done->deliver(done);
-    done->ended(done);
+    submitted_run(done);
+    submitted_ended(done, 0);
 }
 
 static void finish(unsigned connections)
