@@ -10,10 +10,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#define JOURNAL_MAX  65536 /* bytes that are read of it */
 #define JOURNAL_LINE (STORE_HOST + 64)
 
-static void take_line(const struct result_store *store, const char *id, char *line,
+static void take_line(const struct result_store *store, const char *id, const char *line,
                       struct attempts *attempts)
 {
     char host[STORE_HOST], word[32], name[STORE_NAME];
@@ -35,16 +34,15 @@ struct attempts attempts_read(const struct result_store *store, const char *id)
 {
     struct attempts attempts = {0};
     int file = openat(store->folders[STORE_ATTEMPTS], id, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    char *text = file < 0 ? NULL : malloc(JOURNAL_MAX + 1);
-    ssize_t length = text ? read(file, text, JOURNAL_MAX) : -1;
-    if (length > 0) {
-        char *rest = text, *line;
-        text[length] = '\0';
-        while ((line = strsep(&rest, "\n")))
-            take_line(store, id, line, &attempts);
-    }
-    free(text);
-    if (file >= 0)
+    FILE *journal = file < 0 ? NULL : fdopen(file, "r");
+    char *line = NULL;
+    size_t room = 0;
+    while (journal && getline(&line, &room, journal) >= 0)
+        take_line(store, id, line, &attempts);
+    free(line);
+    if (journal)
+        fclose(journal);
+    else if (file >= 0)
         close(file);
     return attempts;
 }
