@@ -700,6 +700,16 @@ def test_get_takes_no_options_from_addresses(folder: Path) -> None:
     assert not (folder / "asked").exists()
 
 
+def test_program_without_an_end(folder: Path) -> None:
+    write_manifest(folder, [{"id": "a", "url": "/dev/zero"}])
+    said = batch(folder, "--get", "cat {}", "--largest", "1")
+    assert "has more than 1 MiB (--largest)" in said and failures(folder) == {"a": "too long"}
+    write_manifest(folder, [{"id": "b", "url": "/dev/zero", "bytes": 1000}])
+    said = batch(folder, "--get", "cat {}", "--tries", "1")
+    assert "has more than the 1000 bytes of the manifest" in said
+    assert failures(folder)["b"] == "mismatch"
+
+
 def test_stopped_while_a_program_gets(folder: Path) -> None:
     program = folder / "slow"
     program.write_text(f'#!/bin/sh\necho $$ >"{folder}/pid"\nprintf RIFF\nexec sleep 1000\n')

@@ -19,10 +19,12 @@
 #define KEEP_SECONDS 600
 #define TRIES        4
 #define WORKERS_MAX  256
+#define LARGEST_MIB  4096
+#define LARGEST_MAX  1048576
 
 struct batch_arguments {
     const char *manifest, *output, *shard, *get;
-    unsigned shards, workers, tries, track;
+    unsigned shards, workers, tries, track, largest;
     struct option_seconds keep, longest;
     bool quiet;
     struct stream_arguments stream;
@@ -54,6 +56,8 @@ static const struct command_option run_options[] = {
     SECONDS("keep", FIELD(keep),
             "keep what there is of a long recording each time so much sound is done (default 600)"),
     SECONDS("longest", FIELD(longest), "refuse longer recordings (default 86400, a day)"),
+    NUMBER('\0', "largest", 1, LARGEST_MAX, FIELD(largest),
+           "refuse recordings of which the program of --get writes more MiB (default 4096)"),
     FLAG('q', "quiet", FIELD(quiet), "only faults on standard error"),
 
     HEADING("Recognition"),
@@ -226,7 +230,7 @@ static int do_shard(void *context, atomic_uint *begun)
 
 static int run_shard(const struct command *command, int argc, char **argv)
 {
-    struct batch_arguments arguments = {.tries = TRIES};
+    struct batch_arguments arguments = {.tries = TRIES, .largest = LARGEST_MIB};
     struct batch_work work = {.arguments = &arguments};
     struct hearken_error error;
     hearken_backend_options_init(&arguments.backend);
@@ -251,7 +255,8 @@ static int run_shard(const struct command *command, int argc, char **argv)
             processors > arguments.workers ? processors / arguments.workers : 1;
     arguments.backend.log = print_warning;
     int code = stream_settings_read(&work.settings, &arguments.stream, command, true);
-    if (code == EXIT_GOOD && fetch_program_init(&work.fetch, arguments.get, &error) < 0)
+    if (code == EXIT_GOOD &&
+        fetch_program_init(&work.fetch, arguments.get, arguments.largest, &error) < 0)
         code = usage_error(command, "%s", error.message);
     if (code == EXIT_GOOD)
         code = watched_process_run(do_shard, &work, EXIT_AGAIN);

@@ -21,11 +21,12 @@
 
 /* ---- The program ---- */
 
-int fetch_program_init(struct fetch_program *program, const char *text, struct hearken_error *error)
+int fetch_program_init(struct fetch_program *program, const char *text, unsigned most_mib,
+                       struct hearken_error *error)
 {
     size_t count = 0;
     bool has_place = false;
-    *program = (struct fetch_program){0};
+    *program = (struct fetch_program){.most_mib = most_mib};
     if (!text)
         return 0;
     char *rest = program->text = strdup(text), *word;
@@ -103,8 +104,9 @@ static int start(const struct fetch_program *program, const char *url, pid_t *ch
     return 0;
 }
 
-/* Copies what the program writes. Its end is that of the pipe. */
-static int copy(int from, int to, int interrupt, crypto_hash_sha256_state *state, uint64_t *bytes)
+/* Copies what the program writes, at most `most` bytes. Its end is that of the pipe. */
+static int copy(int from, int to, int interrupt, uint64_t most, crypto_hash_sha256_state *state,
+                uint64_t *bytes)
 {
     unsigned char block[BLOCK_BYTES];
     struct pollfd pollers[] = {{.fd = from, .events = POLLIN}, {.fd = interrupt, .events = POLLIN}};
@@ -118,6 +120,8 @@ static int copy(int from, int to, int interrupt, crypto_hash_sha256_state *state
             continue;
         if (count <= 0)
             return count < 0 ? -errno : 0;
+        if ((uint64_t)count > most - *bytes)
+            return -EFBIG;
         int result = write_all(to, block, (size_t)count);
         if (result < 0)
             return result;
@@ -142,9 +146,24 @@ static int wait_for_end(pid_t child, const char *name, const char *url, struct h
     return 0;
 }
 
-static int run_program(const struct fetch_program *program, const char *url, int interrupt,
-                       struct fetched *fetched, struct hearken_error *error)
+/* The program has written more than it may, or than the manifest says. */
+static int refuse_size(const struct fetch_program *program, const struct manifest_item *item,
+                       uint64_t most, struct hearken_error *error)
 {
+    if (item->bytes == most)
+        return hearken_fail(error, -EBADMSG, "%.300s: has more than the %llu bytes of the manifest",
+                            item->url, (unsigned long long)most);
+    return hearken_fail(error, -EFBIG, "%.300s: has more than %u MiB (--largest)", item->url,
+                        program->most_mib);
+}
+
+static int run_program(const struct fetch_program *program, const struct manifest_item *item,
+                       int interrupt, struct fetched *fetched, struct hearken_error *error)
+{
+    const char *url = item->url;
+    uint64_t most = (uint64_t)program->most_mib << 20;
+    if (item->bytes > 0 && item->bytes < most)
+        most = item->bytes;
     crypto_hash_sha256_state state;
     unsigned char sum[crypto_hash_sha256_BYTES];
     pid_t child;
@@ -157,10 +176,12 @@ static int run_program(const struct fetch_program *program, const char *url, int
     if (result < 0)
         return result;
     crypto_hash_sha256_init(&state);
-    result = copy(output, fetched->file, interrupt, &state, &fetched->identity.bytes);
+    result = copy(output, fetched->file, interrupt, most, &state, &fetched->identity.bytes);
     close(output);
     if (result < 0) {
         child_end(child);
+        if (result == -EFBIG)
+            return refuse_size(program, item, most, error);
         return hearken_fail(error, result, "%.300s: %s", url, strerror(-result));
     }
     crypto_hash_sha256_final(&state, sum);
@@ -248,7 +269,7 @@ int fetch_open(const struct fetch_program *program, const struct manifest_item *
     *fetched = (struct fetched){.file = -1};
     int result = program->words[0] ? check_address(program, item->url, error) : 0;
     if (result == 0)
-        result = program->words[0] ? run_program(program, item->url, interrupt, fetched, error)
+        result = program->words[0] ? run_program(program, item, interrupt, fetched, error)
                                    : open_file(item, fetched, error);
     if (result == 0)
         result = check_identity(item, &fetched->identity, error);

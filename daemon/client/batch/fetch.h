@@ -15,10 +15,11 @@
 struct fetch_program {
     char *text;                       /* holds the words */
     char *words[FETCH_WORDS_MAX + 1]; /* ends with NULL; words[0] NULL: recordings are files */
+    unsigned most_mib;                /* of a recording */
 };
 
 /* `text` NULL: no program. Errors: -EINVAL where there is no {} or no program; -ENOMEM. */
-int fetch_program_init(struct fetch_program *program, const char *text,
+int fetch_program_init(struct fetch_program *program, const char *text, unsigned most_mib,
                        struct hearken_error *error);
 void fetch_program_finish(struct fetch_program *program);
 
@@ -44,7 +45,8 @@ int fetch_look(const struct fetch_program *program, const struct manifest_item *
 /*
  * Reads the file once, for its SHA-256, or has the program write one without a name. `interrupt` is
  * a descriptor that becomes readable to end that. Errors: those of fetch_look; -ECANCELED; -EBADMSG
- * where the length or the SHA-256 is not the manifest's; -EIO where the program fails.
+ * where the length or the SHA-256 is not the manifest's; of the program: -EFBIG where it writes too
+ * much, -EIO where it fails.
  */
 int fetch_open(const struct fetch_program *program, const struct manifest_item *item, int interrupt,
                struct fetched *fetched, struct hearken_error *error);
