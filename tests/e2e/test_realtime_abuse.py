@@ -35,7 +35,7 @@ from live_sessions import (
     of_kind,
     paused,
 )
-from programs import PATIENCE, SANITIZER, wait_until
+from programs import PATIENCE, REAL_MODEL, SANITIZER, wait_until
 from sounds import LONG, SHORT, pcm, silence
 from web import Served, request
 
@@ -257,6 +257,29 @@ def test_slow_reader_loses_no_text(serve: Serve, hearing: Path) -> None:
         own = [e for e in of_kind(late, DELTA) if e["item_id"] == event["item_id"]]
         assert "".join(e["delta"] for e in own) == event["transcript"]
     assert len(of_kind(late, DELTA)) < len(of_kind(prompt, DELTA))
+
+
+def busy_workers(served: Served) -> dict[str, int]:
+    body = served.ask("/metrics").body.decode()
+    found = re.findall(r'^hearken_workers_busy{kind="(.*)"} (\d+)$', body, re.MULTILINE)
+    return {kind: int(count) for kind, count in found}
+
+
+@pytest.mark.real
+def test_pushed_file_leaves_the_workers_for_live_speech(serve: Serve) -> None:
+    """It comes faster than anybody speaks."""
+    served = serve({"server.workers": "1"}, REAL_MODEL)
+    with Realtime(served) as session:
+        session.configure(push_to_talk=True)
+        client = threading.Thread(target=session.say, args=(pcm(LONG).data * 3,))
+        client.start()
+        wait_until(
+            lambda: busy_workers(served) == {"recordings": 1, "live": 0},
+            "the file to be recognised as one",
+        )
+        client.join()
+        session.commit()
+        assert completed_of(session.until(COMPLETED))
 
 
 def test_reader_of_nothing_is_disconnected(serve: Serve, hearing: Path) -> None:
