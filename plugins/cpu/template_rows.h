@@ -6,34 +6,34 @@
 #include "plugins/cpu/template_math.h"
 
 /*
- * In double precision: in a row far from zero, the mean's rounding error in single precision could
- * be as large as the deviations, and the division amplifies it. Eight independent partial sums.
+ * In a row far from zero, the mean's rounding error could be as large as the deviations, and the
+ * division amplifies it. So the mean is a number near it and the mean of the deviations from that
+ * (Chan, Golub and LeVeque 1983, the corrected two-pass algorithm).
  */
 static void norm_row(const float *in, size_t width, const float *scale, const float *shift,
                      float epsilon, float *out)
 {
-    enum { SUMS = 8 };
-    double sums[SUMS] = {0}, squares[SUMS] = {0}, sum = 0, square = 0;
-    size_t column = 0;
+    const float part = 1 / (float)width;
+    vector sums = broadcast(0), rest = broadcast(0), squares = broadcast(0);
 
-    for (; column + SUMS <= width; column += SUMS)
-        for (size_t i = 0; i < SUMS; i++)
-            sums[i] += (double)in[column + i];
-    for (; column < width; column++)
-        sum += (double)in[column];
-    for (size_t i = 0; i < SUMS; i++)
-        sum += sums[i];
-    const double mean = sum / (double)width;
-    for (column = 0; column + SUMS <= width; column += SUMS)
-        for (size_t i = 0; i < SUMS; i++)
-            squares[i] += ((double)in[column + i] - mean) * ((double)in[column + i] - mean);
-    for (; column < width; column++)
-        square += ((double)in[column] - mean) * ((double)in[column] - mean);
-    for (size_t i = 0; i < SUMS; i++)
-        square += squares[i];
-    const double factor = 1 / sqrt(square / (double)width + (double)epsilon);
-    for (column = 0; column < width; column++)
-        out[column] = (float)(((double)in[column] - mean) * factor) * scale[column] + shift[column];
+    for (size_t at = 0; at < width; at += LANES)
+        sums += keep_first(load_first(in + at, width - at) - in[0], width - at, 0);
+    const vector near = broadcast(in[0] + sum_of(sums) * part);
+    for (size_t at = 0; at < width; at += LANES) {
+        const vector deviation = keep_first(load_first(in + at, width - at) - near, width - at, 0);
+        rest += deviation;
+        squares = multiply_add(deviation, deviation, squares);
+    }
+    const float correction = sum_of(rest) * part;
+    const float variance = sum_of(squares) * part - correction * correction;
+    const float factor = 1 / sqrtf(variance + epsilon);
+    for (size_t at = 0; at < width; at += LANES) {
+        const size_t left = width - at;
+        const vector deviation = load_first(in + at, left) - near - correction;
+        store_first(out + at, left,
+                    multiply_add(deviation * factor, load_first(scale + at, left),
+                                 load_first(shift + at, left)));
+    }
 }
 
 static void lstm_row(const float *gates, size_t width, const float *residual, float *cell,
