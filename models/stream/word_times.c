@@ -29,23 +29,19 @@
 #define WORD_SECONDS 0.6
 #define BYTE_SECONDS 0.1
 
-static int compare_floats(const void *a, const void *b)
-{
-    float x = *(const float *)a, y = *(const float *)b;
-    return x < y ? -1 : x > y;
-}
-
 /* to[t] = median of from[t - 3 .. t + 3], the ends repeated */
 static void smooth(const float *from, float *to, uint32_t steps)
 {
     for (int64_t t = 0; t < steps; t++) {
-        float window[MEDIAN_WIDTH];
+        float sorted[MEDIAN_WIDTH];
         for (int64_t i = 0; i < MEDIAN_WIDTH; i++) {
-            int64_t at = t + i - MEDIAN_WIDTH / 2;
-            window[i] = from[at < 0 ? 0 : at >= steps ? steps - 1 : at];
+            int64_t at = t + i - MEDIAN_WIDTH / 2, place = i;
+            float value = from[at < 0 ? 0 : at >= steps ? steps - 1 : at];
+            for (; place > 0 && sorted[place - 1] > value; place--)
+                sorted[place] = sorted[place - 1];
+            sorted[place] = value;
         }
-        qsort(window, MEDIAN_WIDTH, sizeof(*window), compare_floats);
-        to[t] = window[MEDIAN_WIDTH / 2];
+        to[t] = sorted[MEDIAN_WIDTH / 2];
     }
 }
 
