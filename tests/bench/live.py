@@ -192,6 +192,8 @@ def listen_and_play(folder: Path, options: argparse.Namespace) -> int:
             process.terminate()
             thread.join()
         daemon.stop()
+    if options.events:
+        options.events.write_text(json.dumps(listener.events))
     figures = Figures()
     measure(listener.events, figures)
     figures.report()
@@ -218,6 +220,7 @@ def main() -> int:
     parser.add_argument(
         "--endpointing", action="store_true", help="transcribe the files with endpoints, too"
     )
+    parser.add_argument("--events", type=Path, help="write each event there, and when it came")
     parser.add_argument("--model", type=Path, default=REAL_MODEL)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="live-") as name:
