@@ -406,7 +406,7 @@ user_units   := hearkend.socket hearkend-http.socket hearkend.service
 system_units := $(user_units) hearkend-wyoming.socket hearkend-avahi.service
 
 install: all
-	install -d $(addprefix $(DESTDIR),$(BINDIR) $(LIBDIR)/hearken/client $(LIBDIR)/pkgconfig \
+	install -d $(addprefix $(DESTDIR),$(BINDIR) $(LIBDIR)/hearken $(LIBDIR)/pkgconfig \
 		$(INCLUDEDIR)/hearken $(DATADIR)/hearken $(MANDIR)/man1 $(MANDIR)/man5 $(MANDIR)/man8 \
 		$(UNITDIR) $(USERUNITDIR) $(SYSUSERSDIR) $(TMPFILESDIR) $(dir $(completions)))
 	install -m 755 $(programs) $(DESTDIR)$(BINDIR)
@@ -414,7 +414,7 @@ install: all
 	ln -sf libhearken.so.$(VERSION) $(DESTDIR)$(LIBDIR)/$(soname)
 	ln -sf $(soname) $(DESTDIR)$(LIBDIR)/libhearken.so
 	install -m 755 $(plugin_files) $(probe_helper) $(decode_helper) $(DESTDIR)$(LIBDIR)/hearken
-	$(if $(module_files),install -m 755 $(module_files) $(DESTDIR)$(LIBDIR)/hearken/client)
+	$(if $(module_files),install -D -m 755 -t $(DESTDIR)$(LIBDIR)/hearken/client $(module_files))
 	install -m 644 include/hearken/*.h $(DESTDIR)$(INCLUDEDIR)/hearken
 	install -m 644 $(model_files:%=models/data/%) $(DESTDIR)$(DATADIR)/hearken
 	install -m 644 $(manuals1) $(DESTDIR)$(MANDIR)/man1
