@@ -696,8 +696,8 @@ HEARKEN_API int hearken_stream_resume(struct hearken_stream *stream, double seco
 /* No more samples: recognises the rest and sends the end event. Errors as for write. */
 HEARKEN_API int hearken_stream_finish(struct hearken_stream *stream, struct hearken_error *error);
 
-/* From any thread: a running write or finish returns -ECANCELED soon, later ones at once. No end
- * event is sent. */
+/* From any thread, though not from a signal handler: a running write or finish returns -ECANCELED
+ * soon, later ones at once. No end event is sent. */
 HEARKEN_API void hearken_stream_cancel(struct hearken_stream *stream);
 
 /* Statistics of partial texts, for tuning and monitoring. */
