@@ -117,12 +117,12 @@ def text_of(recording: Path) -> str:
 
 
 def expect_same(folder: Path, recording: Path, *options: str) -> None:
-    """Within a word of the original, and nothing is said on standard error."""
+    """Two doubtful words may be others in a lossy format; nothing is said on standard error."""
     command = ("transcribe", "--local", "--model", REAL_MODEL, *options, recording)
     result = run(*command, folder=folder)
     assert (result.returncode, result.stderr) == (0, b"")
     original, heard = words(text_of(LONG)), words(result.stdout.decode())
-    assert word_errors(original, heard).total() <= 1, result.stdout
+    assert word_errors(original, heard).total() <= 2, result.stdout
 
 
 @pytest.mark.real
