@@ -217,7 +217,7 @@ static void expect_rows_of_one(const struct attend_case *c)
         }
 }
 
-/* `type`: how close the alignment is. The shares may be rounded to bytes. */
+/* `type`: how close the alignment is, and the context unless the shares may be rounded. */
 static void check_within(struct attend_case *c, enum hearken_tensor_type type)
 {
     struct expected alignment = expected_create(c->rows, c->heads * c->steps);
@@ -227,7 +227,8 @@ static void check_within(struct attend_case *c, enum hearken_tensor_type type)
         for (size_t head = 0; head < c->heads; head++)
             formula_head(c, row, head, &alignment, &context);
     expect(run(c) == 0, "%s failed: %s", c->what, subject()->message);
-    expect_close(&c->context, &context, HEARKEN_TENSOR_Q8_0, c->what);
+    expect_close(&c->context, &context, may_round_attention() ? HEARKEN_TENSOR_Q8_0 : type,
+                 c->what);
     if (c->aligned) {
         expect_close(&c->alignment, &alignment, type, c->what);
         expect_rows_of_one(c);

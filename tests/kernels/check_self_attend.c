@@ -130,7 +130,7 @@ static int run(const void *arguments)
 /* Whether queries, keys and values may be rounded to bytes. */
 static bool may_be_bytes(const struct attend_case *c)
 {
-    return !c->cached && c->chunk == 0;
+    return may_round_attention() && !c->cached && c->chunk == 0;
 }
 
 /*

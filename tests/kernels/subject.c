@@ -17,6 +17,11 @@ struct subject *subject(void)
     return &only;
 }
 
+bool may_round_attention(void)
+{
+    return strcmp(subject()->plugin->name, "cpu") == 0;
+}
+
 int cases(int count)
 {
     return subject()->quick ? (count + 7) / 8 : count;

@@ -26,6 +26,9 @@ struct subject {
 
 struct subject *subject(void);
 
+/* Whether its attention may round to bytes, as plugin.h allows: the others are held to more. */
+bool may_round_attention(void);
+
 /* ---- Opening plugins as the host does ---- */
 
 enum load_result {
