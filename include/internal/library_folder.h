@@ -6,14 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The folder of the library, or of the program that it is linked into, without symbolic links and
- * never relative; the caller frees it. NULL with errno set on failure. */
-static inline char *library_folder(void)
+/* The folder of the library with something at `address`, or of the program that it is linked into,
+ * without symbolic links and never relative; the caller frees it. NULL with errno set on failure.
+ */
+static inline char *library_folder_of(const void *address)
 {
-    static const char anchor; /* something of this library, for its address */
     Dl_info info;
     char *library = NULL;
-    if (dladdr(&anchor, &info) && info.dli_fname)
+    if (dladdr(address, &info) && info.dli_fname)
         library = realpath(info.dli_fname, NULL);
     if (!library) /* the library is linked statically, and the program's path was relative */
         library = realpath("/proc/self/exe", NULL);
@@ -21,6 +21,13 @@ static inline char *library_folder(void)
     if (slash)
         *slash = '\0';
     return library;
+}
+
+/* The folder of the library that calls. */
+static inline char *library_folder(void)
+{
+    static const char anchor;
+    return library_folder_of(&anchor);
 }
 
 #endif

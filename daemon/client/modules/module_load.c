@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/client/modules/module_load.h"
 
+#include "include/internal/library_folder.h"
+
 #include <dlfcn.h>
 #include <errno.h>
 #include <stdio.h>
@@ -11,15 +13,10 @@
 /* "hearken/client/NAME.so" beside libhearken. NULL: no memory. */
 static char *path_of(const char *name)
 {
-    Dl_info info;
-    char *library = NULL, *path = NULL;
-    if (dladdr(dlsym(RTLD_DEFAULT, "hearken_version"), &info))
-        library = realpath(info.dli_fname, NULL);
-    char *slash = library ? strrchr(library, '/') : NULL;
-    if (slash &&
-        asprintf(&path, "%.*s/hearken/client/%s.so", (int)(slash - library), library, name) < 0)
+    char *folder = library_folder_of(dlsym(RTLD_DEFAULT, "hearken_version")), *path = NULL;
+    if (folder && asprintf(&path, "%s/hearken/client/%s.so", folder, name) < 0)
         path = NULL;
-    free(library);
+    free(folder);
     return path;
 }
 
