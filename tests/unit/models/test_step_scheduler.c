@@ -228,18 +228,25 @@ static void expect_same_text(const struct beam_result *a, const struct beam_resu
                      (size_t)(a->count + 1) * a->steps * sizeof(*a->alignment)) == 0);
 }
 
-/* The same texts, probabilities and alignments, to the bit, as alone; whoever is cancelled. */
-static void test_same_bits(void)
+/* A transformer with random weights, and a scheduler whose steps wait for each other. */
+static struct network *open_transformer(struct step_scheduler **scheduler)
 {
-    enum { SPELLINGS = 9, CANCELLED = 4 };
     const struct model_shape shape = transformer_shape(3);
     struct made_file file = make_model(&shape);
     srand(7);
     struct network *network = open_network(&file);
     CU_ASSERT_PTR_NOT_NULL_FATAL(network);
     made_finish(&file);
+    EXPECT_EQUAL_FATAL(step_scheduler_create(1, HOUR, scheduler), 0);
+    return network;
+}
+
+/* The same texts, probabilities and alignments, to the bit, as alone; whoever is cancelled. */
+static void test_same_bits(void)
+{
+    enum { SPELLINGS = 9, CANCELLED = 4 };
     struct step_scheduler *scheduler;
-    EXPECT_EQUAL_FATAL(step_scheduler_create(1, HOUR, &scheduler), 0);
+    struct network *network = open_transformer(&scheduler);
     static struct spelling spellings[SPELLINGS];
     pthread_t threads[SPELLINGS];
     for (uint32_t i = 0; i < SPELLINGS; i++)
@@ -339,14 +346,8 @@ static uint32_t spell_scarcely(struct spelling *spellings, const struct hearken_
 /* What has no memory for a batch has it for each of its members, but for one. */
 static void test_scarce_memory(void)
 {
-    const struct model_shape shape = transformer_shape(3);
-    struct made_file file = make_model(&shape);
-    srand(7);
-    struct network *network = open_network(&file);
-    CU_ASSERT_PTR_NOT_NULL_FATAL(network);
-    made_finish(&file);
     struct step_scheduler *scheduler;
-    EXPECT_EQUAL_FATAL(step_scheduler_create(1, HOUR, &scheduler), 0);
+    struct network *network = open_transformer(&scheduler);
     static struct spelling spellings[SCARCE];
     struct beam_result alone[SCARCE];
     struct hearken_kernels kernels[SCARCE];
