@@ -668,7 +668,7 @@ HEARKEN_API void hearken_stream_set_waiting(struct hearken_stream *stream, doubl
 
 /*
  * Whether somebody waits for each text, as one who speaks does. The streams of a model share its
- * encoders, and step their spellers together; urgent ones wait only for the likes of them. The
+ * encoders, and step their spellers together; urgent ones wait only for each other. The
  * texts are the same. Until this is called, a stream with partial_seconds or endpointing is urgent;
  * one that recognises several segments at the same time no longer is, whatever is called. From the
  * thread that uses the stream, before a write or finish.

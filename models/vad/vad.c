@@ -243,7 +243,7 @@ static float sigmoid(float x)
     return 1 / (1 + expf(-x));
 }
 
-/* Faster than tanhf(), which is also exact near zero. */
+/* Less exact near zero than tanhf(), and faster. */
 static float tangent(float x)
 {
     return 2 * sigmoid(2 * x) - 1;

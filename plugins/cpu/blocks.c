@@ -91,7 +91,7 @@ typedef int8_t number;
 
 enum {
     BLOCK_INPUTS = WIDE_INPUTS,
-    ROUNDED_ROWS = 8, /* of 7 to 12, the quickest: with 12 they are slower again */
+    ROUNDED_ROWS = 8, /* the quickest of 6, 7, 8, 10 and 12 */
     WEIGHT_OFFSET = 128,
     LARGEST_SHARE = 255,
 };
