@@ -19,6 +19,13 @@
 #define LISTED_TEXT_TOKENS 6.0f
 #define LISTED_TOKEN       1.5f
 
+/* Shares of the threshold for a partial text (docs/streaming.md). */
+#define FIRST_PARTIAL_SHARE 0.67f
+#define SURE_PARTIAL_SHARE  1.5f
+
+/* The network is sure of speech below this share of the no-speech threshold. */
+#define SURE_SHARE (1.0f / 3)
+
 float confidence_filter_compression_ratio(const char *text)
 {
     uLong length = (uLong)strlen(text);
@@ -45,8 +52,23 @@ static float threshold_for(const struct hearken_stream_options *options, float n
 }
 
 bool confidence_filter_rejects(const struct hearken_stream_options *options, float log_probability,
-                               float no_speech, float share)
+                               float no_speech)
 {
+    return log_probability < threshold_for(options, no_speech);
+}
+
+/* 0: the model does not tell. */
+static bool is_sure_of_speech(const struct hearken_stream_options *options, float no_speech)
+{
+    return no_speech > 0 && no_speech < options->no_speech_threshold * SURE_SHARE;
+}
+
+bool confidence_filter_rejects_partial(const struct hearken_stream_options *options,
+                                       float log_probability, float no_speech, bool is_first)
+{
+    float share = is_first ? FIRST_PARTIAL_SHARE : 1;
+    if (is_sure_of_speech(options, no_speech))
+        share = SURE_PARTIAL_SHARE;
     return log_probability < threshold_for(options, no_speech) * share;
 }
 

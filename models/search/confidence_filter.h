@@ -12,11 +12,20 @@
 float confidence_filter_compression_ratio(const char *text);
 
 /*
- * Whether the mean log-probability of a text is below `share` of the threshold, or below half of
- * that while the no-speech probability is above its own.
+ * Whether the mean log-probability of a text is below the threshold, or below half of that while
+ * the no-speech probability is above its own.
  */
 bool confidence_filter_rejects(const struct hearken_stream_options *options, float log_probability,
-                               float no_speech, float share);
+                               float no_speech);
+
+/*
+ * The same for a partial text; `is_first`: nothing of its segment is shown yet. The first text must
+ * be likelier than others, as noise often gives a text at first. Where the network is sure of
+ * speech, any text may be less likely: the words of hard speech are uncertain until more of it is
+ * heard.
+ */
+bool confidence_filter_rejects_partial(const struct hearken_stream_options *options,
+                                       float log_probability, float no_speech, bool is_first);
 
 /*
  * The same for one or two words. What is certain of them is their words, not the capitals and the

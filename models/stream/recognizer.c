@@ -19,12 +19,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/*
- * The first partial text of a segment must be likelier than a final text: this share of its
- * threshold.
- */
-#define FIRST_PARTIAL_SHARE 0.67f
-
 /* Rounding error of a sum of temperature steps. */
 #define TEMPERATURE_ROUNDING 1e-3f
 
@@ -480,6 +474,19 @@ static int drop_text(const struct recognizer *r, uint32_t forced, struct transcr
     return t->text ? 0 : -ENOMEM;
 }
 
+static bool is_unlikely(const struct recognizer *r, const struct segment_sound *sound,
+                        uint32_t forced, enum text_kind text_kind, const struct transcript *t)
+{
+    if (text_kind != FINAL)
+        return confidence_filter_rejects_partial(&r->options, t->log_probability, t->no_speech,
+                                                 text_kind == FIRST_PARTIAL);
+    bool few_words =
+        forced == 0 && t->temperature <= 0 &&
+        (t->search.is_listed || (is_short(r, sound->count) && t->search.count <= FEW_TOKENS));
+    return few_words ? confidence_filter_rejects_words(&r->options, &t->search)
+                     : confidence_filter_rejects(&r->options, t->log_probability, t->no_speech);
+}
+
 static int fill_transcript(const struct recognizer *r, const struct segment_sound *sound,
                            uint32_t forced, enum text_kind text_kind, struct transcript *t)
 {
@@ -498,16 +505,9 @@ static int fill_transcript(const struct recognizer *r, const struct segment_soun
     t->confidence = expf(t->log_probability);
     t->compression = confidence_filter_compression_ratio(t->text);
     t->looped = t->compression > r->options.compression_threshold;
-    /* Noise often gives a text at first, so the first partial text must be likelier. One that was
-     * stopped is dropped: the next one covers more sound. */
-    float share = text_kind == FIRST_PARTIAL ? FIRST_PARTIAL_SHARE : 1;
-    bool few_words =
-        text_kind == FINAL && forced == 0 && t->temperature <= 0 &&
-        (t->search.is_listed || (is_short(r, sound->count) && t->search.count <= FEW_TOKENS));
-    bool unlikely =
-        few_words ? confidence_filter_rejects_words(&r->options, &t->search)
-                  : confidence_filter_rejects(&r->options, t->log_probability, t->no_speech, share);
-    t->dropped = unlikely || t->looped || (t->search.stopped && text_kind != FINAL);
+    /* A partial text that was stopped is dropped: the next one covers more sound. */
+    t->dropped = is_unlikely(r, sound, forced, text_kind, t) || t->looped ||
+                 (t->search.stopped && text_kind != FINAL);
     if (t->dropped && drop_text(r, forced, t) < 0)
         return -ENOMEM;
     const struct word_times_sound times = {

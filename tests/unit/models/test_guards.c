@@ -292,6 +292,30 @@ static void test_likely_words(void)
     CU_ASSERT(rejects_words(&options, -1.3f, 0.7f));
 }
 
+/* The first partial text needs two thirds of the threshold, later ones all of it; where the network
+ * is sure of speech, one and a half times it will do. A model that does not tell is never sure. */
+static void test_likely_partial_texts(void)
+{
+    static const struct {
+        float no_speech, limit, first_limit;
+    } cases[] = {{0, -1, -0.67f},     {0.1f, -1.5f, -1.5f}, {0.19f, -1.5f, -1.5f},
+                 {0.21f, -1, -0.67f}, {0.6f, -1, -0.67f},   {0.7f, -0.5f, -0.335f}};
+    struct hearken_stream_options options;
+    hearken_stream_options_init(&options);
+    options.log_probability_threshold = -1;
+    options.no_speech_threshold = 0.6f;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
+        for (int is_first = 0; is_first < 2; is_first++) {
+            float limit = is_first ? cases[i].first_limit : cases[i].limit;
+            CU_ASSERT_FALSE(confidence_filter_rejects_partial(&options, limit + 0.01f,
+                                                              cases[i].no_speech, is_first));
+            CU_ASSERT(confidence_filter_rejects_partial(&options, limit - 0.01f, cases[i].no_speech,
+                                                        is_first));
+        }
+    options.no_speech_threshold = 0; /* turned off */
+    CU_ASSERT(confidence_filter_rejects_partial(&options, -0.7f, 1e-6f, true));
+}
+
 /*
  * A text that is a custom word or phrase as a whole may be 6 times the threshold below certain
  * without its bonus, more if it has many tokens.
@@ -331,5 +355,6 @@ void add_guards_tests(void)
     CU_ADD_TEST(suite, test_no_text);
     CU_ADD_TEST(suite, test_mean_log_probability);
     CU_ADD_TEST(suite, test_likely_words);
+    CU_ADD_TEST(suite, test_likely_partial_texts);
     CU_ADD_TEST(suite, test_likely_listed_words);
 }
