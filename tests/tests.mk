@@ -14,7 +14,8 @@ reader_objects  := $(call objects,$(addprefix models/convert/,json_lists.c ct2.c
                     pickle.c torch_archive.c vocabulary_files.c))
 
 # The parts of plugins that have unit tests.
-plugin_objects  := $(call objects,plugins/cpu/cpu_processor.c plugins/cpu/thread_pool.c plugins/cpu/workspace.c)
+plugin_objects  := $(call objects,$(addprefix plugins/cpu/,cpu_processor.c thread_pool.c \
+                    weight_arena.c workspace.c))
 
 # The client has names of its own for functions that the library has, too: a program of its own.
 client_tests := $(wildcard tests/unit/client/*.c)

@@ -8,8 +8,8 @@
 enum {
     ALIGNMENT = 64,
     HUGE_PAGE = 2 << 20,
-    /* Of virtual memory: what nobody has written is not there. Each region ends within a huge page,
-     * of which a part is lost, so most models should need only one. */
+    /* Of address space: only what is used becomes accessible and counts as memory. Each region ends
+     * within a huge page, of which a part is lost, so most models should need only one. */
     REGION_BYTES = 128 << 20,
 };
 
@@ -17,7 +17,8 @@ struct weight_region {
     struct weight_region *next;
     unsigned char *data; /* aligned to HUGE_PAGE */
     size_t size, used;
-    size_t pieces; /* not released yet */
+    size_t accessible; /* bytes from the start, in huge pages */
+    size_t pieces;     /* not released yet */
 };
 
 void weight_arena_init(struct weight_arena *arena)
@@ -36,11 +37,11 @@ static size_t round_up(size_t size, size_t to)
     return (size + to - 1) / to * to;
 }
 
-/* `size` bytes aligned to HUGE_PAGE, or NULL. */
+/* Address space of `size` bytes aligned to HUGE_PAGE, or NULL. */
 static unsigned char *map_aligned(size_t size)
 {
     unsigned char *mapped =
-        mmap(NULL, size + HUGE_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        mmap(NULL, size + HUGE_PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (mapped == MAP_FAILED)
         return NULL;
     const size_t before = round_up((uintptr_t)mapped, HUGE_PAGE) - (uintptr_t)mapped;
@@ -71,6 +72,35 @@ static struct weight_region *add_region(struct weight_arena *arena, size_t size)
     return made;
 }
 
+/* Lock held. Takes `size` bytes of a region; NULL if there is no memory. */
+static unsigned char *take(struct weight_region *region, size_t size)
+{
+    const size_t end = round_up(region->used + size, HUGE_PAGE);
+    if (end > region->accessible) {
+        if (mprotect(region->data + region->accessible, end - region->accessible,
+                     PROT_READ | PROT_WRITE) < 0)
+            return NULL;
+        region->accessible = end;
+    }
+    unsigned char *data = region->data + region->used;
+    region->used += size;
+    region->pieces++;
+    return data;
+}
+
+/* Lock held. Frees a region that nobody uses. */
+static void drop_unused(struct weight_arena *arena, struct weight_region *region)
+{
+    if (region->pieces > 0)
+        return;
+    struct weight_region **at = &arena->first;
+    while (*at != region)
+        at = &(*at)->next;
+    *at = region->next;
+    munmap(region->data, region->size);
+    free(region);
+}
+
 void *weight_arena_allocate(struct weight_arena *arena, size_t size, struct weight_region **region)
 {
     unsigned char *data = NULL;
@@ -84,12 +114,10 @@ void *weight_arena_allocate(struct weight_arena *arena, size_t size, struct weig
         from = from->next;
     if (!from)
         from = add_region(arena, size);
-    if (from) {
-        data = from->data + from->used;
-        from->used += size;
-        from->pieces++;
+    if (from && (data = take(from, size)))
         *region = from;
-    }
+    else if (from)
+        drop_unused(arena, from);
     pthread_mutex_unlock(&arena->lock);
     return data;
 }
@@ -99,13 +127,7 @@ void weight_arena_release(struct weight_arena *arena, struct weight_region *regi
     if (!region)
         return;
     pthread_mutex_lock(&arena->lock);
-    if (--region->pieces == 0) {
-        struct weight_region **at = &arena->first;
-        while (*at != region)
-            at = &(*at)->next;
-        *at = region->next;
-        munmap(region->data, region->size);
-        free(region);
-    }
+    region->pieces--;
+    drop_unused(arena, region);
     pthread_mutex_unlock(&arena->lock);
 }

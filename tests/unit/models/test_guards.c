@@ -298,8 +298,8 @@ static void test_likely_partial_texts(void)
 {
     static const struct {
         float no_speech, limit, first_limit;
-    } cases[] = {{0, -1, -0.67f},     {0.1f, -1.5f, -1.5f}, {0.19f, -1.5f, -1.5f},
-                 {0.21f, -1, -0.67f}, {0.6f, -1, -0.67f},   {0.7f, -0.5f, -0.335f}};
+    } cases[] = {{0, -1, -0.67f},     {0.1f, -1.5f, -1.5f}, {0.14f, -1.5f, -1.5f},
+                 {0.16f, -1, -0.67f}, {0.6f, -1, -0.67f},   {0.7f, -0.5f, -0.335f}};
     struct hearken_stream_options options;
     hearken_stream_options_init(&options);
     options.log_probability_threshold = -1;
