@@ -24,7 +24,7 @@
 #define SURE_PARTIAL_SHARE  1.5f
 
 /* The network is sure of speech below this share of the no-speech threshold. */
-#define SURE_SHARE (1.0f / 3)
+#define SURE_SHARE 0.25f
 
 float confidence_filter_compression_ratio(const char *text)
 {
