@@ -11,6 +11,19 @@
 /* Resolution of mean probabilities: among places within one step the quietest is taken. */
 #define PROBABILITY_STEP 0.05
 
+/*
+ * Speech starts once its frames are together as certain as this share of the shortest speech at
+ * probability 1, where a frame at `offset` counts nothing. When a microphone opens, the noise of a
+ * quiet room looks a little like speech at first: it never is certain (docs/voice-activity.md).
+ */
+#define CERTAIN_SHARE 0.5f
+
+/*
+ * Frames in which that must be reached, and frames before speech that its segment may begin with: a
+ * murmur is not kept for ever.
+ */
+#define MAX_DOUBTFUL 200u
+
 struct frame {
     float probability, loudness;
 };
@@ -22,6 +35,9 @@ struct endpoint {
     uint64_t done_until;       /* frames before it belong to finished segments */
     uint64_t candidate;        /* first frame of possible speech */
     uint32_t candidate_frames; /* frames of possible speech so far, 0: none */
+    float certain_frames;      /* how many certain ones they count as */
+    uint64_t lead;             /* first frame of doubtful speech before, which the segment keeps */
+    uint64_t lead_ends;        /* one past the last, 0: none */
     bool open;
     uint64_t from;         /* first frame of the open segment */
     uint64_t earliest_cut; /* no cut before this frame */
@@ -183,22 +199,58 @@ static void cut(struct endpoint *e)
 
 /* ---- Frame by frame ---- */
 
+/* With the pre-roll at most a segment of maximum length. */
+static uint32_t max_doubtful(const struct endpoint_options *o)
+{
+    uint32_t half = o->max_segment / 2, most = o->min_speech + MAX_DOUBTFUL;
+    return most < half ? most : half;
+}
+
+/*
+ * Doubtful speech belongs to the segment of the speech that follows it without a pause: the network
+ * recognises a soft beginning better with the sound before it.
+ */
+static void keep_lead(struct endpoint *e)
+{
+    const struct endpoint_options *o = &e->options;
+    if (e->lead_ends > 0 &&
+        (e->count - e->lead > max_doubtful(o) || e->count - e->lead_ends >= o->min_silence))
+        e->lead_ends = 0;
+    if (e->candidate_frames < o->min_speech)
+        return;
+    if (e->lead_ends == 0)
+        e->lead = e->candidate;
+    e->lead_ends = e->count;
+}
+
+static void start_speech(struct endpoint *e, uint64_t from, uint64_t to)
+{
+    e->open = true;
+    e->from = earlier_frame(e, e->lead, e->options.pre_roll);
+    e->lead_ends = 0;
+    e->speech_ends = to;
+    add_event(e, ENDPOINT_STARTED, from, from);
+}
+
 static void detect_start(struct endpoint *e, float probability)
 {
     const struct endpoint_options *o = &e->options;
-    uint64_t t = e->count - 1;
-    if (e->candidate_frames == 0 && probability >= o->onset)
-        e->candidate = t;
-    if (!(e->candidate_frames > 0 ? is_speech(e, probability) : probability >= o->onset)) {
+    if (e->candidate_frames >= max_doubtful(o) || !is_speech(e, probability))
         e->candidate_frames = 0;
-        return;
+    if (e->candidate_frames == 0 && probability >= o->onset) {
+        e->candidate = e->count - 1;
+        e->candidate_frames = 1;
+        e->certain_frames = 0;
+    } else if (e->candidate_frames > 0) {
+        e->candidate_frames++;
     }
-    if (++e->candidate_frames < o->min_speech)
+    if (e->candidate_frames > 0)
+        e->certain_frames += o->offset < 1 ? (probability - o->offset) / (1 - o->offset) : 1;
+    keep_lead(e);
+    if (e->candidate_frames < o->min_speech ||
+        e->certain_frames < CERTAIN_SHARE * (float)o->min_speech)
         return;
-    e->open = true;
-    e->from = earlier_frame(e, e->candidate, o->pre_roll);
-    e->speech_ends = e->count;
-    add_event(e, ENDPOINT_STARTED, e->candidate, e->candidate);
+    start_speech(e, e->candidate, e->count);
 }
 
 void endpoint_set_earliest_cut(struct endpoint *endpoint, uint64_t frame)
@@ -229,11 +281,17 @@ void endpoint_feed(struct endpoint *endpoint, float probability, float loudness)
         cut(e);
 }
 
-void endpoint_finish(struct endpoint *endpoint)
+bool endpoint_finish(struct endpoint *endpoint)
 {
     endpoint->event_count = endpoint->taken = 0;
-    if (endpoint->open)
+    if (endpoint->open) {
         end_speech(endpoint);
+    } else if (endpoint->lead_ends > 0) {
+        /* Doubtful speech at the end may be a word that was cut short. */
+        start_speech(endpoint, endpoint->lead, endpoint->lead_ends);
+        return true;
+    }
+    return false;
 }
 
 bool endpoint_next(struct endpoint *endpoint, struct endpoint_event *event)
@@ -251,7 +309,7 @@ bool endpoint_is_open(const struct endpoint *endpoint)
 
 bool endpoint_has_candidate(const struct endpoint *endpoint)
 {
-    return !endpoint->open && endpoint->candidate_frames > 0;
+    return !endpoint->open && (endpoint->candidate_frames > 0 || endpoint->lead_ends > 0);
 }
 
 uint64_t endpoint_silence(const struct endpoint *endpoint)
@@ -279,5 +337,6 @@ uint64_t endpoint_first_needed(const struct endpoint *endpoint)
     const struct endpoint *e = endpoint;
     if (e->open)
         return e->from;
-    return earlier_frame(e, e->candidate_frames > 0 ? e->candidate : e->count, e->options.pre_roll);
+    uint64_t first = e->candidate_frames > 0 ? e->candidate : e->count;
+    return earlier_frame(e, e->lead_ends > 0 ? e->lead : first, e->options.pre_roll);
 }

@@ -4,8 +4,10 @@
  * are those of logmel.h, counted from 0.
  *
  * Speech starts with a frame at or above `onset`, if that frame and those after it stay at or above
- * `offset` for `min_speech` frames in all. It continues while frames are at or above `offset`. A
- * segment begins `pre_roll` before its speech, as the first sounds are soft. It ends after
+ * `offset` until there are `min_speech` of them and they are together as certain as half
+ * of `min_speech` frames of probability 1, or the signal ends. It continues while frames are at or
+ * above `offset`. A segment begins `pre_roll` before its speech, as the first sounds are soft, or
+ * before what may have been speech and is less than `min_silence` apart from it. It ends after
  * `min_silence` without speech, and the first `hangover` frames of that silence belong to it.
  * Segments that become too long are cut.
  */
@@ -62,8 +64,11 @@ void endpoint_set_earliest_cut(struct endpoint *endpoint, uint64_t frame);
 /* Replaces the frames without speech that end a segment, at least 1. */
 void endpoint_set_min_silence(struct endpoint *endpoint, uint32_t frames);
 
-/* Ends the signal and the open segment. Events must be taken before and after. */
-void endpoint_finish(struct endpoint *endpoint);
+/*
+ * Ends the signal and the open segment. Events must be taken before and after. Returns whether to
+ * call it once more: the last frames may begin a segment first.
+ */
+bool endpoint_finish(struct endpoint *endpoint);
 
 /* Takes the next event in order of time; false: there is none. */
 bool endpoint_next(struct endpoint *endpoint, struct endpoint_event *event);

@@ -42,7 +42,7 @@ struct segmenter {
     uint64_t skipped;       /* samples skipped, before and between them */
     uint32_t silence, turn; /* frames that end a segment; likewise while somebody else speaks */
     bool finished;          /* all samples have been fed */
-    bool endpoint_finished; /* endpoint_finish was called */
+    bool endpoint_finished; /* endpoint_finish has no more to tell */
 };
 
 static uint32_t frames_of(double seconds)
@@ -171,8 +171,7 @@ bool segmenter_next(struct segmenter *segmenter, struct segmenter_event *event)
         if (s->frames_done < logmel_stream_frames(s->logmel)) {
             process_frame(s);
         } else if (s->finished && !s->endpoint_finished) {
-            endpoint_finish(s->endpoint);
-            s->endpoint_finished = true;
+            s->endpoint_finished = !endpoint_finish(s->endpoint);
         } else {
             return false;
         }

@@ -76,7 +76,8 @@ static void pause(struct run *run, uint32_t frames)
 
 static void expect(struct run *run, const char *told)
 {
-    endpoint_finish(run->endpoint);
+    while (endpoint_finish(run->endpoint))
+        note_events(run);
     note_events(run);
     EXPECT_EQUAL_STRING(run->told, told);
     endpoint_destroy(run->endpoint);
@@ -175,6 +176,82 @@ static void test_hysteresis(void)
     feed(&run, 50, 0.5f, 1); /* the thresholds themselves are above */
     feed(&run, 50, 0.3f, 1);
     expect(&run, "+0 -100 [0,100) ");
+}
+
+/* What stays doubtful is no speech, and does not hide the speech after it. */
+static void test_doubtful(void)
+{
+    struct endpoint_options options = options_of();
+    struct run run;
+    begin(&run, &options);
+    feed(&run, 2, 0.65f, 1); /* 1 certain frame, 2.5 are needed */
+    feed(&run, 10, 0.4f, 1); /* 1.4 */
+    pause(&run, 40);
+    speak(&run, 20);
+    pause(&run, 40);
+    expect(&run, "+52 -72 [42,80) ");
+    begin(&run, &options);
+    pause(&run, 15);
+    feed(&run, 2, 0.65f, 1);
+    feed(&run, 10, 0.4f, 1);
+    pause(&run, 20); /* not the end of a segment: the speech keeps what was before it */
+    CU_ASSERT(endpoint_has_candidate(run.endpoint));
+    EXPECT_EQUAL(endpoint_first_needed(run.endpoint), 5);
+    speak(&run, 20);
+    pause(&run, 40);
+    expect(&run, "+47 -67 [5,75) ");
+    begin(&run, &options);
+    feed(&run, 2, 0.65f, 1);
+    feed(&run, 11, 0.4f, 1); /* 1.6 */
+    pause(&run, 40);
+    expect(&run, "+0 -13 [0,21) ");
+}
+
+/* At the end of the signal it is: a word may have been cut short. */
+static void test_doubtful_end(void)
+{
+    struct endpoint_options options = options_of();
+    struct run run;
+    begin(&run, &options);
+    pause(&run, 100);
+    feed(&run, 5, 0.5f, 1);
+    expect(&run, "+100 -105 [90,105) ");
+    begin(&run, &options);
+    pause(&run, 100);
+    feed(&run, 5, 0.5f, 1);
+    pause(&run, 29);
+    expect(&run, "+100 -105 [90,113) ");
+    begin(&run, &options);
+    pause(&run, 100);
+    feed(&run, 4, 0.5f, 1);
+    expect(&run, "");
+}
+
+/* A murmur is not kept for ever, nor is the sound before it. */
+static void test_murmur(void)
+{
+    struct endpoint_options options = options_of();
+    struct run run;
+    begin(&run, &options);
+    feed(&run, 1, 0.5f, 1);
+    feed(&run, 1000, 0.3f, 1);
+    EXPECT_EQUAL(endpoint_first_needed(run.endpoint), 1001 - options.pre_roll);
+    speak(&run, 20);
+    pause(&run, 40);
+    expect(&run, "+1001 -1021 [991,1029) ");
+    begin(&run, &options);
+    for (int i = 0; i < 50; i++) { /* 1.1 certain frames at a time */
+        feed(&run, 4, 0.5f, 1);
+        feed(&run, 2, 0.3f, 1);
+        pause(&run, 14);
+        CU_ASSERT(endpoint_first_needed(run.endpoint) + 210 + options.pre_roll >= (unsigned)i * 20);
+    }
+    expect(&run, "+900 -986 [890,994) "); /* of the murmur at the end, what is kept of it */
+    options.onset = options.offset = 1;
+    begin(&run, &options);
+    feed(&run, 20, 1, 1);
+    pause(&run, 40);
+    expect(&run, "+0 -20 [0,28) ");
 }
 
 /* Pauses that are too short do not part; segments do not share a frame. */
@@ -320,13 +397,15 @@ static void check_random(unsigned seed)
     options.max_segment = 50 + (uint32_t)rand() % 300;
     options.pre_roll = options.pre_roll < options.max_segment / 2 ? options.pre_roll : 0;
     EXPECT_EQUAL_FATAL(endpoint_create(&options, &endpoint), 0);
-    for (uint64_t t = 0; t <= 5000; t++) {
+    bool is_doubtful = seed % 2 != 0;
+    bool finishing = false;
+    for (uint64_t t = 0; t <= 5000 || finishing; t += !finishing) {
         if (rand() % 20 == 0)
-            probability = (float)rand() / (float)RAND_MAX;
+            probability = (is_doubtful ? 0.6f : 1) * (float)rand() / (float)RAND_MAX;
         if (t < 5000)
             endpoint_feed(endpoint, probability, (float)rand());
         else
-            endpoint_finish(endpoint);
+            finishing = endpoint_finish(endpoint);
         while (endpoint_next(endpoint, &event)) {
             started += event.type == ENDPOINT_STARTED;
             stopped += event.type == ENDPOINT_STOPPED;
@@ -383,6 +462,9 @@ void add_endpoint_tests(void)
     CU_add_test(suite, "edges", test_edges);
     CU_add_test(suite, "clicks are not speech", test_clicks_are_not_speech);
     CU_add_test(suite, "hysteresis", test_hysteresis);
+    CU_add_test(suite, "doubtful frames", test_doubtful);
+    CU_add_test(suite, "doubtful frames at the end", test_doubtful_end);
+    CU_add_test(suite, "a murmur", test_murmur);
     CU_add_test(suite, "pauses", test_pauses);
     CU_add_test(suite, "what is no number", test_not_a_number);
     CU_add_test(suite, "cut in a pause", test_cut_in_a_pause);
