@@ -35,14 +35,15 @@ $(BUILD)/tests/unit_main.c:   suite_sources = $(filter-out $(client_tests),$(uni
 $(BUILD)/tests/client_main.c: suite_sources = $(client_tests)
 $(BUILD)/tests/microphone_main.c: suite_sources = $(microphone_sources)
 $(BUILD)/tests/unit_main.c $(BUILD)/tests/client_main.c $(BUILD)/tests/microphone_main.c: \
-		$(unit_sources) $(microphone_sources) tests/tests.mk
+		$(unit_sources) $(microphone_sources) tests/tests.mk tests/unit/common/choose_tests.h
 	@mkdir -p $(@D)
 	@{ suites='$(sort $(patsubst test_%.c,%,$(filter test_%,$(notdir $(suite_sources)))))'; \
-	   echo '#include <CUnit/Basic.h>'; \
+	   echo '#include "tests/unit/common/choose_tests.h"'; \
 	   for suite in $$suites; do echo "void add_$${suite}_tests(void);"; done; \
-	   echo 'int main(void) {'; \
+	   echo 'int main(int argc, char **argv) {'; \
 	   echo '    CU_initialize_registry();'; \
 	   for suite in $$suites; do echo "    add_$${suite}_tests();"; done; \
+	   echo '    if (!choose_tests(argc, argv)) return 2;'; \
 	   echo '    CU_basic_set_mode(CU_BRM_VERBOSE);'; \
 	   echo '    CU_basic_run_tests();'; \
 	   echo '    int failed = CU_get_number_of_tests_failed() + CU_get_number_of_suites_failed();'; \
@@ -54,13 +55,13 @@ $(BUILD)/tests/unit-test: $(BUILD)/tests/unit_main.c \
                           $(daemon_objects) $(library_objects) $(plugin_objects) \
                           $(reader_objects) $(call objects,$(filter %/sandbox.c,$(decode_sources)))
 	$(SAY) LINK $@
-	$(Q)$(CC) $(SANITIZE) $(LINK) $(LDFLAGS) -o $@ $^ $(library_libs) $(daemon_libs) \
+	$(Q)$(CC) -I. $(SANITIZE) $(LINK) $(LDFLAGS) -o $@ $^ $(library_libs) $(daemon_libs) \
 		$(libzip_libs) $(libseccomp_libs) -lcunit
 
 $(BUILD)/obj/tests/client_main.o $(BUILD)/obj/tests/microphone_main.o: \
 		$(BUILD)/obj/tests/%.o: $(BUILD)/tests/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) -c -o $@ $<
+	$(Q)$(CC) -I. $(CFLAGS) -c -o $@ $<
 $(BUILD)/tests/client-test: $(BUILD)/obj/tests/client_main.o $(call objects,$(client_tests)) \
                             $(client_objects) $(libhearken)
 	$(SAY) LINK $@
