@@ -37,7 +37,8 @@ RANDOM_MODELS = {
 SANITIZER = os.environ.get("HEARKEN_SANITIZER", "")
 # Sanitizers slow everything down, and so do the neighbours in a parallel run.
 SCALE = {"": 1.0, "undefined": 3.0, "address": 5.0, "thread": 12.0}[SANITIZER]
-PATIENCE = 60 * SCALE  # seconds: what takes longer hangs
+# Seconds: what takes longer hangs.
+PATIENCE = float(os.environ.get("HEARKEN_PATIENCE", "60")) * SCALE
 
 # A random network has no idea of speech; so that it says something, nothing is guarded.
 UNGUARDED = {
