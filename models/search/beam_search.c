@@ -34,12 +34,16 @@
 #define DRAFT_TOP_K 2u
 
 /*
- * With `prunes` a hypothesis is dropped if the best one that goes on is likelier by this, or if it
- * differs from a better one only before the last so many tokens: both would go on alike
- * (docs/accuracy.md).
+ * With `prunes` a hypothesis is dropped if the best one that goes on is likelier by this; if it
+ * differs from a better one only before the last so many tokens, as both would go on alike; or if
+ * an ended one is better even if so many more tokens were certain (docs/accuracy.md).
  */
-#define PRUNING_MARGIN 2.0f
+#define PRUNING_MARGIN 1.0f
 #define PRUNING_TOKENS 4u
+#define CERTAIN_TOKENS 8u
+
+/* The margin with custom words, which are less likely than others until they are complete. */
+#define WORDS_PRUNING_MARGIN 2.0f
 
 /* ---- Memory ---- */
 
@@ -377,12 +381,27 @@ static bool has_chosen_end(const struct search *s, const struct candidate *c, ui
     return false;
 }
 
+/*
+ * Whether an ended text is better than this one could become with CERTAIN_TOKENS more. Without
+ * these, a text that ended early would stop longer ones, whose means rise with each likely token.
+ */
+static bool is_beaten(const struct search *s, const struct candidate *c)
+{
+    const struct hypothesis *ended = best_plain(s);
+    uint32_t count = s->live[c->parent].count + 1 + CERTAIN_TOKENS;
+    return ended && normalise_length(s, c->score, count) < plain_score(s, ended);
+}
+
 /* `chosen`: better ones that go on; `best`: the score of the first of them. */
 static bool is_pruned(const struct search *s, const struct candidate *c, uint32_t chosen,
                       float best)
 {
-    return s->options->prunes && chosen > 0 &&
-           (c->score < best - PRUNING_MARGIN || has_chosen_end(s, c, chosen));
+    const float margin = s->options->words ? WORDS_PRUNING_MARGIN : PRUNING_MARGIN;
+    if (!s->options->prunes)
+        return false;
+    if (chosen > 0 && (c->score < best - margin || has_chosen_end(s, c, chosen)))
+        return true;
+    return is_beaten(s, c);
 }
 
 /*

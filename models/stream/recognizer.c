@@ -353,6 +353,7 @@ static void prefer_listed(struct recognizer *r, const struct beam_options *optio
     struct beam_options only = *options;
     only.width = LISTED_BEAM_WIDTH;
     only.joins_variants = true;
+    only.prunes = false; /* variants count together, the unlikely ones too */
     only.listed_only = true;
     search(r, &only, &none, NULL, &listed);
     /* A text that is written twice has twice the bonus. */
