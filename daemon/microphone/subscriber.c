@@ -84,17 +84,27 @@ static void set_last_partial(struct subscriber *subscriber, json_t *data)
     subscriber->last_partial = data;
 }
 
-/* A subscriber that joins during a segment gets the next one first. */
-static bool began_after_joining(const struct subscriber *subscriber,
+static bool came_after_joining(const struct subscriber *subscriber, double time)
+{
+    return time >= subscriber->joined - (double)subscriber->transcribe->options.stream.pre_roll;
+}
+
+/*
+ * A subscriber that joins during a segment gets the next one first. A segment may begin before its
+ * speech by more than the pre-roll, with sound that was doubtful.
+ */
+static bool concerns_subscriber(const struct subscriber *subscriber,
                                 const struct segment_message *segment)
 {
-    double pre_roll = (double)subscriber->transcribe->options.stream.pre_roll;
-    return segment->start >= subscriber->joined - pre_roll;
+    return came_after_joining(subscriber, segment->start) ||
+           (!segment->voice && came_after_joining(subscriber, subscriber->speech_started));
 }
 
 void subscriber_send_segment(struct subscriber *subscriber, const struct segment_message *segment)
 {
-    if (!began_after_joining(subscriber, segment))
+    if (segment->voice && strcmp(segment->event, "voice-started") == 0)
+        subscriber->speech_started = segment->start;
+    if (!concerns_subscriber(subscriber, segment))
         return;
     if (segment->voice) {
         if (subscriber->transcribe->options.stream.voice_events)

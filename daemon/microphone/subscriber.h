@@ -28,6 +28,7 @@ struct subscriber {
     struct subscriber *previous, *next;
     struct shared_recognition *recognition; /* NULL: paused */
     double joined;                          /* time of joining, or of the last start */
+    double speech_started;                  /* of what was said last; 0: nothing so far */
     bool awaits_microphone;  /* joined to listen at once, and no microphone has started yet */
     bool stopping;           /* paused once the recognition has ended */
     bool leaving;            /* ends once the recognition has ended */

@@ -103,6 +103,18 @@ static void test_what_came_before(void)
     segment.start = 9.5;
     subscriber_send_segment(&client.subscriber, &segment);
     was_told(&client, "hearken-segment {} 0\n");
+    /* What was doubtful before the speech belongs to its segment. */
+    struct segment_message voice = {
+        .event = "voice-started", .voice = true, .start = 9.25, .data = json_object()};
+    segment.start = 8;
+    subscriber_send_segment(&client.subscriber, &voice);
+    subscriber_send_segment(&client.subscriber, &segment);
+    was_told(&client, "");
+    voice.start = 10.25;
+    subscriber_send_segment(&client.subscriber, &voice);
+    subscriber_send_segment(&client.subscriber, &segment);
+    was_told(&client, "hearken-segment {} 0\n");
+    segment_message_finish(&voice);
     segment_message_finish(&segment);
 }
 
