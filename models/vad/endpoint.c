@@ -12,16 +12,14 @@
 #define PROBABILITY_STEP 0.05
 
 /*
- * Speech starts once its frames are together as certain as this share of the shortest speech at
- * probability 1, where a frame at `offset` counts nothing. When a microphone opens, the noise of a
- * quiet room looks a little like speech at first: it never is certain (docs/voice-activity.md).
+ * Speech starts once its frames are together as certain as this share of `min_speech` frames. A
+ * frame is certain at twice the onset, or at probability 1, and counts nothing at the offset. When
+ * a microphone opens, the noise of a quiet room looks a little like speech at first, but never
+ * certain (docs/voice-activity.md).
  */
 #define CERTAIN_SHARE 0.5f
 
-/*
- * Frames in which that must be reached, and frames before speech that its segment may begin with: a
- * murmur is not kept for ever.
- */
+/* Doubtful speech is kept for so many frames more than `min_speech`. */
 #define MAX_DOUBTFUL 200u
 
 struct frame {
@@ -199,18 +197,19 @@ static void cut(struct endpoint *e)
 
 /* ---- Frame by frame ---- */
 
-/* With the pre-roll at most a segment of maximum length. */
+/* With the pre-roll less than a segment of maximum length, unless min_speech is half of it. */
 static uint32_t max_doubtful(const struct endpoint_options *o)
 {
-    uint32_t half = o->max_segment / 2, most = o->min_speech + MAX_DOUBTFUL;
-    return most < half ? most : half;
+    uint32_t half = o->max_segment / 2 - 1, most = o->min_speech + MAX_DOUBTFUL;
+    most = most < half ? most : half;
+    return most > o->min_speech ? most : o->min_speech;
 }
 
 /*
- * Doubtful speech belongs to the segment of the speech that follows it without a pause: the network
- * recognises a soft beginning better with the sound before it.
+ * Keeps doubtful speech until a pause ends it or it is too old. It belongs to the segment of the
+ * speech that follows: the network recognises a soft beginning better with the sound before it.
  */
-static void keep_lead(struct endpoint *e)
+static void update_lead(struct endpoint *e)
 {
     const struct endpoint_options *o = &e->options;
     if (e->lead_ends > 0 &&
@@ -221,6 +220,13 @@ static void keep_lead(struct endpoint *e)
     if (e->lead_ends == 0)
         e->lead = e->candidate;
     e->lead_ends = e->count;
+}
+
+/* 0 for a frame at the offset. */
+static float certainty(const struct endpoint_options *o, float probability)
+{
+    float range = fminf(1, 2 * o->onset) - o->offset;
+    return range > 0 ? (probability - o->offset) / range : 1;
 }
 
 static void start_speech(struct endpoint *e, uint64_t from, uint64_t to)
@@ -245,8 +251,8 @@ static void detect_start(struct endpoint *e, float probability)
         e->candidate_frames++;
     }
     if (e->candidate_frames > 0)
-        e->certain_frames += o->offset < 1 ? (probability - o->offset) / (1 - o->offset) : 1;
-    keep_lead(e);
+        e->certain_frames += certainty(o, probability);
+    update_lead(e);
     if (e->candidate_frames < o->min_speech ||
         e->certain_frames < CERTAIN_SHARE * (float)o->min_speech)
         return;
@@ -286,7 +292,8 @@ bool endpoint_finish(struct endpoint *endpoint)
     endpoint->event_count = endpoint->taken = 0;
     if (endpoint->open) {
         end_speech(endpoint);
-    } else if (endpoint->lead_ends > 0) {
+    } else if (endpoint->lead_ends > 0 &&
+               endpoint->count - endpoint->lead_ends <= endpoint->options.hangover) {
         /* Doubtful speech at the end may be a word that was cut short. */
         start_speech(endpoint, endpoint->lead, endpoint->lead_ends);
         return true;

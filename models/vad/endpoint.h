@@ -4,12 +4,15 @@
  * are those of logmel.h, counted from 0.
  *
  * Speech starts with a frame at or above `onset`, if that frame and those after it stay at or above
- * `offset` until there are `min_speech` of them and they are together as certain as half
- * of `min_speech` frames of probability 1, or the signal ends. It continues while frames are at or
- * above `offset`. A segment begins `pre_roll` before its speech, as the first sounds are soft, or
- * before what may have been speech and is less than `min_silence` apart from it. It ends after
- * `min_silence` without speech, and the first `hangover` frames of that silence belong to it.
- * Segments that become too long are cut.
+ * `offset` until there are `min_speech` of them, and until they are certain enough together: as
+ * half as many of twice the onset, where a frame at the offset counts nothing. Speech that is not
+ * is doubtful. Doubtful speech, at most 2 s of it, belongs to the segment of the speech that
+ * follows it without a pause of `min_silence`; as the last sound of the signal it is a segment
+ * itself.
+ *
+ * Speech continues while frames are at or above `offset`. A segment begins `pre_roll` before its
+ * speech, as the first sounds are soft. It ends after `min_silence` without speech, and the first
+ * `hangover` frames of that silence belong to it. Segments that become too long are cut.
  */
 #ifndef HEARKEN_MODELS_VAD_ENDPOINT_H
 #define HEARKEN_MODELS_VAD_ENDPOINT_H
@@ -76,7 +79,7 @@ bool endpoint_next(struct endpoint *endpoint, struct endpoint_event *event);
 /* Whether a segment is open. */
 bool endpoint_is_open(const struct endpoint *endpoint);
 
-/* Whether speech may have begun that is still too short to open a segment. */
+/* Whether speech may have begun that is still too short or too doubtful to open a segment. */
 bool endpoint_has_candidate(const struct endpoint *endpoint);
 
 /* Frames since the last one of speech; 0 if no segment is open. */

@@ -219,12 +219,31 @@ static void test_doubtful_end(void)
     begin(&run, &options);
     pause(&run, 100);
     feed(&run, 5, 0.5f, 1);
-    pause(&run, 29);
+    pause(&run, 8);
     expect(&run, "+100 -105 [90,113) ");
+    begin(&run, &options);
+    pause(&run, 100);
+    feed(&run, 5, 0.5f, 1);
+    pause(&run, 9); /* no longer the end */
+    expect(&run, "");
     begin(&run, &options);
     pause(&run, 100);
     feed(&run, 4, 0.5f, 1);
     expect(&run, "");
+}
+
+/* With a low threshold soft speech is certain. */
+static void test_low_threshold(void)
+{
+    struct endpoint_options options = options_of();
+    struct run run;
+    options.onset = 0.2f;
+    options.offset = 0.12f;
+    begin(&run, &options);
+    pause(&run, 50);
+    feed(&run, 5, 0.27f, 1);
+    pause(&run, 40);
+    expect(&run, "+50 -55 [40,63) ");
 }
 
 /* A murmur is not kept for ever, nor is the sound before it. */
@@ -244,9 +263,20 @@ static void test_murmur(void)
         feed(&run, 4, 0.5f, 1);
         feed(&run, 2, 0.3f, 1);
         pause(&run, 14);
-        CU_ASSERT(endpoint_first_needed(run.endpoint) + 210 + options.pre_roll >= (unsigned)i * 20);
+        CU_ASSERT(endpoint_first_needed(run.endpoint) + 100 + options.pre_roll >= (unsigned)i * 20);
     }
-    expect(&run, "+900 -986 [890,994) "); /* of the murmur at the end, what is kept of it */
+    expect(&run, "");
+    options.max_segment = 2800;
+    begin(&run, &options);
+    for (int i = 0; i < 50; i++) {
+        feed(&run, 4, 0.5f, 1);
+        feed(&run, 2, 0.3f, 1);
+        pause(&run, 14);
+        CU_ASSERT(endpoint_first_needed(run.endpoint) + 205 + options.pre_roll >= (unsigned)i * 20);
+    }
+    speak(&run, 20);
+    pause(&run, 40);
+    expect(&run, "+1000 -1020 [790,1028) ");
     options.onset = options.offset = 1;
     begin(&run, &options);
     feed(&run, 20, 1, 1);
@@ -464,6 +494,7 @@ void add_endpoint_tests(void)
     CU_add_test(suite, "hysteresis", test_hysteresis);
     CU_add_test(suite, "doubtful frames", test_doubtful);
     CU_add_test(suite, "doubtful frames at the end", test_doubtful_end);
+    CU_add_test(suite, "a low threshold", test_low_threshold);
     CU_add_test(suite, "a murmur", test_murmur);
     CU_add_test(suite, "pauses", test_pauses);
     CU_add_test(suite, "what is no number", test_not_a_number);
