@@ -23,8 +23,8 @@
 #define FIRST_PARTIAL_SHARE 0.67f
 #define SURE_PARTIAL_SHARE  1.5f
 
-/* The network is sure of speech below this share of the no-speech threshold. */
-#define SURE_SHARE 0.25f
+/* The network is sure of speech below this no-speech probability. */
+#define SURE_NO_SPEECH 0.15f
 
 float confidence_filter_compression_ratio(const char *text)
 {
@@ -58,16 +58,16 @@ bool confidence_filter_rejects(const struct hearken_stream_options *options, flo
 }
 
 /* 0: the model does not tell. */
-static bool is_sure_of_speech(const struct hearken_stream_options *options, float no_speech)
+static bool is_sure_of_speech(float no_speech)
 {
-    return no_speech > 0 && no_speech < options->no_speech_threshold * SURE_SHARE;
+    return no_speech > 0 && no_speech < SURE_NO_SPEECH;
 }
 
 bool confidence_filter_rejects_partial(const struct hearken_stream_options *options,
                                        float log_probability, float no_speech, bool is_first)
 {
     float share = is_first ? FIRST_PARTIAL_SHARE : 1;
-    if (is_sure_of_speech(options, no_speech))
+    if (is_sure_of_speech(no_speech))
         share = SURE_PARTIAL_SHARE;
     return log_probability < threshold_for(options, no_speech) * share;
 }
