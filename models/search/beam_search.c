@@ -34,16 +34,14 @@
 #define DRAFT_TOP_K 2u
 
 /*
- * With `prunes` a hypothesis is dropped if the best one that goes on is likelier by this; if it
- * differs from a better one only before the last so many tokens, as both would go on alike; or if
- * an ended one is better even if so many more tokens were certain (docs/accuracy.md).
+ * With `prunes` a hypothesis is dropped if it is less likely by PRUNING_MARGIN than the best one
+ * that goes on; if it differs from a better one only before its last PRUNING_TOKENS tokens, as both
+ * would go on alike; or if an ended text is better even were its next CERTAIN_TOKENS tokens certain
+ * (docs/accuracy.md).
  */
-#define PRUNING_MARGIN 1.0f
+#define PRUNING_MARGIN 2.0f
 #define PRUNING_TOKENS 4u
 #define CERTAIN_TOKENS 8u
-
-/* The margin with custom words, which are less likely than others until they are complete. */
-#define WORDS_PRUNING_MARGIN 2.0f
 
 /* ---- Memory ---- */
 
@@ -396,10 +394,9 @@ static bool is_beaten(const struct search *s, const struct candidate *c)
 static bool is_pruned(const struct search *s, const struct candidate *c, uint32_t chosen,
                       float best)
 {
-    const float margin = s->options->words ? WORDS_PRUNING_MARGIN : PRUNING_MARGIN;
     if (!s->options->prunes)
         return false;
-    if (chosen > 0 && (c->score < best - margin || has_chosen_end(s, c, chosen)))
+    if (chosen > 0 && (c->score < best - PRUNING_MARGIN || has_chosen_end(s, c, chosen)))
         return true;
     return is_beaten(s, c);
 }
