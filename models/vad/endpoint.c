@@ -12,10 +12,9 @@
 #define PROBABILITY_STEP 0.05
 
 /*
- * Speech starts once its frames are together as certain as this share of `min_speech` frames. A
- * frame is certain at twice the onset, or at probability 1, and counts nothing at the offset. When
- * a microphone opens, the noise of a quiet room looks a little like speech at first, but never
- * certain (docs/voice-activity.md).
+ * The certainties that start speech, as a share of `min_speech`. When a microphone opens, the noise
+ * of a quiet room looks a little like speech at first, but is never certain
+ * (docs/voice-activity.md).
  */
 #define CERTAIN_SHARE 0.5f
 
@@ -33,7 +32,7 @@ struct endpoint {
     uint64_t done_until;       /* frames before it belong to finished segments */
     uint64_t candidate;        /* first frame of possible speech */
     uint32_t candidate_frames; /* frames of possible speech so far, 0: none */
-    float certain_frames;      /* how many certain ones they count as */
+    float certainty;           /* sum of theirs */
     uint64_t lead;             /* first frame of doubtful speech before, which the segment keeps */
     uint64_t lead_ends;        /* one past the last, 0: none */
     bool open;
@@ -222,8 +221,8 @@ static void update_lead(struct endpoint *e)
     e->lead_ends = e->count;
 }
 
-/* 0 for a frame at the offset. */
-static float certainty(const struct endpoint_options *o, float probability)
+/* 0 at the offset, 1 at twice the onset, or at probability 1. */
+static float certainty_of(const struct endpoint_options *o, float probability)
 {
     float range = fminf(1, 2 * o->onset) - o->offset;
     return range > 0 ? (probability - o->offset) / range : 1;
@@ -246,15 +245,14 @@ static void detect_start(struct endpoint *e, float probability)
     if (e->candidate_frames == 0 && probability >= o->onset) {
         e->candidate = e->count - 1;
         e->candidate_frames = 1;
-        e->certain_frames = 0;
+        e->certainty = 0;
     } else if (e->candidate_frames > 0) {
         e->candidate_frames++;
     }
     if (e->candidate_frames > 0)
-        e->certain_frames += certainty(o, probability);
+        e->certainty += certainty_of(o, probability);
     update_lead(e);
-    if (e->candidate_frames < o->min_speech ||
-        e->certain_frames < CERTAIN_SHARE * (float)o->min_speech)
+    if (e->candidate_frames < o->min_speech || e->certainty < CERTAIN_SHARE * (float)o->min_speech)
         return;
     start_speech(e, e->candidate, e->count);
 }

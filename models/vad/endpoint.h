@@ -4,11 +4,11 @@
  * are those of logmel.h, counted from 0.
  *
  * Speech starts with a frame at or above `onset`, if that frame and those after it stay at or above
- * `offset` until there are `min_speech` of them, and until they are certain enough together: as
- * half as many of twice the onset, where a frame at the offset counts nothing. Speech that is not
- * is doubtful. Doubtful speech, at most 2 s of it, belongs to the segment of the speech that
- * follows it without a pause of `min_silence`; as the last sound of the signal it is a segment
- * itself.
+ * `offset` until there are `min_speech` of them and their certainties add up to half of
+ * `min_speech`. The certainty of a frame is 0 at `offset` and 1 at twice `onset`, at most at
+ * probability 1. Until then speech is doubtful. Doubtful speech, at most 2 s of it, belongs to the
+ * segment of the speech that follows it without a pause of `min_silence`; as the last sound of the
+ * signal it is a segment itself.
  *
  * Speech continues while frames are at or above `offset`. A segment begins `pre_roll` before its
  * speech, as the first sounds are soft. It ends after `min_silence` without speech, and the first
